@@ -1,0 +1,161 @@
+"""The bodies of the HTTP interface: the fixed contract with hospital systems."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from schemas.calibration import OperatingPoint
+from schemas.record import Record
+
+DISCLAIMER = "Research use only. Not a medical device; not for diagnosis, triage or any decision about a patient."
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Decision = Literal["positive", "negative", "abstain"]
+ConfidenceBand = Literal["low", "medium", "high"]
+ExplainMethod = Literal["gradcam", "gradcam++"]
+
+
+class ModelReference(Record):
+    """Which bundle computed an answer."""
+
+    name: str
+    version: str
+    architecture: str
+    sha256: str = Field(description="SHA-256 of the bundle's manifest.json, which holds the hash of every other file")
+
+
+class Prediction(Record):
+    """What the bundle says about one film."""
+
+    label: str = Field(
+        description="the finding whose operating point is reached, else the class that means none of the findings"
+    )
+    probabilities: dict[str, Probability] = Field(description="softmax after temperature scaling; sums to 1")
+    decision: Decision = Field(
+        description="abstain when the conformal set does not hold exactly one class or the film is out of distribution"
+    )
+    prediction_set: tuple[str, ...] = Field(description="classes that the conformal quantiles cannot exclude")
+    operating_point: OperatingPoint
+    calibrated: bool
+    confidence_band: ConfidenceBand
+    in_distribution: bool | None = Field(description="null: not checked; it never means passed")
+    out_of_distribution_score: float | None
+    recommendation: str
+
+
+class ImageFacts(Record):
+    """What was decoded; nothing that could identify a patient."""
+
+    format: Literal["jpeg", "png", "dicom"]
+    rows: int
+    columns: int
+    bits: int
+    photometric_interpretation: str
+    warnings: tuple[str, ...]
+
+
+class Timings(Record):
+    """Wall time of each stage, in milliseconds."""
+
+    decode: float
+    preprocess: float
+    queue: float
+    inference: float
+    total: float
+
+
+class PredictResponse(Record):
+    """The answer of `POST /predict`."""
+
+    request_id: str
+    model: ModelReference
+    prediction: Prediction
+    image: ImageFacts
+    timings_ms: Timings
+    disclaimer: str = DISCLAIMER
+
+
+class CenterOfMass(Record):
+    """Where the heat map's mass is centred, as fractions of the film's width and height from its top left corner."""
+
+    x: Probability
+    y: Probability
+
+
+class Explanation(Record):
+    """A heat map and what it was computed from."""
+
+    finding: str
+    method: ExplainMethod
+    layer: str
+    backend: Literal["onnx", "torch"]
+    heatmap_png_base64: str = Field(description="8-bit gray PNG of the film's aspect: 255 is the map's maximum")
+    overlay_png_base64: str = Field(description="colour PNG of the heat map over the film")
+    grid: tuple[int, int] = Field(description="[h, w] of the map before it is enlarged")
+    center_of_mass: CenterOfMass | None = Field(description="null where the map is zero everywhere")
+    concentration: Probability = Field(
+        description="share of the map's mass in its strongest tenth of cells: 0.1 is flat, 1 is a point"
+    )
+    note: str
+
+
+class ExplainResponse(PredictResponse):
+    """The answer of `POST /explain` as JSON."""
+
+    explanation: Explanation
+
+
+class Problem(Record):
+    """A failure. Source: RFC 9457."""
+
+    type: str = Field(description="urn:cxr:problem:<code>")
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+
+
+class BatchItem(Record):
+    """The result of one film of a batch that was answered."""
+
+    filename_index: int = Field(ge=0, description="position of the film in the request, from 0")
+    prediction: Prediction
+    image: ImageFacts
+    timings_ms: Timings
+
+
+class BatchProblem(Record):
+    """The result of one film of a batch that failed."""
+
+    filename_index: int = Field(ge=0, description="position of the film in the request, from 0")
+    problem: Problem
+
+
+class BatchResponse(Record):
+    """The answer of `POST /predict/batch`: one result or problem for each film, in the request's order."""
+
+    request_id: str
+    model: ModelReference
+    results: tuple[BatchItem | BatchProblem, ...]
+    disclaimer: str = DISCLAIMER
+
+
+class KnownModel(Record):
+    """One bundle of the models directory."""
+
+    name: str
+    version: str
+    serving: bool
+
+
+class ModelList(Record):
+    """The answer of `GET /models`."""
+
+    models: tuple[KnownModel, ...]
+
+
+class Health(Record):
+    """The answer of `GET /livez` and `GET /readyz`."""
+
+    status: Literal["alive", "ready"]

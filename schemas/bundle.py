@@ -1,0 +1,189 @@
+"""The bundle: a directory that holds everything a network needs to answer, checked by hash before anything is believed.
+
+    models/current                      text: the `name/version` that serves
+    models/<name>/<version>/manifest.json    `BundleManifest`
+                            model.onnx       the graph of `GraphContract`
+                            statistics.npz   arrays of `OutOfDistribution`
+                            golden.npz       arrays of `GOLDEN_ARRAYS`
+                            MODEL_CARD.md
+
+Nothing in it is pickled or evaluated.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+
+from schemas.calibration import Calibration
+from schemas.errors import BundleError
+from schemas.evaluation import Evaluation
+from schemas.preprocess import PreprocessSpec
+from schemas.record import Record
+
+MANIFEST = "manifest.json"
+GRAPH = "model.onnx"
+STATISTICS = "statistics.npz"
+GOLDEN = "golden.npz"
+MODEL_CARD = "MODEL_CARD.md"
+CURRENT = "current"
+
+GOLDEN_ARRAYS = ("radiographs", "inputs", "targets", "logits", "probabilities", "gradcam", "gradcam_plus_plus")
+"""Of G synthetic films: uint8 [G, H, W], float32 [G, 1, S, S], int64 [G], then the outputs of the same name."""
+
+BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class GraphContract(Record):
+    """Names and shapes of the ONNX graph; N is dynamic.
+
+    Inputs: `image` float32 [N, 1, S, S] in [0, 1]; `target` int64 [N], the class to explain, -1 for the most probable.
+    Outputs: `logits` [N, K]; `probabilities` [N, K], softmax(logits / temperature); `embedding` [N, D];
+    `gradcam` and `gradcam_plus_plus` [N, h, w], >= 0, not scaled.
+    """
+
+    opset: int
+    embedding_size: int = Field(description="D")
+    cam_layer: str
+    cam_grid: tuple[int, int] | None = Field(description="[h, w]; null: the graph has no heat-map outputs")
+    max_batch: int = Field(ge=1, description="largest N that the parity gate tried")
+
+
+class FileRecord(Record):
+    """One file of the bundle."""
+
+    sha256: Sha256
+    size_bytes: int = Field(ge=0)
+
+
+class Provenance(Record):
+    """Where the network comes from: enough to train it again."""
+
+    command: str
+    git_commit: str
+    trained_at: datetime
+    training_seconds: float
+    seed: int
+    data: str
+    data_sha256: Sha256
+    split_sha256: Sha256
+    pretrained_weights: str = Field(description="source and hash of the backbone's weights, or 'none'")
+    parameters: int
+    device: str
+    libraries: dict[str, str]
+
+
+class BundleManifest(Record):
+    """What the bundle is, how it answers, and on which figures that rests."""
+
+    format_version: Literal[1] = 1
+    name: BundleName
+    version: BundleName
+    created_at: datetime
+    architecture: str
+    classes: tuple[str, ...] = Field(min_length=2, description="K classes in the order of the logits")
+    negative_class: str | None = Field(
+        description="the class that means none of the others, never 'healthy'; null where there is none"
+    )
+    activation: Literal["softmax"] = "softmax"
+    preprocess: PreprocessSpec
+    graph: GraphContract
+    calibration: Calibration
+    evaluation: tuple[Evaluation, ...]
+    provenance: Provenance
+    intended_use: str
+    files: dict[str, FileRecord]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        classes = set(self.classes)
+        if len(classes) != len(self.classes):
+            msg = f"classes repeat: {self.classes}"
+            raise ValueError(msg)
+        if self.negative_class is not None and self.negative_class not in classes:
+            msg = f"negative_class {self.negative_class!r} is not one of {self.classes}"
+            raise ValueError(msg)
+        if {point.finding for point in self.calibration.operating_points} != set(self.findings):
+            msg = f"the operating points must name each finding of {self.findings} once"
+            raise ValueError(msg)
+        if set(self.calibration.conformal.quantiles) != classes:
+            msg = f"the conformal quantiles must name each class of {self.classes}"
+            raise ValueError(msg)
+        distribution = self.calibration.out_of_distribution
+        if distribution is not None and set(distribution.cutoffs) != classes:
+            msg = f"the out-of-distribution cut-offs must name each class of {self.classes}"
+            raise ValueError(msg)
+        for name in (GRAPH, GOLDEN, MODEL_CARD, *(() if distribution is None else (STATISTICS,))):
+            if name not in self.files:
+                msg = f"files must list {name}"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """The classes that can be called present: all but the negative one."""
+        return tuple(name for name in self.classes if name != self.negative_class)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose every file has the hash that its manifest states."""
+
+    directory: Path
+    manifest: BundleManifest
+    sha256: str
+    """Hash of manifest.json: the identity of the bundle."""
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file's bytes, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def open_bundle(directory: Path) -> Bundle:
+    """Read the manifest of `directory` and check every file it lists.
+
+    Raises:
+        BundleError: no manifest, a manifest of another format, a file that is missing,
+            of another size, altered, or a path that leaves the bundle.
+    """
+    manifest_path = directory / MANIFEST
+    try:
+        raw = manifest_path.read_bytes()
+    except OSError as error:
+        msg = f"{directory.name}: {MANIFEST} cannot be read ({error.strerror}); publish the bundle again"
+        raise BundleError(msg) from error
+    try:
+        manifest = BundleManifest.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        msg = f"{directory.name}: {MANIFEST} is not a bundle manifest: {where}: {first['msg']}; export the bundle again"
+        raise BundleError(msg) from error
+    for name, record in manifest.files.items():
+        _check_file(directory, name, record)
+    return Bundle(directory, manifest, hashlib.sha256(raw).hexdigest())
+
+
+def _check_file(directory: Path, name: str, record: FileRecord) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
+        msg = f"{directory.name}: the manifest lists {name!r}, which is not a plain file name"
+        raise BundleError(msg)
+    path = directory / name
+    if not path.is_file():
+        msg = f"{directory.name}: {name} is missing; copy the whole bundle again"
+        raise BundleError(msg)
+    size = path.stat().st_size
+    if size != record.size_bytes:
+        msg = f"{directory.name}: {name} has {size} bytes, its manifest says {record.size_bytes}; copy the bundle again"
+        raise BundleError(msg)
+    digest = sha256_of(path)
+    if digest != record.sha256:
+        msg = f"{directory.name}: {name} has sha256 {digest[:12]}…, its manifest says {record.sha256[:12]}…; it was altered"
+        raise BundleError(msg)

@@ -1,0 +1,152 @@
+"""The one error tree: every failure that a user can cause, each with a stable code.
+
+A message names the value, the rule and the remedy; never pixel data, a file name, or a
+patient's name or id. `service.problems` maps each class to its HTTP status.
+"""
+
+from typing import ClassVar
+
+
+class CxrError(Exception):
+    """Root of every failure that this project raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidImageError(CxrError):
+    """The bytes claim a supported format but cannot be decoded to a film."""
+
+    code = "invalid_image"
+
+
+class UnsupportedImageError(CxrError):
+    """Not JPEG, PNG or DICOM of a supported transfer syntax, or the declared type is contradicted by the content."""
+
+    code = "unsupported_image"
+
+
+class ImageTooLargeError(CxrError):
+    """More pixels or frames than the limits allow."""
+
+    code = "image_too_large"
+
+
+class NotARadiographError(CxrError):
+    """A readable image that is not a single-frame projection radiograph."""
+
+    code = "not_a_radiograph"
+
+
+class MalformedRequestError(CxrError):
+    """The request's body cannot be read as multipart, or holds no film."""
+
+    code = "malformed_request"
+
+
+class InvalidParameterError(CxrError):
+    """A parameter or header outside its allowed values."""
+
+    code = "invalid_parameter"
+
+
+class NotFoundError(CxrError):
+    """An address, a model or a version that does not exist."""
+
+    code = "not_found"
+
+
+class MethodNotAllowedError(CxrError):
+    """The address exists, for another HTTP method."""
+
+    code = "method_not_allowed"
+
+
+class NotAcceptableError(CxrError):
+    """No representation of the answer fits the Accept header."""
+
+    code = "not_acceptable"
+
+
+class BodyTooLargeError(CxrError):
+    """The request's body, or the number of films in a batch, is over the limit."""
+
+    code = "body_too_large"
+
+
+class OverloadedError(CxrError):
+    """The queue is full; nothing was done; worth trying again."""
+
+    code = "overloaded"
+
+
+class NotReadyError(CxrError):
+    """No bundle is loaded yet, or the service is draining."""
+
+    code = "not_ready"
+
+
+class DeadlineError(CxrError):
+    """The caller's deadline passed before an answer was there."""
+
+    code = "deadline_exceeded"
+
+
+class BundleError(CxrError):
+    """A bundle is missing, altered, of another format, or fails its self-test."""
+
+    code = "bundle_rejected"
+
+
+class ExplanationUnavailableError(CxrError):
+    """The bundle that serves has no heat-map output for the method asked for."""
+
+    code = "explanation_unavailable"
+
+
+class InferenceError(CxrError):
+    """The network failed on a film that passed every check: a defect of ours."""
+
+    code = "inference_failed"
+
+
+class InternalError(CxrError):
+    """A failure that nobody foresaw: a defect of ours."""
+
+    code = "internal"
+
+
+class SettingsError(CxrError):
+    """A setting that is unknown, out of range, or cannot be honoured on this machine."""
+
+    code = "invalid_settings"
+
+
+class TrainingDataError(CxrError):
+    """Films that cannot be trained on as they are: an empty class, a leak, an unreadable file."""
+
+    code = "invalid_training_data"
+
+
+class TrainingConfigError(CxrError):
+    """A training option that is unknown, out of range, or contradicts another."""
+
+    code = "invalid_training_config"
+
+
+class WeightsError(CxrError):
+    """Pretrained weights that are missing or do not fit the network."""
+
+    code = "weights_mismatch"
+
+
+class TestSetError(CxrError):
+    """An attempt to open the test set before the winner was chosen, or twice."""
+
+    __test__ = False  # the name starts with Test; pytest must not collect it
+    code = "test_set_sealed"
+
+
+class ParityError(CxrError):
+    """The exported graph does not compute what the trained network computes."""
+
+    code = "parity_failed"

@@ -1,0 +1,48 @@
+"""What was measured of a trained network on a set of films."""
+
+from pydantic import Field
+
+from schemas.calibration import Fraction
+from schemas.estimate import Estimate
+from schemas.record import Record
+
+
+class FindingMetrics(Record):
+    """One class against the rest at one threshold; predictive values hold at `prevalence` alone."""
+
+    finding: str
+    threshold: Fraction
+    auroc: Estimate
+    auprc: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    prevalence: Fraction
+    ppv: Estimate | None = Field(description="null where no film was called positive")
+    npv: Estimate | None = Field(description="null where no film was called negative")
+    f1: float
+
+
+class LabelMetrics(Record):
+    """All classes together, for one rule that gives each film a label."""
+
+    rule: str = Field(description="'argmax', or 'operating point'")
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    macro_f1: Estimate
+    mcc: float
+    confusion: tuple[tuple[int, ...], ...] = Field(description="[truth][label] counts in the order of the classes")
+
+
+class Evaluation(Record):
+    """Figures of one network on one set of films, probabilities calibrated on validation."""
+
+    data: str = Field(description="name of the set, e.g. 'test'")
+    data_sha256: str = Field(description="hash over the sorted film hashes and labels")
+    films: int
+    patients: int
+    class_counts: dict[str, int]
+    auroc: Estimate = Field(description="area under the ROC curve; macro average one-vs-rest for more than two classes")
+    brier: Estimate
+    ece: Estimate = Field(description="expected calibration error of the label's probability, adaptive bins")
+    labels: tuple[LabelMetrics, ...]
+    findings: tuple[FindingMetrics, ...]

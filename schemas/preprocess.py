@@ -1,0 +1,37 @@
+"""How a radiograph becomes the network's input, as data that travels in the bundle."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.record import Record
+
+
+class ClaheSpec(Record):
+    """Contrast-limited adaptive histogram equalisation, applied at the network's side S.
+
+    Source: Zuiderveld, Graphics Gems IV (1994) 474-485.
+    """
+
+    clip_limit: float = Field(default=2.0, gt=0, le=40)
+    grid: int = Field(default=8, ge=1, le=64, description="tiles along each side")
+
+
+class PreprocessSpec(Record):
+    """Everything that turns a radiograph `[H, W]` into float32 `[1, S, S]` in [0, 1].
+
+    Mean, standard deviation and channel replication are not here: they are inside the
+    ONNX graph, so that no caller can get them wrong.
+    """
+
+    size: int = Field(ge=16, le=1024, description="S, the side of the network's input in pixels")
+    resize: Literal["squash", "pad"] = Field(
+        default="squash",
+        description="squash: both sides to S, aspect lost; pad: the longer side to S, the rest filled with 0 (black)",
+    )
+    intensity: Literal["full_range", "percentile"] = Field(
+        default="full_range",
+        description="full_range: 0 and the largest storable value become 0 and 1; "
+        "percentile: the film's own 0.5 and 99.5 percentiles do",
+    )
+    clahe: ClaheSpec | None = None

@@ -1,0 +1,24 @@
+"""What training leaves behind about one network: all that the exporter and the report need beside its weights."""
+
+from pydantic import Field
+
+from schemas.bundle import Provenance
+from schemas.calibration import Calibration
+from schemas.evaluation import Evaluation
+from schemas.preprocess import PreprocessSpec
+from schemas.record import Record
+
+
+class TrialRecord(Record):
+    """One trained network of a run."""
+
+    architecture: str
+    classes: tuple[str, ...] = Field(min_length=2, description="K classes in the order of the logits")
+    negative_class: str | None
+    preprocess: PreprocessSpec
+    epochs: int = Field(description="epochs trained")
+    best_epoch: int = Field(description="epoch whose weights were kept, from 0, chosen on validation")
+    calibration: Calibration
+    validation: Evaluation
+    test: Evaluation | None = Field(description="null until the run has chosen its winner and opened the test set")
+    provenance: Provenance

@@ -1,0 +1,1 @@
+"""Bundles to HTTP answers; it refuses to know training and torch."""

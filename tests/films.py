@@ -1,0 +1,43 @@
+"""Small data that the tests make: folders of synthetic films in the layouts that users have."""
+
+from pathlib import Path
+
+import cv2
+from numpy.typing import NDArray
+
+from imaging.phantom import phantom
+
+
+def encode(pixels: NDArray, extension: str = ".jpeg") -> bytes:
+    """Bytes of an image file of `pixels`."""
+    done, buffer = cv2.imencode(extension, pixels)
+    assert done
+    return buffer.tobytes()
+
+
+def write_kermany(
+    root: Path,
+    *,
+    patients: int = 12,
+    films_per_patient: int = 2,
+    side: int = 64,
+    splits: tuple[str, ...] = ("train", "test"),
+) -> Path:
+    """A folder `<split>/{NORMAL,PNEUMONIA}` with Kermany's file names, `patients` of each class in each split."""
+    for split_index, split in enumerate(splits):
+        for label in ("NORMAL", "PNEUMONIA"):
+            folder = root / split / label
+            folder.mkdir(parents=True)
+            for patient in range(patients):
+                number = 1000 * split_index + patient + 1
+                for film in range(films_per_patient):
+                    seed = 7919 * number + 31 * film + (label == "NORMAL")
+                    pixels = phantom(side, side, seed=seed, opacity=0.0 if label == "NORMAL" else 0.8)
+                    kind = "bacteria" if patient % 2 else "virus"
+                    name = (
+                        f"IM-{number:04d}-{film:04d}.jpeg"
+                        if label == "NORMAL"
+                        else f"person{number}_{kind}_{film}.jpeg"
+                    )
+                    (folder / name).write_bytes(encode(pixels))
+    return root
