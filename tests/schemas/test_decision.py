@@ -1,0 +1,71 @@
+"""The rules that the trainer's figures and the service's answers share."""
+
+import numpy as np
+import pytest
+
+from schemas.calibration import OperatingPoint
+from schemas.decision import finding_label, softmax
+from schemas.estimate import Estimate
+
+CERTAIN = Estimate(value=1, low=1, high=1)
+
+
+def point(finding: str, threshold: float) -> OperatingPoint:
+    return OperatingPoint(
+        finding=finding,
+        threshold=threshold,
+        target_sensitivity=0.96,
+        sensitivity=CERTAIN,
+        specificity=CERTAIN,
+        data="validation",
+    )
+
+
+def test_softmax_gives_the_published_values_and_sums_to_one():
+    probabilities = softmax([[1.0, 2.0, 3.0]])
+
+    assert probabilities == pytest.approx(np.array([[0.09003057, 0.24472847, 0.66524096]]), abs=1e-8)
+    assert probabilities.sum() == pytest.approx(1)
+
+
+def test_a_temperature_above_one_flattens_and_keeps_the_order():
+    assert softmax([0.0, 2.0], 2.0) == pytest.approx(softmax([0.0, 1.0]))
+
+
+def test_softmax_survives_logits_that_overflow_an_exponential():
+    assert softmax(np.array([1000.0, -1000.0], dtype=np.float32)).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_a_temperature_that_is_not_positive_is_refused(temperature):
+    with pytest.raises(ValueError, match="must be above 0"):
+        softmax([0.0, 1.0], temperature)
+
+
+def test_a_finding_is_called_from_its_threshold_on_though_another_class_is_more_probable():
+    points = [point("PNEUMONIA", 0.31)]
+    classes = ("NORMAL", "PNEUMONIA")
+
+    assert finding_label([0.69, 0.31], classes, "NORMAL", points) == "PNEUMONIA"
+    assert finding_label([0.70, 0.30], classes, "NORMAL", points) == "NORMAL"
+
+
+def test_of_several_findings_the_one_furthest_above_its_own_threshold_is_called():
+    classes = ("COVID", "NORMAL", "TB")
+    points = [point("TB", 0.1), point("COVID", 0.4)]
+
+    assert finding_label([0.5, 0.2, 0.3], classes, "NORMAL", points) == "TB"
+
+
+def test_the_most_probable_class_is_called_where_no_class_means_none_of_the_others():
+    assert finding_label([0.2, 0.5, 0.3], ("a", "b", "c"), None, []) == "b"
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.001])
+def test_a_threshold_of_zero_is_always_reached(probability):
+    assert finding_label([1 - probability, probability], ("NORMAL", "TB"), "NORMAL", [point("TB", 0.0)]) == "TB"
+
+
+def test_probabilities_of_another_number_of_classes_are_refused():
+    with pytest.raises(ValueError, match="each of 2 classes"):
+        finding_label([0.2, 0.3, 0.5], ("NORMAL", "TB"), "NORMAL", [])
