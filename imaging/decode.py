@@ -1,0 +1,81 @@
+"""Bytes to radiograph: the content decides the format, and whatever arrives, only our own errors leave."""
+
+from imaging.dicom import decode_dicom
+from imaging.limits import DecodeLimits
+from imaging.radiograph import Format, Radiograph
+from imaging.raster import decode_raster
+from schemas.errors import InvalidImageError, UnsupportedImageError
+
+__all__ = ["DecodeLimits", "decode", "sniff"]
+
+_PREAMBLE_BYTES = 128
+_MEDIA_TYPES: dict[str, Format | None] = {
+    "image/jpeg": "jpeg",
+    "image/png": "png",
+    "application/dicom": "dicom",
+    "application/octet-stream": None,  # says nothing: the content alone decides
+}
+
+
+def sniff(data: bytes) -> Format:
+    """Name the format by its signature.
+
+    Raises:
+        InvalidImageError: there are no bytes.
+        UnsupportedImageError: the signature is none of the three.
+
+    Source: DICOM PS3.10 7.1 (128 bytes of any content, then DICM; hence asked first); ISO 10918-1 B.1.1.3;
+        PNG specification 5.2.
+    """
+    if not data:
+        msg = "the file is empty; send the bytes of a JPEG, PNG or DICOM file"
+        raise InvalidImageError(msg)
+    if data[_PREAMBLE_BYTES : _PREAMBLE_BYTES + 4] == b"DICM":
+        return "dicom"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    msg = "the content is neither JPEG nor PNG nor a DICOM file with its preamble; send one of these"
+    raise UnsupportedImageError(msg)
+
+
+def decode(
+    data: bytes,
+    *,
+    declared_type: str | None = None,
+    limits: DecodeLimits = DecodeLimits(),  # noqa: B008 frozen, so one shared default is safe
+    min_side: int | None = None,
+) -> Radiograph:
+    """Decode one film.
+
+    Args:
+        data: the whole file.
+        declared_type: the media type that the sender claims; None or application/octet-stream claims nothing.
+        limits: what the file may cost.
+        min_side: allow a large JPEG to be decoded at 1/2, 1/4 or 1/8 of its size as long as the
+            short side keeps at least twice this many pixels; None decodes at full size.
+
+    Raises:
+        InvalidImageError: the bytes are broken.
+        UnsupportedImageError: another format or DICOM transfer syntax, or the declared type is
+            unknown or contradicted by the content.
+        ImageTooLargeError: over `limits`.
+        NotARadiographError: readable, but not a single-frame projection radiograph.
+    """
+    found = sniff(data)
+    if declared_type is not None:
+        _check_declared(declared_type, found)
+    if found == "dicom":
+        return decode_dicom(data, limits)
+    return decode_raster(data, found, limits, min_side)
+
+
+def _check_declared(declared_type: str, found: Format) -> None:
+    media_type = declared_type.partition(";")[0].strip().lower()
+    if media_type not in _MEDIA_TYPES:
+        msg = f"the declared type is not one of {', '.join(_MEDIA_TYPES)}; declare one of these"
+        raise UnsupportedImageError(msg)
+    if _MEDIA_TYPES[media_type] not in (None, found):
+        msg = f"the declared type is {media_type}, but the content is {found}; declare what is sent"
+        raise UnsupportedImageError(msg)

@@ -1,0 +1,92 @@
+"""What one file may cost, and the boundary around the libraries that read it: bytes from outside are hostile."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from PIL import Image
+
+from schemas.errors import CxrError, ImageTooLargeError, InvalidImageError
+
+# Set once and process-wide, because `warnings.catch_warnings` is not safe in threads. The libraries warn about
+# metadata that they skip; such a warning may quote the file, so none may reach a log.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"(PIL|pydicom)\.")
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLimits:
+    """How large and how intricate a file may be.
+
+    `max_pixels` counts rows x columns x frames: twice the largest flat panel (43 x 43 cm at 100 µm).
+    `max_reads` bounds the parts of a file: 20 MB of empty DICOM items cost 28 s and 1.3 GB, 20 MB of
+    empty JPEG segments or PNG chunks 3 s; a film needs a few hundred reads.
+    `max_jpeg_scans` bounds progressive passes: each costs 12 ms at 40 megapixels and may be 61 bytes
+    long; encoders write about ten.
+    """
+
+    max_pixels: int = 40_000_000
+    max_reads: int = 200_000
+    max_jpeg_scans: int = 100
+
+    def check_size(self, rows: int, columns: int, frames: int = 1) -> None:
+        """Refuse what would need too much memory, before any pixel is decoded.
+
+        Raises:
+            InvalidImageError: a side or the number of frames is not positive.
+            ImageTooLargeError: rows x columns x frames is over `max_pixels`.
+        """
+        if min(rows, columns, frames) < 1:
+            msg = f"the file states {rows} x {columns} pixels in {frames} frames; each must be at least 1"
+            raise InvalidImageError(msg)
+        if rows * columns * frames > self.max_pixels:
+            msg = (
+                f"the film has {rows} x {columns} pixels in {frames} frames; "
+                f"at most {self.max_pixels} are accepted: send one smaller frame"
+            )
+            raise ImageTooLargeError(msg)
+
+
+class BoundedReader(io.BytesIO):
+    """Bytes in memory that can be read from only so many times."""
+
+    def __init__(self, data: bytes, max_reads: int) -> None:
+        super().__init__(data)
+        self._reads_left = max_reads
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as `io.BytesIO` does.
+
+        Raises:
+            ImageTooLargeError: the file consists of more parts than the limit allows.
+        """
+        self._reads_left -= 1
+        if self._reads_left < 0:
+            msg = "the file consists of too many parts for a film; export it again without its metadata"
+            raise ImageTooLargeError(msg)
+        return super().read(size)
+
+
+@contextmanager
+def parsing(what: str) -> Iterator[None]:
+    """Turn whatever a parsing library raises about malformed bytes into `InvalidImageError`.
+
+    Args:
+        what: what is being read, for the message, e.g. "JPEG".
+    """
+    try:
+        yield
+    except CxrError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        msg = f"the {what} header states more than {Image.MAX_IMAGE_PIXELS} pixels; send a smaller film"
+        raise ImageTooLargeError(msg) from error
+    # The libraries document no closed set: mutated files made Pillow and pydicom raise OSError, SyntaxError,
+    # ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, struct.error,
+    # zlib.error and NotImplementedError. Only their calls stand inside this boundary, so that a defect of ours
+    # is not mistaken for a broken file.
+    except Exception as error:
+        msg = f"the {what} data is broken ({type(error).__name__}); export the film again"
+        raise InvalidImageError(msg) from error

@@ -1,0 +1,105 @@
+"""A heat map over the film that it explains, as pictures that a person can judge."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.preprocess import Film, placement, resize, unit_range
+from imaging.radiograph import Radiograph
+from schemas.preprocess import PreprocessSpec
+
+# Perceptually even, so that equal steps of heat look equal, to colour-blind readers too; and, unlike inferno and
+# magma, never gray or white, which on a film would look like density. Source: Smith and van der Walt, SciPy 2015.
+_COLOURS = cv2.COLORMAP_PLASMA
+_STRONGEST_ALPHA = 0.5  # the lung's texture stays readable under the hottest spot
+_LONGEST_SIDE = 1024
+_STRONGEST_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """A heat map at the film's aspect."""
+
+    heatmap_png: bytes
+    """8-bit gray, 255 is the map's maximum."""
+    overlay_png: bytes
+    """RGB, of the same size: cold regions show the film untouched."""
+    center_of_mass: tuple[float, float] | None
+    """(x, y) in [0, 1] of the film's width and height from its top left corner; None where no heat is on the film."""
+    concentration: float
+    """Share of the map's mass in its strongest tenth of cells: 0.1 is flat, 1 is a point, 0 is a map without heat."""
+
+
+def render(cam: NDArray[np.float32], radiograph: Radiograph, spec: PreprocessSpec) -> HeatMap:
+    """Lay a class activation map over its film.
+
+    Args:
+        cam: float32 [h, w], >= 0, over the square that the network saw.
+        radiograph: the film, shown with the intensity of `spec`.
+        spec: how the film was fitted into the square, which is undone here.
+    """
+    strongest = float(cam.max())
+    rows, columns = _display_size(radiograph)
+    heat = _on_film(cam / strongest if strongest > 0 else cam, rows, columns, spec)  # [rows, columns]
+    film = resize(unit_range(radiograph, spec.intensity), rows, columns)
+    return HeatMap(
+        heatmap_png=_png(_to_bytes(heat)),
+        overlay_png=_png(_blend(film, heat)),
+        center_of_mass=_center_of_mass(heat),
+        concentration=_concentration(cam),
+    )
+
+
+def _display_size(radiograph: Radiograph) -> tuple[int, int]:
+    """Rows and columns of the source's aspect, no larger than the film was decoded, or than a page needs."""
+    scale = min(max(radiograph.pixels.shape), _LONGEST_SIDE) / max(radiograph.rows, radiograph.columns)
+    return max(1, round(radiograph.rows * scale)), max(1, round(radiograph.columns * scale))
+
+
+def _on_film(cam: NDArray[np.float32], rows: int, columns: int, spec: PreprocessSpec) -> Film:
+    """Enlarge the map over the square, then cut out the film. Cubic shows no facets; its overshoot is cut off."""
+    if spec.resize == "squash":
+        square = cv2.resize(cam, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        return np.clip(square, 0, 1)
+    side = max(rows, columns)
+    place = placement(rows, columns, side, spec.resize)
+    square = cv2.resize(cam, (side, side), interpolation=cv2.INTER_CUBIC)
+    return np.clip(square[place.top : place.top + rows, place.left : place.left + columns], 0, 1)
+
+
+def _blend(film: Film, heat: Film) -> NDArray[np.uint8]:
+    """BGR [H, W, 3]: colour over film, as opaque as it is hot."""
+    colour = cv2.applyColorMap(_to_bytes(heat), _COLOURS).astype(np.float32) / 255
+    alpha = _STRONGEST_ALPHA * heat[..., np.newaxis]
+    return _to_bytes(film[..., np.newaxis] + alpha * (colour - film[..., np.newaxis]))
+
+
+def _center_of_mass(heat: Film) -> tuple[float, float] | None:
+    mass = heat.sum(dtype=np.float64)
+    if mass == 0:
+        return None
+    rows, columns = heat.shape
+    x = heat.sum(axis=0, dtype=np.float64) @ (np.arange(columns) + 0.5) / (mass * columns)
+    y = heat.sum(axis=1, dtype=np.float64) @ (np.arange(rows) + 0.5) / (mass * rows)
+    return float(x), float(y)
+
+
+def _concentration(cam: NDArray[np.float32]) -> float:
+    """Share of the mass in the strongest tenth of the cells; a tenth of 49 is 4 cells and 0.9 of the fifth."""
+    cells = np.sort(cam.ravel().astype(np.float64))[::-1]
+    mass = cells.sum()
+    if mass == 0:
+        return 0.0
+    weights = np.clip(_STRONGEST_SHARE * cells.size - np.arange(cells.size), 0, 1)
+    return float(min(1.0, cells @ weights / mass))
+
+
+def _to_bytes(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    return (values * 255).round().astype(np.uint8)
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    _, encoded = cv2.imencode(".png", pixels)
+    return encoded.tobytes()

@@ -1,0 +1,101 @@
+"""A radiograph to the network's input: the one path that training and serving share."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.radiograph import Radiograph
+from schemas.preprocess import ClaheSpec, PreprocessSpec
+
+Film = NDArray[np.float32]  # [H, W] in [0, 1]
+
+_PERCENTILES = (0.005, 0.995)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a film lies in a square: the rest is black."""
+
+    top: int
+    left: int
+    rows: int
+    columns: int
+
+
+def prepare(radiograph: Radiograph, spec: PreprocessSpec) -> NDArray[np.float32]:
+    """Compute what the network sees.
+
+    Returns:
+        float32 [1, S, S] in [0, 1], C-contiguous. Full-range intensity of a film that is S x S
+        already is exactly pixel / largest value.
+    """
+    side = spec.size
+    place = placement(radiograph.rows, radiograph.columns, side, spec.resize)
+    film = resize(unit_range(radiograph, spec.intensity), place.rows, place.columns)
+    if spec.clahe is not None:
+        film = _clahe(film, spec.clahe)
+    prepared = np.zeros((1, side, side), np.float32)
+    prepared[0, place.top : place.top + place.rows, place.left : place.left + place.columns] = film
+    return prepared
+
+
+def placement(rows: int, columns: int, side: int, mode: Literal["squash", "pad"]) -> Placement:
+    """Fit a film of `rows` x `columns` into a square: all of it, or centred with its aspect kept."""
+    if mode == "squash":
+        return Placement(0, 0, side, side)
+    longer = max(rows, columns)
+    fitted_rows, fitted_columns = (max(1, round(length * side / longer)) for length in (rows, columns))
+    return Placement((side - fitted_rows) // 2, (side - fitted_columns) // 2, fitted_rows, fitted_columns)
+
+
+def unit_range(radiograph: Radiograph, intensity: Literal["full_range", "percentile"]) -> Film:
+    """Pixels as float32 in [0, 1], by the largest storable value or by the film's own percentiles.
+
+    A film of one value has no percentiles to stretch and becomes 0.
+    """
+    film = radiograph.pixels.astype(np.float32)
+    if intensity == "full_range":
+        film /= radiograph.largest_value
+        return film
+    low, high = _percentiles(radiograph.pixels)
+    film -= low
+    film /= max(high - low, 1)
+    return np.clip(film, 0, 1, out=film)
+
+
+def resize(film: Film, rows: int, columns: int) -> Film:
+    """Resize each axis by itself: area average where it shrinks, linear where it grows.
+
+    OpenCV's area mode falls back to an aliasing interpolation on both axes as soon as one of them grows.
+    """
+    shrunk = _resize(film, min(rows, film.shape[0]), min(columns, film.shape[1]), cv2.INTER_AREA)
+    return _resize(shrunk, rows, columns, cv2.INTER_LINEAR)
+
+
+def _resize(film: Film, rows: int, columns: int, interpolation: int) -> Film:
+    if film.shape == (rows, columns):
+        return film
+    return np.asarray(cv2.resize(film, (columns, rows), interpolation=interpolation), np.float32)
+
+
+def _percentiles(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> tuple[int, int]:
+    """The stored values below which 0.5 % and 99.5 % of the pixels lie; a histogram is exact and needs no sort."""
+    cumulated = np.cumsum(np.bincount(pixels.ravel()))
+    low, high = np.searchsorted(cumulated, [share * cumulated[-1] for share in _PERCENTILES])
+    return int(low), int(high)
+
+
+def _clahe(film: Film, spec: ClaheSpec) -> Film:
+    """Equalise at the network's side, on 256 levels.
+
+    The depth of the film has served the resize. OpenCV also takes 16 bits, but spreads the histogram of a tile
+    (784 pixels at S = 224) over 65,536 bins, where no bin reaches the clip limit: the noise of a flat region
+    (standard deviation 0.002) then grows to 0.130 instead of 0.007, and the call takes 4.6 ms instead of 0.15.
+    """
+    equalizer = cv2.createCLAHE(clipLimit=spec.clip_limit, tileGridSize=(spec.grid, spec.grid))
+    equalized: Film = equalizer.apply((film * 255).round().astype(np.uint8)).astype(np.float32)
+    equalized /= 255
+    return equalized

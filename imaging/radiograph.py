@@ -1,0 +1,34 @@
+"""The radiograph: what a decoded file is, whatever format it came in."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Format = Literal["jpeg", "png", "dicom"]
+
+
+@dataclass(frozen=True, slots=True)
+class Radiograph:
+    """One film in MONOCHROME2 polarity (bright is dense), at the depth that its file stores.
+
+    Nothing else of the file survives: no EXIF, no DICOM attribute, no name.
+    """
+
+    pixels: NDArray[np.uint8] | NDArray[np.uint16]  # [H, W]
+    bits: int
+    """The largest value that a pixel can take is 2**bits - 1."""
+    format: Format
+    rows: int
+    """Height of the source film; `pixels` is smaller where a large JPEG was decoded at reduced size."""
+    columns: int
+    photometric_interpretation: str
+    """Of the source, in DICOM's terms: MONOCHROME1, MONOCHROME2, RGB, PALETTE COLOR, CMYK."""
+    warnings: tuple[str, ...]
+    """What decoding noticed, e.g. `not_frontal`; `imaging.quality` adds what the pixels show."""
+
+    @property
+    def largest_value(self) -> int:
+        """2**bits - 1: what white is."""
+        return (1 << self.bits) - 1

@@ -1,0 +1,103 @@
+"""JPEG and PNG files to radiographs."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image
+
+from imaging.limits import BoundedReader, DecodeLimits, parsing
+from imaging.radiograph import Format, Radiograph
+from schemas.errors import ImageTooLargeError, NotARadiographError
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+_START_OF_SCAN = b"\xff\xda"
+_PNG_BIT_DEPTH_OFFSET = 24  # signature 8, length 4, IHDR 4, width 4, height 4
+
+# What turns the stored picture upright. Source: Exif 3.0 (CIPA DC-008) tag 0x0112.
+_UPRIGHT: Mapping[int, Callable[[Pixels], Any]] = {
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: np.transpose,
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).T,
+    8: np.rot90,
+}
+_SIDES_SWAPPED = (5, 6, 7, 8)
+
+_PHOTOMETRIC_INTERPRETATIONS: Mapping[str, str] = {
+    "1": "MONOCHROME2",
+    "L": "MONOCHROME2",
+    "LA": "MONOCHROME2",
+    "I;16": "MONOCHROME2",
+    "P": "PALETTE COLOR",
+    "CMYK": "CMYK",
+}
+
+# Mean difference between the strongest and the weakest of R, G and B, of 255. Measured: at most 1.5 on 20 films and
+# CT slices that are stored in colour, at least 21.6 on 20 photographs.
+_COLOUR_SPREAD = 8.0
+_COLOUR_PROBE_SIDE = 64
+
+
+def decode_raster(data: bytes, file_format: Format, limits: DecodeLimits, min_side: int | None) -> Radiograph:
+    """Decode a JPEG or PNG file; arguments and errors as in `imaging.decode.decode`."""
+    if data.count(_START_OF_SCAN) > limits.max_jpeg_scans and file_format == "jpeg":
+        msg = f"the JPEG has more than {limits.max_jpeg_scans} scans; save it as a baseline JPEG"
+        raise ImageTooLargeError(msg)
+    what = file_format.upper()
+    with parsing(what):
+        image = Image.open(BoundedReader(data, limits.max_reads), formats=("JPEG", "PNG"))
+        frames = getattr(image, "n_frames", 1)
+    if frames != 1:
+        msg = f"the {what} holds {frames} pictures; send one film"
+        raise NotARadiographError(msg)
+    limits.check_size(image.height, image.width)
+    columns, rows = image.size
+    photometric_interpretation = _PHOTOMETRIC_INTERPRETATIONS.get(image.mode, "RGB")
+    with parsing(what):
+        orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        if min_side is not None:
+            image.draft(image.mode, (2 * min_side, 2 * min_side))
+        image.load()
+        pixels, coloured = _luminance(image)
+    if orientation in _UPRIGHT:
+        pixels = np.ascontiguousarray(_UPRIGHT[orientation](pixels))
+    warnings = ["colour_image"] if coloured else []
+    bits = 8 * pixels.itemsize
+    if file_format == "png" and data[_PNG_BIT_DEPTH_OFFSET] > bits:
+        warnings.append("reduced_depth")  # Pillow reads 16-bit gray whole, but 16-bit colour and alpha as 8 bits
+    return Radiograph(
+        pixels=pixels,
+        bits=bits,
+        format=file_format,
+        rows=columns if orientation in _SIDES_SWAPPED else rows,
+        columns=rows if orientation in _SIDES_SWAPPED else columns,
+        photometric_interpretation=photometric_interpretation,
+        warnings=tuple(warnings),
+    )
+
+
+def _luminance(image: Image.Image) -> tuple[Pixels, bool]:
+    """Gray pixels [H, W], transparent parts black; and whether the picture is really coloured.
+
+    Source: luminance by ITU-R BT.601, which leaves R = G = B unchanged.
+    """
+    if image.mode == "I;16":
+        deep = np.array(image)
+        transparent = image.info.get("transparency")
+        if transparent is not None:
+            deep[deep == transparent] = 0
+        return deep, False
+    if image.has_transparency_data:
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image.convert("RGBA"))
+    if image.mode in ("1", "L"):
+        return np.array(image.convert("L")), False
+    colour = image.convert("RGB")
+    probe = np.asarray(colour.reduce(max(1, min(image.size) // _COLOUR_PROBE_SIDE)))
+    spread = float((probe.max(axis=-1) - probe.min(axis=-1)).mean())
+    return np.array(colour.convert("L")), spread > _COLOUR_SPREAD

@@ -1,0 +1,176 @@
+"""A radiograph becomes the network's input by one path, measured against brute force."""
+
+import cv2
+import numpy as np
+import pytest
+
+from imaging.decode import decode
+from imaging.phantom import phantom
+from imaging.preprocess import Placement, placement, prepare
+from imaging.radiograph import Radiograph
+from schemas.preprocess import ClaheSpec, PreprocessSpec
+from tests.films import encode
+
+
+def radiograph(pixels: np.ndarray, *, bits: int | None = None) -> Radiograph:
+    return Radiograph(pixels, bits or 8 * pixels.itemsize, "png", *pixels.shape, "MONOCHROME2", ())
+
+
+def random_film(rows: int, columns: int, dtype: type = np.uint16) -> np.ndarray:
+    return np.random.default_rng(7).integers(0, np.iinfo(dtype).max, (rows, columns), dtype, endpoint=True)
+
+
+@pytest.mark.parametrize("resize", ["squash", "pad"])
+@pytest.mark.parametrize(("shape"), [(32, 32), (200, 100), (31, 500), (1, 1), (1, 900), (700, 3)])
+def test_the_input_is_one_contiguous_square_in_the_unit_range(shape, resize):
+    prepared = prepare(radiograph(random_film(*shape)), PreprocessSpec(size=32, resize=resize))
+
+    assert (prepared.shape, prepared.dtype) == ((1, 32, 32), np.float32)
+    assert prepared.flags.c_contiguous
+    assert prepared.min() >= 0
+    assert prepared.max() <= 1 + 1e-6
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_a_film_of_the_networks_size_is_exactly_its_pixels(dtype, largest):
+    film = random_film(48, 48, dtype)
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=48))
+
+    assert np.array_equal(prepared[0], film.astype(np.float32) / np.float32(largest))
+
+
+@pytest.mark.parametrize("factor", [2, 3, 5, 9])
+def test_shrinking_by_a_whole_factor_is_the_area_average(factor):
+    film = random_film(64 * factor, 64 * factor)
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=64))
+
+    average = film.astype(np.float64).reshape(64, factor, 64, factor).mean(axis=(1, 3)) / 65535
+    assert np.abs(prepared[0] - average).max() < 5e-7
+
+
+def area_weights(source: int, target: int) -> np.ndarray:
+    """Which share of each source pixel falls into each target pixel, [target, source]."""
+    weights = np.zeros((target, source))
+    for row in range(target):
+        start, end = row * source / target, (row + 1) * source / target
+        for column in range(source):
+            weights[row, column] = max(0.0, min(end, column + 1) - max(start, column))
+    return weights * target / source
+
+
+def linear_weights(source: int, target: int) -> np.ndarray:
+    """Interpolation between the two nearest pixel centres, [target, source]."""
+    weights = np.zeros((target, source))
+    for row in range(target):
+        position = (row + 0.5) * source / target - 0.5
+        left = int(np.floor(position))
+        weights[row, min(max(left, 0), source - 1)] += 1 - (position - left)
+        weights[row, min(max(left + 1, 0), source - 1)] += position - left
+    return weights
+
+
+@pytest.mark.parametrize("shape", [(150, 91), (150, 40), (40, 150), (40, 33), (64, 150), (150, 64)])
+def test_each_axis_is_averaged_where_it_shrinks_and_interpolated_where_it_grows(shape):
+    film = random_film(*shape)
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=64))
+
+    down, across = ((area_weights if side > 64 else linear_weights)(side, 64) for side in shape)
+    assert np.abs(prepared[0] - down @ (film / 65535) @ across.T).max() < 2e-6
+
+
+@pytest.mark.parametrize(
+    ("shape", "place"),
+    [
+        ((100, 200), Placement(top=25, left=0, rows=50, columns=100)),
+        ((200, 100), Placement(top=0, left=25, rows=100, columns=50)),
+        ((100, 100), Placement(top=0, left=0, rows=100, columns=100)),
+        ((3, 1000), Placement(top=49, left=0, rows=1, columns=100)),
+    ],
+)
+def test_padding_centres_the_film_and_keeps_its_aspect(shape, place):
+    white = radiograph(np.full(shape, 255, np.uint8))
+
+    prepared = prepare(white, PreprocessSpec(size=100, resize="pad"))[0]
+
+    expected = np.zeros((100, 100))
+    expected[place.top : place.top + place.rows, place.left : place.left + place.columns] = 1
+    assert placement(*shape, 100, "pad") == place
+    assert np.abs(prepared - expected).max() < 1e-6
+
+
+def test_the_aspect_is_the_sources_even_when_a_large_jpeg_was_decoded_small():
+    data = encode(phantom(401, 803, seed=1))
+    spec = PreprocessSpec(size=32, resize="pad")
+
+    small, whole = (prepare(decode(data, min_side=side), spec) for side in (32, None))
+
+    assert decode(data, min_side=32).pixels.shape[0] < 401
+    assert np.abs(small - whole).mean() < 1 / 255
+
+
+def test_a_deep_film_is_not_squeezed_through_eight_bits():
+    steps = np.tile(np.arange(2000, 2032, dtype=np.uint16), (32, 1))
+
+    prepared = prepare(radiograph(steps, bits=12), PreprocessSpec(size=32))
+
+    assert len(np.unique(prepared)) == 32
+    assert prepared[0, 0, 0] == np.float32(2000) / np.float32(4095)
+
+
+def test_percentile_intensity_stretches_the_film_to_its_own_range():
+    film = np.tile(np.arange(1000, 2000, dtype=np.uint16), (1000, 1))
+    film[0, 0], film[0, 1] = 0, 65535  # a dead and a burnt pixel move nothing
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=1000, intensity="percentile"))[0]
+
+    low, high = np.percentile(film, [0.5, 99.5])
+    assert np.abs(prepared - ((film - low) / (high - low)).clip(0, 1)).max() < 2e-3
+    assert (prepared[0, 0], prepared[0, 1]) == (0, 1)
+
+
+def test_a_film_of_one_value_has_no_percentiles_and_becomes_black():
+    prepared = prepare(radiograph(np.full((40, 40), 77, np.uint8)), PreprocessSpec(size=32, intensity="percentile"))
+
+    assert not prepared.any()
+
+
+@pytest.mark.parametrize("grid", [1, 4, 8])
+def test_clahe_is_opencvs_on_the_resized_film(grid):
+    film = phantom(64, 64, seed=4)
+    spec = PreprocessSpec(size=64, clahe=ClaheSpec(clip_limit=2.0, grid=grid))
+
+    prepared = prepare(radiograph(film), spec)
+
+    expected = cv2.createCLAHE(2.0, (grid, grid)).apply(film)
+    assert np.abs(prepared[0] - expected / 255).max() < 1e-6
+
+
+def test_clahe_limits_the_contrast_of_noise_in_deep_films_too():
+    noise = np.random.default_rng(0).normal(0.5, 0.002, (224, 224))
+    film = (noise * 65535).round().astype(np.uint16)
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=224, clahe=ClaheSpec()))
+
+    assert 0.002 < prepared.std() < 0.01
+
+
+def test_clahe_leaves_the_padding_black():
+    film = np.full((50, 100), 200, np.uint8)
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=100, resize="pad", clahe=ClaheSpec()))[0]
+
+    assert not prepared[:25].any()
+    assert not prepared[75:].any()
+
+
+@pytest.mark.real_data
+def test_reduced_decoding_changes_real_films_by_less_than_a_gray_level(real_films):
+    films = sorted((real_films / "originals").glob("*/*"))
+
+    for film in films[::4]:
+        data = film.read_bytes()
+        small, whole = (prepare(decode(data, min_side=side), PreprocessSpec(size=224)) for side in (224, None))
+        assert np.abs(small - whole).mean() < 1 / 255
