@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import (
@@ -102,3 +103,9 @@ def lookup_table(first: int, bits: int, entries: list[int], *, signed: bool = Fa
     item.add_new("LUTDescriptor", "SS" if signed else "US", [len(entries), first, bits])
     item.add_new("LUTData", "OW", np.array(entries, "<u2").tobytes())
     return [item]
+
+
+def pillow(image: Image.Image, image_format: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, image_format, **options)
+    return stream.getvalue()

@@ -1,7 +1,5 @@
 """Whatever bytes arrive, only the errors of the image family leave `decode`."""
 
-import io
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -12,7 +10,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from imaging.decode import DecodeLimits, decode
 from imaging.phantom import phantom
 from schemas.errors import ImageTooLargeError, InvalidImageError, NotARadiographError, UnsupportedImageError
-from tests.imaging.files import GRAY, dicom_bytes, dicom_dataset, lookup_table, png_of
+from tests.imaging.files import GRAY, dicom_bytes, dicom_dataset, lookup_table, pillow, png_of
 
 ALLOWED = (InvalidImageError, UnsupportedImageError, ImageTooLargeError, NotARadiographError)
 LIMITS = DecodeLimits(max_pixels=1_000_000)
@@ -20,22 +18,20 @@ FILM = phantom(40, 32, seed=1)
 DEEP = FILM.astype(np.uint16) << 4
 
 
-def pillow(image: Image.Image, image_format: str, **options: object) -> bytes:
+def with_exif(image: Image.Image, image_format: str, **options: object) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010E] = "description"
-    stream = io.BytesIO()
-    image.save(stream, image_format, exif=exif, **options)
-    return stream.getvalue()
+    return pillow(image, image_format, exif=exif, **options)
 
 
 WHOLE = [
-    pillow(Image.fromarray(FILM), "JPEG"),
-    pillow(Image.fromarray(FILM).convert("RGB"), "JPEG", progressive=True, icc_profile=b"profile" * 9),
-    pillow(Image.fromarray(FILM).convert("CMYK"), "JPEG"),
-    pillow(Image.fromarray(FILM), "PNG"),
-    pillow(Image.fromarray(FILM).convert("P"), "PNG", transparency=3, pnginfo=None),
-    pillow(Image.fromarray(FILM).convert("RGBA"), "PNG"),
+    with_exif(Image.fromarray(FILM), "JPEG"),
+    with_exif(Image.fromarray(FILM).convert("RGB"), "JPEG", progressive=True, icc_profile=b"profile" * 9),
+    with_exif(Image.fromarray(FILM).convert("CMYK"), "JPEG"),
+    with_exif(Image.fromarray(FILM), "PNG"),
+    with_exif(Image.fromarray(FILM).convert("P"), "PNG", transparency=3, pnginfo=None),
+    with_exif(Image.fromarray(FILM).convert("RGBA"), "PNG"),
     png_of(DEEP, GRAY, interlaced=True),
     dicom_bytes(
         dicom_dataset(DEEP, bits_stored=12, WindowCenter=[2000, 9], WindowWidth=[3000, 9]), ImplicitVRLittleEndian
