@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.preprocess import Film, placement, resize, unit_range
+from imaging.preprocess import Film, resize, unit_range
 from imaging.radiograph import Radiograph
 from schemas.preprocess import PreprocessSpec
 
@@ -40,9 +40,8 @@ def render(cam: NDArray[np.float32], radiograph: Radiograph, spec: PreprocessSpe
         radiograph: the film, shown with the intensity of `spec`.
         spec: how the film was fitted into the square, which is undone here.
     """
-    strongest = float(cam.max())
     rows, columns = _display_size(radiograph)
-    heat = _on_film(cam / strongest if strongest > 0 else cam, rows, columns, spec)  # [rows, columns]
+    heat = _on_film(cam, rows, columns, spec)  # [rows, columns] in [0, 1]
     film = resize(unit_range(radiograph, spec.intensity), rows, columns)
     return HeatMap(
         heatmap_png=_png(_to_bytes(heat)),
@@ -59,14 +58,18 @@ def _display_size(radiograph: Radiograph) -> tuple[int, int]:
 
 
 def _on_film(cam: NDArray[np.float32], rows: int, columns: int, spec: PreprocessSpec) -> Film:
-    """Enlarge the map over the square, then cut out the film. Cubic shows no facets; its overshoot is cut off."""
-    if spec.resize == "squash":
-        square = cv2.resize(cam, (columns, rows), interpolation=cv2.INTER_CUBIC)
-        return np.clip(square, 0, 1)
-    side = max(rows, columns)
-    place = placement(rows, columns, side, spec.resize)
-    square = cv2.resize(cam, (side, side), interpolation=cv2.INTER_CUBIC)
-    return np.clip(square[place.top : place.top + rows, place.left : place.left + columns], 0, 1)
+    """Enlarge the map over the square, scale its maximum to 1 and cut out the film.
+
+    Cubic, because linear shows the cells as facets; it swings below 0 and above the strongest cell.
+    """
+    longer = max(rows, columns)
+    height, width = (rows, columns) if spec.resize == "squash" else (longer, longer)
+    square = np.maximum(cv2.resize(cam, (width, height), interpolation=cv2.INTER_CUBIC), 0)
+    strongest = square.max()
+    if strongest > 0:
+        square /= strongest
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return square[top : top + rows, left : left + columns]
 
 
 def _blend(film: Film, heat: Film) -> NDArray[np.uint8]:
