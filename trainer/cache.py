@@ -1,0 +1,96 @@
+"""Films as the network sees them, prepared once and memory-mapped afterwards."""
+
+import errno
+import hashlib
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+import imaging
+from imaging.decode import decode
+from imaging.preprocess import prepare
+from schemas.errors import TrainingDataError
+from schemas.preprocess import PreprocessSpec
+from trainer.films import Film, Progress, read_files
+
+
+def prepared_films(
+    films: Sequence[Film], spec: PreprocessSpec, cache_dir: Path, *, progress: Progress | None = None
+) -> NDArray[np.float32]:
+    """Every film decoded and prepared as the service does it, from the cache where it is there.
+
+    Args:
+        films: V films of one folder, at least one.
+        spec: how bytes become the network's input.
+        cache_dir: where prepared films are kept, one file for each combination of films, spec, code of
+            `imaging` and release of the decoders; 4 V S^2 bytes each. Made where it is missing.
+        progress: told of each film that is prepared; not called when the cache has them.
+
+    Returns:
+        float32 [V, 1, S, S] in [0, 1], a read-only memory map in the order of `films`.
+
+    Raises:
+        TrainingDataError: films that cannot be decoded (the first are listed), or no space left.
+    """
+    path = cache_dir / f"films-{_key(films, spec)}.npy"
+    if not path.is_file():
+        shape = (len(films), 1, spec.size, spec.size)
+        try:
+            cache_dir.mkdir(parents=True, exist_ok=True)
+            _check_space(cache_dir, 4 * math.prod(shape))
+            _write(path, shape, _prepared(films, spec, progress))
+        except OSError as error:
+            msg = (
+                f"{cache_dir} cannot hold {len(films)} prepared films, {4 * math.prod(shape) / 1e9:.2f} GB "
+                f"({error.strerror}); free some space or choose another cache folder"
+            )
+            raise TrainingDataError(msg) from error
+    prepared: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return prepared
+
+
+def _key(films: Iterable[Film], spec: PreprocessSpec) -> str:
+    digest = hashlib.sha256()
+    for part in (spec.model_dump_json(), cv2.__version__, PIL.__version__, *(film.sha256 for film in films)):
+        digest.update(f"{part}\n".encode())
+    for source in sorted(Path(path) for folder in imaging.__path__ for path in Path(folder).glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:24]
+
+
+def _prepared(films: Sequence[Film], spec: PreprocessSpec, progress: Progress | None) -> Iterator[NDArray[np.float32]]:
+    def read(path: Path) -> NDArray[np.float32]:
+        # The service decodes with the same `min_side`: a large JPEG at reduced size has other pixels.
+        return prepare(decode(path.read_bytes(), min_side=spec.size), spec)
+
+    paths = [film.path for film in films]
+    root = Path(os.path.commonpath([path.parent for path in paths]))
+    return read_files(paths, read, root=root, progress=progress)
+
+
+def _check_space(folder: Path, size_bytes: int) -> None:
+    """Fail before an hour of decoding, not after it."""
+    if shutil.disk_usage(folder).free < size_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _write(path: Path, shape: tuple[int, ...], rows: Iterable[NDArray[np.float32]]) -> None:
+    """Write a .npy file row by row: a write without space fails, where one to a memory map would kill the process."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.lib.format.write_array_header_1_0(stream, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            stream.writelines(row.tobytes() for row in rows)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
