@@ -32,7 +32,8 @@ class Prediction(Record):
     )
     probabilities: dict[str, Probability] = Field(description="softmax after temperature scaling; sums to 1")
     decision: Decision = Field(
-        description="abstain when the conformal set does not hold exactly one class or the film is out of distribution"
+        description="abstain when the conformal set does not hold exactly one class, the label, "
+        "or the film is out of distribution"
     )
     prediction_set: tuple[str, ...] = Field(description="classes that the conformal quantiles cannot exclude")
     operating_point: OperatingPoint

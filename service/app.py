@@ -1,0 +1,114 @@
+"""The app: made from settings; its lifespan loads the bundle, starts what outlives a request, and ends it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import cv2
+import structlog
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from schemas.api import DISCLAIMER
+from schemas.errors import BundleError, CxrError
+from service import problems
+from service.batcher import Batcher, Limits
+from service.bundles import BundleRegistry, LoadedBundle, load
+from service.engine import EngineOpener, OnnxEngine
+from service.metrics import Metrics
+from service.middleware import ProblemMiddleware, RequestMiddleware
+from service.routes import explain, models, operations, pages, predict
+from service.serving import Service, Serving
+from service.settings import Settings
+
+log = structlog.get_logger("service.app")
+
+
+class Application(FastAPI):
+    """FastAPI with our middleware around everything, its own answers to broken requests included."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Wrap the whole stack: `add_middleware` would put ours inside the body limit and the error handler."""
+        return RequestMiddleware(ProblemMiddleware(super().build_middleware_stack()), self.state.service.metrics)
+
+
+def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) -> FastAPI:
+    """Make the app.
+
+    Args:
+        settings: checked and frozen.
+        open_engine: how the network of a bundle is opened.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _serve(app.state.service, open_engine):
+            yield
+
+    app = Application(
+        title="Chest X-ray classifier",
+        description=DISCLAIMER,
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        max_body_size=settings.max_body_bytes,
+    )
+    decode_pool = ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode")
+    registry = BundleRegistry(settings.models_dir, settings.model)
+    app.state.service = Service(settings, Metrics(), registry, decode_pool)
+    problems.install(app)
+    for routes in (predict, explain, models, operations, pages):
+        app.include_router(routes.router)
+    app.mount("/static", pages.static_files())
+    return app
+
+
+@asynccontextmanager
+async def _serve(service: Service, open_engine: EngineOpener) -> AsyncIterator[None]:
+    """Load the bundle and answer films with it; without a bundle the process lives on and says why it is not ready.
+
+    Raises:
+        SettingsError: the provider is not there.
+    """
+    cv2.setNumThreads(1)  # the pools are the parallelism; OpenCV's own threads would fight them for the cores
+    settings = service.settings
+    async with AsyncExitStack() as stack:
+        stack.enter_context(service.decode_pool)
+        threads = stack.enter_context(ThreadPoolExecutor(settings.concurrent_runs, thread_name_prefix="engine"))
+        loaded = await asyncio.get_running_loop().run_in_executor(threads, _load, service, open_engine)
+        if loaded is not None:
+            limits = Limits(settings.max_queue, settings.max_batch_size, settings.concurrent_runs)
+            batcher = Batcher(loaded.engine, threads, service.metrics, limits)
+            batcher.start()
+            stack.push_async_callback(batcher.stop)
+            service.serving = Serving(loaded, batcher)
+        yield
+
+
+def _load(service: Service, open_engine: EngineOpener) -> LoadedBundle | None:
+    start, loads = time.perf_counter(), service.metrics.model_loads
+    try:
+        address = service.registry.chosen()
+        loaded = load(service.registry.open(address), open_engine, service.settings)
+    except BundleError as error:
+        service.failure = error
+        loads.labels("refused", error.code).inc()
+        log.error("bundle_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason says all
+        return None
+    except CxrError as error:
+        log.error("start_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason says all
+        raise
+    loads.labels("loaded", "").inc()
+    reference = loaded.reference
+    service.metrics.selftest_error.set(loaded.selftest_error)
+    service.metrics.model_info.labels(
+        reference.name, reference.version, reference.architecture, reference.sha256, service.settings.provider
+    ).set(1)
+    log.info(
+        "bundle_loaded", bundle=str(address), sha256=reference.sha256, seconds=round(time.perf_counter() - start, 3)
+    )
+    return loaded

@@ -1,0 +1,194 @@
+"""Greedy batching: a batch is whatever waits when the network is free; no timer, no film waits for another.
+
+The flow was learned from Hugging Face text-embeddings-inference (`core/src/queue.rs`,
+`core/src/infer.rs`): a caller needs a permit before any work is done for it, the queue behind the
+permits cannot overflow, and an entry whose caller has left is dropped while the batch is built.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from schemas.errors import InferenceError, NotReadyError, OverloadedError
+from service.engine import MOST_PROBABLE, Engine, Outputs
+from service.metrics import Metrics
+
+Priority = Literal["stat", "routine"]
+
+log = structlog.get_logger("service.batcher")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a batcher takes on."""
+
+    capacity: int
+    """Films admitted and not yet answered."""
+    max_batch_size: int
+    concurrent_runs: int
+    stat_head_start_s: float = 5.0
+    """A stat film overtakes the routine films that came less than this before it: none of them waits for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one film got, and how long it waited and ran."""
+
+    outputs: Outputs
+    """Of this film alone, N = 1."""
+    queue_s: float
+    inference_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    image: NDArray[np.float32]  # [1, S, S]
+    target: int | None
+    rank: float
+    queued_at: float
+    answer: asyncio.Future[Answer]
+
+
+def batch_sizes(largest: int) -> tuple[int, ...]:
+    """The batch sizes that are run, and so are warmed: the powers of two, and `largest`.
+
+    A batch is the largest of them that waits. Nothing is padded: on a CPU a padded film costs as much
+    as a real one, and on a GPU a shape that was not warmed costs far more than a second, smaller run.
+    """
+    return (*(1 << power for power in range((largest - 1).bit_length())), largest)
+
+
+class Batcher:
+    """Admits films up to a capacity and feeds the engine; one consumer for each concurrent run.
+
+    Invariant: an entry is in `_waiting`, or in the batch of one consumer, or its future is done.
+    """
+
+    def __init__(self, engine: Engine, threads: Executor, metrics: Metrics, limits: Limits) -> None:
+        """`threads` must have room for `limits.concurrent_runs` calls."""
+        self._engine, self._threads, self._metrics, self._limits = engine, threads, metrics, limits
+        self._sizes = batch_sizes(limits.max_batch_size)
+        self._admitted = 0
+        self._waiting: list[_Entry] = []
+        self._arrival = asyncio.Event()
+        self._draining = False
+        self._consumers: list[asyncio.Task[None]] = []
+        metrics.queue_capacity.set(limits.capacity)
+
+    def start(self) -> None:
+        """Begin to consume."""
+        self._consumers = [asyncio.create_task(self._consume()) for _ in range(self._limits.concurrent_runs)]
+
+    async def stop(self) -> None:
+        """Answer what waits, accept nothing new, and end."""
+        self._draining = True
+        self._arrival.set()
+        await asyncio.gather(*self._consumers, return_exceptions=True)  # a dead one must not hinder the rest
+
+    @property
+    def alive(self) -> bool:
+        """Whether every consumer still consumes."""
+        return not any(consumer.done() for consumer in self._consumers)
+
+    @contextmanager
+    def admit(self, films: int) -> Iterator[None]:
+        """Hold the places of `films` films, from before they are decoded until they are answered.
+
+        Raises:
+            OverloadedError: they are not free; nothing was done.
+        """
+        if self._admitted + films > self._limits.capacity:
+            self._metrics.shed.labels("queue_full").inc()
+            msg = f"{self._admitted} of {self._limits.capacity} places are taken and {films} are needed; try again shortly"
+            raise OverloadedError(msg)
+        self._admit(films)
+        try:
+            yield
+        finally:
+            self._admit(-films)
+
+    async def submit(self, image: NDArray[np.float32], *, target: int | None, priority: Priority) -> Answer:
+        """Wait for the network's outputs for one film; cancel to give up.
+
+        Args:
+            image: [1, S, S] in [0, 1].
+            target: class to explain or `MOST_PROBABLE`; None: no heat maps.
+            priority: stat goes before routine.
+
+        Raises:
+            InferenceError: the batch of this film failed.
+            NotReadyError: the service is draining.
+        """
+        if self._draining:
+            self._metrics.shed.labels("draining").inc()
+            msg = "the service is shutting down; send the film to another instance"
+            raise NotReadyError(msg)
+        now = time.perf_counter()  # not the loop's clock: uvloop counts milliseconds
+        rank = now - self._limits.stat_head_start_s if priority == "stat" else now
+        entry = _Entry(image, target, rank, now, asyncio.get_running_loop().create_future())
+        self._waiting.append(entry)
+        self._metrics.queue_depth.set(len(self._waiting))
+        self._arrival.set()
+        return await entry.answer
+
+    def _admit(self, films: int) -> None:
+        self._admitted += films
+        self._metrics.inflight_images.set(self._admitted)
+
+    async def _consume(self) -> None:
+        while True:
+            batch = self._take()
+            if batch:
+                await self._answer(batch)
+            elif self._draining:
+                return
+            else:
+                self._arrival.clear()
+                await self._arrival.wait()
+
+    def _take(self) -> list[_Entry]:
+        # A future is done before its answer when the caller left or its deadline passed: nobody waits for it.
+        live = sorted((entry for entry in self._waiting if not entry.answer.done()), key=lambda entry: entry.rank)
+        size = max((size for size in self._sizes if size <= len(live)), default=0)
+        batch, self._waiting = live[:size], live[size:]
+        self._metrics.queue_depth.set(len(self._waiting))
+        return batch
+
+    async def _answer(self, batch: list[_Entry]) -> None:
+        start = time.perf_counter()
+        try:
+            outputs = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, batch)
+        except Exception as error:  # supervisor: whatever a batch dies of, it takes only its own films with it
+            log.exception("batch_failed", films=len(batch))
+            for entry in batch:
+                if not entry.answer.done():
+                    entry.answer.set_exception(_failure(error))
+            return
+        inference_s = time.perf_counter() - start
+        self._metrics.batch_size.observe(len(batch))
+        self._metrics.images.inc(len(batch))
+        for index, entry in enumerate(batch):
+            if not entry.answer.done():
+                entry.answer.set_result(Answer(outputs[index], start - entry.queued_at, inference_s))
+
+    def _run(self, batch: list[_Entry]) -> Outputs:
+        images = np.stack([entry.image for entry in batch])
+        targets = [entry.target for entry in batch]
+        if all(target is None for target in targets):
+            return self._engine.run(images, None)
+        wanted = [MOST_PROBABLE if target is None else target for target in targets]
+        return self._engine.run(images, np.array(wanted, np.int64))
+
+
+def _failure(reason: Exception) -> InferenceError:
+    failure = InferenceError("the network failed on this film; the reason is in the service's log")
+    failure.__cause__ = reason
+    return failure

@@ -1,0 +1,123 @@
+"""The folder of bundles: which are there, which one serves, and the path from files to a network that may answer."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from schemas.api import ModelReference
+from schemas.bundle import CURRENT, MANIFEST, Bundle, open_bundle
+from schemas.errors import BundleError, InferenceError, NotFoundError
+from service.batcher import batch_sizes
+from service.decision import Statistics, load_statistics
+from service.engine import Engine, EngineOpener
+from service.selftest import check_golden, warm
+from service.settings import Settings
+
+
+class BundleAddress(NamedTuple):
+    """Where a bundle lies below the models directory."""
+
+    name: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBundle:
+    """A bundle whose hashes were right, whose self-test passed, and whose network is warm."""
+
+    bundle: Bundle
+    engine: Engine
+    statistics: Statistics | None
+    selftest_error: float
+    """Largest absolute error of the logits of the golden films."""
+
+    @property
+    def reference(self) -> ModelReference:
+        """What an answer says about who computed it."""
+        manifest = self.bundle.manifest
+        return ModelReference(
+            name=manifest.name,
+            version=manifest.version,
+            architecture=manifest.architecture,
+            sha256=self.bundle.sha256,
+        )
+
+
+class BundleRegistry:
+    """Finds bundles; it looks at the disk at every call, so what was copied in is known at once.
+
+    Nothing that a caller sends becomes part of a path: it is only compared with what was found.
+    """
+
+    def __init__(self, models_dir: Path, model: str | None) -> None:
+        """`model` is `name`, `name/version`, or None for what `current` says."""
+        self._models_dir, self._model = models_dir, model
+
+    def known(self) -> tuple[BundleAddress, ...]:
+        """Every bundle of the folder, by name and then from the oldest version to the newest."""
+        manifests = self._models_dir.glob(f"*/*/{MANIFEST}")
+        found = (BundleAddress(path.parent.parent.name, path.parent.name) for path in manifests)
+        return tuple(sorted(found, key=lambda address: (address.name, _natural_order(address.version))))
+
+    def chosen(self) -> BundleAddress:
+        """The bundle that ought to serve.
+
+        Raises:
+            BundleError: neither the setting nor `current` names a bundle that is there.
+        """
+        wanted = self._model or self._current()
+        for address in reversed(self.known()):
+            if wanted in (address.name, str(address)):
+                return address
+        msg = f"{wanted} is not in the models directory; publish it there, or correct CXR_MODEL or the file {CURRENT!r}"
+        raise BundleError(msg)
+
+    def open(self, address: BundleAddress) -> Bundle:
+        """Read the bundle and check every hash.
+
+        Raises:
+            NotFoundError: there is none at this address.
+            BundleError: it is altered, incomplete, or lies under another name than its own.
+        """
+        if address not in self.known():
+            msg = "there is no bundle of this name and version; GET /models lists those that are there"
+            raise NotFoundError(msg)
+        bundle = open_bundle(self._models_dir / address.name / address.version)
+        stated = BundleAddress(bundle.manifest.name, bundle.manifest.version)
+        if stated != address:
+            msg = f"the bundle at {address} says that it is {stated}; move it to its own address"
+            raise BundleError(msg)
+        return bundle
+
+    def _current(self) -> str:
+        try:
+            return (self._models_dir / CURRENT).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"the models directory has no readable file {CURRENT!r}; publish a bundle, or name one in CXR_MODEL"
+            raise BundleError(msg) from error
+
+
+def load(bundle: Bundle, open_engine: EngineOpener, settings: Settings) -> LoadedBundle:
+    """Open the network of `bundle`, prove it on the golden films, and run every batch size once.
+
+    Raises:
+        BundleError: the graph, the statistics or the golden films are not what the manifest says.
+        SettingsError: the provider is not there.
+    """
+    engine = open_engine(bundle, provider=settings.provider, intra_op_threads=settings.intra_op_threads)
+    statistics = load_statistics(bundle)
+    try:
+        selftest_error = check_golden(bundle, engine)
+        warm(engine, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.max_batch_size))
+    except InferenceError as error:
+        msg = f"the network of the bundle does not run here: {error}"
+        raise BundleError(msg) from error
+    return LoadedBundle(bundle, engine, statistics, selftest_error)
+
+
+def _natural_order(version: str) -> tuple[str | int, ...]:
+    return tuple(int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", version))

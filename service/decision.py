@@ -1,0 +1,132 @@
+"""From the network's outputs to what is said about a film: label, decision, and how sure it is."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.api import ConfidenceBand, Decision, Prediction
+from schemas.bundle import STATISTICS, Bundle, BundleManifest
+from schemas.calibration import OperatingPoint
+from schemas.decision import finding_label
+from schemas.errors import BundleError, InferenceError
+from service.engine import Outputs
+from service.selftest import read_arrays
+
+BANDS: Final[tuple[tuple[float, ConfidenceBand], ...]] = ((0.9, "high"), (0.7, "medium"), (0.0, "low"))
+"""Lowest calibrated probability of the label for each band; an abstention is always low."""
+
+Advice = Literal["positive", "negative", "unclear", "unfamiliar"]
+
+RECOMMENDATIONS: Final[dict[Advice, str]] = {
+    "positive": "{label} reached its operating point. A radiologist has to confirm or refute it on the film.",
+    "negative": "{findings}: operating point not reached. This excludes neither disease nor findings that were not "
+    "looked for; the film still has to be read.",
+    "unclear": "No answer: the classes cannot be told apart with the certainty that validation demands. "
+    "Have the film read by a radiologist.",
+    "unfamiliar": "No answer: the film differs from those that the network was trained on. "
+    "Check that it is a frontal chest film, and have it read by a radiologist.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Where the training films of each class lie among the embeddings; `schemas.calibration.OutOfDistribution`."""
+
+    center: NDArray[np.float64]  # [D]
+    projection: NDArray[np.float64]  # [D, R]
+    class_means: NDArray[np.float64]  # [K, R]
+
+    def score(self, embedding: NDArray[np.float32], index: int) -> float:
+        """Distance of an embedding [D] to the training films of class `index`, about 1 for one of them."""
+        whitened = (embedding - self.center) @ self.projection  # [R]
+        return float(np.linalg.norm(whitened - self.class_means[index]) / np.sqrt(len(whitened)))
+
+
+def load_statistics(bundle: Bundle) -> Statistics | None:
+    """Read the statistics of a bundle; None where its manifest has no out-of-distribution cut-offs.
+
+    Raises:
+        BundleError: the arrays are missing or do not fit the manifest.
+    """
+    manifest = bundle.manifest
+    if manifest.calibration.out_of_distribution is None:
+        return None
+    arrays = read_arrays(bundle, STATISTICS, ("center", "projection", "class_means"))
+    center, projection, class_means = (
+        arrays[name].astype(np.float64) for name in ("center", "projection", "class_means")
+    )
+    size, rank = manifest.graph.embedding_size, projection.shape[-1]
+    if (center.shape, projection.shape, class_means.shape) != ((size,), (size, rank), (len(manifest.classes), rank)):
+        msg = f"{STATISTICS} has arrays of other shapes than the manifest's embedding and classes; export the bundle again"
+        raise BundleError(msg)
+    return Statistics(center, projection, class_means)
+
+
+def decide(manifest: BundleManifest, statistics: Statistics | None, outputs: Outputs) -> Prediction:
+    """Word what the network computed about one film.
+
+    Args:
+        manifest: classes, thresholds, quantiles and cut-offs.
+        statistics: None: not checked against the training films.
+        outputs: of one film, N = 1.
+
+    Raises:
+        InferenceError: a probability is not a number.
+    """
+    row = outputs.probabilities[0]
+    if not np.isfinite(row).all():
+        msg = "the network gave probabilities that are no numbers; the bundle or this machine is at fault"
+        raise InferenceError(msg)
+    calibration = manifest.calibration
+    probabilities = {name: min(1.0, float(value)) for name, value in zip(manifest.classes, row, strict=True)}
+    label = finding_label(row, manifest.classes, manifest.negative_class, calibration.operating_points)
+    quantiles = calibration.conformal.quantiles
+    prediction_set = tuple(name for name in manifest.classes if 1 - probabilities[name] <= quantiles[name])
+    score, in_distribution = _familiarity(manifest, statistics, outputs, label)
+    advice = _advise(label, manifest.negative_class, prediction_set, in_distribution=in_distribution)
+    decision: Decision = advice if advice in ("positive", "negative") else "abstain"
+    return Prediction(
+        label=label,
+        probabilities=probabilities,
+        decision=decision,
+        prediction_set=prediction_set,
+        operating_point=_operating_point(manifest, label, probabilities),
+        calibrated=calibration.temperature != 1,
+        confidence_band="low" if decision == "abstain" else _band(probabilities[label]),
+        in_distribution=in_distribution,
+        out_of_distribution_score=score,
+        recommendation=RECOMMENDATIONS[advice].format(label=label, findings=", ".join(manifest.findings)),
+    )
+
+
+def _familiarity(
+    manifest: BundleManifest, statistics: Statistics | None, outputs: Outputs, label: str
+) -> tuple[float | None, bool | None]:
+    distribution = manifest.calibration.out_of_distribution
+    if statistics is None or distribution is None:
+        return None, None
+    score = statistics.score(outputs.embedding[0], manifest.classes.index(label))
+    return score, score <= distribution.cutoffs[label]
+
+
+def _advise(
+    label: str, negative_class: str | None, prediction_set: tuple[str, ...], *, in_distribution: bool | None
+) -> Advice:
+    if in_distribution is False:
+        return "unfamiliar"
+    # One class alone, but not the label: threshold and quantiles contradict each other, so nothing is claimed.
+    if prediction_set != (label,):
+        return "unclear"
+    return "negative" if label == negative_class else "positive"
+
+
+def _band(probability: float) -> ConfidenceBand:
+    return next(band for lowest, band in BANDS if probability >= lowest)
+
+
+def _operating_point(manifest: BundleManifest, label: str, probabilities: dict[str, float]) -> OperatingPoint:
+    """That of the label; for the negative class that of the finding that came closest to being called."""
+    finding = label if label in manifest.findings else max(manifest.findings, key=lambda name: probabilities[name])
+    return next(point for point in manifest.calibration.operating_points if point.finding == finding)

@@ -1,0 +1,95 @@
+"""What the service counts: one Prometheus registry for each app, base units, bounded labels."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.process_collector import ProcessCollector
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+TWENTIETHS = tuple(step / 20 for step in range(1, 21))
+
+
+class Metrics:
+    """The metrics of one app; `registry` holds all of them and no others."""
+
+    def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._http()
+        self._films()
+        self._model()
+
+    def _http(self) -> None:
+        labels = ("route", "method", "status")
+        self.http_requests = Counter(
+            "cxr_http_requests", "Requests answered; 499: the caller left.", labels, registry=self.registry
+        )
+        self.http_duration = Histogram(
+            "cxr_http_request_duration_seconds",
+            "From the request's head to the answer's last byte.",
+            ("route", "method"),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.http_inflight = Gauge("cxr_http_requests_inflight", "Requests being answered.", registry=self.registry)
+
+    def _films(self) -> None:
+        registry = self.registry
+        self.stage_duration = Histogram(
+            "cxr_stage_duration_seconds",
+            "Time of one stage for one film.",
+            ("stage",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.inflight_images = Gauge("cxr_inflight_images", "Films admitted and not yet answered.", registry=registry)
+        self.queue_capacity = Gauge(
+            "cxr_queue_capacity", "Films that may be admitted at the same time.", registry=registry
+        )
+        self.queue_depth = Gauge("cxr_queue_depth", "Prepared films that wait for the network.", registry=registry)
+        self.batch_size = Histogram(
+            "cxr_batch_size", "Films in one run of the network.", buckets=(1, 2, 4, 8, 16, 32, 64), registry=registry
+        )
+        self.images = Counter("cxr_images", "Films that reached the network.", registry=registry)
+        self.shed = Counter(
+            "cxr_shed", "Requests refused or given up for lack of time.", ("reason",), registry=registry
+        )
+        self.cancelled = Counter("cxr_cancelled", "Requests whose caller left before the answer.", registry=registry)
+        self.input_rejects = Counter(
+            "cxr_input_rejects", "Films refused, by problem code.", ("reason",), registry=registry
+        )
+
+    def _model(self) -> None:
+        registry = self.registry
+        self.model_info = Gauge(
+            "cxr_model_info",
+            "The bundle that serves.",
+            ("name", "version", "architecture", "digest", "provider"),
+            registry=registry,
+        )
+        self.model_loads = Counter(
+            "cxr_model_loads", "Attempts to load a bundle.", ("result", "reason"), registry=registry
+        )
+        self.selftest_error = Gauge(
+            "cxr_selftest_max_abs_error", "Largest logit error on the golden films at load.", registry=registry
+        )
+        self.predictions = Counter("cxr_predictions", "Answers given.", ("label", "decision"), registry=registry)
+        self.probability = Histogram(
+            "cxr_prediction_probability",
+            "Calibrated probability of each class.",
+            ("label",),
+            buckets=TWENTIETHS,
+            registry=registry,
+        )
+        self.input_quality = Histogram(
+            "cxr_input_quality",
+            "Mean, contrast and border of the network's inputs, in [0, 1].",
+            ("signal",),
+            buckets=TWENTIETHS,
+            registry=registry,
+        )
+        self.out_of_distribution = Histogram(
+            "cxr_out_of_distribution_score",
+            "Distance of a film to the training films of its class.",
+            buckets=(0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5, 10),
+            registry=registry,
+        )

@@ -1,0 +1,138 @@
+"""The reading of one film: bytes, decoded and prepared off the event loop, through the network to a prediction."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from fastapi import Request
+from numpy.typing import NDArray
+
+from imaging.decode import DecodeLimits, decode
+from imaging.preprocess import prepare
+from imaging.quality import InputStatistics, input_statistics, input_warnings
+from imaging.radiograph import Radiograph
+from schemas.api import ImageFacts, Prediction, Timings
+from schemas.errors import CxrError
+from schemas.preprocess import PreprocessSpec
+from service.batcher import Answer, Priority
+from service.decision import decide
+from service.metrics import Metrics
+from service.serving import Service, Serving
+from service.terms import Terms
+from service.uploads import Upload, read_films
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFilm:
+    """A decoded film and what the network will see of it."""
+
+    radiograph: Radiograph
+    image: NDArray[np.float32]  # [1, S, S]
+    warnings: tuple[str, ...]
+    statistics: InputStatistics
+    decode_s: float
+    preprocess_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A film with its prediction, and what a further look at it needs."""
+
+    film: PreparedFilm
+    answer: Answer
+    prediction: Prediction
+
+    @property
+    def image_facts(self) -> ImageFacts:
+        """What may be said about the file."""
+        radiograph = self.film.radiograph
+        return ImageFacts(
+            format=radiograph.format,
+            rows=radiograph.rows,
+            columns=radiograph.columns,
+            bits=radiograph.bits,
+            photometric_interpretation=radiograph.photometric_interpretation,
+            warnings=self.film.warnings,
+        )
+
+    def timings(self, terms: Terms) -> Timings:
+        """The stages until now, in milliseconds."""
+        stages = {
+            "decode": self.film.decode_s,
+            "preprocess": self.film.preprocess_s,
+            "queue": self.answer.queue_s,
+            "inference": self.answer.inference_s,
+            "total": terms.elapsed_s,
+        }
+        return Timings(**{stage: round(seconds * 1000, 3) for stage, seconds in stages.items()})
+
+
+async def receive_films(
+    request: Request, service: Service, terms: Terms, *, part: str, at_most: int
+) -> tuple[Upload, ...]:
+    """The films of a request; see `service.uploads.read_films`."""
+    limit = service.settings.max_body_bytes
+    uploads = await read_films(request, part=part, at_most=at_most, max_body_bytes=limit)
+    service.metrics.stage_duration.labels("upload").observe(terms.elapsed_s)
+    return uploads
+
+
+async def read_film(
+    service: Service, serving: Serving, upload: Upload, *, priority: Priority, target: int | None
+) -> Reading:
+    """Read one film.
+
+    Args:
+        service: its decode pool and metrics are used.
+        serving: the bundle that answers.
+        upload: the film's bytes.
+        priority: stat goes before routine.
+        target: class whose heat map is wanted, `MOST_PROBABLE`, or None for no map.
+
+    Raises:
+        CxrError: the film is refused, or the network failed on it.
+    """
+    film = await _prepare_in_pool(service, serving.loaded.bundle.manifest.preprocess, upload)
+    answer = await serving.batcher.submit(film.image, target=target, priority=priority)
+    prediction = decide(serving.loaded.bundle.manifest, serving.loaded.statistics, answer.outputs)
+    _count(service.metrics, film, answer, prediction)
+    return Reading(film, answer, prediction)
+
+
+async def _prepare_in_pool(service: Service, spec: PreprocessSpec, upload: Upload) -> PreparedFilm:
+    limits = DecodeLimits(max_pixels=service.settings.max_pixels)
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.run_in_executor(service.decode_pool, _prepare, upload, limits, spec)
+    except CxrError as error:
+        service.metrics.input_rejects.labels(error.code).inc()
+        raise
+
+
+def _prepare(upload: Upload, limits: DecodeLimits, spec: PreprocessSpec) -> PreparedFilm:
+    start = time.perf_counter()
+    radiograph = decode(upload.data, declared_type=upload.declared_type, limits=limits, min_side=spec.size)
+    decoded = time.perf_counter()
+    image = prepare(radiograph, spec)
+    warnings = (*radiograph.warnings, *input_warnings(radiograph))
+    statistics = input_statistics(image)
+    return PreparedFilm(radiograph, image, warnings, statistics, decoded - start, time.perf_counter() - decoded)
+
+
+def _count(metrics: Metrics, film: PreparedFilm, answer: Answer, prediction: Prediction) -> None:
+    stages = {
+        "decode": film.decode_s,
+        "preprocess": film.preprocess_s,
+        "queue": answer.queue_s,
+        "inference": answer.inference_s,
+    }
+    for stage, seconds in stages.items():
+        metrics.stage_duration.labels(stage).observe(seconds)
+    for signal in ("mean", "contrast", "border"):
+        metrics.input_quality.labels(signal).observe(getattr(film.statistics, signal))
+    metrics.predictions.labels(prediction.label, prediction.decision).inc()
+    for label, probability in prediction.probabilities.items():
+        metrics.probability.labels(label).observe(probability)
+    if prediction.out_of_distribution_score is not None:
+        metrics.out_of_distribution.observe(prediction.out_of_distribution_score)

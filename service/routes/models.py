@@ -1,0 +1,61 @@
+"""`GET /models…`: which bundles are there, and what each says about itself."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from schemas.api import KnownModel, ModelList
+from schemas.bundle import MODEL_CARD, Bundle, BundleManifest
+from schemas.errors import BundleError, InvalidParameterError, NotAcceptableError, NotFoundError, NotReadyError
+from service.bundles import BundleAddress
+from service.negotiation import negotiate
+from service.problems import documented
+from service.serving import CurrentService
+
+JSON: Final = "application/json"
+MARKDOWN: Final = "text/markdown"
+BOTH: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "the manifest, or the model card", "content": {MARKDOWN: {"schema": {"type": "string"}}}}
+}
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+@router.get("", summary="The bundles of the models directory")
+def list_models(service: CurrentService) -> ModelList:
+    """By name and then from the oldest version to the newest."""
+    serving = None if service.serving is None else service.serving.address
+    known = service.registry.known()
+    return ModelList(
+        models=tuple(
+            KnownModel(name=name, version=version, serving=(name, version) == serving) for name, version in known
+        )
+    )
+
+
+@router.get(
+    "/current",
+    summary="The bundle that serves",
+    response_model=BundleManifest,
+    responses=BOTH | documented(NotReadyError, NotAcceptableError),
+)
+def current_model(request: Request, service: CurrentService) -> Response:
+    """Its manifest as JSON, or by `Accept: text/markdown` its model card."""
+    return _described(request, service.ready().loaded.bundle)
+
+
+@router.get(
+    "/{name}/{version}",
+    summary="One bundle",
+    response_model=BundleManifest,
+    responses=BOTH | documented(NotFoundError, NotAcceptableError, BundleError, InvalidParameterError),
+)
+def one_model(request: Request, service: CurrentService, name: str, version: str) -> Response:
+    """Its manifest as JSON, or by `Accept: text/markdown` its model card; every hash is checked first."""
+    return _described(request, service.registry.open(BundleAddress(name, version)))
+
+
+def _described(request: Request, bundle: Bundle) -> Response:
+    if negotiate(request.headers.get("Accept", ""), (JSON, MARKDOWN)) == MARKDOWN:
+        return Response((bundle.directory / MODEL_CARD).read_bytes(), media_type=MARKDOWN)
+    return Response(bundle.manifest.model_dump_json(), media_type=JSON)

@@ -1,0 +1,84 @@
+"""`POST /predict` and `POST /predict/batch`: films in, predictions out."""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+from fastapi import APIRouter, Request
+
+from schemas.api import BatchItem, BatchProblem, BatchResponse, PredictResponse
+from schemas.errors import CxrError, InternalError
+from service.problems import FILM_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
+from service.reading import read_film, receive_films
+from service.serving import CurrentService, Service, Serving
+from service.terms import CallersTerms, Terms, while_caller_waits
+from service.uploads import Upload, request_body
+
+router = APIRouter(tags=["radiographs"])
+log = structlog.get_logger("service.predict")
+
+
+@router.post(
+    "/predict",
+    summary="Read one radiograph",
+    responses=documented(*REQUEST_FAILURES, *FILM_FAILURES),
+    openapi_extra=request_body("file", repeated=False),
+)
+async def predict(request: Request, service: CurrentService, terms: CallersTerms) -> PredictResponse:
+    """The film as multipart part `file`, or as the body itself."""
+    serving = service.ready()
+    async with terms.deadline(service.metrics):
+        (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
+        with serving.batcher.admit(1):
+            work = read_film(service, serving, upload, priority=terms.priority, target=None)
+            reading = await while_caller_waits(request, work)
+    return PredictResponse(
+        request_id=terms.request_id,
+        model=serving.loaded.reference,
+        prediction=reading.prediction,
+        image=reading.image_facts,
+        timings_ms=reading.timings(terms),
+    )
+
+
+@router.post(
+    "/predict/batch",
+    summary="Read several radiographs",
+    responses=documented(*REQUEST_FAILURES),
+    openapi_extra=request_body("files", repeated=True),
+)
+async def predict_batch(request: Request, service: CurrentService, terms: CallersTerms) -> BatchResponse:
+    """The films as repeated multipart part `files`; each gets its own result or problem, in the request's order."""
+    serving = service.ready()
+    at_most = service.settings.max_batch_items
+    async with terms.deadline(service.metrics):
+        uploads = await receive_films(request, service, terms, part="files", at_most=at_most)
+    with serving.batcher.admit(len(uploads)):
+        results = await while_caller_waits(request, _read_all(service, serving, uploads, terms))
+    return BatchResponse(request_id=terms.request_id, model=serving.loaded.reference, results=results)
+
+
+async def _read_all(
+    service: Service, serving: Serving, uploads: Iterable[Upload], terms: Terms
+) -> tuple[BatchItem | BatchProblem, ...]:
+    films = (_read_one(service, serving, upload, terms, index) for index, upload in enumerate(uploads))
+    return tuple(await asyncio.gather(*films))
+
+
+async def _read_one(
+    service: Service, serving: Serving, upload: Upload, terms: Terms, index: int
+) -> BatchItem | BatchProblem:
+    try:
+        async with terms.deadline(service.metrics):
+            reading = await read_film(service, serving, upload, priority=terms.priority, target=None)
+    except CxrError as error:
+        return BatchProblem(filename_index=index, problem=problem_of(error, terms.request_id))
+    except Exception:  # supervisor of one film: a defect that it brings to light must not take the others with it
+        log.exception("film_failed", filename_index=index)
+        return BatchProblem(filename_index=index, problem=problem_of(InternalError(UNFORESEEN), terms.request_id))
+    return BatchItem(
+        filename_index=index,
+        prediction=reading.prediction,
+        image=reading.image_facts,
+        timings_ms=reading.timings(terms),
+    )

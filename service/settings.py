@@ -1,0 +1,120 @@
+"""The settings of the service: read once from the environment, checked, frozen and passed down."""
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.errors import SettingsError
+
+PREFIX = "CXR_"
+VARIABLES_OF_OTHER_PROGRAMS = frozenset({"CXR_DATA_DIR", "CXR_WEIGHTS_DIR"})
+"""Read by the tests and the trainer; their presence is no mistake."""
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on; a container's CPU quota is not seen here, set the numbers by hand there."""
+    return len(os.sched_getaffinity(0))
+
+
+class Settings(BaseSettings):
+    """Everything that an operator may choose; each is the variable `CXR_<NAME>`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", protected_namespaces=()
+    )
+
+    models_dir: Path = Field(default=Path("models"), description="the folder of bundles")
+    model: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(/[a-z0-9][a-z0-9._-]{0,63})?$",
+        description="`name` (its newest version) or `name/version`; default: what `current` in the folder says",
+    )
+    provider: Literal["cpu", "cuda"] = Field(default="cpu", description="where the network runs; no silent fallback")
+    intra_op_threads: Positive = Field(default=1, description="threads within one run of the network")
+    concurrent_runs: Positive = Field(
+        default_factory=usable_cores, description="runs of the network at the same time; default: the cores"
+    )
+    max_batch_size: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=4, description="films in one run of the network"
+    )
+    max_queue: Positive = Field(default=64, description="films admitted and not yet answered; beyond it 503 at once")
+    max_batch_items: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=32, description="films in one request to /predict/batch"
+    )
+    max_body_bytes: Positive = Field(default=64 * 1024 * 1024, description="largest request body")
+    max_pixels: Positive = Field(default=40_000_000, description="largest film, rows times columns")
+    decode_workers: Positive = Field(
+        default_factory=usable_cores, description="threads that decode films; default: the cores"
+    )
+    deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = Field(
+        default=30_000, description="time for an answer where the caller sends no X-Deadline-Ms"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: lines for a person on a terminal, JSON otherwise"
+    )
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="port to listen on; 0: any free one")
+    allow_anonymous: bool = Field(default=False, description="listen beyond loopback although no keys are configured")
+    shutdown_grace_s: Positive = Field(default=30, description="time for requests in flight after SIGTERM")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.max_batch_items > self.max_queue:
+            msg = (
+                f"max_batch_items {self.max_batch_items} is over max_queue {self.max_queue}: no such batch could enter"
+            )
+            raise ValueError(msg)
+        if not (self.allow_anonymous or _is_loopback(self.host)):
+            msg = (
+                f"host {self.host} is reachable from other machines and there are no keys; "
+                "bind to 127.0.0.1, or set CXR_ALLOW_ANONYMOUS=true where a gateway in front checks every caller"
+            )
+            raise ValueError(msg)
+        return self
+
+
+def load_settings() -> Settings:
+    """Read the settings from the process's environment.
+
+    Raises:
+        SettingsError: an unknown `CXR_` variable, a value out of its range, or two that contradict each other.
+    """
+    _refuse_unknown(os.environ)
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError("; ".join(_sentence(entry) for entry in error.errors(include_url=False))) from error
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | VARIABLES_OF_OTHER_PROGRAMS
+    for name in sorted(names):
+        if not name.upper().startswith(PREFIX) or name.upper() in known:
+            continue
+        near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)[0]
+        msg = f"{name} is no setting of this program; the nearest known name is {near}; correct it or remove it"
+        raise SettingsError(msg)
+
+
+def _sentence(entry: Mapping[str, Any]) -> str:
+    if not entry["loc"]:
+        return str(entry["msg"]).removeprefix("Value error, ")
+    variable = PREFIX + "__".join(str(part) for part in entry["loc"]).upper()
+    return f"{variable}={entry['input']!r}: {entry['msg']}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name that may resolve to anything

@@ -1,0 +1,50 @@
+"""Stand-ins for the Protocols of the project, for tests that need to hold, break or watch them."""
+
+import threading
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.bundle import Bundle
+from service.engine import Engine, OnnxEngine, Outputs, Provider
+
+
+class GatedEngine:
+    """A `service.engine.Engine` that runs only while its gate is open, and notes what it ran.
+
+    Without an engine behind it, the logits of a film are (0, mean of the film).
+    A run with a film whose mean is `poison` raises.
+    """
+
+    def __init__(self, behind: Engine | None = None, *, poison: float | None = None) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.batches: list[list[float]] = []
+        self.targets: list[list[int] | None] = []
+        self._behind, self._poison = behind, poison
+
+    def run(self, images: NDArray[np.float32], targets: NDArray[np.int64] | None) -> Outputs:
+        means = [round(float(mean), 3) for mean in images.mean(axis=(1, 2, 3))]
+        self.batches.append(means)
+        self.targets.append(None if targets is None else targets.tolist())
+        assert self.gate.wait(30), "the test never opened the gate"
+        if self._poison in means:
+            message = "poisoned film"
+            raise RuntimeError(message)
+        if self._behind is not None:
+            return self._behind.run(images, targets)
+        logits = np.stack([np.zeros(len(means)), means], axis=1).astype(np.float32)
+        return Outputs(logits, logits, logits)
+
+
+class GatedOpener:
+    """A `service.engine.EngineOpener` whose engines run the real graph behind one gate, once `engine` is held."""
+
+    def __init__(self, *, poison: float | None = None) -> None:
+        self._poison = poison
+        self.engine: GatedEngine | None = None
+
+    def __call__(self, bundle: Bundle, *, provider: Provider, intra_op_threads: int) -> GatedEngine:
+        behind = OnnxEngine.open(bundle, provider=provider, intra_op_threads=intra_op_threads)
+        self.engine = GatedEngine(behind, poison=self._poison)
+        return self.engine

@@ -1,0 +1,159 @@
+"""A whole bundle around the tiny network, without torch: correct, or spoilt as a test wants it."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from imaging.phantom import phantom
+from imaging.preprocess import prepare
+from imaging.radiograph import Radiograph
+from schemas.bundle import (
+    GOLDEN,
+    GRAPH,
+    MANIFEST,
+    MODEL_CARD,
+    STATISTICS,
+    BundleManifest,
+    FileRecord,
+    GraphContract,
+    Provenance,
+    sha256_of,
+)
+from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.decision import softmax
+from schemas.estimate import Estimate
+from schemas.preprocess import PreprocessSpec
+from tests.service.network import GRID, SIDE, TEMPERATURE, TinyNetwork, gradcam_plus_plus, graph, tiny_network
+
+CLASSES = ("NORMAL", "PNEUMONIA")
+THRESHOLD = 0.3
+CARD = "# tiny\n\nA bundle for tests.\n"
+
+
+def write_tiny_bundle(
+    models_dir: Path,
+    *,
+    name: str = "tiny",
+    version: str = "1.0.0",
+    maps: bool = True,
+    statistics: bool = True,
+    current: bool = True,
+) -> Path:
+    """A complete, correct bundle; returns its directory."""
+    directory = models_dir / name / version
+    directory.mkdir(parents=True)
+    network, spec = tiny_network(), PreprocessSpec(size=SIDE)
+    onnx.save(graph(network, maps=maps), directory / GRAPH)
+    (directory / MODEL_CARD).write_text(CARD)
+    np.savez(directory / GOLDEN, **golden(network, spec))
+    if statistics:
+        np.savez(directory / STATISTICS, **embedding_statistics(network))
+    (directory / MANIFEST).write_text(manifest(directory, name, version, spec, maps=maps).model_dump_json())
+    if current:
+        (models_dir / "current").write_text(f"{name}/{version}\n")
+    return directory
+
+
+def replace_file(directory: Path, name: str, content: bytes) -> None:
+    """Put other content into a bundle, with the hash that belongs to it: what a bad exporter would publish."""
+    (directory / name).write_bytes(content)
+    stated = json.loads((directory / MANIFEST).read_text())
+    stated["files"][name] = file_record(directory / name).model_dump()
+    (directory / MANIFEST).write_text(json.dumps(stated))
+
+
+def change_manifest(directory: Path, **changes: Any) -> None:
+    """Change top-level fields of the manifest."""
+    stated = json.loads((directory / MANIFEST).read_text())
+    (directory / MANIFEST).write_text(json.dumps(stated | changes))
+
+
+def file_record(path: Path) -> FileRecord:
+    return FileRecord(sha256=sha256_of(path), size_bytes=path.stat().st_size)
+
+
+def golden(network: TinyNetwork, spec: PreprocessSpec) -> dict[str, NDArray[Any]]:
+    """Two phantoms and what numpy says about them; Grad-CAM++ is zero where no gradient of the target is positive."""
+    radiographs = np.stack([phantom(48, 40, seed=seed, opacity=seed * 0.8) for seed in (0, 1)])
+    films = [Radiograph(film, 8, "png", 48, 40, "MONOCHROME2", ()) for film in radiographs]
+    inputs = np.stack([prepare(film, spec) for film in films])
+    targets = np.array([-1, 1], np.int64)
+    logits = np.stack([network.logits(image) for image in inputs])
+    explained = np.where(targets < 0, logits.argmax(axis=1), targets)
+    pairs = list(zip(inputs, explained.tolist(), strict=True))
+    return {
+        "radiographs": radiographs,
+        "inputs": inputs,
+        "targets": targets,
+        "logits": logits,
+        "probabilities": softmax(logits, TEMPERATURE).astype(np.float32),
+        "gradcam": np.stack([network.gradcam(image, target) for image, target in pairs]),
+        "gradcam_plus_plus": np.stack([gradcam_plus_plus(network, image, target) for image, target in pairs]),
+    }
+
+
+def embedding_statistics(network: TinyNetwork) -> dict[str, NDArray[np.float64]]:
+    """Classes of mean brightness 0.35 and 0.65; one unit of score is a tenth of the range."""
+    means = [network.features(np.full((1, SIDE, SIDE), mean, np.float32)).mean(axis=(1, 2)) for mean in (0.35, 0.65)]
+    projection = np.array([[10.0], [0.0], [0.0]])
+    return {"center": np.zeros(3), "projection": projection, "class_means": np.stack(means) @ projection}
+
+
+def manifest(directory: Path, name: str, version: str, spec: PreprocessSpec, *, maps: bool) -> BundleManifest:
+    files = {path.name: file_record(path) for path in sorted(directory.iterdir())}
+    half = Estimate(value=0.9, low=0.8, high=0.95)
+    point = OperatingPoint(
+        finding="PNEUMONIA",
+        threshold=THRESHOLD,
+        target_sensitivity=0.9,
+        sensitivity=half,
+        specificity=half,
+        data="validation: 20 films",
+    )
+    cutoffs = dict.fromkeys(CLASSES, 3.0)
+    return BundleManifest(
+        name=name,
+        version=version,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        architecture="tiny",
+        classes=CLASSES,
+        negative_class="NORMAL",
+        preprocess=spec,
+        graph=GraphContract(
+            opset=18, embedding_size=3, cam_layer="features", cam_grid=(GRID, GRID) if maps else None, max_batch=8
+        ),
+        calibration=Calibration(
+            temperature=TEMPERATURE,
+            operating_points=(point,),
+            conformal=ConformalQuantiles(alpha=0.1, quantiles=dict.fromkeys(CLASSES, 0.4)),
+            out_of_distribution=OutOfDistribution(cutoffs=cutoffs, accepted_share=0.95)
+            if STATISTICS in files
+            else None,
+            data="validation: 20 films",
+        ),
+        evaluation=(),
+        provenance=PROVENANCE,
+        intended_use="tests",
+        files=files,
+    )
+
+
+PROVENANCE = Provenance(
+    command="none",
+    git_commit="none",
+    trained_at=datetime(2026, 1, 1, tzinfo=UTC),
+    training_seconds=0,
+    seed=0,
+    data="none",
+    data_sha256="0" * 64,
+    split_sha256="0" * 64,
+    pretrained_weights="none",
+    parameters=56,
+    device="none",
+    libraries={},
+)

@@ -1,0 +1,76 @@
+"""A tiny bundle, an app that serves it, and a client that calls the app in this process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import numpy as np
+import pytest
+import structlog
+
+from service.app import create_app
+from service.engine import EngineOpener, OnnxEngine
+from service.settings import Settings
+from tests.films import encode
+from tests.service.bundles import write_tiny_bundle
+
+Client = httpx2.AsyncClient
+Serve = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+def flat_film(gray: int, *, rows: int = 40, columns: int = 32, extension: str = ".png") -> bytes:
+    """A film of one gray level: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
+    return encode(np.full((rows, columns), gray, np.uint8), extension)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the event loop run until the condition holds."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 what is waited for happens in the engine's threads
+            await asyncio.sleep(0)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A models directory with one correct bundle; read only."""
+    models_dir = tmp_path_factory.mktemp("models")
+    write_tiny_bundle(models_dir)
+    return models_dir
+
+
+@pytest.fixture
+def serve(tiny_models: Path) -> Serve:
+    """Start an app with other settings than the default, and call it: `async with serve(max_queue=2) as client`."""
+
+    @asynccontextmanager
+    async def start(*, open_engine: EngineOpener = OnnxEngine.open, **settings: object) -> AsyncIterator[Client]:
+        chosen = {"models_dir": tiny_models, "concurrent_runs": 2, "decode_workers": 2} | settings
+        app = create_app(Settings(**chosen), open_engine)
+        async with app.router.lifespan_context(app):
+            transport = httpx2.ASGITransport(app)
+            async with Client(transport=transport, base_url="http://service") as client:
+                client.app = app
+                yield client
+
+    return start
+
+
+@pytest.fixture
+async def client(serve: Serve) -> AsyncIterator[Client]:
+    """An app with the default settings."""
+    async with serve() as started:
+        yield started
+
+
+@pytest.fixture
+def logged() -> Iterator[list[dict[str, object]]]:
+    """The events that our code logs."""
+    with structlog.testing.capture_logs() as events:
+        yield events

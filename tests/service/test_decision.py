@@ -1,0 +1,126 @@
+"""Rules of the decision about one film."""
+
+import numpy as np
+import pytest
+
+from schemas.bundle import STATISTICS, open_bundle
+from schemas.errors import BundleError, InferenceError
+from service.decision import RECOMMENDATIONS, Statistics, decide, load_statistics
+from service.engine import Outputs
+from tests.service.bundles import replace_file, write_tiny_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_models):
+    return open_bundle(tiny_models / "tiny" / "1.0.0")
+
+
+def outputs(pneumonia, embedding=(0.65, 0.0, 0.0)):
+    """Of one film with this probability; the embedding is that of a typical film of the class."""
+    probabilities = np.array([[1 - pneumonia, pneumonia]], np.float32)
+    return Outputs(np.zeros((1, 2), np.float32), probabilities, np.array([embedding], np.float32))
+
+
+def familiar(pneumonia):
+    return outputs(pneumonia, (0.65 if pneumonia >= 0.3 else 0.35, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("pneumonia", "label", "decision", "prediction_set", "band"),
+    [
+        # threshold 0.3; a class is in the set from 0.6
+        (0.97, "PNEUMONIA", "positive", ("PNEUMONIA",), "high"),
+        (0.91, "PNEUMONIA", "positive", ("PNEUMONIA",), "high"),
+        (0.75, "PNEUMONIA", "positive", ("PNEUMONIA",), "medium"),
+        (0.65, "PNEUMONIA", "positive", ("PNEUMONIA",), "low"),
+        (0.50, "PNEUMONIA", "abstain", (), "low"),
+        (0.35, "PNEUMONIA", "abstain", ("NORMAL",), "low"),
+        (0.25, "NORMAL", "negative", ("NORMAL",), "medium"),
+        (0.02, "NORMAL", "negative", ("NORMAL",), "high"),
+    ],
+)
+def test_threshold_quantiles_and_bands_decide(bundle, *, pneumonia, label, decision, prediction_set, band):
+    prediction = decide(bundle.manifest, load_statistics(bundle), familiar(pneumonia))
+
+    assert (prediction.label, prediction.decision) == (label, decision)
+    assert (prediction.prediction_set, prediction.confidence_band) == (prediction_set, band)
+    assert prediction.probabilities == pytest.approx({"NORMAL": 1 - pneumonia, "PNEUMONIA": pneumonia})
+    assert prediction.operating_point.finding == "PNEUMONIA"
+    assert prediction.calibrated
+
+
+def test_a_film_far_from_the_training_films_is_not_answered_however_sure_the_network_is(bundle):
+    prediction = decide(bundle.manifest, load_statistics(bundle), outputs(0.99, (2.0, 0, 0)))
+
+    assert (prediction.decision, prediction.in_distribution, prediction.confidence_band) == ("abstain", False, "low")
+    assert "differs from those that the network was trained on" in prediction.recommendation
+    assert prediction.out_of_distribution_score > 3
+
+
+def test_the_distance_is_measured_to_the_class_of_the_label(bundle):
+    statistics = load_statistics(bundle)
+
+    near = decide(bundle.manifest, statistics, outputs(0.99, (0.65, 0, 0)))
+    far = decide(bundle.manifest, statistics, outputs(0.01, (0.65, 0, 0)))
+
+    assert near.out_of_distribution_score < 0.5
+    assert far.out_of_distribution_score > 2.5
+
+
+def test_the_score_is_the_whitened_distance_divided_by_the_root_of_the_rank():
+    statistics = Statistics(np.array([1.0, 1.0]), np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([[0.0, 0.0]]))
+
+    # (3, 5) - (1, 1) = (2, 4), whitened (4, 4), length sqrt(32), rank 2
+    assert statistics.score(np.array([3, 5], np.float32), 0) == pytest.approx(4.0)
+
+
+def test_without_statistics_nothing_is_said_about_the_distribution(tmp_path):
+    bundle = open_bundle(write_tiny_bundle(tmp_path, statistics=False))
+
+    prediction = decide(bundle.manifest, load_statistics(bundle), outputs(0.97))
+
+    assert (prediction.in_distribution, prediction.out_of_distribution_score) == (None, None)
+    assert prediction.decision == "positive"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_probabilities_that_are_no_numbers_are_never_an_answer(bundle, value):
+    with pytest.raises(InferenceError):
+        decide(bundle.manifest, None, outputs(value))
+
+
+def test_a_probability_that_rounding_left_above_one_is_one(bundle):
+    film = Outputs(np.zeros((1, 2), np.float32), np.array([[0, 1.0000001]], np.float32), np.zeros((1, 3), np.float32))
+
+    assert decide(bundle.manifest, None, film).probabilities["PNEUMONIA"] == 1.0
+
+
+@pytest.mark.parametrize("sentence", RECOMMENDATIONS.values())
+def test_no_recommendation_calls_a_film_clear_or_a_patient_healthy(sentence):
+    assert not {"healthy", "clear", "normal"} & set(sentence.lower().replace(".", "").replace(",", "").split())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no archive",
+        pytest.param("missing", id="a missing array"),
+        pytest.param("shape", id="another embedding size"),
+        pytest.param("pickle", id="a pickled array"),
+    ],
+)
+def test_statistics_that_do_not_fit_the_manifest_are_refused(tmp_path, content):
+    directory = write_tiny_bundle(tmp_path)
+    if isinstance(content, str):
+        good = dict(np.load(directory / STATISTICS))
+        arrays = {
+            "missing": {"center": good["center"]},
+            "shape": good | {"center": np.zeros(4)},
+            "pickle": good | {"center": np.array([{}], object)},
+        }[content]
+        np.savez(directory / "other.npz", **arrays)
+        content = (directory / "other.npz").read_bytes()
+    replace_file(directory, STATISTICS, content)
+
+    with pytest.raises(BundleError, match="export the bundle again"):
+        load_statistics(open_bundle(directory))

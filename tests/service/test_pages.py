@@ -1,0 +1,90 @@
+"""Rules of the pages for people and of the OpenAPI document."""
+
+import re
+
+import pytest
+
+from service.routes.pages import STATIC
+
+pytestmark = pytest.mark.anyio
+
+OURS = [path.name for path in STATIC.iterdir() if path.is_file()]
+
+
+@pytest.mark.parametrize("address", ["/", "/docs"])
+async def test_every_file_that_a_page_names_comes_from_this_service(client, address):
+    page = await client.get(address)
+    named = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert named
+    for name in named:
+        assert (await client.get(f"/{name}")).status_code == 200
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_none_of_our_files_names_an_outside_address_or_holds_an_inline_script(name):
+    text = (STATIC / name).read_text()
+
+    assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", text)
+    assert not re.findall(r"<script>|<style|style=|\son\w+=", text)
+
+
+async def test_the_page_states_what_the_service_is_not(client):
+    assert "Not a diagnosis" in (await client.get("/")).text
+
+
+async def test_swagger_ui_is_small_and_carries_its_licence():
+    files = {path.name: path.stat().st_size for path in (STATIC / "swagger").iterdir()}
+
+    assert {"LICENSE", "NOTICE", "swagger-ui-bundle.js", "swagger-ui.css"} <= set(files)
+    assert sum(files.values()) < 2_000_000
+
+
+async def test_the_openapi_document_is_of_version_3_1_and_names_no_outside_address(client):
+    response = await client.get("/openapi.json")
+
+    assert response.json()["openapi"].startswith("3.1")
+    assert not re.search(r"https?://", response.text)
+
+
+async def test_every_operation_documents_its_body_its_success_and_its_problems(client):
+    paths = (await client.get("/openapi.json")).json()["paths"]
+
+    assert set(paths) == {
+        "/predict",
+        "/predict/batch",
+        "/explain",
+        "/models",
+        "/models/current",
+        "/models/{name}/{version}",
+        "/livez",
+        "/readyz",
+        "/metrics",
+    }
+    for address in ("/predict", "/predict/batch", "/explain"):
+        operation = paths[address]["post"]
+        assert {
+            "multipart/form-data",
+            "image/jpeg",
+            "image/png",
+            "application/dicom",
+            "application/octet-stream",
+        } == set(operation["requestBody"]["content"])
+        assert {"200", "400", "413", "422", "500", "503", "504"} <= set(operation["responses"])
+        assert {"priority", "X-Deadline-Ms"} <= {parameter["name"] for parameter in operation["parameters"]}
+    assert {"406", "415"} <= set(paths["/explain"]["post"]["responses"])
+    assert {"404", "406", "409"} <= set(paths["/models/{name}/{version}"]["get"]["responses"])
+    assert {"application/json", "image/png"} == set(paths["/explain"]["post"]["responses"]["200"]["content"])
+
+
+async def test_every_documented_failure_is_a_problem(client):
+    document = (await client.get("/openapi.json")).json()
+
+    assert "Problem" in document["components"]["schemas"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for status, response in operation["responses"].items():
+                if not status.startswith("2"):
+                    assert set(response["content"]) == {"application/problem+json"}

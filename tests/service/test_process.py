@@ -1,0 +1,250 @@
+"""Rules of the real server process: `python -m service`, spoken to over HTTP on loopback."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from imaging.phantom import phantom
+from tests.films import encode
+from tests.service.bundles import write_tiny_bundle
+from tests.service.conftest import flat_film
+
+ROOT = Path(__file__).parent.parent.parent
+FILM = encode(phantom(120, 100, seed=2, opacity=0.8))
+PNG = {"Content-Type": "image/png"}
+
+
+class Server:
+    """The process, its log and a client of it."""
+
+    def __init__(self, models_dir, **settings):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CXR_")}
+        environment |= {"CXR_MODELS_DIR": str(models_dir), "CXR_PORT": "0", "PYTHONUNBUFFERED": "1"}
+        environment |= {f"CXR_{name.upper()}": str(value) for name, value in settings.items()}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self.port = self._port()
+        self._said = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+
+    def _read(self):
+        for line in self.process.stdout:
+            with self._said:
+                self.lines.append(line)
+                self._said.notify_all()
+
+    def wait_until_it_says(self, text):
+        with self._said:
+            assert self._said.wait_for(lambda: any(text in line for line in self.lines), 30)
+
+    def _port(self):
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
+                return int(found[1])
+        pytest.fail(f"the server did not start: {self.lines}")
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def wait(self):
+        code = self.process.wait(30)
+        self._reader.join(30)
+        self.process.stdout.close()
+        return code
+
+    def end(self):
+        self.client.close()
+        if self.process.poll() is None:
+            self.terminate()
+
+
+@pytest.fixture
+def start():
+    servers = []
+
+    def started(models_dir, **settings):
+        servers.append(Server(models_dir, **settings))
+        return servers[-1]
+
+    yield started
+    for server in servers:
+        server.end()
+
+
+@pytest.fixture(scope="module")
+def server(tiny_models):
+    running = Server(tiny_models, max_body_bytes=1_000_000)
+    yield running
+    running.end()
+
+
+def test_a_film_is_answered_over_http(server):
+    response = server.client.post("/predict", files={"file": ("x.jpeg", FILM, "image/jpeg")})
+
+    assert response.status_code == 200
+    assert response.json()["prediction"]["probabilities"].keys() == {"NORMAL", "PNEUMONIA"}
+    assert "server" not in response.headers
+
+
+def test_a_batch_with_a_broken_film_is_answered_over_http(server):
+    parts = [("files", ("a", FILM, "image/jpeg")), ("files", ("b", FILM[:500], "image/jpeg"))]
+    results = server.client.post("/predict/batch", files=parts).json()["results"]
+
+    assert ("prediction" in results[0], results[1]["problem"]["status"]) == (True, 422)
+
+
+@pytest.mark.parametrize(
+    ("accept", "start_of_body"), [("image/png", b"\x89PNG"), ("application/json", b'{"request_id"')]
+)
+def test_an_explanation_is_answered_over_http(server, accept, start_of_body):
+    response = server.client.post("/explain", content=FILM, headers={"Content-Type": "image/jpeg", "Accept": accept})
+
+    assert response.status_code == 200
+    assert response.content.startswith(start_of_body)
+
+
+@pytest.mark.parametrize(
+    ("method", "address", "body", "headers", "status"),
+    [
+        ("GET", "/nowhere", b"", {}, 404),
+        ("GET", "/predict", b"", {}, 405),
+        ("POST", "/predict", b"", PNG, 400),
+        ("POST", "/predict", b"rubbish", PNG, 415),
+        ("POST", "/predict", FILM[:900], {"Content-Type": "image/jpeg"}, 422),
+        ("POST", "/predict", bytes(3_000_000), PNG, 413),
+        ("POST", "/explain?finding=FRACTURE", FILM, {}, 422),
+        ("POST", "/predict", FILM, {"X-Deadline-Ms": "1"}, 504),
+    ],
+)
+def test_after_every_bad_request_the_next_good_one_is_answered(server, *, method, address, body, headers, status):
+    bad = server.client.request(method, address, content=body, headers=headers)
+    good = server.client.post("/predict", content=FILM)
+
+    assert (bad.status_code, bad.headers["Content-Type"]) == (status, "application/problem+json")
+    assert good.status_code == 200
+
+
+def test_a_body_whose_length_is_not_stated_is_limited_too(server):
+    response = server.client.post("/predict", content=(bytes(100_000) for _ in range(20)), headers=PNG)
+
+    assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+
+
+def test_parallel_callers_get_the_answers_that_they_get_alone(server):
+    films = [encode(phantom(60, 50, seed=seed, opacity=seed / 16), ".png") for seed in range(16)]
+
+    def ask(film):
+        response = server.client.post("/predict", content=film, headers=PNG)
+        return response.json()["prediction"]["probabilities"]["PNEUMONIA"]
+
+    alone = [ask(film) for film in films]
+    with ThreadPoolExecutor(8) as callers:
+        together = list(callers.map(ask, films))
+
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_caller_who_leaves_is_counted_and_harms_nobody(server):
+    def cancelled():
+        text = server.client.get("/metrics").text
+        return float(re.search(r"^cxr_cancelled_total (\S+)$", text, re.MULTILINE)[1])
+
+    before = cancelled()
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf a film")
+    while cancelled() == before:  # pytest-timeout ends a service that never notices
+        pass
+
+    assert server.client.post("/predict", content=FILM).status_code == 200
+
+
+def test_the_log_is_one_json_object_a_line_with_the_requests_id(start, tiny_models):
+    server = start(tiny_models)
+    server.client.post("/predict", content=FILM, headers={"X-Request-ID": "film-9"})
+    server.terminate()
+    events = [json.loads(line) for line in server.lines]
+
+    assert [event["request_id"] for event in events if event["event"] == "request_finished"] == ["film-9"]
+    assert {"bundle_loaded", "Started server process"} <= {event["event"].partition(" [")[0] for event in events}
+
+
+def test_sigterm_lets_requests_in_flight_finish_and_exits_with_success(start, tiny_models):
+    server = start(tiny_models)
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(FILM)}\r\n\r\n".encode()
+    connection.sendall(head + FILM[:-1])
+    server.client.get("/livez")  # the request above has arrived before this one was answered
+    server.process.send_signal(signal.SIGTERM)
+    server.wait_until_it_says("Waiting for connections")
+    connection.sendall(FILM[-1:])
+    answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    connection.close()
+
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert server.wait() == 0
+
+
+def test_a_refused_bundle_is_told_by_readyz_and_not_by_a_dead_process(start, tmp_path):
+    directory = write_tiny_bundle(tmp_path)
+    (directory / "golden.npz").unlink()
+    server = start(tmp_path)
+
+    assert server.client.get("/livez").status_code == 200
+    assert "golden.npz is missing" in server.client.get("/readyz").json()["detail"]
+    assert server.client.post("/predict", content=flat_film(200)).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ({"CXR_PROT": "1"}, "nearest known name is CXR_PORT"),
+        ({"CXR_HOST": "0.0.0.0"}, "CXR_ALLOW_ANONYMOUS=true"),
+        ({"CXR_PROVIDER": "cuda"}, "CXR_PROVIDER=cpu"),
+    ],
+)
+def test_settings_that_cannot_be_honoured_end_the_start_with_the_remedy(settings, remedy):
+    ended = subprocess.run(
+        [sys.executable, "-m", "service"],
+        cwd=ROOT,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 2
+    assert remedy in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_service_loads_neither_torch_nor_the_trainer_nor_the_exporter():
+    program = "import sys, service.app; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+
+    printed = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+
+    assert "fastapi" in printed
+    assert not {"torch", "trainer", "export", "timm", "onnx"} & set(re.findall(r"'(\w+)'", printed))
