@@ -23,7 +23,10 @@ class Network(nn.Module):
         classifier: the last linear layer; its input is the embedding.
         mean: per channel of the input, subtracted from a film in [0, 1].
         std: per channel of the input, divides after that.
+        replaced_weights: key prefixes of weight files that this network leaves out on purpose.
     """
+
+    replaced_weights: tuple[str, ...] = ()
 
     mean: Tensor  # [1, C, 1, 1]
     std: Tensor  # [1, C, 1, 1]
@@ -97,6 +100,10 @@ class ConvolutionalNetwork(Network):
         self.dense = nn.Sequential(*dense, nn.Dropout(dropout))
         self.classifier = nn.Linear(hidden or channels[-1], classes)
 
+    def group_matcher(self, *, coarse: bool = False) -> dict[str, str]:  # noqa: ARG002 - timm's signature
+        """The layers from the stem up, as timm's layer-wise learning rates want them."""
+        return {"stem": r"^trunk\.0\.", "blocks": r"^trunk\.(\d+)\."}
+
     def features(self, image: Tensor) -> Tensor:
         """See `Network.features`."""
         return cast("Tensor", self.trunk(self.normalise(image)))
@@ -104,6 +111,12 @@ class ConvolutionalNetwork(Network):
     def pool(self, features: Tensor) -> Tensor:
         """See `Network.pool`; the gate sits here, so that the heat map is the true gradient through it."""
         return cast("Tensor", self.dense(self.gate(features).mean((2, 3))))
+
+
+def _start_undecided(classifier: nn.Module) -> None:
+    """Small weights for a fresh last layer: timm's EfficientNets draw them for 1,000 classes, and 2 start at logits of +-7."""
+    nn.init.normal_(cast("Tensor", classifier.weight), std=0.01)
+    nn.init.zeros_(cast("Tensor", classifier.bias))
 
 
 class TimmNetwork(Network):
@@ -123,7 +136,9 @@ class TimmNetwork(Network):
         std: Sequence[float],
     ) -> None:
         super().__init__(f"body.{cam_layer}" if cam_layer else "body", mean, std)
+        self.timm_name = name
         self.body = timm.create_model(name, num_classes=classes, drop_rate=dropout, **arguments)
+        _start_undecided(self.classifier)
 
     @property
     def classifier(self) -> nn.Module:  # type: ignore[override]  # timm keeps it under a name of each network's own
@@ -145,10 +160,13 @@ class VggNetwork(TimmNetwork):
     The feature map is taken before the last pooling: 14 x 14 cells at a side of 224 instead of 7 x 7.
     """
 
+    replaced_weights = ("pre_logits.",)
+
     def __init__(self, classes: int, dropout: float, **columns: object) -> None:
         super().__init__(classes, dropout, **columns)  # type: ignore[arg-type]  # the same columns, passed through
         self.body.pre_logits = nn.Identity()
         self.body.head = ClassifierHead(self.body.num_features, classes, pool_type="avg", drop_rate=dropout)
+        _start_undecided(self.classifier)
 
     def features(self, image: Tensor) -> Tensor:
         """See `Network.features`."""

@@ -1,0 +1,211 @@
+"""The loop learns, keeps the best, stops early, and survives kill -9 without a trace."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from safetensors.torch import load_file
+
+from imaging.phantom import phantom
+from schemas.errors import TrainingConfigError
+from trainer.architectures import build_network
+from trainer.batches import LabelledFilms
+from trainer.checkpoint import CHECKPOINT
+from trainer.config import RunConfig, make_config
+from trainer.fit import BEST, HISTORY, Fit, fit, outputs
+
+SIDE = 32
+
+
+def _films(count: int, seed: int) -> LabelledFilms:
+    labels = np.arange(count) % 2
+    pixels = [phantom(SIDE, SIDE, seed=seed + i, opacity=0.9 * label) for i, label in enumerate(labels)]
+    return LabelledFilms(np.stack(pixels)[:, None].astype(np.float32) / 255, labels.astype(np.int64), 2)
+
+
+TRAIN, VALIDATION = _films(24, 0), _films(16, 1000)
+
+
+def _config(**options) -> RunConfig:
+    return make_config(
+        {
+            "data": "films",
+            "archs": ["cnn_baseline"],
+            "device": "cpu",
+            "batch_size": 8,
+            "epochs": 3,
+            "augment": "light",
+            **options,
+        }
+    )
+
+
+def _fit(directory: Path, *, train: LabelledFilms = TRAIN, **options) -> Fit:
+    directory.mkdir(exist_ok=True)
+    config = _config(**options)
+    with Progress(console=Console(quiet=True)) as progress:
+        return fit(config, config.archs[0], 3, train, VALIDATION, directory=directory, progress=progress)
+
+
+def _weights(directory: Path) -> dict[str, torch.Tensor]:
+    return load_file(directory / BEST)
+
+
+def _first_weights(**options) -> dict[str, torch.Tensor]:
+    torch.manual_seed(3)
+    return build_network(_config(**options).archs[0], classes=2, size=SIDE).state_dict()
+
+
+def _moved(directory: Path, **options) -> set[str]:
+    first = _first_weights(**options)
+    return {key for key, value in _weights(directory).items() if not torch.equal(value, first[key])}
+
+
+def test_the_loss_falls_and_every_epoch_is_a_line_of_the_history(tmp_path):
+    fitted = _fit(tmp_path, epochs=8, lr=0.01, augment="none")
+    lines = [json.loads(line) for line in (tmp_path / HISTORY).read_text().splitlines()]
+
+    assert [line["epoch"] for line in lines] == list(range(8))
+    assert lines[-1]["train_loss"] < lines[0]["train_loss"]
+    assert max(line["val_auroc"] for line in lines) > 0.9
+    assert lines[fitted.best_epoch]["val_auroc"] == max(line["val_auroc"] for line in lines)
+    assert all(line["seconds"] > 0 and line["films_per_second"] > 0 for line in lines)
+
+
+def test_the_weights_kept_are_those_that_validation_chose(tmp_path):
+    fitted = _fit(tmp_path, epochs=4, lr=0.01)
+    network = build_network("cnn_baseline", classes=2, size=SIDE)
+    network.load_state_dict(_weights(tmp_path))
+
+    logits, _ = outputs(network, VALIDATION.films)
+    loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(VALIDATION.labels))
+
+    assert float(loss) == pytest.approx(fitted.history[fitted.best_epoch].val_loss, abs=1e-6)
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(tmp_path):
+    _fit(tmp_path / "a")
+    _fit(tmp_path / "b", workers=3)
+
+    first, second = _weights(tmp_path / "a"), _weights(tmp_path / "b")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import test_fit
+import trainer.fit as module
+
+epochs = 0
+train_epoch = module._train_epoch
+
+def train_then_die(*args, **options):
+    global epochs
+    epochs += 1
+    loss = train_epoch(*args, **options)
+    if epochs == 2:
+        os.kill(os.getpid(), signal.SIGKILL)  # after the second epoch's last step, before anything of it is saved
+    return loss
+
+module._train_epoch = train_then_die
+test_fit._fit(Path({directory!r}), **{options!r})
+"""
+
+
+@pytest.mark.parametrize("arch", ["cnn_baseline", "cnn_attention"])
+def test_a_fit_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path, arch):
+    options = {"archs": [arch], "ema_decay": 0.9, "schedule": "plateau"}
+    straight = _fit(tmp_path / "straight", **options)
+
+    (tmp_path / "killed").mkdir()
+    script = _KILLED.format(tests=str(Path(__file__).parent), directory=str(tmp_path / "killed"), options=options)
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    died = subprocess.run([sys.executable, "-c", script], env=environment, cwd=root, capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    assert len((tmp_path / "killed" / HISTORY).read_text().splitlines()) == 1
+    resumed = _fit(tmp_path / "killed", **options)
+
+    assert [(r.train_loss, r.val_loss, r.val_auroc, r.lr) for r in resumed.history] == [
+        (r.train_loss, r.val_loss, r.val_auroc, r.lr) for r in straight.history
+    ]
+    first, second = (
+        torch.load(tmp_path / name / CHECKPOINT, weights_only=True)["weights"] for name in ("straight", "killed")
+    )
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    first, second = _weights(tmp_path / "straight"), _weights(tmp_path / "killed")
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_a_fit_that_has_ended_trains_no_further(tmp_path):
+    ended = _fit(tmp_path)
+    written = (tmp_path / CHECKPOINT).stat().st_mtime_ns
+    again = _fit(tmp_path)
+
+    assert again.history == ended.history
+    assert (tmp_path / CHECKPOINT).stat().st_mtime_ns == written
+
+
+def test_training_stops_when_validation_has_not_improved_for_patience_epochs(tmp_path):
+    fitted = _fit(tmp_path, epochs=30, lr=1e-12, patience=2)
+
+    assert len(fitted.history) == fitted.best_epoch + 1 + 2
+
+
+def test_a_frozen_backbone_does_not_move(tmp_path):
+    _fit(tmp_path, archs=["cnn_attention"], strategy="frozen", lr=0.01)
+
+    assert _moved(tmp_path, archs=["cnn_attention"]) == {"classifier.weight", "classifier.bias"}
+
+
+def test_full_training_moves_every_weight(tmp_path):
+    _fit(tmp_path, lr=0.01)
+
+    assert _moved(tmp_path) == set(_first_weights())
+
+
+def test_the_moving_average_is_what_is_validated_and_kept(tmp_path):
+    _fit(tmp_path, ema_decay=0.99, epochs=1, lr=0.01)
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+
+    assert all(torch.equal(state["average"][key], value) for key, value in _weights(tmp_path).items())
+    assert any(not torch.equal(state["weights"][key], value) for key, value in _weights(tmp_path).items())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+def test_every_optimizer_and_loss_learns(tmp_path, optimizer, loss):
+    lr = {"sgd": 5e-3, "rmsprop": 2e-5}.get(optimizer, 1e-3)
+    fitted = _fit(tmp_path, optimizer=optimizer, loss=loss, epochs=10, lr=lr, schedule="constant", augment="none")
+
+    assert fitted.history[-1].train_loss < fitted.history[0].train_loss
+
+
+def test_a_loss_that_is_not_finite_stops_the_fit_with_a_remedy(tmp_path):
+    with pytest.raises(TrainingConfigError, match="the training loss is nan after step 3; lower --lr"):
+        _fit(tmp_path, train=LabelledFilms(TRAIN.films * np.float32(np.nan), TRAIN.labels, 2), augment="none")
+
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_a_damaged_checkpoint_is_refused_by_name(tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(b"half a checkpoint")
+
+    with pytest.raises(TrainingConfigError, match=r"checkpoint\.pt is not a checkpoint of this version"):
+        _fit(tmp_path)
+
+
+def test_bfloat16_trains_to_float32_outputs(tmp_path):
+    _fit(tmp_path, precision="bf16", epochs=1)
+
+    assert {value.dtype for value in _weights(tmp_path).values()} == {torch.float32}

@@ -1,0 +1,88 @@
+"""Batches of augmented films, made ahead of the network, each a pure function of seed, epoch and film."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainer.augment import AugmentRecipe, apply
+
+Batch = tuple[Tensor, Tensor]  # float32 [N, 1, S, S], int64 [N]
+
+_AHEAD = 4  # batches per worker: enough to ride over a slow film, and no more memory than that
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFilms:
+    """Prepared films and their labels."""
+
+    films: NDArray[np.float32]  # [V, 1, S, S] in [0, 1], may be memory-mapped
+    labels: NDArray[np.int64]  # [V]
+    classes: int  # K
+
+
+def epoch_order(labels: NDArray[np.int64], *, seed: int, epoch: int, balanced: bool) -> NDArray[np.int64]:
+    """The films of one epoch, in order: all of them shuffled, or as many drawn so that each class is equally likely.
+
+    Args:
+        labels: int64 [V].
+        seed: of the trial.
+        epoch: from 0.
+        balanced: draw with replacement, classes equally likely.
+    """
+    random = np.random.default_rng((seed, epoch))
+    if not balanced:
+        return random.permutation(len(labels))
+    frequency = np.bincount(labels)[labels].astype(np.float64)
+    return random.choice(len(labels), size=len(labels), p=1 / frequency / (1 / frequency).sum())
+
+
+def augmented_batches(  # noqa: PLR0913 - everything that a batch is a function of
+    films: LabelledFilms,
+    order: NDArray[np.int64],
+    *,
+    batch_size: int,
+    recipe: AugmentRecipe,
+    seed: int,
+    epoch: int,
+    workers: int,
+) -> Iterator[Batch]:
+    """Batches of `order`, augmented by `workers` threads ahead of the caller.
+
+    Args:
+        films: prepared, with their labels.
+        order: indices of films.
+        batch_size: N; the last batch may be smaller.
+        recipe: how films are augmented.
+        seed: of the trial.
+        epoch: from 0.
+        workers: threads.
+    """
+
+    def make(indices: NDArray[np.int64]) -> Batch:
+        batch = np.empty((len(indices), *films.films.shape[1:]), np.float32)
+        for row, index in zip(batch, indices, strict=True):
+            draw = int(np.random.SeedSequence((seed, epoch, int(index))).generate_state(1)[0])
+            row[:] = apply(recipe, films.films[index], draw)
+        return torch.from_numpy(batch), torch.from_numpy(films.labels[indices])
+
+    parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    waiting: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="augment") as pool:
+        for part in parts:
+            waiting.append(pool.submit(make, part))
+            if len(waiting) > _AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def plain_batches(films: NDArray[np.float32], batch_size: int) -> Iterator[Tensor]:
+    """Films in order, float32 [N, 1, S, S], as they are."""
+    for start in range(0, len(films), batch_size):
+        yield torch.from_numpy(np.array(films[start : start + batch_size]))

@@ -1,0 +1,172 @@
+"""Everything that decides a run, as one frozen record that is saved with it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from schemas.calibration import Fraction
+from schemas.errors import TrainingConfigError
+from schemas.preprocess import ClaheSpec, PreprocessSpec
+from schemas.record import Record
+from trainer.architectures import ARCHITECTURES, Recipe, architecture
+from trainer.augment import RECIPES
+from trainer.files import write_atomically
+from trainer.split import OnDuplicates
+
+CONFIG = "config.yaml"
+
+Name = Annotated[str, Field(min_length=1)]
+OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
+ScheduleName = Literal["cosine", "step", "plateau", "constant"]
+
+
+class RunConfig(Record):
+    """One run: the films, the networks and how each is trained. Null means: what the architecture's row says."""
+
+    data: Name = Field(description="folder of films")
+    cache: Name = Field(default=".cache/films", description="folder for decoded films")
+    archs: tuple[Name, ...] = Field(min_length=1, description="rows of the architecture table, or timm:<name>")
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    weights: dict[Name, Name] = Field(default={}, description="architecture: 'hub', 'none' or a file; absent: 'none'")
+    device: Literal["cpu", "cuda", "auto"] = "auto"
+
+    size: int | None = Field(default=None, ge=16, le=1024, description="S, the side of the network's input")
+    resize: Literal["squash", "pad"] = "squash"
+    intensity: Literal["full_range", "percentile"] = "full_range"
+    clahe: ClaheSpec | None = None
+    augment: Name = Field(default="standard", description="name of an augmentation recipe")
+    val_fraction: float = Field(default=0.15, gt=0, lt=0.5)
+    split_seed: int = 0
+    on_duplicates: OnDuplicates = Field(default="stop", description="what to do about exact copies across splits")
+
+    epochs: int | None = Field(default=None, ge=1)
+    batch_size: int | None = Field(default=None, ge=2)
+    lr: float | None = Field(default=None, gt=0, description="peak learning rate")
+    weight_decay: float | None = Field(default=None, ge=0)
+    optimizer: OptimizerName = "adamw"
+    schedule: ScheduleName = "cosine"
+    warmup: Fraction = Field(default=0.05, description="share of all steps over which the rate rises from 0")
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    class_weights: bool = Field(default=False, description="weigh each class by the inverse of its frequency")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    focal_gamma: float = Field(default=2.0, ge=0)
+    sampler: Literal["none", "balanced"] = "none"
+    strategy: Literal["full", "frozen"] = Field(default="full", description="frozen: only the last linear layer learns")
+    layer_decay: float = Field(default=1.0, gt=0, le=1, description="factor on the rate for each layer further down")
+    clip_norm: float | None = Field(default=1.0, gt=0)
+    ema_decay: float = Field(default=0.0, ge=0, lt=1, description="0: no moving average of the weights")
+    patience: int = Field(default=10, ge=1, description="epochs without a better validation AUROC before stopping")
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = True
+    workers: int = Field(default=1, ge=1, description="threads that augment films ahead of the network")
+
+    target_sensitivity: float = Field(default=0.96, gt=0, lt=1)
+    alpha: float = Field(default=0.1, gt=0, lt=1, description="conformal miscoverage accepted of each class")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.class_weights and self.sampler == "balanced":
+            msg = "class_weights and sampler=balanced together over-correct the imbalance; choose one"
+            raise ValueError(msg)
+        if self.augment not in RECIPES:
+            msg = f"augment={self.augment!r} is no recipe; known: {', '.join(RECIPES)}"
+            raise ValueError(msg)
+        for names, what in ((self.archs, "archs"), (self.seeds, "seeds")):
+            if len(set(names)) != len(names):
+                msg = f"{what} repeats an entry: {names}; name each once"
+                raise ValueError(msg)
+        if unused := set(self.weights) - set(self.archs):
+            msg = f"weights are given for {sorted(unused)}, which this run does not train; archs: {self.archs}"
+            raise ValueError(msg)
+        return self
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of an architecture, with what this run overrides."""
+        row = architecture(name).recipe
+        return Recipe(
+            lr=self.lr or row.lr,
+            weight_decay=row.weight_decay if self.weight_decay is None else self.weight_decay,
+            batch_size=self.batch_size or row.batch_size,
+            epochs=self.epochs or row.epochs,
+        )
+
+    def preprocess(self, name: str) -> PreprocessSpec:
+        """How films are prepared for an architecture."""
+        size = self.size or architecture(name).input_size
+        return PreprocessSpec(size=size, resize=self.resize, intensity=self.intensity, clahe=self.clahe)
+
+
+def expand(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the word 'all' replaced by every row of the architecture table."""
+    return {**options, "archs": tuple(ARCHITECTURES)} if list(options.get("archs", ())) == ["all"] else options
+
+
+def make_config(options: dict[str, Any]) -> RunConfig:
+    """A config from options.
+
+    Raises:
+        TrainingConfigError: an option that is unknown, out of range, or contradicts another; it names the field.
+    """
+    try:
+        config = RunConfig.model_validate(options)
+    except ValidationError as error:
+        faults = (
+            f"{'.'.join(map(str, fault['loc'])) or 'config'}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors(include_url=False, include_input=False)
+        )
+        msg = f"the training config is refused: {'; '.join(faults)}"
+        raise TrainingConfigError(msg) from error
+    for name in config.archs:
+        architecture(name)
+    return config
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """The options of a YAML file, unchecked.
+
+    Raises:
+        TrainingConfigError: the file cannot be read, or is not a mapping of options.
+    """
+    try:
+        options = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        msg = f"the config {path} cannot be read: {error}"
+        raise TrainingConfigError(msg) from error
+    if not isinstance(options, dict) or not all(isinstance(key, str) for key in options):
+        msg = f"the config {path} is not a mapping of option: value"
+        raise TrainingConfigError(msg)
+    return options
+
+
+def read_config(run: Path) -> RunConfig:
+    """The config that a run was started with.
+
+    Raises:
+        TrainingConfigError: there is none, or it was altered into something invalid.
+    """
+    return make_config(read_options(run / CONFIG))
+
+
+def freeze_config(config: RunConfig, run: Path) -> None:
+    """Write the config of a new run, or check that the run was started with an equal one.
+
+    Raises:
+        TrainingConfigError: the run was started with another config; it names the fields that differ.
+    """
+    path = run / CONFIG
+    if not path.exists():
+        run.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        write_atomically(path, text.encode())
+        return
+    before = read_config(run)
+    differ = [
+        f"{name} was {getattr(before, name)!r}, now {getattr(config, name)!r}"
+        for name in RunConfig.model_fields
+        if getattr(before, name) != getattr(config, name)
+    ]
+    if differ:
+        msg = f"{run} was started with another config: {'; '.join(differ)}; give another --out, or the same options"
+        raise TrainingConfigError(msg)

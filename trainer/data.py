@@ -1,0 +1,98 @@
+"""The films of a run: indexed, checked for leaks, split, and written down before anything is trained."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from schemas.bundle import Sha256
+from schemas.errors import TrainingDataError
+from schemas.preprocess import PreprocessSpec
+from schemas.record import Record
+from trainer.batches import LabelledFilms
+from trainer.cache import prepared_films
+from trainer.config import RunConfig
+from trainer.files import write_atomically
+from trainer.films import SPLITS, Film, index_folder
+from trainer.split import Split, close_leaks, grouped_split, read_split
+
+DATA = "data.json"
+SPLIT = "split.csv"
+
+
+class DataRecord(Record):
+    """What data.json says about the films of a run."""
+
+    data: str
+    classes: tuple[str, ...] = Field(min_length=2, description="K classes in the order of the logits")
+    negative_class: str | None
+    data_sha256: Sha256
+    split_sha256: Sha256
+    counts: dict[str, dict[str, int]] = Field(description="split: class: films")
+    patients: dict[str, int] = Field(description="split: patients")
+    notes: tuple[str, ...]
+
+
+def split_data(config: RunConfig, run: Path) -> DataRecord:
+    """Index the films, stop at a leak, split by patient, and write split.csv and data.json.
+
+    Raises:
+        TrainingDataError: films that cannot be trained on, or not those that the run was started with.
+    """
+    index = close_leaks(index_folder(Path(config.data)), config.on_duplicates)
+    split = grouped_split(index, val_fraction=config.val_fraction, seed=config.split_seed)
+    found = Counter((film.split, film.label) for film in split.films)
+    record = DataRecord(
+        data=config.data,
+        classes=index.classes,
+        negative_class=index.negative_class,
+        data_sha256=index.data_sha256,
+        split_sha256=split.sha256,
+        counts={name: {label: found[name, label] for label in index.classes} for name in SPLITS},
+        patients={name: len({film.patient for film in split.of(name)}) for name in SPLITS},
+        notes=index.notes,
+    )
+    if (run / DATA).exists():
+        before = read_data(run)
+        if (before.data_sha256, before.split_sha256) != (record.data_sha256, record.split_sha256):
+            msg = f"the films of {config.data} are not those that {run} was started with; give another --out"
+            raise TrainingDataError(msg)
+        return before
+    split.write(run / SPLIT)
+    write_atomically(run / DATA, record.model_dump_json(indent=2).encode())
+    return record
+
+
+def read_data(run: Path) -> DataRecord:
+    """The record of a run's films.
+
+    Raises:
+        TrainingDataError: there is none, or it is not of this version.
+    """
+    try:
+        return DataRecord.model_validate_json((run / DATA).read_bytes())
+    except (OSError, ValidationError) as error:
+        msg = f"{run / DATA} is missing or of another version; start the run again"
+        raise TrainingDataError(msg) from error
+
+
+def films_of(config: RunConfig, run: Path, name: Literal["train", "val"]) -> tuple[Film, ...]:
+    """The films that a run trains on or validates with; the test films are had from `trainer.testset` alone."""
+    return _split(config, run).of(name)
+
+
+def _split(config: RunConfig, run: Path) -> Split:
+    return read_split(run / SPLIT, Path(config.data))
+
+
+def labelled(films: tuple[Film, ...], classes: tuple[str, ...], spec: PreprocessSpec, cache: Path) -> LabelledFilms:
+    """Films decoded and prepared, with their labels as indices into `classes`."""
+    labels = np.array([classes.index(film.label) for film in films], dtype=np.int64)
+    return LabelledFilms(prepared_films(films, spec, cache), labels, len(classes))
+
+
+def described(name: str, films: tuple[Film, ...]) -> str:
+    """A set of films in words, e.g. 'validation: 1,040 films of 560 patients'."""
+    return f"{name}: {len(films):,} films of {len({film.patient for film in films}):,} patients"
