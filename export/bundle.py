@@ -1,0 +1,190 @@
+"""A trained network becomes a bundle: exported, proven, described and published."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from export.card import render_card
+from export.golden import make_golden, pack
+from export.graph import OPSET, export_graph
+from export.parity import MAX_BATCH, ParityReport, check_parity
+from export.publish import point_to, publish
+from export.session import Graph
+from schemas.bundle import (
+    GOLDEN,
+    GRAPH,
+    MANIFEST,
+    MODEL_CARD,
+    STATISTICS,
+    BundleManifest,
+    BundleName,
+    FileRecord,
+    GraphContract,
+)
+from schemas.errors import BundleError
+from schemas.trial import TrialRecord
+from trainer.networks import Network
+
+INTENDED_USE = (
+    "Research, teaching and technical evaluation. Given one frontal chest radiograph, the network estimates how probable "
+    "each of its classes is among films like those that it was trained on, for readers who look at the film themselves."
+)
+
+
+class Trial(Protocol):
+    """What a bundle is made from; `trainer.trial.TrainedTrial` is one."""
+
+    @property
+    def record(self) -> TrialRecord:
+        """What training left behind."""
+        ...
+
+    @property
+    def network(self) -> Network:
+        """On the CPU, in eval mode, with the weights of the best epoch."""
+        ...
+
+    @property
+    def statistics(self) -> Mapping[str, NDArray[Any]] | None:
+        """The arrays of `schemas.calibration.OutOfDistribution`."""
+        ...
+
+    def inputs(self, split: Literal["train", "val"]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Prepared films [V, 1, S, S] and labels [V]."""
+        ...
+
+
+def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
+    trial: Trial,
+    *,
+    name: str,
+    version: str,
+    out: Path,
+    make_current: bool,
+    on_parity: Callable[[ParityReport], None] = lambda _report: None,
+) -> Path:
+    """Export a trained network, prove it, and publish it as `out/name/version`.
+
+    Nothing is visible below `out` until the bundle has passed the parity gate on the validation films, its hashes
+    and its golden set; then one rename shows it.
+
+    Args:
+        trial: the network with its record and films.
+        name: of the bundle, for people.
+        version: not yet taken.
+        out: the models directory.
+        make_current: let `out/current` name this bundle.
+        on_parity: is told what the parity gate measured.
+
+    Returns:
+        The directory of the bundle.
+
+    Raises:
+        BundleError: the version exists, name or version is no plain name, or the bundle fails its own check.
+        ParityError: the graph does not compute what the network computes.
+    """
+    destination = _free_place(out, name, version)
+    record = trial.record
+    model = export_graph(
+        trial.network,
+        size=record.preprocess.size,
+        temperature=record.calibration.temperature,
+        metadata=describe(record),
+    )
+    content = model.SerializeToString()
+    run = Graph(content).run
+    films, labels = trial.inputs("val")
+    on_parity(check_parity(trial.network, run, record, films, labels))
+    files = {
+        GRAPH: content,
+        GOLDEN: pack(make_golden(run, record.preprocess, len(record.classes))),
+        **({} if trial.statistics is None else {STATISTICS: pack(trial.statistics)}),
+    }
+    manifest = _manifest(record, _contract(trial.network.cam_layer, model), files, name=name, version=version)
+    publish({**files, **_documents(manifest)}, destination)
+    if make_current:
+        point_to(destination)
+    return destination
+
+
+def describe(record: TrialRecord) -> dict[str, str]:
+    """What the ONNX file says about itself: enough for a client that has nothing else to answer as the service does."""
+    return {
+        "format_version": str(BundleManifest.model_fields["format_version"].default),
+        "architecture": record.architecture,
+        "classes": TypeAdapter(tuple[str, ...]).dump_json(record.classes).decode(),
+        "negative_class": record.negative_class or "",
+        "preprocess": record.preprocess.model_dump_json(),
+        "calibration": record.calibration.model_dump_json(),
+    }
+
+
+def _free_place(out: Path, name: str, version: str) -> Path:
+    for what, value in (("name", name), ("version", version)):
+        try:
+            TypeAdapter(BundleName).validate_python(value)
+        except ValidationError as error:
+            msg = f"the {what} {value!r} must be 1 to 64 of a-z 0-9 . _ - and start with a letter or digit; choose another"
+            raise BundleError(msg) from error
+    destination = out / name / version
+    if destination.exists():
+        msg = f"{name}/{version} exists and a published bundle never changes; choose a new version"
+        raise BundleError(msg)
+    return destination
+
+
+def _contract(cam_layer: str, model: onnx.ModelProto) -> GraphContract:
+    shapes = {
+        output.name: [size.dim_value for size in output.type.tensor_type.shape.dim] for output in model.graph.output
+    }
+    _, rows, columns = shapes["gradcam"]
+    return GraphContract(
+        opset=OPSET,
+        embedding_size=shapes["embedding"][1],
+        cam_layer=cam_layer,
+        cam_grid=(rows, columns),
+        max_batch=MAX_BATCH,
+    )
+
+
+def _manifest(
+    record: TrialRecord, graph: GraphContract, files: Mapping[str, bytes], *, name: str, version: str
+) -> BundleManifest:
+    """The manifest, whose entry for the card is that of an empty file until the card is rendered from it."""
+    try:
+        return BundleManifest(
+            name=name,
+            version=version,
+            created_at=datetime.now(UTC),
+            architecture=record.architecture,
+            classes=record.classes,
+            negative_class=record.negative_class,
+            preprocess=record.preprocess,
+            graph=graph,
+            calibration=record.calibration,
+            evaluation=(record.validation, *([] if record.test is None else [record.test])),
+            provenance=record.provenance,
+            intended_use=INTENDED_USE,
+            files={file: _file_record(content) for file, content in {**files, MODEL_CARD: b""}.items()},
+        )
+    except ValidationError as error:
+        msg = f"the trial's record makes no bundle: {error.errors()[0]['msg']}; train and calibrate again"
+        raise BundleError(msg) from error
+
+
+def _documents(draft: BundleManifest) -> dict[str, bytes]:
+    """The card and the manifest that states the card's hash."""
+    card = render_card(draft).encode()
+    manifest = draft.model_copy(update={"files": {**draft.files, MODEL_CARD: _file_record(card)}})
+    return {MODEL_CARD: card, MANIFEST: (manifest.model_dump_json(indent=2) + "\n").encode()}
+
+
+def _file_record(content: bytes) -> FileRecord:
+    return FileRecord(sha256=sha256(content).hexdigest(), size_bytes=len(content))

@@ -1,0 +1,89 @@
+"""Files become a bundle at its place: whole and checked, or not there at all."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from export.golden import check_golden, read_golden
+from export.session import Graph
+from schemas.bundle import CURRENT, GOLDEN, GRAPH, Bundle, open_bundle
+from schemas.errors import BundleError
+from trainer.files import write_atomically
+
+
+def verify_bundle(directory: Path) -> tuple[Bundle, float]:
+    """Open a bundle as the service would: every hash, then the golden set in a fresh session.
+
+    Returns:
+        The bundle, and the largest relative difference of a golden output.
+
+    Raises:
+        BundleError: a file is missing or altered, or the golden set gives something else here.
+    """
+    bundle = open_bundle(directory)
+    run = Graph((directory / GRAPH).read_bytes()).run
+    return bundle, check_golden(run, read_golden(directory / GOLDEN), bundle.manifest.preprocess)
+
+
+def publish(files: Mapping[str, bytes], destination: Path) -> None:
+    """Write files in a folder beside their destination, check them as a bundle, and move them there in one step.
+
+    Args:
+        files: content by name, the manifest among them.
+        destination: `models/<name>/<version>`; not there yet.
+
+    Raises:
+        BundleError: the files are no sound bundle, the destination exists by now, or the disk refuses.
+    """
+    out = destination.parent.parent
+    with _disk_failures_named(destination):
+        out.mkdir(parents=True, exist_ok=True)
+        # A name that starts with a dot is no bundle's name, so no reader of the models directory looks inside.
+        with tempfile.TemporaryDirectory(dir=out, prefix=".unpublished-") as scratch:
+            staging = Path(scratch, "bundle")  # of its own: TemporaryDirectory makes folders that others cannot read
+            _write_files(files, staging)
+            verify_bundle(staging)
+            destination.parent.mkdir(exist_ok=True)
+            staging.rename(destination)
+        _sync_directory(destination.parent)
+
+
+def point_to(destination: Path) -> None:
+    """Let `models/current` name the bundle at `models/<name>/<version>`.
+
+    Raises:
+        BundleError: the disk refuses; the file names what it named before.
+    """
+    current = destination.parent.parent / CURRENT
+    with _disk_failures_named(current):
+        write_atomically(current, f"{destination.parent.name}/{destination.name}\n".encode())
+
+
+@contextmanager
+def _disk_failures_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        msg = f"{path} cannot be written ({error.strerror}); see to it, or give another --out, and export again"
+        raise BundleError(msg) from error
+
+
+def _write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    folder.mkdir()
+    for name, content in files.items():
+        with (folder / name).open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    _sync_directory(folder)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the names in a directory survive a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

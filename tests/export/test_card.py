@@ -1,0 +1,121 @@
+"""The model card says what the manifest says, and nothing that is not known."""
+
+import re
+
+import pytest
+
+from export.card import render_card
+from schemas.bundle import open_bundle
+from tests.export.untrained import estimate
+
+
+@pytest.fixture(scope="module")
+def manifest(bundle):
+    return open_bundle(bundle).manifest
+
+
+@pytest.fixture(scope="module")
+def card(manifest):
+    return render_card(manifest)
+
+
+def with_data(manifest, data):
+    return manifest.model_copy(update={"provenance": manifest.provenance.model_copy(update={"data": data})})
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Intended use", "Not intended for", "Data", "Figures", "Decisions", "Limits", "Provenance", "Disclaimer"],
+)
+def test_every_section_is_there_once(card, heading):
+    assert len(re.findall(rf"^## {heading}$", card, re.MULTILINE)) == 1
+
+
+def test_validation_and_test_figures_stand_with_their_intervals(card):
+    assert "### On validation (40 films of 20 patients)" in card
+    assert "### On test (40 films of 20 patients)" in card
+    assert card.count("| AUROC | 0.987 [0.967, 1.000] |") == 2
+    assert card.count("| AUROC | 0.965 [0.945, 0.985] |") == 2
+    assert "| Sensitivity | 0.962 [0.942, 0.982] |" in card
+    assert "| Expected calibration error | 0.032 [0.012, 0.052] |" in card
+
+
+def test_predictive_values_never_stand_without_the_prevalence(card):
+    assert "| PPV at prevalence 62.5% | 0.942 [0.922, 0.962] |" in card
+    assert "| NPV at prevalence 62.5% | undefined: no such answer was given |" in card
+    assert not re.search(r"\b[PN]PV\b(?! at prevalence)", card)
+
+
+def test_decisions_stand_with_the_films_that_made_them(card):
+    assert "Decided by validation: 40 films of 20 patients." in card
+    assert "softmax(logits / 1.5000)" in card
+    assert "`NORMAL` 0.6123, `PNEUMONIA` 0.4567" in card
+    assert "at most 10.0% of the films" in card
+    assert "`NORMAL` 1.31, `PNEUMONIA` 1.42" in card
+
+
+def test_a_bundle_that_does_not_check_for_unfamiliar_films_says_so(manifest):
+    calibration = manifest.calibration.model_copy(update={"out_of_distribution": None})
+
+    card = render_card(manifest.model_copy(update={"calibration": calibration}))
+
+    assert "**Out of distribution.** Not checked" in card
+
+
+def test_the_training_can_be_repeated_from_the_card(card):
+    assert "`python -m trainer train --data films --arch cnn_baseline --out runs/r1`" in card
+    for fact in ("a" * 64, "b" * 64, "0123456789abcdef", "2025-03-01 12:30 UTC", "torch 2.15.0", "1.5 minutes"):
+        assert fact in card
+
+
+def test_kermany_data_brings_its_known_limits(card):
+    assert "children aged one to five" in card
+
+
+def test_other_data_brings_no_claim_about_children(manifest):
+    card = render_card(with_data(manifest, "films of our own hospital"))
+
+    assert "children" not in card
+    assert "Grad-CAM is not localisation" in card
+    assert "shortcuts" in card
+
+
+def test_without_a_negative_class_the_card_does_not_speak_of_one(manifest):
+    point = manifest.calibration.operating_points[0]
+    calibration = manifest.calibration.model_copy(
+        update={"operating_points": (point, point.model_copy(update={"finding": "NORMAL"}))}
+    )
+
+    card = render_card(manifest.model_copy(update={"negative_class": None, "calibration": calibration}))
+
+    assert "Every class is a finding" in card
+    assert "does not mean healthy" not in card
+
+
+def test_three_classes_have_a_macro_auroc_and_a_confusion_matrix_of_three(manifest):
+    classes = ("NORMAL", "BACTERIAL", "VIRAL")
+    evaluation = manifest.evaluation[0]
+    label = evaluation.labels[0].model_copy(
+        update={"confusion": ((7, 1, 2), (0, 8, 2), (1, 3, 6)), "macro_f1": estimate(0.7)}
+    )
+    three = evaluation.model_copy(update={"labels": (label,)})
+
+    card = render_card(manifest.model_copy(update={"classes": classes, "evaluation": (three,)}))
+
+    assert "AUROC (macro average, one against the rest)" in card
+    assert "| `VIRAL` | 1 | 3 | 6 |" in card
+
+
+def test_a_bundle_without_heat_maps_says_none(manifest):
+    card = render_card(manifest.model_copy(update={"graph": manifest.graph.model_copy(update={"cam_grid": None})}))
+
+    assert "| Heat maps | none |" in card
+
+
+def test_every_table_is_a_table_whatever_its_cells_hold(manifest):
+    card = render_card(with_data(manifest, "a|b"))
+
+    assert "a\\|b" in card
+    for block in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
+        columns = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(columns) == 1, block
