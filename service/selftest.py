@@ -57,9 +57,7 @@ def check_golden(bundle: Bundle, engine: Engine) -> float:
 def warm(engine: Engine, *, side: int, sizes: tuple[int, ...]) -> None:
     """Run every batch size once, so that no caller pays for the first run of a shape."""
     for size in sizes:
-        images = np.zeros((size, 1, side, side), np.float32)
-        engine.run(images, None)
-        engine.run(images, np.full(size, MOST_PROBABLE, np.int64))
+        engine.run(np.zeros((size, 1, side, side), np.float32), np.full(size, MOST_PROBABLE, np.int64))
 
 
 def read_arrays(bundle: Bundle, name: str, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
@@ -71,7 +69,7 @@ def read_arrays(bundle: Bundle, name: str, wanted: tuple[str, ...]) -> dict[str,
     try:
         with np.load(bundle.directory / name, allow_pickle=False) as stored:
             return {array: stored[array] for array in wanted}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         msg = f"{name} cannot be read or lacks one of {', '.join(wanted)}; export the bundle again"
         raise BundleError(msg) from error
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Header, Query, Request
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import ClientDisconnect
 
 from schemas.errors import DeadlineError
@@ -53,8 +55,8 @@ async def terms_of(
     service: CurrentService,
     priority: Annotated[Priority, Query(description="stat goes before routine")] = "routine",
     deadline_ms: Annotated[
-        int | None,
-        Header(alias="X-Deadline-Ms", ge=1, le=600_000, description="give up with 504 after so many milliseconds"),
+        Annotated[int, Field(ge=1, le=600_000)] | SkipJsonSchema[None],  # absent, but never null
+        Header(alias="X-Deadline-Ms", description="give up with 504 after so many milliseconds"),
     ] = None,
 ) -> Terms:
     """Read the terms of a request."""

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
+from pydantic.json_schema import SkipJsonSchema
 
 from schemas.api import ExplainMethod, ExplainResponse
 from schemas.errors import ExplanationUnavailableError, NotAcceptableError
@@ -24,7 +25,10 @@ Method = Annotated[
     BeforeValidator(lambda text: text.replace(" ", "+")),
     Query(description="gradcam, or gradcam++ for a finding that occurs in several places"),
 ]
-Finding = Annotated[str | None, Query(description="one of the bundle's classes; default: the predicted label")]
+Finding = Annotated[
+    str | SkipJsonSchema[None],  # absent, but never null
+    Query(description="one of the bundle's classes; default: the predicted label"),
+]
 
 OVERLAY: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "JSON, or the overlay", "content": {PNG: {"schema": {"type": "string", "format": "binary"}}}}

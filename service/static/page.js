@@ -5,7 +5,7 @@ const BANDS = { low: "low confidence", medium: "medium confidence", high: "high 
 const HEADLINES = {
   positive: ({ label, confidence_band }) => `${label}: positive, ${BANDS[confidence_band]}`,
   negative: ({ confidence_band }) => `No finding reached its operating point, ${BANDS[confidence_band]}`,
-  abstain: () => "No answer",
+  abstain: () => "The network abstains",
 };
 const FAMILIAR = { true: "yes", false: "no", null: "not checked" };
 const percent = (fraction) => `${(100 * fraction).toFixed(1)} %`;
@@ -43,6 +43,7 @@ function refuse(problem) {
   element("status").textContent = `${problem.title}: ${problem.detail}`;
   element("controls").disabled = true;
   element("overlay").hidden = true;
+  element("invitation").hidden = !element("film").hidden;
 }
 
 function show({ prediction, image, model, explanation, disclaimer }) {

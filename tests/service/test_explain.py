@@ -101,6 +101,13 @@ async def test_by_accept_the_overlay_alone_is_sent_at_the_films_aspect(client):
     assert Image.open(io.BytesIO(response.content)).size == (60, 80)
 
 
+async def test_a_large_jpeg_is_decoded_no_larger_than_the_network_needs(client):
+    film = encode(phantom(800, 600, seed=4), ".jpeg")
+    response = await client.post("/explain", content=film, headers={"Accept": "image/png"})
+
+    assert Image.open(io.BytesIO(response.content)).size == (75, 100)
+
+
 async def test_an_accept_header_that_nothing_satisfies_is_refused_before_the_film_is_read(client):
     response = await client.post("/explain", content=b"rubbish", headers=PNG | {"Accept": "text/html"})
 

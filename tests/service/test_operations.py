@@ -4,9 +4,11 @@ import asyncio
 import shutil
 import subprocess
 
+import cv2
 import pytest
 
 from schemas.errors import SettingsError
+from tests.fakes import GatedOpener
 from tests.service.bundles import replace_file, write_tiny_bundle
 from tests.service.conftest import flat_film
 
@@ -32,6 +34,15 @@ async def test_a_refused_bundle_leaves_the_process_alive_and_says_why_it_is_not_
     assert [event["code"] for event in logged if event["event"] == "bundle_refused"] == ["bundle_rejected"]
 
 
+async def test_before_ready_every_batch_size_has_run_and_opencv_has_one_thread(serve):
+    opener = GatedOpener()
+    async with serve(open_engine=opener, max_batch_size=4):
+        sizes = [len(batch) for batch in opener.engine.batches]
+
+        assert sizes[-3:] == [1, 2, 4]
+        assert cv2.getNumThreads() == 1
+
+
 async def test_before_the_bundle_is_loaded_the_service_is_not_ready(client):
     client.app.state.service.serving = None
 
@@ -45,6 +56,14 @@ async def test_a_dead_batching_loop_is_visible(client):
         await consumer
 
     assert (await client.get("/livez")).status_code == 503
+
+
+async def test_when_the_app_ends_its_batching_loops_have_ended(serve):
+    async with serve() as client:
+        batcher = client.app.state.service.serving.batcher
+        assert batcher.alive
+
+    assert not batcher.alive
 
 
 async def test_a_provider_that_is_not_there_stops_the_start(serve, logged):
