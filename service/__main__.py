@@ -1,31 +1,60 @@
 """`python -m service`: start the service with the settings of the environment."""
 
+import contextlib
 import signal
+import socket
 import sys
 from types import FrameType
 
+import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from schemas.errors import SettingsError
 from service import logs
 from service.app import create_app
 from service.engine import require_provider
-from service.settings import load_settings
+from service.serving import Service
+from service.settings import Settings, load_settings
+
+REFUSED, NOT_STARTED = 2, 3
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which says so once films can be sent."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Load the bundle, then listen."""
+        await super().startup(sockets)
+        if self.started and self._service.serving is not None:
+            structlog.get_logger("service").info("service_ready", bundle=str(self._service.serving.address))
 
 
 def main() -> int:
-    """Serve until SIGTERM or Ctrl-C; 2 where the settings are refused."""
+    """Serve until SIGTERM or Ctrl-C; 2 where the settings are refused, 3 where the start fails."""
     try:
         settings = load_settings()
         require_provider(settings.provider)
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
-        return 2
+        return REFUSED
     logs.configure(settings.log_format)
     # uvicorn drains at SIGTERM and then raises the signal again for whoever asked before it: that is us.
     signal.signal(signal.SIGTERM, _exit)
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    server = Server(_config(app, settings), app.state.service)
+    with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has drained
+        server.run()
+    return 0 if server.started else NOT_STARTED
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -38,7 +67,6 @@ def main() -> int:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
-    return 0
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

@@ -9,8 +9,8 @@ from structlog.typing import Processor
 
 
 def configure(log_format: Literal["auto", "json", "console"]) -> None:
-    """Send our events and the standard library's (uvicorn's) through one pipeline to standard output."""
-    for_a_person = log_format == "console" or (log_format == "auto" and sys.stdout.isatty())
+    """Send our events and the standard library's (uvicorn's) through one pipeline to standard error."""
+    for_a_person = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -28,7 +28,7 @@ def configure(log_format: Literal["auto", "json", "console"]) -> None:
         if for_a_person
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]

@@ -7,76 +7,18 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import httpx2
 import pytest
 
 from imaging.phantom import phantom
 from tests.films import encode
 from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
+from tests.service.server import ROOT, Server
 
-ROOT = Path(__file__).parent.parent.parent
 FILM = encode(phantom(120, 100, seed=2, opacity=0.8))
 PNG = {"Content-Type": "image/png"}
-
-
-class Server:
-    """The process, its log and a client of it."""
-
-    def __init__(self, models_dir, **settings):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("CXR_")}
-        environment |= {"CXR_MODELS_DIR": str(models_dir), "CXR_PORT": "0", "PYTHONUNBUFFERED": "1"}
-        environment |= {f"CXR_{name.upper()}": str(value) for name, value in settings.items()}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "service"],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self.port = self._port()
-        self._said = threading.Condition()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
-
-    def _read(self):
-        for line in self.process.stdout:
-            with self._said:
-                self.lines.append(line)
-                self._said.notify_all()
-
-    def wait_until_it_says(self, text):
-        with self._said:
-            assert self._said.wait_for(lambda: any(text in line for line in self.lines), 30)
-
-    def _port(self):
-        for line in self.process.stdout:
-            self.lines.append(line)
-            if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
-                return int(found[1])
-        pytest.fail(f"the server did not start: {self.lines}")
-
-    def terminate(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.wait()
-
-    def wait(self):
-        code = self.process.wait(30)
-        self._reader.join(30)
-        self.process.stdout.close()
-        return code
-
-    def end(self):
-        self.client.close()
-        if self.process.poll() is None:
-            self.terminate()
 
 
 @pytest.fixture
@@ -186,7 +128,9 @@ def test_the_log_is_one_json_object_a_line_with_the_requests_id(start, tiny_mode
     events = [json.loads(line) for line in server.lines]
 
     assert [event["request_id"] for event in events if event["event"] == "request_finished"] == ["film-9"]
-    assert {"bundle_loaded", "Started server process"} <= {event["event"].partition(" [")[0] for event in events}
+    assert {"bundle_loaded", "service_ready", "Waiting for application startup."} <= {
+        event["event"] for event in events
+    }
 
 
 def test_sigterm_lets_requests_in_flight_finish_and_exits_with_success(start, tiny_models):
@@ -210,6 +154,7 @@ def test_a_refused_bundle_is_told_by_readyz_and_not_by_a_dead_process(start, tmp
     (directory / "golden.npz").unlink()
     server = start(tmp_path)
 
+    assert not any("service_ready" in line for line in server.lines)
     assert server.client.get("/livez").status_code == 200
     assert "golden.npz is missing" in server.client.get("/readyz").json()["detail"]
     assert server.client.post("/predict", content=flat_film(200)).status_code == 503
@@ -237,6 +182,28 @@ def test_settings_that_cannot_be_honoured_end_the_start_with_the_remedy(settings
     assert ended.returncode == 2
     assert remedy in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_port_that_is_taken_ends_the_start(server, tiny_models):
+    ended = subprocess.run(
+        [sys.executable, "-m", "service"],
+        cwd=ROOT,
+        env=os.environ | {"CXR_PORT": str(server.port), "CXR_MODELS_DIR": str(tiny_models)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode != 0
+    assert "address already in use" in ended.stderr
+
+
+def test_ctrl_c_ends_the_service_with_success(start, tiny_models):
+    server = start(tiny_models)
+    server.process.send_signal(signal.SIGINT)
+
+    assert server.wait() == 0
 
 
 def test_the_service_loads_neither_torch_nor_the_trainer_nor_the_exporter():
