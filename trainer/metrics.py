@@ -119,12 +119,6 @@ def confusion(truth: ArrayLike, label: ArrayLike, classes: int, weights: Weights
     return square
 
 
-def recalls(counts: Figures) -> Figures:
-    """Share of each class's films that are given its label, [..., K], of a confusion [..., K, K]."""
-    shares: Figures = np.diagonal(counts, axis1=-2, axis2=-1) / counts.sum(axis=-1)
-    return shares
-
-
 def f1(counts: Figures) -> Figures:
     """Harmonic mean of precision and recall of each class, [..., K]; 0 for a class that is never labelled nor true."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
