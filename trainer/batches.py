@@ -80,9 +80,3 @@ def augmented_batches(  # noqa: PLR0913 - everything that a batch is a function 
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def plain_batches(films: NDArray[np.float32], batch_size: int) -> Iterator[Tensor]:
-    """Films in order, float32 [N, 1, S, S], as they are."""
-    for start in range(0, len(films), batch_size):
-        yield torch.from_numpy(np.array(films[start : start + batch_size]))

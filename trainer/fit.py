@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
 from rich.progress import Progress
 from safetensors.torch import save
 from timm.utils.model_ema import ModelEmaV3
@@ -21,10 +20,11 @@ from torch.nn import functional
 from schemas.errors import TrainingConfigError
 from trainer.architectures import build_network
 from trainer.augment import RECIPES
-from trainer.batches import Batch, LabelledFilms, augmented_batches, epoch_order, plain_batches
+from trainer.batches import Batch, LabelledFilms, augmented_batches, epoch_order
 from trainer.checkpoint import Checkpoint
 from trainer.config import RunConfig
 from trainer.files import write_atomically
+from trainer.inference import outputs
 from trainer.metrics import macro_auroc
 from trainer.networks import Network
 from trainer.optim import Loss, build_loss, build_optimizer, freeze, lr_factor, set_learning_rate, train_mode
@@ -232,19 +232,6 @@ def _learner(  # noqa: PLR0913 - what the first weights are a function of
     return learner
 
 
-def outputs(network: Network, films: NDArray[np.float32], *, batch_size: int = 32) -> tuple[Tensor, Tensor]:
-    """Logits [V, K] and embeddings [V, D], float32 on the CPU, of films [V, 1, S, S]; leaves the network in eval mode."""
-    network.eval()
-    device = network.mean.device
-    logits, embeddings = [], []
-    with torch.no_grad():
-        for images in plain_batches(films, batch_size):
-            embedding = network.embed(network.features(images.to(device)))
-            embeddings.append(embedding.cpu())
-            logits.append(network.classifier(embedding).cpu())
-    return torch.cat(logits), torch.cat(embeddings)
-
-
 def _contiguous(network: nn.Module) -> dict[str, Tensor]:
     """The state dict on the CPU in the default memory format, which safetensors requires."""
     return {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
@@ -252,7 +239,6 @@ def _contiguous(network: nn.Module) -> dict[str, Tensor]:
 
 def _line(record: EpochRecord, *, best: bool) -> str:
     return (
-        f"  epoch {record.epoch + 1:3d}  loss {record.train_loss:.4f}  validation loss {record.val_loss:.4f}  "
-        f"AUROC {record.val_auroc:.4f}{' (best)' if best else '       '}  {record.seconds:.0f} s  "
-        f"{record.films_per_second:.0f} films/s"
+        f"  {record.epoch + 1:3d}  loss {record.train_loss:.4f}  validation {record.val_loss:.4f}  "
+        f"AUROC {record.val_auroc:.4f}{'*' if best else ' '}  {record.seconds:.0f} s  {record.films_per_second:.0f} films/s"
     )

@@ -20,7 +20,8 @@ from trainer.architectures import build_network
 from trainer.batches import LabelledFilms
 from trainer.checkpoint import CHECKPOINT
 from trainer.config import RunConfig, make_config
-from trainer.fit import BEST, HISTORY, Fit, fit, outputs
+from trainer.fit import BEST, HISTORY, Fit, fit
+from trainer.inference import outputs
 
 SIDE = 32
 

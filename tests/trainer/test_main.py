@@ -1,0 +1,98 @@
+"""The command line: options become a config, and a mistake is one line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from trainer.__main__ import main
+from trainer.trial import read_trial
+
+ROOT = Path(__file__).parents[2]
+QUICK = ["--size", "32", "--epochs", "1", "--batch-size", "8", "--set", "val_fraction=0.3", "--set", "device=cpu"]
+
+
+def _run(monkeypatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["trainer", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    return int(stopped.value.code or 0)
+
+
+def test_the_command_trains_and_prints_a_table(monkeypatch, capsys, kermany_like, tmp_path):
+    options = ["--data", str(kermany_like), "--arch", "cnn_baseline", "--seed", "1", "--seed", "2", *QUICK]
+    status = _run(monkeypatch, "train", *options, "--set", f"cache={tmp_path}", "--out", str(tmp_path / "run"))
+    printed = capsys.readouterr().out
+
+    assert status == 0
+    assert "cnn_baseline-seed1" in printed
+    assert "cnn_baseline-seed2" in printed
+    assert "AUROC test" in printed
+    record = read_trial(tmp_path / "run" / "trials" / "cnn_baseline-seed1")
+    assert record.test is not None
+    assert str(record.test.auroc) in printed.replace("\n", "")
+    assert record.provenance.command.startswith(f"python -m trainer train --data {kermany_like} --arch cnn_baseline")
+
+
+def test_a_file_of_options_is_read_and_the_command_line_wins(monkeypatch, kermany_like, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump({"data": str(kermany_like), "archs": ["cnn4"], "lr": 0.5, "epochs": 7}))
+    options = ["--config", str(file), "--arch", "cnn_baseline", *QUICK, "--set", f"cache={tmp_path}"]
+
+    assert _run(monkeypatch, "train", *options, "--out", str(tmp_path / "run")) == 0
+
+    frozen = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert (frozen["archs"], frozen["lr"], frozen["epochs"]) == (["cnn_baseline"], 0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--arch", "resnet5000"], "no architecture is called 'resnet5000'"),
+        (["--arch", "cnn_baseline", "--lr", "-1"], "lr: Input should be greater than 0"),
+        (["--arch", "cnn_baseline", "--set", "lr"], "--set lr is not FIELD=VALUE"),
+        (["--arch", "cnn_baseline", "--set", "lr=["], "--set lr=[: the value is not YAML"),
+        (["--arch", "cnn_baseline", "--weights", "absent.safetensors"], "absent.safetensors cannot be read"),
+        (["--arch", "mobilenet", "--arch", "cnn4", "--weights", "x.pth"], "say which: --weights NAME=x.pth"),
+        ([], "archs: Field required"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_2(  # noqa: PLR0917 - fixtures
+    monkeypatch, capsys, kermany_like, tmp_path, arguments, message
+):
+    options = ["--data", str(kermany_like), *arguments, *QUICK, "--set", f"cache={tmp_path}"]
+
+    status = _run(monkeypatch, "train", *options, "--out", str(tmp_path / "run"))
+    complaint = capsys.readouterr().err
+
+    assert status == 2
+    assert message in complaint
+    assert "Traceback" not in complaint
+    assert complaint.count("\n") == 1
+
+
+def test_weights_are_given_for_one_architecture_or_all(monkeypatch, kermany_like, tmp_path):
+    options = ["--data", str(kermany_like), "--arch", "cnn_baseline", "--weights", "cnn_baseline=none", *QUICK]
+
+    assert _run(monkeypatch, "train", *options, "--set", f"cache={tmp_path}", "--out", str(tmp_path / "run")) == 0
+
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["weights"] == {"cnn_baseline": "none"}
+
+
+def test_a_folder_without_films_is_one_line_of_the_program_itself(tmp_path):
+    command = [sys.executable, "-m", "trainer", "train", "--data", str(tmp_path / "absent"), "--arch", "cnn_baseline"]
+    ended = subprocess.run(
+        [*command, "--out", str(tmp_path / "run")],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert "is not a folder" in ended.stderr
+    assert ended.stderr.count("\n") == 1

@@ -1,0 +1,270 @@
+"""A run from films to figures: everything is decided on validation before one test film is decoded."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError
+from trainer.config import RunConfig, make_config
+from trainer.data import DATA, SPLIT, films_of, read_data, split_data
+from trainer.films import index_folder
+from trainer.leaderboard import LEADERBOARD, Leaderboard, read_leaderboard, write_leaderboard
+from trainer.run import train
+from trainer.testset import OPENED, open_test_set
+from trainer.trial import TRIAL, load_trial, read_trial
+
+COMMAND = "python -m trainer train --data films --arch all"
+
+
+def _config(data: Path, cache: Path, **options) -> RunConfig:
+    return make_config(
+        {
+            "data": str(data),
+            "cache": str(cache),
+            "archs": ["cnn_baseline", "cnn_attention"],
+            "size": 32,
+            "epochs": 2,
+            "batch_size": 8,
+            "val_fraction": 0.3,
+            "device": "cpu",
+            **options,
+        }
+    )
+
+
+def _train(config: RunConfig, run: Path) -> Leaderboard:
+    with Progress(console=Console(quiet=True)) as progress:
+        return train(config, run, command=COMMAND, progress=progress)
+
+
+@pytest.fixture(scope="module")
+def config(kermany_like, tmp_path_factory) -> RunConfig:
+    return _config(kermany_like, tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def finished(config, tmp_path_factory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    _train(config, run)
+    return run
+
+
+@pytest.fixture
+def run(finished, tmp_path) -> Path:
+    """A finished run that the test may damage."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def _trials(run: Path) -> list[Path]:
+    return sorted((run / "trials").iterdir())
+
+
+def test_a_run_leaves_the_files_that_its_layout_promises(finished):
+    files = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
+    trial_files = ("checkpoint.pt", "best.safetensors", "history.jsonl", "trial.json", "statistics.npz")
+
+    assert files == {
+        "config.yaml",
+        "split.csv",
+        "data.json",
+        "leaderboard.json",
+        "test_opened.json",
+        *(f"trials/{arch}-seed0/{name}" for arch in ("cnn_baseline", "cnn_attention") for name in trial_files),
+    }
+
+
+def test_the_leaderboard_is_in_the_order_of_validation_and_says_nothing_of_the_test(finished):
+    board = read_leaderboard(finished)
+    values = [row.validation_auroc.value for row in board.rows]
+
+    assert values == sorted(values, reverse=True)
+    assert board.winner == board.rows[0]
+    assert "test" not in json.loads((finished / LEADERBOARD).read_text())["rows"][0]
+    for row in board.rows:
+        assert read_trial(finished / "trials" / row.trial).validation.auroc == row.validation_auroc
+
+
+def test_every_trial_is_calibrated_on_validation_and_evaluated_on_both_sets(finished, config):
+    data = read_data(finished)
+    for directory in _trials(finished):
+        record = read_trial(directory)
+
+        assert record.classes == ("NORMAL", "PNEUMONIA")
+        assert record.negative_class == "NORMAL"
+        assert record.preprocess.size == 32
+        assert record.epochs == 2
+        assert 0 <= record.best_epoch < 2
+        assert record.validation.films == sum(data.counts["val"].values())
+        assert record.validation.patients == data.patients["val"]
+        assert record.test is not None
+        assert (record.test.films, record.test.patients) == (48, 24)
+        assert record.calibration.operating_points[0].target_sensitivity == config.target_sensitivity
+        assert record.calibration.data.startswith("validation: ")
+
+
+def test_a_trial_records_where_it_comes_from(finished, kermany_like):
+    data = read_data(finished)
+    provenance = read_trial(finished / "trials" / "cnn_attention-seed0").provenance
+
+    assert provenance.command == COMMAND
+    assert provenance.data == str(kermany_like)
+    assert provenance.data_sha256 == data.data_sha256 == index_folder(kermany_like).data_sha256
+    assert provenance.split_sha256 == data.split_sha256
+    assert provenance.pretrained_weights == "none"
+    assert provenance.parameters == 471_139
+    assert provenance.training_seconds > 0
+    assert provenance.device.startswith("cpu: ")
+    assert provenance.libraries["torch"] == torch.__version__.partition("+")[0]
+
+
+def test_a_trial_is_loaded_as_the_exporter_needs_it(finished, config):
+    trial = load_trial(finished / "trials" / "cnn_attention-seed0")
+    images, labels = trial.inputs("val")
+    with torch.no_grad():
+        logits = trial.network(torch.from_numpy(np.array(images)))
+        width = trial.network.embed(trial.network.features(torch.from_numpy(np.array(images[:1])))).shape[1]
+
+    assert not trial.network.training
+    assert images.shape == (len(labels), 1, 32, 32)
+    assert images.dtype == np.float32
+    assert np.bincount(labels).tolist() == list(read_data(finished).counts["val"].values())
+    assert [film.label for film in films_of(config, finished, "val")] == [trial.record.classes[i] for i in labels]
+    assert logits.shape == (len(labels), 2)
+    if trial.record.calibration.out_of_distribution is not None:
+        assert trial.statistics is not None
+        assert trial.statistics["center"].shape == (width,)
+        assert trial.statistics["class_means"].shape[0] == 2
+
+
+def test_a_finished_run_is_read_and_not_repeated(run, config):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
+
+    board = _train(config, run)
+
+    assert board == read_leaderboard(run)
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_goes_on_only_with_the_config_that_it_was_started_with(run, config):
+    other = config.model_copy(update={"lr": 0.5})
+
+    with pytest.raises(TrainingConfigError, match=r"lr was None, now 0\.5"):
+        _train(other, run)
+
+
+def test_a_run_goes_on_only_with_the_films_that_it_was_started_with(run, config, kermany_like, tmp_path):
+    shutil.copytree(kermany_like, tmp_path / "films")
+    next((tmp_path / "films" / "train" / "NORMAL").iterdir()).unlink()
+    moved = config.model_copy(update={"data": str(tmp_path / "films")})
+    (run / "config.yaml").unlink()
+
+    with pytest.raises(TrainingDataError, match="not those that"):
+        _train(moved, run)
+
+
+def test_no_test_film_is_decoded_before_the_winner_stands(config, kermany_like, tmp_path):
+    films = tmp_path / "films"
+    shutil.copytree(kermany_like, films)
+    for path in (films / "test").rglob("*.jpeg"):
+        path.write_bytes(path.read_bytes()[:300])  # still a JPEG by its first bytes; decoding it fails
+        path.write_bytes(path.read_bytes() + path.name.encode())
+    run = tmp_path / "run"
+    broken = config.model_copy(update={"data": str(films), "archs": ("cnn_baseline",)})
+
+    with pytest.raises(TrainingDataError, match="48 of 48 files cannot be read as films"):
+        _train(broken, run)
+
+    assert read_leaderboard(run).winner.architecture == "cnn_baseline"
+    assert read_trial(_trials(run)[0]).test is None
+
+
+def test_the_test_set_stays_sealed_without_a_leaderboard(config, tmp_path):
+    split_data(config, tmp_path)
+
+    with pytest.raises(TestSetError, match="no leaderboard has chosen a winner"):
+        open_test_set(config, tmp_path)
+
+    assert not (tmp_path / OPENED).exists()
+
+
+def test_the_test_set_stays_sealed_until_every_trial_is_ranked(run, config):
+    (run / OPENED).unlink()
+    board = read_leaderboard(run)
+    write_leaderboard(Leaderboard(rows=board.rows[:1]), run)
+
+    with pytest.raises(TestSetError, match=f"{board.rows[1].trial} not in the leaderboard"):
+        open_test_set(config, run)
+
+    assert not (run / OPENED).exists()
+
+
+def test_the_test_set_opens_once(run, config):
+    with pytest.raises(TestSetError, match=r"was opened at .* its figures stand in each trial"):
+        open_test_set(config, run)
+
+
+def test_a_run_that_was_killed_while_testing_finishes_the_same_opening(run, config):
+    directory = _trials(run)[0]
+    record = read_trial(directory)
+    opened = (run / OPENED).read_bytes()
+    (directory / TRIAL).write_text(record.model_copy(update={"test": None}).model_dump_json())
+
+    _train(config, run)
+
+    assert read_trial(directory) == record
+    assert (run / OPENED).read_bytes() == opened
+
+
+def test_nothing_is_trained_after_the_test_set_was_opened(run, config):
+    (_trials(run)[0] / TRIAL).unlink()
+
+    with pytest.raises(TestSetError, match="would be trained after the test set"):
+        _train(config, run)
+
+
+def test_another_leaderboard_does_not_reopen_the_test_set(run, config):
+    directory = _trials(run)[0]
+    (directory / TRIAL).write_text(read_trial(directory).model_copy(update={"test": None}).model_dump_json())
+    write_leaderboard(Leaderboard(rows=read_leaderboard(run).rows[::-1]), run)
+
+    with pytest.raises(TestSetError, match="was opened at"):
+        open_test_set(config, run)
+
+
+def test_films_without_a_test_split_are_trained_and_never_tested(config, kermany_like, tmp_path):
+    shutil.copytree(kermany_like / "train", tmp_path / "films")
+    run = tmp_path / "run"
+
+    _train(config.model_copy(update={"data": str(tmp_path / "films"), "archs": ("cnn_baseline",)}), run)
+
+    assert read_trial(_trials(run)[0]).test is None
+    assert not (run / OPENED).exists()
+
+
+@pytest.mark.parametrize(("name", "reader"), [(DATA, read_data), (LEADERBOARD, read_leaderboard)])
+def test_a_damaged_record_is_refused_by_name(run, name, reader):
+    (run / name).write_text("{")
+
+    with pytest.raises(TrainingDataError, match=name):
+        reader(run)
+
+
+def test_a_trial_that_has_not_ended_cannot_be_loaded(run):
+    (_trials(run)[0] / TRIAL).unlink()
+
+    with pytest.raises(TrainingDataError, match=r"trial\.json is missing"):
+        load_trial(_trials(run)[0])
+
+
+def test_no_patient_of_the_split_stands_on_two_sides(finished):
+    rows = [line.split(",") for line in (finished / SPLIT).read_text().splitlines()[1:]]
+    sides = {split: {row[2] for row in rows if row[3] == split} for split in ("train", "val", "test")}
+
+    assert not sides["train"] & sides["val"]
+    assert not (sides["train"] | sides["val"]) & sides["test"]

@@ -1,0 +1,207 @@
+"""One trained network of a run: made, recorded, and read back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from rich.progress import Progress
+from safetensors.torch import load_file
+
+from schemas.bundle import STATISTICS, Provenance
+from schemas.calibration import Calibration
+from schemas.errors import TrainingDataError
+from schemas.evaluation import Evaluation
+from schemas.preprocess import PreprocessSpec
+from schemas.trial import TrialRecord
+from trainer.architectures import build_network
+from trainer.calibrate import calibrate
+from trainer.config import RunConfig, read_config
+from trainer.data import DataRecord, described, films_of, labelled
+from trainer.evaluate import evaluate
+from trainer.files import write_arrays, write_atomically
+from trainer.films import Film, data_sha256
+from trainer.fit import BEST, Fit, fit
+from trainer.inference import outputs
+from trainer.networks import Network
+from trainer.provenance import device_name, git_commit, library_versions
+
+TRIAL = "trial.json"
+TRIALS = "trials"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedTrial:
+    """A trial that was trained and calibrated."""
+
+    directory: Path
+    record: TrialRecord
+    network: Network
+    """On the CPU, in eval mode, with the best weights."""
+    statistics: Mapping[str, NDArray[np.float32]] | None
+    """Arrays of `OutOfDistribution`: center [D], projection [D, R], class_means [K, R]."""
+
+    def inputs(self, split: Literal["train", "val"]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Prepared films float32 [V, 1, S, S] and labels int64 [V] that the trial was trained on or validated with."""
+        run = self.directory.parent.parent
+        config = read_config(run)
+        films = films_of(config, run, split)
+        found = labelled(films, self.record.classes, self.record.preprocess, Path(config.cache))
+        return found.films, found.labels
+
+
+def trial_directory(run: Path, name: str, seed: int) -> Path:
+    """Where the trial of an architecture and a seed lives."""
+    return run / TRIALS / f"{name.replace(':', '-')}-seed{seed}"
+
+
+def read_trial(directory: Path) -> TrialRecord:
+    """The record of a trial.
+
+    Raises:
+        TrainingDataError: the trial has not ended, or its record is of another version.
+    """
+    try:
+        return TrialRecord.model_validate_json((directory / TRIAL).read_bytes())
+    except (OSError, ValidationError) as error:
+        msg = f"{directory / TRIAL} is missing or of another version; run the training again with the same --out"
+        raise TrainingDataError(msg) from error
+
+
+def write_trial(directory: Path, record: TrialRecord) -> None:
+    """Replace the record of a trial."""
+    write_atomically(directory / TRIAL, record.model_dump_json(indent=2).encode())
+
+
+def load_trial(directory: Path) -> TrainedTrial:
+    """A trial as the exporter and the report need it.
+
+    Raises:
+        TrainingDataError: the trial has not ended, or its record is of another version.
+    """
+    record = read_trial(directory)
+    network = _network(directory, record.architecture, len(record.classes), record.preprocess)
+    path = directory / STATISTICS
+    statistics = dict(np.load(path, allow_pickle=False)) if record.calibration.out_of_distribution else None
+    return TrainedTrial(directory, record, network, statistics)
+
+
+def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and where it tells
+    config: RunConfig, data: DataRecord, name: str, seed: int, *, run: Path, command: str, progress: Progress
+) -> TrialRecord:
+    """Train one network, calibrate and evaluate it on validation; a trial that has ended is read, not repeated.
+
+    Args:
+        config: how to train.
+        data: the run's films.
+        name: which network.
+        seed: of everything random in it.
+        run: folder of the run.
+        command: what the user typed, for the record.
+        progress: where the epochs are shown.
+
+    Raises:
+        CxrError: see `fit`.
+    """
+    directory = trial_directory(run, name, seed)
+    if (directory / TRIAL).exists():
+        return read_trial(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    spec, cache = config.preprocess(name), Path(config.cache)
+    kept = films_of(config, run, "val")
+    train, validation = (labelled(films_of(config, run, part), data.classes, spec, cache) for part in ("train", "val"))
+    fitted = fit(config, name, seed, train, validation, directory=directory, progress=progress)
+    network = _network(directory, name, len(data.classes), spec)
+    logits, embeddings = (part.numpy() for part in outputs(network, validation.films))
+    _, train_embeddings = outputs(network, train.films)
+    calibration, statistics = calibrate(
+        logits,
+        validation.labels,
+        embeddings,
+        train_embeddings=train_embeddings.numpy(),
+        train_labels=train.labels,
+        classes=data.classes,
+        negative_class=data.negative_class,
+        target_sensitivity=config.target_sensitivity,
+        alpha=config.alpha,
+        data=described("validation", kept),
+    )
+    if statistics is not None:
+        write_arrays(directory / STATISTICS, statistics)
+    record = TrialRecord(
+        architecture=name,
+        classes=data.classes,
+        negative_class=data.negative_class,
+        preprocess=spec,
+        epochs=len(fitted.history),
+        best_epoch=fitted.best_epoch,
+        calibration=calibration,
+        validation=_evaluated(logits, validation.labels, kept, calibration, data, data="validation"),
+        test=None,
+        provenance=_provenance(config, data, fitted, network, seed=seed, command=command),
+    )
+    write_trial(directory, record)
+    return record
+
+
+def evaluate_on_test(config: RunConfig, directory: Path, films: tuple[Film, ...]) -> TrialRecord:
+    """Evaluate a trial on the test films and record it; `trainer.testset` alone gives them."""
+    trial = load_trial(directory)
+    record = trial.record
+    test = labelled(films, record.classes, record.preprocess, Path(config.cache))
+    logits, _ = outputs(trial.network, test.films)
+    evaluation = _evaluated(logits.numpy(), test.labels, films, record.calibration, record, data="test")
+    tested = record.model_copy(update={"test": evaluation})
+    write_trial(directory, tested)
+    return tested
+
+
+def _network(directory: Path, name: str, classes: int, spec: PreprocessSpec) -> Network:
+    """A network with the best weights of its trial, on the CPU, in eval mode."""
+    network = build_network(name, classes=classes, size=spec.size)
+    network.load_state_dict(load_file(directory / BEST))
+    return network.eval()
+
+
+def _evaluated(  # noqa: PLR0913 - what an evaluation is a function of
+    logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    films: tuple[Film, ...],
+    calibration: Calibration,
+    known: DataRecord | TrialRecord,
+    *,
+    data: str,
+) -> Evaluation:
+    return evaluate(
+        logits,
+        labels,
+        [film.patient for film in films],
+        calibration,
+        known.classes,
+        known.negative_class,
+        data=data,
+        data_sha256=data_sha256(films),
+    )
+
+
+def _provenance(  # noqa: PLR0913 - what a record of origin holds
+    config: RunConfig, data: DataRecord, fitted: Fit, network: Network, *, seed: int, command: str
+) -> Provenance:
+    return Provenance(
+        command=command,
+        git_commit=git_commit(),
+        trained_at=datetime.now(UTC),
+        training_seconds=fitted.seconds,
+        seed=seed,
+        data=config.data,
+        data_sha256=data.data_sha256,
+        split_sha256=data.split_sha256,
+        pretrained_weights=fitted.pretrained,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        device=device_name(fitted.device),
+        libraries=library_versions(),
+    )
