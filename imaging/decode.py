@@ -11,6 +11,7 @@ __all__ = ["DecodeLimits", "decode", "sniff"]
 _PREAMBLE_BYTES = 128
 _MEDIA_TYPES: dict[str, Format | None] = {
     "image/jpeg": "jpeg",
+    "image/jpg": "jpeg",  # registered nowhere, sent by many
     "image/png": "png",
     "application/dicom": "dicom",
     "application/octet-stream": None,  # says nothing: the content alone decides
