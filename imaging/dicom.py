@@ -31,7 +31,7 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 _FILE_META_OFFSET = 132
 _FILE_META_GROUP = 0x0002
-_MODALITIES = ("CR", "DX")
+MODALITIES = ("CR", "DX")
 # PS3.3 C.8.11.1.1.2 / C.8.1.1: left and right lateral, and oblique; the last three are met in practice.
 _NOT_FRONTAL = ("LL", "RL", "LLO", "RLO", "LAT", "LATERAL", "OBLIQUE")
 # PS3.16 annex L, and what vendors write around it (PORT CHEST, THORAX AP).
@@ -150,8 +150,8 @@ def _check_kind(dataset: Dataset) -> None:
     if "PixelData" not in dataset:
         msg = "the DICOM object holds no PixelData; send a CR or DX image"
         raise NotARadiographError(msg)
-    if text(dataset, "Modality") not in _MODALITIES:
-        msg = f"the DICOM object's Modality is none of {', '.join(_MODALITIES)}; send a projection radiograph"
+    if text(dataset, "Modality") not in MODALITIES:
+        msg = f"the DICOM object's Modality is none of {', '.join(MODALITIES)}; send a projection radiograph"
         raise NotARadiographError(msg)
 
 

@@ -134,7 +134,7 @@ def test_another_transfer_syntax_is_refused_by_name_before_the_data_set_is_read(
     uid = syntax.encode() + b"\0" * (len(syntax) % 2)
     meta = b"\x02\0\x10\0UI" + struct.pack("<H", len(uid)) + uid
 
-    with pytest.raises(UnsupportedImageError, match=f"written in {name}; send it uncompressed"):
+    with pytest.raises(UnsupportedImageError, match=f"written in {name}.*; send it uncompressed"):
         decode(data[:132] + meta + b"\xff" * 1000)
     with pytest.raises(UnsupportedImageError):
         decode(data[:132] + meta + data[meta_end:])
