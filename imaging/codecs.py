@@ -57,29 +57,50 @@ def decode_frame(frame: EncapsulatedFrame) -> NDArray[Any]:
     # Run lengths hold the words as they are; what other syntaxes leave in unused bits is masked by the caller.
     options = frame.module.options | {"correct_unused_bits": False}
     with parsing(f"{name_of(syntax)} frame"):
-        if codec == "gdcm":
-            _check_jpeg_size(get_frame(frame.data, 0, number_of_frames=1), frame.module)
+        if codec != "pydicom":
+            encoded = get_frame(frame.data, 0, number_of_frames=1)
+            # Told fewer bits than the frame has, GDCM cuts the upper ones.
+            options["bits_stored"] = _precision(encoded, codec, frame.module)
         pixels, _ = get_decoder(_READ_AS.get(syntax, syntax)).as_array(frame.data, decoding_plugin=codec, **options)
     decoded: NDArray[Any] = pixels
     return decoded
 
 
-def _check_jpeg_size(frame: bytes, module: ImagePixel) -> None:
-    """Refuse a JPEG or JPEG-LS frame of another size than the data set states.
+def _precision(frame: bytes, codec: str, module: ImagePixel) -> int:
+    """The bits of each value; refused are a frame of another size or of more bits than the data set states.
 
-    GDCM answers such a JPEG-LS frame with its lines shifted against each other, or aborts.
-
-    Source: ISO 10918-1 B.1, B.2.2; ISO 14495-1 C.2.2.
+    GDCM answers a JPEG-LS frame of another size with its lines shifted against each other, or aborts; pydicom cuts
+    the upper bits of values that do not fit.
     """
+    rows, columns, samples, precision = _jpeg_2000_header(frame) if codec == "pylibjpeg" else _jpeg_header(frame)
+    stated = (module.rows, module.columns, module.samples)
+    if (rows, columns, samples) != stated or precision > module.bits_allocated:
+        msg = (
+            f"the compressed frame has {rows} x {columns} pixels of {samples} samples of {precision} bits and the data "
+            f"set states {module.rows} x {module.columns} of {module.samples} of up to {module.bits_allocated}; "
+            "export the film again"
+        )
+        raise InvalidImageError(msg)
+    return precision
+
+
+def _jpeg_header(frame: bytes) -> tuple[int, int, int, int]:
+    """Rows, columns, samples and precision of JPEG and JPEG-LS. Source: ISO 10918-1 B.1, B.2.2; ISO 14495-1 C.2.2."""
     position = 2  # after the start of image
     while frame[position + 1] not in _START_OF_FRAME:
         # 0xFF may be repeated before a marker
         fill = frame[position + 1] == 0xFF  # noqa: PLR2004 the byte that starts every marker
         position += 1 if fill else 2 + int.from_bytes(frame[position + 2 : position + 4])
-    rows, columns, samples = struct.unpack_from(">HHB", frame, position + 5)
-    if (rows, columns, samples) != (module.rows, module.columns, module.samples):
-        msg = (
-            f"the compressed frame has {rows} x {columns} pixels of {samples} samples and the data set states "
-            f"{module.rows} x {module.columns} of {module.samples}; export the film again"
-        )
-        raise InvalidImageError(msg)
+    precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, position + 4)
+    return rows, columns, samples, precision
+
+
+def _jpeg_2000_header(frame: bytes) -> tuple[int, int, int, int]:
+    """The same of JPEG 2000, whose size segment comes first; some writers put the frame into a JP2 file before.
+
+    Source: ISO 15444-1 A.5.1.
+    """
+    start = frame.index(b"\xff\x4f\xff\x51")
+    right, bottom, left, top = struct.unpack_from(">4I", frame, start + 8)
+    samples, depth = struct.unpack_from(">HB", frame, start + 40)
+    return bottom - top, right - left, samples, (depth & 0x7F) + 1

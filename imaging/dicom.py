@@ -173,8 +173,15 @@ def _gray_patterns(
         words = native_words(raw_bytes(dataset, "PixelData"), module, little_endian=syntax.little_endian)
         return stored_patterns(words, module, shift=low_bit)
     words = _decompressed(dataset, transfer_syntax, module, frame_decoder)
-    # Run lengths hold the words as they stand (PS3.5 G); every other codec holds the values.
-    return stored_patterns(words, module, shift=low_bit if syntax.codec == "pydicom" else 0)
+    if syntax.codec == "pydicom":
+        return stored_patterns(words, module, shift=low_bit)  # run lengths hold the words as they stand: PS3.5 G
+    largest = 2**module.bits_stored - 1
+    if not module.signed and words.max() > largest:
+        if syntax.lossless:
+            msg = "the compressed frame holds values above BitsStored; export the film again"
+            raise InvalidImageError(msg)
+        words = words.clip(max=largest)  # an encoder's overshoot at an edge
+    return stored_patterns(words, module, shift=0)
 
 
 def _colour_pixels(

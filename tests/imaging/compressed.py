@@ -171,3 +171,16 @@ ENCODERS: Mapping[str, Encoder] = {
     uid.JPEG2000: by_gdcm(uid.JPEG2000, _irreversible),
 }
 """No library here writes HTJ2K."""
+
+
+def killers(film: NDArray[np.uint8]) -> list[tuple[str, str, bytes]]:
+    """Name, transfer syntax and fragments of frames over which GDCM ends its process."""
+    broken = [
+        ("lossless without Huffman table", uid.JPEGLossless, b"\xff\xc4"),
+        ("baseline without quantisation table", uid.JPEGBaseline8Bit, b"\xff\xdb"),
+        ("extended without quantisation table", uid.JPEGExtended12Bit, b"\xff\xdb"),
+    ]
+    return [
+        (name, syntax, encapsulate([ENCODERS[syntax](film, 8).replace(marker, b"\0" + marker[1:], 1)]))
+        for name, syntax, marker in broken
+    ]

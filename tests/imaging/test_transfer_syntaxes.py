@@ -138,3 +138,26 @@ def test_only_the_frame_and_its_numbers_are_handed_to_the_frame_decoder():
     assert len(frames) == 1
     assert "marker" not in repr(frames).lower()
     assert (frames[0].module.rows, frames[0].module.columns, frames[0].module.bits_stored) == (64, 48, 8)
+
+
+DEEP = FILM.astype(np.uint16) << 8
+BY_VALUE = [syntax for syntax in ENCODERS if syntax not in (uid.RLELossless, *SEQUENTIAL)]
+
+
+@pytest.mark.parametrize("syntax", BY_VALUE)
+def test_a_frame_of_more_bits_than_the_data_set_allocates_is_invalid(syntax):
+    film = encapsulated_film(encapsulate([ENCODERS[syntax](DEEP, 16)]), syntax, FILM)
+
+    with pytest.raises(InvalidImageError, match="samples of 16 bits"):
+        decode(film, frame_decoder=decode_frame)
+
+
+@pytest.mark.parametrize("syntax", BY_VALUE)
+def test_values_above_bits_stored_are_invalid_where_nothing_was_lost_and_white_where_an_encoder_overshot(syntax):
+    film = encapsulated_film(encapsulate([ENCODERS[syntax](DEEP, 16)]), syntax, DEEP, bits_stored=12)
+
+    if TRANSFER_SYNTAXES[syntax].lossless:
+        with pytest.raises(InvalidImageError, match="values above BitsStored"):
+            decode(film, frame_decoder=decode_frame)
+    else:
+        assert (decode(film, frame_decoder=decode_frame).pixels[FILM > 32] == 4095).all()
