@@ -1,5 +1,6 @@
 """Compressed films: an encoder for each transfer syntax, as libraries have them or small enough to stand here."""
 
+import base64
 import struct
 import tempfile
 from collections.abc import Callable, Mapping
@@ -170,7 +171,19 @@ ENCODERS: Mapping[str, Encoder] = {
     uid.JPEG2000Lossless: by_gdcm(uid.JPEG2000Lossless),
     uid.JPEG2000: by_gdcm(uid.JPEG2000, _irreversible),
 }
-"""No library here writes HTJ2K."""
+
+# No library here writes HTJ2K: the lowest of six resolutions of the first component of pydicom-data's
+# HTJ2KLossless_08_RGB.dcm (MIT), with headers of its own. Its pixels are those that five steps of the 5/3 wavelet
+# make of the whole picture's luminance.
+HTJ2K_FRAME = base64.b64decode(
+    b"/0//UQApQAAAAAAUAAAADwAAAAAAAAAAAAAAFAAAAA8AAAAAAAAAAAABBwEB/1AACAACAAAABf9SAAwAAAABAAAEBEAB/1wABCBY/5AACgAA"
+    b"AAABDAAB/5PAC++gd+tdzURE/3/o+HjTLMvWtmvfKBHdkFASIgRCAgQUayzPK0iuQIEkAtmWRRCkgDjOTIAG86Zegi3LsiBIBJIxSYMhVBrA"
+    b"ICgKP+KLoUAUsARUCEGAyUwdUA6s5XmlMb60W0H3vIt/V1DRScM6gU0XdIQIzpeY3ToGyahDRT4vF41Cvfyn3X2PZ3/YKDY0Bgc0AhkpTJPF"
+    b"YKHgoABM5byfb+P5ZLK36yAAAJDxInTGACftnz/2377Z2rVwrwKuEHRL+s7LGIYF6lIgAADSAAAINB4BBKkAABY/r14IIIVnb11XV6VKgQaF"
+    b"zhht1uA0ABZnzGzGxhUlWjG8BP/Z"
+)
+HTJ2K_SHAPE = (15, 20)
+HTJ2K_PIXELS_SHA256 = "5cd1a76e33655c1c83ce04bb50515d6c01fcd51d5a2b491f0ef020725bb3b065"
 
 
 def killers(film: NDArray[np.uint8]) -> list[tuple[str, str, bytes]]:

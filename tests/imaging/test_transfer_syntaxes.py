@@ -1,5 +1,7 @@
 """One film in every transfer syntax and depth is one network input."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from pydicom import uid
@@ -12,7 +14,15 @@ from imaging.preprocess import prepare
 from imaging.transfer_syntaxes import TRANSFER_SYNTAXES
 from schemas.errors import InvalidImageError, UnsupportedImageError
 from schemas.preprocess import PreprocessSpec
-from tests.imaging.compressed import ENCODERS, compressed_film, encapsulated_film, run_lengths
+from tests.imaging.compressed import (
+    ENCODERS,
+    HTJ2K_FRAME,
+    HTJ2K_PIXELS_SHA256,
+    HTJ2K_SHAPE,
+    compressed_film,
+    encapsulated_film,
+    run_lengths,
+)
 from tests.imaging.files import dicom_bytes, dicom_dataset
 
 FILM = phantom(64, 48, seed=4, opacity=0.6)
@@ -75,6 +85,15 @@ def test_a_film_gives_one_tensor_in_every_syntax_at_every_depth_signed_or_not(sy
     assert shown == pytest.approx(REFERENCE, abs=largest_loss(syntax, bits))
     if TRANSFER_SYNTAXES[syntax].lossless:
         assert np.array_equal(prepare(radiograph, SPEC), prepare(reference, SPEC))
+
+
+@pytest.mark.parametrize("syntax", HTJ2K)
+def test_a_published_high_throughput_frame_has_its_pixels_in_every_syntax_that_may_hold_it(syntax):
+    film = encapsulated_film(encapsulate([HTJ2K_FRAME]), syntax, np.zeros(HTJ2K_SHAPE, np.uint8))
+    pixels = decode(film, frame_decoder=decode_frame).pixels
+
+    assert hashlib.sha256(pixels.tobytes()).hexdigest() == HTJ2K_PIXELS_SHA256
+    assert pixels[0, :6].tolist() == [116, 117, 116, 118, 119, 119]
 
 
 def test_every_syntax_of_the_table_is_covered():
