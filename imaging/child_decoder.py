@@ -75,23 +75,24 @@ class ChildDecoder:
             InternalError: no child can be started.
         """
         pool = self._idle.get()
+        name = name_of(frame.transfer_syntax)
         try:
-            return self._ask(pool, frame)
-        except RuntimeError:  # its child had died while it was idle, e.g. by the kernel's out-of-memory killer
-            pool = self._replaced(pool, "lost")
             try:
                 return self._ask(pool, frame)
-            except RuntimeError as error:
+            except RuntimeError:  # its child had died while it was idle, e.g. by the kernel's out-of-memory killer
                 pool = self._replaced(pool, "lost")
-                msg = "no process for decoding can be started; see memory and process limits of this machine"
-                raise InternalError(msg) from error
+                return self._ask(pool, frame)
+        except RuntimeError as error:
+            pool = self._replaced(pool, "lost")
+            msg = "no process for decoding can be started; see memory and process limits of this machine"
+            raise InternalError(msg) from error
         except TimeoutError as error:
             pool = self._replaced(pool, "timed_out")
-            msg = f"decoding the {name_of(frame.transfer_syntax)} frame took over {self._timeout_s:g} s; send it uncompressed"
+            msg = f"decoding the {name} frame took over {self._timeout_s:g} s; send it uncompressed"
             raise InvalidImageError(msg) from error
         except ProcessExpired as error:
             pool = self._replaced(pool, "crashed")
-            msg = f"the {name_of(frame.transfer_syntax)} frame made its decoder fail; export the film again"
+            msg = f"the {name} frame made its decoder fail; export the film again"
             raise InvalidImageError(msg) from error
         finally:
             self._idle.put(pool)

@@ -102,6 +102,16 @@ def test_the_death_of_an_idle_child_costs_no_film(decoder, deaths):
     assert set(deaths) <= {"lost"}
 
 
+def test_a_frame_that_aborts_its_child_is_invalid_also_after_the_death_of_an_idle_child(decoder, deaths):
+    decode(GOOD, frame_decoder=decoder)
+    os.kill(child_of(decoder), signal.SIGKILL)
+    (_, syntax, fragments), *_ = killers(FILM)
+
+    with pytest.raises(InvalidImageError, match="made its decoder fail"):
+        decode(encapsulated_film(fragments, syntax, FILM), frame_decoder=decoder)
+    assert deaths[-1] == "crashed"
+
+
 def test_a_frame_that_takes_too_long_is_given_up_and_its_child_ended(deaths):
     large = frame_of(np.random.default_rng(0).integers(0, 65536, (3000, 3000), np.uint16))
     with ChildDecoder(workers=1, timeout_s=0.3, on_death=deaths) as decoder:
