@@ -83,6 +83,11 @@ def test_colour_of_other_than_8_bits_is_unsupported(attributes):
         decode(colour_film(GRAY_AS_RGB, "RGB", **attributes))
 
 
+def test_a_planar_configuration_that_does_not_exist_is_invalid():
+    with pytest.raises(InvalidImageError, match="PlanarConfiguration must be 0 or 1 and is 2"):
+        decode(colour_film(COLOURED, "RGB", PlanarConfiguration=2))
+
+
 @pytest.mark.parametrize(
     ("syntax", "photometric", "frame"),
     [

@@ -96,6 +96,12 @@ def test_a_published_high_throughput_frame_has_its_pixels_in_every_syntax_that_m
     assert pixels[0, :6].tolist() == [116, 117, 116, 118, 119, 119]
 
 
+@pytest.mark.parametrize("pixels", [FILM[:-1], FILM.ravel(), FILM.astype(np.uint32), np.stack([FILM] * 3, axis=-1)])
+def test_pixels_of_another_shape_or_width_are_refused_whoever_decoded_them(pixels):
+    with pytest.raises(InvalidImageError, match="another size or depth"):
+        decode(compressed_film(FILM, uid.JPEGLossless), frame_decoder=lambda _: pixels)
+
+
 def test_every_syntax_of_the_table_is_covered():
     assert {*NATIVE, *ENCODERS, *HTJ2K} == set(TRANSFER_SYNTAXES)
 
