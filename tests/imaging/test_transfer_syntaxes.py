@@ -186,3 +186,19 @@ def test_values_above_bits_stored_are_invalid_where_nothing_was_lost_and_white_w
             decode(film, frame_decoder=decode_frame)
     else:
         assert (decode(film, frame_decoder=decode_frame).pixels[FILM > 32] == 4095).all()
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("syntax", ENCODERS)
+def test_a_truncated_frame_is_invalid_and_not_filled_with_gray(syntax, share):
+    frame = ENCODERS[syntax](FILM, 8)
+    film = encapsulated_film(encapsulate([frame[: 2 * int(share * len(frame) / 2)]]), syntax, FILM)
+
+    with pytest.raises(InvalidImageError):
+        decode(film, frame_decoder=decode_frame)
+
+
+@pytest.mark.parametrize("missing", [8, 9, 300])
+def test_a_truncated_file_of_a_compressed_film_is_invalid(missing):
+    with pytest.raises(InvalidImageError):
+        decode(compressed_film(FILM, uid.JPEGLossless)[:-missing], frame_decoder=decode_frame)
