@@ -16,7 +16,7 @@ TRAIN_OPTIONS ?=
 NAME ?= chest-xray-pneumonia
 VERSION ?= 1.0.0
 
-.PHONY: help run test check format train export bench lock clean
+.PHONY: help run test check format train export bench reference lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ export: .venv-dev/ready  ## write the winner of RUN to models/NAME/VERSION and m
 
 bench: .venv-dev/ready  ## measure the service under load; prints the table of docs/benchmarks.md
 	$(DEV) benchmarks/serving.py
+
+reference: .venv-dev/ready  ## write docs/reference.md from the code
+	$(DEV) -m docs.make_reference > docs/reference.md
 
 lock: .venv-dev/ready  ## pin every dependency with its hashes again, after a change of pyproject.toml
 	$(DEV) -m uv pip compile $(LOCK) --extra cpu -o requirements/cpu.txt

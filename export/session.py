@@ -1,5 +1,6 @@
 """An exported graph, loaded by ONNX Runtime on the CPU."""
 
+import os
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -34,6 +35,8 @@ class Graph:
         options = ort.SessionOptions()
         options.intra_op_num_threads = intra_op_threads
         options.log_severity_level = 3  # errors; warnings tell of fused nodes
+        # Without this, ONNX Runtime looks for weights outside the bytes in the working directory.
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
         try:
             self._session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except _ORT_ERRORS as error:

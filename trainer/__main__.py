@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from schemas.errors import CxrError, TrainingConfigError
+from trainer.allocator import keep_freed_memory
 from trainer.config import expand, make_config, read_options
 from trainer.leaderboard import Leaderboard
 from trainer.run import train
@@ -127,6 +128,7 @@ def _table(board: Leaderboard, run: Path) -> Table:
 
 def main() -> None:
     """Run a command; a failure that a user can mend is one line and exit status 2."""
+    keep_freed_memory()
     try:
         app()
     except CxrError as error:

@@ -37,7 +37,10 @@ class RunConfig(Record):
     intensity: Literal["full_range", "percentile"] = "full_range"
     clahe: ClaheSpec | None = None
     augment: Name = Field(default="standard", description="name of an augmentation recipe")
-    val_fraction: float = Field(default=0.15, gt=0, lt=0.5)
+    val_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="of train, where the folder has no val")
+    test_fraction: float = Field(
+        default=0.15, ge=0, lt=0.5, description="where the folder has no test; 0: never tested"
+    )
     split_seed: int = 0
     on_duplicates: OnDuplicates = Field(default="stop", description="what to do about exact copies across splits")
 

@@ -42,7 +42,9 @@ def split_data(config: RunConfig, run: Path) -> DataRecord:
         TrainingDataError: films that cannot be trained on, or not those that the run was started with.
     """
     index = close_leaks(index_folder(Path(config.data)), config.on_duplicates)
-    split = grouped_split(index, val_fraction=config.val_fraction, seed=config.split_seed)
+    split = grouped_split(
+        index, val_fraction=config.val_fraction, test_fraction=config.test_fraction, seed=config.split_seed
+    )
     found = Counter((film.split, film.label) for film in split.films)
     record = DataRecord(
         data=config.data,

@@ -132,9 +132,12 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
         progress: where the epochs are shown.
 
     Raises:
-        TrainingConfigError: the loss is no longer finite.
+        TrainingConfigError: the loss is no longer finite, or CUDA was asked for and is not there.
         WeightsError: the pretrained weights do not fit.
     """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        msg = "device=cuda was asked for and torch sees no CUDA device; mend the driver, or set device=cpu"
+        raise TrainingConfigError(msg)
     recipe = config.recipe(name)
     fabric = Fabric(accelerator=config.device, devices=1, precision=_PRECISION[config.precision])
     loss = build_loss(config, np.bincount(train.labels, minlength=train.classes).tolist())

@@ -111,6 +111,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
     if (directory / TRIAL).exists():
         return read_trial(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    commit = git_commit()  # of the code that is loaded; it may change on disk while the network trains
     spec, cache = config.preprocess(name), Path(config.cache)
     kept = films_of(config, run, "val")
     train, validation = (labelled(films_of(config, run, part), data.classes, spec, cache) for part in ("train", "val"))
@@ -142,7 +143,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
         calibration=calibration,
         validation=_evaluated(logits, validation.labels, kept, calibration, data, data="validation"),
         test=None,
-        provenance=_provenance(config, data, fitted, network, seed=seed, command=command),
+        provenance=_provenance(config, data, fitted, network, seed=seed, command=command, commit=commit),
     )
     write_trial(directory, record)
     return record
@@ -189,11 +190,11 @@ def _evaluated(  # noqa: PLR0913 - what an evaluation is a function of
 
 
 def _provenance(  # noqa: PLR0913 - what a record of origin holds
-    config: RunConfig, data: DataRecord, fitted: Fit, network: Network, *, seed: int, command: str
+    config: RunConfig, data: DataRecord, fitted: Fit, network: Network, *, seed: int, command: str, commit: str
 ) -> Provenance:
     return Provenance(
         command=command,
-        git_commit=git_commit(),
+        git_commit=commit,
         trained_at=datetime.now(UTC),
         training_seconds=fitted.seconds,
         seed=seed,

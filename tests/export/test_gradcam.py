@@ -17,7 +17,7 @@ from trainer.architectures import ARCHITECTURES, build_network
 from trainer.networks import Network
 
 METHODS = {"gradcam": "GradCAM", "gradcam_plus_plus": "GradCAMPlusPlus"}
-FAST = {"cnn_baseline", "cnn4", "cnn_attention", "mobilenet"}
+FAST = {"cnn_baseline", "cnn4", "cnn_attention"}
 CLASSES = 3
 TARGETS = ([-1], [2], [-1, -1, -1], [0, 1, 2])
 

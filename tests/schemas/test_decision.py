@@ -57,6 +57,12 @@ def test_of_several_findings_the_one_furthest_above_its_own_threshold_is_called(
     assert finding_label([0.5, 0.2, 0.3], classes, "NORMAL", points) == "TB"
 
 
+def test_of_findings_equally_far_above_their_thresholds_the_earlier_is_called():
+    points = [point("TB", 0.25), point("COVID", 0.25)]
+
+    assert finding_label([0.5, 0.0, 0.5], ("COVID", "NORMAL", "TB"), "NORMAL", points) == "COVID"
+
+
 def test_the_most_probable_class_is_called_where_no_class_means_none_of_the_others():
     assert finding_label([0.2, 0.5, 0.3], ("a", "b", "c"), None, []) == "b"
 

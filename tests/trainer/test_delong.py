@@ -128,6 +128,13 @@ def test_perfect_order_has_an_interval_that_admits_less(sign):
     assert abs(far_end - interval.value) == pytest.approx(0.06, abs=0.03)
 
 
+def test_a_network_that_says_the_same_of_every_film_is_not_surely_worth_a_coin():
+    interval = delong_interval(np.arange(40) < 20, np.ones(40))
+
+    assert interval.value == 0.5
+    assert interval.high - interval.low > 0.2
+
+
 def test_a_single_patient_shows_no_variance_and_gets_the_interval_of_the_counts():
     positive, scores = binormal(7, 5, 30, 1.0)
     patients = np.where(positive, 0, np.arange(35))

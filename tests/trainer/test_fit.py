@@ -183,6 +183,15 @@ def test_the_moving_average_is_what_is_validated_and_kept(tmp_path):
     assert any(not torch.equal(state["weights"][key], value) for key, value in _weights(tmp_path).items())
 
 
+def test_a_slow_average_does_not_hold_a_short_run_at_its_random_start(tmp_path):
+    _fit(tmp_path, ema_decay=0.9999, epochs=2, lr=0.01)
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    key = "trunk.3.weight"
+    first, average, last = _first_weights()[key], state["average"][key], state["weights"][key]
+
+    assert (average - last).norm() < 0.5 * (first - last).norm()
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop"])
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
 def test_every_optimizer_and_loss_learns(tmp_path, optimizer, loss):
@@ -210,3 +219,22 @@ def test_bfloat16_trains_to_float32_outputs(tmp_path):
     _fit(tmp_path, precision="bf16", epochs=1)
 
     assert {value.dtype for value in _weights(tmp_path).values()} == {torch.float32}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_cuda_that_is_asked_for_and_not_there_is_an_error_and_no_silent_fallback(tmp_path):
+    with pytest.raises(TrainingConfigError, match="torch sees no CUDA device"):
+        _fit(tmp_path, device="cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_gpu_trains_what_the_cpu_can_read(tmp_path, precision):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    fitted = _fit(tmp_path, device="cuda", precision=precision, archs=["cnn_attention"], ema_decay=0.9)
+    resumed = _fit(tmp_path, device="cuda", precision=precision, archs=["cnn_attention"], ema_decay=0.9)
+
+    assert fitted.device.type == "cuda"
+    assert resumed.history == fitted.history
+    assert {value.device.type for value in _weights(tmp_path).values()} == {"cpu"}

@@ -237,14 +237,19 @@ def test_another_leaderboard_does_not_reopen_the_test_set(run, config):
         open_test_set(config, run)
 
 
-def test_films_without_a_test_split_are_trained_and_never_tested(config, kermany_like, tmp_path):
+@pytest.mark.parametrize(("test_fraction", "tested"), [(0.3, True), (0.0, False)])
+def test_a_folder_of_classes_alone_gets_a_test_set_of_its_own_unless_that_is_refused(
+    config, kermany_like, tmp_path, test_fraction, tested
+):
     shutil.copytree(kermany_like / "train", tmp_path / "films")
     run = tmp_path / "run"
+    changes = {"data": str(tmp_path / "films"), "archs": ("cnn_baseline",), "test_fraction": test_fraction}
 
-    _train(config.model_copy(update={"data": str(tmp_path / "films"), "archs": ("cnn_baseline",)}), run)
+    _train(config.model_copy(update=changes), run)
 
-    assert read_trial(_trials(run)[0]).test is None
-    assert not (run / OPENED).exists()
+    assert (read_trial(_trials(run)[0]).test is not None) is tested
+    assert (run / OPENED).exists() is tested
+    assert (read_data(run).patients["test"] > 0) is tested
 
 
 @pytest.mark.parametrize(("name", "reader"), [(DATA, read_data), (LEADERBOARD, read_leaderboard)])

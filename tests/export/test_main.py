@@ -1,0 +1,97 @@
+"""The command line: one command from a run to a served bundle, one line for a failure."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from rich.progress import Progress
+
+from export.__main__ import main
+from schemas.bundle import open_bundle
+from trainer.config import make_config
+from trainer.run import train
+from trainer.trial import read_trial
+
+
+@pytest.fixture(scope="session")
+def run(kermany_like, tmp_path_factory) -> Path:
+    """A run of one `cnn_baseline`, trained for one epoch on synthetic films."""
+    folder = tmp_path_factory.mktemp("runs") / "r1"
+    options = {"data": str(kermany_like), "archs": ("cnn_baseline",), "size": 32, "epochs": 1, "batch_size": 8}
+    config = make_config({**options, "cache": str(folder.parent / "cache"), "device": "cpu"})
+    with Progress(disable=True) as progress:
+        train(config, folder, command="python -m trainer train", progress=progress)
+    return folder
+
+
+@pytest.fixture
+def export(monkeypatch, capsys):
+    """Run the program with arguments: its exit code, output and errors, each without line breaks."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run_program(*arguments):
+        monkeypatch.setattr(sys, "argv", ["export", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, errors = capsys.readouterr()
+        return ended.value.code, out, errors
+
+    return run_program
+
+
+def test_a_trained_trial_becomes_the_current_bundle_in_one_command(run, export, tmp_path):
+    trial, out = run / "trials" / "cnn_baseline-seed0", tmp_path / "models"
+
+    code, printed, errors = export(
+        "bundle", "--trial", trial, "--name", "chest", "--version", "1.0.0", "--out", out, "--make-current"
+    )
+    opened = open_bundle(out / "chest" / "1.0.0")
+
+    assert (code, errors) == (0, "")
+    assert (out / "current").read_text() == "chest/1.0.0\n"
+    assert opened.manifest.calibration == read_trial(trial).calibration
+    assert opened.manifest.architecture == "cnn_baseline"
+    assert all(f"batch {size}" in printed for size in (1, 2, 7, 32))
+    assert "gradcam_plus_plus" in printed
+    assert opened.sha256 in printed
+    assert " MB" in printed
+
+
+def test_the_winner_of_a_run_is_found_and_its_bundle_verifies(run, export, tmp_path):
+    made, _, _ = export("bundle", "--run", run, "--name", "chest", "--version", "1", "--out", tmp_path)
+    checked, printed, _ = export("verify", tmp_path / "chest" / "1")
+
+    assert (made, checked) == (0, 0)
+    assert "hashes right, golden films within" in printed
+    assert not (tmp_path / "current").exists()
+
+
+def test_a_failure_is_one_line_and_exit_code_2(bundle, models, export, tmp_path):
+    altered = tmp_path / "altered"
+    altered.mkdir()
+    for path in bundle.iterdir():
+        (altered / path.name).write_bytes(path.read_bytes())
+    (altered / "MODEL_CARD.md").write_text("all is well")
+
+    code, printed, errors = export("verify", altered)
+
+    assert (code, printed) == (2, "")
+    assert errors.startswith("export: ")
+    assert errors.count("\n") == 1
+    assert "MODEL_CARD.md" in errors
+
+
+def test_a_trial_that_is_not_there_is_a_failure_with_a_remedy(export, tmp_path):
+    code, _, errors = export("bundle", "--trial", tmp_path, "--name", "chest", "--version", "1", "--out", tmp_path)
+
+    assert code == 2
+    assert "run the training again" in errors
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("options", [(), ("--trial", "a", "--run", "b")])
+def test_either_a_trial_or_a_run_is_named(export, options):
+    code, _, errors = export("bundle", "--name", "chest", "--version", "1", *options)
+
+    assert code == 2
+    assert "either --trial or --run" in errors

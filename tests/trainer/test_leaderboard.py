@@ -1,0 +1,81 @@
+"""The winner is the trial with the highest validation AUROC; of equals, the smaller network."""
+
+from datetime import UTC, datetime
+
+from schemas.bundle import Provenance
+from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint
+from schemas.estimate import Estimate
+from schemas.evaluation import Evaluation
+from schemas.preprocess import PreprocessSpec
+from schemas.trial import TrialRecord
+from trainer.leaderboard import rank, read_leaderboard, write_leaderboard
+
+
+def _estimate(value: float) -> Estimate:
+    return Estimate(value=value, low=value, high=value)
+
+
+def _trial(auroc: float, parameters: int) -> TrialRecord:
+    point = OperatingPoint(
+        finding="PNEUMONIA",
+        threshold=0.5,
+        target_sensitivity=0.96,
+        sensitivity=_estimate(1),
+        specificity=_estimate(1),
+        data="validation",
+    )
+    calibration = Calibration(
+        temperature=1,
+        operating_points=(point,),
+        conformal=ConformalQuantiles(alpha=0.1, quantiles={"NORMAL": 1, "PNEUMONIA": 1}),
+        out_of_distribution=None,
+        data="validation",
+    )
+    validation = Evaluation(
+        data="validation",
+        data_sha256="0" * 64,
+        films=2,
+        patients=2,
+        class_counts={"NORMAL": 1, "PNEUMONIA": 1},
+        auroc=_estimate(auroc),
+        brier=_estimate(0),
+        ece=_estimate(0),
+        labels=(),
+        findings=(),
+    )
+    provenance = Provenance(
+        command="train",
+        git_commit="unknown",
+        trained_at=datetime(2026, 1, 1, tzinfo=UTC),
+        training_seconds=60,
+        seed=3,
+        data="films",
+        data_sha256="0" * 64,
+        split_sha256="0" * 64,
+        pretrained_weights="none",
+        parameters=parameters,
+        device="cpu",
+        libraries={},
+    )
+    return TrialRecord(
+        architecture="cnn4",
+        classes=("NORMAL", "PNEUMONIA"),
+        negative_class="NORMAL",
+        preprocess=PreprocessSpec(size=32),
+        epochs=1,
+        best_epoch=0,
+        calibration=calibration,
+        validation=validation,
+        test=None,
+        provenance=provenance,
+    )
+
+
+def test_the_best_on_validation_comes_first_and_of_equals_the_smaller(tmp_path):
+    board = rank({"a": _trial(0.9, 10), "b": _trial(0.95, 30), "c": _trial(0.95, 20)})
+    write_leaderboard(board, tmp_path)
+
+    assert [row.trial for row in board.rows] == ["c", "b", "a"]
+    assert board.winner.trial == "c"
+    assert (board.winner.seed, board.winner.training_seconds) == (3, 60)
+    assert read_leaderboard(tmp_path) == board

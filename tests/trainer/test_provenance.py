@@ -1,0 +1,41 @@
+"""A record of origin names the commit and says when the source differs from it."""
+
+import subprocess
+
+import pytest
+import torch
+
+from trainer.provenance import device_name, git_commit, library_versions
+
+
+@pytest.fixture
+def repository(tmp_path):
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    (tmp_path / "a.py").write_text("a = 1\n")
+    for command in (["init", "-q"], ["add", "a.py"], [*identity, "commit", "-q", "-m", "First"]):
+        subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
+    return tmp_path
+
+
+def test_a_clean_tree_is_its_commit(repository):
+    (repository / "untracked.txt").write_text("notes")
+
+    commit = git_commit(repository)
+
+    assert len(commit) == 40
+    assert set(commit) <= set("0123456789abcdef")
+
+
+def test_a_changed_tree_is_dirty(repository):
+    (repository / "a.py").write_text("a = 2\n")
+
+    assert git_commit(repository).endswith("-dirty")
+
+
+def test_a_source_without_repository_is_unknown(tmp_path):
+    assert git_commit(tmp_path) == "unknown"
+
+
+def test_the_machine_and_the_libraries_are_named():
+    assert device_name(torch.device("cpu")).startswith("cpu: ")
+    assert {"python", "torch", "timm", "numpy"} <= set(library_versions())
