@@ -46,7 +46,7 @@ export: .venv-dev/ready  ## write the winner of RUN to models/NAME/VERSION and m
 	$(DEV) -m export bundle --run $(RUN) --name $(NAME) --version $(VERSION) --out models --make-current
 
 bench: .venv-dev/ready  ## measure the service under load; prints the table of docs/benchmarks.md
-	$(DEV) benchmarks/serving.py
+	$(DEV) -m benchmarks.serving
 
 reference: .venv-dev/ready  ## write docs/reference.md from the code
 	$(DEV) -m docs.make_reference > docs/reference.md
@@ -70,7 +70,7 @@ clean:  ## remove the environments and everything that was made
 	@rm -rf .venv-$*
 	@$(PYTHON) -m venv .venv-$*
 	@.venv-$*/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r $< 2>.venv-$*/errors \
-		| awk -v total=$$(grep -c == $<) '/^Collecting/ {printf "\r  %d of %d: %-60s", ++n, total, $$2; fflush()} \
+		| awk -v total=$$(grep -c == $<) '/^(Collecting|Processing)/ {printf "\r  %d of %d: %-60s", ++n, total, $$2; fflush()} \
 			/^Installing/ {printf "\r  unpacking%-60s\n", " …"; fflush()}' \
 		|| { cat .venv-$*/errors >&2; exit 1; }
 	@touch $@

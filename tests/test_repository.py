@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from docs.make_reference import reference
+from service.app import create_app
+from service.settings import Settings
+
 ROOT = Path(__file__).parent.parent
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
@@ -59,6 +63,20 @@ def test_every_target_of_the_makefile_is_explained():
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE).group(1).split()
 
     assert set(phony) == {*re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)}
+
+
+def test_the_reference_is_what_the_code_says():
+    assert (ROOT / "docs/reference.md").read_text() == reference() + "\n", "run `make reference`"
+
+
+def test_the_readme_names_only_commands_and_addresses_that_exist():
+    readme = (ROOT / "README.md").read_text()
+    targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    addresses = {"/", "/docs", *create_app(Settings()).openapi()["paths"]}
+
+    assert set(re.findall(r"`?make ([a-z-]+)", readme)) <= targets
+    assert {path or "/" for path in re.findall(r"http://127\.0\.0\.1:8000([\w/]*)", readme)} <= addresses
+    assert all((ROOT / link).exists() for link in re.findall(r"\]\((?!http)([^)#]+)", readme))
 
 
 def test_no_film_is_committed():
