@@ -64,11 +64,28 @@ def raw_bytes(dataset: Dataset, keyword: str) -> bytes:
     Raises:
         InvalidImageError: it is absent, or encapsulated although the transfer syntax is not compressed.
     """
-    with parsing(keyword):
-        element = dataset.get_item(keyword) if keyword in dataset else None
-        value = getattr(element, "value", None)
-        length = getattr(element, "length", _UNDEFINED_LENGTH)
-    if not isinstance(value, bytes) or length == _UNDEFINED_LENGTH:
+    value, length = _value(dataset, keyword)
+    if value is None or length == _UNDEFINED_LENGTH:
         msg = f"{keyword} must hold uncompressed bytes; export the film again"
         raise InvalidImageError(msg)
     return value
+
+
+def encapsulated_bytes(dataset: Dataset, keyword: str) -> bytes:
+    """The fragments of an attribute with their item tags, up to the delimiter. Source: PS3.5 A.4.
+
+    Raises:
+        InvalidImageError: it is absent, or not encapsulated although the transfer syntax is compressed.
+    """
+    value, length = _value(dataset, keyword)
+    if value is None or length != _UNDEFINED_LENGTH:
+        msg = f"{keyword} must hold encapsulated fragments in a compressed transfer syntax; export the film again"
+        raise InvalidImageError(msg)
+    return value
+
+
+def _value(dataset: Dataset, keyword: str) -> tuple[bytes | None, int]:
+    with parsing(keyword):
+        element = dataset.get_item(keyword) if keyword in dataset else None
+        value = getattr(element, "value", None)
+        return value if isinstance(value, bytes) else None, getattr(element, "length", _UNDEFINED_LENGTH)

@@ -1,5 +1,6 @@
 """Bytes to radiograph: the content decides the format, and whatever arrives, only our own errors leave."""
 
+from imaging.codecs import FrameDecoder
 from imaging.dicom import decode_dicom
 from imaging.limits import DecodeLimits
 from imaging.radiograph import Format, Radiograph
@@ -47,6 +48,7 @@ def decode(
     declared_type: str | None = None,
     limits: DecodeLimits = DecodeLimits(),  # noqa: B008 frozen, so one shared default is safe
     min_side: int | None = None,
+    frame_decoder: FrameDecoder | None = None,
 ) -> Radiograph:
     """Decode one film.
 
@@ -56,6 +58,8 @@ def decode(
         limits: what the file may cost.
         min_side: allow a large JPEG to be decoded at 1/2, 1/4 or 1/8 of its size as long as the
             short side keeps at least twice this many pixels; None decodes at full size.
+        frame_decoder: who decodes the compressed frames of DICOM files, `imaging.child_decoder.ChildDecoder` or,
+            for files whose origin is known, `imaging.codecs.decode_frame`; None refuses compressed films.
 
     Raises:
         InvalidImageError: the bytes are broken.
@@ -68,7 +72,7 @@ def decode(
     if declared_type is not None:
         _check_declared(declared_type, found)
     if found == "dicom":
-        return decode_dicom(data, limits)
+        return decode_dicom(data, limits, frame_decoder)
     return decode_raster(data, found, limits, min_side)
 
 

@@ -1,24 +1,28 @@
 """DICOM files to radiographs: the right kind of film first, its size next, its pixels last.
 
-Source: DICOM PS3.10 7.1 (file meta information), PS3.5 A (transfer syntaxes), PS3.3 C.7.6.3 (Image Pixel module).
+Source: DICOM PS3.10 7.1 (file meta information), PS3.3 C.7.6.3 (Image Pixel module), C.9.2 (overlays).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pydicom.config
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.tag import Tag
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from imaging.attributes import integer, raw_bytes, text
+from imaging.attributes import encapsulated_bytes, raw_bytes, text
+from imaging.codecs import EncapsulatedFrame, FrameDecoder
 from imaging.grayscale import grayscale
 from imaging.limits import BoundedReader, DecodeLimits, parsing
+from imaging.luminance import luminance
+from imaging.pixel_data import ImagePixel, Pixels, check_length, image_pixel, native_words, stored_patterns
 from imaging.radiograph import Radiograph
+from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.errors import InvalidImageError, NotARadiographError, UnsupportedImageError
 
 # The few values that are read are checked here. pydicom's own checks refuse films over a decimal of 17
@@ -27,34 +31,14 @@ pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 _FILE_META_OFFSET = 132
 _FILE_META_GROUP = 0x0002
-_MODALITIES = ("CR", "DX")
-_POLARITIES = ("MONOCHROME1", "MONOCHROME2")
+MODALITIES = ("CR", "DX")
 # PS3.3 C.8.11.1.1.2 / C.8.1.1: left and right lateral, and oblique; the last three are met in practice.
 _NOT_FRONTAL = ("LL", "RL", "LLO", "RLO", "LAT", "LATERAL", "OBLIQUE")
 # PS3.16 annex L, and what vendors write around it (PORT CHEST, THORAX AP).
 _CHEST_WORDS = ("CHEST", "THORA", "LUNG")
-_DEPTHS = {8: np.uint8, 16: np.uint16}
-
-
-@dataclass(frozen=True, slots=True)
-class TransferSyntax:
-    """How a data set and its pixels are written."""
-
-    implicit_vr: bool
-    little_endian: bool
-
-
-TRANSFER_SYNTAXES: Mapping[str, TransferSyntax] = MappingProxyType(
-    {
-        ImplicitVRLittleEndian: TransferSyntax(implicit_vr=True, little_endian=True),
-        ExplicitVRLittleEndian: TransferSyntax(implicit_vr=False, little_endian=True),
-        ExplicitVRBigEndian: TransferSyntax(implicit_vr=False, little_endian=False),
-    }
-)
-"""Every transfer syntax that is decoded; any other is refused before its data set is touched.
-
-Deflated Explicit VR Little Endian stays out: 1 MB of it became 2.1 GB.
-"""
+_POLARITY_BY_SHAPE = {"IDENTITY": "MONOCHROME2", "INVERSE": "MONOCHROME1"}  # PS3.3 C.8.11.3.1.2
+# PS3.3 C.9.2: Overlay Rows or Overlay Data of any of the 16 planes.
+_OVERLAYS = tuple(Tag(0x6000 + 2 * plane, element) for plane in range(16) for element in (0x0010, 0x3000))
 
 _ATTRIBUTES = (
     "BitsAllocated",
@@ -71,7 +55,9 @@ _ATTRIBUTES = (
     "PixelPaddingRangeLimit",
     "PixelPaddingValue",
     "PixelRepresentation",
+    "PlanarConfiguration",
     "PresentationIntentType",
+    "PresentationLUTShape",
     "RescaleIntercept",
     "RescaleSlope",
     "Rows",
@@ -85,41 +71,35 @@ _ATTRIBUTES = (
 """Everything that is read from a data set: a patient's name is not even parsed."""
 
 
-def decode_dicom(data: bytes, limits: DecodeLimits) -> Radiograph:
-    """Decode an uncompressed DICOM file; arguments and errors as in `imaging.decode.decode`."""
-    dataset, syntax = _read(data, limits)
+def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder | None) -> Radiograph:
+    """Decode a DICOM file; arguments and errors as in `imaging.decode.decode`."""
+    dataset, transfer_syntax = _read(data, limits)
     _check_kind(dataset)
-    rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
-    frames = integer(dataset, "NumberOfFrames", default=1)
-    limits.check_size(rows, columns, frames)
-    if frames != 1:
-        msg = f"the DICOM object has {frames} frames; send one film"
-        raise NotARadiographError(msg)
-    photometric_interpretation = text(dataset, "PhotometricInterpretation")
-    bits_allocated, bits_stored = integer(dataset, "BitsAllocated"), integer(dataset, "BitsStored")
-    if bits_allocated not in _DEPTHS or not 1 <= bits_stored <= bits_allocated:
-        msg = "BitsAllocated must be 8 or 16, and BitsStored within it; export the film with up to 16 bits"
-        raise UnsupportedImageError(msg)
-    shown = grayscale(
-        dataset,
-        bits_stored=bits_stored,
-        signed=integer(dataset, "PixelRepresentation", default=0) == 1,
-        inverted=photometric_interpretation == "MONOCHROME1",
-    )
-    patterns = _stored_patterns(dataset, syntax, rows * columns, bits_allocated, bits_stored)
+    module = image_pixel(dataset, limits)
+    warnings = _attribute_warnings(dataset)
+    if module.is_gray:
+        shown = grayscale(
+            dataset, bits_stored=module.bits_stored, signed=module.signed, inverted=_is_inverted(dataset, module)
+        )
+        pixels = shown.table[_gray_patterns(dataset, transfer_syntax, module, frame_decoder)]
+        bits, noticed = shown.bits, shown.warnings
+    else:
+        colour = _colour_pixels(dataset, transfer_syntax, module, frame_decoder)
+        pixels, is_coloured = luminance(Image.fromarray(colour))
+        bits, noticed = 8, ("colour_image",) if is_coloured else ()
     return Radiograph(
-        pixels=shown.table[patterns].reshape(rows, columns),
-        bits=shown.bits,
+        pixels=pixels,
+        bits=bits,
         format="dicom",
-        rows=rows,
-        columns=columns,
-        photometric_interpretation=photometric_interpretation,
-        warnings=(*_attribute_warnings(dataset), *shown.warnings),
+        rows=module.rows,
+        columns=module.columns,
+        photometric_interpretation=module.photometric_interpretation,
+        warnings=(*warnings, *noticed),
     )
 
 
-def _read(data: bytes, limits: DecodeLimits) -> tuple[Dataset, TransferSyntax]:
-    """The attributes that are needed, after the file meta information has said that they can be read.
+def _read(data: bytes, limits: DecodeLimits) -> tuple[Dataset, str]:
+    """The attributes that are needed and the transfer syntax, after the file meta information has said that they can be read.
 
     `pydicom.dcmread` would inflate a deflated data set before its syntax can be refused, and
     reading the meta information twice would let two readers disagree about it.
@@ -140,13 +120,15 @@ def _read(data: bytes, limits: DecodeLimits) -> tuple[Dataset, TransferSyntax]:
             }
         )
         uid = UID(meta.get("TransferSyntaxUID") or "")
-        name = uid.name if uid.type == "Transfer Syntax" else "an unknown transfer syntax"
+        name = name_of(uid)
     if not uid:
         msg = "the DICOM file meta information states no TransferSyntaxUID; export the film again"
         raise InvalidImageError(msg)
     if uid not in TRANSFER_SYNTAXES:
-        supported = ", ".join(UID(known).name for known in TRANSFER_SYNTAXES)
-        msg = f"the DICOM file is written in {name}; send it in one of: {supported}"
+        msg = (
+            f"the DICOM file is written in {name}; "
+            "send it uncompressed or as RLE, JPEG, JPEG-LS, JPEG 2000 or HTJ2K, and not deflated"
+        )
         raise UnsupportedImageError(msg)
     syntax = TRANSFER_SYNTAXES[uid]
     with parsing("DICOM data set"):
@@ -157,51 +139,94 @@ def _read(data: bytes, limits: DecodeLimits) -> tuple[Dataset, TransferSyntax]:
                     stream,
                     is_implicit_VR=syntax.implicit_vr,
                     is_little_endian=syntax.little_endian,
-                    specific_tags=[Tag(keyword) for keyword in _ATTRIBUTES],
+                    specific_tags=[*map(Tag, _ATTRIBUTES), *_OVERLAYS],
                 )
             }
         )
-    return dataset, syntax
+    return dataset, uid
 
 
 def _check_kind(dataset: Dataset) -> None:
     if "PixelData" not in dataset:
         msg = "the DICOM object holds no PixelData; send a CR or DX image"
         raise NotARadiographError(msg)
-    if text(dataset, "Modality") not in _MODALITIES:
-        msg = f"the DICOM object's Modality is none of {', '.join(_MODALITIES)}; send a projection radiograph"
-        raise NotARadiographError(msg)
-    is_gray = text(dataset, "PhotometricInterpretation") in _POLARITIES
-    if not is_gray or integer(dataset, "SamplesPerPixel", default=1) != 1:
-        msg = f"the DICOM object's PhotometricInterpretation is none of {', '.join(_POLARITIES)}; send a gray film"
+    if text(dataset, "Modality") not in MODALITIES:
+        msg = f"the DICOM object's Modality is none of {', '.join(MODALITIES)}; send a projection radiograph"
         raise NotARadiographError(msg)
 
 
-def _stored_patterns(
-    dataset: Dataset, syntax: TransferSyntax, pixels: int, bits_allocated: int, bits_stored: int
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """The BitsStored bits of each pixel, without what other bits may hold. Source: PS3.5 8.1.1."""
+def _is_inverted(dataset: Dataset, module: ImagePixel) -> bool:
+    """Whether the smallest value is white.
+
+    MONOCHROME1 and the shape INVERSE say the same and go together (PS3.3 C.8.11.3.1.2): inverted once. A file
+    that says only one of the two is inverted too, with the warning `polarity_contradiction`.
+    """
+    return module.photometric_interpretation == "MONOCHROME1" or text(dataset, "PresentationLUTShape") == "INVERSE"
+
+
+def _gray_patterns(
+    dataset: Dataset, transfer_syntax: str, module: ImagePixel, frame_decoder: FrameDecoder | None
+) -> Pixels:
+    syntax = TRANSFER_SYNTAXES[transfer_syntax]
+    low_bit = module.high_bit + 1 - module.bits_stored
+    if syntax.codec is None:
+        words = native_words(raw_bytes(dataset, "PixelData"), module, little_endian=syntax.little_endian)
+        return stored_patterns(words, module, shift=low_bit)
+    words = _decompressed(dataset, transfer_syntax, module, frame_decoder)
+    if syntax.codec == "pydicom":
+        return stored_patterns(words, module, shift=low_bit)  # run lengths hold the words as they stand: PS3.5 G
+    largest = 2**module.bits_stored - 1
+    if not module.signed and words.max() > largest:
+        if syntax.lossless:
+            msg = "the compressed frame holds values above BitsStored; export the film again"
+            raise InvalidImageError(msg)
+        words = words.clip(max=largest)  # an encoder's overshoot at an edge
+    return stored_patterns(words, module, shift=0)
+
+
+def _colour_pixels(
+    dataset: Dataset, transfer_syntax: str, module: ImagePixel, frame_decoder: FrameDecoder | None
+) -> NDArray[np.uint8]:
+    """RGB, uint8 [H, W, 3]."""
+    if TRANSFER_SYNTAXES[transfer_syntax].codec is not None:
+        return _decompressed(dataset, transfer_syntax, module, frame_decoder)
     data = raw_bytes(dataset, "PixelData")
-    size_bytes = pixels * bits_allocated // 8
-    if len(data) < size_bytes:
-        msg = f"PixelData has {len(data)} bytes; Rows and Columns ask for {size_bytes}: the film is truncated"
+    samples = 2 if module.photometric_interpretation == "YBR_FULL_422" else 3
+    check_length(data, module.rows * module.columns * samples)
+    with parsing("DICOM colour pixels"):
+        # 8 bits a sample have no byte order.
+        pixels, _ = get_decoder(ExplicitVRLittleEndian).as_array(data, **module.options)
+    colour: NDArray[np.uint8] = pixels
+    return colour
+
+
+def _decompressed(
+    dataset: Dataset, transfer_syntax: str, module: ImagePixel, frame_decoder: FrameDecoder | None
+) -> NDArray[Any]:
+    if frame_decoder is None:
+        msg = (
+            f"the film is compressed by {name_of(transfer_syntax)} and no frame decoder was given; send it uncompressed"
+        )
+        raise UnsupportedImageError(msg)
+    data = encapsulated_bytes(dataset, "PixelData")
+    pixels = frame_decoder(EncapsulatedFrame(data, transfer_syntax, module))
+    shape = (module.rows, module.columns, module.samples)[: 2 if module.is_gray else 3]
+    if pixels.shape != shape or 8 * pixels.itemsize > module.bits_allocated:
+        msg = "the compressed frame has another size or depth than Rows, Columns and BitsAllocated; export it again"
         raise InvalidImageError(msg)
-    word = np.dtype(_DEPTHS[bits_allocated]).newbyteorder("<" if syntax.little_endian else ">")
-    shift = integer(dataset, "HighBit", default=bits_stored - 1) + 1 - bits_stored
-    if not 0 <= shift <= bits_allocated - bits_stored:
-        msg = "HighBit does not fit BitsStored and BitsAllocated; export the film again"
-        raise InvalidImageError(msg)
-    patterns = np.frombuffer(data, word, pixels)
-    stored: NDArray[np.uint8] | NDArray[np.uint16] = (patterns >> shift) & (2**bits_stored - 1)
-    return stored
+    return pixels
 
 
 def _attribute_warnings(dataset: Dataset) -> tuple[str, ...]:
     body_part = text(dataset, "BodyPartExamined")
+    photometric = text(dataset, "PhotometricInterpretation")
     noticed = {
         "burned_in_annotation": text(dataset, "BurnedInAnnotation") == "YES",
         "not_frontal": text(dataset, "ViewPosition") in _NOT_FRONTAL,
         "body_part_mismatch": bool(body_part) and not any(word in body_part for word in _CHEST_WORDS),
+        "overlay": any(tag in dataset for tag in _OVERLAYS),
+        "polarity_contradiction": _POLARITY_BY_SHAPE.get(text(dataset, "PresentationLUTShape"), photometric)
+        != photometric,
         "for_processing": text(dataset, "PresentationIntentType") == "FOR PROCESSING",
     }
     return tuple(name for name, is_true in noticed.items() if is_true)

@@ -1,6 +1,7 @@
 """What one file may cost, and the boundary around the libraries that read it: bytes from outside are hostile."""
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from schemas.errors import CxrError, ImageTooLargeError, InvalidImageError
 # metadata that they skip; such a warning may quote the file, so none may reach a log.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"(PIL|pydicom)\.")
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it logs what a codec says about a frame
 
 
 @dataclass(frozen=True, slots=True)

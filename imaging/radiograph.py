@@ -24,7 +24,7 @@ class Radiograph:
     """Height of the source film; `pixels` is smaller where a large JPEG was decoded at reduced size."""
     columns: int
     photometric_interpretation: str
-    """Of the source, in DICOM's terms: MONOCHROME1, MONOCHROME2, RGB, PALETTE COLOR, CMYK."""
+    """Of the source, in DICOM's terms: MONOCHROME1, MONOCHROME2, RGB, YBR_FULL_422, PALETTE COLOR, CMYK, …."""
     warnings: tuple[str, ...]
     """What decoding noticed, e.g. `not_frontal`; `imaging.quality` adds what the pixels show."""
 

@@ -33,7 +33,7 @@ class Prediction(Record):
     probabilities: dict[str, Probability] = Field(description="softmax after temperature scaling; sums to 1")
     decision: Decision = Field(
         description="abstain when the conformal set does not hold exactly one class, the label, "
-        "or the film is out of distribution"
+        "the film is out of distribution, or its file says that it is no frontal view"
     )
     prediction_set: tuple[str, ...] = Field(description="classes that the conformal quantiles cannot exclude")
     operating_point: OperatingPoint
@@ -154,6 +154,39 @@ class ModelList(Record):
     """The answer of `GET /models`."""
 
     models: tuple[KnownModel, ...]
+
+
+class TransferSyntaxFacts(Record):
+    """One way in which a DICOM file may be written."""
+
+    name: str = Field(description="what the standard calls it")
+    uid: str
+    lossless: bool = Field(description="whether the syntax itself promises the stored pixel values")
+
+
+class CapabilityLimits(Record):
+    """What one request and one film may cost."""
+
+    max_body_bytes: int = Field(description="largest request body")
+    max_pixels: int = Field(description="largest film, rows times columns")
+    max_batch_items: int = Field(description="films in one request to /predict/batch")
+    max_queue: int = Field(description="films admitted and not yet answered; beyond it 503")
+    deadline_ms: int = Field(description="time for an answer where the caller sends no X-Deadline-Ms")
+    decode_timeout_s: int = Field(description="time to decode one compressed DICOM film")
+
+
+class Capabilities(Record):
+    """The answer of `GET /capabilities`: which films are read."""
+
+    media_types: tuple[str, ...] = Field(description="what a film may be; the content decides, not the declared type")
+    modalities: tuple[str, ...] = Field(description="Modality of a DICOM file that is read; any other is 422")
+    photometric_interpretations: tuple[str, ...] = Field(
+        description="PhotometricInterpretation of a DICOM file that is read; colour becomes its luminance"
+    )
+    transfer_syntaxes: tuple[TransferSyntaxFacts, ...] = Field(
+        description="of DICOM files that are read; any other is 415"
+    )
+    limits: CapabilityLimits
 
 
 class Health(Record):

@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from imaging.child_decoder import ChildDecoder
 from schemas.api import DISCLAIMER
 from schemas.errors import BundleError, CxrError
 from service import problems
@@ -19,7 +20,7 @@ from service.bundles import BundleRegistry, LoadedBundle, load
 from service.engine import EngineOpener, OnnxEngine
 from service.metrics import Metrics
 from service.middleware import ProblemMiddleware, RequestMiddleware
-from service.routes import explain, models, operations, pages, predict
+from service.routes import capabilities, explain, models, operations, pages, predict
 from service.serving import Service, Serving
 from service.settings import Settings
 
@@ -58,13 +59,26 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         max_body_size=settings.max_body_bytes,
     )
     decode_pool = ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode")
-    registry = BundleRegistry(settings.models_dir, settings.model)
-    app.state.service = Service(settings, Metrics(), registry, decode_pool)
+    registry, metrics = BundleRegistry(settings.models_dir, settings.model), Metrics()
+    app.state.service = Service(settings, metrics, registry, decode_pool, _frame_decoder(settings, metrics))
     problems.install(app)
-    for routes in (predict, explain, models, operations, pages):
+    for routes in (predict, explain, models, capabilities, operations, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files())
     return app
+
+
+def _frame_decoder(settings: Settings, metrics: Metrics) -> ChildDecoder:
+    def note(reason: str) -> None:
+        metrics.decode_worker_deaths.inc()
+        log.warning("decode_worker_died", reason=reason)
+
+    return ChildDecoder(
+        workers=settings.decode_workers,
+        memory_bytes=settings.decode_memory_bytes,
+        timeout_s=settings.decode_timeout_s,
+        on_death=note,
+    )
 
 
 @asynccontextmanager
@@ -77,6 +91,7 @@ async def _serve(service: Service, open_engine: EngineOpener) -> AsyncIterator[N
     cv2.setNumThreads(1)  # the pools are the parallelism; OpenCV's own threads would fight them for the cores
     settings = service.settings
     async with AsyncExitStack() as stack:
+        stack.enter_context(service.frame_decoder)  # left last: the threads of the pool wait for its children
         stack.enter_context(service.decode_pool)
         threads = stack.enter_context(ThreadPoolExecutor(settings.concurrent_runs, thread_name_prefix="engine"))
         loaded = await asyncio.get_running_loop().run_in_executor(threads, _load, service, open_engine)

@@ -1,5 +1,6 @@
 """From the network's outputs to what is said about a film: label, decision, and how sure it is."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -17,7 +18,7 @@ from service.selftest import read_arrays
 BANDS: Final[tuple[tuple[float, ConfidenceBand], ...]] = ((0.9, "high"), (0.7, "medium"), (0.0, "low"))
 """Lowest calibrated probability of the label for each band; an abstention is always low."""
 
-Advice = Literal["positive", "negative", "unclear", "unfamiliar"]
+Advice = Literal["positive", "negative", "unclear", "unfamiliar", "not_frontal"]
 
 RECOMMENDATIONS: Final[dict[Advice, str]] = {
     "positive": "{label} reached its operating point. A radiologist has to confirm or refute it on the film.",
@@ -27,6 +28,8 @@ RECOMMENDATIONS: Final[dict[Advice, str]] = {
     "Have the film read by a radiologist.",
     "unfamiliar": "No answer: the film differs from those that the network was trained on. "
     "Check that it is a frontal chest film, and have it read by a radiologist.",
+    "not_frontal": "No answer: by its own file this is no frontal film, and the network was trained on nothing else. "
+    "Have the film read by a radiologist.",
 }
 
 
@@ -64,13 +67,16 @@ def load_statistics(bundle: Bundle) -> Statistics | None:
     return Statistics(center, projection, class_means)
 
 
-def decide(manifest: BundleManifest, statistics: Statistics | None, outputs: Outputs) -> Prediction:
+def decide(
+    manifest: BundleManifest, statistics: Statistics | None, outputs: Outputs, warnings: Collection[str] = ()
+) -> Prediction:
     """Word what the network computed about one film.
 
     Args:
         manifest: classes, thresholds, quantiles and cut-offs.
         statistics: None: not checked against the training films.
         outputs: of one film, N = 1.
+        warnings: what decoding noticed; `not_frontal` leaves no answer.
 
     Raises:
         InferenceError: a probability is not a number.
@@ -85,7 +91,10 @@ def decide(manifest: BundleManifest, statistics: Statistics | None, outputs: Out
     quantiles = calibration.conformal.quantiles
     prediction_set = tuple(name for name in manifest.classes if 1 - probabilities[name] <= quantiles[name])
     score, in_distribution = _familiarity(manifest, statistics, outputs, label)
-    advice = _advise(label, manifest.negative_class, prediction_set, in_distribution=in_distribution)
+    if "not_frontal" in warnings:
+        advice: Advice = "not_frontal"
+    else:
+        advice = _advise(label, manifest.negative_class, prediction_set, in_distribution=in_distribution)
     decision: Decision = advice if advice in ("positive", "negative") else "abstain"
     return Prediction(
         label=label,

@@ -54,6 +54,11 @@ class Metrics:
             "cxr_shed", "Requests refused or given up for lack of time.", ("reason",), registry=registry
         )
         self.cancelled = Counter("cxr_cancelled", "Requests whose caller left before the answer.", registry=registry)
+        self.decode_worker_deaths = Counter(
+            "cxr_decode_worker_deaths",
+            "Processes for compressed films that crashed, took too long or were lost, and were replaced.",
+            registry=registry,
+        )
         self.input_rejects = Counter(
             "cxr_input_rejects", "Films refused, by problem code.", ("reason",), registry=registry
         )

@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import Request
 from numpy.typing import NDArray
 
+from imaging.codecs import FrameDecoder
 from imaging.decode import DecodeLimits, decode
 from imaging.preprocess import prepare
 from imaging.quality import InputStatistics, input_statistics, input_warnings
@@ -95,7 +96,7 @@ async def read_film(
     """
     film = await _prepare_in_pool(service, serving.loaded.bundle.manifest.preprocess, upload)
     answer = await serving.batcher.submit(film.image, target=target, priority=priority)
-    prediction = decide(serving.loaded.bundle.manifest, serving.loaded.statistics, answer.outputs)
+    prediction = decide(serving.loaded.bundle.manifest, serving.loaded.statistics, answer.outputs, film.warnings)
     _count(service.metrics, film, answer, prediction)
     return Reading(film, answer, prediction)
 
@@ -104,15 +105,21 @@ async def _prepare_in_pool(service: Service, spec: PreprocessSpec, upload: Uploa
     limits = DecodeLimits(max_pixels=service.settings.max_pixels)
     loop = asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(service.decode_pool, _prepare, upload, limits, spec)
+        return await loop.run_in_executor(service.decode_pool, _prepare, upload, limits, spec, service.frame_decoder)
     except CxrError as error:
         service.metrics.input_rejects.labels(error.code).inc()
         raise
 
 
-def _prepare(upload: Upload, limits: DecodeLimits, spec: PreprocessSpec) -> PreparedFilm:
+def _prepare(upload: Upload, limits: DecodeLimits, spec: PreprocessSpec, frame_decoder: FrameDecoder) -> PreparedFilm:
     start = time.perf_counter()
-    radiograph = decode(upload.data, declared_type=upload.declared_type, limits=limits, min_side=spec.size)
+    radiograph = decode(
+        upload.data,
+        declared_type=upload.declared_type,
+        limits=limits,
+        min_side=spec.size,
+        frame_decoder=frame_decoder,
+    )
     decoded = time.perf_counter()
     image = prepare(radiograph, spec)
     warnings = (*radiograph.warnings, *input_warnings(radiograph))

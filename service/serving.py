@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from imaging.child_decoder import ChildDecoder
 from schemas.errors import CxrError, NotReadyError
 from service.batcher import Batcher
 from service.bundles import BundleAddress, BundleRegistry, LoadedBundle
@@ -35,6 +36,7 @@ class Service:
     metrics: Metrics
     registry: BundleRegistry
     decode_pool: Executor
+    frame_decoder: ChildDecoder
     serving: Serving | None = None
     failure: CxrError | None = None
 

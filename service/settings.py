@@ -52,7 +52,15 @@ class Settings(BaseSettings):
     max_body_bytes: Positive = Field(default=64 * 1024 * 1024, description="largest request body")
     max_pixels: Positive = Field(default=40_000_000, description="largest film, rows times columns")
     decode_workers: Positive = Field(
-        default_factory=usable_cores, description="threads that decode films; default: the cores"
+        default_factory=usable_cores,
+        description="films decoded at the same time, each by a thread, and where it is compressed by a child process; "
+        "default: the cores",
+    )
+    decode_memory_bytes: Annotated[int, Field(ge=512 * 1024 * 1024)] = Field(
+        default=2 * 1024**3, description="address space of a process that decodes compressed films"
+    )
+    decode_timeout_s: Positive = Field(
+        default=20, description="time to decode one compressed film; then its process ends"
     )
     deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = Field(
         default=30_000, description="time for an answer where the caller sends no X-Deadline-Ms"

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ import PIL
 from numpy.typing import NDArray
 
 import imaging
+from imaging.child_decoder import ChildDecoder
 from imaging.decode import decode
 from imaging.preprocess import prepare
 from schemas.errors import TrainingDataError
@@ -59,7 +61,8 @@ def prepared_films(
 
 def _key(films: Iterable[Film], spec: PreprocessSpec) -> str:
     digest = hashlib.sha256()
-    for part in (spec.model_dump_json(), cv2.__version__, PIL.__version__, *(film.sha256 for film in films)):
+    decoders = (cv2.__version__, PIL.__version__, *map(version, ("pydicom", "python-gdcm", "pylibjpeg-openjpeg")))
+    for part in (spec.model_dump_json(), *decoders, *(film.sha256 for film in films)):
         digest.update(f"{part}\n".encode())
     for source in sorted(Path(path) for folder in imaging.__path__ for path in Path(folder).glob("*.py")):
         digest.update(source.read_bytes())
@@ -67,13 +70,15 @@ def _key(films: Iterable[Film], spec: PreprocessSpec) -> str:
 
 
 def _prepared(films: Sequence[Film], spec: PreprocessSpec, progress: Progress | None) -> Iterator[NDArray[np.float32]]:
-    def read(path: Path) -> NDArray[np.float32]:
-        # The service decodes with the same `min_side`: a large JPEG at reduced size has other pixels.
-        return prepare(decode(path.read_bytes(), min_side=spec.size), spec)
+    with ChildDecoder(workers=os.cpu_count() or 1) as frame_decoder:
 
-    paths = [film.path for film in films]
-    root = Path(os.path.commonpath([path.parent for path in paths]))
-    return read_files(paths, read, root=root, progress=progress)
+        def read(path: Path) -> NDArray[np.float32]:
+            # The service decodes with the same `min_side`: a large JPEG at reduced size has other pixels.
+            return prepare(decode(path.read_bytes(), min_side=spec.size, frame_decoder=frame_decoder), spec)
+
+        paths = [film.path for film in films]
+        root = Path(os.path.commonpath([path.parent for path in paths]))
+        yield from read_files(paths, read, root=root, progress=progress)
 
 
 def _check_space(folder: Path, size_bytes: int) -> None:

@@ -57,6 +57,15 @@ def test_a_film_far_from_the_training_films_is_not_answered_however_sure_the_net
     assert prediction.out_of_distribution_score > 3
 
 
+@pytest.mark.parametrize("pneumonia", [0.02, 0.5, 0.97])
+def test_a_film_that_is_not_frontal_is_not_answered_however_sure_the_network_is(bundle, pneumonia):
+    prediction = decide(bundle.manifest, load_statistics(bundle), familiar(pneumonia), ("overlay", "not_frontal"))
+
+    assert (prediction.decision, prediction.confidence_band) == ("abstain", "low")
+    assert "no frontal film" in prediction.recommendation
+    assert decide(bundle.manifest, None, familiar(0.97), ("overlay",)).decision == "positive"
+
+
 def test_the_distance_is_measured_to_the_class_of_the_label(bundle):
     statistics = load_statistics(bundle)
 

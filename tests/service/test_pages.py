@@ -58,6 +58,7 @@ async def test_every_operation_documents_its_body_its_success_and_its_problems(c
         "/models",
         "/models/current",
         "/models/{name}/{version}",
+        "/capabilities",
         "/livez",
         "/readyz",
         "/metrics",

@@ -8,11 +8,13 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from imaging.phantom import phantom
 from tests.films import encode
+from tests.imaging.compressed import compressed_film, encapsulated_film, killers
 from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
 from tests.service.server import ROOT, Server
@@ -105,6 +107,43 @@ def test_parallel_callers_get_the_answers_that_they_get_alone(server):
         together = list(callers.map(ask, films))
 
     assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_film_that_aborts_its_decoder_leaves_the_server_alive(server):
+    pixels = phantom(64, 48, seed=2)
+    good = compressed_film(pixels, "1.2.840.10008.1.2.4.70")
+    for _, syntax, fragments in killers(pixels):
+        bad = server.client.post("/predict", content=encapsulated_film(fragments, syntax, pixels))
+
+        assert (bad.status_code, bad.json()["code"]) == (422, "invalid_image")
+        assert server.client.post("/predict", content=good).status_code == 200
+    assert "cxr_decode_worker_deaths_total 3.0" in server.client.get("/metrics").text
+
+
+def test_a_decoding_process_that_is_killed_costs_the_server_no_later_film(start, tiny_models):
+    server = start(tiny_models, decode_workers=1)
+    good = compressed_film(phantom(64, 48, seed=2), "1.2.840.10008.1.2.4.70")
+    assert server.client.post("/predict", content=good).status_code == 200
+    children = descendants(server.process.pid)
+    for child in children:  # the fork server and its child
+        os.kill(child, signal.SIGKILL)
+
+    assert len(children) == 2
+    assert server.client.post("/predict", content=good).status_code == 200
+    assert "cxr_decode_worker_deaths_total 1.0" in server.client.get("/metrics").text
+    assert server.terminate() == 0
+
+
+def descendants(process):
+    listed = Path(f"/proc/{process}/task").glob("*/children")
+    children = [int(child) for path in listed for child in path.read_text().split()]
+    names = {child: Path(f"/proc/{child}/cmdline").read_text() for child in children}
+    ours = [child for child in children if "forkserver" in names[child]]
+    return [found for child in ours for found in (*descendants_of_fork_server(child), child)]
+
+
+def descendants_of_fork_server(process):
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def test_a_caller_who_leaves_is_counted_and_harms_nobody(server):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydicom.uid import JPEGLSLossless
 
 from imaging.decode import decode
 from imaging.phantom import phantom
@@ -12,6 +13,8 @@ from imaging.preprocess import prepare
 from schemas.errors import TrainingDataError
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 from tests.films import encode
+from tests.imaging.compressed import compressed_film
+from tests.imaging.files import dicom_bytes, dicom_dataset
 from trainer.cache import prepared_films
 from trainer.films import index_folder
 
@@ -40,6 +43,20 @@ def test_a_large_jpeg_is_decoded_at_the_size_at_which_the_service_decodes_it(tmp
 
     assert np.array_equal(prepared[0], prepare(decode(data, min_side=32), SPEC))
     assert not np.array_equal(prepared[0], prepare(decode(data), SPEC))
+
+
+def test_a_compressed_dicom_film_is_trained_on_as_the_same_film_uncompressed(tmp_path):
+    film = phantom(64, 48, seed=3)
+    for label, data in (
+        ("A", compressed_film(film, JPEGLSLossless)),
+        ("B", dicom_bytes(dicom_dataset(film))),
+    ):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "film.dcm").write_bytes(data)
+
+    compressed, plain = prepared_films(index_folder(tmp_path).films, SPEC, tmp_path / "cache")
+
+    assert np.array_equal(compressed, plain)
 
 
 def test_the_second_time_no_film_is_read(tmp_path, kermany_like):
