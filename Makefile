@@ -54,7 +54,7 @@ reference: .venv-dev/ready  ## write docs/reference.md from the code
 lock: .venv-dev/ready  ## pin every dependency with its hashes again, after a change of pyproject.toml
 	$(DEV) -m uv pip compile $(LOCK) --extra cpu -o requirements/cpu.txt
 	$(DEV) -m uv pip compile $(LOCK) --extra gpu -o requirements/gpu.txt
-	$(DEV) -m uv pip compile $(LOCK) --extra cpu --extra train --extra dev -o requirements/dev.txt
+	$(DEV) -m uv pip compile $(LOCK) --extra cpu --extra train --extra mlflow --extra dev -o requirements/dev.txt
 	$(DEV) -m uv pip compile $(LOCK) --extra cpu --extra train -c requirements/dev.txt -o requirements/train.txt
 
 LOCK := pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate \

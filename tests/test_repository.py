@@ -37,7 +37,7 @@ def test_the_lock_of_the_service_holds_no_torch(extra):
 def test_each_declared_dependency_is_locked():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    declared = {"cpu": ["cpu"], "gpu": ["gpu"], "train": ["cpu", "train"], "dev": ["cpu", "train", "dev"]}
+    declared = {"cpu": ["cpu"], "gpu": ["gpu"], "train": ["cpu", "train"], "dev": ["cpu", "train", "mlflow", "dev"]}
     for lock in LOCKS:
         wanted = project["dependencies"] + [name for extra in declared[lock.stem] for name in extras[extra]]
         names = {re.match(r"[A-Za-z0-9._-]+", line).group().lower() for line in wanted}
