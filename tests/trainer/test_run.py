@@ -13,7 +13,7 @@ from rich.progress import Progress
 from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError
 from trainer.config import RunConfig, make_config
 from trainer.data import DATA, SPLIT, films_of, read_data, split_data
-from trainer.films import index_folder
+from trainer.films import index_films
 from trainer.leaderboard import LEADERBOARD, Leaderboard, read_leaderboard, write_leaderboard
 from trainer.run import train
 from trainer.testset import OPENED, open_test_set
@@ -114,7 +114,7 @@ def test_a_trial_records_where_it_comes_from(finished, kermany_like):
 
     assert provenance.command == COMMAND
     assert provenance.data == str(kermany_like)
-    assert provenance.data_sha256 == data.data_sha256 == index_folder(kermany_like).data_sha256
+    assert provenance.data_sha256 == data.data_sha256 == index_films(kermany_like).data_sha256
     assert provenance.split_sha256 == data.split_sha256
     assert provenance.pretrained_weights == "none"
     assert provenance.parameters == 471_139

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import TrainingConfigError, TrainingDataError
 from tests.films import write_kermany
-from trainer.films import Film, FilmIndex, index_folder
+from trainer.films import Film, FilmIndex, index_films
 from trainer.split import close_leaks, find_leaks, grouped_split, read_split
 
 ROOT = Path("films")
@@ -153,7 +153,7 @@ def test_a_patient_in_two_given_splits_stops_the_run_even_when_copies_are_droppe
     shutil.copy(root / "train/PNEUMONIA/person2_bacteria_0.jpeg", root / "test/PNEUMONIA/person2_bacteria_8.jpeg")
     leaked = root / "test/PNEUMONIA/person1001_virus_0.jpeg"
     leaked.rename(leaked.with_name("person1_virus_9.jpeg"))
-    films = index_folder(root)
+    films = index_films(root)
 
     assert [leak.kind for leak in find_leaks(films.films)] == ["copy", "patient", "patient"]
     with pytest.raises(
@@ -167,7 +167,7 @@ def test_a_patient_in_two_given_splits_stops_the_run_even_when_copies_are_droppe
 def test_an_exact_copy_under_another_patients_name_stops_the_run_or_is_dropped(tmp_path):
     root = write_kermany(tmp_path, patients=2, side=32)
     shutil.copy(root / "test/NORMAL/IM-1001-0000.jpeg", root / "train/NORMAL/IM-0077-0001.jpeg")
-    films = index_folder(root)
+    films = index_films(root)
 
     with pytest.raises(TrainingDataError, match=r"1 leaks .*--on-duplicates drop"):
         close_leaks(films)
@@ -225,7 +225,7 @@ def test_repeats_within_train_do_not_stop_a_run_and_end_on_one_side():
 
 @pytest.mark.real_data
 def test_the_real_set_leaks_nothing_between_its_official_splits(real_films):
-    films = index_folder(real_films / "kermany224")
+    films = index_films(real_films / "kermany224")
 
     assert close_leaks(films) == films
     assert len(films.films) - len(close_leaks(films, "drop").films) == 26
@@ -233,7 +233,7 @@ def test_the_real_set_leaks_nothing_between_its_official_splits(real_films):
 
 @pytest.mark.real_data
 def test_the_real_set_splits_by_patient_without_leaks(real_films):
-    split = grouped_split(close_leaks(index_folder(real_films / "kermany224")), val_fraction=0.15, seed=0)
+    split = grouped_split(close_leaks(index_films(real_films / "kermany224")), val_fraction=0.15, seed=0)
     sides = [{one.patient for one in split.of(name)} for name in ("train", "val")]
     held = Counter(one.label for one in split.of("val"))
 
