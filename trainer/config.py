@@ -85,7 +85,7 @@ class RunConfig(Record):
         if self.augment not in RECIPES:
             msg = f"augment={self.augment!r} is no recipe; known: {', '.join(RECIPES)}"
             raise ValueError(msg)
-        for names, what in ((self.archs, "archs"), (self.seeds, "seeds")):
+        for names, what in ((self.archs, "archs"), (self.seeds, "seeds"), (self.label_names, "label_names")):
             if len(set(names)) != len(names):
                 msg = f"{what} repeats an entry: {names}; name each once"
                 raise ValueError(msg)

@@ -25,6 +25,8 @@ def mark_copies(
 ) -> FilmIndex:
     """Decode every film once, small, and let each copy in another encoding name the first film of its picture.
 
+    Films of test come first, then those of val: they stay where copies are dropped.
+
     Args:
         index: films as their source gives them.
         cache: where the thumbnails are kept, 2.3 kB a film.
@@ -43,7 +45,7 @@ def mark_copies(
     refuse_masks(films, small, index.root)
     first = list(range(len(films)))  # of each film's picture; a pair joins two pictures
     for one, other in near_duplicates(small, threshold):
-        low, high = sorted((_root(first, one), _root(first, other)))
+        low, high = sorted((_root(first, one), _root(first, other)), key=lambda number: (_place(films[number]), number))
         first[high] = low
     originals = [films[_root(first, number)] for number in range(len(films))]
     marked = tuple(
@@ -87,6 +89,10 @@ def _unit_ranks(values: NDArray[np.float32]) -> NDArray[np.float32]:
         centred = middle - middle.mean()
         ranks[row] = centred / max(float(np.linalg.norm(centred)), 1.0)
     return ranks
+
+
+def _place(film: Film) -> int:
+    return ("test", "val", "train", None).index(film.split)
 
 
 def _root(first: list[int], number: int) -> int:

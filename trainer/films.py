@@ -149,7 +149,7 @@ def read_files(
         lines = [f"{path.relative_to(root).as_posix()}: {reason}" for path, reason in failures.items()]
         msg = (
             f"{len(failures)} of {len(paths)} files cannot be read as films; mend or remove them, or leave them out "
-            "by --set skip_unreadable=true:" + listing(lines)
+            "with --skip-unreadable:" + listing(lines)
         )
         raise TrainingDataError(msg, unreadable=failures)
 

@@ -16,7 +16,7 @@ from tests.films import encode
 from tests.imaging.compressed import compressed_film
 from tests.imaging.files import dicom_bytes, dicom_dataset
 from trainer.cache import prepared_films
-from trainer.films import index_films
+from trainer.sources import index_films
 
 SPEC = PreprocessSpec(size=32)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from schemas.errors import TrainingDataError
+from schemas.errors import TrainingConfigError, TrainingDataError
 from trainer.films import FilmIndex, Progress
 from trainer.sources.folders import folder_source
 from trainer.sources.kermany import three_classes
@@ -42,9 +42,12 @@ def index_films(  # noqa: PLR0913 - one argument for each field of the config
 
     Raises:
         TrainingDataError: nothing at the path that can be trained on; it says what is wrong and what would help.
-        TrainingConfigError: too few label names.
+        TrainingConfigError: too few label names, or names for data that has its own.
     """
     source = _find(data, cache, label_names)
+    if len(source.classes) < 2:  # noqa: PLR2004 - a classifier tells at least two classes apart
+        msg = f"{data} has {len(source.classes)} classes ({', '.join(source.classes) or 'none'}); training needs at least two"
+        raise TrainingDataError(msg)
     if classes == "kermany3":
         source = three_classes(source)
     if masks == "lungs":
@@ -55,6 +58,9 @@ def index_films(  # noqa: PLR0913 - one argument for each field of the config
 
 
 def _find(data: Path, cache: Path, label_names: Sequence[str]) -> Source:
+    if label_names and data.suffix != ".npz":
+        msg = f"label_names names the labels of a .npz; {data} names its classes itself: leave label_names out"
+        raise TrainingConfigError(msg)
     if data.is_dir():
         return folder_source(data)
     if data.is_file() and data.suffix == ".npz":

@@ -54,10 +54,6 @@ def _common_classes(layout: dict[SplitName | None, Path]) -> tuple[str, ...]:
                 "every split needs a folder of the same name for every class"
             )
             raise TrainingDataError(msg)
-    if len(classes) < 2:  # noqa: PLR2004 - a classifier tells at least two classes apart
-        place = next(iter(layout.values()))
-        msg = f"{place} has {len(classes)} class folders ({', '.join(classes) or 'none'}); training needs at least two"
-        raise TrainingDataError(msg)
     return tuple(classes)
 
 

@@ -3,10 +3,11 @@
 Source: Yang et al., Scientific Data 10 (2023) 41.
 """
 
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,57 +33,64 @@ def npz_source(archive: Path, cache: Path, label_names: Sequence[str] = ()) -> S
         TrainingDataError: another kind of archive, several labels a film, or no space left.
         TrainingConfigError: too few names.
     """
-    arrays = _open(archive)
-    given = [split for split in SPLITS if f"{split}_images" in arrays]
-    if "train" not in given or any(f"{split}_labels" not in arrays for split in given):
-        msg = f"{archive} holds {', '.join(arrays) or 'nothing'}; it needs train_images and train_labels, and the same for val and test"
+    names = _names(archive)
+    given = [split for split in SPLITS if f"{split}_images" in names]
+    if "train" not in given or any(f"{split}_labels" not in names for split in given):
+        msg = (
+            f"{archive} holds {', '.join(names) or 'nothing'}; it needs train_images and train_labels, and the same for "
+            "val and test"
+        )
         raise TrainingDataError(msg)
-    labels = {split: _labels(arrays[f"{split}_labels"], archive) for split in given}
+    labels = {split: _labels(archive, split) for split in given}
     largest = max(int(values.max()) for values in labels.values())
     if label_names and len(label_names) <= largest:
         msg = f"label_names has {len(label_names)} names, and {archive} has the label {largest}; name the labels from 0 on"
         raise TrainingConfigError(msg)
-    names = [(split, f"{split}/{number:06d}.png") for split in given for number in range(len(labels[split]))]
+    places = [(split, f"{split}/{number:06d}.png") for split in given for number in range(len(labels[split]))]
     root = cache / f"npz-{sha256_of(archive)[:16]}"
-    unpack(root, [name for _, name in names], lambda: _images(arrays, labels, archive))
+    unpack(root, [name for _, name in places], lambda: _images(archive, labels))
     indices = np.concatenate([labels[split] for split in given]).tolist()
     words = [label_names[index] if label_names else str(index) for index in indices]
-    films = tuple(FoundFilm(root / name, word, split) for (split, name), word in zip(names, words, strict=True))
+    films = tuple(FoundFilm(root / name, word, split) for (split, name), word in zip(places, words, strict=True))
     order = sorted(set(indices))
     classes = tuple(label_names[index] if label_names else str(index) for index in order)
     return Source(root, films, classes, (f"unpacked from {archive.name}",))
 
 
-def _open(archive: Path) -> Mapping[str, NDArray[Any]]:
-    """The arrays by name, each read when it is asked for."""
-    try:
-        arrays = np.load(archive, allow_pickle=False)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        msg = f"{archive} is not an archive of arrays ({error}); download it again"
-        raise TrainingDataError(msg) from error
-    if isinstance(arrays, np.ndarray):
-        msg = f"{archive} is a single array; it needs train_images and train_labels, and the same for val and test"
+def _names(archive: Path) -> list[str]:
+    if not is_zipfile(archive):
+        msg = f"{archive} is not an archive of arrays, or only part of one; download it again"
         raise TrainingDataError(msg)
-    found: Mapping[str, NDArray[Any]] = arrays
-    return found
+    with np.load(archive, allow_pickle=False) as arrays:
+        return list(arrays.files)
 
 
-def _labels(values: NDArray[Any], archive: Path) -> NDArray[np.int64]:
-    single = values.reshape(len(values)) if values.size == len(values) else values
-    if not len(values) or single.ndim != 1 or not np.issubdtype(values.dtype, np.integer) or values.min() < 0:
+def _array(archive: Path, name: str) -> NDArray[Any]:
+    """One array; archives are large, so one at a time."""
+    try:
+        with np.load(archive, allow_pickle=False) as arrays:
+            array: NDArray[Any] = arrays[name]
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+        msg = f"{name} of {archive} cannot be read ({error}); download it again"
+        raise TrainingDataError(msg) from error
+    return array
+
+
+def _labels(archive: Path, split: SplitName) -> NDArray[np.int64]:
+    values = _array(archive, f"{split}_labels")
+    single = values.reshape(len(values)) if values.ndim and values.size == len(values) else values
+    if not values.size or single.ndim != 1 or not np.issubdtype(values.dtype, np.integer) or values.min() < 0:
         msg = (
-            f"{archive} has labels {values.dtype} {list(values.shape)}; one whole number from 0 a film is needed: "
-            "several findings on one film cannot be trained"
+            f"{archive} has {split}_labels {values.dtype} {list(values.shape)}; one whole number from 0 a film is "
+            "needed: several findings on one film cannot be trained"
         )
         raise TrainingDataError(msg)
     return single.astype(np.int64)
 
 
-def _images(
-    arrays: Mapping[str, NDArray[Any]], labels: Mapping[SplitName, NDArray[np.int64]], archive: Path
-) -> Iterator[NDArray[Any]]:
+def _images(archive: Path, labels: Mapping[SplitName, NDArray[np.int64]]) -> Iterator[NDArray[Any]]:
     for split, values in labels.items():
-        images = arrays[f"{split}_images"]
+        images = _array(archive, f"{split}_images")
         gray, colour = images.ndim == _GRAY, images.ndim == _COLOUR and images.shape[-1] == 3  # noqa: PLR2004 - RGB
         if images.dtype != np.uint8 or not (gray or colour) or len(images) != len(values):
             msg = (

@@ -45,9 +45,11 @@ def read_source(source: Source, *, skip_unreadable: bool, progress: Progress | N
     named = sum(content.patient_id is not None for content in read)
     if named:
         notes.append(f"{named} films name their patient by a DICOM PatientID, which is not kept")
-    index = FilmIndex(source.root, films, source.classes, tuple(notes), (*source.dropped, *unreadable))
+    index = _without_small_val(
+        FilmIndex(source.root, films, source.classes, tuple(notes), (*source.dropped, *unreadable))
+    )
     check_classes(index.films, index.classes, index.counts)
-    return _without_small_val(index)
+    return index
 
 
 def _content(path: Path) -> _Content:
