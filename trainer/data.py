@@ -44,7 +44,7 @@ def split_data(config: RunConfig, run: Path) -> DataRecord:
     """Index the films, stop at a leak, split by patient, and write split.csv and data.json.
 
     Raises:
-        TrainingDataError: films that cannot be trained on, or not those that the run was started with.
+        TrainingDataError: films that cannot be trained on, or not those that the run was started with, or no space.
     """
     index = close_leaks(_index(config), config.on_duplicates)
     split = grouped_split(
@@ -69,8 +69,12 @@ def split_data(config: RunConfig, run: Path) -> DataRecord:
             msg = f"the films of {config.data} are not those that {run} was started with; give another --out"
             raise TrainingDataError(msg)
         return before
-    split.write(run / SPLIT)
-    write_atomically(run / DATA, record.model_dump_json(indent=2).encode())
+    try:
+        split.write(run / SPLIT)
+        write_atomically(run / DATA, record.model_dump_json(indent=2).encode())
+    except OSError as error:
+        msg = f"{run} cannot hold the record of the films ({error.strerror}); free some space or give another --out"
+        raise TrainingDataError(msg) from error
     return record
 
 

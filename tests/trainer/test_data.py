@@ -1,6 +1,7 @@
 """Before anything is trained the films of a run are indexed, checked and written down, and nobody's id with them."""
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
@@ -152,6 +153,21 @@ def test_unreadable_films_are_recorded_where_they_may_be_skipped(films, run, tmp
         torn.relative_to(films).as_posix(),
     ]
     assert data.notes == ("skipped 1 unreadable films", "skipped 1 films that cannot be decoded")
+
+
+def test_a_disk_without_space_for_the_records_is_named(films, run, tmp_path):
+    settings = config(films, tmp_path / "cache")
+    split_data(settings, run)  # fills the cache
+    other = tmp_path / "other"
+    other.mkdir()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(TrainingDataError, match=r"other cannot hold the record of the films \(File too large\)"):
+            split_data(settings, other)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_run_on_an_archive_trains_and_opens_its_test_set(tmp_path):

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from imaging.child_decoder import ChildDecoder
 from imaging.codecs import decode_frame
 from imaging.decode import decode
+from schemas.bundle import sha256_of
 from schemas.errors import TrainingDataError
 from trainer.films import Film, Progress, listing, read_files, read_or_skip
+from trainer.sources.reading import read_content
 from trainer.sources.source import FoundFilm, Source
 from trainer.sources.unpacked import unpack
 
@@ -43,21 +45,14 @@ def lungs_only(source: Source, cache: Path, *, skip_unreadable: bool, progress: 
             "for every film:" + listing(bare)
         )
         raise TrainingDataError(msg)
-    masks = {film.path: film.mask for film in source.films if film.mask is not None}
-
-    def unpacked(films: Sequence[FoundFilm]) -> tuple[Path, list[str]]:
-        names = [f"{film.path.relative_to(source.root).as_posix()}.png" for film in films]
-        paths = [film.path for film in films]
-        digests = read_files(paths, lambda path: _digest(path, masks[path]), root=source.root, progress=progress)
-        key = hashlib.sha256("".join(map("{}\n{}\n".format, names, digests)).encode()).hexdigest()
-        folder = cache / f"lungs-{key[:16]}"
-        unpack(folder, names, lambda: _lungs(paths, masks, source.root))
-        return folder, names
-
-    films, (root, names), dropped = read_or_skip(source.films, unpacked, root=source.root, skip=skip_unreadable)
+    _, (root, films), dropped = read_or_skip(
+        source.films,
+        lambda films: _cut(films, source.root, cache, progress),
+        root=source.root,
+        skip=skip_unreadable,
+    )
     note = "everything outside the masks of the lungs is black: the network knows no whole films"
-    kept = tuple(replace(film, path=root / name, mask=None) for film, name in zip(films, names, strict=True))
-    return replace(source, root=root, films=kept, notes=(*source.notes, note), dropped=(*source.dropped, *dropped))
+    return replace(source, root=root, films=films, notes=(*source.notes, note), dropped=(*source.dropped, *dropped))
 
 
 def refuse_masks(films: Sequence[Film], thumbnails: NDArray[np.float32], root: Path) -> None:
@@ -84,8 +79,30 @@ def refuse_masks(films: Sequence[Film], thumbnails: NDArray[np.float32], root: P
         raise TrainingDataError(msg)
 
 
-def _digest(film: Path, mask: Path) -> bytes:
-    return hashlib.sha256(film.read_bytes()).digest() + hashlib.sha256(mask.read_bytes()).digest()
+def _cut(
+    films: Sequence[FoundFilm], root: Path, cache: Path, progress: Progress | None
+) -> tuple[Path, tuple[FoundFilm, ...]]:
+    """The folder of the lungs, and each film there."""
+    names = [f"{film.path.relative_to(root).as_posix()}.png" for film in films]
+    paths = [film.path for film in films]
+    masks = {film.path: film.mask for film in films if film.mask is not None}
+    contents = list(read_files(paths, read_content, root=root, progress=progress))
+    digests = read_files(paths, lambda path: sha256_of(masks[path]), root=root)
+    parts = zip(names, contents, digests, strict=True)
+    key = "".join(f"{name}\n{content.sha256}\n{mask}\n" for name, content, mask in parts)
+    folder = cache / f"lungs-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    unpack(folder, names, lambda: _lungs(paths, masks, root))
+    # The PNG files say nothing about patients, so what the films say is kept with them.
+    return folder, tuple(
+        replace(
+            film,
+            path=folder / name,
+            mask=None,
+            patient=film.patient or content.patient_id,
+            attributes={**content.attributes, **film.attributes},
+        )
+        for film, name, content in zip(films, names, contents, strict=True)
+    )
 
 
 def _lungs(films: Sequence[Path], masks: Mapping[Path, Path], root: Path) -> Iterator[NDArray[Any]]:

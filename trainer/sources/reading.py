@@ -12,12 +12,12 @@ from trainer.sources.source import FoundFilm, Source
 
 
 @dataclass(frozen=True, slots=True)
-class _Content:
+class Content:
     """What a file says by itself."""
 
     sha256: str
-    patient_id: str | None = None
-    attributes: Mapping[str, str] | None = None
+    patient_id: str | None
+    attributes: Mapping[str, str]
 
 
 def read_source(source: Source, *, skip_unreadable: bool, progress: Progress | None = None) -> FilmIndex:
@@ -34,8 +34,8 @@ def read_source(source: Source, *, skip_unreadable: bool, progress: Progress | N
         TrainingDataError: files that are not films, without `skip_unreadable`; a class without a film in a split.
     """
 
-    def contents(films: Sequence[FoundFilm]) -> list[_Content]:
-        return list(read_files([film.path for film in films], _content, root=source.root, progress=progress))
+    def contents(films: Sequence[FoundFilm]) -> list[Content]:
+        return list(read_files([film.path for film in films], read_content, root=source.root, progress=progress))
 
     found, read, unreadable = read_or_skip(source.films, contents, root=source.root, skip=skip_unreadable)
     films = _films(found, read, source.root)
@@ -52,16 +52,21 @@ def read_source(source: Source, *, skip_unreadable: bool, progress: Progress | N
     return index
 
 
-def _content(path: Path) -> _Content:
+def read_content(path: Path) -> Content:
+    """Read a file once.
+
+    Raises:
+        CxrError: it is neither JPEG nor PNG nor DICOM.
+    """
     data = path.read_bytes()
-    patient_id, attributes = patient_of(data) if sniff(data) == "dicom" else (None, None)
-    return _Content(hashlib.sha256(data).hexdigest(), patient_id, attributes)
+    patient_id, attributes = patient_of(data) if sniff(data) == "dicom" else (None, {})
+    return Content(hashlib.sha256(data).hexdigest(), patient_id, attributes)
 
 
-def _films(found: Sequence[FoundFilm], read: Sequence[_Content], root: Path) -> tuple[Film, ...]:
+def _films(found: Sequence[FoundFilm], read: Sequence[Content], root: Path) -> tuple[Film, ...]:
     first: dict[tuple[str, str], str] = {}
 
-    def patient(film: FoundFilm, content: _Content) -> str:
+    def patient(film: FoundFilm, content: Content) -> str:
         name = film.path.relative_to(root).as_posix()
         if film.patient is not None:
             return first.setdefault(("source", film.patient), name)
@@ -77,7 +82,7 @@ def _films(found: Sequence[FoundFilm], read: Sequence[_Content], root: Path) -> 
             patient(film, content),
             film.split,
             content.sha256,
-            {**(content.attributes or {}), **film.attributes},
+            {**content.attributes, **film.attributes},
         )
         for film, content in zip(found, read, strict=True)
     )

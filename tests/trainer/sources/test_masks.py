@@ -67,6 +67,17 @@ def test_a_deep_film_keeps_its_depth(radiography, tmp_path):
     assert np.array_equal(cut.pixels, np.where(inside, deep * 16, 0))
 
 
+def test_a_patient_whom_dicom_names_is_still_known_when_only_the_lungs_are_left(radiography, tmp_path):
+    for number in (0, 2):
+        dataset = dicom_dataset(unlike(60, seed=60 + number), PatientID="778", PatientSex="F")
+        (radiography / f"A/images/A-{number}.png").write_bytes(dicom_bytes(dataset))
+
+    films = index_films(radiography, cache=tmp_path / "cache", masks="lungs").films
+
+    assert [film.patient for film in films[:3]] == ["A/images/A-0.png.png"] * 2 + ["A/images/A-4.png.png"]
+    assert films[0].attributes == {"sex": "F", "view": "PA"}
+
+
 def test_films_without_a_mask_are_listed(radiography, tmp_path):
     (radiography / "A/masks/A-2.png").unlink()
 
