@@ -33,6 +33,13 @@ class LabelMetrics(Record):
     confusion: tuple[tuple[int, ...], ...] = Field(description="[truth][label] counts in the order of the classes")
 
 
+class Comparison(Record):
+    """Two networks on the same films."""
+
+    difference: Estimate = Field(description="AUROC of the first minus that of the second, paired")
+    p_value: Fraction = Field(description="two-sided, of no difference; not corrected for further comparisons")
+
+
 class Evaluation(Record):
     """Figures of one network on one set of films, probabilities calibrated on validation."""
 
