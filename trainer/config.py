@@ -16,10 +16,12 @@ from trainer.duplicates import NEAR_DUPLICATE
 from trainer.files import write_atomically
 from trainer.leaks import OnDuplicates
 from trainer.sources import Classes, Masks
+from trainer.views import PERTURBATIONS
 
 CONFIG = "config.yaml"
 
 Name = Annotated[str, Field(min_length=1)]
+Scale = Annotated[float, Field(ge=0.5, le=2)]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
 ScheduleName = Literal["cosine", "step", "plateau", "constant"]
 
@@ -76,6 +78,15 @@ class RunConfig(Record):
 
     target_sensitivity: float = Field(default=0.96, gt=0, lt=1)
     alpha: float = Field(default=0.1, gt=0, lt=1, description="conformal miscoverage accepted of each class")
+    tta: int = Field(
+        default=0,
+        ge=0,
+        le=len(PERTURBATIONS),
+        description="moved and turned views of each film in a further evaluation",
+    )
+    scales: tuple[Scale, ...] = Field(
+        default=(1.0,), min_length=1, description="sizes at which a further evaluation sees each view; above 1 enlarges"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -85,7 +96,12 @@ class RunConfig(Record):
         if self.augment not in RECIPES:
             msg = f"augment={self.augment!r} is no recipe; known: {', '.join(RECIPES)}"
             raise ValueError(msg)
-        for names, what in ((self.archs, "archs"), (self.seeds, "seeds"), (self.label_names, "label_names")):
+        for names, what in (
+            (self.archs, "archs"),
+            (self.seeds, "seeds"),
+            (self.label_names, "label_names"),
+            (self.scales, "scales"),
+        ):
             if len(set(names)) != len(names):
                 msg = f"{what} repeats an entry: {names}; name each once"
                 raise ValueError(msg)
