@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainer.report.records import RecordedRun
+from trainer.report.summary import limits_in_words
 
 VERSION = "CLAIM 2024 update"
 
@@ -27,7 +28,9 @@ class Item:
 
 def _technique(run: RecordedRun) -> str:
     kinds = sorted({trial.row.architecture for trial in run.trials})
-    return f"Deep learning: supervised classification of films into {len(run.data.classes)} classes by {', '.join(kinds)}."
+    return (
+        f"Deep learning: supervised classification of films into {len(run.data.classes)} classes by {', '.join(kinds)}."
+    )
 
 
 def _goal(run: RecordedRun) -> str:
@@ -82,7 +85,9 @@ def _training(run: RecordedRun) -> str:
 
 def _selection(run: RecordedRun) -> str:
     del run
-    return "Highest validation AUROC, for the epoch within a trial and for the trial within the run; never the test set."
+    return (
+        "Highest validation AUROC, for the epoch within a trial and for the trial within the run; never the test set."
+    )
 
 
 def _ensembling(run: RecordedRun) -> str:
@@ -112,7 +117,11 @@ def _counts(run: RecordedRun) -> str:
 
 def _performance(run: RecordedRun) -> str:
     test = run.winner.record.test
-    return "The test set is sealed." if test is None else f"Test AUROC {test.auroc}; the other figures stand with the winner."
+    return (
+        "The test set is sealed."
+        if test is None
+        else f"Test AUROC {test.auroc}; the other figures stand with the winner."
+    )
 
 
 def _diagnostic(run: RecordedRun) -> str:
@@ -126,11 +135,29 @@ def _diagnostic(run: RecordedRun) -> str:
 
 def _failures(run: RecordedRun) -> str:
     kept = ", ".join(run.winner.outputs)
-    return f"The worst mistakes and the borderline films of {kept} are shown." if kept else "Not possible: outputs of the films were not kept."
+    return (
+        f"The worst mistakes and the borderline films of {kept} are shown."
+        if kept
+        else "Not possible: outputs of the films were not kept."
+    )
 
 
 def _code(run: RecordedRun) -> str:
     return f"Code at commit {run.winner.record.provenance.git_commit}, Apache-2.0. Availability of network and films: to be added by the authors."
+
+
+def _explanation(run: RecordedRun) -> str:
+    found = run.winner.explanations
+    if found is None:
+        return "None were made for the winner."
+    alarm = "an alarm" if found.shortcut_alarm else "no alarm"
+    return (
+        f"Heat maps judged by insertion and deletion (gap {found.insertion_deletion_gap}) and by their place ({alarm})."
+    )
+
+
+def _limitations(run: RecordedRun) -> str:
+    return " ".join(limits_in_words(run))
 
 
 ITEMS = (
@@ -164,7 +191,7 @@ ITEMS = (
     Item(28, "Evaluation", "Metrics of performance", _metrics),
     Item(29, "Evaluation", "Statistical measures of significance and uncertainty", _uncertainty),
     Item(30, "Evaluation", "Robustness or sensitivity analysis"),
-    Item(31, "Evaluation", "Methods of explanation or interpretation"),
+    Item(31, "Evaluation", "Methods of explanation or interpretation", _explanation),
     Item(32, "Evaluation", "Evaluation on internal data", _internal),
     Item(33, "Evaluation", "Testing on external data"),
     Item(34, "Evaluation", "Registration of a clinical trial"),
@@ -173,7 +200,7 @@ ITEMS = (
     Item(37, "Results: performance", "Performance with statistical uncertainty", _performance),
     Item(38, "Results: performance", "Diagnostic performance and its precision", _diagnostic),
     Item(39, "Results: performance", "Analysis of the cases that failed", _failures),
-    Item(40, "Discussion", "Limitations of the study"),
+    Item(40, "Discussion", "Limitations of the study", _limitations),
     Item(41, "Discussion", "Implications for practice, intended use and clinical role"),
     Item(42, "Other information", "Full protocol or further technical details"),
     Item(43, "Other information", "Availability of software, trained model and data", _code),

@@ -88,8 +88,10 @@ def curves(
     once = np.ones((1, len(truth)))
     points = (roc_points(truth, scores), precision_recall_points(truth, scores))
     rates = ((GRID, rate[0]) for rate in _rates(truth, scores, once))
-    drawn = [Curve(x, y, Band(*limits)) for (x, y), *limits in zip((*points, *rates), low, high, strict=True)]
-    return Curves(*drawn, prevalence=float(truth.mean()))
+    roc, precision_recall, sensitivity, specificity = (
+        Curve(x, y, Band(*limits)) for (x, y), *limits in zip((*points, *rates), low, high, strict=True)
+    )
+    return Curves(roc, precision_recall, sensitivity, specificity, prevalence=float(truth.mean()))
 
 
 def roc_points(positive: ArrayLike, scores: ArrayLike, weights: Weights | None = None) -> tuple[Array, Array]:

@@ -11,7 +11,21 @@ from schemas.estimate import Estimate
 from schemas.evaluation import FindingMetrics
 from trainer.fit import EpochRecord
 from trainer.report.curves import GRID, Curve, Curves, Reliability
-from trainer.report.style import BAND_ALPHA, BLUE, GREEN, GROUND, INK, PURPLE, QUIET, RULE, SETS, panel, styled, unit_axes, words
+from trainer.report.style import (
+    BAND_ALPHA,
+    BLUE,
+    GREEN,
+    GROUND,
+    INK,
+    PURPLE,
+    QUIET,
+    RULE,
+    SETS,
+    panel,
+    styled,
+    unit_axes,
+    words,
+)
 
 _MANY_CLASSES = 6
 _DARK_CELL = 0.55
@@ -69,7 +83,10 @@ def threshold_figure(curves: Curves, threshold: float, name: str) -> Figure:
     figure, axes = panel(3.6)
     unit_axes(axes, x="threshold on the calibrated probability", y="share of the films")
     # At a threshold of 1 nothing is called: sensitivity ends at the bottom, specificity at the top.
-    for curve, color, label in ((curves.sensitivity, GREEN, "sensi-\ntivity"), (curves.specificity, PURPLE, "speci-\nficity")):
+    for curve, color, label in (
+        (curves.sensitivity, GREEN, "sensi-\ntivity"),
+        (curves.specificity, PURPLE, "speci-\nficity"),
+    ):
         _draw(axes, curve, color, steps=True)
         axes.annotate(
             label, (1.015, curve.y[-1]), (4, 0), textcoords="offset points", color=color, va="center", weight="bold"
@@ -107,9 +124,12 @@ def reliability_figure(bins: Reliability, error: Estimate, name: str) -> Figure:
     upper.errorbar(
         bins.confidence, values, limits, fmt="o", ms=5, color=SETS[name], mec="white", mew=0.6, elinewidth=1.2, zorder=3
     )
-    upper.set(ylabel="share of right labels", ylim=(min(low, float(values.min()) - 0.1), 1.03), xlim=(low, 1.015))
+    upper.set(
+        ylabel="share of right labels",
+        ylim=(max(0, min(low, *(share.low for share in bins.correct)) - 0.1), 1.03),
+        xlim=(low, 1.015),
+    )
     upper.text(0.98, 0.05, f"ECE {error}", transform=upper.transAxes, ha="right", color=SETS[name], weight="bold")
-    upper.text(0.03, 0.93, "above the line: too modest", transform=upper.transAxes, fontsize=8.5, color=QUIET)
     edges = np.linspace(low, 1, 26)
     lower.hist(bins.films, edges, color=SETS[name], alpha=0.75)
     lower.set(xlabel="calibrated probability of the film's label", ylabel="films")

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from trainer.films import Film
-from trainer.report.markup import heading, paragraph, picture, side_by_side
-from trainer.report.mistakes import JudgedFilm, borderline, judged, thumbnails, worst
-from trainer.report.records import RecordedRun
 from trainer.data import SPLIT
+from trainer.films import Film
+from trainer.report.markup import data_address, heading, paragraph, picture, side_by_side, without_picture
+from trainer.report.mistakes import JudgedFilm, borderline, judged, thumbnails, worst
+from trainer.report.records import EXPLANATIONS, RecordedRun
 from trainer.split import read_split
 
 SHOWN = 6
@@ -27,8 +27,12 @@ def mistakes_html(run: RecordedRun) -> str:
         wrong = sum(film.label != film.truth for film in every)
         parts += [
             heading(f"{name.capitalize()}: {wrong:,} of {len(every):,} films labelled wrongly at the operating point"),
-            _gallery(run, worst(every, SHOWN), films, "Worst: labelled wrongly, the least probability for the truth first"),
-            _gallery(run, borderline(every, thresholds, SHOWN), films, "Borderline: nearest to a threshold, right or wrong"),
+            _gallery(
+                run, worst(every, SHOWN), films, "Worst: labelled wrongly, the least probability for the truth first"
+            ),
+            _gallery(
+                run, borderline(every, thresholds, SHOWN), films, "Borderline: nearest to a threshold, right or wrong"
+            ),
         ]
     return "".join(parts)
 
@@ -43,12 +47,13 @@ def _gallery(run: RecordedRun, shown: Sequence[JudgedFilm], films: Mapping[str, 
     return paragraph(f"{title}.") + note + side_by_side(cards, width="10rem")
 
 
-def _card(film: JudgedFilm, address: str | None) -> str:
+def _card(film: JudgedFilm, png: bytes | None) -> str:
     said = ", ".join(f"{name} {probability:.3f}" for name, probability in _most_probable(film))
-    words = f"truth {film.truth}, label {film.label}; probabilities: {said}; {film.path}"
-    if address is None:
-        return paragraph(words)
-    return picture(address, caption=words, alt=f"Film of {film.truth} labelled {film.label}, as the network sees it")
+    lines = (f"truth {film.truth}", f"label {film.label}", said, film.path)
+    if png is None:
+        return without_picture(lines)
+    alt = f"Film of {film.truth} labelled {film.label}, as the network sees it"
+    return picture(data_address(png), lines=lines, alt=alt)
 
 
 def _most_probable(film: JudgedFilm) -> list[tuple[str, float]]:
@@ -61,3 +66,30 @@ def _films(run: RecordedRun) -> dict[str, Film]:
     """The run's films by their path relative to the data folder."""
     root = Path(run.config.data)
     return {film.path.relative_to(root).as_posix(): film for film in read_split(run.folder / SPLIT, root).films}
+
+
+def explanations_html(run: RecordedRun) -> str:
+    """What the explanations of the winner's answers show, as far as they were made."""
+    found = run.winner.explanations
+    if found is None:
+        return paragraph("Not made for this trial: where the network looks was not examined.")
+    alarm = (
+        "Alarm: the heat maps lie where no lung is; the network may answer from a shortcut."
+        if found.shortcut_alarm
+        else "No alarm: the heat maps do not gather where no lung is. That does not exclude a shortcut within the lungs."
+    )
+    gap = (
+        f"Insertion minus deletion: {found.insertion_deletion_gap}; above 0 the pixels that the heat map marks move the answer "
+        "more than those that it does not."
+    )
+    folder = run.folder / EXPLANATIONS / run.winner.row.trial
+    sheets = [
+        picture(
+            data_address((folder / sheet.file).read_bytes()),
+            lines=(sheet.title, sheet.caption),
+            alt=f"{sheet.title}: {sheet.caption}",
+        )
+        for sheet in found.sheets
+        if (folder / sheet.file).is_file()
+    ]
+    return paragraph(alarm) + paragraph(gap) + "".join(sheets)

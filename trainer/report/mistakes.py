@@ -1,14 +1,13 @@
 """The films that a network gets wrong, worst first, and those that it can hardly decide; as the network saw them."""
 
-import base64
+import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.decision import finding_label, softmax
 from schemas.errors import CxrError
@@ -64,8 +63,8 @@ def borderline(films: Sequence[JudgedFilm], thresholds: Mapping[str, float], cou
     return tuple(sorted(films, key=distance)[:count])
 
 
-def thumbnails(paths: Sequence[str], films: Mapping[str, Film], spec: PreprocessSpec) -> dict[str, str]:
-    """Data addresses (PNG) of the films as the network sees them; without those whose file is gone or was changed.
+def thumbnails(paths: Iterable[str], films: Mapping[str, Film], spec: PreprocessSpec) -> dict[str, bytes]:
+    """PNG files of the films as the network sees them; without those whose file is gone or cannot be read any more.
 
     Args:
         paths: of the films to show, relative to the data folder.
@@ -73,23 +72,16 @@ def thumbnails(paths: Sequence[str], films: Mapping[str, Film], spec: Preprocess
         spec: how bytes become the network's input.
     """
     pictures = {}
-    for path in dict.fromkeys(paths):
-        film = films.get(path)
-        if film is None:
-            continue
-        with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as cache:
+        for path in paths:
             try:
-                pictures[path] = _data_address(prepared_films([film], spec, Path(cache))[0, 0])
-            except CxrError:  # the report says "not found" in its place
+                prepared = prepared_films([films[path]], spec, Path(cache))[0, 0]
+            except (KeyError, CxrError):  # the report says in its place that it was not found
                 continue
+            pictures[path] = cv2.imencode(".png", (prepared * 255).round().astype(np.uint8))[1].tobytes()
     return pictures
-
-
-def _data_address(film: NDArray[np.float32]) -> str:
-    _, png = cv2.imencode(".png", (film * 255).round().astype(np.uint8))
-    return "data:image/png;base64," + base64.b64encode(png.tobytes()).decode()
 
 
 def _log_odds(probability: float) -> float:
     sure = min(max(probability, _SMALLEST), 1 - _SMALLEST)
-    return float(np.log(sure / (1 - sure)))
+    return math.log(sure / (1 - sure))

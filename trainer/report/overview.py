@@ -27,7 +27,9 @@ def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
     sets = [name for name in SETS if any(name in standing.auroc for standing in standings)]
     for place, name in enumerate(sets):
         offset = 0.3 * (place - (len(sets) - 1) / 2)
-        lines = [(row + offset, standing.auroc[name]) for row, standing in enumerate(standings) if name in standing.auroc]
+        lines = [
+            (row + offset, standing.auroc[name]) for row, standing in enumerate(standings) if name in standing.auroc
+        ]
         rows, areas = zip(*lines, strict=True)
         values = [area.value for area in areas]
         limits = [[area.value - area.low for area in areas], [area.high - area.value for area in areas]]

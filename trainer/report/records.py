@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from schemas.errors import TrainingDataError
+from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation, FindingMetrics
 from schemas.record import Record
 from schemas.trial import TrialRecord
@@ -21,7 +23,11 @@ from trainer.testset import Opening, read_opening
 from trainer.trial import TRIALS, read_trial
 
 FAILURE = "failure.json"
+EXPLANATIONS = "explanations"
 OUTPUTS = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
+
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class FailedTrial(Record):
@@ -30,6 +36,22 @@ class FailedTrial(Record):
     code: str
     message: str
     at: datetime
+
+
+class Sheet(BaseModel):
+    """One picture of explained films."""
+
+    title: str
+    caption: str
+    file: str
+
+
+class Explanations(BaseModel):
+    """What the report shows of explanations.json; its other fields are for others."""
+
+    sheets: tuple[Sheet, ...]
+    insertion_deletion_gap: Estimate
+    shortcut_alarm: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +64,7 @@ class RecordedTrial:
     """Empty where no network was trained: an average of others."""
     outputs: Mapping[str, SavedOutputs]
     """By the name of the set of films; without a set whose outputs were not kept."""
+    explanations: Explanations | None
 
     @property
     def evaluations(self) -> dict[str, Evaluation]:
@@ -95,12 +118,13 @@ def read_run(run: Path) -> RecordedRun:
         data=data,
         board=board,
         opening=read_opening(run),
-        trials=tuple(_trial(run / TRIALS / row.trial, row) for row in board.rows),
-        failures={path.parent.name: _failure(path) for path in sorted((run / TRIALS).glob(f"*/{FAILURE}"))},
+        trials=tuple(_trial(run, row) for row in board.rows),
+        failures={path.parent.name: _read(path, FailedTrial) for path in sorted((run / TRIALS).glob(f"*/{FAILURE}"))},
     )
 
 
-def _trial(directory: Path, row: LeaderboardRow) -> RecordedTrial:
+def _trial(run: Path, row: LeaderboardRow) -> RecordedTrial:
+    directory = run / TRIALS / row.trial
     record = read_trial(directory)
     outputs = {
         name: SavedOutputs.read(directory / file)
@@ -108,7 +132,9 @@ def _trial(directory: Path, row: LeaderboardRow) -> RecordedTrial:
         # Outputs on the test films count from the moment that their evaluation stands in the record.
         if (directory / file).exists() and (name == "validation" or record.test is not None)
     }
-    return RecordedTrial(row, record, _history(directory / HISTORY), outputs)
+    explained = run / EXPLANATIONS / row.trial / "explanations.json"
+    explanations = _read(explained, Explanations) if explained.exists() else None
+    return RecordedTrial(row, record, _history(directory / HISTORY), outputs, explanations)
 
 
 def _history(path: Path) -> tuple[EpochRecord, ...]:
@@ -121,9 +147,9 @@ def _history(path: Path) -> tuple[EpochRecord, ...]:
         raise TrainingDataError(msg) from error
 
 
-def _failure(path: Path) -> FailedTrial:
+def _read(path: Path, record: type[M]) -> M:
     try:
-        return FailedTrial.model_validate_json(path.read_bytes())
+        return record.model_validate_json(path.read_bytes())
     except ValidationError as error:
         msg = f"{path} is damaged or of another version; move it away to have the report without it"
         raise TrainingDataError(msg) from error

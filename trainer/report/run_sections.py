@@ -10,7 +10,7 @@ from trainer.report.claim import ITEMS, VERSION
 from trainer.report.markup import bullets, folded, heading, paragraph, verbatim
 from trainer.report.overview import Standing, leaderboard_figure
 from trainer.report.records import RecordedRun, RecordedTrial
-from trainer.report.summary import findings_in_words, limits_in_words, tie
+from trainer.report.summary import findings_in_words, limits_in_words, p_value_in_words, tie
 
 _TO_ANSWER = "to be answered by the authors"
 _NOT_MEASURED = "not measured"
@@ -75,7 +75,12 @@ def _architectures(run: RecordedRun) -> str:
 def films_html(run: RecordedRun) -> str:
     """Which films trained, validated and tested, and when the test set was opened."""
     rows = [
-        (name, f"{sum(counts.values()):,}", f"{run.data.patients[name]:,}", *(f"{counts[label]:,}" for label in run.data.classes))
+        (
+            name,
+            f"{sum(counts.values()):,}",
+            f"{run.data.patients[name]:,}",
+            *(f"{counts[label]:,}" for label in run.data.classes),
+        )
         for name, counts in run.data.counts.items()
     ]
     if run.opening is None:
@@ -105,7 +110,9 @@ def repeat_html(run: RecordedRun) -> str:
     """Everything that a reader needs to make the run again."""
     provenance = run.winner.record.provenance
     commands = sorted({trial.record.provenance.command for trial in run.trials})
-    again = f"python -m trainer train --config config.yaml --out {shlex.quote(f'runs/{run.folder.resolve().name}-again')}"
+    again = (
+        f"python -m trainer train --config config.yaml --out {shlex.quote(f'runs/{run.folder.resolve().name}-again')}"
+    )
     facts = [
         ("Commit of the code", provenance.git_commit),
         ("Data SHA-256", run.data.data_sha256),
@@ -120,10 +127,14 @@ def repeat_html(run: RecordedRun) -> str:
     config = yaml.safe_dump(run.config.model_dump(mode="json"), sort_keys=False)
     return "".join(
         (
-            paragraph("The commands that made this run, and the one that makes it again from its config and the same films:"),
+            paragraph(
+                "The commands that made this run, and the one that makes it again from its config and the same films:"
+            ),
             verbatim("\n".join((*commands, again, f"python -m trainer report {shlex.quote(str(run.folder))}"))),
             table_html(("", ""), facts, caption="Origin"),
-            table_html(("trial", "pretrained weights", "trained at (UTC)"), list(map(_origin, run.trials)), caption="Trials"),
+            table_html(
+                ("trial", "pretrained weights", "trained at (UTC)"), list(map(_origin, run.trials)), caption="Trials"
+            ),
             folded("config.yaml", verbatim(config)),
         )
     )
@@ -132,9 +143,7 @@ def repeat_html(run: RecordedRun) -> str:
 def claim_html(run: RecordedRun) -> str:
     """The checklist, with what the run knows."""
     answers = [item.answer(run) if item.answer else _TO_ANSWER for item in ITEMS]
-    rows = [
-        (str(item.number), item.section, item.asks, answer) for item, answer in zip(ITEMS, answers, strict=True)
-    ]
+    rows = [(str(item.number), item.section, item.asks, answer) for item, answer in zip(ITEMS, answers, strict=True)]
     left = answers.count(_TO_ANSWER)
     words = (
         f"{VERSION} (Tejani et al., Radiology: Artificial Intelligence 2024, doi:10.1148/ryai.240300), items paraphrased: "
@@ -155,7 +164,7 @@ def _behind(row: LeaderboardRow) -> str:
     if row.against_winner is None:
         return "-"
     difference = row.against_winner.difference
-    return f"{difference}, p = {row.against_winner.p_value:.3f}" + (" (tie)" if tie(difference) else "")
+    return f"{difference}, {p_value_in_words(row.against_winner.p_value)}" + (" (tie)" if tie(difference) else "")
 
 
 def _milliseconds(value: float | None) -> str:

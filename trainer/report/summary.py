@@ -14,9 +14,11 @@ def findings_in_words(run: RecordedRun) -> tuple[str, ...]:
     """The sentences that stand at the top of the report."""
     winner = run.winner
     return (
-        f"Validation chose {winner.row.trial} out of {_count(len(run.trials), 'trial')}: AUROC "
-        f"{winner.record.validation.auroc} on {_films(winner, 'validation')}. Validation also chose the epoch, the "
-        "temperature and the threshold, so its figures are flattered.",
+        (
+            f"Validation chose {winner.row.trial} out of {_count(len(run.trials), 'trial')}: AUROC "
+            f"{winner.record.validation.auroc} on {_films(winner, 'validation')}. Validation also chose the epoch, the "
+            "temperature and the threshold, so its figures are flattered."
+        ),
         _against_second(run),
         *_on_test(run),
     )
@@ -32,6 +34,11 @@ def tie(difference: Estimate) -> bool:
     return difference.low <= 0 <= difference.high
 
 
+def p_value_in_words(value: float) -> str:
+    """A p-value, which is never 0."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"  # noqa: PLR2004 - the last printed digit
+
+
 def _against_second(run: RecordedRun) -> str:
     if len(run.trials) == 1:
         return "No other network was trained; whether another would be better is not known."
@@ -42,7 +49,7 @@ def _against_second(run: RecordedRun) -> str:
     ties = [row.trial for row in run.board.rows[1:] if row.against_winner and tie(row.against_winner.difference)]
     verdict = (
         f"The difference to the second, {second.trial}, is {comparison.difference} (paired, same films, "
-        f"p = {comparison.p_value:.3f}): "
+        f"{p_value_in_words(comparison.p_value)}): "
     )
     if second.trial not in ties:
         return verdict + "the winner is distinguishable from it on these films."

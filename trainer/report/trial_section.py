@@ -31,16 +31,14 @@ def trial_html(trial: RecordedTrial) -> str:
         "film were kept. To have them, train again into a new folder: python -m trainer train --config "
         "RUN/config.yaml --out NEW"
     )
-    return "".join(
-        (
-            _overall_table(trial),
-            _finding_table(trial),
-            paragraph(note) if missing else "",
-            *(side_by_side(_finding_figures(trial, finding)) for finding in _findings(trial)),
-            side_by_side(_reliability_figures(trial)),
-            side_by_side((*_confusion_figures(trial), *_training_figures(trial))),
-        )
+    figures = (
+        *(figure for finding in _findings(trial) for figure in _finding_figures(trial, finding)),
+        *_reliability_figures(trial),
+        *_confusion_figures(trial),
+        *_training_figures(trial),
     )
+    tables = (_finding_table(trial, finding) for finding in _findings(trial))
+    return "".join((_overall_table(trial), *tables, paragraph(note) if missing else "", side_by_side(figures)))
 
 
 def _findings(trial: RecordedTrial) -> tuple[str, ...]:
@@ -66,28 +64,30 @@ def _overall_table(trial: RecordedTrial) -> str:
     return table_html(("figure [95 % interval]", *_headed(evaluations)), rows, caption="All classes together")
 
 
-def _finding_table(trial: RecordedTrial) -> str:
-    rows = [
-        (
-            name,
-            metrics.finding,
-            f"{metrics.threshold:.3f}",
-            str(metrics.auroc),
-            str(metrics.auprc),
-            str(metrics.sensitivity),
-            str(metrics.specificity),
-            f"{metrics.prevalence:.1%}",
-            _or_undefined(metrics.ppv),
-            _or_undefined(metrics.npv),
-            f"{metrics.f1:.3f}",
-        )
+def _finding_table(trial: RecordedTrial, finding: str) -> str:
+    columns = {
+        f"{name}, threshold {metrics.threshold:.3f}": metrics
         for name, evaluation in trial.evaluations.items()
         for metrics in evaluation.findings
+        if metrics.finding == finding
+    }
+    found = list(columns.values())
+    rows = [
+        ("AUROC", *(str(metrics.auroc) for metrics in found)),
+        ("AUPRC", *(str(metrics.auprc) for metrics in found)),
+        ("Sensitivity", *(str(metrics.sensitivity) for metrics in found)),
+        ("Specificity", *(str(metrics.specificity) for metrics in found)),
+        ("Prevalence", *(f"{metrics.prevalence:.1%}" for metrics in found)),
+        ("PPV at this prevalence", *(_or_undefined(metrics.ppv) for metrics in found)),
+        ("NPV at this prevalence", *(_or_undefined(metrics.npv) for metrics in found)),
+        ("F1 (no interval)", *(f"{metrics.f1:.3f}" for metrics in found)),
     ]
-    head = ("set", "finding", "threshold", "AUROC", "AUPRC", "sensitivity", "specificity")
-    predictive = ("prevalence", "PPV at it", "NPV at it", "F1 (no interval)")
-    caption = "Each finding against the rest, at 0.5 and at the operating point; predictive values hold at the prevalence beside them alone"
-    return table_html((*head, *predictive), rows, caption=caption)
+    point = next(point for point in trial.record.calibration.operating_points if point.finding == finding)
+    caption = (
+        f"{finding} against the rest, at 0.5 and at the operating point {point.threshold:.3f}, chosen on validation for a "
+        f"sensitivity of {point.target_sensitivity:.0%}"
+    )
+    return table_html(("figure [95 % interval]", *columns), rows, caption=caption)
 
 
 def _finding_figures(trial: RecordedTrial, finding: str) -> Iterator[str]:
@@ -136,7 +136,7 @@ def _reliability_figures(trial: RecordedTrial) -> Iterator[str]:
         flattered = " The temperature was chosen on these films." if name == "validation" else ""
         yield figure_html(
             reliability_figure(bins, error, name),
-            caption=f"Calibration on {name}: {len(bins.counts)} bins of equally many films, Wilson intervals.{flattered}",
+            caption=f"Calibration on {name}: {len(bins.counts)} bins of equally many films, Wilson intervals; above the line the network is too modest, below too sure.{flattered}",
             alt=f"Reliability diagram on {name}: expected calibration error {error}.",
         )
 
