@@ -1,0 +1,95 @@
+"""The films of the report: the winner's worst mistakes, the borderline ones, and the sheets that explain its answers."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from trainer.data import SPLIT
+from trainer.films import Film
+from trainer.report.markup import data_address, heading, paragraph, picture, side_by_side, without_picture
+from trainer.report.mistakes import JudgedFilm, borderline, judged, thumbnails, worst
+from trainer.report.records import EXPLANATIONS, RecordedRun
+from trainer.split import read_split
+
+SHOWN = 6
+_GONE = "The files of {count} of these films were not found under {data}; they are described without their picture."
+
+
+def mistakes_html(run: RecordedRun) -> str:
+    """For each set whose outputs were kept: the worst mistakes and the borderline films of the winner."""
+    winner = run.winner
+    if not winner.outputs:
+        return paragraph("Not known: the outputs of the films were not kept, see the winner.")
+    thresholds = {point.finding: point.threshold for point in winner.record.calibration.operating_points}
+    films = _films(run)
+    parts = []
+    for name, outputs in winner.outputs.items():
+        every = judged(outputs, winner.record)
+        wrong = sum(film.label != film.truth for film in every)
+        parts += [
+            heading(f"{name.capitalize()}: {wrong:,} of {len(every):,} films labelled wrongly at the operating point"),
+            _gallery(
+                run, worst(every, SHOWN), films, "Worst: labelled wrongly, the least probability for the truth first"
+            ),
+            _gallery(
+                run, borderline(every, thresholds, SHOWN), films, "Borderline: nearest to a threshold, right or wrong"
+            ),
+        ]
+    return "".join(parts)
+
+
+def _gallery(run: RecordedRun, shown: Sequence[JudgedFilm], films: Mapping[str, Film], title: str) -> str:
+    if not shown:
+        return paragraph(f"{title}: none.")
+    pictures = thumbnails([film.path for film in shown], films, run.winner.record.preprocess)
+    gone = sum(film.path not in pictures for film in shown)
+    note = paragraph(_GONE.format(count=gone, data=run.config.data)) if gone else ""
+    cards = [_card(film, pictures.get(film.path)) for film in shown]
+    return paragraph(f"{title}.") + note + side_by_side(cards, width="10rem")
+
+
+def _card(film: JudgedFilm, png: bytes | None) -> str:
+    said = ", ".join(f"{name} {probability:.3f}" for name, probability in _most_probable(film))
+    lines = (f"truth {film.truth}", f"label {film.label}", said, film.path)
+    if png is None:
+        return without_picture(lines)
+    alt = f"Film of {film.truth} labelled {film.label}, as the network sees it"
+    return picture(data_address(png), lines=lines, alt=alt)
+
+
+def _most_probable(film: JudgedFilm) -> list[tuple[str, float]]:
+    """The truth, the label, and what is most probable, each once."""
+    named = dict.fromkeys((film.truth, film.label, max(film.probabilities, key=film.probabilities.__getitem__)))
+    return [(name, film.probabilities[name]) for name in named]
+
+
+def _films(run: RecordedRun) -> dict[str, Film]:
+    """The run's films by their path relative to the data folder."""
+    root = Path(run.config.data)
+    return {film.path.relative_to(root).as_posix(): film for film in read_split(run.folder / SPLIT, root).films}
+
+
+def explanations_html(run: RecordedRun) -> str:
+    """What the explanations of the winner's answers show, as far as they were made."""
+    found = run.winner.explanations
+    if found is None:
+        return paragraph("Not made for this trial: where the network looks was not examined.")
+    alarm = (
+        "Alarm: the heat maps lie where no lung is; the network may answer from a shortcut."
+        if found.shortcut_alarm
+        else "No alarm: the heat maps do not gather where no lung is. That does not exclude a shortcut within the lungs."
+    )
+    gap = (
+        f"Insertion minus deletion: {found.insertion_deletion_gap}; above 0 the pixels that the heat map marks move the answer "
+        "more than those that it does not."
+    )
+    folder = run.folder / EXPLANATIONS / run.winner.row.trial
+    sheets = [
+        picture(
+            data_address((folder / sheet.file).read_bytes()),
+            lines=(sheet.title, sheet.caption),
+            alt=f"{sheet.title}: {sheet.caption}",
+        )
+        for sheet in found.sheets
+        if (folder / sheet.file).is_file()
+    ]
+    return paragraph(alarm) + paragraph(gap) + "".join(sheets)
