@@ -1,9 +1,7 @@
 """Everything that a run has written down, read for its report; it refuses to know films and networks."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,30 +10,21 @@ from pydantic import BaseModel, ValidationError
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation, FindingMetrics
-from schemas.record import Record
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig, read_config
 from trainer.data import DataRecord, read_data
-from trainer.fit import HISTORY, EpochRecord
+from trainer.failure import FAILURE, FailedTrial
+from trainer.fit import EpochRecord, read_history
 from trainer.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
 from trainer.testset import Opening, read_opening
 from trainer.trial import TRIALS, read_trial
 
-FAILURE = "failure.json"
 EXPLANATIONS = "explanations"
 OUTPUTS = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
 
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class FailedTrial(Record):
-    """Why a trial ended without a network."""
-
-    code: str
-    message: str
-    at: datetime
 
 
 class Sheet(BaseModel):
@@ -134,17 +123,7 @@ def _trial(run: Path, row: LeaderboardRow) -> RecordedTrial:
     }
     explained = run / EXPLANATIONS / row.trial / "explanations.json"
     explanations = _read(explained, Explanations) if explained.exists() else None
-    return RecordedTrial(row, record, _history(directory / HISTORY), outputs, explanations)
-
-
-def _history(path: Path) -> tuple[EpochRecord, ...]:
-    if not path.exists():
-        return ()
-    try:
-        return tuple(EpochRecord(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
-    except (ValueError, TypeError) as error:
-        msg = f"{path} is damaged or of another version; move it away to have the report without training curves"
-        raise TrainingDataError(msg) from error
+    return RecordedTrial(row, record, read_history(directory), outputs, explanations)
 
 
 def _read(path: Path, record: type[M]) -> M:
