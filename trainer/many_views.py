@@ -11,6 +11,7 @@ from trainer.evaluate import evaluate
 from trainer.films import Film, data_sha256
 from trainer.inference import outputs
 from trainer.networks import Network
+from trainer.subgroups import attributes_of
 from trainer.views import FILM, choose_views
 
 
@@ -48,6 +49,7 @@ def validate_views(
         data.negative_class,
         data=name,
         data_sha256=data_sha256(films),
+        attributes=attributes_of(films),
     )
     return ManyViews(views=len(views), calibration=calibration, validation=evaluation, test=None)
 
@@ -69,5 +71,6 @@ def judge_views(
         record.negative_class,
         data=f"test, {len(views)} views",
         data_sha256=data_sha256(films),
+        attributes=attributes_of(films),
     )
     return record.many_views.model_copy(update={"test": evaluation})

@@ -30,6 +30,7 @@ from trainer.inference import outputs
 from trainer.many_views import judge_views, validate_views
 from trainer.networks import Network
 from trainer.provenance import device_name, git_commit, library_versions
+from trainer.subgroups import attributes_of
 
 TRIAL = "trial.json"
 TRIALS = "trials"
@@ -189,6 +190,7 @@ def _evaluated(  # noqa: PLR0913 - what an evaluation is a function of
         known.negative_class,
         data=data,
         data_sha256=data_sha256(films),
+        attributes=attributes_of(films),
     )
 
 

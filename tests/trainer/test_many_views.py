@@ -28,6 +28,16 @@ def test_a_run_that_asks_for_views_records_a_further_evaluation_of_both_sets(tri
     assert views.test.data_sha256 == trial.record.test.data_sha256
 
 
+def test_the_germs_of_kermanys_names_are_groups_of_every_evaluation(trial):
+    record = trial.record
+    for evaluation in (record.validation, record.test, record.many_views.validation, record.many_views.test):
+        groups = {row.value: row.positives for row in evaluation.subgroups}
+
+        assert {row.column for row in evaluation.subgroups} == {"germ"}
+        assert groups["bacteria"] + groups["virus"] == evaluation.class_counts["PNEUMONIA"]
+        assert groups["not stated"] == 0
+
+
 def test_its_figures_are_those_of_the_logits_averaged_over_the_views(trial):
     films, labels = trial.inputs("val")
     logits, _ = outputs(trial.network, films, views=choose_views(2, (1.0, 1.2)))
