@@ -27,7 +27,7 @@ REPORT = "explanations.json"
 
 MAPS_PER_CLASS = 100
 JUDGED_FILMS = 60
-_FEWEST = 3  # films of which an interval can be said
+_FEWEST = 10  # maps; of fewer no interval is to be believed
 
 
 class Sheet(Record):
@@ -41,7 +41,7 @@ class Sheet(Record):
 class ClassAttention(Record):
     """The maps of one class over films of that class, one film a patient, in the square that the network sees.
 
-    Figures are null where fewer than three maps have heat.
+    Figures are null where fewer than ten maps have heat.
     """
 
     name: str
@@ -147,8 +147,8 @@ def _class_sheets(
         mean_film = np.asarray(explained.films[chosen, 0].mean(axis=0), np.float32)
         place = Sheet(
             title=f"{name}: where the heat lies",
-            caption=f"Mean of {len(maps)} films of {name} (one a patient), the mean of their Grad-CAMs for {name}, and "
-            "the centre of mass of each map. Outside the dashed line lies the outer tenth of the film.",
+            caption=f"Mean of {len(chosen)} films of {name} (one a patient), mean of their {len(maps)} Grad-CAMs for {name} that "
+            "have heat, and the centre of mass of each. Outside the dashed line lies the outer tenth of the film.",
             file=f"class{index}-attention.png",
         )
         found.append((place, sheets.attention_sheet(mean_film, maps, centers_of_mass(maps))))
