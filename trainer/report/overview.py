@@ -34,9 +34,9 @@ def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
         values = [area.value for area in areas]
         limits = [[area.value - area.low for area in areas], [area.high - area.value for area in areas]]
         axes.errorbar(values, rows, xerr=limits, fmt="os"[place], ms=6, color=SETS[name], mec="white", elinewidth=1.6)
-        axes.annotate(
-            name, (values[0], rows[0]), (0, 7), textcoords="offset points", ha="center", color=SETS[name], weight="bold"
-        )
+        # One label above, the other below: they never overlap, however near their figures are.
+        label = axes.annotate(name, (values[0], rows[0]), (0, (7, -14)[place]), textcoords="offset points", ha="center")
+        label.set(color=SETS[name], weight="bold", fontsize=9)
     winner = standings[0].auroc.get("validation")
     if winner is not None:
         axes.axvline(winner.value, color=QUIET, lw=0.8, ls=(0, (4, 4)), zorder=0)

@@ -7,7 +7,7 @@ import yaml
 from trainer.leaderboard import LeaderboardRow
 from trainer.page import figure_html, table_html
 from trainer.report.claim import ITEMS, VERSION
-from trainer.report.markup import bullets, folded, heading, paragraph, verbatim
+from trainer.report.markup import bullets, folded, heading, narrow, paragraph, verbatim
 from trainer.report.overview import Standing, leaderboard_figure
 from trainer.report.records import RecordedRun, RecordedTrial
 from trainer.report.summary import findings_in_words, limits_in_words, p_value_in_words, tie
@@ -32,7 +32,7 @@ def summary_html(run: RecordedRun) -> str:
         alt=f"AUROC of every trial. {words}.",
     )
     texts = "".join(map(paragraph, findings_in_words(run)))
-    return texts + heading("What limits it") + bullets(limits_in_words(run)) + figure
+    return texts + heading("What limits it") + bullets(limits_in_words(run)) + narrow(figure)
 
 
 def leaderboard_html(run: RecordedRun) -> str:

@@ -53,7 +53,7 @@ def _against_second(run: RecordedRun) -> str:
     )
     if second.trial not in ties:
         return verdict + "the winner is distinguishable from it on these films."
-    others = f"; so do {', '.join(ties[1:])}" if len(ties) > 1 else ""
+    others = f"; so {'does' if len(ties) == 2 else 'do'} {', '.join(ties[1:])}" if len(ties) > 1 else ""  # noqa: PLR2004 - the second and one more
     return f"{verdict}they tie, the order is not evidence that one is better{others}."
 
 

@@ -65,13 +65,13 @@ def _overall_table(trial: RecordedTrial) -> str:
 
 
 def _finding_table(trial: RecordedTrial, finding: str) -> str:
-    columns = {
-        f"{name}, threshold {metrics.threshold:.3f}": metrics
+    columns = [
+        (f"{name}, threshold {metrics.threshold:.3f}", metrics)
         for name, evaluation in trial.evaluations.items()
         for metrics in evaluation.findings
         if metrics.finding == finding
-    }
-    found = list(columns.values())
+    ]
+    heads, found = zip(*columns, strict=True)
     rows = [
         ("AUROC", *(str(metrics.auroc) for metrics in found)),
         ("AUPRC", *(str(metrics.auprc) for metrics in found)),
@@ -87,7 +87,7 @@ def _finding_table(trial: RecordedTrial, finding: str) -> str:
         f"{finding} against the rest, at 0.5 and at the operating point {point.threshold:.3f}, chosen on validation for a "
         f"sensitivity of {point.target_sensitivity:.0%}"
     )
-    return table_html(("figure [95 % interval]", *columns), rows, caption=caption)
+    return table_html(("figure [95 % interval]", *heads), rows, caption=caption)
 
 
 def _finding_figures(trial: RecordedTrial, finding: str) -> Iterator[str]:
