@@ -39,7 +39,7 @@ def side_by_side(parts: Iterable[str], *, width: str = "20rem") -> str:
 
 def narrow(html: str) -> str:
     """A figure that stands alone, no larger than those that stand side by side are read."""
-    return f'<div style="max-width:44rem">{html}</div>'
+    return f'<div style="max-width:36rem">{html}</div>'
 
 
 def picture(address: str, *, lines: Iterable[str], alt: str) -> str:

@@ -37,12 +37,21 @@ def summary_html(run: RecordedRun) -> str:
 
 def leaderboard_html(run: RecordedRun) -> str:
     """Every trial, and every architecture over its seeds."""
-    head = ("trial", "AUROC validation", "behind the winner", "AUROC test", "parameters", "ms a film (CPU)", "training")
+    head = (
+        "trial",
+        "AUROC validation",
+        "behind the winner",
+        "paired test",
+        "AUROC test",
+        "parameters",
+        "ms a film (CPU)",
+        "training",
+    )
     rows = [
         (
             trial.row.trial + (" (average of trials)" if trial.row.kind == "ensemble" else ""),
             str(trial.row.validation_auroc),
-            _behind(trial.row),
+            *_behind(trial.row),
             "sealed" if trial.record.test is None else str(trial.record.test.auroc),
             f"{trial.row.parameters:,}",
             _milliseconds(trial.row.ms_per_film),
@@ -160,11 +169,12 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004 - above, hours read better
 
 
-def _behind(row: LeaderboardRow) -> str:
+def _behind(row: LeaderboardRow) -> tuple[str, str]:
+    """The paired difference, and what it is worth."""
     if row.against_winner is None:
-        return "-"
+        return "-", "-"
     difference = row.against_winner.difference
-    return f"{difference}, {p_value_in_words(row.against_winner.p_value)}" + (" (tie)" if tie(difference) else "")
+    return str(difference), p_value_in_words(row.against_winner.p_value) + (", tie" if tie(difference) else "")
 
 
 def _milliseconds(value: float | None) -> str:

@@ -138,7 +138,7 @@ def test_the_leaderboard_figure_has_an_interval_for_each_trial_and_set(winner):
 
     (axes,) = leaderboard_figure(standings).axes
 
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["first", "sealed"]
+    assert [text.get_text() for text in axes.texts] == ["validation", "test", "first", "sealed"]
     assert [len(container.lines[0].get_xdata()) for container in axes.containers] == [2, 1]
     assert axes.containers[1].lines[0].get_xdata()[0] == winner.record.test.auroc.value
 
