@@ -10,7 +10,7 @@ from schemas.api import DISCLAIMER
 from schemas.bundle import BundleManifest
 from schemas.calibration import OutOfDistribution
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics
+from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
 
 NOT_INTENDED = (
     "diagnosis, triage, screening, or any decision about a patient",
@@ -72,7 +72,7 @@ def render_card(manifest: BundleManifest) -> str:
         ),
         *(_evaluation(evaluation, manifest.classes) for evaluation in manifest.evaluation),
         _decisions(manifest),
-        ("## Limits", _bullets((*_data_limits(manifest), *LIMITS))),
+        ("## Limits", _bullets((*known_limits(manifest), *LIMITS))),
         _provenance(manifest),
         ("## Disclaimer", DISCLAIMER),
     )
@@ -120,8 +120,10 @@ def _data(manifest: BundleManifest) -> tuple[str, ...]:
 
 def _evaluation(evaluation: Evaluation, classes: tuple[str, ...]) -> tuple[str, ...]:
     macro = " (macro average, one against the rest)" if len(classes) > 2 else ""  # noqa: PLR2004 - two classes have one AUROC
+    by_class = evaluation.class_auroc.items() if macro else ()
     overall = (
         (f"AUROC{macro}", str(evaluation.auroc)),
+        *((f"AUROC of `{name}` against the rest", str(area)) for name, area in by_class),
         ("Brier score", str(evaluation.brier)),
         ("Expected calibration error", str(evaluation.ece)),
     )
@@ -130,6 +132,7 @@ def _evaluation(evaluation: Evaluation, classes: tuple[str, ...]) -> tuple[str, 
         _table(("figure", "value [interval]"), overall),
         *(part for metrics in evaluation.findings for part in _finding(metrics)),
         *(part for metrics in evaluation.labels for part in _label(metrics, classes)),
+        *_subgroups(evaluation.subgroups),
     )
 
 
@@ -156,6 +159,7 @@ def _label(metrics: LabelMetrics, classes: tuple[str, ...]) -> tuple[str, str, s
         ("Balanced accuracy", str(metrics.balanced_accuracy)),
         ("Accuracy", str(metrics.accuracy)),
         ("Macro F1", str(metrics.macro_f1)),
+        *((f"F1 of `{name}`", str(figure)) for name, figure in metrics.class_f1.items()),
         ("Matthews correlation", f"{metrics.mcc:.3f}"),
     )
     confusion = [(f"`{name}`", *map(str, counts)) for name, counts in zip(classes, metrics.confusion, strict=True)]
@@ -164,6 +168,28 @@ def _label(metrics: LabelMetrics, classes: tuple[str, ...]) -> tuple[str, str, s
         _table(("figure", "value"), rows),
         _table(("truth \\ label", *(f"`{name}`" for name in classes)), confusion),
     )
+
+
+def _subgroups(rows: tuple[SubgroupMetrics, ...]) -> tuple[str, ...]:
+    if not rows:
+        return ()
+
+    def cell(figure: Estimate | None) -> str:
+        return "" if figure is None else str(figure)
+
+    head = ("group", "finding", "films", "patients", "AUROC", "sensitivity", "specificity", "note")
+    table = [
+        (
+            f"{row.column} {row.value}",
+            f"`{row.finding}`",
+            f"{row.positives:,} of {row.films:,}",
+            f"{row.patients:,}",
+            *map(cell, (row.auroc, row.sensitivity, row.specificity)),
+            row.note,
+        )
+        for row in rows
+    ]
+    return "Groups of films, at the operating point (films: with the finding, of all):", _table(head, table)
 
 
 def _decisions(manifest: BundleManifest) -> tuple[str, ...]:
@@ -206,7 +232,8 @@ def _distribution(distribution: OutOfDistribution | None) -> str:
     )
 
 
-def _data_limits(manifest: BundleManifest) -> tuple[str, ...]:
+def known_limits(manifest: BundleManifest) -> tuple[str, ...]:
+    """What `DATA_LIMITS` holds of the data that the network was trained on."""
     named = manifest.provenance.data.lower()
     return tuple(limit for word, limits in DATA_LIMITS.items() if word in named for limit in limits)
 

@@ -4,6 +4,9 @@ A message names the value, the rule and the remedy; never pixel data, a file nam
 patient's name or id. `service.problems` maps each class to its HTTP status.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -11,6 +14,8 @@ class CxrError(Exception):
     """Root of every failure that this project raises on purpose."""
 
     code: ClassVar[str] = "error"
+    retry_after_s: int | None = None
+    """When it is worth trying again, where the failure itself knows."""
 
 
 class InvalidImageError(CxrError):
@@ -49,6 +54,18 @@ class InvalidParameterError(CxrError):
     code = "invalid_parameter"
 
 
+class UnauthenticatedError(CxrError):
+    """No key or token where one is needed, or one that is unknown, revoked or expired."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(CxrError):
+    """A known caller without the scope that the address needs."""
+
+    code = "forbidden"
+
+
 class NotFoundError(CxrError):
     """An address, a model or a version that does not exist."""
 
@@ -71,6 +88,16 @@ class BodyTooLargeError(CxrError):
     """The request's body, or the number of films in a batch, is over the limit."""
 
     code = "body_too_large"
+
+
+class QuotaError(CxrError):
+    """The caller has sent more films than their quota allows."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class OverloadedError(CxrError):
@@ -122,9 +149,16 @@ class SettingsError(CxrError):
 
 
 class TrainingDataError(CxrError):
-    """Films that cannot be trained on as they are: an empty class, a leak, an unreadable file."""
+    """Films that cannot be trained on as they are: an empty class, a leak, an unreadable file.
+
+    `unreadable` holds the reason for each file that could not be read, where that is the failure.
+    """
 
     code = "invalid_training_data"
+
+    def __init__(self, message: str, *, unreadable: Mapping[Path, str] = MappingProxyType({})) -> None:
+        super().__init__(message)
+        self.unreadable = unreadable
 
 
 class TrainingConfigError(CxrError):

@@ -9,6 +9,15 @@ from schemas.preprocess import PreprocessSpec
 from schemas.record import Record
 
 
+class ManyViews(Record):
+    """The same network asked about several views of each film; the exported graph, which sees one, does not answer so."""
+
+    views: int = Field(ge=1, description="moved, turned and scaled copies of each film whose logits are averaged")
+    calibration: Calibration = Field(description="of the averaged logits, on validation")
+    validation: Evaluation
+    test: Evaluation | None
+
+
 class TrialRecord(Record):
     """One trained network of a run."""
 
@@ -21,4 +30,5 @@ class TrialRecord(Record):
     calibration: Calibration
     validation: Evaluation
     test: Evaluation | None = Field(description="null until the run has chosen its winner and opened the test set")
+    many_views: ManyViews | None = Field(default=None, description="null where the run asks for one view")
     provenance: Provenance

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import socket
 import sys
+import time
 from types import FrameType
 
 import structlog
@@ -14,6 +15,7 @@ from schemas.errors import SettingsError
 from service import logs
 from service.app import create_app
 from service.engine import require_provider
+from service.security.command import keys_command
 from service.serving import Service
 from service.settings import Settings, load_settings
 
@@ -26,26 +28,37 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
+        self._drained_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Load the bundle, then listen."""
         await super().startup(sockets)
-        if self.started and self._service.serving is not None:
-            structlog.get_logger("service").info("service_ready", bundle=str(self._service.serving.address))
+        if self.started and (serving := self._service.deployment.serving) is not None:
+            structlog.get_logger("service").info("service_ready", bundle=str(serving.address))
+
+    async def on_tick(self, counter: int) -> bool:
+        """Drain before the listener closes: not ready, but still there to say so; a second Ctrl-C ends that."""
+        if not await super().on_tick(counter):
+            return False
+        self._service.admission.drain()
+        self._drained_at = self._drained_at or time.monotonic() + self._service.settings.drain_s
+        return self.force_exit or time.monotonic() >= self._drained_at
 
 
 def main() -> int:
-    """Serve until SIGTERM or Ctrl-C; 2 where the settings are refused, 3 where the start fails."""
+    """Serve until SIGTERM or Ctrl-C; 2 where the settings are refused, 3 where the start fails. Or manage the keys."""
+    if sys.argv[1:2] == ["keys"]:
+        return keys_command(sys.argv[2:])
     try:
         settings = load_settings()
         require_provider(settings.provider)
+        app = create_app(settings)
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return REFUSED
     logs.configure(settings.log_format)
     # uvicorn drains at SIGTERM and then raises the signal again for whoever asked before it: that is us.
     signal.signal(signal.SIGTERM, _exit)
-    app = create_app(settings)
     server = Server(_config(app, settings), app.state.service)
     with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has drained
         server.run()

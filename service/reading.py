@@ -19,7 +19,8 @@ from schemas.preprocess import PreprocessSpec
 from service.batcher import Answer, Priority
 from service.decision import decide
 from service.metrics import Metrics
-from service.serving import Service, Serving
+from service.serving import Service
+from service.serving_bundle import Serving
 from service.terms import Terms
 from service.uploads import Upload, read_films
 
@@ -76,6 +77,7 @@ async def receive_films(
     limit = service.settings.max_body_bytes
     uploads = await read_films(request, part=part, at_most=at_most, max_body_bytes=limit)
     service.metrics.stage_duration.labels("upload").observe(terms.elapsed_s)
+    service.gate.count(request.state.caller, len(uploads))
     return uploads
 
 

@@ -12,12 +12,16 @@ from schemas.preprocess import ClaheSpec, PreprocessSpec
 from schemas.record import Record
 from trainer.architectures import ARCHITECTURES, Recipe, architecture
 from trainer.augment import RECIPES
+from trainer.duplicates import NEAR_DUPLICATE
 from trainer.files import write_atomically
-from trainer.split import OnDuplicates
+from trainer.leaks import OnDuplicates
+from trainer.sources import Classes, Masks
+from trainer.views import PERTURBATIONS
 
 CONFIG = "config.yaml"
 
 Name = Annotated[str, Field(min_length=1)]
+Scale = Annotated[float, Field(ge=0.5, le=2)]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
 ScheduleName = Literal["cosine", "step", "plateau", "constant"]
 
@@ -25,7 +29,7 @@ ScheduleName = Literal["cosine", "step", "plateau", "constant"]
 class RunConfig(Record):
     """One run: the films, the networks and how each is trained. Null means: what the architecture's row says."""
 
-    data: Name = Field(description="folder of films")
+    data: Name = Field(description="folder of films, MedMNIST .npz, or .csv of path,label[,patient][,split]")
     cache: Name = Field(default=".cache/films", description="folder for decoded films")
     archs: tuple[Name, ...] = Field(min_length=1, description="rows of the architecture table, or timm:<name>")
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
@@ -37,12 +41,19 @@ class RunConfig(Record):
     intensity: Literal["full_range", "percentile"] = "full_range"
     clahe: ClaheSpec | None = None
     augment: Name = Field(default="standard", description="name of an augmentation recipe")
-    val_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="of train, where the folder has no val")
-    test_fraction: float = Field(
-        default=0.15, ge=0, lt=0.5, description="where the folder has no test; 0: never tested"
-    )
+    val_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="of train, where the data has no val")
+    test_fraction: float = Field(default=0.15, ge=0, lt=0.5, description="where the data has no test; 0: never tested")
     split_seed: int = 0
-    on_duplicates: OnDuplicates = Field(default="stop", description="what to do about exact copies across splits")
+    classes: Classes = Field(
+        default="folders", description="kermany3: normal, bacterial, viral by Kermany's file names"
+    )
+    label_names: tuple[Name, ...] = Field(default=(), description="names of the labels 0, 1, … of a .npz")
+    masks: Masks = Field(default="ignore", description="lungs: train on the lungs alone, never to be served")
+    skip_unreadable: bool = Field(default=False, description="leave out files that cannot be read, instead of stopping")
+    on_duplicates: OnDuplicates = Field(default="stop", description="what to do about copies across splits")
+    near_duplicates: float = Field(
+        default=NEAR_DUPLICATE, gt=0.9, le=1, description="rank correlation of thumbnails that makes two films copies"
+    )
 
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=2)
@@ -67,6 +78,15 @@ class RunConfig(Record):
 
     target_sensitivity: float = Field(default=0.96, gt=0, lt=1)
     alpha: float = Field(default=0.1, gt=0, lt=1, description="conformal miscoverage accepted of each class")
+    tta: int = Field(
+        default=0,
+        ge=0,
+        le=len(PERTURBATIONS),
+        description="moved and turned views of each film in a further evaluation",
+    )
+    scales: tuple[Scale, ...] = Field(
+        default=(1.0,), min_length=1, description="sizes at which a further evaluation sees each view; above 1 enlarges"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -76,7 +96,12 @@ class RunConfig(Record):
         if self.augment not in RECIPES:
             msg = f"augment={self.augment!r} is no recipe; known: {', '.join(RECIPES)}"
             raise ValueError(msg)
-        for names, what in ((self.archs, "archs"), (self.seeds, "seeds")):
+        for names, what in (
+            (self.archs, "archs"),
+            (self.seeds, "seeds"),
+            (self.label_names, "label_names"),
+            (self.scales, "scales"),
+        ):
             if len(set(names)) != len(names):
                 msg = f"{what} repeats an entry: {names}; name each once"
                 raise ValueError(msg)

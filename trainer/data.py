@@ -14,9 +14,12 @@ from schemas.record import Record
 from trainer.batches import LabelledFilms
 from trainer.cache import prepared_films
 from trainer.config import RunConfig
+from trainer.duplicates import mark_copies
 from trainer.files import write_atomically
-from trainer.films import SPLITS, Film, index_folder
-from trainer.split import Split, close_leaks, grouped_split, read_split
+from trainer.films import SPLITS, Film, FilmIndex
+from trainer.leaks import close_leaks
+from trainer.sources import index_films
+from trainer.split import Split, grouped_split, read_split
 
 DATA = "data.json"
 SPLIT = "split.csv"
@@ -33,15 +36,17 @@ class DataRecord(Record):
     counts: dict[str, dict[str, int]] = Field(description="split: class: films")
     patients: dict[str, int] = Field(description="split: patients")
     notes: tuple[str, ...]
+    root: str | None = Field(default=None, description="folder that the paths of split.csv are relative to; null: data")
+    dropped: tuple[str, ...] = Field(default=(), description="films that are not used, each with the reason")
 
 
 def split_data(config: RunConfig, run: Path) -> DataRecord:
     """Index the films, stop at a leak, split by patient, and write split.csv and data.json.
 
     Raises:
-        TrainingDataError: films that cannot be trained on, or not those that the run was started with.
+        TrainingDataError: films that cannot be trained on, or not those that the run was started with, or no space.
     """
-    index = close_leaks(index_folder(Path(config.data)), config.on_duplicates)
+    index = close_leaks(_index(config), config.on_duplicates)
     split = grouped_split(
         index, val_fraction=config.val_fraction, test_fraction=config.test_fraction, seed=config.split_seed
     )
@@ -55,6 +60,8 @@ def split_data(config: RunConfig, run: Path) -> DataRecord:
         counts={name: {label: found[name, label] for label in index.classes} for name in SPLITS},
         patients={name: len({film.patient for film in split.of(name)}) for name in SPLITS},
         notes=index.notes,
+        root=str(index.root),
+        dropped=index.dropped,
     )
     if (run / DATA).exists():
         before = read_data(run)
@@ -62,9 +69,26 @@ def split_data(config: RunConfig, run: Path) -> DataRecord:
             msg = f"the films of {config.data} are not those that {run} was started with; give another --out"
             raise TrainingDataError(msg)
         return before
-    split.write(run / SPLIT)
-    write_atomically(run / DATA, record.model_dump_json(indent=2).encode())
+    try:
+        split.write(run / SPLIT)
+        write_atomically(run / DATA, record.model_dump_json(indent=2).encode())
+    except OSError as error:
+        msg = f"{run} cannot hold the record of the films ({error.strerror}); free some space or give another --out"
+        raise TrainingDataError(msg) from error
     return record
+
+
+def _index(config: RunConfig) -> FilmIndex:
+    cache = Path(config.cache)
+    index = index_films(
+        Path(config.data),
+        cache=cache,
+        classes=config.classes,
+        masks=config.masks,
+        label_names=config.label_names,
+        skip_unreadable=config.skip_unreadable,
+    )
+    return mark_copies(index, cache, threshold=config.near_duplicates, skip_unreadable=config.skip_unreadable)
 
 
 def read_data(run: Path) -> DataRecord:
@@ -82,11 +106,12 @@ def read_data(run: Path) -> DataRecord:
 
 def films_of(config: RunConfig, run: Path, name: Literal["train", "val"]) -> tuple[Film, ...]:
     """The films that a run trains on or validates with; the test films are had from `trainer.testset` alone."""
-    return _split(config, run).of(name)
+    return split_of(config, run).of(name)
 
 
-def _split(config: RunConfig, run: Path) -> Split:
-    return read_split(run / SPLIT, Path(config.data))
+def split_of(config: RunConfig, run: Path) -> Split:
+    """The split of a run, as split.csv has it; where its films lie is known to data.json."""
+    return read_split(run / SPLIT, Path(read_data(run).root or config.data))
 
 
 def labelled(films: tuple[Film, ...], classes: tuple[str, ...], spec: PreprocessSpec, cache: Path) -> LabelledFilms:

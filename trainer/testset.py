@@ -7,11 +7,10 @@ from schemas.bundle import Sha256, sha256_of
 from schemas.errors import TestSetError, TrainingDataError
 from schemas.record import Record
 from trainer.config import RunConfig
-from trainer.data import SPLIT
+from trainer.data import split_of
 from trainer.files import write_atomically
 from trainer.films import Film
 from trainer.leaderboard import LEADERBOARD, read_leaderboard
-from trainer.split import read_split
 from trainer.trial import TRIALS, read_trial, trial_directory
 
 OPENED = "test_opened.json"
@@ -53,7 +52,7 @@ def open_test_set(config: RunConfig, run: Path) -> tuple[Film, ...]:
     if not before:
         opening = Opening(opened_at=datetime.now(UTC), winner=board.winner.trial, leaderboard_sha256=digest)
         write_atomically(run / OPENED, opening.model_dump_json(indent=2).encode())
-    return read_split(run / SPLIT, Path(config.data)).of("test")
+    return split_of(config, run).of("test")
 
 
 def read_opening(run: Path) -> Opening | None:

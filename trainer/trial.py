@@ -27,6 +27,7 @@ from trainer.files import write_arrays, write_atomically
 from trainer.films import Film, data_sha256
 from trainer.fit import BEST, Fit, fit
 from trainer.inference import outputs
+from trainer.many_views import judge_views, validate_views
 from trainer.networks import Network
 from trainer.provenance import device_name, git_commit, library_versions
 
@@ -143,6 +144,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
         calibration=calibration,
         validation=_evaluated(logits, validation.labels, kept, calibration, data, data="validation"),
         test=None,
+        many_views=validate_views(config, network, validation, kept, data),
         provenance=_provenance(config, data, fitted, network, seed=seed, command=command, commit=commit),
     )
     write_trial(directory, record)
@@ -156,7 +158,8 @@ def evaluate_on_test(config: RunConfig, directory: Path, films: tuple[Film, ...]
     test = labelled(films, record.classes, record.preprocess, Path(config.cache))
     logits, _ = outputs(trial.network, test.films)
     evaluation = _evaluated(logits.numpy(), test.labels, films, record.calibration, record, data="test")
-    tested = record.model_copy(update={"test": evaluation})
+    views = judge_views(config, trial.network, test, films, record)
+    tested = record.model_copy(update={"test": evaluation, "many_views": views})
     write_trial(directory, tested)
     return tested
 

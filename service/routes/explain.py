@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BeforeValidator
 from pydantic.json_schema import SkipJsonSchema
 
@@ -12,6 +12,7 @@ from service.explanation import Question, explain_film
 from service.negotiation import negotiate
 from service.problems import FILM_FAILURES, REQUEST_FAILURES, documented
 from service.reading import receive_films
+from service.security.gate import Requires
 from service.serving import CurrentService
 from service.terms import CallersTerms, while_caller_waits
 from service.uploads import request_body
@@ -34,7 +35,7 @@ OVERLAY: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "JSON, or the overlay", "content": {PNG: {"schema": {"type": "string", "format": "binary"}}}}
 }
 
-router = APIRouter(tags=["radiographs"])
+router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 
 
 @router.post(
@@ -53,13 +54,13 @@ async def explain(
 ) -> Response:
     """JSON with heat map and overlay inside, or by `Accept: image/png` the overlay alone."""
     media_type = negotiate(request.headers.get("Accept", ""), (JSON, PNG))
-    serving = service.ready()
     question = Question(finding, method, terms.priority)
-    question.check(serving.loaded.bundle.manifest)
-    async with terms.deadline(service.metrics):
-        (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
-        with serving.batcher.admit(1):
-            explained = await while_caller_waits(request, explain_film(service, serving, upload, question))
+    with service.hold() as serving:
+        question.check(serving.loaded.bundle.manifest)
+        async with terms.deadline(service.metrics):
+            (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
+            with service.admission.admit(1):
+                explained = await while_caller_waits(request, explain_film(service, serving, upload, question))
     if media_type == PNG:
         return Response(explained.heat_map.overlay_png, media_type=PNG)
     body = ExplainResponse(

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from schemas.api import KnownModel, ModelList
 from schemas.bundle import MODEL_CARD, Bundle, BundleManifest
@@ -10,6 +10,7 @@ from schemas.errors import BundleError, InvalidParameterError, NotAcceptableErro
 from service.bundles import BundleAddress
 from service.negotiation import negotiate
 from service.problems import documented
+from service.security.gate import Requires
 from service.serving import CurrentService
 
 JSON: Final = "application/json"
@@ -18,17 +19,21 @@ BOTH: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "the manifest, or the model card", "content": {MARKDOWN: {"schema": {"type": "string"}}}}
 }
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requires("predict"))])
 
 
 @router.get("", summary="The bundles of the models directory")
 def list_models(service: CurrentService) -> ModelList:
     """By name and then from the oldest version to the newest."""
-    serving = None if service.serving is None else service.serving.address
+    serving = None if service.deployment.serving is None else service.deployment.serving.address
+    refused = service.deployment.refused
     known = service.registry.known()
     return ModelList(
         models=tuple(
-            KnownModel(name=name, version=version, serving=(name, version) == serving) for name, version in known
+            KnownModel(
+                name=address.name, version=address.version, serving=address == serving, refused=refused.get(address)
+            )
+            for address in known
         )
     )
 
@@ -41,7 +46,7 @@ def list_models(service: CurrentService) -> ModelList:
 )
 def current_model(request: Request, service: CurrentService) -> Response:
     """Its manifest as JSON, or by `Accept: text/markdown` its model card."""
-    return _described(request, service.ready().loaded.bundle)
+    return _described(request, service.deployment.ready().loaded.bundle)
 
 
 @router.get(

@@ -10,12 +10,12 @@ import torch
 from rich.console import Console
 from rich.progress import Progress
 
-from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError
+from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError, WeightsError
 from trainer.config import RunConfig, make_config
 from trainer.data import DATA, SPLIT, films_of, read_data, split_data
-from trainer.films import index_folder
 from trainer.leaderboard import LEADERBOARD, Leaderboard, read_leaderboard, write_leaderboard
 from trainer.run import train
+from trainer.sources import index_films
 from trainer.testset import OPENED, open_test_set
 from trainer.trial import TRIAL, load_trial, read_trial
 
@@ -114,7 +114,7 @@ def test_a_trial_records_where_it_comes_from(finished, kermany_like):
 
     assert provenance.command == COMMAND
     assert provenance.data == str(kermany_like)
-    assert provenance.data_sha256 == data.data_sha256 == index_folder(kermany_like).data_sha256
+    assert provenance.data_sha256 == data.data_sha256 == index_films(kermany_like).data_sha256
     assert provenance.split_sha256 == data.split_sha256
     assert provenance.pretrained_weights == "none"
     assert provenance.parameters == 471_139
@@ -168,20 +168,26 @@ def test_a_run_goes_on_only_with_the_films_that_it_was_started_with(run, config,
         _train(moved, run)
 
 
-def test_no_test_film_is_decoded_before_the_winner_stands(config, kermany_like, tmp_path):
-    films = tmp_path / "films"
-    shutil.copytree(kermany_like, films)
-    for path in (films / "test").rglob("*.jpeg"):
-        path.write_bytes(path.read_bytes()[:300])  # still a JPEG by its first bytes; decoding it fails
-        path.write_bytes(path.read_bytes() + path.name.encode())
-    run = tmp_path / "run"
-    broken = config.model_copy(update={"data": str(films), "archs": ("cnn_baseline",)})
+def _prepared(cache: Path) -> list[tuple[int, int]]:
+    """Count and side of the films of each cache file."""
+    arrays = [np.load(path, mmap_mode="r") for path in cache.glob("films-*.npy")]
+    return sorted((len(films), films.shape[-1]) for films in arrays)
 
-    with pytest.raises(TrainingDataError, match="48 of 48 files cannot be read as films"):
-        _train(broken, run)
 
-    assert read_leaderboard(run).winner.architecture == "cnn_baseline"
-    assert read_trial(_trials(run)[0]).test is None
+def test_no_test_film_is_prepared_for_the_network_before_the_winner_stands(config, tmp_path):
+    cache, run = tmp_path / "cache", tmp_path / "run"
+    settings = config.model_copy(
+        update={"cache": str(cache), "weights": {"cnn_attention": str(tmp_path / "absent.pth")}}
+    )
+
+    with pytest.raises(WeightsError):
+        _train(settings, run)
+    counts = read_data(run).counts
+    train, val, test = (sum(counts[split].values()) for split in ("train", "val", "test"))
+
+    assert len(_trials(run)) == 2
+    assert not (run / LEADERBOARD).exists()
+    assert _prepared(cache) == sorted([(train, 32), (val, 32), (train + val + test, 24)])  # 24: the leakage gate's
 
 
 def test_the_test_set_stays_sealed_without_a_leaderboard(config, tmp_path):
