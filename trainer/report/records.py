@@ -10,12 +10,12 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from schemas.errors import TrainingDataError
-from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation, FindingMetrics
 from schemas.record import Record
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig, read_config
 from trainer.data import DataRecord, read_data
+from trainer.explanations import EXPLANATIONS, REPORT, ExplanationReport
 from trainer.fit import HISTORY, EpochRecord
 from trainer.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
@@ -23,7 +23,6 @@ from trainer.testset import Opening, read_opening
 from trainer.trial import TRIALS, read_trial
 
 FAILURE = "failure.json"
-EXPLANATIONS = "explanations"
 OUTPUTS = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
 
 
@@ -38,22 +37,6 @@ class FailedTrial(Record):
     at: datetime
 
 
-class Sheet(BaseModel):
-    """One picture of explained films."""
-
-    title: str
-    caption: str
-    file: str
-
-
-class Explanations(BaseModel):
-    """What the report shows of explanations.json; its other fields are for others."""
-
-    sheets: tuple[Sheet, ...]
-    insertion_deletion_gap: Estimate
-    shortcut_alarm: bool
-
-
 @dataclass(frozen=True, slots=True)
 class RecordedTrial:
     """A trial that ended."""
@@ -64,7 +47,7 @@ class RecordedTrial:
     """Empty where no network was trained: an average of others."""
     outputs: Mapping[str, SavedOutputs]
     """By the name of the set of films; without a set whose outputs were not kept."""
-    explanations: Explanations | None
+    explanations: ExplanationReport | None
 
     @property
     def evaluations(self) -> dict[str, Evaluation]:
@@ -132,8 +115,8 @@ def _trial(run: Path, row: LeaderboardRow) -> RecordedTrial:
         # Outputs on the test films count from the moment that their evaluation stands in the record.
         if (directory / file).exists() and (name == "validation" or record.test is not None)
     }
-    explained = run / EXPLANATIONS / row.trial / "explanations.json"
-    explanations = _read(explained, Explanations) if explained.exists() else None
+    explained = run / EXPLANATIONS / row.trial / REPORT
+    explanations = _read(explained, ExplanationReport) if explained.exists() else None
     return RecordedTrial(row, record, _history(directory / HISTORY), outputs, explanations)
 
 

@@ -13,19 +13,22 @@ from imaging.phantom import phantom
 from schemas.api import DISCLAIMER
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
+from schemas.evaluation import SubgroupMetrics
 from tests.films import encode
 from tests.runs import write_run
 from trainer.config import make_config
 from trainer.data import SPLIT, labelled
+from trainer.explanations import EXPLANATIONS, ClassAttention, ExplanationReport, Sheet
+from trainer.explanations import REPORT as EXPLAINED
 from trainer.inference import outputs
 from trainer.leaderboard import read_leaderboard
 from trainer.report.command import report_command
 from trainer.report.document import REPORT, write_report
-from trainer.report.records import EXPLANATIONS, FAILURE
+from trainer.report.records import FAILURE
 from trainer.run import train
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
 from trainer.split import read_split
-from trainer.trial import TRIALS, load_trial, read_trial
+from trainer.trial import TRIALS, load_trial, read_trial, write_trial
 
 
 class Page(HTMLParser):
@@ -222,24 +225,67 @@ def test_several_classes_folds_and_ensembles_have_their_places(tmp_path):
     assert "Every class is a finding" in page.text
 
 
+def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path):
+    run = write_run(tmp_path / "run")
+    directory = run / TRIALS / "cnn4-seed0"
+    record = read_trial(directory)
+    group = SubgroupMetrics(
+        column="sex",
+        value="F",
+        films=41,
+        patients=20,
+        finding="PNEUMONIA",
+        positives=17,
+        auroc=Estimate(value=0.91, low=0.8, high=0.97),
+        sensitivity=None,
+        specificity=None,
+        note="few films",
+    )
+    test = record.test.model_copy(update={"subgroups": (group,)})
+    write_trial(directory, record.model_copy(update={"test": test}))
+
+    text = _page(run).text
+
+    for shown in ("sex F", "17 of 41", "0.910 [0.800, 0.970]", "few films"):
+        assert shown in text
+
+
 def test_sheets_of_explanations_stand_in_the_file(tmp_path):
     run = write_run(tmp_path / "run")
     folder = run / EXPLANATIONS / "cnn4-seed0"
     folder.mkdir(parents=True)
     (folder / "true positives.png").write_bytes(encode(phantom(32, 32, seed=0), ".png"))
-    report = {
-        "sheets": [{"title": "True positives", "caption": "the surest", "file": "true positives.png"}],
-        "insertion_deletion_gap": {"value": 0.21, "low": 0.1, "high": 0.3},
-        "shortcut_alarm": True,
-        "anything": "else",
-    }
-    (folder / "explanations.json").write_text(json.dumps(report))
+    attention = ClassAttention(
+        name="PNEUMONIA",
+        films=9,
+        empty=0,
+        center_of_mass=(Estimate(value=0.4, low=0.31, high=0.5), Estimate(value=0.6, low=0.52, high=0.7)),
+        consistency=None,
+        border_share=Estimate(value=0.61, low=0.53, high=0.7),
+        shortcut_alarm=True,
+    )
+    report = ExplanationReport(
+        trial="cnn4-seed0",
+        method="Grad-CAM",
+        data="validation",
+        classes=(attention,),
+        border_area=0.36,
+        shortcut_alarm=True,
+        judged_films=9,
+        insertion=None,
+        deletion=None,
+        insertion_deletion_gap=Estimate(value=0.21, low=0.1, high=0.3),
+        sheets=(Sheet(title="True positives", caption="the surest", file="true positives.png"),),
+    )
+    (folder / EXPLAINED).write_text(report.model_dump_json())
 
     page = _page(run)
 
     assert "True positives: the surest" in page.alts
     assert "0.210 [0.100, 0.300]" in page.text
     assert "Alarm:" in page.text
+    assert "0.610 [0.530, 0.700]" in page.text
+    assert "36%" in page.text
 
 
 @pytest.mark.parametrize("name", [FAILURE, "history.jsonl"])
