@@ -31,4 +31,8 @@ class TrialRecord(Record):
     validation: Evaluation
     test: Evaluation | None = Field(description="null until the run has chosen its winner and opened the test set")
     many_views: ManyViews | None = Field(default=None, description="null where the run asks for one view")
+    fold: int | None = Field(default=None, description="of cross-validation, from 0; null: the split's own validation")
+    settings: dict[str, float | str] = Field(default={}, description="what a search changed in the run's config")
+    members: tuple[str, ...] = Field(default=(), description="trials whose mean this is; empty: it is one network")
+    ms_per_film: float | None = Field(default=None, description="on the CPU, one thread, one film")
     provenance: Provenance

@@ -86,8 +86,8 @@ def _row(name: str, record: TrialRecord, difference: Estimate | None) -> Leaderb
         validation_auroc=record.validation.auroc,
         parameters=record.provenance.parameters,
         training_seconds=record.provenance.training_seconds,
-        fold=int(name[-1]) if "fold" in name else None,
-        kind="ensemble" if "ensemble" in name else "trial",
+        fold=record.fold,
+        kind="ensemble" if record.members else "trial",
         ms_per_film=4.25,
         against_winner=None if difference is None else Comparison(difference=difference, p_value=0.0321),
     )
@@ -132,6 +132,8 @@ def _write_trial(
         calibration=calibration,
         validation=judged["validation"],
         test=judged["test"] if opened else None,
+        fold=int(name[-1]) if "fold" in name else None,
+        members=("cnn4-seed0", "cnn4-seed1") if "ensemble" in name else (),
         provenance=_provenance(seed),
     )
     write_trial(directory, record)

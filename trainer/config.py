@@ -23,7 +23,21 @@ CONFIG = "config.yaml"
 Name = Annotated[str, Field(min_length=1)]
 Scale = Annotated[float, Field(ge=0.5, le=2)]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
+StrategyName = Literal["full", "frozen"]
 ScheduleName = Literal["cosine", "step", "plateau", "constant"]
+
+
+class SearchSpec(Record):
+    """What is searched for each architecture before its trials are trained; judged on validation."""
+
+    method: Literal["random", "asha"] = Field(description="asha ends trials early that are behind the others")
+    trials: int = Field(
+        default=20, ge=1, description="settings tried for each architecture; the first are the run's own"
+    )
+    seed: int = 0
+    lr_factor: float = Field(default=10.0, ge=1, description="learning rates from 1/factor to factor times the run's")
+    weight_decay_factor: float = Field(default=10.0, ge=1, description="the same for weight decay")
+    strategies: tuple[StrategyName, ...] = Field(default=(), description="drawn from; empty: the run's own")
 
 
 class RunConfig(Record):
@@ -42,6 +56,8 @@ class RunConfig(Record):
     clahe: ClaheSpec | None = None
     augment: Name = Field(default="standard", description="name of an augmentation recipe")
     val_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="of train, where the data has no val")
+    folds: int | None = Field(default=None, ge=2, description="k-fold cross-validation over train and val, by patient")
+    films: int | None = Field(default=None, ge=10, description="train on a sample of so many films; null: all")
     test_fraction: float = Field(default=0.15, ge=0, lt=0.5, description="where the data has no test; 0: never tested")
     split_seed: int = 0
     classes: Classes = Field(
@@ -67,7 +83,7 @@ class RunConfig(Record):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     focal_gamma: float = Field(default=2.0, ge=0)
     sampler: Literal["none", "balanced"] = "none"
-    strategy: Literal["full", "frozen"] = Field(default="full", description="frozen: only the last linear layer learns")
+    strategy: StrategyName = Field(default="full", description="frozen: only the last linear layer learns")
     layer_decay: float = Field(default=1.0, gt=0, le=1, description="factor on the rate for each layer further down")
     clip_norm: float | None = Field(default=1.0, gt=0)
     ema_decay: float = Field(default=0.0, ge=0, lt=1, description="0: no moving average of the weights")
@@ -87,6 +103,10 @@ class RunConfig(Record):
     scales: tuple[Scale, ...] = Field(
         default=(1.0,), min_length=1, description="sizes at which a further evaluation sees each view; above 1 enlarges"
     )
+
+    ensemble: int = Field(default=3, ge=0, description="architectures whose best trials are averaged; below 2: none")
+    explain: int = Field(default=1, ge=0, description="trials, the best first, whose heat maps are drawn and judged")
+    search: SearchSpec | None = Field(default=None, description="null: nothing is searched")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

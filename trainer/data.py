@@ -18,8 +18,9 @@ from trainer.duplicates import mark_copies
 from trainer.files import write_atomically
 from trainer.films import SPLITS, Film, FilmIndex
 from trainer.leaks import close_leaks
+from trainer.sample import sample_split
 from trainer.sources import index_films
-from trainer.split import Split, grouped_split, read_split
+from trainer.split import Split, grouped_folds, grouped_split, read_split
 
 DATA = "data.json"
 SPLIT = "split.csv"
@@ -50,6 +51,10 @@ def split_data(config: RunConfig, run: Path) -> DataRecord:
     split = grouped_split(
         index, val_fraction=config.val_fraction, test_fraction=config.test_fraction, seed=config.split_seed
     )
+    notes = index.notes
+    if config.films is not None:
+        notes = (*notes, f"a sample of {config.films} of {len(split.films)} films, whole patients first")
+        split = sample_split(split, config.films, config.split_seed)
     found = Counter((film.split, film.label) for film in split.films)
     record = DataRecord(
         data=config.data,
@@ -59,7 +64,7 @@ def split_data(config: RunConfig, run: Path) -> DataRecord:
         split_sha256=split.sha256,
         counts={name: {label: found[name, label] for label in index.classes} for name in SPLITS},
         patients={name: len({film.patient for film in split.of(name)}) for name in SPLITS},
-        notes=index.notes,
+        notes=notes,
         root=str(index.root),
         dropped=index.dropped,
     )
@@ -104,9 +109,26 @@ def read_data(run: Path) -> DataRecord:
         raise TrainingDataError(msg) from error
 
 
-def films_of(config: RunConfig, run: Path, name: Literal["train", "val"]) -> tuple[Film, ...]:
-    """The films that a run trains on or validates with; the test films are had from `trainer.testset` alone."""
-    return split_of(config, run).of(name)
+def films_of(config: RunConfig, run: Path, name: Literal["train", "val"], fold: int | None = None) -> tuple[Film, ...]:
+    """The films that a trial trains on or validates with; the test films are had from `trainer.testset` alone.
+
+    Args:
+        config: of the run.
+        run: its folder.
+        name: which of both.
+        fold: of cross-validation, from 0; None: the split's own.
+    """
+    split = split_of(config, run)
+    if fold is None or config.folds is None:
+        return split.of(name)
+    folds = grouped_folds((*split.of("train"), *split.of("val")), config.folds, config.split_seed)
+    return folds[fold].train if name == "train" else folds[fold].val
+
+
+def root_of(run: Path) -> Path:
+    """The folder that the paths of a run's films are relative to."""
+    data = read_data(run)
+    return Path(data.root or data.data)
 
 
 def split_of(config: RunConfig, run: Path) -> Split:

@@ -57,6 +57,8 @@ def mark_copies(
         notes.append(f"skipped {len(unreadable)} films that cannot be decoded")
     if copies := sum(film.copy_of != "" for film in marked):
         notes.append(f"{copies} films show the picture of another film in another encoding")
+    if contradicting := sum(film.label != original.label for film, original in zip(marked, originals, strict=True)):
+        notes.append(f"{contradicting} of them lie under another label than that film: look at copy_of in split.csv")
     check_classes(marked, index.classes, index.counts)
     return replace(index, films=marked, notes=tuple(notes), dropped=(*index.dropped, *unreadable))
 

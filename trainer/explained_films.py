@@ -80,7 +80,7 @@ def read_explained_films(run: Path, name: str) -> ExplainedFilms:
     trial = load_trial(run / TRIALS / name)
     record, points = trial.record, trial.record.calibration.operating_points
     films, truth = trial.inputs("val")
-    kept = films_of(read_config(run), run, "val")
+    kept = films_of(read_config(run), run, "val", record.fold)
     logits, _ = outputs(trial.network, films)
     probabilities = softmax(logits.numpy(), record.calibration.temperature)
     labels = [finding_label(row, record.classes, record.negative_class, points) for row in probabilities]

@@ -7,9 +7,9 @@ from trainer.batches import LabelledFilms
 from trainer.calibrate import calibrate
 from trainer.config import RunConfig
 from trainer.data import DataRecord, described
-from trainer.evaluate import evaluate
-from trainer.films import Film, data_sha256
+from trainer.films import Film
 from trainer.inference import outputs
+from trainer.judge import judge
 from trainer.networks import Network
 from trainer.views import FILM, choose_views
 
@@ -39,16 +39,7 @@ def validate_views(
         alpha=config.alpha,
         data=described(name, tuple(films)),
     )
-    evaluation = evaluate(
-        logits,
-        validation.labels,
-        [film.patient for film in films],
-        calibration,
-        data.classes,
-        data.negative_class,
-        data=name,
-        data_sha256=data_sha256(films),
-    )
+    evaluation = judge(logits, validation.labels, films, calibration, data, data=name)
     return ManyViews(views=len(views), calibration=calibration, validation=evaluation, test=None)
 
 
@@ -60,14 +51,7 @@ def judge_views(
         return None
     views = choose_views(config.tta, config.scales)
     logits, _ = outputs(network, test.films, views=views)
-    evaluation = evaluate(
-        logits.numpy(),
-        test.labels,
-        [film.patient for film in films],
-        record.many_views.calibration,
-        record.classes,
-        record.negative_class,
-        data=f"test, {len(views)} views",
-        data_sha256=data_sha256(films),
+    evaluation = judge(
+        logits.numpy(), test.labels, films, record.many_views.calibration, record, data=f"test, {len(views)} views"
     )
     return record.many_views.model_copy(update={"test": evaluation})

@@ -76,6 +76,16 @@ def test_a_chain_of_copies_is_one_picture(tmp_path):
     assert len({film.content for film in marked}) == 4
 
 
+def test_a_copy_under_another_label_is_noted(tmp_path):
+    root = write_classes(tmp_path / "films", {"A": 2, "B": 2})
+    (root / "B" / "copy.jpeg").write_bytes(jpeg(unlike(32, seed=1)))
+
+    assert mark(index_films(root), tmp_path / "cache").notes == (
+        "1 films show the picture of another film in another encoding",
+        "1 of them lie under another label than that film: look at copy_of in split.csv",
+    )
+
+
 def test_an_exact_copy_needs_no_mark(tmp_path):
     root = write_classes(tmp_path / "films", {"A": 2, "B": 2})
     (root / "B" / "again.png").write_bytes((root / "B" / "0.png").read_bytes())

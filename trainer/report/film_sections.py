@@ -1,17 +1,15 @@
 """The films of the report: the winner's worst mistakes, the borderline ones, and the sheets that explain its answers."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from schemas.estimate import Estimate
-from trainer.data import SPLIT
+from trainer.data import root_of, split_of
 from trainer.explanations import EXPLANATIONS, ExplanationReport
 from trainer.films import Film
 from trainer.page import table_html
 from trainer.report.markup import data_address, heading, paragraph, picture, side_by_side, without_picture
 from trainer.report.mistakes import JudgedFilm, borderline, judged, thumbnails, worst
 from trainer.report.records import RecordedRun
-from trainer.split import read_split
 
 SHOWN = 6
 _GONE = "The files of {count} of these films were not found under {data}; they are described without their picture."
@@ -67,8 +65,8 @@ def _most_probable(film: JudgedFilm) -> list[tuple[str, float]]:
 
 def _films(run: RecordedRun) -> dict[str, Film]:
     """The run's films by their path relative to the data folder."""
-    root = Path(run.config.data)
-    return {film.path.relative_to(root).as_posix(): film for film in read_split(run.folder / SPLIT, root).films}
+    root, split = root_of(run.folder), split_of(run.config, run.folder)
+    return {film.path.relative_to(root).as_posix(): film for film in split.films}
 
 
 def explanations_html(run: RecordedRun) -> str:

@@ -1,40 +1,25 @@
 """Everything that a run has written down, read for its report; it refuses to know films and networks."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from schemas.errors import TrainingDataError
 from schemas.evaluation import Evaluation, FindingMetrics
-from schemas.record import Record
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig, read_config
 from trainer.data import DataRecord, read_data
 from trainer.explanations import EXPLANATIONS, REPORT, ExplanationReport
-from trainer.fit import HISTORY, EpochRecord
+from trainer.failure import FailedTrial, read_failure
+from trainer.fit import EpochRecord, read_history
 from trainer.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
 from trainer.testset import Opening, read_opening
 from trainer.trial import TRIALS, read_trial
 
-FAILURE = "failure.json"
 OUTPUTS = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-class FailedTrial(Record):
-    """Why a trial ended without a network."""
-
-    code: str
-    message: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +87,7 @@ def read_run(run: Path) -> RecordedRun:
         board=board,
         opening=read_opening(run),
         trials=tuple(_trial(run, row) for row in board.rows),
-        failures={path.parent.name: _read(path, FailedTrial) for path in sorted((run / TRIALS).glob(f"*/{FAILURE}"))},
+        failures=_failures(run / TRIALS),
     )
 
 
@@ -116,23 +101,19 @@ def _trial(run: Path, row: LeaderboardRow) -> RecordedTrial:
         if (directory / file).exists() and (name == "validation" or record.test is not None)
     }
     explained = run / EXPLANATIONS / row.trial / REPORT
-    explanations = _read(explained, ExplanationReport) if explained.exists() else None
-    return RecordedTrial(row, record, _history(directory / HISTORY), outputs, explanations)
+    return RecordedTrial(row, record, read_history(directory), outputs, _explanations(explained))
 
 
-def _history(path: Path) -> tuple[EpochRecord, ...]:
+def _failures(trials: Path) -> dict[str, FailedTrial]:
+    found = {directory.name: read_failure(directory) for directory in sorted(trials.iterdir())}
+    return {name: failed for name, failed in found.items() if failed is not None}
+
+
+def _explanations(path: Path) -> ExplanationReport | None:
     if not path.exists():
-        return ()
+        return None
     try:
-        return tuple(EpochRecord(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
-    except (ValueError, TypeError) as error:
-        msg = f"{path} is damaged or of another version; move it away to have the report without training curves"
-        raise TrainingDataError(msg) from error
-
-
-def _read(path: Path, record: type[M]) -> M:
-    try:
-        return record.model_validate_json(path.read_bytes())
+        return ExplanationReport.model_validate_json(path.read_bytes())
     except ValidationError as error:
         msg = f"{path} is damaged or of another version; move it away to have the report without it"
         raise TrainingDataError(msg) from error

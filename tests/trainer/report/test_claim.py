@@ -39,7 +39,7 @@ def test_answers_come_from_the_records(answers):
     assert "train 45, val 45, test 45" in known[20]
     assert "454,626 parameters" in known[22]
     assert known[23] == "python 3.11.7, torch 2.15.0"
-    assert known[27] == "Averages of trials in the leaderboard: ensemble."
+    assert known[27] == "Averages of trials stand in the leaderboard (ensemble); none is the winner."
     assert known[37] == f"Test AUROC {run.winner.record.test.auroc}; the other figures stand with the winner."
     assert f"test, PNEUMONIA: sensitivity {metrics.sensitivity}, specificity {metrics.specificity}" in known[38]
     assert "d" * 40 in known[43]

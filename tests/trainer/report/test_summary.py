@@ -51,6 +51,15 @@ def test_without_a_second_or_without_a_comparison_nothing_is_claimed(tmp_path):
     assert "no paired comparison" in findings_in_words(_run(tmp_path / "old", trials=TRIALS))[1]
 
 
+def test_averages_are_no_trials_and_folds_are_not_compared_film_by_film(tmp_path):
+    averaged = findings_in_words(_run(tmp_path / "one", trials={"cnn4-seed0": 2.0, "ensemble": 3.0}))
+    folds = findings_in_words(_run(tmp_path / "folds", trials={"cnn4-seed0-fold1": 2.0, "cnn4-seed0-fold0": 1.0}))
+
+    assert "out of 1 trial:" in averaged[0]
+    assert "No other network" in averaged[1]
+    assert "on the films of another fold" in folds[1]
+
+
 def test_the_test_is_told_with_the_moment_of_its_opening_or_as_sealed(tmp_path):
     run = _run(tmp_path / "opened")
     metrics = run.winner.at_operating_point("PNEUMONIA")["test"]
