@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.progress import Progress
+from typer.testing import CliRunner
 
 from imaging.phantom import phantom
 from schemas.api import DISCLAIMER
@@ -15,12 +16,12 @@ from schemas.estimate import Estimate
 from schemas.evaluation import SubgroupMetrics
 from tests.films import encode
 from tests.runs import write_run
+from trainer.__main__ import app
 from trainer.config import make_config
 from trainer.explanations import EXPLANATIONS, ClassAttention, ExplanationReport, Sheet
 from trainer.explanations import REPORT as EXPLAINED
 from trainer.failure import FAILURE
 from trainer.leaderboard import read_leaderboard
-from trainer.report.command import report_command
 from trainer.report.document import REPORT, write_report
 from trainer.run import train
 from trainer.saved_outputs import TEST_OUTPUTS
@@ -290,12 +291,12 @@ def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path):
         write_report(run)
 
 
-def test_the_command_writes_the_report_and_tells_where(tmp_path, capsys):
+def test_the_command_writes_the_report_and_tells_where(tmp_path):
     run = write_run(tmp_path / "run")
 
-    report_command(run)
+    outcome = CliRunner().invoke(app, ["report", str(run)])
 
-    assert capsys.readouterr().out == f"{run / REPORT}\n"
+    assert (outcome.exit_code, outcome.stdout) == (0, f"{run / REPORT}\n")
     assert (run / REPORT).read_text().startswith("<!doctype html>")
 
 
