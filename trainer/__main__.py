@@ -27,6 +27,7 @@ from trainer.explanations import EXPLANATIONS, write_explanations
 from trainer.leaderboard import Leaderboard
 from trainer.live import TrialTable, results
 from trainer.plan import plans
+from trainer.report.command import report_command
 from trainer.report.document import write_report
 from trainer.run import train
 from trainer.weights import HUB, NONE
@@ -113,6 +114,7 @@ def train_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each opti
 
 app.command("train")(train_command)
 app.command("sweep", help="The same as train, under the name that many architectures and seeds deserve.")(train_command)
+app.command("report")(report_command)
 
 
 def conclude(run: Path, board: Leaderboard, config: RunConfig, console: Console) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainer.report.records import RecordedRun
-from trainer.report.summary import limits_in_words
+from trainer.report.summary import limits_in_words, networks
 
 VERSION = "CLAIM 2024 update"
 
@@ -27,14 +27,14 @@ class Item:
 
 
 def _technique(run: RecordedRun) -> str:
-    kinds = sorted({trial.row.architecture for trial in run.trials})
+    kinds = sorted({trial.row.architecture for trial in networks(run)})
     return (
         f"Deep learning: supervised classification of films into {len(run.data.classes)} classes by {', '.join(kinds)}."
     )
 
 
 def _goal(run: RecordedRun) -> str:
-    return f"Model creation: {len(run.trials)} trained networks compared, one chosen on validation."
+    return f"Model creation: {len(networks(run))} trained networks compared, one chosen on validation."
 
 
 def _source(run: RecordedRun) -> str:
@@ -92,7 +92,11 @@ def _selection(run: RecordedRun) -> str:
 
 def _ensembling(run: RecordedRun) -> str:
     averaged = [row.trial for row in run.board.rows if row.kind == "ensemble"]
-    return f"Averages of trials in the leaderboard: {', '.join(averaged)}." if averaged else "None."
+    return (
+        f"Averages of trials stand in the leaderboard ({', '.join(averaged)}); none is the winner."
+        if averaged
+        else "None."
+    )
 
 
 def _metrics(run: RecordedRun) -> str:

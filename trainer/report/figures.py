@@ -176,12 +176,16 @@ def training_figure(history: Sequence[EpochRecord], best_epoch: int) -> Figure:
     loss, area, rate = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.4))
     epochs = [record.epoch + 1 for record in history]
     marker = "o" if len(epochs) < 3 else ""  # noqa: PLR2004 - a line of one or two points is hardly seen
-    for values, color, name in (
+    lines = (
         ([record.train_loss for record in history], INK, "training"),
         ([record.val_loss for record in history], BLUE, "validation"),
+    )
+    # The label of the line that ends higher stands above its end, the other's below: they never overlap.
+    for (values, color, name), align in zip(
+        sorted(lines, key=lambda line: line[0][-1]), ("top", "bottom"), strict=True
     ):
         loss.plot(epochs, values, color=color, marker=marker)
-        loss.annotate(name, (epochs[-1], values[-1]), (4, 0), textcoords="offset points", color=color, va="center")
+        loss.annotate(name, (epochs[-1], values[-1]), (4, 0), textcoords="offset points", color=color, va=align)
     area.plot(epochs, [record.val_auroc for record in history], color=BLUE, marker=marker)
     rate.plot(epochs, [record.lr for record in history], color=QUIET, marker=marker)
     best = next(record for record in history if record.epoch == best_epoch)

@@ -1,14 +1,15 @@
 """The films of the report: the winner's worst mistakes, the borderline ones, and the sheets that explain its answers."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from trainer.data import SPLIT
+from schemas.estimate import Estimate
+from trainer.data import root_of, split_of
+from trainer.explanations import EXPLANATIONS, ExplanationReport
 from trainer.films import Film
+from trainer.page import table_html
 from trainer.report.markup import data_address, heading, paragraph, picture, side_by_side, without_picture
 from trainer.report.mistakes import JudgedFilm, borderline, judged, thumbnails, worst
-from trainer.report.records import EXPLANATIONS, RecordedRun
-from trainer.split import read_split
+from trainer.report.records import RecordedRun
 
 SHOWN = 6
 _GONE = "The files of {count} of these films were not found under {data}; they are described without their picture."
@@ -64,8 +65,8 @@ def _most_probable(film: JudgedFilm) -> list[tuple[str, float]]:
 
 def _films(run: RecordedRun) -> dict[str, Film]:
     """The run's films by their path relative to the data folder."""
-    root = Path(run.config.data)
-    return {film.path.relative_to(root).as_posix(): film for film in read_split(run.folder / SPLIT, root).films}
+    root, split = root_of(run.folder), split_of(run.config, run.folder)
+    return {film.path.relative_to(root).as_posix(): film for film in split.films}
 
 
 def explanations_html(run: RecordedRun) -> str:
@@ -74,13 +75,15 @@ def explanations_html(run: RecordedRun) -> str:
     if found is None:
         return paragraph("Not made for this trial: where the network looks was not examined.")
     alarm = (
-        "Alarm: the heat maps lie where no lung is; the network may answer from a shortcut."
+        "Alarm: heat gathers at the border of the film, more than its area explains; the network may answer from a shortcut."
         if found.shortcut_alarm
-        else "No alarm: the heat maps do not gather where no lung is. That does not exclude a shortcut within the lungs."
+        else "No alarm: heat does not gather at the border of the film. That does not exclude a shortcut elsewhere."
     )
     gap = (
-        f"Insertion minus deletion: {found.insertion_deletion_gap}; above 0 the pixels that the heat map marks move the answer "
-        "more than those that it does not."
+        "Insertion and deletion were not judged: too few films."
+        if found.insertion_deletion_gap is None
+        else f"Insertion less deletion, less the same of a random order: {found.insertion_deletion_gap} over {found.judged_films} "
+        "films; above 0 the pixels that the heat map marks move the answer more than others."
     )
     folder = run.folder / EXPLANATIONS / run.winner.row.trial
     sheets = [
@@ -92,4 +95,26 @@ def explanations_html(run: RecordedRun) -> str:
         for sheet in found.sheets
         if (folder / sheet.file).is_file()
     ]
-    return paragraph(alarm) + paragraph(gap) + "".join(sheets)
+    return paragraph(f"{found.method} on {found.data}. {alarm} {gap}") + _attention_table(found) + "".join(sheets)
+
+
+def _attention_table(found: ExplanationReport) -> str:
+    def shown(value: Estimate | None) -> str:
+        return "too few films" if value is None else str(value)
+
+    rows = [
+        (
+            row.name,
+            f"{row.films:,}",
+            *map(shown, row.center_of_mass or (None, None)),
+            shown(row.consistency),
+            shown(row.border_share),
+            "alarm" if row.shortcut_alarm else "-",
+        )
+        for row in found.classes
+    ]
+    head = ("class", "maps", "centre, from the left", "centre, from the top", "consistency", "share at the border", "")
+    caption = (
+        f"Heat maps by class, centres in [0, 1]; the border is the outer tenth, {found.border_area:.0%} of the film"
+    )
+    return table_html(head, rows, caption=caption)

@@ -37,6 +37,11 @@ def side_by_side(parts: Iterable[str], *, width: str = "20rem") -> str:
     return f'<div style="{_GRID.format(width=width)}">{"".join(parts)}</div>'
 
 
+def narrow(html: str) -> str:
+    """A figure that stands alone, no larger than those that stand side by side are read."""
+    return f'<div style="max-width:36rem">{html}</div>'
+
+
 def picture(address: str, *, lines: Iterable[str], alt: str) -> str:
     """An image that stands in the file itself.
 

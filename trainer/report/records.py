@@ -3,44 +3,23 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from schemas.errors import TrainingDataError
-from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation, FindingMetrics
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig, read_config
 from trainer.data import DataRecord, read_data
-from trainer.failure import FAILURE, FailedTrial
+from trainer.explanations import EXPLANATIONS, REPORT, ExplanationReport
+from trainer.failure import FailedTrial, read_failure
 from trainer.fit import EpochRecord, read_history
 from trainer.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
 from trainer.testset import Opening, read_opening
 from trainer.trial import TRIALS, read_trial
 
-EXPLANATIONS = "explanations"
 OUTPUTS = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-class Sheet(BaseModel):
-    """One picture of explained films."""
-
-    title: str
-    caption: str
-    file: str
-
-
-class Explanations(BaseModel):
-    """What the report shows of explanations.json; its other fields are for others."""
-
-    sheets: tuple[Sheet, ...]
-    insertion_deletion_gap: Estimate
-    shortcut_alarm: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +32,7 @@ class RecordedTrial:
     """Empty where no network was trained: an average of others."""
     outputs: Mapping[str, SavedOutputs]
     """By the name of the set of films; without a set whose outputs were not kept."""
-    explanations: Explanations | None
+    explanations: ExplanationReport | None
 
     @property
     def evaluations(self) -> dict[str, Evaluation]:
@@ -108,7 +87,7 @@ def read_run(run: Path) -> RecordedRun:
         board=board,
         opening=read_opening(run),
         trials=tuple(_trial(run, row) for row in board.rows),
-        failures={path.parent.name: _read(path, FailedTrial) for path in sorted((run / TRIALS).glob(f"*/{FAILURE}"))},
+        failures=_failures(run / TRIALS),
     )
 
 
@@ -121,14 +100,20 @@ def _trial(run: Path, row: LeaderboardRow) -> RecordedTrial:
         # Outputs on the test films count from the moment that their evaluation stands in the record.
         if (directory / file).exists() and (name == "validation" or record.test is not None)
     }
-    explained = run / EXPLANATIONS / row.trial / "explanations.json"
-    explanations = _read(explained, Explanations) if explained.exists() else None
-    return RecordedTrial(row, record, read_history(directory), outputs, explanations)
+    explained = run / EXPLANATIONS / row.trial / REPORT
+    return RecordedTrial(row, record, read_history(directory), outputs, _explanations(explained))
 
 
-def _read(path: Path, record: type[M]) -> M:
+def _failures(trials: Path) -> dict[str, FailedTrial]:
+    found = {directory.name: read_failure(directory) for directory in sorted(trials.iterdir())}
+    return {name: failed for name, failed in found.items() if failed is not None}
+
+
+def _explanations(path: Path) -> ExplanationReport | None:
+    if not path.exists():
+        return None
     try:
-        return record.model_validate_json(path.read_bytes())
+        return ExplanationReport.model_validate_json(path.read_bytes())
     except ValidationError as error:
         msg = f"{path} is damaged or of another version; move it away to have the report without it"
         raise TrainingDataError(msg) from error

@@ -7,10 +7,10 @@ import yaml
 from trainer.leaderboard import LeaderboardRow
 from trainer.page import figure_html, table_html
 from trainer.report.claim import ITEMS, VERSION
-from trainer.report.markup import bullets, folded, heading, paragraph, verbatim
+from trainer.report.markup import bullets, folded, heading, narrow, paragraph, verbatim
 from trainer.report.overview import Standing, leaderboard_figure
 from trainer.report.records import RecordedRun, RecordedTrial
-from trainer.report.summary import findings_in_words, limits_in_words, p_value_in_words, tie
+from trainer.report.summary import findings_in_words, limits_in_words, networks, p_value_in_words, tie
 
 _TO_ANSWER = "to be answered by the authors"
 _NOT_MEASURED = "not measured"
@@ -32,17 +32,26 @@ def summary_html(run: RecordedRun) -> str:
         alt=f"AUROC of every trial. {words}.",
     )
     texts = "".join(map(paragraph, findings_in_words(run)))
-    return texts + heading("What limits it") + bullets(limits_in_words(run)) + figure
+    return texts + heading("What limits it") + bullets(limits_in_words(run)) + narrow(figure)
 
 
 def leaderboard_html(run: RecordedRun) -> str:
     """Every trial, and every architecture over its seeds."""
-    head = ("trial", "AUROC validation", "behind the winner", "AUROC test", "parameters", "ms a film (CPU)", "training")
+    head = (
+        "trial",
+        "AUROC validation",
+        "behind the winner",
+        "paired test",
+        "AUROC test",
+        "parameters",
+        "ms a film (CPU)",
+        "training",
+    )
     rows = [
         (
             trial.row.trial + (" (average of trials)" if trial.row.kind == "ensemble" else ""),
             str(trial.row.validation_auroc),
-            _behind(trial.row),
+            *_behind(trial.row),
             "sealed" if trial.record.test is None else str(trial.record.test.auroc),
             f"{trial.row.parameters:,}",
             _milliseconds(trial.row.ms_per_film),
@@ -121,7 +130,7 @@ def repeat_html(run: RecordedRun) -> str:
         ("Seed of the split", str(run.config.split_seed)),
         ("Device", ", ".join(sorted({trial.record.provenance.device for trial in run.trials}))),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
-        ("Training, all trials", duration(sum(trial.row.training_seconds for trial in run.trials))),
+        ("Training, all trials", duration(sum(trial.row.training_seconds for trial in networks(run)))),
         ("Energy", _NOT_MEASURED),
     ]
     config = yaml.safe_dump(run.config.model_dump(mode="json"), sort_keys=False)
@@ -133,7 +142,9 @@ def repeat_html(run: RecordedRun) -> str:
             verbatim("\n".join((*commands, again, f"python -m trainer report {shlex.quote(str(run.folder))}"))),
             table_html(("", ""), facts, caption="Origin"),
             table_html(
-                ("trial", "pretrained weights", "trained at (UTC)"), list(map(_origin, run.trials)), caption="Trials"
+                ("trial", "pretrained weights", "settings found by search", "trained at (UTC)"),
+                list(map(_origin, run.trials)),
+                caption="Trials",
             ),
             folded("config.yaml", verbatim(config)),
         )
@@ -160,17 +171,20 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004 - above, hours read better
 
 
-def _behind(row: LeaderboardRow) -> str:
+def _behind(row: LeaderboardRow) -> tuple[str, str]:
+    """The paired difference, and what it is worth."""
     if row.against_winner is None:
-        return "-"
+        return "-", "-"
     difference = row.against_winner.difference
-    return f"{difference}, {p_value_in_words(row.against_winner.p_value)}" + (" (tie)" if tie(difference) else "")
+    return str(difference), p_value_in_words(row.against_winner.p_value) + (", tie" if tie(difference) else "")
 
 
 def _milliseconds(value: float | None) -> str:
     return _NOT_MEASURED if value is None else f"{value:.1f}"
 
 
-def _origin(trial: RecordedTrial) -> tuple[str, str, str]:
-    provenance = trial.record.provenance
-    return trial.row.trial, provenance.pretrained_weights, f"{provenance.trained_at:%Y-%m-%d %H:%M}"
+def _origin(trial: RecordedTrial) -> tuple[str, str, str, str]:
+    record, provenance = trial.record, trial.record.provenance
+    found = ", ".join(f"{name} {value}" for name, value in record.settings.items())
+    made = f"mean of {', '.join(record.members)}" if record.members else provenance.pretrained_weights
+    return trial.row.trial, made, found or "-", f"{provenance.trained_at:%Y-%m-%d %H:%M}"

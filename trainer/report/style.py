@@ -58,9 +58,9 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     return drawn
 
 
-def panel(height_in: float, *, width_in: float = WIDTH_IN) -> tuple[Figure, Axes]:
+def panel(height_in: float) -> tuple[Figure, Axes]:
     """A figure of one panel."""
-    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
     return figure, figure.add_subplot()
 
 

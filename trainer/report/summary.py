@@ -15,7 +15,7 @@ def findings_in_words(run: RecordedRun) -> tuple[str, ...]:
     winner = run.winner
     return (
         (
-            f"Validation chose {winner.row.trial} out of {_count(len(run.trials), 'trial')}: AUROC "
+            f"Validation chose {winner.row.trial} out of {_count(len(networks(run)), 'trial')}: AUROC "
             f"{winner.record.validation.auroc} on {_films(winner, 'validation')}. Validation also chose the epoch, the "
             "temperature and the threshold, so its figures are flattered."
         ),
@@ -29,6 +29,11 @@ def limits_in_words(run: RecordedRun) -> tuple[str, ...]:
     return tuple(_limits(run))
 
 
+def networks(run: RecordedRun) -> tuple[RecordedTrial, ...]:
+    """The trials that are one network each, without averages of several."""
+    return tuple(trial for trial in run.trials if trial.row.kind == "trial")
+
+
 def tie(difference: Estimate) -> bool:
     """Whether a paired difference cannot be told from none."""
     return difference.low <= 0 <= difference.high
@@ -40,20 +45,26 @@ def p_value_in_words(value: float) -> str:
 
 
 def _against_second(run: RecordedRun) -> str:
-    if len(run.trials) == 1:
+    rows = [trial.row for trial in networks(run)]
+    if len(rows) == 1:
         return "No other network was trained; whether another would be better is not known."
-    second = run.board.rows[1]
+    second = rows[1]
+    if second.fold != rows[0].fold:
+        return (
+            f"{second.trial} came second with AUROC {second.validation_auroc}, on the films of another fold: the two are not "
+            "compared film by film; compare the architectures over all folds."
+        )
     comparison = second.against_winner
     if comparison is None:
         return f"{second.trial} came second with AUROC {second.validation_auroc}; no paired comparison was recorded."
-    ties = [row.trial for row in run.board.rows[1:] if row.against_winner and tie(row.against_winner.difference)]
+    ties = [row.trial for row in rows[1:] if row.against_winner and tie(row.against_winner.difference)]
     verdict = (
         f"The difference to the second, {second.trial}, is {comparison.difference} (paired, same films, "
         f"{p_value_in_words(comparison.p_value)}): "
     )
     if second.trial not in ties:
         return verdict + "the winner is distinguishable from it on these films."
-    others = f"; so do {', '.join(ties[1:])}" if len(ties) > 1 else ""
+    others = f"; so {'do' if len(ties) > 2 else 'does'} {', '.join(ties[1:])}" if len(ties) > 1 else ""  # noqa: PLR2004 - the second and one more
     return f"{verdict}they tie, the order is not evidence that one is better{others}."
 
 
@@ -77,7 +88,7 @@ def _limits(run: RecordedRun) -> Iterator[str]:
     winner = run.winner
     yield from _shift(winner)
     yield from _small_sets(winner)
-    if len({trial.row.seed for trial in run.trials if trial.row.architecture == winner.row.architecture}) == 1:
+    if len({trial.row.seed for trial in networks(run) if trial.row.architecture == winner.row.architecture}) == 1:
         yield "The winner's architecture was trained from one seed: how far luck moves its figures was not measured."
     for name, evaluation in winner.evaluations.items():
         if evaluation.ece.low > 0:

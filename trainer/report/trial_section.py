@@ -20,7 +20,7 @@ from trainer.report.figures import (
 from trainer.report.markup import paragraph, side_by_side
 from trainer.report.records import RecordedTrial
 
-_UNDEFINED = "undefined: no such answer"
+_UNDEFINED = "undefined"
 
 
 def trial_html(trial: RecordedTrial) -> str:
@@ -38,7 +38,15 @@ def trial_html(trial: RecordedTrial) -> str:
         *_training_figures(trial),
     )
     tables = (_finding_table(trial, finding) for finding in _findings(trial))
-    return "".join((_overall_table(trial), *tables, paragraph(note) if missing else "", side_by_side(figures)))
+    return "".join(
+        (
+            _overall_table(trial),
+            *tables,
+            _subgroup_table(trial),
+            paragraph(note) if missing else "",
+            side_by_side(figures),
+        )
+    )
 
 
 def _findings(trial: RecordedTrial) -> tuple[str, ...]:
@@ -50,6 +58,10 @@ def _overall_table(trial: RecordedTrial) -> str:
     macro = " (macro average)" if len(trial.record.classes) > 2 else ""  # noqa: PLR2004 - two classes have one AUROC
     rows = [
         (f"AUROC{macro}", *(str(evaluation.auroc) for evaluation in evaluations.values())),
+        *(
+            (f"AUROC of {name} against the rest", *(str(found.class_auroc[name]) for found in evaluations.values()))
+            for name in (trial.record.validation.class_auroc if macro else ())
+        ),
         ("Brier score", *(str(evaluation.brier) for evaluation in evaluations.values())),
         ("Expected calibration error", *(str(evaluation.ece) for evaluation in evaluations.values())),
     ]
@@ -59,19 +71,45 @@ def _overall_table(trial: RecordedTrial) -> str:
             (f"Balanced accuracy, by {rule}", *(str(metrics.balanced_accuracy) for metrics in found)),
             (f"Accuracy, by {rule}", *(str(metrics.accuracy) for metrics in found)),
             (f"Macro F1, by {rule}", *(str(metrics.macro_f1) for metrics in found)),
-            (f"Matthews correlation, by {rule} (no interval)", *(f"{metrics.mcc:.3f}" for metrics in found)),
+            *(
+                (f"F1 of {name}, by {rule}", *(str(metrics.class_f1[name]) for metrics in found))
+                for name in found[0].class_f1
+            ),
+            (f"Matthews correlation, by {rule}", *(_figure(metrics.mcc) for metrics in found)),
         ]
+    if (views := trial.record.many_views) is not None:
+        judged = [part.auroc for part in (views.validation, views.test) if part is not None]
+        rows.append((f"AUROC, mean of {views.views} views of each film", *map(str, judged)))
     return table_html(("figure [95 % interval]", *_headed(evaluations)), rows, caption="All classes together")
 
 
+def _subgroup_table(trial: RecordedTrial) -> str:
+    rows = [
+        (
+            name,
+            f"{group.column} {group.value}",
+            group.finding,
+            f"{group.positives:,} of {group.films:,}",
+            *map(_or_undefined, (group.auroc, group.sensitivity, group.specificity)),
+            group.note,
+        )
+        for name, evaluation in trial.evaluations.items()
+        for group in evaluation.subgroups
+    ]
+    if not rows:
+        return ""
+    head = ("set", "group", "finding", "films with it", "AUROC", "sensitivity", "specificity", "note")
+    return table_html(head, rows, caption="Groups of films, at the operating point; small groups have wide intervals")
+
+
 def _finding_table(trial: RecordedTrial, finding: str) -> str:
-    columns = {
-        f"{name}, threshold {metrics.threshold:.3f}": metrics
+    columns = [
+        (f"{name}, threshold {metrics.threshold:.3f}", metrics)
         for name, evaluation in trial.evaluations.items()
         for metrics in evaluation.findings
         if metrics.finding == finding
-    }
-    found = list(columns.values())
+    ]
+    heads, found = zip(*columns, strict=True)
     rows = [
         ("AUROC", *(str(metrics.auroc) for metrics in found)),
         ("AUPRC", *(str(metrics.auprc) for metrics in found)),
@@ -80,14 +118,14 @@ def _finding_table(trial: RecordedTrial, finding: str) -> str:
         ("Prevalence", *(f"{metrics.prevalence:.1%}" for metrics in found)),
         ("PPV at this prevalence", *(_or_undefined(metrics.ppv) for metrics in found)),
         ("NPV at this prevalence", *(_or_undefined(metrics.npv) for metrics in found)),
-        ("F1 (no interval)", *(f"{metrics.f1:.3f}" for metrics in found)),
+        ("F1", *(_figure(metrics.f1) for metrics in found)),
     ]
     point = next(point for point in trial.record.calibration.operating_points if point.finding == finding)
     caption = (
         f"{finding} against the rest, at 0.5 and at the operating point {point.threshold:.3f}, chosen on validation for a "
         f"sensitivity of {point.target_sensitivity:.0%}"
     )
-    return table_html(("figure [95 % interval]", *columns), rows, caption=caption)
+    return table_html(("figure [95 % interval]", *heads), rows, caption=caption)
 
 
 def _finding_figures(trial: RecordedTrial, finding: str) -> Iterator[str]:
@@ -180,3 +218,7 @@ def _by_rule(evaluation: Evaluation, rule: str) -> LabelMetrics:
 
 def _or_undefined(value: Estimate | None) -> str:
     return _UNDEFINED if value is None else str(value)
+
+
+def _figure(value: Estimate | float) -> str:
+    return str(value) if isinstance(value, Estimate) else f"{value:.3f} (no interval)"
