@@ -24,6 +24,7 @@ from schemas.errors import CxrError, TrainingConfigError
 from trainer.allocator import keep_freed_memory
 from trainer.config import RunConfig, expand, make_config, read_options
 from trainer.explanations import EXPLANATIONS, write_explanations
+from trainer.explore.command import data_command
 from trainer.leaderboard import Leaderboard
 from trainer.live import TrialTable, results
 from trainer.plan import plans
@@ -113,6 +114,8 @@ def train_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each opti
 
 
 app.command("train")(train_command)
+app.command("data")(data_command)
+app.command("report")(report_command)
 app.command("sweep", help="The same as train, under the name that many architectures and seeds deserve.")(train_command)
 app.command("report")(report_command)
 
