@@ -103,7 +103,9 @@ def test_a_real_run_is_reported_with_its_curves_and_its_mistakes_as_pictures(tra
 
     for beginning in ("AUROC of every trial", "ROC curves of PNEUMONIA on validation and test", "Precision-recall"):
         assert any(alt.startswith(beginning) for alt in page.alts)
-    assert sum(alt.startswith("Reliability diagram on") for alt in page.alts) == 6  # two trials and their mean, on two sets
+    assert (
+        sum(alt.startswith("Reliability diagram on") for alt in page.alts) == 6
+    )  # two trials and their mean, on two sets
     assert sum(alt.startswith("Confusion matrix on") for alt in page.alts) == 12  # and two rules
     assert sum(alt.startswith("Loss, validation AUROC") for alt in page.alts) == 2
     assert any(alt.startswith("Film of ") for alt in page.alts)
