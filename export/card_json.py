@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from export.card import LIMITS, NOT_INTENDED, known_limits
+from export.limits import LIMITS, NOT_INTENDED, known_limits
 from schemas.api import DISCLAIMER
 from schemas.bundle import BundleManifest
 from schemas.estimate import Estimate

@@ -116,12 +116,8 @@ class RunConfig(Record):
         if self.augment not in RECIPES:
             msg = f"augment={self.augment!r} is no recipe; known: {', '.join(RECIPES)}"
             raise ValueError(msg)
-        for names, what in (
-            (self.archs, "archs"),
-            (self.seeds, "seeds"),
-            (self.label_names, "label_names"),
-            (self.scales, "scales"),
-        ):
+        unique = {"archs": self.archs, "seeds": self.seeds, "label_names": self.label_names, "scales": self.scales}
+        for what, names in unique.items():
             if len(set(names)) != len(names):
                 msg = f"{what} repeats an entry: {names}; name each once"
                 raise ValueError(msg)

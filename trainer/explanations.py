@@ -27,7 +27,7 @@ REPORT = "explanations.json"
 
 MAPS_PER_CLASS = 100
 JUDGED_FILMS = 60
-_FEWEST = 3  # films of which an interval can be said
+_FEWEST = 10  # maps; of fewer no interval is to be believed
 
 
 class Sheet(Record):
@@ -39,7 +39,10 @@ class Sheet(Record):
 
 
 class ClassAttention(Record):
-    """The maps of one class over films of that class, one film a patient, in the square that the network sees."""
+    """The maps of one class over films of that class, one film a patient, in the square that the network sees.
+
+    Figures are null where fewer than ten maps have heat.
+    """
 
     name: str
     films: int = Field(description="maps with heat")
@@ -51,7 +54,7 @@ class ClassAttention(Record):
 
 
 class ExplanationReport(Record):
-    """What the heat maps of a trial show; figures are null where fewer than three films have a map."""
+    """What the heat maps of a trial show."""
 
     trial: str
     method: str
@@ -60,9 +63,9 @@ class ExplanationReport(Record):
     border_area: float = Field(description="share of the film that its outer tenth covers")
     shortcut_alarm: bool = Field(description="the alarm of any class")
     judged_films: int = Field(description="films of insertion and deletion, one a patient")
-    insertion: Estimate | None = Field(description="area under the probability while pixels are given, hottest first")
-    deletion: Estimate | None = Field(description="area under the probability while pixels are taken, hottest first")
-    insertion_deletion_gap: Estimate | None = Field(
+    insertion: Estimate = Field(description="area under the probability while pixels are given, hottest first")
+    deletion: Estimate = Field(description="area under the probability while pixels are taken, hottest first")
+    insertion_deletion_gap: Estimate = Field(
         description="insertion less deletion, less the same of a random order; 0: the maps mark nothing"
     )
     sheets: tuple[Sheet, ...]
@@ -92,7 +95,7 @@ def write_explanations(run: Path, trial: str, *, films_per_class: int = 4) -> Ex
         attention.append(_attention(name, maps, len(chosen)))
         drawn += _class_sheets(explained, index, chosen, maps, films_per_class)
     faithfulness = _faithfulness(explained)
-    drawn += [] if faithfulness is None else [_curve_sheet(faithfulness)]
+    drawn.append(_curve_sheet(faithfulness))
     for sheet, png in drawn:
         write_atomically(folder / sheet.file, png)
     report = ExplanationReport(
@@ -102,10 +105,10 @@ def write_explanations(run: Path, trial: str, *, films_per_class: int = 4) -> Ex
         classes=tuple(attention),
         border_area=FRAME_AREA,
         shortcut_alarm=any(row.shortcut_alarm for row in attention),
-        judged_films=0 if faithfulness is None else len(faithfulness.gaps),
-        insertion=None if faithfulness is None else mean_estimate(area(faithfulness.insertion)),
-        deletion=None if faithfulness is None else mean_estimate(area(faithfulness.deletion)),
-        insertion_deletion_gap=None if faithfulness is None else mean_estimate(faithfulness.gaps),
+        judged_films=len(faithfulness.gaps),
+        insertion=mean_estimate(area(faithfulness.insertion)),
+        deletion=mean_estimate(area(faithfulness.deletion)),
+        insertion_deletion_gap=mean_estimate(faithfulness.gaps),
         sheets=tuple(sheet for sheet, _ in drawn),
     )
     write_atomically(folder / REPORT, report.model_dump_json(indent=2).encode())
@@ -144,25 +147,22 @@ def _class_sheets(
         mean_film = np.asarray(explained.films[chosen, 0].mean(axis=0), np.float32)
         place = Sheet(
             title=f"{name}: where the heat lies",
-            caption=f"Mean of {len(maps)} films of {name} (one a patient), the mean of their Grad-CAMs for {name}, and "
-            "the centre of mass of each map. Outside the dashed line lies the outer tenth of the film.",
+            caption=f"Mean of {len(chosen)} films of {name} (one a patient), mean of their {len(maps)} Grad-CAMs for {name} that "
+            "have heat, and the centre of mass of each. Outside the dashed line lies the outer tenth of the film.",
             file=f"class{index}-attention.png",
         )
         found.append((place, sheets.attention_sheet(mean_film, maps, centers_of_mass(maps))))
     return found
 
 
-def _faithfulness(explained: ExplainedFilms) -> Faithfulness | None:
-    """Of the same number of films of each class, explained for the class that they were called; None: too few."""
-    share = JUDGED_FILMS // len(explained.classes)
+def _faithfulness(explained: ExplainedFilms) -> Faithfulness:
+    """Of the same number of films of each class, explained for the class that they were called; no heat is no gap."""
+    share = max(1, JUDGED_FILMS // len(explained.classes))
     chosen = np.concatenate([explained.of_patients(index, share) for index in range(len(explained.classes))])
     targets = explained.called[chosen]
     maps = explained.maps(chosen, targets)
-    hot = maps.max(axis=(1, 2)) > 0
-    if hot.sum() < _FEWEST:
-        return None
     return insertion_deletion(
-        explained.network, explained.films[chosen[hot]], maps[hot], targets[hot], temperature=explained.temperature
+        explained.network, explained.films[chosen], maps, targets, temperature=explained.temperature
     )
 
 

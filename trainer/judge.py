@@ -13,6 +13,7 @@ from trainer.data import DataRecord
 from trainer.evaluate import evaluate
 from trainer.films import Film, data_sha256
 from trainer.saved_outputs import SavedOutputs
+from trainer.subgroups import attributes_of
 
 
 def judge(  # noqa: PLR0913 - what an evaluation is a function of
@@ -34,7 +35,7 @@ def judge(  # noqa: PLR0913 - what an evaluation is a function of
         known.negative_class,
         data=data,
         data_sha256=data_sha256(films),
-        attributes=[film.attributes for film in films],
+        attributes=attributes_of(films),
     )
 
 

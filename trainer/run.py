@@ -20,6 +20,7 @@ from trainer.search import Settings, search
 from trainer.testset import open_test_set, read_opening
 from trainer.tracking import require_tracking
 from trainer.trial import TRIAL, TRIALS, evaluate_on_test, make_trial, plan_films, read_trial
+from trainer.weights import require_files
 
 
 def train(  # noqa: PLR0913 - what a run is a function of, and where it tells
@@ -48,6 +49,7 @@ def train(  # noqa: PLR0913 - what a run is a function of, and where it tells
         CxrError: see `freeze_config`, `split_data` and `open_test_set`; or what the first trial died of, when none is left.
     """
     require_tracking()
+    require_files(config.weights.values())
     freeze_config(config, run)
     wanted = plans(config)
     table = table or TrialTable(wanted)

@@ -1,6 +1,6 @@
 """How a network does on groups of the films: women and men, ages, views, sources; an average hides who is served worse."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from schemas.calibration import OperatingPoint
 from schemas.estimate import Estimate
 from schemas.evaluation import SubgroupMetrics
 from trainer.delong import delong_interval
+from trainer.films import KERMANY, Film
 from trainer.intervals import wilson_interval
 
 Attributes = Sequence[Mapping[str, str]]
@@ -25,6 +26,15 @@ AGE_BANDS = (("0-1", 2), ("2-11", 12), ("12-17", 18), ("18-39", 40), ("40-64", 6
 """Each with the age in years at which it ends. Source: ICH E11(R1) (infants, children, adolescents), ICH E7 (from 65)."""
 
 
+def attributes_of(films: Iterable[Film]) -> Attributes:
+    """What is known of films: their attributes, and the germ that Kermany's file names state."""
+    names = [(film, KERMANY.match(film.path.name)) for film in films]
+    return [
+        {**film.attributes, **({"germ": match["subtype"]} if match and match["subtype"] else {})}
+        for film, match in names
+    ]
+
+
 def subgroup_metrics(  # noqa: PLR0913, PLR0917 - what the figures are a function of
     truth: NDArray[np.int64],
     probabilities: NDArray[np.float64],
@@ -36,7 +46,8 @@ def subgroup_metrics(  # noqa: PLR0913, PLR0917 - what the figures are a functio
     """Each finding's figures at its operating point, on each group that an attribute makes.
 
     Groups of fewer than 20 films have their counts and no figures; a group without positive or without negative
-    films has only the figure that it can have. Films without an attribute that others have are a group too.
+    films has only the figure that it can have. Films without an attribute that others have are a group too. An
+    attribute that the label alone decides, or that differs from film to film, makes no groups.
 
     Args:
         truth: [N], indices into `classes`.
@@ -48,7 +59,7 @@ def subgroup_metrics(  # noqa: PLR0913, PLR0917 - what the figures are a functio
     """
     who = np.asarray(patients)
     rows = []
-    for column, values in _columns(attributes).items():
+    for column, values in _columns(attributes, truth).items():
         for value in sorted(set(values.tolist()), key=_place):
             members = values == value
             for point in points:
@@ -95,11 +106,16 @@ def _row(  # noqa: PLR0913, PLR0917 - a row's columns
     )
 
 
-def _columns(attributes: Attributes) -> dict[str, NDArray[np.str_]]:
-    """The group of each film by each attribute that tells at least two groups apart, [N]."""
+def _columns(attributes: Attributes, truth: NDArray[np.int64]) -> dict[str, NDArray[np.str_]]:
+    """The group of each film by each attribute that tells films of one class apart, [N]."""
     names = sorted({name for known in attributes for name in known})
     grouped = {name: np.array([_group(name, known.get(name, "")) for known in attributes]) for name in names}
-    return {name: values for name, values in grouped.items() if 1 < len(set(values.tolist())) <= LARGEST_NUMBER}
+    return {
+        name: values
+        for name, values in grouped.items()
+        if len(set(values.tolist())) <= LARGEST_NUMBER
+        and any(len(set(values[truth == index].tolist())) > 1 for index in set(truth.tolist()))
+    }
 
 
 def _group(column: str, value: str) -> str:

@@ -6,17 +6,19 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
+from tests.films import write_kermany
 from trainer.config import make_config
 from trainer.run import train
 
 
 @pytest.fixture(scope="session")
-def viewed_run(kermany_like, tmp_path_factory) -> Path:
+def viewed_run(tmp_path_factory) -> Path:
     """A finished run of one small network that was also measured on three views of each film at two scales."""
+    films = write_kermany(tmp_path_factory.mktemp("films"), patients=40)
     run = tmp_path_factory.mktemp("runs") / "viewed"
     config = make_config(
         {
-            "data": str(kermany_like),
+            "data": str(films),
             "cache": str(tmp_path_factory.mktemp("cache")),
             "archs": ["cnn_baseline"],
             "size": 32,

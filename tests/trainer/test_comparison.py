@@ -65,11 +65,12 @@ def test_the_p_value_is_below_five_percent_where_the_interval_excludes_zero():
         assert (found.p_value < 0.05) == (not found.difference.low <= 0 <= found.difference.high)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("by_patient", [True, False])
-def test_equal_networks_are_told_apart_as_rarely_as_promised_only_by_patient(by_patient):
+def test_equal_networks_are_told_apart_as_rarely_as_promised_only_by_patient(by_patient, classes):
     refused = []
     for seed in range(120):
-        labels, first, second, patients = networks(seed, films=60)
+        labels, first, second, patients = networks(seed, films=60, classes=classes)
         # Four films of a patient look nearly alike: there are 60 answers to count, not 240.
         repeated = np.repeat(np.arange(60), 4)
         who = patients[repeated] if by_patient else np.arange(240).astype(str)

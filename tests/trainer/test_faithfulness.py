@@ -64,6 +64,10 @@ def test_random_maps_are_on_average_no_better_than_a_random_order():
     assert abs(gaps.mean()) < 3 * gaps.std() / np.sqrt(8)
 
 
+def test_a_map_without_heat_marks_nothing():
+    assert judged(np.zeros((8, 8, 8), np.float32)).gaps.tolist() == [0] * 8
+
+
 def test_both_orders_begin_and_end_with_the_same_films():
     curves = judged(quarter(slice(0, 4), slice(0, 4)))
 

@@ -1,14 +1,17 @@
 """Test-time augmentation and multi-scale inference are a further evaluation, calibrated on validation, of the same network."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from schemas.decision import softmax
 from trainer.config import read_config
-from trainer.data import films_of, labelled, read_data
+from trainer.data import SPLIT, films_of, labelled, read_data
 from trainer.inference import outputs
 from trainer.many_views import judge_views, validate_views
 from trainer.metrics import auroc
+from trainer.split import read_split
 from trainer.trial import load_trial
 from trainer.views import choose_views
 
@@ -28,15 +31,30 @@ def test_a_run_that_asks_for_views_records_a_further_evaluation_of_both_sets(tri
     assert views.test.data_sha256 == trial.record.test.data_sha256
 
 
-def test_its_figures_are_those_of_the_logits_averaged_over_the_views(trial):
-    films, labels = trial.inputs("val")
-    logits, _ = outputs(trial.network, films, views=choose_views(2, (1.0, 1.2)))
-    probability = softmax(logits.numpy(), trial.record.many_views.calibration.temperature)[:, 1]
+def test_the_germs_of_kermanys_names_are_groups_of_every_evaluation(trial):
+    record = trial.record
+    for evaluation in (record.validation, record.test, record.many_views.validation, record.many_views.test):
+        groups = {row.value: row.positives for row in evaluation.subgroups}
 
-    found = trial.record.many_views.validation
+        assert {row.column for row in evaluation.subgroups} == {"germ"}
+        assert groups["bacteria"] + groups["virus"] == evaluation.class_counts["PNEUMONIA"]
+        assert groups["not stated"] == 0
 
-    assert found.auroc.value == pytest.approx(float(auroc(labels == 1, probability)))
-    assert found.brier.value == pytest.approx(np.mean((probability - labels) ** 2), abs=1e-6)
+
+@pytest.mark.parametrize(("name", "split"), [("validation", "val"), ("test", "test")])
+def test_its_figures_are_those_of_the_logits_averaged_over_the_views(viewed_run, trial, name, split):
+    record, config = trial.record, read_config(viewed_run)
+    films = read_split(viewed_run / SPLIT, Path(config.data)).of(split)
+    found = labelled(films, record.classes, record.preprocess, Path(config.cache))
+    logits, _ = outputs(trial.network, found.films, views=choose_views(2, (1.0, 1.2)))
+    probability = softmax(logits.numpy(), record.many_views.calibration.temperature)[:, 1]
+    called = probability >= record.many_views.calibration.operating_points[0].threshold
+
+    evaluation = getattr(record.many_views, name)
+
+    assert evaluation.auroc.value == pytest.approx(float(auroc(found.labels == 1, probability)))
+    assert evaluation.brier.value == pytest.approx(np.mean((probability - found.labels) ** 2), abs=1e-9)
+    assert evaluation.labels[1].accuracy.value == np.mean(called == found.labels)
 
 
 def test_a_run_that_asks_for_the_film_alone_has_no_further_evaluation(viewed_run, trial):

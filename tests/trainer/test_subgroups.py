@@ -1,13 +1,16 @@
 """Groups of films have figures of their own, where there are enough films to have any."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from schemas.calibration import OperatingPoint
 from schemas.estimate import Estimate
 from trainer.delong import delong_interval
+from trainer.films import Film
 from trainer.intervals import wilson_interval
-from trainer.subgroups import subgroup_metrics
+from trainer.subgroups import attributes_of, subgroup_metrics
 
 UNKNOWN = Estimate(value=0.5, low=0, high=1)
 TWO = ("NORMAL", "PNEUMONIA")
@@ -126,6 +129,17 @@ def test_bands_of_ages_stand_in_the_order_of_age_and_the_unknown_last():
 )
 def test_what_tells_no_groups_apart_makes_none(attributes):
     assert measured(attributes) == ()
+
+
+def test_an_attribute_that_the_label_decides_makes_no_groups():
+    assert measured([{"finding": TWO[number % 2].lower()} for number in range(FILMS)]) == ()
+
+
+def test_films_are_known_by_their_attributes_and_the_germ_that_kermanys_names_state():
+    names = {"person7_virus_12.jpeg": {"sex": "F"}, "person9_bacteria_1.jpeg": {}, "IM-0115-0001.jpeg": {"age": "3"}}
+    films = [Film(Path(name), "PNEUMONIA", name, None, "0" * 64, known) for name, known in names.items()]
+
+    assert attributes_of(films) == [{"sex": "F", "germ": "virus"}, {"germ": "bacteria"}, {"age": "3"}]
 
 
 def test_every_finding_has_a_row_in_every_group():
