@@ -258,8 +258,8 @@ def test_sheets_of_explanations_stand_in_the_file(tmp_path):
         border_area=0.36,
         shortcut_alarm=True,
         judged_films=9,
-        insertion=None,
-        deletion=None,
+        insertion=Estimate(value=0.7, low=0.6, high=0.8),
+        deletion=Estimate(value=0.5, low=0.4, high=0.6),
         insertion_deletion_gap=Estimate(value=0.21, low=0.1, high=0.3),
         sheets=(Sheet(title="True positives", caption="the surest", file="true positives.png"),),
     )
