@@ -80,9 +80,7 @@ def explanations_html(run: RecordedRun) -> str:
         else "No alarm: heat does not gather at the border of the film. That does not exclude a shortcut elsewhere."
     )
     gap = (
-        "Insertion and deletion were not judged: too few films."
-        if found.insertion_deletion_gap is None
-        else f"Insertion less deletion, less the same of a random order: {found.insertion_deletion_gap} over {found.judged_films} "
+        f"Insertion less deletion, less the same of a random order: {found.insertion_deletion_gap} over {found.judged_films} "
         "films; above 0 the pixels that the heat map marks move the answer more than others."
     )
     folder = run.folder / EXPLANATIONS / run.winner.row.trial

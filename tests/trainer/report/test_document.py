@@ -103,7 +103,9 @@ def test_a_real_run_is_reported_with_its_curves_and_its_mistakes_as_pictures(tra
 
     for beginning in ("AUROC of every trial", "ROC curves of PNEUMONIA on validation and test", "Precision-recall"):
         assert any(alt.startswith(beginning) for alt in page.alts)
-    assert sum(alt.startswith("Reliability diagram on") for alt in page.alts) == 6  # two trials and their mean, on two sets
+    assert (
+        sum(alt.startswith("Reliability diagram on") for alt in page.alts) == 6
+    )  # two trials and their mean, on two sets
     assert sum(alt.startswith("Confusion matrix on") for alt in page.alts) == 12  # and two rules
     assert sum(alt.startswith("Loss, validation AUROC") for alt in page.alts) == 2
     assert any(alt.startswith("Film of ") for alt in page.alts)
@@ -256,8 +258,8 @@ def test_sheets_of_explanations_stand_in_the_file(tmp_path):
         border_area=0.36,
         shortcut_alarm=True,
         judged_films=9,
-        insertion=None,
-        deletion=None,
+        insertion=Estimate(value=0.7, low=0.6, high=0.8),
+        deletion=Estimate(value=0.5, low=0.4, high=0.6),
         insertion_deletion_gap=Estimate(value=0.21, low=0.1, high=0.3),
         sheets=(Sheet(title="True positives", caption="the surest", file="true positives.png"),),
     )
