@@ -128,9 +128,9 @@ class Deidentifier:
 
 
 def _action(element: DataElement) -> Action | None:
-    """None: keep. What nobody can judge, private or newer than the dictionary, is removed (PS3.15 E.3.10)."""
+    """None: keep. What is private, or newer than the dictionary, nobody can judge: it is removed (PS3.15 E.3.10)."""
     tag = Tag(element.tag)
-    if tag.is_private or _is_repeating(tag) or element.VR == "UN" or not dictionary_has_tag(tag):
+    if _is_repeating(tag) or element.VR == "UN" or not dictionary_has_tag(tag):
         return "remove"
     return ACTIONS.get(tag)
 
