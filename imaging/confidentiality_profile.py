@@ -210,7 +210,8 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The attributes of each code by keyword, or as eight hexadecimal digits where pydicom has no keyword yet.
 
-Without those that have no one tag: private attributes, and the groups 50xx and 60xx of curves and overlays; all X."""
+Without those that have no one tag: private attributes, and the groups 50xx and 60xx of curves and overlays; all X.
+"""
 
 
 def _tag(name: str) -> int:

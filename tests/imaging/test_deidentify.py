@@ -80,7 +80,7 @@ def test_no_attribute_of_the_table_leaves_a_trace():
     source.add_new(0x00090010, "LO", "MARKER")
     source.add_new(0x00091001, "LO", "MARKER")
     source.add_new(0x00081301, "UT", "MARKER")  # of the table, but newer than pydicom's dictionary
-    source.add_new("RescaleType", "UN", b"MARKER")  # kept by the table, but of unknown type
+    source.add_new("RescaleType", "UN", b"MARKER" * 11_000)  # no identity by the table, but too long for its type
     source.file_meta.SourceApplicationEntityTitle = "MARKER"
     source.file_meta.PrivateInformationCreatorUID = "1.2.777.1"
     source.file_meta.PrivateInformation = b"MARKER"
