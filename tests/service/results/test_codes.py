@@ -1,7 +1,11 @@
 """Coded terms of findings, and what one decision says of each."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+from pydicom.sr.coding import Code
+
+from service.results import codes
 from service.results.codes import FINDINGS, SYSTEMS, finding_code, finding_decision
 from tests.service.results.films import analysis, film
 
@@ -36,6 +40,17 @@ def test_every_code_fits_its_attributes_and_has_an_address_in_fhir():
 @pytest.mark.parametrize("name", ["NORMAL", "normal", "No Finding", "clear"])
 def test_the_class_without_findings_is_never_coded_as_a_normal_chest(name):
     assert finding_code(name).code.scheme_designator == "99CXR"
+
+
+def test_every_code_stands_in_the_documentation():
+    page = (Path(__file__).parents[3] / "docs" / "dicom-objects.md").read_text(encoding="utf-8")
+    coded = [getattr(codes, name) for name in vars(codes) if isinstance(getattr(codes, name), Code)]
+    coded += [*codes.DECISIONS.values(), *codes.CONFIDENCES.values(), *codes.FAMILIARITIES.values()]
+    coded += [code for finding in FINDINGS.values() for code in (finding.code, finding.radlex) if code is not None]
+
+    assert len(coded) > 20
+    assert [code.value for code in coded if code.value not in page] == []
+    assert [name for name in FINDINGS if name not in page] == []
 
 
 THREE = {"NORMAL": 0.05, "BACTERIAL_PNEUMONIA": 0.55, "VIRAL_PNEUMONIA": 0.4}
