@@ -1,6 +1,7 @@
 """Copies of films name no patient, and still know which films belong together."""
 
 import io
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -174,7 +175,12 @@ def test_published_films_keep_their_pixels_bit_by_bit(name):
         assert value.encode() not in file_of(copy).replace(source.PixelData, b"")
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed (Debian: dicom3tools)")
+needs_dciodvfy = pytest.mark.skipif(
+    shutil.which("dciodvfy") is None, reason="dciodvfy is not installed (Debian: dicom3tools)"
+)
+
+
+@needs_dciodvfy
 @pytest.mark.parametrize("name", ["RG1_UNCI.dcm", "RG3_UNCI.dcm"])
 def test_a_copy_breaks_no_rule_that_its_source_keeps(name, tmp_path):
     source = Path(get_testdata_file(name, download=False))
@@ -183,10 +189,21 @@ def test_a_copy_breaks_no_rule_that_its_source_keeps(name, tmp_path):
     assert errors(tmp_path / "copy.dcm") <= errors(source)
 
 
+@needs_dciodvfy
+@pytest.mark.real_data
+def test_a_copy_of_a_real_film_breaks_no_rule_that_its_source_keeps(tmp_path):
+    paths = sorted((Path(os.environ["CXR_DATA_DIR"]) / "dicom").glob("*.dcm"))
+
+    assert paths
+    for path in paths:
+        (tmp_path / "copy.dcm").write_bytes(file_of(Deidentifier(KEY).copy(dcmread(path))))
+        assert errors(tmp_path / "copy.dcm") <= errors(path)
+
+
 def errors(path):
     checked = subprocess.run(["dciodvfy", "-new", path], capture_output=True, text=True, check=False)
     said = (checked.stdout + checked.stderr).splitlines()
-    assert "CRImage" in said
+    assert {"CRImage", "DXImageForPresentation", "SCImage"} & set(said)  # it knew what it judged
     return {line for line in said if line.startswith("Error")}
 
 
