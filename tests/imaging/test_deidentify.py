@@ -1,7 +1,6 @@
 """Copies of films name no patient, and still know which films belong together."""
 
 import io
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -191,8 +190,8 @@ def test_a_copy_breaks_no_rule_that_its_source_keeps(name, tmp_path):
 
 @needs_dciodvfy
 @pytest.mark.real_data
-def test_a_copy_of_a_real_film_breaks_no_rule_that_its_source_keeps(tmp_path):
-    paths = sorted((Path(os.environ["CXR_DATA_DIR"]) / "dicom").glob("*.dcm"))
+def test_a_copy_of_a_real_film_breaks_no_rule_that_its_source_keeps(real_films, tmp_path):
+    paths = sorted((real_films / "dicom").glob("*.dcm"))
 
     assert paths
     for path in paths:

@@ -1,10 +1,8 @@
 """The objects that an archive gets: valid, the same for the same work, and filed under the film's patient."""
 
 import io
-import os
 import subprocess
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from pydicom import dcmread, dcmwrite
@@ -70,8 +68,8 @@ def test_dciodvfy_reports_no_error_for_published_films(name, tmp_path):
 
 @needs_dciodvfy
 @pytest.mark.real_data
-def test_dciodvfy_reports_no_error_for_real_films(tmp_path):
-    paths = sorted((Path(os.environ["CXR_DATA_DIR"]) / "dicom").glob("*.dcm"))
+def test_dciodvfy_reports_no_error_for_real_films(real_films, tmp_path):
+    paths = sorted((real_films / "dicom").glob("*.dcm"))
 
     assert paths
     for path in paths:
