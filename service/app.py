@@ -17,10 +17,11 @@ from schemas.errors import BundleError, CxrError
 from service import problems
 from service.batcher import Batcher, Limits
 from service.bundles import BundleRegistry, LoadedBundle, load
+from service.dicomweb.intake import open_intake
 from service.engine import EngineOpener, OnnxEngine
 from service.metrics import Metrics
 from service.middleware import ProblemMiddleware, RequestMiddleware
-from service.routes import capabilities, explain, models, operations, pages, predict
+from service.routes import capabilities, dicomweb, explain, models, operations, pages, predict, results
 from service.serving import Service, Serving
 from service.settings import Settings
 
@@ -45,7 +46,8 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _serve(app.state.service, open_engine):
+        service = app.state.service
+        async with _serve(service, open_engine), open_intake(service) as app.state.intake:
             yield
 
     app = Application(
@@ -61,8 +63,9 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
     decode_pool = ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode")
     registry, metrics = BundleRegistry(settings.models_dir, settings.model), Metrics()
     app.state.service = Service(settings, metrics, registry, decode_pool, _frame_decoder(settings, metrics))
+    app.state.intake = None
     problems.install(app)
-    for routes in (predict, explain, models, capabilities, operations, pages):
+    for routes in (predict, explain, models, capabilities, dicomweb, results, operations, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files())
     return app
