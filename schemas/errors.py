@@ -11,6 +11,8 @@ class CxrError(Exception):
     """Root of every failure that this project raises on purpose."""
 
     code: ClassVar[str] = "error"
+    retry_after_s: int | None = None
+    """When it is worth trying again, where the failure itself knows."""
 
 
 class InvalidImageError(CxrError):
@@ -49,10 +51,23 @@ class InvalidParameterError(CxrError):
     code = "invalid_parameter"
 
 
+<<<<<<< HEAD
 class UnsupportedMediaTypeError(CxrError):
     """The request's body is declared as something that this address does not take."""
 
     code = "unsupported_media_type"
+=======
+class UnauthenticatedError(CxrError):
+    """No key or token where one is needed, or one that is unknown, revoked or expired."""
+
+    code = "unauthenticated"
+
+
+class ForbiddenError(CxrError):
+    """A known caller without the scope that the address needs."""
+
+    code = "forbidden"
+>>>>>>> main
 
 
 class NotFoundError(CxrError):
@@ -77,6 +92,16 @@ class BodyTooLargeError(CxrError):
     """The request's body, or the number of films in a batch, is over the limit."""
 
     code = "body_too_large"
+
+
+class QuotaError(CxrError):
+    """The caller has sent more films than their quota allows."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class OverloadedError(CxrError):

@@ -14,6 +14,7 @@ from schemas.errors import SettingsError
 from service import logs
 from service.app import create_app
 from service.engine import require_provider
+from service.security.command import keys_command
 from service.serving import Service
 from service.settings import Settings, load_settings
 
@@ -35,17 +36,19 @@ class Server(uvicorn.Server):
 
 
 def main() -> int:
-    """Serve until SIGTERM or Ctrl-C; 2 where the settings are refused, 3 where the start fails."""
+    """Serve until SIGTERM or Ctrl-C; 2 where the settings are refused, 3 where the start fails. Or manage the keys."""
+    if sys.argv[1:2] == ["keys"]:
+        return keys_command(sys.argv[2:])
     try:
         settings = load_settings()
         require_provider(settings.provider)
+        app = create_app(settings)
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return REFUSED
     logs.configure(settings.log_format)
     # uvicorn drains at SIGTERM and then raises the signal again for whoever asked before it: that is us.
     signal.signal(signal.SIGTERM, _exit)
-    app = create_app(settings)
     server = Server(_config(app, settings), app.state.service)
     with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has drained
         server.run()

@@ -21,7 +21,12 @@ from service.dicomweb.intake import open_intake
 from service.engine import EngineOpener, OnnxEngine
 from service.metrics import Metrics
 from service.middleware import ProblemMiddleware, RequestMiddleware
+<<<<<<< HEAD
 from service.routes import capabilities, dicomweb, explain, models, operations, pages, predict, results
+=======
+from service.routes import capabilities, explain, models, operations, pages, predict
+from service.security.gate import Gate
+    app.state.intake = None
 from service.serving import Service, Serving
 from service.settings import Settings
 
@@ -62,7 +67,8 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
     )
     decode_pool = ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode")
     registry, metrics = BundleRegistry(settings.models_dir, settings.model), Metrics()
-    app.state.service = Service(settings, metrics, registry, decode_pool, _frame_decoder(settings, metrics))
+    gate = Gate(settings, metrics, decode_pool)
+    app.state.service = Service(settings, metrics, registry, decode_pool, _frame_decoder(settings, metrics), gate)
     app.state.intake = None
     problems.install(app)
     for routes in (predict, explain, models, capabilities, dicomweb, results, operations, pages):

@@ -31,6 +31,12 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self.auth_failures = Counter(
+            "cxr_auth_failures",
+            "Requests refused for want of a valid key or token, or of the scope.",
+            ("reason",),
+            registry=self.registry,
+        )
         self.http_inflight = Gauge("cxr_http_requests_inflight", "Requests being answered.", registry=self.registry)
 
     def _films(self) -> None:

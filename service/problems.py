@@ -1,7 +1,7 @@
 """Failures as HTTP: one table from error class to status and title, one shape for every answer that is not a success."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -24,10 +24,15 @@ class ProblemType:
     status: int
     title: str
     retry_after_s: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.MalformedRequestError: ProblemType(400, "The request holds no readable film"),
+    errors.UnauthenticatedError: ProblemType(
+        401, "The caller is not known", headers={"WWW-Authenticate": 'Bearer realm="cxr"'}
+    ),
+    errors.ForbiddenError: ProblemType(403, "The caller may not do this"),
     errors.NotFoundError: ProblemType(404, "There is nothing at this address"),
     errors.MethodNotAllowedError: ProblemType(405, "This address answers another HTTP method"),
     errors.NotAcceptableError: ProblemType(406, "No representation fits the Accept header"),
@@ -40,6 +45,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.NotARadiographError: ProblemType(422, "The image is not a projection radiograph"),
     errors.InvalidParameterError: ProblemType(422, "A parameter is outside its allowed values"),
     errors.ExplanationUnavailableError: ProblemType(422, "The bundle that serves cannot explain"),
+    errors.QuotaError: ProblemType(429, "The caller's quota is used up", retry_after_s=1),
     errors.OverloadedError: ProblemType(503, "Too many films at once", retry_after_s=1),
     errors.NotReadyError: ProblemType(503, "The service cannot answer yet", retry_after_s=5),
     errors.SpoolFullError: ProblemType(503, "The spool is full", retry_after_s=30),
@@ -58,7 +64,11 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.ParityError: ProblemType(500, "The service failed"),
 }
 
+GATE_FAILURES: Final = (errors.UnauthenticatedError, errors.ForbiddenError, errors.QuotaError)
+"""What may befall any request to an address that needs a scope."""
+
 REQUEST_FAILURES: Final = (
+    *GATE_FAILURES,
     errors.MalformedRequestError,
     errors.BodyTooLargeError,
     errors.InvalidParameterError,
@@ -105,8 +115,10 @@ def problem_of(error: CxrError, request_id: str) -> Problem:
 def problem_response(error: CxrError, request_id: str) -> Response:
     """The whole answer that tells a caller about `error`."""
     problem = problem_of(error, request_id)
-    retry_after_s = PROBLEMS[type(error)].retry_after_s
-    headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+    kind = PROBLEMS[type(error)]
+    headers = dict(kind.headers)
+    if (retry_after_s := error.retry_after_s or kind.retry_after_s) is not None:
+        headers["Retry-After"] = str(retry_after_s)
     return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
 
 

@@ -76,6 +76,7 @@ async def receive_films(
     limit = service.settings.max_body_bytes
     uploads = await read_films(request, part=part, at_most=at_most, max_body_bytes=limit)
     service.metrics.stage_duration.labels("upload").observe(terms.elapsed_s)
+    service.gate.count(request.state.caller, len(uploads))
     return uploads
 
 

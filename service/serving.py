@@ -11,6 +11,7 @@ from schemas.errors import CxrError, NotReadyError
 from service.batcher import Batcher
 from service.bundles import BundleAddress, BundleRegistry, LoadedBundle
 from service.metrics import Metrics
+from service.security.gate import Gate
 from service.settings import Settings
 
 
@@ -37,6 +38,7 @@ class Service:
     registry: BundleRegistry
     decode_pool: Executor
     frame_decoder: ChildDecoder
+    gate: Gate
     serving: Serving | None = None
     failure: CxrError | None = None
 

@@ -70,7 +70,22 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="port to listen on; 0: any free one")
-    allow_anonymous: bool = Field(default=False, description="listen beyond loopback although no keys are configured")
+    api_keys_file: Path | None = Field(
+        default=None, description="hashes of API keys, written by `python -m service keys`; read again when it changes"
+    )
+    jwt_keys_file: Path | None = Field(
+        default=None, description="JWK set of the public keys that sign bearer tokens; read again when it changes"
+    )
+    jwt_issuer: str | None = Field(default=None, min_length=1, description="the only issuer of tokens accepted")
+    jwt_audience: str | None = Field(default=None, min_length=1, description="what tokens must name as audience")
+    rate_limit: Positive | None = Field(
+        default=None, description="films a minute of each caller whose key says nothing else; default: no limit"
+    )
+    metrics_need_key: bool = Field(default=False, description="demand the scope `metrics` of whoever scrapes /metrics")
+    allow_anonymous: bool = Field(
+        default=False,
+        description="let callers without a key predict, even from other machines; administration needs one",
+    )
     shutdown_grace_s: Positive = Field(default=30, description="time for requests in flight after SIGTERM")
 
     dicomweb: bool = Field(
@@ -119,13 +134,22 @@ class Settings(BaseSettings):
         if self.pacs_token_file is not None and self.pacs_login_file is not None:
             msg = "pacs_token_file and pacs_login_file are two ways to the same PACS; set one of them"
             raise ValueError(msg)
-        if not (self.allow_anonymous or _is_loopback(self.host)):
+        token_settings = (self.jwt_keys_file, self.jwt_issuer, self.jwt_audience)
+        if any(token_settings) and not all(token_settings):
+            msg = "jwt_keys_file, jwt_issuer and jwt_audience belong together: set all three, or none"
+            raise ValueError(msg)
+        if not (self.knows_callers or self.allow_anonymous or _is_loopback(self.host)):
             msg = (
-                f"host {self.host} is reachable from other machines and there are no keys; "
-                "bind to 127.0.0.1, or set CXR_ALLOW_ANONYMOUS=true where a gateway in front checks every caller"
+                f"host {self.host} is reachable from other machines and there are no keys; bind to 127.0.0.1, set "
+                "CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a gateway in front checks every caller"
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def knows_callers(self) -> bool:
+        """Whether keys or tokens are configured."""
+        return self.api_keys_file is not None or self.jwt_keys_file is not None
 
 
 def load_settings() -> Settings:

@@ -2,17 +2,18 @@
 
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from imaging.dicom import MODALITIES
 from imaging.pixel_data import COLOUR, GRAY
 from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.api import Capabilities, CapabilityLimits, TransferSyntaxFacts
+from service.security.gate import Requires
 from service.serving import CurrentService
 
 FILM_TYPES: Final = ("image/jpeg", "image/png", "application/dicom")
 
-router = APIRouter(tags=["radiographs"])
+router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 
 
 @router.get("/capabilities", summary="The films that are read")

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from pydantic.json_schema import SkipJsonSchema
 
 from imaging.limits import DecodeLimits
@@ -15,6 +15,7 @@ from service.dicomweb.multipart import read_parts
 from service.dicomweb.stow import DICOM_JSON, answer, headers_of, status_of, store
 from service.negotiation import negotiate
 from service.problems import REQUEST_FAILURES, documented
+from service.security.gate import Requires
 from service.serving import CurrentService
 
 UID_PATTERN: Final = r"^[0-9.]{1,64}$"
@@ -39,7 +40,7 @@ Urgency = Annotated[
 ]
 Study = Annotated[str, Path(pattern=UID_PATTERN, description="StudyInstanceUID that all instances must have")]
 
-router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"])
+router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
 documentation: Final[dict[str, Any]] = {
     "responses": ANSWERS | documented(*REQUEST_FAILURES, NotAcceptableError, UnsupportedMediaTypeError),
     "response_class": Response,
@@ -60,6 +61,7 @@ async def store_instances(
         at_most=service.settings.max_batch_items,
         max_body_bytes=service.settings.max_body_bytes,
     )
+    service.gate.count(request.state.caller, len(contents))
     outcomes = await asyncio.to_thread(
         store,
         contents,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BeforeValidator
 from pydantic.json_schema import SkipJsonSchema
 
@@ -12,6 +12,7 @@ from service.explanation import Question, explain_film
 from service.negotiation import negotiate
 from service.problems import FILM_FAILURES, REQUEST_FAILURES, documented
 from service.reading import receive_films
+from service.security.gate import Requires
 from service.serving import CurrentService
 from service.terms import CallersTerms, while_caller_waits
 from service.uploads import request_body
@@ -34,7 +35,7 @@ OVERLAY: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "JSON, or the overlay", "content": {PNG: {"schema": {"type": "string", "format": "binary"}}}}
 }
 
-router = APIRouter(tags=["radiographs"])
+router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 
 
 @router.post(

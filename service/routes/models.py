@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from schemas.api import KnownModel, ModelList
 from schemas.bundle import MODEL_CARD, Bundle, BundleManifest
@@ -10,6 +10,7 @@ from schemas.errors import BundleError, InvalidParameterError, NotAcceptableErro
 from service.bundles import BundleAddress
 from service.negotiation import negotiate
 from service.problems import documented
+from service.security.gate import Requires
 from service.serving import CurrentService
 
 JSON: Final = "application/json"
@@ -18,7 +19,7 @@ BOTH: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "the manifest, or the model card", "content": {MARKDOWN: {"schema": {"type": "string"}}}}
 }
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requires("predict"))])
 
 
 @router.get("", summary="The bundles of the models directory")

@@ -1,12 +1,13 @@
 """`GET /livez`, `/readyz` and `/metrics`: for orchestrators and monitoring, not for callers."""
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client.exposition import choose_encoder
 
 from schemas.api import Health
 from schemas.errors import NotReadyError
 from service.dicomweb.intake import Intake
 from service.problems import documented
+from service.security.gate import Requires
 from service.serving import CurrentService
 
 router = APIRouter(tags=["operations"])
@@ -34,6 +35,7 @@ async def readyz(service: CurrentService) -> Health:
 
 @router.get(
     "/metrics",
+    dependencies=[Depends(Requires("metrics"))],
     summary="Prometheus metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},

@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import Iterable
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from schemas.api import BatchItem, BatchProblem, BatchResponse, PredictResponse
 from schemas.errors import CxrError, InternalError
 from service.problems import FILM_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
 from service.reading import read_film, receive_films
+from service.security.gate import Requires
 from service.serving import CurrentService, Service, Serving
 from service.terms import CallersTerms, Terms, while_caller_waits
 from service.uploads import Upload, request_body
 
-router = APIRouter(tags=["radiographs"])
+router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 log = structlog.get_logger("service.predict")
 
 

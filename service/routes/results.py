@@ -3,7 +3,7 @@
 import asyncio
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.analysis import AnalysisRecord
@@ -13,6 +13,7 @@ from service.dicomweb.intake import CurrentIntake
 from service.problems import documented
 from service.results.fhir import fhir_bundle
 from service.routes.dicomweb import UID_PATTERN
+from service.security.gate import Requires
 
 FHIR_JSON: Final = "application/fhir+json"
 FAILURES: Final = documented(NotFoundError, InvalidParameterError, SpoolUnavailableError)
@@ -23,7 +24,7 @@ State = Annotated[
     Query(description="only films in this state; failed: the dead letters"),
 ]
 
-router = APIRouter(prefix="/results", tags=["DICOMweb"])
+router = APIRouter(prefix="/results", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
 
 
 @router.get("", summary="The films that came by DICOMweb", responses=FAILURES)

@@ -17,7 +17,9 @@ let latest = 0;
 async function ask(path) {
   const body = new FormData();
   body.append("file", film, "film"); // the file's own name stays here: it may name a patient
-  const response = await fetch(path, { method: "POST", body, headers: { Accept: "application/json" } });
+  const headers = { Accept: "application/json" };
+  if (sessionStorage.getItem("key")) headers["X-API-Key"] = sessionStorage.getItem("key"); // gone with the tab
+  const response = await fetch(path, { method: "POST", body, headers });
   return { ok: response.ok, answer: await response.json() };
 }
 
@@ -35,6 +37,7 @@ async function read(finding) {
   if (turn !== latest) return; // a newer film was chosen meanwhile
   element("result").hidden = !outcome.ok;
   element("status").hidden = outcome.ok;
+  element("gate").hidden = outcome.answer.status !== 401;
   if (outcome.ok) show(outcome.answer);
   else refuse(outcome.answer);
 }
@@ -108,6 +111,11 @@ element("film").addEventListener("error", () => {
   element("film").hidden = true;
   element("heat").checked = true;
   place();
+});
+element("gate").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem("key", element("key").value);
+  read(null);
 });
 element("file").addEventListener("change", (event) => choose(event.target.files[0]));
 element("finding").addEventListener("change", (event) => read(event.target.value));

@@ -37,7 +37,7 @@ def test_every_error_has_a_code_of_its_own():
 def test_whoever_is_told_to_come_back_is_told_when(kind):
     response = problem_response(kind("why"), "request-1")
 
-    assert ("Retry-After" in response.headers) == (response.status_code == 503)
+    assert ("Retry-After" in response.headers) == (response.status_code in (429, 503))
     assert response.media_type == "application/problem+json"
 
 

@@ -1,0 +1,150 @@
+"""The gate before the routes: who calls, whether they may, and whether they have films left."""
+
+import asyncio
+import hashlib
+import hmac
+import os
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import Request, Security
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from schemas.errors import ForbiddenError, OverloadedError, QuotaError, UnauthenticatedError
+from service.metrics import Metrics
+from service.security.callers import ANONYMOUS, LOCAL, Caller, Scope
+from service.security.keys import ApiKey, KeyFile, PresentedKey, parse_keys, take_apart
+from service.security.quota import Quota
+from service.security.tokens import TokenVerifier
+from service.security.watched_file import WatchedFile
+from service.settings import Settings
+
+_GUESSES_AT_ONCE: Final = 8  # hashing one takes 50 ms and 16 MiB; guessing must not take the cores from films
+
+_API_KEY: Final = APIKeyHeader(name="X-API-Key", auto_error=False, description="written by `python -m service keys`")
+_BEARER: Final = HTTPBearer(auto_error=False, description="a token of the identity provider, or an API key")
+
+
+class Gate:
+    """Knows the keys, the tokens and the quotas of one app."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, threads: Executor) -> None:
+        """Read the files that the settings name.
+
+        Args:
+            settings: which files, who is let in without a key, and how many films a minute.
+            metrics: refusals are counted there.
+            threads: where secrets are hashed.
+
+        Raises:
+            SettingsError: a file cannot be read.
+        """
+        self._metrics, self._threads = metrics, threads
+        self._keys = None if settings.api_keys_file is None else WatchedFile(settings.api_keys_file, parse_keys)
+        self._tokens = None
+        if settings.jwt_keys_file is not None:
+            assert settings.jwt_issuer  # noqa: S101 the settings hold all three or none
+            assert settings.jwt_audience  # noqa: S101
+            self._tokens = TokenVerifier(
+                settings.jwt_keys_file, issuer=settings.jwt_issuer, audience=settings.jwt_audience
+            )
+        self._anonymous = ANONYMOUS if settings.allow_anonymous else None if settings.knows_callers else LOCAL
+        self._quota = Quota(settings.rate_limit)
+        self._pepper = os.urandom(32)
+        self._seen: dict[bytes, str] = {}  # keyed hash of a secret that fitted once: its key's id
+        self._seen_in: KeyFile | None = None
+        self._guesses = 0
+
+    async def admit(self, scope: Scope, api_key: str | None, bearer: str | None) -> Caller:
+        """Let a request in.
+
+        Args:
+            scope: what its route demands.
+            api_key: of the header X-API-Key.
+            bearer: of the header Authorization: a token or an API key.
+
+        Raises:
+            UnauthenticatedError: nothing valid was presented where something is demanded.
+            ForbiddenError: the caller lacks the scope.
+            QuotaError: the caller has used up their films.
+        """
+        caller = await self._identify(api_key or bearer)
+        if scope not in caller.scopes:
+            self._metrics.auth_failures.labels("forbidden").inc()
+            msg = f"this address needs the scope {scope!r}, which the caller has not been given"
+            raise ForbiddenError(msg)
+        try:
+            self._quota.check(caller)
+        except QuotaError:
+            self._metrics.shed.labels("quota").inc()
+            raise
+        return caller
+
+    def count(self, caller: Caller, films: int) -> None:
+        """Take the films of a request that was let in from its caller's quota."""
+        self._quota.take(caller, films)
+
+    async def _identify(self, presented: str | None) -> Caller:
+        if presented is None:
+            if self._anonymous is not None:
+                return self._anonymous
+            msg = "no key was presented; send one in the header X-API-Key, or a token in Authorization: Bearer"
+        elif (parts := take_apart(presented)) is not None and self._keys is not None:
+            if (key := await self._fitting_key(self._keys.current(), parts)) is not None:
+                return key.caller
+            msg = "the API key is unknown, revoked or expired; ask the operator of this service for another"
+        elif self._tokens is not None and parts is None:
+            try:
+                return self._tokens.verify(presented)
+            except UnauthenticatedError:
+                self._metrics.auth_failures.labels("unauthenticated").inc()
+                raise
+        else:
+            msg = "what was presented is neither an API key nor a token that this service knows how to check"
+        self._metrics.auth_failures.labels("unauthenticated").inc()
+        raise UnauthenticatedError(msg)
+
+    async def _fitting_key(self, file: KeyFile, presented: PresentedKey) -> ApiKey | None:
+        """The valid key whose secret was presented. A secret is hashed slowly once, and after that recognised fast."""
+        if file is not self._seen_in:
+            self._seen.clear()
+            self._seen_in = file
+        key = next((key for key in file.keys if key.id == presented.id), None)
+        if key is None or not key.is_valid_at(datetime.now(UTC)):
+            return None
+        mark = hmac.digest(self._pepper, f"{presented.id}{presented.secret}".encode(), hashlib.sha256)
+        if self._seen.get(mark) == key.id:
+            return key
+        if self._guesses >= _GUESSES_AT_ONCE:
+            msg = "too many new keys are being checked at once; try again shortly"
+            raise OverloadedError(msg)
+        self._guesses += 1
+        try:
+            fits = await asyncio.get_running_loop().run_in_executor(self._threads, key.fits, presented.secret)
+        finally:
+            self._guesses -= 1
+        if fits and file is self._seen_in:
+            self._seen[mark] = key.id
+        return key if fits else None
+
+
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """The dependency of a route that lets only callers with `scope` in: `dependencies=[Depends(Requires("predict"))]`."""
+
+    scope: Scope
+
+    async def __call__(
+        self,
+        request: Request,
+        api_key: Annotated[str | None, Security(_API_KEY)],
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    ) -> None:
+        """Put the caller into the request's state, for those that count films."""
+        service = request.app.state.service
+        if self.scope == "metrics" and not service.settings.metrics_need_key:
+            return
+        token = None if bearer is None else bearer.credentials
+        request.state.caller = await service.gate.admit(self.scope, api_key, token)

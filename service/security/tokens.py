@@ -1,0 +1,85 @@
+"""Bearer tokens: JWTs of a hospital's identity provider, checked against its public keys (RFC 7519, RFC 8725)."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import jwt
+from jwt import PyJWK, PyJWTError
+
+from schemas.errors import SettingsError, UnauthenticatedError
+from service.security.callers import SCOPES, Caller
+from service.security.watched_file import WatchedFile
+
+ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
+"""Asymmetric alone: a public key that is taken for a shared secret would let anybody sign."""
+
+_LEEWAY_S: Final = 30  # between the clocks of two machines
+
+
+class TokenVerifier:
+    """Turns tokens into callers; the key set is read again when its file is replaced."""
+
+    def __init__(self, keys_file: Path, *, issuer: str, audience: str) -> None:
+        """Read the key set.
+
+        Args:
+            keys_file: a JWK set (RFC 7517) of public keys, each with `kid` and `alg`.
+            issuer: the only `iss` that is accepted.
+            audience: what `aud` must name.
+
+        Raises:
+            SettingsError: the key set cannot be read or holds an unusable key.
+        """
+        self._keys = WatchedFile(keys_file, parse_key_set)
+        self._issuer, self._audience = issuer, audience
+
+    def verify(self, token: str) -> Caller:
+        """The caller whom a token names; scopes of other services in it are ignored.
+
+        Raises:
+            UnauthenticatedError: it is no token of the issuer for this service, or it has expired.
+        """
+        try:
+            key = self._keys.current()[jwt.get_unverified_header(token).get("kid", "")]
+            claims = jwt.decode(
+                token,
+                key.key,
+                algorithms=[key.algorithm_name],
+                issuer=self._issuer,
+                audience=self._audience,
+                leeway=_LEEWAY_S,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except (KeyError, PyJWTError) as error:
+            reason = "its key is unknown" if isinstance(error, KeyError) else type(error).__name__
+            msg = f"the bearer token is refused ({reason}); ask the identity provider for a new one for this service"
+            raise UnauthenticatedError(msg) from error
+        return Caller(f"token:{claims['sub']}", frozenset(scope for scope in SCOPES if scope in _granted(claims)))
+
+
+def parse_key_set(content: bytes) -> Mapping[str, PyJWK]:
+    """The public keys of a JWK set, by `kid`.
+
+    Raises:
+        SettingsError: it is not a JWK set, or a key lacks `kid` or is none of `ALGORITHMS`.
+    """
+    try:
+        entries = json.loads(content)["keys"]
+        keys = {entry["kid"]: PyJWK(entry) for entry in entries}
+    except (ValueError, TypeError, KeyError, PyJWTError) as error:
+        msg = (
+            f"the file of CXR_JWT_KEYS_FILE is no JWK set whose keys have kid and alg ({type(error).__name__}: {error})"
+        )
+        raise SettingsError(msg) from error
+    if wrong := sorted({key.algorithm_name for key in keys.values()} - set(ALGORITHMS)):
+        msg = f"the JWK set has keys for {', '.join(wrong)}; accepted are {', '.join(ALGORITHMS)}"
+        raise SettingsError(msg)
+    return keys
+
+
+def _granted(claims: Mapping[str, Any]) -> frozenset[str]:
+    """The scopes of a token: `scope`, words in a text (RFC 9068), or `scp`, a list."""
+    words = claims.get("scope", claims.get("scp", ""))
+    return frozenset(words.split() if isinstance(words, str) else map(str, words))

@@ -1,0 +1,62 @@
+"""A file whose content is parsed again whenever it was replaced, so that its owner need not restart the service."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+
+from schemas.errors import CxrError, SettingsError
+
+Content = TypeVar("Content")
+
+log = structlog.get_logger("service.security")
+
+
+class WatchedFile(Generic[Content]):
+    """The parsed content of a file, as of its last readable state.
+
+    A replacement that cannot be parsed is refused once, with its reason in the log; what was read before stays
+    in force. The file is looked at on every call: one `stat`, about a microsecond, and no delay that would let a
+    revoked key live on.
+    """
+
+    def __init__(self, path: Path, parse: Callable[[bytes], Content]) -> None:
+        """Read the file for the first time.
+
+        Args:
+            path: the file.
+            parse: raises `CxrError` where the bytes are not what they ought to be.
+
+        Raises:
+            SettingsError: it cannot be read or parsed.
+        """
+        self._path, self._parse = path, parse
+        try:
+            self._state = self._look()
+            self._content = parse(path.read_bytes())
+        except OSError as error:
+            msg = f"{path} cannot be read ({error.strerror}); create it, or correct the setting that names it"
+            raise SettingsError(msg) from error
+
+    def current(self) -> Content:
+        """The content, read again if the file was replaced or changed since."""
+        state = self._look()
+        if state != self._state:
+            self._state = state  # even where reading fails: the reason is logged once, not on every request
+            try:
+                self._content = self._parse(self._path.read_bytes())
+            except (OSError, CxrError) as error:
+                log.error("file_refused", file=self._path.name, reason=str(error))  # noqa: TRY400 the reason says all
+            else:
+                log.info("file_reloaded", file=self._path.name)
+        return self._content
+
+    def _look(self) -> tuple[int, int, int] | None:
+        """What changes when the file does; None where there is none."""
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 half the time of Path.stat, and this is done on every request
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino, found.st_size
