@@ -51,12 +51,12 @@ class InvalidParameterError(CxrError):
     code = "invalid_parameter"
 
 
-<<<<<<< HEAD
 class UnsupportedMediaTypeError(CxrError):
     """The request's body is declared as something that this address does not take."""
 
     code = "unsupported_media_type"
-=======
+
+
 class UnauthenticatedError(CxrError):
     """No key or token where one is needed, or one that is unknown, revoked or expired."""
 
@@ -67,7 +67,6 @@ class ForbiddenError(CxrError):
     """A known caller without the scope that the address needs."""
 
     code = "forbidden"
->>>>>>> main
 
 
 class NotFoundError(CxrError):

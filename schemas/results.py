@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from schemas.analysis import AnalysisRecord
 from schemas.record import Record
 
 ResultState = Literal["received", "analysed", "delivered", "failed", "refused"]
@@ -27,6 +28,12 @@ class ResultSummary(Record):
     next_attempt_at: datetime | None = Field(description="null where none will be made")
     problem: str | None = Field(description="code of the last problem, as in docs/reference.md")
     detail: str | None
+
+
+class Result(ResultSummary):
+    """The answer of `GET /results/{sop_instance_uid}`."""
+
+    analysis: AnalysisRecord | None = Field(description="null before the film is analysed, and where it cannot be")
 
 
 class ResultList(Record):

@@ -21,12 +21,8 @@ from service.dicomweb.intake import open_intake
 from service.engine import EngineOpener, OnnxEngine
 from service.metrics import Metrics
 from service.middleware import ProblemMiddleware, RequestMiddleware
-<<<<<<< HEAD
 from service.routes import capabilities, dicomweb, explain, models, operations, pages, predict, results
-=======
-from service.routes import capabilities, explain, models, operations, pages, predict
 from service.security.gate import Gate
-    app.state.intake = None
 from service.serving import Service, Serving
 from service.settings import Settings
 

@@ -1,7 +1,6 @@
 """What DICOMweb needs beside the service: the spool, its ledger and the worker, opened and closed with the app."""
 
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,6 @@ from service.serving import Service
 ANALYSES: Final = 5
 """Attempts to analyse a film that no check refused: a failing network is a defect, and so is a film that ends the process."""
 DELIVERIES_AT_ONCE: Final = 2
-SPOOL_THREADS: Final = 4
 HOUR_S: Final = 3600
 
 
@@ -47,13 +45,10 @@ async def open_intake(service: Service) -> AsyncIterator[Intake | None]:
         yield None
         return
     async with open_pacs(settings) as pacs:
-        with open_database(settings.spool_url) as engine, ThreadPoolExecutor(SPOOL_THREADS, "spool") as threads:
-            spool, ledger = Spool(engine, capacity=settings.spool_capacity), Ledger(engine)
-            retention_s = settings.results_retention_h * HOUR_S
-            lanes = _lanes(service, spool, pacs)
-            worker = Worker(
-                spool, ledger, lanes, threads=threads, metrics=service.metrics, retention_s=retention_s
-            )
+        with open_database(settings.spool_url) as engine:
+            spool = Spool(engine, capacity=settings.spool_capacity)
+            ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
+            worker = Worker(spool, ledger, _lanes(service, spool, pacs), service.metrics)
             worker.start()
             try:
                 yield Intake(spool, ledger, worker)

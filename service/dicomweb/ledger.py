@@ -24,9 +24,9 @@ class Depth:
 class Ledger:
     """The states of the films of one database; the films themselves are the spool's business."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
-        """`clock` is in seconds since 1970."""
-        self._engine, self._clock = engine, clock
+    def __init__(self, engine: Engine, *, retention_s: float, clock: Callable[[], float] = time.time) -> None:
+        """`retention_s` is how long a film is remembered after its last change; `clock` is in seconds since 1970."""
+        self._engine, self._retention_s, self._clock = engine, retention_s, clock
 
     def retry(self, sop_instance_uid: str) -> None:
         """Try a dead letter again, from where it failed.
@@ -69,16 +69,18 @@ class Ledger:
     def depth(self) -> Depth:
         """What the metrics say."""
         with transaction(self._engine) as connection:
-            counted = connection.execute(select(instances.c.state, func.count()).group_by(instances.c.state))
+            counted = connection.execute(select(instances.c.state, func.count().label("films")).group_by(instances.c.state))
             waiting = instances.c.state.in_(("received", "analysed")) & HAS_BYTES
             oldest = connection.scalar(select(func.min(instances.c.received_at)).where(waiting))
-        return Depth(dict(counted.tuples()), 0.0 if oldest is None else self._clock() - oldest)
+        return Depth({row.state: row.films for row in counted}, 0.0 if oldest is None else self._clock() - oldest)
 
-    def prune(self, retention_s: float) -> int:
-        """Forget films whose last change is older, not those that still wait; and wipe what was deleted. Returns how many."""
+    def prune(self) -> int:
+        """Forget films whose retention is over, not those that still wait, and wipe what was deleted; returns how many."""
         finished = or_(instances.c.state.in_(("delivered", "refused", "failed")), ~HAS_BYTES)
         with transaction(self._engine) as connection:
-            forgotten = remove_films(connection, finished & (instances.c.changed_at <= self._clock() - retention_s))
+            forgotten = remove_films(
+                connection, finished & (instances.c.changed_at <= self._clock() - self._retention_s)
+            )
         scrub(self._engine)
         return forgotten
 

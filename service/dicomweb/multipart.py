@@ -91,7 +91,7 @@ class _Parts:
         self.ended = False
         self._at_most = at_most
         self._field, self._value = bytearray(), bytearray()
-        self.callbacks: "MultipartCallbacks" = {
+        self.callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin,
             "on_part_data": self._data,
             "on_header_field": self._name,

@@ -17,15 +17,15 @@ import httpx2
 
 from schemas.errors import PacsRefusedError, PacsUnreachableError, SettingsError
 from service.dicomweb.multipart import write_parts
-from service.dicomweb.stow import DICOM_JSON
+from service.dicomweb.stow import DICOM_JSON, OUT_OF_RESOURCES
 from service.settings import Settings
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs the address of every request, with UIDs in it
 
 FAILED_SOP_SEQUENCE: Final = "00081198"
 FAILURE_REASON: Final = "00081197"
-MAY_PASS: Final = (0xA700, 0x0110)
-"""Out of resources (A7xx) and processing failure: another attempt may succeed."""
+PROCESSING_FAILURE: Final = 0x0110
+"""With A7xx, out of resources, the reason that another attempt may not meet."""
 DUPLICATE: Final = 0x0111
 """PS3.7 C.5.1: the PACS has the instance already."""
 FINAL_STATUSES: Final = frozenset({400, 406, 409, 411, 413, 415})
@@ -67,7 +67,7 @@ class Pacs:
         address = f"studies/{study}/instances"
         answer = await self._ask("GET", address, params={"SOPInstanceUID": sop_instance_uid})
         if answer.status_code == HTTPStatus.OK:
-            return _dataset(answer) != []
+            return bool(_dataset(answer))
         if answer.status_code == HTTPStatus.NO_CONTENT or answer.status_code in NO_SEARCH:
             return False
         msg = f"the PACS answered a search with status {answer.status_code}; check CXR_PACS_URL and its credentials"
@@ -125,15 +125,21 @@ async def open_pacs(settings: Settings) -> AsyncIterator[Pacs | None]:
 def _judge(status: int, reasons: Sequence[int]) -> None:
     """Raise unless every instance is stored."""
     failures = [reason for reason in reasons if reason != DUPLICATE]
+    is_answered = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or (status == HTTPStatus.CONFLICT and reasons)
+    if is_answered and not failures:
+        return
+    may_pass = (
+        all(reason & 0xFF00 == OUT_OF_RESOURCES or reason == PROCESSING_FAILURE for reason in failures)
+        if failures
+        else status not in FINAL_STATUSES
+    )
     told = ", ".join(f"{reason:04X}" for reason in failures) or "none"
     msg = f"the PACS answered with status {status} and the failure reasons {told}"
-    stored = HTTPStatus(status).is_success or (status == HTTPStatus.CONFLICT and bool(reasons))
-    if stored and not failures:
-        return
-    may_pass = [reason for reason in failures if reason & 0xFF00 == MAY_PASS[0] or reason in MAY_PASS]
-    if (failures and len(may_pass) == len(failures)) or (not failures and status not in FINAL_STATUSES):
-        raise PacsUnreachableError(f"{msg}; the delivery is tried again")
-    raise PacsRefusedError(f"{msg}; mend it there, then POST /results/{{sop}}/retry")
+    if may_pass:
+        msg += "; the delivery is tried again"
+        raise PacsUnreachableError(msg)
+    msg += "; mend it there, then send POST /results/{sop_instance_uid}/retry"
+    raise PacsRefusedError(msg)
 
 
 def _dataset(answer: httpx2.Response) -> Any:

@@ -107,7 +107,7 @@ class Spool:
             stored = connection.execute(
                 select(payloads.c.name, payloads.c.content).where(payloads.c.sop_instance_uid == found.sop_instance_uid)
             )
-            contents = dict(stored.tuples())
+            contents = {row.name: row.content for row in stored}
         return Claim(
             found.sop_instance_uid,
             found.study_instance_uid,

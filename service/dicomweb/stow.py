@@ -54,44 +54,39 @@ class Outcome:
         return isinstance(self.result, str)
 
 
-def store(
-    contents: Sequence[bytes],
-    spool: Spool,
-    *,
-    study: str | None,
-    priority: Priority | None,
-    model_sha256: str,
-    limits: DecodeLimits,
-) -> tuple[Outcome, ...]:
-    """Store each instance in a transaction of its own; returns after the last commit.
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What the instances of one request are held to, and where they wait."""
 
-    Args:
-        contents: DICOM files.
-        spool: where they wait.
-        study: StudyInstanceUID that all must have; None accepts any.
-        priority: of all; None: what each says itself.
-        model_sha256: of the bundle that would analyse them now.
-        limits: of how many parts a file may consist.
-    """
+    spool: Spool
+    limits: DecodeLimits
+    model_sha256: str
+    """Of the bundle that would analyse them now."""
+    study: str | None = None
+    """StudyInstanceUID that all must have; None accepts any."""
+    priority: Priority | None = None
+    """Of all; None: what each says itself."""
 
-    def one(content: bytes) -> Outcome:
+    def store(self, contents: Sequence[bytes]) -> tuple[Outcome, ...]:
+        """Store each DICOM file in a transaction of its own; returns after the last commit."""
+        return tuple(map(self._store_one, contents))
+
+    def _store_one(self, content: bytes) -> Outcome:
         try:
-            instance = read_instance(content, limits)
+            instance = read_instance(content, self.limits)
         except CxrError as error:
             return Outcome(None, error, _REASONS.get(type(error), CANNOT_UNDERSTAND))
-        if study is not None and instance.study_instance_uid != study:
+        if self.study is not None and instance.study_instance_uid != self.study:
             msg = "the StudyInstanceUID of the instance is not that of the address; send each study to its own"
             return Outcome(instance, errors.InvalidParameterError(msg), DOES_NOT_MATCH)
         if not instance.is_film:
             msg = "the SOP class is neither CR nor DX image storage; send films alone, and no results of this service"
             return Outcome(instance, errors.NotARadiographError(msg), SOP_CLASS_NOT_SUPPORTED)
         try:
-            stored = spool.store(instance, priority or instance.priority, model_sha256)
+            stored = self.spool.store(instance, self.priority or instance.priority, self.model_sha256)
         except CxrError as error:
             return Outcome(instance, error, _REASONS[type(error)])
         return Outcome(instance, stored, COERCED if stored == "other_content" else None)
-
-    return tuple(map(one, contents))
 
 
 def status_of(outcomes: Sequence[Outcome]) -> int:
@@ -109,7 +104,8 @@ def headers_of(outcomes: Sequence[Outcome]) -> dict[str, str]:
     """When to come back where there was no room, and in `Warning` why instances failed, which their codes say coarsely."""
     failures = [outcome.result for outcome in outcomes if isinstance(outcome.result, CxrError)]
     waits = [PROBLEMS[type(failure)].retry_after_s for failure in failures]
-    headers = {"Retry-After": str(wait) for wait in waits if wait is not None}
+    longest_s = max((wait for wait in waits if wait is not None), default=None)
+    headers = {} if longest_s is None else {"Retry-After": str(longest_s)}
     reasons = dict.fromkeys(f"{failure.code}: {failure}".replace('"', "'") for failure in failures)
     if reasons:
         headers["Warning"] = ", ".join(f'299 cxr "{reason}"' for reason in reasons)

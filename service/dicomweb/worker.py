@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar, get_args
+from typing import Final, Literal, get_args
 
 import structlog
 
@@ -24,8 +23,6 @@ REST_S: Final = 1.0
 HOUSEKEEPING_S: Final = 5.0
 STOP_S: Final = 10.0
 """Time for what is being worked on at the end; what is cut off is done again after the next start."""
-
-Result = TypeVar("Result")
 
 log = structlog.get_logger("service.dicomweb.worker")
 
@@ -68,14 +65,11 @@ class Worker:
         spool: Spool,
         ledger: Ledger,
         lanes: Sequence[Lane],
-        *,
-        threads: Executor,
         metrics: Metrics,
-        retention_s: float,
-        backoff: Backoff = Backoff(),  # noqa: B008 frozen, so one shared default is safe
+        backoff: Backoff = Backoff(),
     ) -> None:
-        self._spool, self._ledger, self._lanes, self._threads = spool, ledger, lanes, threads
-        self._metrics, self._retention_s, self._backoff = metrics, retention_s, backoff
+        self._spool, self._ledger, self._lanes = spool, ledger, lanes
+        self._metrics, self._backoff = metrics, backoff
         self._stopping, self._arrival = asyncio.Event(), asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -102,20 +96,18 @@ class Worker:
         """Whether every loop still runs."""
         return not any(task.done() for task in self._tasks)
 
-    async def in_thread(self, function: Callable[..., Result], *args: Any) -> Result:
-        """Call the spool, whose transactions wait for the disk."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
-
     async def _loop(self, lane: Lane) -> None:
         while not self._stopping.is_set():
             self._arrival.clear()  # before the look, so that a film which comes after it is not overlooked
             try:
-                claim = await self.in_thread(self._spool.claim, lane.state) if lane.may_start() else None
+                claim = await asyncio.to_thread(self._spool.claim, lane.state) if lane.may_start() else None
                 if claim is None:
                     await _pause(self._arrival, REST_S)
                 else:
                     await self._work(lane, claim)
-            except Exception:  # supervisor: the database may be away for a while; the claim's lease brings the film back
+            except (
+                Exception
+            ):  # supervisor: the database may be away for a while; the claim's lease brings the film back
                 log.exception("spool_loop_failed", state=lane.state)
                 await _pause(self._stopping, REST_S)
 
@@ -140,7 +132,7 @@ class Worker:
 
     async def _failed(self, lane: Lane, claim: Claim, error: CxrError) -> None:
         if isinstance(error, FILM_FAILURES) and not isinstance(error, InferenceError):
-            await self.in_thread(self._spool.refused, claim, error.code, str(error))
+            await asyncio.to_thread(self._spool.refused, claim, error.code, str(error))
             log.info("film_refused", code=error.code)
             return
         is_last = claim.attempts >= lane.max_attempts or isinstance(error, PacsRefusedError)
@@ -148,13 +140,13 @@ class Worker:
         if lane.state == "analysed":
             self._metrics.pacs_deliveries.labels("failed" if is_last else "postponed").inc()
         log.warning("spool_work_failed", state=lane.state, code=error.code, attempt=claim.attempts, delay_s=delay_s)
-        await self.in_thread(lambda: self._spool.postpone(claim, error.code, str(error), delay_s=delay_s))
+        await asyncio.to_thread(self._spool.postpone, claim, error.code, str(error), delay_s=delay_s)
 
     async def _keep_house(self) -> None:
         while not self._stopping.is_set():
             try:
-                await self.in_thread(self._ledger.prune, self._retention_s)
-                self._show(await self.in_thread(self._ledger.depth))
+                await asyncio.to_thread(self._ledger.prune)
+                self._show(await asyncio.to_thread(self._ledger.depth))
             except Exception:  # supervisor: the database may be away for a while
                 log.exception("spool_housekeeping_failed")
             await _pause(self._stopping, HOUSEKEEPING_S)

@@ -10,13 +10,13 @@ from pydantic.json_schema import SkipJsonSchema
 from imaging.limits import DecodeLimits
 from schemas.errors import NotAcceptableError, UnsupportedMediaTypeError
 from service.batcher import Priority
-from service.dicomweb.intake import CurrentIntake
+from service.dicomweb.intake import CurrentIntake, Intake
 from service.dicomweb.multipart import read_parts
-from service.dicomweb.stow import DICOM_JSON, answer, headers_of, status_of, store
+from service.dicomweb.stow import DICOM_JSON, Reception, answer, headers_of, status_of
 from service.negotiation import negotiate
 from service.problems import REQUEST_FAILURES, documented
 from service.security.gate import Requires
-from service.serving import CurrentService
+from service.serving import CurrentService, Service, service_of
 
 UID_PATTERN: Final = r"^[0-9.]{1,64}$"
 BODY: Final[dict[str, Any]] = {
@@ -53,8 +53,25 @@ async def store_instances(
     request: Request, service: CurrentService, intake: CurrentIntake, priority: Urgency = None
 ) -> Response:
     """DICOM PS3.18 10.5: multipart/related in, the status of each instance out as DICOM JSON."""
+    return await _store(request, intake, _reception(service, intake, None, priority))
+
+
+@router.post("/studies/{study}", summary="Store films (STOW-RS) of one study", **documentation)
+async def store_instances_of_study(
+    request: Request, service: CurrentService, intake: CurrentIntake, study: Study, priority: Urgency = None
+) -> Response:
+    """As without a study; instances of another study fail with the reason A900."""
+    return await _store(request, intake, _reception(service, intake, study, priority))
+
+
+def _reception(service: Service, intake: Intake, study: str | None, priority: Priority | None) -> Reception:
+    limits = DecodeLimits(max_pixels=service.settings.max_pixels)
+    return Reception(intake.spool, limits, service.ready().loaded.reference.sha256, study, priority)
+
+
+async def _store(request: Request, intake: Intake, reception: Reception) -> Response:
+    service = service_of(request)
     negotiate(request.headers.get("Accept", ""), (DICOM_JSON,))
-    model_sha256 = service.ready().loaded.reference.sha256
     contents = await read_parts(
         request.stream(),
         request.headers.get("Content-Type", ""),
@@ -62,25 +79,9 @@ async def store_instances(
         max_body_bytes=service.settings.max_body_bytes,
     )
     service.gate.count(request.state.caller, len(contents))
-    outcomes = await asyncio.to_thread(
-        store,
-        contents,
-        intake.spool,
-        study=request.path_params.get("study"),
-        priority=priority,
-        model_sha256=model_sha256,
-        limits=DecodeLimits(max_pixels=service.settings.max_pixels),
-    )
+    outcomes = await asyncio.to_thread(reception.store, contents)
     intake.worker.wake()
     for outcome in outcomes:
         result = outcome.result if isinstance(outcome.result, str) else outcome.result.code
         service.metrics.stow_instances.labels(result).inc()
     return Response(json.dumps(answer(outcomes)), status_of(outcomes), headers_of(outcomes), DICOM_JSON)
-
-
-@router.post("/studies/{study}", summary="Store films (STOW-RS) of one study", **documentation)
-async def store_instances_of_study(  # noqa: PLR0913 each is a part of the request
-    request: Request, service: CurrentService, intake: CurrentIntake, study: Study, priority: Urgency = None
-) -> Response:
-    """As without a study; instances of another study fail with the reason A900."""
-    return await store_instances(request, service, intake, priority)
