@@ -1,6 +1,7 @@
 """`GET /results…`: what became of the films that came by DICOMweb."""
 
 import asyncio
+import json
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -50,7 +51,7 @@ async def as_fhir(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Respo
     if record is None:
         msg = f"the film is in state {summary.state} and has no analysis; GET /results/{{sop}} tells when it has"
         raise NotFoundError(msg)
-    return Response(fhir_bundle(AnalysisRecord.model_validate_json(record)), media_type=FHIR_JSON)
+    return Response(json.dumps(fhir_bundle(AnalysisRecord.model_validate_json(record))), media_type=FHIR_JSON)
 
 
 @router.post("/{sop_instance_uid}/retry", summary="Try a dead letter again", status_code=202, responses=FAILURES)
