@@ -9,11 +9,10 @@ from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
 
 from imaging.limits import parsing
-from imaging.overlay import HeatMap
-from schemas.analysis import AnalysisRecord
+from schemas.analysis import AnalysisRecord, ExplainedFinding
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
-from service.explanation import Question, explain_film
+from service.explanation import ExplainedFilm, Question, explain_film
 from service.reading import Reading, read_film
 from service.results.objects import result_objects
 from service.serving import Service, Serving
@@ -34,9 +33,9 @@ async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects:
     """
     serving = service.ready()
     content = claim.payloads[SOURCE]
-    reading, heat_map = await _read(claim, service, serving, Upload(content, "application/dicom"))
+    reading, explained = await _explain(claim, service, serving, Upload(content, "application/dicom"))
     record, objects = await asyncio.get_running_loop().run_in_executor(
-        service.decode_pool, _results, content, serving, reading, heat_map
+        service.decode_pool, _results, content, serving, reading, explained
     )
     await asyncio.to_thread(
         spool.analysed,
@@ -47,31 +46,46 @@ async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects:
     )
 
 
-async def _read(claim: Claim, service: Service, serving: Serving, upload: Upload) -> tuple[Reading, HeatMap | None]:
+async def _explain(
+    claim: Claim, service: Service, serving: Serving, upload: Upload
+) -> tuple[Reading, ExplainedFilm | None]:
     if serving.loaded.bundle.manifest.graph.cam_grid is None:
         return await read_film(service, serving, upload, priority=claim.priority, target=None), None
     question = Question(finding=None, method="gradcam", priority=claim.priority)
     explained = await explain_film(service, serving, upload, question)
-    return explained.reading, explained.heat_map
+    return explained.reading, explained
 
 
 def _results(
-    content: bytes, serving: Serving, reading: Reading, heat_map: HeatMap | None
+    content: bytes, serving: Serving, reading: Reading, explained: ExplainedFilm | None
 ) -> tuple[AnalysisRecord, Mapping[str, bytes]]:
     with parsing("DICOM data set"):
-        source = dcmread(io.BytesIO(content), stop_before_pixels=True)
-    record = AnalysisRecord(
+        source = dcmread(io.BytesIO(content))
+    record = _record(source, serving, reading, explained)
+    built = result_objects(source, record, None if explained is None else explained.heat_map)
+    objects = [made for made in (built.sr, built.secondary_capture, built.presentation_state) if made is not None]
+    return record, {str(made.SOPInstanceUID): _file(made) for made in objects}
+
+
+def _record(source: Dataset, serving: Serving, reading: Reading, explained: ExplainedFilm | None) -> AnalysisRecord:
+    manifest = serving.loaded.bundle.manifest
+    explanation = None
+    if explained is not None:
+        shown = explained.explanation
+        explanation = ExplainedFinding(finding=shown.finding, method=shown.method, center_of_mass=shown.center_of_mass)
+    return AnalysisRecord(
         study_instance_uid=source.StudyInstanceUID,
+        series_instance_uid=source.SeriesInstanceUID,
         sop_instance_uid=source.SOPInstanceUID,
         sop_class_uid=source.SOPClassUID,
         analysed_at=datetime.now(UTC),
         model=serving.loaded.reference,
+        negative_class=manifest.negative_class,
+        operating_points=manifest.calibration.operating_points,
         prediction=reading.prediction,
         image=reading.image_facts,
+        explanation=explanation,
     )
-    built = result_objects(source, record, heat_map)
-    objects = [made for made in (built.sr, built.secondary_capture, built.presentation_state) if made is not None]
-    return record, {str(made.SOPInstanceUID): _file(made) for made in objects}
 
 
 def _file(dataset: Dataset) -> bytes:

@@ -69,7 +69,9 @@ class Ledger:
     def depth(self) -> Depth:
         """What the metrics say."""
         with transaction(self._engine) as connection:
-            counted = connection.execute(select(instances.c.state, func.count().label("films")).group_by(instances.c.state))
+            counted = connection.execute(
+                select(instances.c.state, func.count().label("films")).group_by(instances.c.state)
+            )
             waiting = instances.c.state.in_(("received", "analysed")) & HAS_BYTES
             oldest = connection.scalar(select(func.min(instances.c.received_at)).where(waiting))
         return Depth({row.state: row.films for row in counted}, 0.0 if oldest is None else self._clock() - oldest)

@@ -64,9 +64,7 @@ class Hospital:
         return [entry["state"] for entry in self.results()]
 
     def wait_for_delivery(self, films: int = 1, *, timeout_s: float = 120) -> None:
-        wait_until(
-            lambda: self.states() == ["delivered"] * films, f"{films} films delivered", timeout_s=timeout_s
-        )
+        wait_until(lambda: self.states() == ["delivered"] * films, f"{films} films delivered", timeout_s=timeout_s)
 
     def end(self) -> None:
         self.service.end()

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from tests.service.dicomweb.films import STUDY, film, film_dataset, stow, uid
 from tests.imaging.files import dicom_bytes
+from tests.service.dicomweb.films import STUDY, film, film_dataset, stow, uid
 
 pytestmark = pytest.mark.anyio
 
