@@ -5,10 +5,11 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import httpx2
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 PLUGINS = Path("/usr/share/orthanc/plugins")
@@ -103,11 +104,3 @@ class Orthanc:
 
 
 NAMES = ("Modality", "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID")
-
-
-def wait_until(condition, what: str, *, timeout_s: float = 60) -> None:
-    """Ask again and again; fail when the time is over."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(0.1)

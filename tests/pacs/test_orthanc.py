@@ -9,9 +9,10 @@ from pathlib import Path
 import data_store
 import pytest
 
-from tests.pacs.orthanc import PLUGINS, Orthanc, free_port, orthanc_program, wait_until
+from tests.pacs.orthanc import PLUGINS, Orthanc, free_port, orthanc_program
 from tests.service.dicomweb.films import film, stow
 from tests.service.server import ROOT, Server
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.pacs,
