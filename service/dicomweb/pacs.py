@@ -77,7 +77,8 @@ class Pacs:
         """See `Archive`."""
         body, media_type = write_parts(contents)
         answer = await self._ask("POST", "studies", content=body, headers={"Content-Type": media_type})
-        dataset = _dataset(answer) if answer.headers.get("Content-Type", "").startswith(DICOM_JSON) else None
+        is_told = answer.content and answer.headers.get("Content-Type", "").startswith(DICOM_JSON)
+        dataset = _dataset(answer) if is_told else None
         _judge(answer.status_code, _failure_reasons(dataset))
 
     async def _ask(self, method: str, address: str, **request: Any) -> httpx2.Response:

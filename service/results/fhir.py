@@ -1,0 +1,7 @@
+"""stand-in"""
+
+from schemas.analysis import AnalysisRecord
+
+
+def fhir_bundle(record: AnalysisRecord) -> dict[str, object]:
+    return {"resourceType": "Bundle"}
