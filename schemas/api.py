@@ -148,6 +148,7 @@ class KnownModel(Record):
     name: str
     version: str
     serving: bool
+    refused: str | None = Field(description="why it failed its checks when it was tried; null: it did not")
 
 
 class ModelList(Record):
@@ -190,6 +191,6 @@ class Capabilities(Record):
 
 
 class Health(Record):
-    """The answer of `GET /livez` and `GET /readyz`."""
+    """The answer of `GET /livez`, `GET /readyz` and `POST /admin/drain`."""
 
-    status: Literal["alive", "ready"]
+    status: Literal["alive", "ready", "draining"]

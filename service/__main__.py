@@ -4,6 +4,7 @@ import contextlib
 import signal
 import socket
 import sys
+import time
 from types import FrameType
 
 import structlog
@@ -27,12 +28,21 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
+        self._drained_at: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Load the bundle, then listen."""
         await super().startup(sockets)
-        if self.started and self._service.serving is not None:
-            structlog.get_logger("service").info("service_ready", bundle=str(self._service.serving.address))
+        if self.started and (serving := self._service.deployment.serving) is not None:
+            structlog.get_logger("service").info("service_ready", bundle=str(serving.address))
+
+    async def on_tick(self, counter: int) -> bool:
+        """Drain before the listener closes: not ready, but still there to say so; a second Ctrl-C ends that."""
+        if not await super().on_tick(counter):
+            return False
+        self._service.admission.drain()
+        self._drained_at = self._drained_at or time.monotonic() + self._service.settings.drain_s
+        return self.force_exit or time.monotonic() >= self._drained_at
 
 
 def main() -> int:

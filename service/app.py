@@ -1,7 +1,5 @@
 """The app: made from settings; its lifespan loads the bundle, starts what outlives a request, and ends it."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,17 +11,17 @@ from starlette.types import ASGIApp
 
 from imaging.child_decoder import ChildDecoder
 from schemas.api import DISCLAIMER
-from schemas.errors import BundleError, CxrError
 from service import problems
-from service.batcher import Batcher, Limits
-from service.bundles import BundleRegistry, LoadedBundle, load
+from service.admission import Admission
+from service.bundles import BundleRegistry
+from service.deployment import Deployment, Threads
 from service.dicomweb.intake import open_intake
 from service.engine import EngineOpener, OnnxEngine
 from service.metrics import Metrics
 from service.middleware import ProblemMiddleware, RequestMiddleware
-from service.routes import capabilities, dicomweb, explain, models, operations, pages, predict, results
+from service.routes import administration, capabilities, dicomweb, explain, models, operations, pages, predict, results
 from service.security.gate import Gate
-from service.serving import Service, Serving
+from service.serving import Service
 from service.settings import Settings
 
 log = structlog.get_logger("service.app")
@@ -48,7 +46,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service = app.state.service
-        async with _serve(service, open_engine), open_intake(service) as app.state.intake:
+        async with _serve(service), open_intake(service) as app.state.intake:
             yield
 
     app = Application(
@@ -63,11 +61,19 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
     )
     decode_pool = ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode")
     registry, metrics = BundleRegistry(settings.models_dir, settings.model), Metrics()
-    gate = Gate(settings, metrics, decode_pool)
-    app.state.service = Service(settings, metrics, registry, decode_pool, _frame_decoder(settings, metrics), gate)
+    app.state.service = Service(
+        settings,
+        metrics,
+        registry,
+        Deployment(settings, metrics, registry, open_engine),
+        Admission(settings.max_queue, metrics),
+        decode_pool,
+        _frame_decoder(settings, metrics),
+        Gate(settings, metrics, decode_pool),
+    )
     app.state.intake = None
     problems.install(app)
-    for routes in (predict, explain, models, capabilities, dicomweb, results, operations, pages):
+    for routes in (predict, explain, models, administration, capabilities, dicomweb, results, operations, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files())
     return app
@@ -87,48 +93,18 @@ def _frame_decoder(settings: Settings, metrics: Metrics) -> ChildDecoder:
 
 
 @asynccontextmanager
-async def _serve(service: Service, open_engine: EngineOpener) -> AsyncIterator[None]:
+async def _serve(service: Service) -> AsyncIterator[None]:
     """Load the bundle and answer films with it; without a bundle the process lives on and says why it is not ready.
 
     Raises:
         SettingsError: the provider is not there.
     """
     cv2.setNumThreads(1)  # the pools are the parallelism; OpenCV's own threads would fight them for the cores
-    settings = service.settings
     async with AsyncExitStack() as stack:
         stack.enter_context(service.frame_decoder)  # left last: the threads of the pool wait for its children
         stack.enter_context(service.decode_pool)
-        threads = stack.enter_context(ThreadPoolExecutor(settings.concurrent_runs, thread_name_prefix="engine"))
-        loaded = await asyncio.get_running_loop().run_in_executor(threads, _load, service, open_engine)
-        if loaded is not None:
-            limits = Limits(settings.max_queue, settings.max_batch_size, settings.concurrent_runs)
-            batcher = Batcher(loaded.engine, threads, service.metrics, limits)
-            batcher.start()
-            stack.push_async_callback(batcher.stop)
-            service.serving = Serving(loaded, batcher)
+        engine = stack.enter_context(ThreadPoolExecutor(service.settings.concurrent_runs, thread_name_prefix="engine"))
+        loader = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="loader"))
+        stack.push_async_callback(service.deployment.stop)
+        await service.deployment.start(Threads(engine, loader))
         yield
-
-
-def _load(service: Service, open_engine: EngineOpener) -> LoadedBundle | None:
-    start, loads = time.perf_counter(), service.metrics.model_loads
-    try:
-        address = service.registry.chosen()
-        loaded = load(service.registry.open(address), open_engine, service.settings)
-    except BundleError as error:
-        service.failure = error
-        loads.labels("refused", error.code).inc()
-        log.error("bundle_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason says all
-        return None
-    except CxrError as error:
-        log.error("start_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason says all
-        raise
-    loads.labels("loaded", "").inc()
-    reference = loaded.reference
-    service.metrics.selftest_error.set(loaded.selftest_error)
-    service.metrics.model_info.labels(
-        reference.name, reference.version, reference.architecture, reference.sha256, service.settings.provider
-    ).set(1)
-    log.info(
-        "bundle_loaded", bundle=str(address), sha256=reference.sha256, seconds=round(time.perf_counter() - start, 3)
-    )
-    return loaded

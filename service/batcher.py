@@ -7,9 +7,7 @@ permits cannot overflow, and an entry whose caller has left is dropped while the
 
 import asyncio
 import time
-from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,7 +15,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from schemas.errors import InferenceError, NotReadyError, OverloadedError
+from schemas.errors import InferenceError, NotReadyError
 from service.engine import MOST_PROBABLE, Engine, Outputs
 from service.metrics import Metrics
 
@@ -30,8 +28,6 @@ log = structlog.get_logger("service.batcher")
 class Limits:
     """How much a batcher takes on."""
 
-    capacity: int
-    """Films admitted and not yet answered."""
     max_batch_size: int
     concurrent_runs: int
     stat_head_start_s: float = 5.0
@@ -67,7 +63,7 @@ def batch_sizes(largest: int) -> tuple[int, ...]:
 
 
 class Batcher:
-    """Admits films up to a capacity and feeds the engine; one consumer for each concurrent run.
+    """Feeds the engine, which is never idle while a film waits; one consumer for each concurrent run.
 
     Invariant: an entry is in `_waiting`, or in the batch of one consumer, or its future is done.
     """
@@ -76,12 +72,10 @@ class Batcher:
         """`threads` must have room for `limits.concurrent_runs` calls."""
         self._engine, self._threads, self._metrics, self._limits = engine, threads, metrics, limits
         self._sizes = batch_sizes(limits.max_batch_size)
-        self._admitted = 0
         self._waiting: list[_Entry] = []
         self._arrival = asyncio.Event()
         self._draining = False
         self._consumers: list[asyncio.Task[None]] = []
-        metrics.queue_capacity.set(limits.capacity)
 
     def start(self) -> None:
         """Begin to consume."""
@@ -97,23 +91,6 @@ class Batcher:
     def alive(self) -> bool:
         """Whether every consumer still consumes."""
         return not any(consumer.done() for consumer in self._consumers)
-
-    @contextmanager
-    def admit(self, films: int) -> Iterator[None]:
-        """Hold the places of `films` films, from before they are decoded until they are answered.
-
-        Raises:
-            OverloadedError: they are not free; nothing was done.
-        """
-        if self._admitted + films > self._limits.capacity:
-            self._metrics.shed.labels("queue_full").inc()
-            msg = f"{self._admitted} of {self._limits.capacity} places are taken and {films} are needed; try again shortly"
-            raise OverloadedError(msg)
-        self._admit(films)
-        try:
-            yield
-        finally:
-            self._admit(-films)
 
     async def submit(self, image: NDArray[np.float32], *, target: int | None, priority: Priority) -> Answer:
         """Wait for the network's outputs for one film; cancel to give up.
@@ -138,10 +115,6 @@ class Batcher:
         self._metrics.queue_depth.set(len(self._waiting))
         self._arrival.set()
         return await entry.answer
-
-    def _admit(self, films: int) -> None:
-        self._admitted += films
-        self._metrics.inflight_images.set(self._admitted)
 
     async def _consume(self) -> None:
         while True:

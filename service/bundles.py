@@ -26,6 +26,15 @@ class BundleAddress(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """A chosen bundle and the state of its files; two stamps are equal where nothing changed."""
+
+    address: BundleAddress
+    files: tuple[tuple[str, int, int], ...]
+    """Name, size and time of change of each."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedBundle:
     """A bundle whose hashes were right, whose self-test passed, and whose network is warm."""
 
@@ -34,6 +43,11 @@ class LoadedBundle:
     statistics: Statistics | None
     selftest_error: float
     """Largest absolute error of the logits of the golden films."""
+
+    @property
+    def address(self) -> BundleAddress:
+        """Name and version."""
+        return BundleAddress(self.bundle.manifest.name, self.bundle.manifest.version)
 
     @property
     def reference(self) -> ModelReference:
@@ -75,6 +89,22 @@ class BundleRegistry:
                 return address
         msg = f"{wanted} is not in the models directory; publish it there, or correct CXR_MODEL or the file {CURRENT!r}"
         raise BundleError(msg)
+
+    def look(self) -> Stamp:
+        """The chosen bundle, and the state of its files: what a copy that is still under way changes.
+
+        Raises:
+            BundleError: see `chosen`; or its files vanish while they are looked at.
+        """
+        address = self.chosen()
+        try:
+            found = [
+                (path, path.stat()) for path in sorted((self._models_dir / address.name / address.version).iterdir())
+            ]
+        except OSError as error:
+            msg = f"{address} changes while it is looked at ({error.strerror})"
+            raise BundleError(msg) from error
+        return Stamp(address, tuple((path.name, stat.st_size, stat.st_mtime_ns) for path, stat in found))
 
     def open(self, address: BundleAddress) -> Bundle:
         """Read the bundle and check every hash.

@@ -13,7 +13,8 @@ from schemas.errors import ExplanationUnavailableError, InvalidParameterError
 from service.batcher import Answer, Priority
 from service.engine import MOST_PROBABLE
 from service.reading import Reading, read_film
-from service.serving import Service, Serving
+from service.serving import Service
+from service.serving_bundle import Serving
 from service.uploads import Upload
 
 NOTE: Final = (

@@ -19,7 +19,8 @@ from schemas.preprocess import PreprocessSpec
 from service.batcher import Answer, Priority
 from service.decision import decide
 from service.metrics import Metrics
-from service.serving import Service, Serving
+from service.serving import Service
+from service.serving_bundle import Serving
 from service.terms import Terms
 from service.uploads import Upload, read_films
 

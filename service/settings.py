@@ -37,6 +37,12 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(/[a-z0-9][a-z0-9._-]{0,63})?$",
         description="`name` (its newest version) or `name/version`; default: what `current` in the folder says",
     )
+    model_poll_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=2.0, description="time between two looks at the models directory; a new bundle is swapped in by itself"
+    )
+    max_slowdown: Annotated[float, Field(gt=1)] = Field(
+        default=10.0, description="a new bundle that takes longer than so many times the old one is refused"
+    )
     provider: Literal["cpu", "cuda"] = Field(default="cpu", description="where the network runs; no silent fallback")
     intra_op_threads: Positive = Field(default=1, description="threads within one run of the network")
     concurrent_runs: Positive = Field(
@@ -85,6 +91,11 @@ class Settings(BaseSettings):
     allow_anonymous: bool = Field(
         default=False,
         description="let callers without a key predict, even from other machines; administration needs one",
+    )
+    drain_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        default=0.0,
+        description="time after SIGTERM in which the service still listens, not ready and refusing films, so that a "
+        "load balancer notices",
     )
     shutdown_grace_s: Positive = Field(default=30, description="time for requests in flight after SIGTERM")
 

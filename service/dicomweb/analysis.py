@@ -15,7 +15,8 @@ from service.dicomweb.tables import SOURCE
 from service.explanation import ExplainedFilm, Question, explain_film
 from service.reading import Reading, read_film
 from service.results.objects import result_objects
-from service.serving import Service, Serving
+from service.serving import Service
+from service.serving_bundle import Serving
 from service.uploads import Upload
 
 
@@ -31,16 +32,16 @@ async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects:
     Raises:
         CxrError: the film is refused, or the network failed on it.
     """
-    serving = service.ready()
     content = claim.payloads[SOURCE]
-    reading, explained = await _explain(claim, service, serving, Upload(content, "application/dicom"))
+    with service.deployment.ready().held() as serving:
+        reading, explained = await _explain(claim, service, serving, Upload(content, "application/dicom"))
     record, objects = await asyncio.get_running_loop().run_in_executor(
         service.decode_pool, _results, content, serving, reading, explained
     )
     await asyncio.to_thread(
         spool.analysed,
         claim,
-        model_sha256=serving.loaded.reference.sha256,
+        model_sha256=record.model.sha256,
         record=record.model_dump_json(),
         objects=objects if keep_objects else {},
     )

@@ -55,6 +55,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What the sender says about all instances of one request."""
+
+    study: str | None = None
+    """StudyInstanceUID that all must have; None accepts any."""
+    priority: Priority | None = None
+    """None: what each says itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reception:
     """What the instances of one request are held to, and where they wait."""
 
@@ -62,10 +72,7 @@ class Reception:
     limits: DecodeLimits
     model_sha256: str
     """Of the bundle that would analyse them now."""
-    study: str | None = None
-    """StudyInstanceUID that all must have; None accepts any."""
-    priority: Priority | None = None
-    """Of all; None: what each says itself."""
+    terms: Terms
 
     def store(self, contents: Sequence[bytes]) -> tuple[Outcome, ...]:
         """Store each DICOM file in a transaction of its own; returns after the last commit."""
@@ -76,14 +83,14 @@ class Reception:
             instance = read_instance(content, self.limits)
         except CxrError as error:
             return Outcome(None, error, _REASONS.get(type(error), CANNOT_UNDERSTAND))
-        if self.study is not None and instance.study_instance_uid != self.study:
+        if self.terms.study not in (None, instance.study_instance_uid):
             msg = "the StudyInstanceUID of the instance is not that of the address; send each study to its own"
             return Outcome(instance, errors.InvalidParameterError(msg), DOES_NOT_MATCH)
         if not instance.is_film:
             msg = "the SOP class is neither CR nor DX image storage; send films alone, and no results of this service"
             return Outcome(instance, errors.NotARadiographError(msg), SOP_CLASS_NOT_SUPPORTED)
         try:
-            stored = self.spool.store(instance, self.priority or instance.priority, self.model_sha256)
+            stored = self.spool.store(instance, self.terms.priority or instance.priority, self.model_sha256)
         except CxrError as error:
             return Outcome(instance, error, _REASONS[type(error)])
         return Outcome(instance, stored, COERCED if stored == "other_content" else None)

@@ -12,11 +12,11 @@ from schemas.errors import NotAcceptableError, UnsupportedMediaTypeError
 from service.batcher import Priority
 from service.dicomweb.intake import CurrentIntake, Intake
 from service.dicomweb.multipart import read_parts
-from service.dicomweb.stow import DICOM_JSON, Reception, answer, headers_of, status_of
+from service.dicomweb.stow import DICOM_JSON, Reception, Terms, answer, headers_of, status_of
 from service.negotiation import negotiate
 from service.problems import REQUEST_FAILURES, documented
 from service.security.gate import Requires
-from service.serving import CurrentService, Service, service_of
+from service.serving import CurrentService, Service
 
 UID_PATTERN: Final = r"^[0-9.]{1,64}$"
 BODY: Final[dict[str, Any]] = {
@@ -53,7 +53,7 @@ async def store_instances(
     request: Request, service: CurrentService, intake: CurrentIntake, priority: Urgency = None
 ) -> Response:
     """DICOM PS3.18 10.5: multipart/related in, the status of each instance out as DICOM JSON."""
-    return await _store(request, intake, _reception(service, intake, None, priority))
+    return await _store(request, service, intake, Terms(priority=priority))
 
 
 @router.post("/studies/{study}", summary="Store films (STOW-RS) of one study", **documentation)
@@ -61,25 +61,22 @@ async def store_instances_of_study(
     request: Request, service: CurrentService, intake: CurrentIntake, study: Study, priority: Urgency = None
 ) -> Response:
     """As without a study; instances of another study fail with the reason A900."""
-    return await _store(request, intake, _reception(service, intake, study, priority))
+    return await _store(request, service, intake, Terms(study, priority))
 
 
-def _reception(service: Service, intake: Intake, study: str | None, priority: Priority | None) -> Reception:
-    limits = DecodeLimits(max_pixels=service.settings.max_pixels)
-    return Reception(intake.spool, limits, service.ready().loaded.reference.sha256, study, priority)
-
-
-async def _store(request: Request, intake: Intake, reception: Reception) -> Response:
-    service = service_of(request)
+async def _store(request: Request, service: Service, intake: Intake, terms: Terms) -> Response:
     negotiate(request.headers.get("Accept", ""), (DICOM_JSON,))
-    contents = await read_parts(
-        request.stream(),
-        request.headers.get("Content-Type", ""),
-        at_most=service.settings.max_batch_items,
-        max_body_bytes=service.settings.max_body_bytes,
-    )
-    service.gate.count(request.state.caller, len(contents))
-    outcomes = await asyncio.to_thread(reception.store, contents)
+    with service.hold() as serving:
+        contents = await read_parts(
+            request.stream(),
+            request.headers.get("Content-Type", ""),
+            at_most=service.settings.max_batch_items,
+            max_body_bytes=service.settings.max_body_bytes,
+        )
+        service.gate.count(request.state.caller, len(contents))
+        limits = DecodeLimits(max_pixels=service.settings.max_pixels)
+        reception = Reception(intake.spool, limits, serving.loaded.reference.sha256, terms)
+        outcomes = await asyncio.to_thread(reception.store, contents)
     intake.worker.wake()
     for outcome in outcomes:
         result = outcome.result if isinstance(outcome.result, str) else outcome.result.code

@@ -54,13 +54,13 @@ async def explain(
 ) -> Response:
     """JSON with heat map and overlay inside, or by `Accept: image/png` the overlay alone."""
     media_type = negotiate(request.headers.get("Accept", ""), (JSON, PNG))
-    serving = service.ready()
     question = Question(finding, method, terms.priority)
-    question.check(serving.loaded.bundle.manifest)
-    async with terms.deadline(service.metrics):
-        (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
-        with serving.batcher.admit(1):
-            explained = await while_caller_waits(request, explain_film(service, serving, upload, question))
+    with service.hold() as serving:
+        question.check(serving.loaded.bundle.manifest)
+        async with terms.deadline(service.metrics):
+            (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
+            with service.admission.admit(1):
+                explained = await while_caller_waits(request, explain_film(service, serving, upload, question))
     if media_type == PNG:
         return Response(explained.heat_map.overlay_png, media_type=PNG)
     body = ExplainResponse(

@@ -25,11 +25,15 @@ router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requ
 @router.get("", summary="The bundles of the models directory")
 def list_models(service: CurrentService) -> ModelList:
     """By name and then from the oldest version to the newest."""
-    serving = None if service.serving is None else service.serving.address
+    serving = None if service.deployment.serving is None else service.deployment.serving.address
+    refused = service.deployment.refused
     known = service.registry.known()
     return ModelList(
         models=tuple(
-            KnownModel(name=name, version=version, serving=(name, version) == serving) for name, version in known
+            KnownModel(
+                name=address.name, version=address.version, serving=address == serving, refused=refused.get(address)
+            )
+            for address in known
         )
     )
 
@@ -42,7 +46,7 @@ def list_models(service: CurrentService) -> ModelList:
 )
 def current_model(request: Request, service: CurrentService) -> Response:
     """Its manifest as JSON, or by `Accept: text/markdown` its model card."""
-    return _described(request, service.ready().loaded.bundle)
+    return _described(request, service.deployment.ready().loaded.bundle)
 
 
 @router.get(

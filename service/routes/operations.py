@@ -16,8 +16,8 @@ router = APIRouter(tags=["operations"])
 @router.get("/livez", summary="Is the process alive", responses=documented(NotReadyError))
 async def livez(request: Request, service: CurrentService) -> Health:
     """503 where a loop that answers films has died: only a restart helps."""
-    if service.serving is not None and not service.serving.batcher.alive:
-        msg = "a batching loop has died; restart the service"
+    if not service.deployment.alive:
+        msg = "a loop that answers films or watches the models directory has died; restart the service"
         raise NotReadyError(msg)
     intake: Intake | None = request.app.state.intake
     if intake is not None and not intake.worker.alive:
@@ -28,8 +28,11 @@ async def livez(request: Request, service: CurrentService) -> Health:
 
 @router.get("/readyz", summary="Can films be answered", responses=documented(NotReadyError))
 async def readyz(service: CurrentService) -> Health:
-    """200 once a bundle is loaded, its golden films gave what they ought to, and every batch size is warm."""
-    service.ready()
+    """200 once a bundle is loaded, its golden films gave what they ought to and every batch size is warm; not draining."""
+    service.deployment.ready()
+    if service.admission.draining:
+        msg = "the service is draining; another instance answers"
+        raise NotReadyError(msg)
     return Health(status="ready")
 
 

@@ -11,7 +11,8 @@ from schemas.errors import CxrError, InternalError
 from service.problems import FILM_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
 from service.reading import read_film, receive_films
 from service.security.gate import Requires
-from service.serving import CurrentService, Service, Serving
+from service.serving import CurrentService, Service
+from service.serving_bundle import Serving
 from service.terms import CallersTerms, Terms, while_caller_waits
 from service.uploads import Upload, request_body
 
@@ -27,12 +28,12 @@ log = structlog.get_logger("service.predict")
 )
 async def predict(request: Request, service: CurrentService, terms: CallersTerms) -> PredictResponse:
     """The film as multipart part `file`, or as the body itself."""
-    serving = service.ready()
-    async with terms.deadline(service.metrics):
-        (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
-        with serving.batcher.admit(1):
-            work = read_film(service, serving, upload, priority=terms.priority, target=None)
-            reading = await while_caller_waits(request, work)
+    with service.hold() as serving:
+        async with terms.deadline(service.metrics):
+            (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
+            with service.admission.admit(1):
+                work = read_film(service, serving, upload, priority=terms.priority, target=None)
+                reading = await while_caller_waits(request, work)
     return PredictResponse(
         request_id=terms.request_id,
         model=serving.loaded.reference,
@@ -50,12 +51,12 @@ async def predict(request: Request, service: CurrentService, terms: CallersTerms
 )
 async def predict_batch(request: Request, service: CurrentService, terms: CallersTerms) -> BatchResponse:
     """The films as repeated multipart part `files`; each gets its own result or problem, in the request's order."""
-    serving = service.ready()
     at_most = service.settings.max_batch_items
-    async with terms.deadline(service.metrics):
-        uploads = await receive_films(request, service, terms, part="files", at_most=at_most)
-    with serving.batcher.admit(len(uploads)):
-        results = await while_caller_waits(request, _read_all(service, serving, uploads, terms))
+    with service.hold() as serving:
+        async with terms.deadline(service.metrics):
+            uploads = await receive_films(request, service, terms, part="files", at_most=at_most)
+        with service.admission.admit(len(uploads)):
+            results = await while_caller_waits(request, _read_all(service, serving, uploads, terms))
     return BatchResponse(request_id=terms.request_id, model=serving.loaded.reference, results=results)
 
 

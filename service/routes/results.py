@@ -11,13 +11,13 @@ from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidParameterError, NotFoundError, SpoolUnavailableError
 from schemas.results import Result, ResultList, ResultState
 from service.dicomweb.intake import CurrentIntake
-from service.problems import documented
+from service.problems import GATE_FAILURES, documented
 from service.results.fhir import fhir_bundle
 from service.routes.dicomweb import UID_PATTERN
 from service.security.gate import Requires
 
 FHIR_JSON: Final = "application/fhir+json"
-FAILURES: Final = documented(NotFoundError, InvalidParameterError, SpoolUnavailableError)
+FAILURES: Final = documented(*GATE_FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError)
 
 SopInstance = Annotated[str, Path(pattern=UID_PATTERN, description="SOPInstanceUID of the film that was stored")]
 State = Annotated[

@@ -1,14 +1,13 @@
 """Rules of greedy batching."""
 
 import asyncio
-import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
 
-from schemas.errors import InferenceError, NotReadyError, OverloadedError
+from schemas.errors import InferenceError, NotReadyError
 from service.batcher import Batcher, Limits, batch_sizes
 from service.metrics import Metrics
 from tests.fakes import GatedEngine
@@ -18,11 +17,9 @@ pytestmark = pytest.mark.anyio
 
 
 @asynccontextmanager
-async def batching(engine, *, capacity=16, max_batch_size=4, concurrent_runs=1, stat_head_start_s=5.0):
+async def batching(engine, *, max_batch_size=4, concurrent_runs=1, stat_head_start_s=5.0):
     with ThreadPoolExecutor(concurrent_runs) as threads:
-        batcher = Batcher(
-            engine, threads, Metrics(), Limits(capacity, max_batch_size, concurrent_runs, stat_head_start_s)
-        )
+        batcher = Batcher(engine, threads, Metrics(), Limits(max_batch_size, concurrent_runs, stat_head_start_s))
         batcher.start()
         try:
             yield batcher
@@ -83,27 +80,6 @@ async def test_what_waits_when_the_engine_is_free_is_one_batch_of_a_warmed_size(
         await asyncio.gather(*waiting)
 
     assert engine.batches == [[9], [0, 1, 2, 3], [4, 5], [6]]
-
-
-async def test_films_beyond_the_capacity_are_refused_at_once_and_admitted_when_places_are_free():
-    engine = GatedEngine()
-    async with batching(engine, capacity=3) as batcher:
-        with batcher.admit(2):
-            with pytest.raises(OverloadedError, match="2 of 3 places are taken and 2 are needed"), batcher.admit(2):
-                pass
-            with batcher.admit(1):
-                pass
-        with batcher.admit(3):
-            pass
-
-
-async def test_places_are_free_again_after_a_failure():
-    engine = GatedEngine()
-    async with batching(engine, capacity=1) as batcher:
-        with contextlib.suppress(ZeroDivisionError), batcher.admit(1):
-            1 / 0  # noqa: B018 the failure is the point
-        with batcher.admit(1):
-            pass
 
 
 async def test_a_film_whose_caller_left_is_not_run():

@@ -43,14 +43,8 @@ async def test_before_ready_every_batch_size_has_run_and_opencv_has_one_thread(s
         assert cv2.getNumThreads() == 1
 
 
-async def test_before_the_bundle_is_loaded_the_service_is_not_ready(client):
-    client.app.state.service.serving = None
-
-    assert "still loading" in (await client.get("/readyz")).json()["detail"]
-
-
 async def test_a_dead_batching_loop_is_visible(client):
-    (consumer, *_) = client.app.state.service.serving.batcher._consumers
+    (consumer, *_) = client.app.state.service.deployment.serving.batcher._consumers
     consumer.cancel()
     with pytest.raises(asyncio.CancelledError):
         await consumer
@@ -60,7 +54,7 @@ async def test_a_dead_batching_loop_is_visible(client):
 
 async def test_when_the_app_ends_its_batching_loops_have_ended(serve):
     async with serve() as client:
-        batcher = client.app.state.service.serving.batcher
+        batcher = client.app.state.service.deployment.serving.batcher
         assert batcher.alive
 
     assert not batcher.alive

@@ -37,7 +37,9 @@ def test_parts_are_read_whatever_the_chunks_and_the_frame_around_them():
     ],
 )
 def test_the_declaration_is_read_as_the_standard_allows_it_to_be_written(content_type):
-    assert read(b"--b\r\nContent-Type: application/dicom; transfer-syntax=*\r\n\r\none\r\n--b--", content_type) == (b"one",)
+    assert read(b"--b\r\nContent-Type: application/dicom; transfer-syntax=*\r\n\r\none\r\n--b--", content_type) == (
+        b"one",
+    )
 
 
 @pytest.mark.parametrize("content_type", ["", "application/dicom", "multipart/form-data; boundary=b", "nonsense"])
@@ -51,7 +53,9 @@ def test_a_part_of_another_media_type_is_refused():
         read(b"--b\r\nContent-Type: application/dicom+json\r\n\r\n{}\r\n--b--")
 
 
-@pytest.mark.parametrize("body", [b"", b"film", b"--b", b"--b\r\n\r\nfilm", b"--b\r\n\r\nfilm\r\n--b", b"--b--", b"--c\r\n\r\nx\r\n--c--"])
+@pytest.mark.parametrize(
+    "body", [b"", b"film", b"--b", b"--b\r\n\r\nfilm", b"--b\r\n\r\nfilm\r\n--b", b"--b--", b"--c\r\n\r\nx\r\n--c--"]
+)
 def test_a_body_that_is_cut_off_or_empty_is_refused(body):
     with pytest.raises(MalformedRequestError):
         read(body)

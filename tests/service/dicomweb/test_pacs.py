@@ -70,7 +70,15 @@ async def test_what_may_pass_is_tried_again(archive, status, body):
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(400, {}), (409, {}), (413, {}), (415, {}), (409, failed(0x0122)), (202, failed(0xA700, 0xC000)), (200, failed(0xA900))],
+    [
+        (400, {}),
+        (409, {}),
+        (413, {}),
+        (415, {}),
+        (409, failed(0x0122)),
+        (202, failed(0xA700, 0xC000)),
+        (200, failed(0xA900)),
+    ],
 )
 async def test_what_will_not_pass_is_refused_for_good(archive, status, body):
     archive.answers = [(status, body)]

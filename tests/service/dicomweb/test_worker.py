@@ -119,7 +119,9 @@ async def test_an_archive_that_cannot_be_asked_is_sent_nothing_until_it_can(runn
     assert ledger.find(uid("film"))[0].problem is None
 
 
-async def test_after_the_last_attempt_a_result_is_a_dead_letter_with_its_problem(running, spool, ledger, metrics, clock):
+async def test_after_the_last_attempt_a_result_is_a_dead_letter_with_its_problem(
+    running, spool, ledger, metrics, clock
+):
     store_results(spool, SR)
     async with running("analysed", fails_with(PacsUnreachableError("away")), max_attempts=2) as worker:
 
@@ -155,7 +157,9 @@ async def test_a_film_that_cannot_be_read_is_refused_and_never_tried_again(runni
 @pytest.mark.parametrize(
     ("error", "problem"), [(InferenceError("died"), "inference_failed"), (RuntimeError("defect"), "internal")]
 )
-async def test_a_defect_harms_no_other_film_and_is_tried_again(running, spool, ledger, clock, logged, error, problem):
+async def test_a_defect_harms_no_other_film_and_is_tried_again(
+    running, spool, ledger, *, clock, logged, error, problem
+):
     done = []
 
     async def work(claim):
