@@ -9,34 +9,43 @@ local FILMS = {
   ['1.2.840.10008.5.1.4.1.1.1.1.1'] = true,  -- DX, for processing
 }
 
-local waiting = {}  -- jobs that failed, by their identifier
+local forwarded = {}  -- instance of each job that runs
+local waiting = {}    -- instances whose job failed
 
-local function again()
-  local jobs = waiting
+local function forward(instance)
+  local body = DumpJson({ Resources = { instance }, Synchronous = false }, true)
+  local job = ParseJson(RestApiPost('/dicom-web/servers/' .. SERVER .. '/stow', body, false))
+  forwarded[job['ID']] = instance
+end
+
+local function forward_again()
+  local instances = waiting
   waiting = {}
-  for job, _ in pairs(jobs) do
-    RestApiPost('/jobs/' .. job .. '/resubmit', '')
+  for instance, _ in pairs(instances) do
+    forward(instance)
   end
 end
 
-function OnStoredInstance(instanceId, tags, metadata, origin)
+function OnStoredInstance(instance, tags, metadata, origin)
   if FILMS[metadata['SopClassUid']] then
-    local body = { Resources = { instanceId }, Synchronous = false }
-    RestApiPost('/dicom-web/servers/' .. SERVER .. '/stow', DumpJson(body, true), false)
-    again()
+    forward(instance)
+    forward_again()
   end
 end
 
--- A job fails while the service is away. It is tried again with the next film, and on Orthanc 1.11.1 or later every
--- LuaHeartBeatPeriod seconds; older versions have no clock, there a cron line does it (docs/pacs.md).
+-- A new job, because a job that broke off in the middle sends nothing when it is submitted again (plugin 1.7).
 function OnJobFailure(job)
-  waiting[job] = true
+  if forwarded[job] then
+    waiting[forwarded[job]] = true
+    forwarded[job] = nil
+  end
 end
 
 function OnJobSuccess(job)
-  waiting[job] = nil
+  forwarded[job] = nil
 end
 
+-- Every LuaHeartBeatPeriod seconds, from Orthanc 1.11.1 on. Older versions have no clock: docs/pacs.md.
 function OnHeartBeat()
-  again()
+  forward_again()
 end

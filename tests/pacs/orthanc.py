@@ -45,6 +45,7 @@ class Orthanc:
             "LuaScripts": [str(ROOT / "deploy/orthanc/cxr.lua")],
             "HttpPort": self.http_port,
             "DicomPort": self.dicom_port,
+            "ExecuteLuaEnabled": True,  # for the heart beat, which Debian's version does not have
         }
         configuration["DicomWeb"]["Servers"]["cxr"]["Url"] = service_url
         self._file = folder / "orthanc.json"
@@ -80,9 +81,20 @@ class Orthanc:
         body = {"Resources": [instance_id], "Synchronous": True}
         self.client.post("/dicom-web/servers/cxr/stow", json=body).raise_for_status()
 
+    def beat(self) -> None:
+        """What a newer version does every LuaHeartBeatPeriod seconds."""
+        self.client.post("/tools/execute-script", content="OnHeartBeat()").raise_for_status()
+
     def has_failed_job(self) -> bool:
         """Whether it could not forward a film."""
-        return any(job["State"] == "Failure" for job in self.client.get("/jobs", params={"expand": ""}).json())
+        return "Failure" in self._job_states()
+
+    def wait_for_jobs(self) -> None:
+        """Until every film has been forwarded, or could not be."""
+        wait_until(lambda: self._job_states() <= {"Success", "Failure"}, "all jobs have ended")
+
+    def _job_states(self) -> set[str]:
+        return {job["State"] for job in self.client.get("/jobs", params={"expand": ""}).json()}
 
     def instances(self) -> list[dict[str, str]]:
         """Main tags of everything that is stored, with the series' modality and the study's UID."""

@@ -151,6 +151,8 @@ def test_a_service_that_is_killed_in_the_middle_loses_nothing_and_sends_nothing_
     wait_until(hospital.orthanc.has_failed_job, "Orthanc could not forward a film")
     hospital.start_service()
     hospital.orthanc.receive(films(names[3]))
+    hospital.orthanc.wait_for_jobs()
+    hospital.orthanc.beat()
     hospital.wait_for_delivery(films=4)
     instances = hospital.orthanc.instances()
 
