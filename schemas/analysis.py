@@ -1,8 +1,9 @@
 """What is kept of one analysed DICOM film: enough for every result that is written from it, and no patient."""
 
 from datetime import UTC
+from typing import Self
 
-from pydantic import AwareDatetime, Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction
 from schemas.calibration import OperatingPoint
@@ -37,7 +38,10 @@ class AnalysisRecord(Record):
     def _in_utc(cls, value: AwareDatetime) -> AwareDatetime:
         return value.astimezone(UTC)
 
-    @property
-    def findings(self) -> tuple[str, ...]:
-        """The classes that are findings, in the manifest's order."""
-        return tuple(name for name in self.prediction.probabilities if name != self.negative_class)
+    @model_validator(mode="after")
+    def _every_finding_has_its_operating_point(self) -> Self:
+        findings = set(self.prediction.probabilities) - {self.negative_class}
+        if findings != {point.finding for point in self.operating_points}:
+            msg = f"operating points are of {', '.join(sorted(findings))}: one for each finding"
+            raise ValueError(msg)
+        return self

@@ -39,6 +39,12 @@ class NotARadiographError(CxrError):
     code = "not_a_radiograph"
 
 
+class BurnedInError(CxrError):
+    """A film whose file says that text is burned into its pixels, where a copy must name no patient."""
+
+    code = "burned_in_annotation"
+
+
 class MalformedRequestError(CxrError):
     """The request's body cannot be read as multipart, or holds no film."""
 

@@ -57,6 +57,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.PacsRefusedError: ProblemType(502, "The PACS refused the results"),
     # A caller cannot cause these; they are here so that no error is without an answer.
     errors.SettingsError: ProblemType(500, "The service is misconfigured"),
+    errors.BurnedInError: ProblemType(500, "The service failed"),
     errors.TrainingDataError: ProblemType(500, "The service failed"),
     errors.TrainingConfigError: ProblemType(500, "The service failed"),
     errors.WeightsError: ProblemType(500, "The service failed"),

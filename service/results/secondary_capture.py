@@ -22,7 +22,7 @@ SERIES_NUMBER: Final = 9902
 NARROWEST: Final = 512
 """Width in pixels below which the picture is enlarged, so that what is burned in can be read."""
 
-_LETTERS = 62  # that a line of the picture's width holds
+_LETTERS = 70  # that a line of the picture's width holds
 _BACKGROUND, _WHITE, _YELLOW = (0, 0, 0), (255, 255, 255), (255, 220, 0)
 
 
@@ -55,7 +55,7 @@ def secondary_capture(
         device_serial_number=model.sha256,
         series_description="Heat map (research use only)",
     )
-    picture.PatientOrientation = None  # highdicom wants one, and the film may be turned or mirrored
+    picture["PatientOrientation"].value = None  # highdicom wants one, and the film may be turned or mirrored
     picture.ConversionType = ConversionTypeValues.WSD.value
     picture.BurnedInAnnotation = "YES"
     picture.DerivationDescription = (
@@ -76,7 +76,7 @@ def labelled(overlay_png: bytes, lines: list[str]) -> NDArray[np.uint8]:
     if overlay.width < NARROWEST:
         enlarged = NARROWEST, max(1, round(overlay.height * NARROWEST / overlay.width))
         overlay = overlay.resize(enlarged, Image.Resampling.BICUBIC)
-    size = overlay.width / (0.56 * _LETTERS)  # a letter of the font is about 0.56 of its size wide
+    size = overlay.width / (0.54 * _LETTERS)  # a letter of the font is about 0.54 of its size wide, capitals counted
     font = ImageFont.load_default(size)
     wrapped = [(part, number) for number, line in enumerate(lines) for part in textwrap.wrap(line, _LETTERS)]
     step = round(1.4 * size)
@@ -101,7 +101,7 @@ def _lines(record: AnalysisRecord, explained: ExplainedFinding) -> list[str]:
     return [
         "RESEARCH USE ONLY - NOT FOR DIAGNOSIS",
         f"{answer}. {prediction.confidence_band.capitalize()} confidence, {probability}",
-        f"Heat map ({explained.method}) of {explained.finding}: what moved the network, not where disease is",
+        f"Heat map ({explained.method}) of {explained.finding}: no localisation of disease",
         f"{model.name} {model.version} ({model.sha256[:12]}), {record.analysed_at:%Y-%m-%d %H:%M} UTC",
     ]
 

@@ -107,6 +107,8 @@ def set_times(result: Dataset, source: Dataset, analysed_at: datetime) -> None:
         if date in result:
             setattr(result, date, DA(local.date()))
             setattr(result, time, TM(local.time().replace(tzinfo=None)))
+    for equipment in result.get("ContributingEquipmentSequence", ()):  # highdicom names itself, by the clock
+        equipment.ContributionDateTime = f"{analysed_at:%Y%m%d%H%M%S.%f}+0000"
 
 
 def _time_zone(offset: str) -> timezone:
