@@ -44,7 +44,12 @@ async def one_result(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Re
     return Result(**dict(summary), analysis=analysis)
 
 
-@router.get("/{sop_instance_uid}/fhir", summary="The analysis as FHIR R5", response_class=Response, responses=FAILURES)
+@router.get(
+    "/{sop_instance_uid}/fhir",
+    summary="The analysis as FHIR R5",
+    response_class=Response,
+    responses={200: {"content": {FHIR_JSON: {"schema": {"type": "object"}}}}} | FAILURES,
+)
 async def as_fhir(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Response:
     """A Bundle with a DiagnosticReport; 404 before the film is analysed."""
     summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)

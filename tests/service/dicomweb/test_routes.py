@@ -55,6 +55,21 @@ async def test_a_stored_film_is_named_in_the_answer_and_analysed_by_the_same_net
     assert (body["attempts"], body["problem"], body["study_instance_uid"]) == (0, None, STUDY)
 
 
+async def test_the_capabilities_name_what_is_stored(serve_dicomweb):
+    async with serve_dicomweb() as client:
+        assert CR in (await client.get("/capabilities")).json()["stored_sop_classes"]
+
+
+async def test_a_draining_service_takes_no_film_and_finishes_those_it_has(serve_dicomweb):
+    async with serve_dicomweb() as client:
+        await client.post("/dicomweb/studies", **stow(film()))
+        client.app.state.service.admission.drain()
+        refused = await client.post("/dicomweb/studies", **stow(film("late")))
+        await result_in(client, "analysed")
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
+
+
 async def test_a_film_sent_again_is_answered_as_stored_and_not_analysed_again(serve_dicomweb):
     async with serve_dicomweb() as client:
         await client.post("/dicomweb/studies", **stow(film()))
