@@ -142,6 +142,9 @@ class Settings(BaseSettings):
                 f"max_batch_items {self.max_batch_items} is over max_queue {self.max_queue}: no such batch could enter"
             )
             raise ValueError(msg)
+        if self.pacs_url is not None and not self.dicomweb:
+            msg = "pacs_url names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
+            raise ValueError(msg)
         if self.pacs_token_file is not None and self.pacs_login_file is not None:
             msg = "pacs_token_file and pacs_login_file are two ways to the same PACS; set one of them"
             raise ValueError(msg)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -105,10 +106,8 @@ class Worker:
                     await _pause(self._arrival, REST_S)
                 else:
                     await self._work(lane, claim)
-            except (
-                Exception
-            ):  # supervisor: the database may be away for a while; the claim's lease brings the film back
-                log.exception("spool_loop_failed", state=lane.state)
+            except Exception as error:  # noqa: BLE001 supervisor: the database may be away for a while
+                _log_failure("spool_loop_failed", lane, error)
                 await _pause(self._stopping, REST_S)
 
     async def _work(self, lane: Lane, claim: Claim) -> None:
@@ -124,8 +123,8 @@ class Worker:
         except TimeoutError:
             msg = f"a film of the spool was not worked on within {WORK_S:.0f} s; it is tried again"
             await self._failed(lane, claim, DeadlineError(msg))
-        except Exception:  # supervisor of one film: a defect that it brings to light must not stop the others
-            log.exception("spool_film_failed", state=lane.state)
+        except Exception as error:  # noqa: BLE001 supervisor of one film: it must not stop the others
+            _log_failure("spool_film_failed", lane, error)
             await self._failed(lane, claim, InternalError("an unforeseen failure; its reason is in the service's log"))
         # What waits next is in another lane.
         self.wake()
@@ -155,6 +154,12 @@ class Worker:
         for state in get_args(ResultState):
             self._metrics.spool_depth.labels(state).set(depth.states.get(state, 0))
         self._metrics.spool_oldest.set(depth.oldest_s)
+
+
+def _log_failure(event: str, lane: Lane, error: Exception) -> None:
+    """Say where it failed, not with which words: a library may quote a patient's name out of the film."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    log.error(event, state=lane.state, error=type(error).__name__, where=where)
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:

@@ -18,7 +18,7 @@ def failed(*reasons):
 
 
 def settings(archive, **more):
-    return Settings(pacs_url=archive.url, **more)
+    return Settings(dicomweb=True, pacs_url=archive.url, **more)
 
 
 async def test_what_was_stored_is_found_again_and_what_was_not_is_not(archive):
@@ -142,9 +142,14 @@ async def test_without_an_address_there_is_no_archive():
 @pytest.mark.parametrize("url", ["ftp://pacs", "http://user:secret@pacs/dicom-web", "pacs:8042"])
 def test_an_address_that_is_none_or_holds_a_secret_is_refused(url):
     with pytest.raises(ValueError, match="pacs_url"):
-        Settings(pacs_url=url)
+        Settings(dicomweb=True, pacs_url=url)
 
 
 def test_two_kinds_of_credentials_are_refused(tmp_path):
     with pytest.raises(ValueError, match="set one of them"):
         Settings(pacs_token_file=tmp_path, pacs_login_file=tmp_path)
+
+
+def test_a_pacs_without_dicomweb_is_refused():
+    with pytest.raises(ValueError, match="CXR_DICOMWEB=true"):
+        Settings(pacs_url="http://pacs/dicom-web")
