@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic.json_schema import SkipJsonSchema
@@ -17,6 +17,7 @@ from service.routes.dicomweb import UID_PATTERN
 from service.security.gate import Requires
 
 FHIR_JSON: Final = "application/fhir+json"
+BUNDLE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {FHIR_JSON: {"schema": {"type": "object"}}}}}
 FAILURES: Final = documented(*GATE_FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError)
 
 SopInstance = Annotated[str, Path(pattern=UID_PATTERN, description="SOPInstanceUID of the film that was stored")]
@@ -48,7 +49,7 @@ async def one_result(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Re
     "/{sop_instance_uid}/fhir",
     summary="The analysis as FHIR R5",
     response_class=Response,
-    responses={200: {"content": {FHIR_JSON: {"schema": {"type": "object"}}}}} | FAILURES,
+    responses=BUNDLE | FAILURES,
 )
 async def as_fhir(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Response:
     """A Bundle with a DiagnosticReport; 404 before the film is analysed."""
