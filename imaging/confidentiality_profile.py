@@ -208,10 +208,10 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
         """,
     }
 )
-"""The attributes of each code by keyword, or as eight hexadecimal digits where pydicom has no keyword yet."""
+"""The attributes of each code by keyword, or as eight hexadecimal digits where pydicom has no keyword yet.
 
-REPEATING_GROUPS: Final = (0x50, 0x60)
-"""High bytes of the groups of curves and overlays: their data and comments are X, and the rest is nothing without."""
+Without those that have no one tag: private attributes, and the groups 50xx and 60xx of curves and overlays; all X.
+"""
 
 
 def _tag(name: str) -> int:

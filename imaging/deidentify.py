@@ -12,11 +12,10 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
-from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
 from imaging.attributes import text
-from imaging.confidentiality_profile import ACTIONS, REPEATING_GROUPS, Action
+from imaging.confidentiality_profile import ACTIONS, Action
 from imaging.dicom import MODALITIES
 from imaging.limits import parsing
 from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
@@ -128,15 +127,14 @@ class Deidentifier:
 
 
 def _action(element: DataElement) -> Action | None:
-    """None: keep. What nobody can judge, private or newer than the dictionary, is removed (PS3.15 E.3.10)."""
-    tag = Tag(element.tag)
-    if tag.is_private or _is_repeating(tag) or element.VR == "UN" or not dictionary_has_tag(tag):
+    """None: keep. What stands in no dictionary nobody can judge: it is removed.
+
+    That are private attributes, attributes newer than pydicom, and the groups 50xx and 60xx of
+    curves and overlays (X in the table), which pydicom has in a dictionary of their own.
+    """
+    if element.VR == "UN" or not dictionary_has_tag(element.tag):
         return "remove"
-    return ACTIONS.get(tag)
-
-
-def _is_repeating(tag: BaseTag) -> bool:
-    return tag.group >> 8 in REPEATING_GROUPS
+    return ACTIONS.get(element.tag)
 
 
 def _dummy(vr: str) -> object:

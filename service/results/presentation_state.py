@@ -29,9 +29,7 @@ from service.results.uids import derived_uid
 
 SERIES_NUMBER = 9903
 HALF_MAXIMUM = 128  # of the map's 255
-_LAYER = GraphicLayer(
-    "HEATMAP", order=1, description="Outline of the heat map", display_color=CIELabColor(80.0, 0.0, 75.0)
-)
+_YELLOW = (80.0, 0.0, 75.0)  # CIELab, as PS3.3 C.10.7 wants it
 _MOST_OUTLINES = 16
 _TOLERANCE = 0.5  # of a cell of the map: what a corner of an outline may be off
 
@@ -59,6 +57,7 @@ def presentation_state(
     if not outlines or not record.image.photometric_interpretation.startswith("MONOCHROME"):
         return None
     model = record.model
+    layer = GraphicLayer("HEATMAP", order=1, description="Outline of the heat map", display_color=CIELabColor(*_YELLOW))
     state = GrayscaleSoftcopyPresentationState(
         referenced_images=[film],
         series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "PR series"),
@@ -72,8 +71,8 @@ def presentation_state(
         content_label="HEATMAP OUTLINE",
         content_description=f"{explained.finding}: {explained.method} at half maximum"[:64],
         series_description="Heat map outline (research use only)",
-        graphic_layers=[_LAYER],
-        graphic_annotations=[_annotation(film, record, explained, outlines)],
+        graphic_layers=[layer],
+        graphic_annotations=[_annotation(film, layer, _caption(record, explained), outlines)],
         presentation_lut_transformation=PresentationLUTTransformation(
             presentation_lut_shape="INVERSE" if _is_inverted(source, record) else "IDENTITY"
         ),
@@ -109,24 +108,23 @@ def half_maximum_outlines(heat: NDArray[np.uint8], rows: int, columns: int) -> l
 
 
 def _annotation(
-    film: Dataset, record: AnalysisRecord, explained: ExplainedFinding, outlines: list[NDArray[np.float64]]
+    film: Dataset, layer: GraphicLayer, caption: str, outlines: list[NDArray[np.float64]]
 ) -> GraphicAnnotation:
-    name = f"{record.model.name} {record.model.version}"
+    column, row = outlines[0][0].tolist()
     return GraphicAnnotation(
         referenced_images=[film],
-        graphic_layer=_LAYER,
+        graphic_layer=layer,
         graphic_objects=[
             GraphicObject(GraphicTypeValues.POLYLINE, outline, units=AnnotationUnitsValues.PIXEL)
             for outline in outlines
         ],
-        text_objects=[
-            TextObject(
-                f"{explained.finding}: {explained.method} at half maximum, {name}. No localisation. Research use only.",
-                units=AnnotationUnitsValues.PIXEL,
-                anchor_point=(float(outlines[0][0][0]), float(outlines[0][0][1])),
-            )
-        ],
+        text_objects=[TextObject(caption, units=AnnotationUnitsValues.PIXEL, anchor_point=(column, row))],
     )
+
+
+def _caption(record: AnalysisRecord, explained: ExplainedFinding) -> str:
+    name = f"{record.model.name} {record.model.version}"
+    return f"{explained.finding}: {explained.method} at half maximum, {name}. No localisation. Research use only."
 
 
 def _is_inverted(source: Dataset, record: AnalysisRecord) -> bool:

@@ -78,15 +78,30 @@ def labelled(overlay_png: bytes, lines: list[str]) -> NDArray[np.uint8]:
         overlay = overlay.resize(enlarged, Image.Resampling.BICUBIC)
     size = overlay.width / (0.54 * _LETTERS)  # a letter of the font is about 0.54 of its size wide, capitals counted
     font = ImageFont.load_default(size)
-    wrapped = [(part, number) for number, line in enumerate(lines) for part in textwrap.wrap(line, _LETTERS)]
+    margin = round(size / 2)
+    wrapped = [
+        (row, number) for number, line in enumerate(lines) for row in _rows(line, font, overlay.width - 2 * margin)
+    ]
     step = round(1.4 * size)
     picture = Image.new("RGB", (overlay.width, overlay.height + step * len(wrapped) + step // 2), _BACKGROUND)
     picture.paste(overlay)
     draw = ImageDraw.Draw(picture)
     for row, (part, number) in enumerate(wrapped):
-        place = round(size / 2), overlay.height + step * row + step // 4
+        place = margin, overlay.height + step * row + step // 4
         draw.text(place, part, font=font, fill=_WHITE if number else _YELLOW)
     return np.asarray(picture)
+
+
+def _rows(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
+    """Break a line where it would leave `width`; a word of more than half a line's letters is broken too."""
+    rows = [""]
+    for part in (part for word in line.split() for part in textwrap.wrap(word, _LETTERS // 2)):
+        longer = f"{rows[-1]} {part}".strip()
+        if font.getlength(longer) <= width:
+            rows[-1] = longer
+        else:
+            rows.append(part)
+    return rows
 
 
 def _lines(record: AnalysisRecord, explained: ExplainedFinding) -> list[str]:

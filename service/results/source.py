@@ -7,7 +7,7 @@ from typing import Final
 import pydicom.config
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
-from pydicom.valuerep import DA, TM, validate_value
+from pydicom.valuerep import validate_value
 
 from imaging.attributes import text
 from imaging.limits import parsing
@@ -105,8 +105,8 @@ def set_times(result: Dataset, source: Dataset, analysed_at: datetime) -> None:
         ("DateOfSecondaryCapture", "TimeOfSecondaryCapture"),
     ):
         if date in result:
-            setattr(result, date, DA(local.date()))
-            setattr(result, time, TM(local.time().replace(tzinfo=None)))
+            setattr(result, date, f"{local:%Y%m%d}")
+            setattr(result, time, f"{local:%H%M%S.%f}")
     for equipment in result.get("ContributingEquipmentSequence", ()):  # highdicom names itself, by the clock
         equipment.ContributionDateTime = f"{analysed_at:%Y%m%d%H%M%S.%f}+0000"
 
