@@ -3,6 +3,7 @@
 Source: DICOM PS3.10 7.1 (file meta information), PS3.3 C.7.6.3 (Image Pixel module), C.9.2 (overlays).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from imaging.attributes import encapsulated_bytes, raw_bytes, text
@@ -73,7 +74,7 @@ _ATTRIBUTES = (
 
 def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder | None) -> Radiograph:
     """Decode a DICOM file; arguments and errors as in `imaging.decode.decode`."""
-    dataset, transfer_syntax = _read(data, limits)
+    dataset, transfer_syntax = read_elements(data, limits, (*map(Tag, _ATTRIBUTES), *_OVERLAYS))
     _check_kind(dataset)
     module = image_pixel(dataset, limits)
     warnings = _attribute_warnings(dataset)
@@ -98,12 +99,24 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
     )
 
 
-def _read(data: bytes, limits: DecodeLimits) -> tuple[Dataset, str]:
-    """The attributes that are needed and the transfer syntax, after the file meta information has said that they can be read.
+def read_elements(data: bytes, limits: DecodeLimits, tags: Sequence[BaseTag]) -> tuple[Dataset, str]:
+    """The elements of these tags and the transfer syntax, after the file meta information has said that they can be read.
 
     `pydicom.dcmread` would inflate a deflated data set before its syntax can be refused, and
-    reading the meta information twice would let two readers disagree about it.
+    reading the meta information twice would let two readers disagree about it. What follows the
+    last of `tags` is not read.
+
+    Args:
+        data: a whole DICOM file, its preamble included.
+        limits: of how many parts it may consist.
+        tags: of the top level.
+
+    Raises:
+        InvalidImageError: the file is broken, or states no transfer syntax.
+        UnsupportedImageError: it is written in a transfer syntax that is not read here.
+        ImageTooLargeError: it consists of too many parts.
     """
+    last = max(tags)
     stream = BoundedReader(data, limits.max_reads)
     stream.seek(_FILE_META_OFFSET)
     with parsing("DICOM file meta information"):
@@ -139,7 +152,8 @@ def _read(data: bytes, limits: DecodeLimits) -> tuple[Dataset, str]:
                     stream,
                     is_implicit_VR=syntax.implicit_vr,
                     is_little_endian=syntax.little_endian,
-                    specific_tags=[*map(Tag, _ATTRIBUTES), *_OVERLAYS],
+                    stop_when=lambda tag, _vr, _length: tag > last,
+                    specific_tags=list(tags),
                 )
             }
         )

@@ -57,6 +57,12 @@ class InvalidParameterError(CxrError):
     code = "invalid_parameter"
 
 
+class UnsupportedMediaTypeError(CxrError):
+    """The request's body is declared as something that this address does not take."""
+
+    code = "unsupported_media_type"
+
+
 class UnauthenticatedError(CxrError):
     """No key or token where one is needed, or one that is unknown, revoked or expired."""
 
@@ -113,6 +119,30 @@ class NotReadyError(CxrError):
     """No bundle is loaded yet, or the service is draining."""
 
     code = "not_ready"
+
+
+class SpoolFullError(CxrError):
+    """As many films wait in the spool as it may hold; nothing was stored; worth trying again."""
+
+    code = "spool_full"
+
+
+class SpoolUnavailableError(CxrError):
+    """The spool's database cannot be reached or written; nothing was stored; worth trying again."""
+
+    code = "spool_unavailable"
+
+
+class PacsUnreachableError(CxrError):
+    """The PACS gave no answer, or one that may be another later; the delivery is tried again."""
+
+    code = "pacs_unreachable"
+
+
+class PacsRefusedError(CxrError):
+    """The PACS will not store the results: a dead letter until somebody asks for another attempt."""
+
+    code = "pacs_refused"
 
 
 class DeadlineError(CxrError):
