@@ -16,10 +16,10 @@ TRAIN_OPTIONS ?=
 NAME ?= chest-xray-pneumonia
 VERSION ?= 1.0.0
 
-.PHONY: help run test check format train export bench reference lock clean
+.PHONY: help run test pacs-test check format train export bench reference lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:8000 (RUNTIME=gpu for CUDA)
 	@exec $(SERVE) -m service
@@ -28,6 +28,9 @@ test: .venv-dev/ready  ## run all tests with coverage (TESTS=path for some; CXR_
 	rm -f .coverage .coverage.*
 	$(DEV) -m pytest $(TESTS) --cov --cov-report=
 	$(DEV) -m coverage report
+
+pacs-test: .venv-dev/ready  ## send films through Debian's Orthanc to the service and back, with an outage of a minute
+	PACS_OUTAGE_S=$${PACS_OUTAGE_S:-60} $(DEV) -m pytest tests/pacs
 
 check: .venv-dev/ready  ## format, lint, types, import arrows
 	$(DEV) -m ruff format --check .

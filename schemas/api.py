@@ -187,6 +187,9 @@ class Capabilities(Record):
     transfer_syntaxes: tuple[TransferSyntaxFacts, ...] = Field(
         description="of DICOM files that are read; any other is 415"
     )
+    stored_sop_classes: tuple[str, ...] = Field(
+        description="of instances that POST /dicomweb/studies stores; none where DICOMweb is switched off"
+    )
     limits: CapabilityLimits
 
 

@@ -42,6 +42,12 @@ class NotARadiographError(CxrError):
     code = "not_a_radiograph"
 
 
+class BurnedInError(CxrError):
+    """A film whose file says that text is burned into its pixels, where a copy must name no patient."""
+
+    code = "burned_in_annotation"
+
+
 class MalformedRequestError(CxrError):
     """The request's body cannot be read as multipart, or holds no film."""
 
@@ -52,6 +58,12 @@ class InvalidParameterError(CxrError):
     """A parameter or header outside its allowed values."""
 
     code = "invalid_parameter"
+
+
+class UnsupportedMediaTypeError(CxrError):
+    """The request's body is declared as something that this address does not take."""
+
+    code = "unsupported_media_type"
 
 
 class UnauthenticatedError(CxrError):
@@ -110,6 +122,30 @@ class NotReadyError(CxrError):
     """No bundle is loaded yet, or the service is draining."""
 
     code = "not_ready"
+
+
+class SpoolFullError(CxrError):
+    """As many films wait in the spool as it may hold; nothing was stored; worth trying again."""
+
+    code = "spool_full"
+
+
+class SpoolUnavailableError(CxrError):
+    """The spool's database cannot be reached or written; nothing was stored; worth trying again."""
+
+    code = "spool_unavailable"
+
+
+class PacsUnreachableError(CxrError):
+    """The PACS gave no answer, or one that may be another later; the delivery is tried again."""
+
+    code = "pacs_unreachable"
+
+
+class PacsRefusedError(CxrError):
+    """The PACS will not store the results: a dead letter until somebody asks for another attempt."""
+
+    code = "pacs_refused"
 
 
 class DeadlineError(CxrError):

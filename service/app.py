@@ -15,10 +15,11 @@ from service import problems
 from service.admission import Admission
 from service.bundles import BundleRegistry
 from service.deployment import Deployment, Threads
+from service.dicomweb.intake import open_intake
 from service.engine import EngineOpener, OnnxEngine
 from service.metrics import Metrics
 from service.middleware import ProblemMiddleware, RequestMiddleware
-from service.routes import administration, capabilities, explain, models, operations, pages, predict
+from service.routes import administration, capabilities, dicomweb, explain, models, operations, pages, predict, results
 from service.security.gate import Gate
 from service.serving import Service
 from service.settings import Settings
@@ -44,7 +45,8 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _serve(app.state.service):
+        service = app.state.service
+        async with _serve(service), open_intake(service) as app.state.intake:
             yield
 
     app = Application(
@@ -69,8 +71,9 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         _frame_decoder(settings, metrics),
         Gate(settings, metrics, decode_pool),
     )
+    app.state.intake = None
     problems.install(app)
-    for routes in (predict, explain, models, administration, capabilities, operations, pages):
+    for routes in (predict, explain, models, administration, capabilities, dicomweb, results, operations, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files())
     return app

@@ -17,6 +17,7 @@ class Metrics:
         self._http()
         self._films()
         self._model()
+        self._dicomweb()
 
     def _http(self) -> None:
         labels = ("route", "method", "status")
@@ -102,5 +103,26 @@ class Metrics:
             "cxr_out_of_distribution_score",
             "Distance of a film to the training films of its class.",
             buckets=(0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5, 10),
+            registry=registry,
+        )
+
+    def _dicomweb(self) -> None:
+        registry = self.registry
+        self.stow_instances = Counter(
+            "cxr_stow_instances",
+            "DICOM instances that arrived by STOW-RS, by what became of them: new, known, other_content or a problem code.",
+            ("result",),
+            registry=registry,
+        )
+        self.spool_depth = Gauge(
+            "cxr_spool_depth", "Films of the spool in each state; failed: dead letters.", ("state",), registry=registry
+        )
+        self.spool_oldest = Gauge(
+            "cxr_spool_oldest_seconds", "How long the oldest film of the spool has waited.", registry=registry
+        )
+        self.pacs_deliveries = Counter(
+            "cxr_pacs_deliveries",
+            "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
+            ("result",),
             registry=registry,
         )

@@ -20,6 +20,8 @@ from service.problems import CALLER_LEFT, MEDIA_TYPE, WITHOUT_PROBLEM, problem_r
 SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:+=/-]{1,128}")
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PROBES: Final = frozenset({"/livez", "/readyz", "/metrics"})
+OUR_FAILURES: Final = frozenset({MEDIA_TYPE, "application/dicom+json"})
+"""STOW-RS answers a refusal in the DICOM JSON model: PS3.18 10.5.3."""
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -120,7 +122,7 @@ def _is_in_foreign_words(message: Message) -> bool:
     return (
         status >= HTTPStatus.BAD_REQUEST
         and status != CALLER_LEFT
-        and Headers(raw=message["headers"]).get("Content-Type") != MEDIA_TYPE
+        and Headers(raw=message["headers"]).get("Content-Type") not in OUR_FAILURES
     )
 
 

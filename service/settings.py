@@ -99,12 +99,54 @@ class Settings(BaseSettings):
     )
     shutdown_grace_s: Positive = Field(default=30, description="time for requests in flight after SIGTERM")
 
+    dicomweb: bool = Field(
+        default=False, description="take films by DICOMweb at /dicomweb/studies and keep them in the spool"
+    )
+    spool_url: str = Field(
+        default="sqlite:///spool/spool.db",
+        repr=False,
+        description="database of the spool, any of SQLAlchemy's addresses: sqlite:///FILE for one process, "
+        "postgresql+psycopg://HOST/NAME for several (the password belongs into PGPASSFILE)",
+    )
+    spool_capacity: Positive = Field(
+        default=1000, description="films in the spool that still hold bytes; beyond it 503 and the sender keeps them"
+    )
+    results_retention_h: Annotated[float, Field(ge=0)] = Field(
+        default=24, description="hours that results and dead letters are kept; a film's bytes go with its analysis"
+    )
+    pacs_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^@?#]+$",
+        description="DICOMweb root of the PACS that gets the results; default: they are kept for GET /results alone",
+    )
+    pacs_token_file: Path | None = Field(
+        default=None, description="file with the bearer token for the PACS; read at every delivery"
+    )
+    pacs_login_file: Path | None = Field(
+        default=None, description="file with user:password for the PACS; read at every delivery"
+    )
+    pacs_ca_file: Path | None = Field(
+        default=None, description="certificates that vouch for the PACS; default: the public ones"
+    )
+    pacs_timeout_s: Annotated[int, Field(ge=1, le=30)] = Field(
+        default=20, description="time for one answer of the PACS"
+    )
+    pacs_max_attempts: Positive = Field(
+        default=300, description="deliveries tried before a result is a dead letter; 300 are about a day"
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.max_batch_items > self.max_queue:
             msg = (
                 f"max_batch_items {self.max_batch_items} is over max_queue {self.max_queue}: no such batch could enter"
             )
+            raise ValueError(msg)
+        if self.pacs_url is not None and not self.dicomweb:
+            msg = "pacs_url names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
+            raise ValueError(msg)
+        if self.pacs_token_file is not None and self.pacs_login_file is not None:
+            msg = "pacs_token_file and pacs_login_file are two ways to the same PACS; set one of them"
             raise ValueError(msg)
         token_settings = (self.jwt_keys_file, self.jwt_issuer, self.jwt_audience)
         if any(token_settings) and not all(token_settings):

@@ -1,6 +1,7 @@
 """Stand-ins for the Protocols of the project, for tests that need to hold, break or watch them."""
 
 import threading
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,3 +49,20 @@ class GatedOpener:
         behind = OnnxEngine.open(bundle, provider=provider, intra_op_threads=intra_op_threads)
         self.engine = GatedEngine(behind, poison=self._poison)
         return self.engine
+
+
+class MemoryArchive:
+    """A `service.dicomweb.pacs.Archive` that remembers what it stored, once it has raised its failures."""
+
+    def __init__(self, *, has: Collection[str] = (), failures: Iterable[Exception] = ()) -> None:
+        self.failures = list(failures)
+        self.batches: list[list[bytes]] = []
+        self._has = set(has)
+
+    async def has(self, study: str, sop_instance_uid: str) -> bool:
+        if self.failures:
+            raise self.failures.pop(0)
+        return sop_instance_uid in self._has
+
+    async def store(self, contents: Sequence[bytes]) -> None:
+        self.batches.append(list(contents))

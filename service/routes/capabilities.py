@@ -8,6 +8,7 @@ from imaging.dicom import MODALITIES
 from imaging.pixel_data import COLOUR, GRAY
 from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.api import Capabilities, CapabilityLimits, TransferSyntaxFacts
+from service.dicomweb.instance import FILM_CLASSES
 from service.security.gate import Requires
 from service.serving import CurrentService
 
@@ -30,5 +31,6 @@ async def capabilities(service: CurrentService) -> Capabilities:
         modalities=MODALITIES,
         photometric_interpretations=(*GRAY, *COLOUR),
         transfer_syntaxes=syntaxes,
+        stored_sop_classes=FILM_CLASSES if settings.dicomweb else (),
         limits=CapabilityLimits(**limits),
     )

@@ -5,6 +5,7 @@ from prometheus_client.exposition import choose_encoder
 
 from schemas.api import Health
 from schemas.errors import NotReadyError
+from service.dicomweb.intake import Intake
 from service.problems import documented
 from service.security.gate import Requires
 from service.serving import CurrentService
@@ -13,10 +14,14 @@ router = APIRouter(tags=["operations"])
 
 
 @router.get("/livez", summary="Is the process alive", responses=documented(NotReadyError))
-async def livez(service: CurrentService) -> Health:
+async def livez(request: Request, service: CurrentService) -> Health:
     """503 where a loop that answers films has died: only a restart helps."""
     if not service.deployment.alive:
         msg = "a loop that answers films or watches the models directory has died; restart the service"
+        raise NotReadyError(msg)
+    intake: Intake | None = request.app.state.intake
+    if intake is not None and not intake.worker.alive:
+        msg = "a loop that empties the spool has died; restart the service"
         raise NotReadyError(msg)
     return Health(status="alive")
 

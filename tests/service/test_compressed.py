@@ -80,6 +80,7 @@ async def test_the_capabilities_are_what_the_tables_and_settings_say(client):
     assert {"name": "RLE Lossless", "uid": "1.2.840.10008.1.2.5", "lossless": True} in body["transfer_syntaxes"]
     assert body["media_types"] == ["image/jpeg", "image/png", "application/dicom"]
     assert body["modalities"] == ["CR", "DX"]
+    assert body["stored_sop_classes"] == []
     assert (body["limits"]["max_pixels"], body["limits"]["decode_timeout_s"]) == (settings.max_pixels, 20)
 
 

@@ -62,6 +62,12 @@ async def test_every_operation_documents_its_body_its_success_and_its_problems(c
         "/models/rollback",
         "/admin/drain",
         "/capabilities",
+        "/dicomweb/studies",
+        "/dicomweb/studies/{study}",
+        "/results",
+        "/results/{sop_instance_uid}",
+        "/results/{sop_instance_uid}/fhir",
+        "/results/{sop_instance_uid}/retry",
         "/livez",
         "/readyz",
         "/metrics",
@@ -77,6 +83,11 @@ async def test_every_operation_documents_its_body_its_success_and_its_problems(c
         } == set(operation["requestBody"]["content"])
         assert {"200", "400", "413", "422", "500", "503", "504"} <= set(operation["responses"])
         assert {"priority", "X-Deadline-Ms"} <= {parameter["name"] for parameter in operation["parameters"]}
+    for address in ("/dicomweb/studies", "/dicomweb/studies/{study}"):
+        operation = paths[address]["post"]
+        assert set(operation["requestBody"]["content"]) == {'multipart/related; type="application/dicom"'}
+        assert {"200", "202", "400", "401", "406", "409", "413", "415", "503"} <= set(operation["responses"])
+        assert "X-Priority" in {parameter["name"] for parameter in operation["parameters"]}
     assert {"406", "415"} <= set(paths["/explain"]["post"]["responses"])
     assert {"404", "406", "409"} <= set(paths["/models/{name}/{version}"]["get"]["responses"])
     assert {"application/json", "image/png"} == set(paths["/explain"]["post"]["responses"]["200"]["content"])
@@ -87,8 +98,10 @@ async def test_every_documented_failure_is_a_problem(client):
 
     assert "Problem" in document["components"]["schemas"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
-    for operations in document["paths"].values():
+    for address, operations in document["paths"].items():
         for operation in operations.values():
             for status, response in operation["responses"].items():
-                if not status.startswith("2"):
+                if address.startswith("/dicomweb") and status == "409":  # PS3.18 10.5.3: what became of each instance
+                    assert set(response["content"]) == {"application/dicom+json"}
+                elif not status.startswith("2"):
                     assert set(response["content"]) == {"application/problem+json"}

@@ -1,0 +1,47 @@
+"""What is kept of one analysed DICOM film: enough for every result that is written from it, and no patient."""
+
+from datetime import UTC
+from typing import Self
+
+from pydantic import AwareDatetime, Field, field_validator, model_validator
+
+from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction
+from schemas.calibration import OperatingPoint
+from schemas.record import Record
+
+
+class ExplainedFinding(Record):
+    """What the heat map that goes back to the archive explains."""
+
+    finding: str = Field(description="the class whose heat map it is")
+    method: ExplainMethod
+    center_of_mass: CenterOfMass | None = Field(description="null where the map is zero everywhere")
+
+
+class AnalysisRecord(Record):
+    """One film, one bundle, one answer; the film is named by its UIDs alone."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    analysed_at: AwareDatetime = Field(description="when, in UTC; every date of the results comes from here")
+    model: ModelReference
+    negative_class: str | None = Field(description="the class that means none of the findings; null: there is none")
+    operating_points: tuple[OperatingPoint, ...] = Field(description="of every finding, as in the bundle's manifest")
+    prediction: Prediction
+    image: ImageFacts
+    explanation: ExplainedFinding | None = Field(description="null: the bundle has no heat maps")
+
+    @field_validator("analysed_at")
+    @classmethod
+    def _in_utc(cls, value: AwareDatetime) -> AwareDatetime:
+        return value.astimezone(UTC)
+
+    @model_validator(mode="after")
+    def _every_finding_has_its_operating_point(self) -> Self:
+        findings = set(self.prediction.probabilities) - {self.negative_class}
+        if findings != {point.finding for point in self.operating_points}:
+            msg = f"operating points are of {', '.join(sorted(findings))}: one for each finding"
+            raise ValueError(msg)
+        return self

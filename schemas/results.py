@@ -1,0 +1,42 @@
+"""The bodies of `GET /results…`: what became of the films that were stored by DICOMweb."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.analysis import AnalysisRecord
+from schemas.record import Record
+
+ResultState = Literal["received", "analysed", "delivered", "failed", "refused"]
+
+
+class ResultSummary(Record):
+    """Where one stored film stands; its UIDs are the only thing here that leads to a patient."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    state: ResultState = Field(
+        description="received: waits for its analysis; analysed: its results are there, and wait for the PACS where one "
+        "is configured; delivered: the PACS has them; failed: given up, see problem and POST …/retry; "
+        "refused: no film that can be read"
+    )
+    priority: Literal["stat", "routine"]
+    received_at: datetime
+    changed_at: datetime
+    attempts: int = Field(description="of the step that the film waits for")
+    next_attempt_at: datetime | None = Field(description="null where none will be made")
+    problem: str | None = Field(description="code of the last problem, as in docs/reference.md")
+    detail: str | None
+
+
+class Result(ResultSummary):
+    """The answer of `GET /results/{sop_instance_uid}`."""
+
+    analysis: AnalysisRecord | None = Field(description="null before the film is analysed, and where it cannot be")
+
+
+class ResultList(Record):
+    """The answer of `GET /results`: the latest change first."""
+
+    results: tuple[ResultSummary, ...]

@@ -1,0 +1,1 @@
+"""De-identified copies of films for training sets."""

@@ -1,0 +1,1 @@
+"""DICOMweb: films in by STOW-RS into a durable spool, analysed in turn, results back to the PACS."""

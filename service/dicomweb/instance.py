@@ -1,0 +1,90 @@
+"""What must be known of a stored instance before it may wait: which one it is, whether it is a film, how urgent."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import UID
+
+from imaging.attributes import text
+from imaging.dicom import read_elements
+from imaging.limits import DecodeLimits, parsing
+from schemas.errors import InvalidImageError
+from service.batcher import Priority
+
+FILM_CLASSES: Final = (
+    "1.2.840.10008.5.1.4.1.1.1",  # Computed Radiography
+    "1.2.840.10008.5.1.4.1.1.1.1",  # Digital X-Ray, for presentation
+    "1.2.840.10008.5.1.4.1.1.1.1.1",  # Digital X-Ray, for processing
+)
+"""Storage SOP classes that are analysed; ours that a PACS sends back (SR, SC, GSPS) are none of them."""
+
+URGENT: Final = ("STAT", "HIGH")
+"""Values of `PRIORITIES` that mean `stat`; all others are routine."""
+
+PRIORITIES: Final = (
+    "RequestedProcedurePriority",  # PS3.3 C.4.11: STAT, HIGH, ROUTINE, MEDIUM, LOW
+    "ScheduledProcedureStepPriority",  # PS3.3 C.30.1: HIGH, MEDIUM, LOW
+    "StudyPriorityID",  # retired: HIGH, MED, LOW
+)
+"""Where worklists leave the urgency, at the top level or in an item of RequestAttributesSequence."""
+
+_REQUESTS: Final = "RequestAttributesSequence"
+_IDENTITY: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_TAGS: Final = tuple(map(Tag, (*_IDENTITY, *PRIORITIES, _REQUESTS)))
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One DICOM instance as it was sent."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    priority: Priority
+    content: bytes
+
+    @property
+    def is_film(self) -> bool:
+        """Whether it is of a class that is analysed."""
+        return self.sop_class_uid in FILM_CLASSES
+
+    @property
+    def sha256(self) -> str:
+        """Of the whole file."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+def read_instance(content: bytes, limits: DecodeLimits) -> Instance:
+    """Read the identity of an instance; its pixels are not touched.
+
+    Raises:
+        CxrError: it is no DICOM file that can be read here, or an UID is missing or malformed.
+    """
+    dataset, _ = read_elements(content, limits, _TAGS)
+    uids = {name: _uid(dataset, name) for name in _IDENTITY}
+    return Instance(
+        sop_class_uid=uids["SOPClassUID"],
+        sop_instance_uid=uids["SOPInstanceUID"],
+        study_instance_uid=uids["StudyInstanceUID"],
+        priority=_priority(dataset),
+        content=content,
+    )
+
+
+def _uid(dataset: Dataset, keyword: str) -> str:
+    with parsing(keyword):
+        value = UID(str(dataset.get(keyword) or "").strip("\0 "))
+    if not value.is_valid:
+        msg = f"{keyword} is missing or no valid UID (DICOM PS3.5 9.1); export the film again"
+        raise InvalidImageError(msg)
+    return str(value)
+
+
+def _priority(dataset: Dataset) -> Priority:
+    with parsing(_REQUESTS):
+        levels = [dataset, *(dataset.get(_REQUESTS) or ())]
+    stated = {text(level, keyword) for level in levels for keyword in PRIORITIES}
+    return "stat" if stated & set(URGENT) else "routine"

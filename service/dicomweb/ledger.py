@@ -1,0 +1,103 @@
+"""What became of the films: read by `GET /results` and the metrics, revived by an operator, forgotten in time."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine, Row, and_, func, or_, select, update
+
+from schemas.errors import NotFoundError
+from schemas.results import ResultState, ResultSummary
+from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, payloads, remove_films, scrub, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many films are in each state, and how long the oldest that is not finished has waited."""
+
+    states: Mapping[str, int]
+    oldest_s: float
+
+
+class Ledger:
+    """The states of the films of one database; the films themselves are the spool's business."""
+
+    def __init__(self, engine: Engine, *, retention_s: float, clock: Callable[[], float] = time.time) -> None:
+        """`retention_s` is how long a film is remembered after its last change; `clock` is in seconds since 1970."""
+        self._engine, self._retention_s, self._clock = engine, retention_s, clock
+
+    def retry(self, sop_instance_uid: str) -> None:
+        """Try a dead letter again, from where it failed.
+
+        Raises:
+            NotFoundError: there is no dead letter of this UID.
+        """
+        is_letter = and_(instances.c.sop_instance_uid == sop_instance_uid, instances.c.state == "failed")
+        with transaction(self._engine) as connection:
+            names = connection.scalars(
+                select(payloads.c.name).where(payloads.c.sop_instance_uid == sop_instance_uid)
+            ).all()
+            state = "received" if SOURCE in names else "analysed"
+            again = {"state": state, "attempts": 0, "next_attempt_at": self._clock(), "changed_at": self._clock()}
+            if connection.execute(update(instances).where(is_letter).values(again)).rowcount == 0:
+                msg = "there is no failed result of this SOPInstanceUID; GET /results?state=failed lists those that are"
+                raise NotFoundError(msg)
+
+    def find(self, sop_instance_uid: str) -> tuple[ResultSummary, str | None]:
+        """What is known about a film, and the record of its analysis as JSON once there is one.
+
+        Raises:
+            NotFoundError: it was never stored, or its retention is over.
+        """
+        query = select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)
+        with transaction(self._engine) as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            msg = "no film of this SOPInstanceUID is known; it was never stored, or its retention is over"
+            raise NotFoundError(msg)
+        return _summary(row), row.record
+
+    def list(self, state: ResultState | None, limit: int) -> tuple[ResultSummary, ...]:
+        """The films of a state, the latest change first."""
+        query = select(instances).order_by(instances.c.changed_at.desc()).limit(limit)
+        with transaction(self._engine) as connection:
+            rows = connection.execute(query if state is None else query.where(instances.c.state == state)).all()
+        return tuple(map(_summary, rows))
+
+    def depth(self) -> Depth:
+        """What the metrics say."""
+        with transaction(self._engine) as connection:
+            counted = connection.execute(
+                select(instances.c.state, func.count().label("films")).group_by(instances.c.state)
+            )
+            waiting = instances.c.state.in_(("received", "analysed")) & HAS_BYTES
+            oldest = connection.scalar(select(func.min(instances.c.received_at)).where(waiting))
+        return Depth({row.state: row.films for row in counted}, 0.0 if oldest is None else self._clock() - oldest)
+
+    def prune(self) -> int:
+        """Forget films whose retention is over, not those that still wait, and wipe what was deleted; returns how many."""
+        finished = or_(instances.c.state.in_(("delivered", "refused", "failed")), ~HAS_BYTES)
+        with transaction(self._engine) as connection:
+            forgotten = remove_films(
+                connection, finished & (instances.c.changed_at <= self._clock() - self._retention_s)
+            )
+        scrub(self._engine)
+        return forgotten
+
+
+def _summary(row: Row[Any]) -> ResultSummary:
+    waits = row.state in ("received", "analysed") and row.size_bytes > 0
+    return ResultSummary(
+        sop_instance_uid=row.sop_instance_uid,
+        study_instance_uid=row.study_instance_uid,
+        state=row.state,
+        priority=row.priority,
+        received_at=datetime.fromtimestamp(row.received_at, UTC),
+        changed_at=datetime.fromtimestamp(row.changed_at, UTC),
+        attempts=row.attempts,
+        next_attempt_at=datetime.fromtimestamp(row.next_attempt_at, UTC) if waits else None,
+        problem=row.problem,
+        detail=row.detail,
+    )

@@ -1,0 +1,159 @@
+"""The PACS as a DICOMweb server: whether it has an instance (QIDO-RS), and storing instances there (STOW-RS).
+
+Source: DICOM PS3.18 10.6 (Search), 10.5 (Store).
+"""
+
+import asyncio
+import base64
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import httpx2
+
+from schemas.errors import PacsRefusedError, PacsUnreachableError, SettingsError
+from service.dicomweb.multipart import write_parts
+from service.dicomweb.stow import DICOM_JSON, OUT_OF_RESOURCES
+from service.settings import Settings
+
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs the address of every request, with UIDs in it
+
+FAILED_SOP_SEQUENCE: Final = "00081198"
+FAILURE_REASON: Final = "00081197"
+PROCESSING_FAILURE: Final = 0x0110
+"""With A7xx, out of resources, the reason that another attempt may not meet."""
+DUPLICATE: Final = 0x0111
+"""PS3.7 C.5.1: the PACS has the instance already."""
+FINAL_STATUSES: Final = frozenset({400, 406, 409, 411, 413, 415})
+"""Another attempt with the same instances gives the same answer; all others may pass (401: a token is renewed)."""
+NO_SEARCH: Final = frozenset({400, 404, 405, 406, 501})
+"""A server without QIDO-RS, or of another dialect: its STOW-RS must do, and the UIDs are the same at each attempt."""
+
+
+class Archive(Protocol):
+    """Where results go."""
+
+    async def has(self, study: str, sop_instance_uid: str) -> bool:
+        """Whether the instance is there.
+
+        Raises:
+            PacsUnreachableError: nobody knows.
+        """
+        ...
+
+    async def store(self, contents: Sequence[bytes]) -> None:
+        """Store instances.
+
+        Raises:
+            PacsUnreachableError: it is not known whether they are stored; to be tried again.
+            PacsRefusedError: another attempt would be refused too.
+        """
+        ...
+
+
+class Pacs:
+    """An `Archive` behind DICOMweb."""
+
+    def __init__(self, client: httpx2.AsyncClient, *, token_file: Path | None, login_file: Path | None) -> None:
+        """`client` has the root of the DICOMweb services as its base address."""
+        self._client, self._token_file, self._login_file = client, token_file, login_file
+
+    async def has(self, study: str, sop_instance_uid: str) -> bool:
+        """See `Archive`."""
+        address = f"studies/{study}/instances"
+        answer = await self._ask("GET", address, params={"SOPInstanceUID": sop_instance_uid})
+        if answer.status_code == HTTPStatus.OK:
+            return bool(_dataset(answer))
+        if answer.status_code == HTTPStatus.NO_CONTENT or answer.status_code in NO_SEARCH:
+            return False
+        msg = f"the PACS answered a search with status {answer.status_code}; check CXR_PACS_URL and its credentials"
+        raise PacsUnreachableError(msg)
+
+    async def store(self, contents: Sequence[bytes]) -> None:
+        """See `Archive`."""
+        body, media_type = write_parts(contents)
+        answer = await self._ask("POST", "studies", content=body, headers={"Content-Type": media_type})
+        is_told = answer.content and answer.headers.get("Content-Type", "").startswith(DICOM_JSON)
+        dataset = _dataset(answer) if is_told else None
+        _judge(answer.status_code, _failure_reasons(dataset))
+
+    async def _ask(self, method: str, address: str, **request: Any) -> httpx2.Response:
+        headers = {"Accept": DICOM_JSON, **await asyncio.to_thread(self._authorization), **request.pop("headers", {})}
+        try:
+            return await self._client.request(method, address, headers=headers, **request)
+        except httpx2.HTTPError as error:
+            # Its class alone: the text may hold the address, which holds UIDs.
+            msg = f"the PACS gave no answer ({type(error).__name__}); the delivery is tried again"
+            raise PacsUnreachableError(msg) from error
+
+    def _authorization(self) -> Mapping[str, str]:
+        try:
+            if self._token_file is not None:
+                return {"Authorization": f"Bearer {self._token_file.read_text(encoding='utf-8').strip()}"}
+            if self._login_file is not None:
+                login = self._login_file.read_bytes().strip()
+                return {"Authorization": f"Basic {base64.b64encode(login).decode('ascii')}"}
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"the credentials for the PACS cannot be read ({type(error).__name__}); mend the file"
+            raise PacsUnreachableError(msg) from error
+        return {}
+
+
+@asynccontextmanager
+async def open_pacs(settings: Settings) -> AsyncIterator[Pacs | None]:
+    """The PACS of the settings, None where there is none.
+
+    Raises:
+        SettingsError: the certificates cannot be read.
+    """
+    if settings.pacs_url is None:
+        yield None
+        return
+    try:
+        verify = ssl.create_default_context(cafile=settings.pacs_ca_file)
+    except OSError as error:
+        msg = "CXR_PACS_CA_FILE holds no certificates that can be read; give a file in PEM"
+        raise SettingsError(msg) from error
+    base_url = settings.pacs_url.rstrip("/") + "/"
+    async with httpx2.AsyncClient(base_url=base_url, timeout=settings.pacs_timeout_s, verify=verify) as client:
+        yield Pacs(client, token_file=settings.pacs_token_file, login_file=settings.pacs_login_file)
+
+
+def _judge(status: int, reasons: Sequence[int]) -> None:
+    """Raise unless every instance is stored."""
+    failures = [reason for reason in reasons if reason != DUPLICATE]
+    is_answered = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or (status == HTTPStatus.CONFLICT and reasons)
+    if is_answered and not failures:
+        return
+    may_pass = (
+        all(reason & 0xFF00 == OUT_OF_RESOURCES or reason == PROCESSING_FAILURE for reason in failures)
+        if failures
+        else status not in FINAL_STATUSES
+    )
+    told = ", ".join(f"{reason:04X}" for reason in failures) or "none"
+    msg = f"the PACS answered with status {status} and the failure reasons {told}"
+    if may_pass:
+        msg += "; the delivery is tried again"
+        raise PacsUnreachableError(msg)
+    msg += "; mend it there, then send POST /results/{sop_instance_uid}/retry"
+    raise PacsRefusedError(msg)
+
+
+def _dataset(answer: httpx2.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError as error:
+        msg = f"the PACS answered with status {answer.status_code} and a body that is no JSON; check CXR_PACS_URL"
+        raise PacsUnreachableError(msg) from error
+
+
+def _failure_reasons(dataset: Any) -> list[int]:
+    try:
+        failed = dataset[FAILED_SOP_SEQUENCE]["Value"]
+        return [int(item[FAILURE_REASON]["Value"][0]) for item in failed]
+    except (KeyError, TypeError, IndexError, ValueError):
+        return []

@@ -1,0 +1,150 @@
+"""STOW-RS: instances into the spool, and the answer that says for each of them what became of it.
+
+Source: DICOM PS3.18 10.5 (Store transaction), Annex I.2 (reasons of failures and warnings).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from imaging.limits import DecodeLimits
+from schemas import errors
+from schemas.errors import CxrError
+from service.batcher import Priority
+from service.dicomweb.instance import Instance, read_instance
+from service.dicomweb.spool import Spool, Stored
+from service.problems import PROBLEMS
+
+DICOM_JSON: Final = "application/dicom+json"
+
+OUT_OF_RESOURCES: Final = 0xA700
+DOES_NOT_MATCH: Final = 0xA900
+CANNOT_UNDERSTAND: Final = 0xC000
+TRANSFER_SYNTAX_NOT_SUPPORTED: Final = 0xC122
+SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
+COERCED: Final = 0xB000
+"""Reasons, PS3.18 table I.2-2 and PS3.4 table B.2-1."""
+
+_SOP_CLASS, _SOP_INSTANCE, _RETRIEVE_URL = "00081150", "00081155", "00081190"
+_WARNING_REASON, _FAILURE_REASON = "00081196", "00081197"
+_FAILED, _REFERENCED, _OTHER_FAILURES = "00081198", "00081199", "0008119A"
+
+_REASONS: Final[Mapping[type[CxrError], int]] = {
+    errors.UnsupportedImageError: TRANSFER_SYNTAX_NOT_SUPPORTED,
+    errors.SpoolFullError: OUT_OF_RESOURCES,
+    errors.SpoolUnavailableError: OUT_OF_RESOURCES,
+}
+"""Why an instance was not stored; anything else was not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one instance."""
+
+    instance: Instance | None
+    """None where it could not be read so far."""
+    result: Stored | CxrError
+    reason: int | None = None
+    """Of the failure, or of the warning where it is stored."""
+
+    @property
+    def stored(self) -> bool:
+        """Whether it is on disk, now or since an earlier request."""
+        return isinstance(self.result, str)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the sender says about all instances of one request."""
+
+    study: str | None = None
+    """StudyInstanceUID that all must have; None accepts any."""
+    priority: Priority | None = None
+    """None: what each says itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What the instances of one request are held to, and where they wait."""
+
+    spool: Spool
+    limits: DecodeLimits
+    model_sha256: str
+    """Of the bundle that would analyse them now."""
+    terms: Terms
+
+    def store(self, contents: Sequence[bytes]) -> tuple[Outcome, ...]:
+        """Store each DICOM file in a transaction of its own; returns after the last commit."""
+        return tuple(map(self._store_one, contents))
+
+    def _store_one(self, content: bytes) -> Outcome:
+        try:
+            instance = read_instance(content, self.limits)
+        except CxrError as error:
+            return Outcome(None, error, _REASONS.get(type(error), CANNOT_UNDERSTAND))
+        if self.terms.study not in (None, instance.study_instance_uid):
+            msg = "the StudyInstanceUID of the instance is not that of the address; send each study to its own"
+            return Outcome(instance, errors.InvalidParameterError(msg), DOES_NOT_MATCH)
+        if not instance.is_film:
+            msg = "the SOP class is neither CR nor DX image storage; send films alone, and no results of this service"
+            return Outcome(instance, errors.NotARadiographError(msg), SOP_CLASS_NOT_SUPPORTED)
+        try:
+            stored = self.spool.store(instance, self.terms.priority or instance.priority, self.model_sha256)
+        except CxrError as error:
+            return Outcome(instance, error, _REASONS[type(error)])
+        return Outcome(instance, stored, COERCED if stored == "other_content" else None)
+
+
+def status_of(outcomes: Sequence[Outcome]) -> int:
+    """The status of the whole request. Source: PS3.18 table 10.5.3-1."""
+    if all(outcome.stored and outcome.reason is None for outcome in outcomes):
+        return HTTPStatus.OK
+    if any(outcome.stored for outcome in outcomes):
+        return HTTPStatus.ACCEPTED
+    if any(outcome.reason == OUT_OF_RESOURCES for outcome in outcomes):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.CONFLICT
+
+
+def headers_of(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """When to come back where there was no room, and in `Warning` why instances failed, which their codes say coarsely."""
+    failures = [outcome.result for outcome in outcomes if isinstance(outcome.result, CxrError)]
+    waits = [PROBLEMS[type(failure)].retry_after_s for failure in failures]
+    longest_s = max((wait for wait in waits if wait is not None), default=None)
+    headers = {} if longest_s is None else {"Retry-After": str(longest_s)}
+    reasons = dict.fromkeys(f"{failure.code}: {failure}".replace('"', "'") for failure in failures)
+    if reasons:
+        headers["Warning"] = ", ".join(f'299 cxr "{reason}"' for reason in reasons)
+    return headers
+
+
+def answer(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The response's data set in the DICOM JSON model. Source: PS3.18 table 10.5.3-2 and annex F."""
+    referenced = [
+        _reference(outcome.instance, {_RETRIEVE_URL: {"vr": "UR"}} | _us(_WARNING_REASON, outcome.reason))
+        for outcome in outcomes
+        if outcome.stored and outcome.instance is not None
+    ]
+    failed = [
+        _reference(outcome.instance, _us(_FAILURE_REASON, outcome.reason))
+        for outcome in outcomes
+        if not outcome.stored and outcome.instance is not None
+    ]
+    other = [_us(_FAILURE_REASON, outcome.reason) for outcome in outcomes if outcome.instance is None]
+    sequences = {_REFERENCED: referenced, _FAILED: failed, _OTHER_FAILURES: other}
+    # Its retrieval is the PACS's business, so the address is empty (type 2).
+    present = {tag: {"vr": "SQ", "Value": items} for tag, items in sequences.items() if items}
+    return {_RETRIEVE_URL: {"vr": "UR"}} | present
+
+
+def _reference(instance: Instance, more: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        _SOP_CLASS: {"vr": "UI", "Value": [instance.sop_class_uid]},
+        _SOP_INSTANCE: {"vr": "UI", "Value": [instance.sop_instance_uid]},
+        **more,
+    }
+
+
+def _us(tag: str, value: int | None) -> dict[str, Any]:
+    return {} if value is None else {tag: {"vr": "US", "Value": [value]}}

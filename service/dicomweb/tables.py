@@ -1,0 +1,167 @@
+"""The two tables of the spool, and how their database is opened: SQLite or PostgreSQL."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    make_url,
+    select,
+    update,
+)
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from schemas.errors import SettingsError, SpoolUnavailableError
+
+SQLITE: Final = "sqlite"
+UID = String(64)  # PS3.5 9.1
+SHA256 = String(64)
+
+metadata = MetaData()
+
+instances: Final = Table(
+    "instances",
+    metadata,
+    Column("sop_instance_uid", UID, primary_key=True),
+    Column("study_instance_uid", UID, nullable=False),
+    Column("sha256", SHA256, nullable=False),
+    Column("model_sha256", SHA256, nullable=False),
+    Column("priority", String(8), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("received_at", Float(53), nullable=False),
+    Column("changed_at", Float(53), nullable=False),
+    Column("next_attempt_at", Float(53), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("lease_until", Float(53), nullable=False),
+    Column("token", String(32)),
+    Column("size_bytes", Integer, nullable=False, comment="of its payloads; 0: there are none"),
+    Column("problem", String(64)),
+    Column("detail", Text),
+    Column("record", Text, comment="schemas.analysis.AnalysisRecord as JSON"),
+    Index("due", "state", "next_attempt_at"),
+)
+
+payloads: Final = Table(
+    "payloads",
+    metadata,
+    Column("sop_instance_uid", UID, ForeignKey(instances.c.sop_instance_uid), primary_key=True),
+    Column("name", UID, primary_key=True, comment="source, or the SOPInstanceUID of a result object"),
+    Column("content", LargeBinary, nullable=False),
+)
+
+
+HAS_BYTES: Final = instances.c.size_bytes > 0
+SOURCE: Final = "source"
+"""The name of the payload that is the film itself."""
+
+log = structlog.get_logger("service.dicomweb.tables")
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """One transaction, on disk once it is left without an error.
+
+    Raises:
+        SpoolUnavailableError: the database cannot be read or written.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        log.error("spool_failed", error=type(error).__name__)  # noqa: TRY400 the reason is in the chain
+        msg = "the spool's database cannot be read or written now; send the film again later"
+        raise SpoolUnavailableError(msg) from error
+
+
+def remove_films(connection: Connection, condition: ColumnElement[bool]) -> int:
+    """Delete films with their bytes; returns how many."""
+    which = select(instances.c.sop_instance_uid).where(condition)
+    connection.execute(delete(payloads).where(payloads.c.sop_instance_uid.in_(which)))
+    return connection.execute(delete(instances).where(condition)).rowcount
+
+
+def scrub(engine: Engine) -> None:
+    """Let nothing that was deleted stand in SQLite's journal; other databases keep house themselves."""
+    if engine.dialect.name == SQLITE:
+        with closing(engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextmanager
+def open_database(url: str) -> Iterator[Engine]:
+    """Open the database and make the tables where they are missing; what a killed process claimed in SQLite is free.
+
+    Raises:
+        SettingsError: the address cannot be understood, or the database cannot be opened.
+    """
+    with ExitStack() as stack:
+        try:
+            parsed = make_url(url)
+            engine = (
+                _open_sqlite(parsed.database, stack)
+                if parsed.get_backend_name() == SQLITE
+                else create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+            )
+            stack.callback(engine.dispose)
+            metadata.create_all(engine)
+            if engine.dialect.name == SQLITE:  # this process has the lock: whoever claimed has died
+                with engine.begin() as connection:
+                    connection.execute(update(instances).values(lease_until=0.0))
+        except (ArgumentError, ImportError, SQLAlchemyError, OSError) as error:
+            # The reason is named by its class alone: its text may hold the address with a password in it.
+            msg = (
+                f"CXR_SPOOL_URL names no database that can be opened ({type(error).__name__}); "
+                "give sqlite:///FILE or postgresql+psycopg://HOST/NAME, and check that it may be written"
+            )
+            raise SettingsError(msg) from error
+        yield engine
+
+
+def _open_sqlite(database: str | None, stack: ExitStack) -> Engine:
+    if not database or database == ":memory:":
+        msg = "CXR_SPOOL_URL names no file: a spool in memory loses films; give sqlite:///FILE"
+        raise SettingsError(msg)
+    file = Path(database)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = stack.enter_context(file.with_name(file.name + ".lock").open("w", encoding="utf-8"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # two processes on one spool would send films twice
+        msg = "another process uses this SQLite spool; give each its own, or share PostgreSQL by CXR_SPOOL_URL"
+        raise SettingsError(msg) from error
+    file.touch(mode=0o600)
+    engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": 30})
+    event.listen(engine, "connect", _configure_sqlite)
+    # Exclusive from the start: a transaction that reads first and then writes could otherwise find another before it.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN would come too late
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # a commit is on the disk, also after a power cut
+        "secure_delete=ON",  # what is deleted is overwritten: films of patients
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,153 @@
+"""The heat map's outline on the original film, as a DICOM Grayscale Softcopy Presentation State.
+
+Source: DICOM PS3.3 A.33.1; C.10.5 (Graphic Annotation), C.11.8 (Softcopy VOI LUT), C.11.6 (Softcopy
+Presentation LUT).
+"""
+
+import copy
+
+import cv2
+import numpy as np
+from highdicom.color import CIELabColor
+from highdicom.content import PresentationLUTTransformation
+from highdicom.pr import (
+    AnnotationUnitsValues,
+    GraphicAnnotation,
+    GraphicLayer,
+    GraphicObject,
+    GraphicTypeValues,
+    GrayscaleSoftcopyPresentationState,
+    TextObject,
+)
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from imaging.attributes import items, numbers, text
+from schemas.analysis import AnalysisRecord, ExplainedFinding
+from service.results.source import MANUFACTURER
+from service.results.uids import derived_uid
+
+SERIES_NUMBER = 9903
+HALF_MAXIMUM = 128  # of the map's 255
+_YELLOW = (80.0, 0.0, 75.0)  # CIELab, as PS3.3 C.10.7 wants it
+_MOST_OUTLINES = 16
+_TOLERANCE = 0.5  # of a cell of the map: what a corner of an outline may be off
+
+
+def presentation_state(
+    film: Dataset,
+    source: Dataset,
+    record: AnalysisRecord,
+    explained: ExplainedFinding,
+    heat: NDArray[np.uint8],
+) -> Dataset | None:
+    """Draw the outlines.
+
+    Args:
+        film: `service.results.source.evidence`.
+        source: how the film is to be shown.
+        record: whose UIDs and model are named.
+        explained: what the map explains.
+        heat: uint8 [h, w], over the whole film: 255 is the map's maximum.
+
+    Returns:
+        None where the map has no heat, or the film is in colour, which no grayscale state may refer to.
+    """
+    outlines = half_maximum_outlines(heat, record.image.rows, record.image.columns)
+    if not outlines or not record.image.photometric_interpretation.startswith("MONOCHROME"):
+        return None
+    model = record.model
+    layer = GraphicLayer("HEATMAP", order=1, description="Outline of the heat map", display_color=CIELabColor(*_YELLOW))
+    state = GrayscaleSoftcopyPresentationState(
+        referenced_images=[film],
+        series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "PR series"),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=derived_uid(record.sop_instance_uid, model.sha256, "PR"),
+        instance_number=film.InstanceNumber,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=model.name[:64],
+        software_versions=model.version[:64],
+        device_serial_number=model.sha256,
+        content_label="HEATMAP OUTLINE",
+        content_description=f"{explained.finding}: {explained.method} at half maximum"[:64],
+        series_description="Heat map outline (research use only)",
+        graphic_layers=[layer],
+        graphic_annotations=[_annotation(film, layer, _caption(record, explained), outlines)],
+        presentation_lut_transformation=PresentationLUTTransformation(
+            presentation_lut_shape="INVERSE" if _is_inverted(source, record) else "IDENTITY"
+        ),
+    )
+    _show_like(state, source)
+    return state
+
+
+def half_maximum_outlines(heat: NDArray[np.uint8], rows: int, columns: int) -> list[NDArray[np.float64]]:
+    """Closed outlines of the regions that are at least half as hot as the hottest, the largest first.
+
+    Args:
+        heat: [h, w], over the whole film.
+        rows: height of the film in pixels.
+        columns: width of the film in pixels.
+
+    Returns:
+        [N, 2] each: column and row in pixels; (0, 0) is the top left corner of the top left pixel and
+        (`columns`, `rows`) the bottom right corner of the last (PS3.3 C.10.5.1.2).
+    """
+    hot = np.pad((heat >= HALF_MAXIMUM).astype(np.uint8), 1)
+    found, _ = cv2.findContours(hot, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    scale = np.array([columns / heat.shape[1], rows / heat.shape[0]])
+    largest = sorted(found, key=lambda outline: (-cv2.contourArea(outline), outline.ravel().tolist()))
+    outlines = []
+    for outline in largest[:_MOST_OUTLINES]:
+        corners = cv2.approxPolyDP(outline, _TOLERANCE, closed=True)[:, 0]
+        if len(corners) > 2:  # noqa: PLR2004, fewer enclose nothing
+            # Back from the padding, then from cells' centres to the film's corners.
+            points = (np.vstack([corners, corners[:1]]) - 1 + 0.5) * scale
+            outlines.append(np.clip(points, 0, [columns, rows]))
+    return outlines
+
+
+def _annotation(
+    film: Dataset, layer: GraphicLayer, caption: str, outlines: list[NDArray[np.float64]]
+) -> GraphicAnnotation:
+    column, row = outlines[0][0].tolist()
+    return GraphicAnnotation(
+        referenced_images=[film],
+        graphic_layer=layer,
+        graphic_objects=[
+            GraphicObject(GraphicTypeValues.POLYLINE, outline, units=AnnotationUnitsValues.PIXEL)
+            for outline in outlines
+        ],
+        text_objects=[TextObject(caption, units=AnnotationUnitsValues.PIXEL, anchor_point=(column, row))],
+    )
+
+
+def _caption(record: AnalysisRecord, explained: ExplainedFinding) -> str:
+    name = f"{record.model.name} {record.model.version}"
+    return f"{explained.finding}: {explained.method} at half maximum, {name}. No localisation. Research use only."
+
+
+def _is_inverted(source: Dataset, record: AnalysisRecord) -> bool:
+    """As `imaging.dicom` shows the film: the state's shape replaces the film's own polarity (PS3.4 N.2.3)."""
+    return record.image.photometric_interpretation == "MONOCHROME1" or text(source, "PresentationLUTShape") == "INVERSE"
+
+
+def _show_like(state: Dataset, source: Dataset) -> None:
+    """Keep the film's modality transformation and its window or VOI LUT; without either, show its whole range."""
+    slope, intercept = (numbers(source, keyword)[:1] for keyword in ("RescaleSlope", "RescaleIntercept"))
+    if items(source, "ModalityLUTSequence"):
+        state.ModalityLUTSequence = copy.deepcopy(source.ModalityLUTSequence)
+    elif slope and intercept:
+        state.RescaleSlope, state.RescaleIntercept = slope[0], intercept[0]
+        state.RescaleType = text(source, "RescaleType") or "US"
+    shown = Dataset()
+    centers, widths = numbers(source, "WindowCenter"), numbers(source, "WindowWidth")
+    if items(source, "VOILUTSequence"):
+        shown.VOILUTSequence = copy.deepcopy(source.VOILUTSequence)
+    elif centers and widths and widths[0] >= 1:
+        shown.WindowCenter, shown.WindowWidth = centers[0], widths[0]
+        if text(source, "VOILUTFunction"):
+            shown.VOILUTFunction = text(source, "VOILUTFunction")
+    else:
+        return
+    state.SoftcopyVOILUTSequence = [shown]

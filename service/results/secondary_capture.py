@@ -1,0 +1,128 @@
+"""The film under its heat map as a DICOM Secondary Capture: a picture that every viewer shows, and that says what it is.
+
+Source: DICOM PS3.3 A.8.1, C.8.6 (Secondary Capture modules), C.7.6.1 (General Image).
+"""
+
+import io
+import textwrap
+from typing import Final
+
+import numpy as np
+from highdicom import CoordinateSystemNames
+from highdicom.sc import ConversionTypeValues, SCImage
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from pydicom.dataset import Dataset
+
+from schemas.analysis import AnalysisRecord, ExplainedFinding
+from service.results.source import MANUFACTURER
+from service.results.uids import derived_uid
+
+SERIES_NUMBER: Final = 9902
+NARROWEST: Final = 512
+"""Width in pixels below which the picture is enlarged, so that what is burned in can be read."""
+
+_LETTERS = 70  # that a line of the picture's width holds
+_BACKGROUND, _WHITE, _YELLOW = (0, 0, 0), (255, 255, 255), (255, 220, 0)
+
+
+def secondary_capture(
+    film: Dataset, record: AnalysisRecord, explained: ExplainedFinding, overlay_png: bytes
+) -> Dataset:
+    """Write the picture.
+
+    Args:
+        film: `service.results.source.evidence`.
+        record: what is burned in.
+        explained: what the heat map explains.
+        overlay_png: RGB, the heat map over the film (`imaging.overlay`).
+    """
+    model = record.model
+    picture = SCImage(
+        pixel_array=labelled(overlay_png, _lines(record, explained)),
+        photometric_interpretation="RGB",
+        bits_allocated=8,
+        coordinate_system=CoordinateSystemNames.PATIENT,
+        patient_orientation=("L", "F"),
+        study_instance_uid=record.study_instance_uid,
+        series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "SC series"),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=derived_uid(record.sop_instance_uid, model.sha256, "SC"),
+        instance_number=film.InstanceNumber,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=model.name[:64],
+        software_versions=model.version[:64],
+        device_serial_number=model.sha256,
+        series_description="Heat map (research use only)",
+    )
+    picture["PatientOrientation"].value = None  # highdicom wants one, and the film may be turned or mirrored
+    picture.ConversionType = ConversionTypeValues.WSD.value
+    picture.BurnedInAnnotation = "YES"
+    picture.DerivationDescription = (
+        f"{explained.method} heat map of {explained.finding} by {model.name} {model.version} over the film"
+    )
+    picture.SourceImageSequence = [_reference(film)]
+    return picture
+
+
+def labelled(overlay_png: bytes, lines: list[str]) -> NDArray[np.uint8]:
+    """The overlay at its aspect, with lines of text below it where they cover nothing.
+
+    Returns:
+        uint8 RGB [H, W, 3], W at least `NARROWEST`; the first line is set apart by its colour.
+    """
+    with Image.open(io.BytesIO(overlay_png), formats=("PNG",)) as opened:
+        overlay = opened.convert("RGB")
+    if overlay.width < NARROWEST:
+        enlarged = NARROWEST, max(1, round(overlay.height * NARROWEST / overlay.width))
+        overlay = overlay.resize(enlarged, Image.Resampling.BICUBIC)
+    size = overlay.width / (0.54 * _LETTERS)  # a letter of the font is about 0.54 of its size wide, capitals counted
+    font = ImageFont.load_default(size)
+    margin = round(size / 2)
+    wrapped = [
+        (row, number) for number, line in enumerate(lines) for row in _rows(line, font, overlay.width - 2 * margin)
+    ]
+    step = round(1.4 * size)
+    picture = Image.new("RGB", (overlay.width, overlay.height + step * len(wrapped) + step // 2), _BACKGROUND)
+    picture.paste(overlay)
+    draw = ImageDraw.Draw(picture)
+    for row, (part, number) in enumerate(wrapped):
+        place = margin, overlay.height + step * row + step // 4
+        draw.text(place, part, font=font, fill=_WHITE if number else _YELLOW)
+    return np.asarray(picture)
+
+
+def _rows(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
+    """Break a line where it would leave `width`; a word of more than half a line's letters is broken too."""
+    rows = [""]
+    for part in (part for word in line.split() for part in textwrap.wrap(word, _LETTERS // 2)):
+        longer = f"{rows[-1]} {part}".strip()
+        if font.getlength(longer) <= width:
+            rows[-1] = longer
+        else:
+            rows.append(part)
+    return rows
+
+
+def _lines(record: AnalysisRecord, explained: ExplainedFinding) -> list[str]:
+    prediction, model = record.prediction, record.model
+    finding = prediction.operating_point.finding
+    answer = {
+        "positive": f"{prediction.label}: operating point reached",
+        "negative": f"{finding}: operating point not reached",
+        "abstain": "No answer: the film has to be read without one",
+    }[prediction.decision]
+    probability = f"probability of {finding} {prediction.probabilities[finding]:.2f}"
+    return [
+        "RESEARCH USE ONLY - NOT FOR DIAGNOSIS",
+        f"{answer}. {prediction.confidence_band.capitalize()} confidence, {probability}",
+        f"Heat map ({explained.method}) of {explained.finding}: no localisation of disease",
+        f"{model.name} {model.version} ({model.sha256[:12]}), {record.analysed_at:%Y-%m-%d %H:%M} UTC",
+    ]
+
+
+def _reference(film: Dataset) -> Dataset:
+    reference = Dataset()
+    reference.ReferencedSOPClassUID = film.SOPClassUID
+    reference.ReferencedSOPInstanceUID = film.SOPInstanceUID
+    return reference

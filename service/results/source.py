@@ -1,0 +1,120 @@
+"""What results take over from the film that they are about: who it belongs to, and how it is shown."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Final
+
+import pydicom.config
+from pydicom.datadict import dictionary_VR
+from pydicom.dataset import Dataset
+from pydicom.valuerep import validate_value
+
+from imaging.attributes import text
+from imaging.limits import parsing
+from schemas.analysis import AnalysisRecord
+from schemas.errors import InvalidImageError
+
+# pydicom would warn of a value that breaks its type's rule, with the value, and a log must not hold it.
+pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
+
+MANUFACTURER: Final = "cxr-classifier"
+CHARACTER_SET: Final = "ISO_IR 192"  # UTF-8 holds every name, in whatever set the film was written
+
+# Type 1 or 2 in the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): there, if empty.
+_PATIENT_AND_STUDY = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
+# Type 3: there where the film has them; an archive tells patients apart by the issuer of their ID.
+_WHERE_PRESENT = ("IssuerOfPatientID", "StudyDescription", "TimezoneOffsetFromUTC")
+_UIDS = {
+    "StudyInstanceUID": "study_instance_uid",
+    "SeriesInstanceUID": "series_instance_uid",
+    "SOPInstanceUID": "sop_instance_uid",
+    "SOPClassUID": "sop_class_uid",
+}
+
+
+def evidence(source: Dataset, record: AnalysisRecord) -> Dataset:
+    """The film as highdicom wants it: every attribute that it asks for, and no patient that it could log.
+
+    Raises:
+        InvalidImageError: a UID of the film is missing, or is not that of the record.
+    """
+    film = Dataset()
+    for keyword, field in _UIDS.items():
+        uid = text(source, keyword)
+        if uid != getattr(record, field):
+            msg = f"the film's {keyword} is missing or not that of its analysis; send the film again"
+            raise InvalidImageError(msg)
+        setattr(film, keyword, uid)
+    for keyword in _PATIENT_AND_STUDY:
+        setattr(film, keyword, "")
+    film.Rows, film.Columns = record.image.rows, record.image.columns
+    film.SamplesPerPixel = 1
+    film.PhotometricInterpretation = record.image.photometric_interpretation
+    film.Modality = text(source, "Modality")
+    # The results of a study's films stay apart by the films' own numbers.
+    number = text(source, "InstanceNumber")
+    film.InstanceNumber = int(number) if re.fullmatch(r"[1-9]\d{0,8}", number) else 1
+    return film
+
+
+def give_to_patient(result: Dataset, source: Dataset) -> None:
+    """Name the patient and the study of the film in a result."""
+    result.SpecificCharacterSet = CHARACTER_SET
+    with parsing("Patient and General Study modules"):
+        for keyword in _PATIENT_AND_STUDY:
+            setattr(result, keyword, _passed_on(source, keyword))
+        for keyword in _WHERE_PRESENT:
+            if value := _passed_on(source, keyword):
+                setattr(result, keyword, value)
+    if result.Modality != "SR":
+        result.Laterality = None  # PS3.3 C.7.3.1, type 2C: highdicom leaves it out
+
+
+def _passed_on(source: Dataset, keyword: str) -> str:
+    """The film's value; empty where it is absent, or breaks a rule and does not say whose film it is."""
+    value = source.get(keyword)
+    value = "" if value is None else str(value)
+    if keyword in ("PatientName", "PatientID"):
+        return value  # an archive must file the result under the patient that it knows
+    if keyword == "PatientSex":
+        return value if value in ("M", "F", "O") else ""  # the enumerated values of PS3.3 C.7.1.1
+    try:
+        validate_value(dictionary_VR(keyword), value, pydicom.config.RAISE)
+    except ValueError:
+        return ""
+    return value
+
+
+def set_times(result: Dataset, source: Dataset, analysed_at: datetime) -> None:
+    """Date a result by its analysis: in the film's time zone where its file states one, else in UTC."""
+    local = analysed_at.astimezone(_time_zone(text(source, "TimezoneOffsetFromUTC")))
+    for date, time in (
+        ("InstanceCreationDate", "InstanceCreationTime"),
+        ("ContentDate", "ContentTime"),
+        ("PresentationCreationDate", "PresentationCreationTime"),
+        ("DateOfSecondaryCapture", "TimeOfSecondaryCapture"),
+    ):
+        if date in result:
+            setattr(result, date, f"{local:%Y%m%d}")
+            setattr(result, time, f"{local:%H%M%S.%f}")
+    for equipment in result.get("ContributingEquipmentSequence", ()):  # highdicom names itself, by the clock
+        equipment.ContributionDateTime = f"{analysed_at:%Y%m%d%H%M%S.%f}+0000"
+
+
+def _time_zone(offset: str) -> timezone:
+    """Source: DICOM PS3.3 C.12.1.1.8, `+HHMM` or `-HHMM`."""
+    matched = re.fullmatch(r"([+-])(0\d|1[0-4])([0-5]\d)", offset)
+    if matched is None:
+        return UTC
+    sign, hours, minutes = matched.groups()
+    return timezone((-1 if sign == "-" else 1) * timedelta(hours=int(hours), minutes=int(minutes)))

@@ -1,0 +1,84 @@
+"""`POST /dicomweb/studies…`: films by STOW-RS; the answer comes once they are on disk."""
+
+import asyncio
+import json
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from pydantic.json_schema import SkipJsonSchema
+
+from imaging.limits import DecodeLimits
+from schemas.errors import NotAcceptableError, UnsupportedMediaTypeError
+from service.batcher import Priority
+from service.dicomweb.intake import CurrentIntake, Intake
+from service.dicomweb.multipart import read_parts
+from service.dicomweb.stow import DICOM_JSON, Reception, Terms, answer, headers_of, status_of
+from service.negotiation import negotiate
+from service.problems import REQUEST_FAILURES, documented
+from service.security.gate import Requires
+from service.serving import CurrentService, Service
+
+UID_PATTERN: Final = r"^[0-9.]{1,64}$"
+BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {'multipart/related; type="application/dicom"': {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": meaning, "content": {DICOM_JSON: {"schema": {"type": "object"}}}}
+    for status, meaning in {
+        200: "every instance is on disk",
+        202: "some are, or with a warning; the sequences say which",
+        409: "none is; the sequences say why",
+    }.items()
+}
+
+Urgency = Annotated[
+    Priority | SkipJsonSchema[None],  # absent, but never null
+    Header(alias="X-Priority", description="of all instances; default: what each says itself (docs/pacs.md)"),
+]
+Study = Annotated[str, Path(pattern=UID_PATTERN, description="StudyInstanceUID that all instances must have")]
+
+router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
+documentation: Final[dict[str, Any]] = {
+    "responses": ANSWERS | documented(*REQUEST_FAILURES, NotAcceptableError, UnsupportedMediaTypeError),
+    "response_class": Response,
+    "openapi_extra": BODY,
+}
+
+
+@router.post("/studies", summary="Store films (STOW-RS) to be analysed", **documentation)
+async def store_instances(
+    request: Request, service: CurrentService, intake: CurrentIntake, priority: Urgency = None
+) -> Response:
+    """DICOM PS3.18 10.5: multipart/related in, the status of each instance out as DICOM JSON."""
+    return await _store(request, service, intake, Terms(priority=priority))
+
+
+@router.post("/studies/{study}", summary="Store films (STOW-RS) of one study", **documentation)
+async def store_instances_of_study(
+    request: Request, service: CurrentService, intake: CurrentIntake, study: Study, priority: Urgency = None
+) -> Response:
+    """As without a study; instances of another study fail with the reason A900."""
+    return await _store(request, service, intake, Terms(study, priority))
+
+
+async def _store(request: Request, service: Service, intake: Intake, terms: Terms) -> Response:
+    negotiate(request.headers.get("Accept", ""), (DICOM_JSON,))
+    with service.hold() as serving:
+        contents = await read_parts(
+            request.stream(),
+            request.headers.get("Content-Type", ""),
+            at_most=service.settings.max_batch_items,
+            max_body_bytes=service.settings.max_body_bytes,
+        )
+        service.gate.count(request.state.caller, len(contents))
+        limits = DecodeLimits(max_pixels=service.settings.max_pixels)
+        reception = Reception(intake.spool, limits, serving.loaded.reference.sha256, terms)
+        outcomes = await asyncio.to_thread(reception.store, contents)
+    intake.worker.wake()
+    for outcome in outcomes:
+        result = outcome.result if isinstance(outcome.result, str) else outcome.result.code
+        service.metrics.stow_instances.labels(result).inc()
+    return Response(json.dumps(answer(outcomes)), status_of(outcomes), headers_of(outcomes), DICOM_JSON)

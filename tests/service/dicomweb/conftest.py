@@ -1,0 +1,76 @@
+"""An app that takes films by DICOMweb, and an archive for its results."""
+
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine
+
+from service.dicomweb.tables import open_database
+from tests.service.dicomweb import postgresql as postgresql_server
+from tests.service.dicomweb.archive import FakeArchive
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def archive() -> Iterator[FakeArchive]:
+    fake = FakeArchive()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def spool_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/spool/spool.db"
+
+
+@pytest.fixture
+def database(spool_url: str) -> Iterator[Engine]:
+    with open_database(spool_url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def serve_dicomweb(serve, spool_url) -> Callable[..., AbstractAsyncContextManager]:
+    """As `serve`, with DICOMweb on."""
+    return lambda **settings: serve(dicomweb=True, spool_url=spool_url, **settings)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Start of the address of a server for this session."""
+    if postgresql_server.binaries() is None:
+        pytest.skip("PostgreSQL (Debian package postgresql) is not installed")
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        postgresql_server.server(Path(folder)) as address,
+    ):
+        yield address
+
+
+@pytest.fixture
+def postgresql_url(postgresql: str) -> str:
+    """Address of an empty database."""
+    name = f"spool_{uuid.uuid4().hex}"
+    engine = create_engine(postgresql.format(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return postgresql.format(database=name)

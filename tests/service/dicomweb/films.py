@@ -1,0 +1,37 @@
+"""DICOM films with the UIDs that a store needs, and the requests that bring them."""
+
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.uid import ComputedRadiographyImageStorage, generate_uid
+
+from service.dicomweb.multipart import write_parts
+from tests.imaging.files import dicom_bytes, dicom_dataset
+
+STUDY = "1.2.826.0.1.3680043.8.498.1"
+
+
+def film_dataset(name: str = "film", *, gray: int = 200, **attributes: object) -> Dataset:
+    """A chest film of one gray level: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
+    uids = {
+        "SOPClassUID": ComputedRadiographyImageStorage,
+        "SOPInstanceUID": generate_uid(entropy_srcs=[name]),
+        "StudyInstanceUID": STUDY,
+        "SeriesInstanceUID": generate_uid(entropy_srcs=[name, "series"]),
+        "Modality": "CR",
+    }
+    return dicom_dataset(np.full((40, 32), gray, np.uint8), **(uids | attributes))
+
+
+def film(name: str = "film", **attributes: object) -> bytes:
+    return dicom_bytes(film_dataset(name, **attributes))
+
+
+def uid(name: str) -> str:
+    """SOPInstanceUID of `film(name)`."""
+    return str(generate_uid(entropy_srcs=[name]))
+
+
+def stow(*films: bytes) -> dict[str, object]:
+    """Arguments of a POST that stores the films."""
+    body, media_type = write_parts(films)
+    return {"content": body, "headers": {"Content-Type": media_type}}

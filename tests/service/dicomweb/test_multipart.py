@@ -1,0 +1,87 @@
+"""Rules of multipart/related bodies."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.errors import BodyTooLargeError, CxrError, MalformedRequestError, UnsupportedMediaTypeError
+from service.dicomweb.multipart import read_parts, write_parts
+
+TYPE = 'multipart/related; type="application/dicom"; boundary=b'
+
+
+def read(body, content_type=TYPE, *, at_most=10, max_body_bytes=10_000, size=7):
+    async def chunks():
+        for start in range(0, len(body), size):
+            yield body[start : start + size]
+
+    return asyncio.run(read_parts(chunks(), content_type, at_most=at_most, max_body_bytes=max_body_bytes))
+
+
+def test_parts_are_read_whatever_the_chunks_and_the_frame_around_them():
+    body = b"\r\n--b\r\nContent-Type: application/dicom\r\n\r\none\r\n--b\r\n\r\n\r\ntwo\r\n--b--\r\nepilogue"
+
+    assert {read(body, size=size) for size in (1, 2, 5, 1000)} == {(b"one", b"\r\ntwo")}
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        'multipart/related; type="application/dicom"; boundary="b"',
+        "multipart/related; type=application/dicom; boundary=b",
+        'Multipart/Related; boundary=b; type="Application/DICOM"',
+        "multipart/related; boundary=b",
+        'multipart/related; type="application/dicom"; start="x"; boundary="b"',
+    ],
+)
+def test_the_declaration_is_read_as_the_standard_allows_it_to_be_written(content_type):
+    assert read(b"--b\r\nContent-Type: application/dicom; transfer-syntax=*\r\n\r\none\r\n--b--", content_type) == (
+        b"one",
+    )
+
+
+@pytest.mark.parametrize("content_type", ["", "application/dicom", "multipart/form-data; boundary=b", "nonsense"])
+def test_another_media_type_is_refused(content_type):
+    with pytest.raises(UnsupportedMediaTypeError):
+        read(b"--b--", content_type)
+
+
+def test_a_part_of_another_media_type_is_refused():
+    with pytest.raises(UnsupportedMediaTypeError, match="a part"):
+        read(b"--b\r\nContent-Type: application/dicom+json\r\n\r\n{}\r\n--b--")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"film", b"--b", b"--b\r\n\r\nfilm", b"--b\r\n\r\nfilm\r\n--b", b"--b--", b"--c\r\n\r\nx\r\n--c--"]
+)
+def test_a_body_that_is_cut_off_or_empty_is_refused(body):
+    with pytest.raises(MalformedRequestError):
+        read(body)
+
+
+def test_bounds_hold_while_the_body_arrives():
+    body, content_type = write_parts([b"x" * 100] * 3)
+
+    assert len(read(body, content_type, at_most=3, max_body_bytes=len(body))) == 3
+    with pytest.raises(BodyTooLargeError, match="more than 2 instances"):
+        read(body, content_type, at_most=2)
+    with pytest.raises(BodyTooLargeError, match="bytes"):
+        read(body, content_type, max_body_bytes=len(body) - 1)
+
+
+@given(st.lists(st.binary(max_size=200), min_size=1, max_size=5), st.integers(1, 50))
+def test_what_is_written_is_read_again(contents, size):
+    body, content_type = write_parts(contents)
+
+    assert read(body, content_type, size=size) == tuple(contents)
+
+
+@given(st.binary(max_size=300))
+def test_whatever_arrives_only_our_own_errors_leave(body):
+    for framed in (body, b"--b" + body, b"--b\r\n" + body + b"\r\n--b--"):
+        try:
+            read(framed)
+        except CxrError:
+            continue

@@ -1,0 +1,223 @@
+"""Rules of the spool and its ledger, on SQLite and, where it can be started, on PostgreSQL."""
+
+import threading
+
+import pytest
+
+from imaging.limits import DecodeLimits
+from schemas.errors import NotFoundError, SpoolFullError
+from service.dicomweb.instance import read_instance
+from service.dicomweb.ledger import Ledger
+from service.dicomweb.spool import LEASE_S, Spool
+from service.dicomweb.tables import open_database
+from tests.service.dicomweb.films import film, uid
+
+MODEL, OTHER_MODEL = "a" * 64, "b" * 64
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path):
+    url = (
+        f"sqlite:///{tmp_path}/spool/spool.db"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgresql_url")
+    )
+    with open_database(url) as engine:
+        yield engine
+
+
+@pytest.fixture
+def spool(database, clock):
+    return Spool(database, capacity=3, clock=clock)
+
+
+@pytest.fixture
+def ledger(database, clock):
+    return Ledger(database, retention_s=3600, clock=clock)
+
+
+def instance(name="film", **attributes):
+    return read_instance(film(name, **attributes), DecodeLimits())
+
+
+def analysed(spool, name="film"):
+    spool.store(instance(name), "routine", MODEL)
+    claim = spool.claim("received")
+    assert spool.analysed(claim, model_sha256=MODEL, record="{}", objects={"1.2.3": b"sr", "1.2.4": b"sc"})
+
+
+def test_a_stored_film_is_claimed_once_with_its_bytes(spool):
+    stored = spool.store(instance(), "routine", MODEL)
+    claim = spool.claim("received")
+
+    assert stored == "new"
+    assert (claim.sop_instance_uid, claim.payloads, claim.attempts) == (uid("film"), {"source": film()}, 1)
+    assert spool.claim("received") is None
+    assert spool.claim("analysed") is None
+
+
+def test_a_film_of_a_worker_that_died_is_claimed_again_after_its_lease_and_the_dead_have_no_say(spool, ledger, clock):
+    spool.store(instance(), "routine", MODEL)
+    first = spool.claim("received")
+    clock.now += LEASE_S - 1
+    assert spool.claim("received") is None
+    clock.now += 1
+    second = spool.claim("received")
+
+    assert (second.attempts, second.payloads) == (2, first.payloads)
+    assert not spool.refused(first, "invalid_image", "late")
+    assert spool.analysed(second, model_sha256=MODEL, record="{}", objects={"1.2.3": b"sr"})
+    assert not spool.delivered(second._replace(token="another"))
+    assert ledger.find(uid("film"))[0].state == "analysed"
+
+
+def test_stat_is_claimed_before_routine_and_each_in_the_order_of_arrival(spool, clock):
+    for name, priority in (("first", "routine"), ("second", "stat"), ("third", "stat")):
+        spool.store(instance(name), priority, MODEL)
+        clock.now += 1
+
+    claimed = [spool.claim("received").sop_instance_uid for _ in range(3)]
+
+    assert claimed == [uid("second"), uid("third"), uid("first")]
+
+
+def test_each_step_keeps_only_the_bytes_that_the_next_needs(spool, ledger):
+    analysed(spool)
+    claim = spool.claim("analysed")
+    assert (claim.payloads, claim.attempts) == ({"1.2.3": b"sr", "1.2.4": b"sc"}, 1)
+
+    assert spool.delivered(claim)
+    assert spool.claim("analysed") is None
+    summary, record = ledger.find(uid("film"))
+    assert (summary.state, summary.next_attempt_at, record) == ("delivered", None, "{}")
+
+
+def test_a_film_whose_results_go_nowhere_waits_for_nothing(spool, ledger):
+    spool.store(instance(), "routine", MODEL)
+    spool.analysed(spool.claim("received"), model_sha256=MODEL, record="{}", objects={})
+
+    assert spool.claim("analysed") is None
+    assert (ledger.find(uid("film"))[0].next_attempt_at, ledger.depth().oldest_s) == (None, 0)
+
+
+def test_a_film_sent_again_makes_no_new_work_until_the_model_is_another(spool):
+    assert spool.store(instance(), "routine", MODEL) == "new"
+    assert spool.store(instance(), "routine", MODEL) == "known"
+    spool.analysed(spool.claim("received"), model_sha256=MODEL, record="{}", objects={})
+    assert spool.store(instance(), "routine", MODEL) == "known"
+
+    assert spool.claim("received") is None
+    assert spool.store(instance(), "routine", OTHER_MODEL) == "new"
+    assert spool.claim("received").attempts == 1
+
+
+def test_another_content_under_a_known_uid_is_not_stored(spool):
+    spool.store(instance(), "routine", MODEL)
+
+    assert spool.store(instance(gray=60), "routine", OTHER_MODEL) == "other_content"
+    assert spool.claim("received").payloads == {"source": film()}
+
+
+def test_a_full_spool_refuses_new_films_alone(spool, ledger):
+    analysed(spool, "first")
+    for name in ("second", "third"):
+        spool.store(instance(name), "routine", MODEL)
+
+    with pytest.raises(SpoolFullError, match="3 films wait in the spool, which holds 3"):
+        spool.store(instance("fourth"), "routine", MODEL)
+    assert spool.store(instance("second"), "routine", MODEL) == "known"
+    assert spool.store(instance("second"), "routine", OTHER_MODEL) == "new"
+    spool.delivered(spool.claim("analysed"))
+    assert spool.store(instance("fourth"), "routine", MODEL) == "new"
+    assert ledger.depth().states == {"received": 3, "delivered": 1}
+
+
+def test_postponed_work_comes_back_when_its_time_has_come_and_says_why(spool, ledger, clock):
+    analysed(spool)
+    assert spool.postpone(spool.claim("analysed"), "pacs_unreachable", "no answer", delay_s=10)
+    assert spool.claim("analysed") is None
+    summary, _ = ledger.find(uid("film"))
+    assert (summary.state, summary.problem, summary.detail) == ("analysed", "pacs_unreachable", "no answer")
+    assert summary.next_attempt_at.timestamp() == clock.now + 10
+    clock.now += 10
+
+    assert spool.claim("analysed").attempts == 2
+
+
+def test_a_dead_letter_keeps_its_bytes_and_goes_on_where_it_failed_when_asked(spool, ledger):
+    analysed(spool, "unsent")
+    spool.postpone(spool.claim("analysed"), "pacs_refused", "409", delay_s=None)
+    spool.store(instance("unread"), "routine", MODEL)
+    spool.postpone(spool.claim("received"), "internal", "defect", delay_s=None)
+    assert {summary.sop_instance_uid for summary in ledger.list("failed", 10)} == {uid("unsent"), uid("unread")}
+
+    ledger.retry(uid("unsent"))
+    ledger.retry(uid("unread"))
+    assert spool.claim("analysed").payloads == {"1.2.3": b"sr", "1.2.4": b"sc"}
+    assert spool.claim("received").attempts == 1
+    with pytest.raises(NotFoundError, match="no failed result"):
+        ledger.retry(uid("unread"))
+
+
+def test_a_dead_letter_that_is_sent_again_is_analysed_again(spool):
+    analysed(spool)
+    spool.postpone(spool.claim("analysed"), "pacs_refused", "409", delay_s=None)
+
+    assert spool.store(instance(), "routine", MODEL) == "new"
+    assert spool.claim("received").payloads == {"source": film()}
+
+
+def test_what_is_finished_is_forgotten_after_its_retention_and_what_waits_is_not(spool, ledger, clock):
+    analysed(spool, "delivered")
+    spool.delivered(spool.claim("analysed"))
+    spool.store(instance("refused"), "routine", MODEL)
+    spool.refused(spool.claim("received"), "invalid_image", "broken")
+    spool.store(instance("waiting"), "routine", MODEL)
+    clock.now += 3599
+    assert ledger.prune() == 0
+    clock.now += 1
+
+    assert ledger.prune() == 2
+    assert [summary.sop_instance_uid for summary in ledger.list(None, 10)] == [uid("waiting")]
+    with pytest.raises(NotFoundError, match="retention"):
+        ledger.find(uid("delivered"))
+
+
+def test_the_depth_counts_states_and_the_age_of_the_oldest_that_waits(spool, ledger, clock):
+    spool.store(instance("first"), "routine", MODEL)
+    clock.now += 60
+    spool.store(instance("second"), "routine", MODEL)
+    clock.now += 1
+
+    depth = ledger.depth()
+
+    assert (depth.states, depth.oldest_s) == ({"received": 2}, 61)
+
+
+def test_workers_that_claim_at_the_same_time_never_get_the_same_film(database):
+    spool = Spool(database, capacity=100)
+    for number in range(12):
+        spool.store(instance(str(number)), "routine", MODEL)
+    claimed, barrier = [], threading.Barrier(4)
+
+    def work():
+        barrier.wait()
+        while (claim := spool.claim("received")) is not None:
+            claimed.append(claim.sop_instance_uid)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(claimed) == sorted(uid(str(number)) for number in range(12))
+
+
+def test_the_listing_is_bounded_and_begins_with_the_latest_change(spool, ledger, clock):
+    for name in ("first", "second", "third"):
+        spool.store(instance(name), "routine", MODEL)
+        clock.now += 1
+
+    assert [summary.sop_instance_uid for summary in ledger.list(None, 2)] == [uid("third"), uid("second")]
+    assert ledger.list("failed", 2) == ()

@@ -1,0 +1,93 @@
+"""Rules of the spool's database."""
+
+import stat
+
+import pytest
+
+from imaging.limits import DecodeLimits
+from schemas.errors import SettingsError, SpoolUnavailableError
+from service.dicomweb.instance import read_instance
+from service.dicomweb.ledger import Ledger
+from service.dicomweb.spool import Spool
+from service.dicomweb.tables import open_database
+from tests.service.dicomweb.films import film
+
+MODEL = "a" * 64
+
+
+def store(engine, **attributes):
+    Spool(engine, capacity=10).store(read_instance(film(**attributes), DecodeLimits()), "routine", MODEL)
+
+
+def test_what_a_killed_process_had_claimed_is_free_at_the_next_start(spool_url):
+    with open_database(spool_url) as engine:
+        store(engine)
+        assert Spool(engine, capacity=10).claim("received").attempts == 1
+    with open_database(spool_url) as engine:
+        assert Spool(engine, capacity=10).claim("received").attempts == 2
+
+
+def test_a_second_process_on_the_same_file_is_refused(spool_url, database):
+    with pytest.raises(SettingsError, match="another process uses this SQLite spool"), open_database(spool_url):
+        pass
+
+
+def test_a_commit_waits_for_the_disk(database):
+    with database.connect() as connection:
+        pragmas = [
+            connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "secure_delete", "foreign_keys")
+        ]
+
+    assert pragmas == ["wal", 2, 1, 1]
+
+
+def test_nobody_else_on_the_machine_may_read_the_films(database, tmp_path):
+    store(database)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool").iterdir()}
+
+    assert stat.S_IMODE((tmp_path / "spool").stat().st_mode) == 0o700
+    assert modes["spool.db"] == 0o600
+    assert modes["spool.db-wal"] == 0o600
+
+
+def test_no_byte_of_a_film_is_left_in_any_file_after_its_analysis(database, tmp_path):
+    spool, ledger = Spool(database, capacity=10), Ledger(database, retention_s=3600)
+    store(database)
+
+    def files_with_the_patient():
+        return [path.name for path in (tmp_path / "spool").iterdir() if b"Marker^Patient" in path.read_bytes()]
+
+    assert files_with_the_patient()
+    spool.analysed(spool.claim("received"), model_sha256=MODEL, record="{}", objects={})
+    ledger.prune()
+
+    assert files_with_the_patient() == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "nonsense",
+        "nosuch://host/name",
+        "sqlite:////proc/none/spool.db",
+        "postgresql+psycopg://postgres:secret@127.0.0.1:1/none",
+    ],
+)
+def test_an_address_that_cannot_be_opened_is_refused_without_being_quoted(url):
+    with pytest.raises(SettingsError, match="CXR_SPOOL_URL") as refusal, open_database(url):
+        pass
+
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_database_that_fails_says_so_and_quotes_no_film(database, logged):
+    with database.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE payloads")
+
+    with pytest.raises(SpoolUnavailableError) as failure:
+        store(database)
+    assert "Marker" not in repr(failure.value.__cause__)
+    assert [event["event"] for event in logged] == ["spool_failed"]

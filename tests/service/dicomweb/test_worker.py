@@ -1,0 +1,260 @@
+"""Rules of the loops that empty the spool, and of a delivery."""
+
+import asyncio
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+
+from imaging.limits import DecodeLimits
+from schemas.errors import InferenceError, InvalidImageError, PacsRefusedError, PacsUnreachableError
+from service.dicomweb.delivery import deliver
+from service.dicomweb.instance import read_instance
+from service.dicomweb.ledger import Ledger
+from service.dicomweb.spool import Spool
+from service.dicomweb.worker import Backoff, Lane, Worker
+from service.metrics import Metrics
+from tests.fakes import MemoryArchive
+from tests.service.conftest import until
+from tests.service.dicomweb.films import film, uid
+
+pytestmark = pytest.mark.anyio
+
+MODEL = "a" * 64
+SR, SC = {"1.2.3": b"sr"}, {"1.2.4": b"sc"}
+LATEST = Backoff(first_s=1, longest_s=8, uniform=lambda _, high: high)
+
+
+@pytest.fixture
+def spool(database, clock):
+    return Spool(database, capacity=10, clock=clock)
+
+
+@pytest.fixture
+def ledger(database, clock):
+    return Ledger(database, retention_s=3600, clock=clock)
+
+
+@pytest.fixture
+def metrics():
+    return Metrics()
+
+
+@pytest.fixture
+def running(spool, ledger, metrics):
+    """Run a worker with one lane: `async with running("received", work) as worker`."""
+
+    @asynccontextmanager
+    async def start(state, work, *, max_attempts=3):
+        worker = Worker(spool, ledger, [Lane(state, work, 1, max_attempts)], metrics, LATEST)
+        worker.start()
+        try:
+            yield worker
+        finally:
+            await worker.stop()
+
+    return start
+
+
+def store(spool, name="film"):
+    spool.store(read_instance(film(name), DecodeLimits()), "routine", MODEL)
+
+
+def store_results(spool, objects):
+    store(spool)
+    spool.analysed(spool.claim("received"), model_sha256=MODEL, record="{}", objects=objects)
+
+
+def state(ledger, name="film"):
+    return ledger.find(uid(name))[0].state
+
+
+def fails_with(error):
+    async def work(_claim):
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (10_000, 8)])
+def test_waits_double_up_to_the_longest(attempt, seconds):
+    assert LATEST.delay_s(attempt) == seconds
+    assert seconds / 2 <= Backoff(first_s=1, longest_s=8).delay_s(attempt) <= seconds
+
+
+async def test_results_are_stored_and_counted(running, spool, ledger, metrics):
+    archive = MemoryArchive()
+    store_results(spool, SR | SC)
+    async with running("analysed", partial(deliver, spool=spool, archive=archive, metrics=metrics)):
+        await until(lambda: state(ledger) == "delivered")
+
+    assert archive.batches == [[b"sr", b"sc"]]
+    assert metrics.pacs_deliveries.labels("delivered")._value.get() == 1
+
+
+async def test_only_what_the_archive_lacks_is_sent(running, spool, ledger, metrics):
+    archive = MemoryArchive(has={"1.2.3"})
+    store_results(spool, SR | SC)
+    async with running("analysed", partial(deliver, spool=spool, archive=archive, metrics=metrics)):
+        await until(lambda: state(ledger) == "delivered")
+
+    assert archive.batches == [[b"sc"]]
+
+
+async def test_an_archive_that_cannot_be_asked_is_sent_nothing_until_it_can(running, spool, ledger, metrics, clock):
+    archive = MemoryArchive(failures=[PacsUnreachableError("away"), PacsUnreachableError("away")])
+    store_results(spool, SR)
+    async with running("analysed", partial(deliver, spool=spool, archive=archive, metrics=metrics)) as worker:
+        await until(lambda: ledger.find(uid("film"))[0].problem == "pacs_unreachable")
+        assert archive.batches == []
+
+        def is_delivered():
+            clock.now += 1
+            worker.wake()
+            return state(ledger) == "delivered"
+
+        await until(is_delivered)
+
+    assert archive.batches == [[b"sr"]]
+    assert ledger.find(uid("film"))[0].problem is None
+
+
+async def test_after_the_last_attempt_a_result_is_a_dead_letter_with_its_problem(
+    running, spool, ledger, metrics, clock
+):
+    store_results(spool, SR)
+    async with running("analysed", fails_with(PacsUnreachableError("away")), max_attempts=2) as worker:
+
+        def is_dead():
+            clock.now += 1
+            worker.wake()
+            return state(ledger) == "failed"
+
+        await until(is_dead)
+    summary, _ = ledger.find(uid("film"))
+
+    assert (summary.attempts, summary.problem, summary.detail) == (2, "pacs_unreachable", "away")
+    assert metrics.pacs_deliveries.labels("postponed")._value.get() == 1
+    assert metrics.pacs_deliveries.labels("failed")._value.get() == 1
+
+
+async def test_a_refusal_is_a_dead_letter_at_once(running, spool, ledger):
+    store_results(spool, SR)
+    async with running("analysed", fails_with(PacsRefusedError("no"))):
+        await until(lambda: state(ledger) == "failed")
+
+    assert ledger.find(uid("film"))[0].attempts == 1
+
+
+async def test_a_film_that_cannot_be_read_is_refused_and_never_tried_again(running, spool, ledger):
+    store(spool)
+    async with running("received", fails_with(InvalidImageError("broken"))):
+        await until(lambda: state(ledger) == "refused")
+
+    assert ledger.find(uid("film"))[0].problem == "invalid_image"
+
+
+@pytest.mark.parametrize(
+    ("error", "problem"), [(InferenceError("died"), "inference_failed"), (RuntimeError("Marker^Patient"), "internal")]
+)
+async def test_a_defect_harms_no_other_film_and_is_tried_again(
+    running, spool, ledger, *, clock, logged, error, problem
+):
+    done = []
+
+    async def work(claim):
+        if claim.sop_instance_uid == uid("poison"):
+            raise error
+        done.append(claim.sop_instance_uid)
+        spool.refused(claim, "none", "")
+
+    store(spool, "poison")
+    clock.now += 1
+    store(spool, "good")
+    async with running("received", work):
+        await until(lambda: state(ledger, "good") == "refused")
+    summary, _ = ledger.find(uid("poison"))
+
+    assert (summary.state, summary.problem) == ("received", problem)
+    assert done == [uid("good")]
+    assert "Marker" not in f"{logged}{summary}"
+    assert uid("poison") not in str(logged)
+
+
+async def test_a_film_whose_every_attempt_ended_the_process_is_given_up_without_another(running, spool, ledger, clock):
+    store(spool)
+    for _ in range(3):
+        assert spool.claim("received")
+        clock.now += 1000
+
+    async def work(_claim):
+        pytest.fail("it was tried a fourth time")
+
+    async with running("received", work, max_attempts=3):
+        await until(lambda: state(ledger) == "failed")
+
+    assert "ended the service 3 times" in ledger.find(uid("film"))[0].detail
+
+
+async def test_a_lane_that_may_not_start_leaves_its_films(spool, ledger, metrics):
+    asked, may_start = asyncio.Event(), False
+
+    def permission():
+        asked.set()
+        return may_start
+
+    store(spool)
+    lane = Lane("received", fails_with(InvalidImageError("read")), 1, 3, permission)
+    worker = Worker(spool, ledger, [lane], metrics)
+    worker.start()
+    await asked.wait()
+    assert state(ledger) == "received"
+    may_start = True
+    worker.wake()
+    await until(lambda: state(ledger) == "refused")
+    await worker.stop()
+
+
+async def test_a_database_that_was_away_stops_no_loop(running, spool, ledger, database, logged):
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE instances RENAME TO away")
+    async with running("received", fails_with(InvalidImageError("read"))) as worker:
+        await until(lambda: any(event["event"] == "spool_loop_failed" for event in logged))
+        with database.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE away RENAME TO instances")
+        store(spool)
+        worker.wake()
+        await until(lambda: state(ledger) == "refused")
+        assert worker.alive
+
+
+async def test_stopping_lets_the_film_in_hand_finish(running, spool, ledger):
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def work(claim):
+        begun.set()
+        await gate.wait()
+        spool.refused(claim, "none", "")
+
+    store(spool)
+    async with running("received", work) as worker:
+        await begun.wait()
+        stop = asyncio.create_task(worker.stop())
+        await asyncio.sleep(0)
+        gate.set()
+        await stop
+
+    assert state(ledger) == "refused"
+    assert not worker.alive
+
+
+async def test_the_metrics_show_the_states_and_the_oldest(running, spool, metrics, clock):
+    store(spool)
+    clock.now += 30
+    text = metrics.registry
+
+    async with running("analysed", fails_with(InvalidImageError("never"))):
+        await until(lambda: text.get_sample_value("cxr_spool_depth", {"state": "received"}) == 1)
+
+    assert text.get_sample_value("cxr_spool_oldest_seconds") == 30
+    assert text.get_sample_value("cxr_spool_depth", {"state": "failed"}) == 0

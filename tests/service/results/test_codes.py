@@ -1,0 +1,71 @@
+"""Coded terms of findings, and what one decision says of each."""
+
+from pathlib import Path
+
+import pytest
+from pydicom.sr.coding import Code
+
+from service.results import codes
+from service.results.codes import FINDINGS, SYSTEMS, finding_code, finding_decision
+from tests.service.results.films import analysis, film
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme", "value"),
+    [
+        ("PNEUMONIA", "SCT", "233604007"),
+        ("Viral Pneumonia", "SCT", "75570004"),
+        ("BACTERIAL_PNEUMONIA", "SCT", "53084003"),
+        ("COVID-19", "SCT", "840539006"),
+        ("covid", "SCT", "840539006"),
+        ("Tuberculosis", "SCT", "56717001"),
+        ("Lung_Opacity", "DCM", "112001"),
+        ("Swan-Ganz catheter", "99CXR", "SWAN_GANZ_CATHET"),
+    ],
+)
+def test_class_names_have_codes_however_they_are_spelt(name, scheme, value):
+    code = finding_code(name).code
+
+    assert (code.scheme_designator, code.value) == (scheme, value)
+
+
+def test_every_code_fits_its_attributes_and_has_an_address_in_fhir():
+    for finding in (*FINDINGS.values(), finding_code("a name " * 20), finding_code("肺炎")):
+        assert len(finding.code.value) <= 16
+        assert len(finding.code.meaning) <= 64
+        assert finding.code.scheme_designator in SYSTEMS
+        assert finding.radlex is None or finding.radlex.scheme_designator in SYSTEMS
+
+
+@pytest.mark.parametrize("name", ["NORMAL", "normal", "No Finding", "clear"])
+def test_the_class_without_findings_is_never_coded_as_a_normal_chest(name):
+    assert finding_code(name).code.scheme_designator == "99CXR"
+
+
+def test_every_code_stands_in_the_documentation():
+    page = (Path(__file__).parents[3] / "docs" / "dicom-objects.md").read_text(encoding="utf-8")
+    coded = [getattr(codes, name) for name in vars(codes) if isinstance(getattr(codes, name), Code)]
+    coded += [*codes.DECISIONS.values(), *codes.CONFIDENCES.values(), *codes.FAMILIARITIES.values()]
+    coded += [code for finding in FINDINGS.values() for code in (finding.code, finding.radlex) if code is not None]
+
+    assert len(coded) > 20
+    assert [code.value for code in coded if code.value not in page] == []
+    assert [name for name in FINDINGS if name not in page] == []
+
+
+THREE = {"NORMAL": 0.05, "BACTERIAL_PNEUMONIA": 0.55, "VIRAL_PNEUMONIA": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "changes", "decisions"),
+    [
+        (THREE, {}, ["positive", "indeterminate"]),
+        (THREE | {"VIRAL_PNEUMONIA": 0.2}, {}, ["positive", "negative"]),
+        (THREE, {"decision": "abstain"}, ["indeterminate", "indeterminate"]),
+        ({"NORMAL": 0.9, "PNEUMONIA": 0.1}, {"label": "NORMAL", "decision": "negative"}, ["negative"]),
+    ],
+)
+def test_the_films_one_decision_is_told_apart_for_each_finding(probabilities, changes, decisions):
+    record = analysis(film(), probabilities, **changes)
+
+    assert [finding_decision(record, point) for point in record.operating_points] == decisions

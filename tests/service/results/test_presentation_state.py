@@ -1,0 +1,120 @@
+"""The outline of the heat map lies on the film where the map is hot."""
+
+import cv2
+import numpy as np
+import pytest
+
+from imaging.overlay import HeatMap
+from service.results.objects import result_objects
+from service.results.presentation_state import half_maximum_outlines
+from tests.imaging.files import lookup_table
+from tests.service.results.films import COLUMNS, ROWS, analysis, film, heat_map
+
+
+def state_of(source, heat=None):
+    return result_objects(source, analysis(source), heat or heat_map(source)).presentation_state
+
+
+def outlines_of(state):
+    objects = state.GraphicAnnotationSequence[0].GraphicObjectSequence
+    assert {(drawn.GraphicType, drawn.GraphicAnnotationUnits) for drawn in objects} == {("POLYLINE", "PIXEL")}
+    return [np.array(drawn.GraphicData).reshape(-1, 2) for drawn in objects]
+
+
+@pytest.mark.parametrize(("row", "column"), [(4, 5), (1, 1), (3, 3)])
+def test_the_outline_is_centred_on_the_hottest_cell_in_pixels_of_the_film(row, column):
+    source = film()
+
+    (outline,) = outlines_of(state_of(source, heat_map(source, row, column)))
+
+    middle = (outline.min(axis=0) + outline.max(axis=0)) / 2
+    assert middle == pytest.approx(((column + 0.5) / 7 * COLUMNS, (row + 0.5) / 7 * ROWS), abs=3)
+    assert (outline[0] == outline[-1]).all()
+
+
+def test_the_padding_that_the_network_saw_is_not_on_the_film():
+    source = film()
+
+    (outline,) = outlines_of(state_of(source, heat_map(source, 3, 1, resize="pad")))
+
+    # The film fills 2/3 of the square's width: its left edge lies at cell 7/6, so cell 1 is cut by the edge.
+    assert outline[:, 0].min() == pytest.approx(0, abs=1)
+    assert outline[:, 1].mean() == pytest.approx(ROWS / 2, abs=ROWS / 14)
+
+
+def test_half_of_the_maximum_is_outlined():
+    heat = np.zeros((10, 20), np.uint8)
+    heat[2:6, 4:12] = 128
+    heat[1:7, 3:13] = np.maximum(heat[1:7, 3:13], 127)
+
+    (outline,) = half_maximum_outlines(heat, 100, 400)
+
+    assert outline.min(axis=0).tolist() == [90, 25]  # cells' centres: column 4.5 x 20, row 2.5 x 10
+    assert outline.max(axis=0).tolist() == [230, 55]
+
+
+def test_several_regions_are_outlined_the_largest_first():
+    heat = np.zeros((50, 50), np.uint8)
+    heat[2:10, 2:10] = 200
+    heat[20:45, 20:45] = 255
+
+    outlines = half_maximum_outlines(heat, 50, 50)
+
+    assert [outline.min() for outline in outlines] == [20.5, 2.5]
+
+
+def test_a_map_without_heat_has_no_presentation_state():
+    source = film()
+    cold = cv2.imencode(".png", np.zeros((30, 20), np.uint8))[1].tobytes()
+
+    made = result_objects(source, analysis(source), HeatMap(cold, heat_map(source).overlay_png, None, 0.0))
+
+    assert made.presentation_state is None
+
+
+def test_a_film_in_colour_has_no_grayscale_presentation_state():
+    source = film(PhotometricInterpretation="RGB", SamplesPerPixel=3)
+
+    made = result_objects(source, analysis(source), heat_map(source))
+
+    assert made.presentation_state is None
+    assert made.secondary_capture is not None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "shape"),
+    [
+        ({}, "IDENTITY"),
+        ({"PhotometricInterpretation": "MONOCHROME1"}, "INVERSE"),
+        ({"PresentationLUTShape": "INVERSE"}, "INVERSE"),
+    ],
+)
+def test_the_film_is_shown_in_its_own_polarity(attributes, shape):
+    assert state_of(film(**attributes)).PresentationLUTShape == shape
+
+
+def test_the_films_window_is_kept():
+    state = state_of(film(WindowCenter=[100, 50], WindowWidth=[80, 20], VOILUTFunction="SIGMOID"))
+
+    shown = state.SoftcopyVOILUTSequence[0]
+    assert (shown.WindowCenter, shown.WindowWidth, shown.VOILUTFunction) == (100, 80, "SIGMOID")
+
+
+def test_the_films_lookup_tables_and_rescaling_are_kept():
+    state = state_of(film(VOILUTSequence=lookup_table(0, 8, [0, 128, 255]), RescaleSlope=2, RescaleIntercept=-5))
+
+    assert state.SoftcopyVOILUTSequence[0].VOILUTSequence[0].LUTDescriptor == [3, 0, 8]
+    assert (state.RescaleSlope, state.RescaleIntercept, state.RescaleType) == (2, -5, "US")
+
+
+@pytest.mark.parametrize("attributes", [{}, {"WindowCenter": 10, "WindowWidth": 0}])
+def test_a_film_without_a_valid_window_is_shown_in_its_whole_range(attributes):
+    assert "SoftcopyVOILUTSequence" not in state_of(film(**attributes))
+
+
+def test_the_text_says_what_is_outlined_and_for_what_use():
+    (text,) = state_of(film()).GraphicAnnotationSequence[0].TextObjectSequence
+
+    assert text.UnformattedTextValue == (
+        "PNEUMONIA: gradcam at half maximum, chest-xray 1.2.0. No localisation. Research use only."
+    )

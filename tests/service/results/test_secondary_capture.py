@@ -1,0 +1,61 @@
+"""The picture that every viewer shows says what it is."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.results.objects import result_objects
+from service.results.secondary_capture import NARROWEST, labelled
+from tests.imaging.files import pillow
+from tests.service.results.films import analysis, film, heat_map
+
+
+def picture_of(source, **changes):
+    return result_objects(source, analysis(source, **changes), heat_map(source)).secondary_capture
+
+
+def test_the_picture_is_rgb_of_eight_bits_at_the_films_aspect_above_its_text():
+    picture = picture_of(film())
+
+    assert (picture.PhotometricInterpretation, picture.BitsStored, picture.SamplesPerPixel) == ("RGB", 8, 3)
+    assert picture.Columns == NARROWEST
+    shown = picture.pixel_array[: round(NARROWEST * 300 / 200)]
+    with Image.open(io.BytesIO(heat_map(film()).overlay_png)) as overlay:
+        expected = np.asarray(overlay.resize((NARROWEST, len(shown)), Image.Resampling.BICUBIC), np.int16)
+    assert np.abs(shown - expected).max() == 0
+
+
+def test_what_is_derived_and_burned_in_is_said():
+    picture = picture_of(film())
+
+    assert (picture.BurnedInAnnotation, picture.ConversionType) == ("YES", "WSD")
+    assert picture.DerivationDescription == "gradcam heat map of PNEUMONIA by chest-xray 1.2.0 over the film"
+    assert picture.SourceImageSequence[0].ReferencedSOPInstanceUID == "1.2.3.4.5"
+    assert picture.ImageType[:2] == ["DERIVED", "SECONDARY"]
+
+
+@pytest.mark.parametrize("width", [40, 512, 1000])
+def test_every_line_is_inside_the_picture_at_any_width(width):
+    black = pillow(Image.new("RGB", (width, width)), "PNG")
+    widest = ["W" * 20 + " RESEARCH USE ONLY " + "M" * 20, "probability of BACTERIAL_PNEUMONIA 0.96 " * 3]
+
+    picture = labelled(black, widest)
+
+    side = max(width, NARROWEST)
+    assert picture.shape[1] == side
+    assert not picture[:side].any()
+    assert not picture[:, -2:].any()
+    assert not picture[-2:].any()
+    bright = np.nonzero(picture[side:].any(axis=2).any(axis=1))[0]
+    assert bright.max() - bright.min() > 0.05 * side  # four lines, none smaller than can be read
+
+
+def test_another_answer_is_another_text():
+    positive, negative, abstained = (
+        picture_of(film(), **changes).PixelData
+        for changes in ({}, {"decision": "negative", "label": "NORMAL"}, {"decision": "abstain"})
+    )
+
+    assert len({positive, negative, abstained}) == 3

@@ -1,0 +1,100 @@
+"""The findings as TID 1500, read back by highdicom."""
+
+import io
+
+import pytest
+from highdicom.sr import srread
+from pydicom import dcmwrite
+
+from schemas.api import DISCLAIMER
+from service.results.objects import result_objects
+from tests.service.results.films import SHA256, analysis, film
+
+
+def read_back(source, record):
+    stream = io.BytesIO()
+    dcmwrite(stream, result_objects(source, record, None).sr, enforce_file_format=True)
+    stream.seek(0)
+    return srread(stream)
+
+
+def test_the_report_is_a_measurement_report_that_no_one_has_verified():
+    report = read_back(film(), analysis(film()))
+
+    assert report.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.33"
+    template = report.ContentTemplateSequence[0]
+    assert (template.TemplateIdentifier, template.MappingResource) == ("1500", "DCMR")
+    assert (report.CompletionFlag, report.VerificationFlag, report.PreliminaryFlag) == (
+        "COMPLETE",
+        "UNVERIFIED",
+        "PRELIMINARY",
+    )
+    # What OHIF looks for: the containers by their codes.
+    names = [item.ConceptNameCodeSequence[0].CodeValue for item in report.ContentSequence]
+    assert names[-2:] == ["111028", "126010"]
+
+
+def test_a_finding_has_its_probability_operating_point_and_decision():
+    report = read_back(film(), analysis(film()))
+
+    (group,) = report.content.get_image_measurement_groups()
+    assert group.finding_type.value == "233604007"
+    figures = {figure.name.meaning: (figure.value, figure.unit.value) for figure in group.get_measurements()}
+    assert figures == {
+        "Probability": (0.958765, "1"),
+        "Decision threshold": (0.31, "1"),
+        "Case Sensitivity": (0.962, "1"),
+        "Case Specificity": (0.91, "1"),
+        "Distance to the training films": (0.97, "1"),
+    }
+    said = {said.name.value: said.value.meaning for said in group.get_qualitative_evaluations()}
+    assert said == {
+        "DECISION": "Positive",
+        "CONFIDENCE": "High confidence",
+        "FAMILIARITY": "Like the training films",
+    }
+    (image,) = group.source_images
+    assert image.referenced_sop_instance_uid == "1.2.3.4.5"
+
+
+def test_every_finding_has_a_group_and_the_negative_class_none():
+    record = analysis(film(), {"NORMAL": 0.05, "BACTERIAL_PNEUMONIA": 0.55, "VIRAL_PNEUMONIA": 0.4})
+
+    groups = read_back(film(), record).content.get_image_measurement_groups()
+
+    assert [group.finding_type.value for group in groups] == ["53084003", "75570004"]
+    assert len({group.tracking_uid for group in groups}) == 2
+
+
+def test_the_algorithm_is_identified_by_name_version_and_digest():
+    (group,) = read_back(film(), analysis(film(), warnings=("overlay",))).content.get_image_measurement_groups()
+
+    texts = {}
+    for item in group[0].ContentSequence:
+        texts.setdefault(item.ConceptNameCodeSequence[0].CodeMeaning, []).append(item.get("TextValue"))
+    assert texts["Algorithm Name"] == ["chest-xray"]
+    assert texts["Algorithm Version"] == ["1.2.0"]
+    assert texts["Algorithm Parameters"][:3] == [f"bundle sha256 {SHA256}", "architecture resnet18", "calibrated yes"]
+    assert texts["Comment"] == [DISCLAIMER, "PNEUMONIA reached its operating point.", "The film: overlay"]
+
+
+def test_a_film_that_was_not_checked_is_not_said_to_be_like_the_training_films():
+    record = analysis(film(), in_distribution=None, out_of_distribution_score=None)
+
+    (group,) = read_back(film(), record).content.get_image_measurement_groups()
+
+    said = {said.name.value: said.value.meaning for said in group.get_qualitative_evaluations()}
+    assert said["FAMILIARITY"] == "Not checked"
+    assert "Distance to the training films" not in {figure.name.meaning for figure in group.get_measurements()}
+
+
+@pytest.mark.parametrize("modality", ["CR", "DX"])
+def test_the_image_library_names_the_film(modality):
+    report = read_back(film(Modality=modality), analysis(film(Modality=modality)))
+
+    library = report.ContentSequence[-2]
+    (image,) = library.ContentSequence[0].ContentSequence
+    assert image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.3.4.5"
+    values = [item.get("MeasuredValueSequence") for item in image.ContentSequence]
+    assert image.ContentSequence[0].ConceptCodeSequence[0].CodeValue == modality
+    assert [value[0].NumericValue for value in values[1:]] == [300, 200]
