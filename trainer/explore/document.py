@@ -16,7 +16,7 @@ from trainer.explore.probes import ALARM, Probe
 from trainer.files import write_atomically
 from trainer.films import Film, FilmIndex, Progress
 from trainer.page import Section, figure_html, render_page, table_html
-from trainer.report.markup import bullets, data_address, heading, paragraph, picture, side_by_side
+from trainer.report.markup import bullets, data_address, heading, narrow, paragraph, picture, side_by_side
 
 _NAMES: Mapping[str, str] = {
     "rows": "rows, pixels",
@@ -125,7 +125,7 @@ def _films(report: DataReport) -> str:
         f"{split}: {', '.join(f'{count:,} {label}' for label, count in found.items())}"
         for split, found in report.counts.items()
     )
-    figure = figure_html(counts_figure(report.counts), caption="Films of each class in each split", alt=words)
+    figure = narrow(figure_html(counts_figure(report.counts), caption="Films of each class in each split", alt=words))
     formats = [(label, kind, f"{count:,}") for label, kinds in report.formats.items() for kind, count in kinds.items()]
     many = [(str(films), f"{patients:,}") for films, patients in report.films_per_patient.items()]
     tables = (
@@ -170,7 +170,7 @@ def _probes(probes: Sequence[Probe]) -> str:
         words = "; ".join(f"{name} {area}" for name, area, _ in rows)
         parts += [
             heading(f"Telling {tells}"),
-            figure_html(probe_figure(told), caption=f"How well each fact tells {tells}", alt=words),
+            narrow(figure_html(probe_figure(told), caption=f"How well each fact tells {tells}", alt=words)),
             table_html(("fact", "AUROC", ""), rows, caption="Cross-validated by patient, 95 % intervals"),
         ]
     return "".join(parts)
