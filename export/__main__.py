@@ -11,7 +11,8 @@ from rich.table import Table
 from export.bundle import write_bundle
 from export.parity import ParityReport
 from export.publish import verify_bundle
-from schemas.errors import CxrError
+from schemas.errors import BundleError, CxrError
+from trainer.config import read_config
 from trainer.leaderboard import read_leaderboard
 from trainer.trial import TRIALS, load_trial
 
@@ -32,7 +33,9 @@ def bundle(  # noqa: PLR0913 - one argument for each option
     make_current: Annotated[bool, typer.Option("--make-current", help="Let the service serve it.")] = False,
 ) -> None:
     """Export a trained network, prove it and publish it."""
-    loaded = load_trial(_trial_folder(trial, run))
+    folder = _trial_folder(trial, run)
+    loaded = load_trial(folder)
+    _refuse_lungs(folder)
     with console.status(f"exporting {loaded.record.architecture}"):
         directory = write_bundle(
             loaded, name=name, version=version, out=out, make_current=make_current, on_parity=_print_parity
@@ -53,6 +56,16 @@ def _trial_folder(trial: Path | None, run: Path | None) -> Path:
         return run / TRIALS / read_leaderboard(run).winner.trial
     msg = "give either --trial or --run"
     raise typer.BadParameter(msg)
+
+
+def _refuse_lungs(trial: Path) -> None:
+    """The service has no masks: it would feed whole films to a network that has only ever seen lungs."""
+    if read_config(trial.parent.parent).masks == "lungs":
+        msg = (
+            f"{trial.name} was trained with masks=lungs, on films that are black outside the lungs; the service feeds whole "
+            "films: train with masks=ignore to serve"
+        )
+        raise BundleError(msg)
 
 
 def _print_parity(report: ParityReport) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from export.card import render_card
+from export.card_json import render_card_json
 from export.golden import make_golden, pack
 from export.graph import OPSET, export_graph
 from export.parity import MAX_BATCH, ParityReport, check_parity
@@ -22,6 +23,7 @@ from schemas.bundle import (
     GRAPH,
     MANIFEST,
     MODEL_CARD,
+    MODEL_CARD_JSON,
     STATISTICS,
     BundleManifest,
     BundleName,
@@ -157,7 +159,7 @@ def _contract(cam_layer: str, model: onnx.ModelProto) -> GraphContract:
 def _manifest(
     record: TrialRecord, graph: GraphContract, files: Mapping[str, bytes], *, name: str, version: str
 ) -> BundleManifest:
-    """The manifest, whose entry for the card is that of an empty file until the card is rendered from it."""
+    """The manifest, whose entries for the cards are those of empty files until the cards are rendered from it."""
     try:
         return BundleManifest(
             name=name,
@@ -172,7 +174,10 @@ def _manifest(
             evaluation=(record.validation, *([] if record.test is None else [record.test])),
             provenance=record.provenance,
             intended_use=INTENDED_USE,
-            files={file: _file_record(content) for file, content in {**files, MODEL_CARD: b""}.items()},
+            files={
+                file: _file_record(content)
+                for file, content in {**files, MODEL_CARD: b"", MODEL_CARD_JSON: b""}.items()
+            },
         )
     except ValidationError as error:
         msg = f"the trial's record makes no bundle: {error.errors()[0]['msg']}; train and calibrate again"
@@ -180,10 +185,11 @@ def _manifest(
 
 
 def _documents(draft: BundleManifest) -> dict[str, bytes]:
-    """The card and the manifest that states the card's hash."""
-    card = render_card(draft).encode()
-    manifest = draft.model_copy(update={"files": {**draft.files, MODEL_CARD: _file_record(card)}})
-    return {MODEL_CARD: card, MANIFEST: (manifest.model_dump_json(indent=2) + "\n").encode()}
+    """The cards and the manifest that states their hashes."""
+    cards = {MODEL_CARD: render_card(draft).encode(), MODEL_CARD_JSON: render_card_json(draft).encode()}
+    records = {name: _file_record(content) for name, content in cards.items()}
+    manifest = draft.model_copy(update={"files": {**draft.files, **records}})
+    return {**cards, MANIFEST: (manifest.model_dump_json(indent=2) + "\n").encode()}
 
 
 def _file_record(content: bytes) -> FileRecord:

@@ -3,57 +3,15 @@
 Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019, arXiv:1810.03993.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from export.limits import LIMITS, NOT_INTENDED, known_limits
 from schemas.api import DISCLAIMER
 from schemas.bundle import BundleManifest
 from schemas.calibration import OutOfDistribution
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics
-
-NOT_INTENDED = (
-    "diagnosis, triage, screening, or any decision about a patient",
-    "ruling out disease: a film without a reported finding is not a normal film",
-    "films that are not frontal chest radiographs, and other modalities",
-    "populations, hospitals or devices that differ from those of the training films, before it was measured there",
-    "locating a finding: the heat map shows what moved the answer, not where disease is",
-)
-
-LIMITS = (
-    (
-        "Grad-CAM is not localisation: heat maps agree with radiologists' outlines much less than radiologists do among "
-        "themselves (Saporta et al., Nature Machine Intelligence 2022, doi:10.1038/s42256-022-00536-x)."
-    ),
-    (
-        "A network may answer from shortcuts that have nothing to do with the lung: side markers, burned-in text, borders, "
-        "exposure, the device's processing. Good figures on films of the same origin do not exclude that."
-    ),
-    (
-        "Under a change of contrast, brightness, framing or patient mix the threshold fails before the AUROC does: "
-        "sensitivity and specificity have to be measured again wherever the network is used."
-    ),
-    "Calibrated probabilities hold at the class frequencies of the calibration films.",
-)
-
-DATA_LIMITS: Mapping[str, tuple[str, ...]] = {
-    "kermany": (
-        (
-            "All films are of children aged one to five from one hospital (Guangzhou Women and Children's Medical Center); "
-            "nothing is known about adults. Source: Kermany et al., Cell 172 (2018) 1122-1131."
-        ),
-        (
-            "In the original files image size and aspect ratio alone separate the classes well (AUROC .89 and .85): the "
-            "classes differ in how films were taken and stored, not in disease alone."
-        ),
-        (
-            "Most training films show pneumonia (about 74 %), more than in the test set (62.5 %) and far more than among "
-            "patients who are examined: predictive values do not carry over."
-        ),
-        "Labels come from physicians' reading of the films, not from follow-up.",
-    ),
-}
-"""What is known about a public data set, by a word in the name of the data."""
+from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
 
 
 def render_card(manifest: BundleManifest) -> str:
@@ -72,7 +30,7 @@ def render_card(manifest: BundleManifest) -> str:
         ),
         *(_evaluation(evaluation, manifest.classes) for evaluation in manifest.evaluation),
         _decisions(manifest),
-        ("## Limits", _bullets((*_data_limits(manifest), *LIMITS))),
+        ("## Limits", _bullets((*known_limits(manifest), *LIMITS))),
         _provenance(manifest),
         ("## Disclaimer", DISCLAIMER),
     )
@@ -120,8 +78,10 @@ def _data(manifest: BundleManifest) -> tuple[str, ...]:
 
 def _evaluation(evaluation: Evaluation, classes: tuple[str, ...]) -> tuple[str, ...]:
     macro = " (macro average, one against the rest)" if len(classes) > 2 else ""  # noqa: PLR2004 - two classes have one AUROC
+    by_class = evaluation.class_auroc.items() if macro else ()
     overall = (
         (f"AUROC{macro}", str(evaluation.auroc)),
+        *((f"AUROC of `{name}` against the rest", str(area)) for name, area in by_class),
         ("Brier score", str(evaluation.brier)),
         ("Expected calibration error", str(evaluation.ece)),
     )
@@ -130,6 +90,7 @@ def _evaluation(evaluation: Evaluation, classes: tuple[str, ...]) -> tuple[str, 
         _table(("figure", "value [interval]"), overall),
         *(part for metrics in evaluation.findings for part in _finding(metrics)),
         *(part for metrics in evaluation.labels for part in _label(metrics, classes)),
+        *_subgroups(evaluation.subgroups),
     )
 
 
@@ -156,6 +117,7 @@ def _label(metrics: LabelMetrics, classes: tuple[str, ...]) -> tuple[str, str, s
         ("Balanced accuracy", str(metrics.balanced_accuracy)),
         ("Accuracy", str(metrics.accuracy)),
         ("Macro F1", str(metrics.macro_f1)),
+        *((f"F1 of `{name}`", str(figure)) for name, figure in metrics.class_f1.items()),
         ("Matthews correlation", f"{metrics.mcc:.3f}"),
     )
     confusion = [(f"`{name}`", *map(str, counts)) for name, counts in zip(classes, metrics.confusion, strict=True)]
@@ -164,6 +126,28 @@ def _label(metrics: LabelMetrics, classes: tuple[str, ...]) -> tuple[str, str, s
         _table(("figure", "value"), rows),
         _table(("truth \\ label", *(f"`{name}`" for name in classes)), confusion),
     )
+
+
+def _subgroups(rows: tuple[SubgroupMetrics, ...]) -> tuple[str, ...]:
+    if not rows:
+        return ()
+
+    def cell(figure: Estimate | None) -> str:
+        return "" if figure is None else str(figure)
+
+    head = ("group", "finding", "films", "patients", "AUROC", "sensitivity", "specificity", "note")
+    table = [
+        (
+            f"{row.column} {row.value}",
+            f"`{row.finding}`",
+            f"{row.positives:,} of {row.films:,}",
+            f"{row.patients:,}",
+            *map(cell, (row.auroc, row.sensitivity, row.specificity)),
+            row.note,
+        )
+        for row in rows
+    ]
+    return "Groups of films, at the operating point (films: with the finding, of all):", _table(head, table)
 
 
 def _decisions(manifest: BundleManifest) -> tuple[str, ...]:
@@ -204,11 +188,6 @@ def _distribution(distribution: OutOfDistribution | None) -> str:
         f"({cutoffs}) is not answered; {distribution.accepted_share:.1%} of the validation films of each class are within. "
         "A film within the cut-off may still be unfamiliar."
     )
-
-
-def _data_limits(manifest: BundleManifest) -> tuple[str, ...]:
-    named = manifest.provenance.data.lower()
-    return tuple(limit for word, limits in DATA_LIMITS.items() if word in named for limit in limits)
 
 
 def _provenance(manifest: BundleManifest) -> tuple[str, ...]:

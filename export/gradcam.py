@@ -1,4 +1,4 @@
-"""Grad-CAM and Grad-CAM++ as tensor programs that an ONNX graph can hold, exact for non-linear heads too."""
+"""The gradients of Grad-CAM as a tensor program that an ONNX graph can hold, exact for non-linear heads too."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,36 +16,7 @@ from trainer.networks import Network
 MOST_PROBABLE = -1
 """The `target` that asks for the class of the largest logit."""
 
-PLUS_PLUS_EPSILON = 1e-6  # of the PyPI package grad-cam; gradients near 1e-3 feel it, so agreement needs the same value
-
 aten = torch.ops.aten
-
-
-def gradcam(features: Tensor, gradients: Tensor) -> Tensor:
-    """The map [N, h, w] >= 0, unscaled, of a feature map and the gradients of one logit on it, both [N, C, h, w].
-
-    Source: Selvaraju et al., ICCV 2017, arXiv:1610.02391.
-    """
-    return _weighted_sum(gradients.mean((2, 3)), features).relu()
-
-
-def gradcam_plus_plus(features: Tensor, gradients: Tensor) -> Tensor:
-    """The map [N, h, w] >= 0, unscaled, of a feature map and the gradients of one logit on it, both [N, C, h, w].
-
-    Source: Chattopadhay et al., WACV 2018, arXiv:1710.11063, equation 19.
-    """
-    squares = gradients * gradients
-    denominators = 2 * squares + features.sum((2, 3), keepdim=True) * squares * gradients + PLUS_PLUS_EPSILON
-    weights = (gradients.relu() * squares / denominators).sum((2, 3))
-    return _weighted_sum(weights, features).relu()
-
-
-def _weighted_sum(weights: Tensor, features: Tensor) -> Tensor:
-    """Over the channels: [N, C] and [N, C, h, w] to [N, h, w].
-
-    As a matrix product: ONNX Runtime takes ten times as long for the sum over axis 1 of [1, 64, 64, 64].
-    """
-    return (weights[:, None] @ features.flatten(2)).view(-1, *features.shape[2:])
 
 
 def select_target(logits: Tensor, target: Tensor) -> Tensor:

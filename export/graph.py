@@ -6,7 +6,8 @@ import onnx
 import torch
 from torch import Tensor, fx, nn
 
-from export.gradcam import gradcam, gradcam_plus_plus, trace_gradients
+from export.gradcam import trace_gradients
+from trainer.gradcam import gradcam, gradcam_plus_plus
 from trainer.networks import Network
 
 OPSET = 20

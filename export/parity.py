@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.gradcam import gradcam, gradcam_plus_plus, select_target
+from export.gradcam import select_target
 from export.session import Outputs, Run, largest_difference
 from schemas.decision import finding_label, softmax
 from schemas.errors import ParityError
 from schemas.trial import TrialRecord
+from trainer.gradcam import gradcam, gradcam_plus_plus
 from trainer.metrics import macro_auroc
 from trainer.networks import Network
 

@@ -6,6 +6,7 @@
                             statistics.npz   arrays of `OutOfDistribution`
                             golden.npz       arrays of `GOLDEN_ARRAYS`
                             MODEL_CARD.md
+                            MODEL_CARD.json  the same for programs; absent from bundles of version 0.1
 
 Nothing in it is pickled or evaluated.
 """
@@ -30,6 +31,7 @@ GRAPH = "model.onnx"
 STATISTICS = "statistics.npz"
 GOLDEN = "golden.npz"
 MODEL_CARD = "MODEL_CARD.md"
+MODEL_CARD_JSON = "MODEL_CARD.json"
 CURRENT = "current"
 
 GOLDEN_ARRAYS = ("radiographs", "inputs", "targets", "logits", "probabilities", "gradcam", "gradcam_plus_plus")

@@ -4,6 +4,9 @@ A message names the value, the rule and the remedy; never pixel data, a file nam
 patient's name or id. `service.problems` maps each class to its HTTP status.
 """
 
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -182,9 +185,16 @@ class SettingsError(CxrError):
 
 
 class TrainingDataError(CxrError):
-    """Films that cannot be trained on as they are: an empty class, a leak, an unreadable file."""
+    """Films that cannot be trained on as they are: an empty class, a leak, an unreadable file.
+
+    `unreadable` holds the reason for each file that could not be read, where that is the failure.
+    """
 
     code = "invalid_training_data"
+
+    def __init__(self, message: str, *, unreadable: Mapping[Path, str] = MappingProxyType({})) -> None:
+        super().__init__(message)
+        self.unreadable = unreadable
 
 
 class TrainingConfigError(CxrError):

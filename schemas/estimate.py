@@ -23,4 +23,10 @@ class Estimate(Record):
 
     def __str__(self) -> str:
         """The figure as the reports print it: `0.962 [0.949, 0.973]`."""
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{self:.3f}"
+
+    def __format__(self, form: str) -> str:
+        """The figure and its interval, each in the form of a number: `f"{estimate:.1%}"`."""
+        if not form:
+            return str(self)
+        return f"{format(self.value, form)} [{format(self.low, form)}, {format(self.high, form)}]"

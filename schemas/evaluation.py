@@ -19,7 +19,7 @@ class FindingMetrics(Record):
     prevalence: Fraction
     ppv: Estimate | None = Field(description="null where no film was called positive")
     npv: Estimate | None = Field(description="null where no film was called negative")
-    f1: float
+    f1: Estimate | float = Field(description="without an interval in records of version 0.1")
 
 
 class LabelMetrics(Record):
@@ -29,8 +29,31 @@ class LabelMetrics(Record):
     accuracy: Estimate
     balanced_accuracy: Estimate
     macro_f1: Estimate
-    mcc: float
+    class_f1: dict[str, Estimate] = Field(default={}, description="of each class; empty in records of version 0.1")
+    mcc: Estimate | float = Field(description="Matthews correlation; without an interval in records of version 0.1")
     confusion: tuple[tuple[int, ...], ...] = Field(description="[truth][label] counts in the order of the classes")
+
+
+class SubgroupMetrics(Record):
+    """One finding on the films of one group, e.g. those of women, at the finding's operating point."""
+
+    column: str = Field(description="attribute of the films, e.g. 'sex'")
+    value: str = Field(description="of the attribute; an age is given as a band of years, e.g. '18-39'")
+    films: int
+    patients: int
+    finding: str
+    positives: int = Field(description="films with the finding")
+    auroc: Estimate | None
+    sensitivity: Estimate | None
+    specificity: Estimate | None
+    note: str = Field(description="why a figure is null; empty where none is")
+
+
+class Comparison(Record):
+    """Two networks on the same films."""
+
+    difference: Estimate = Field(description="AUROC of the first minus that of the second, paired")
+    p_value: Fraction = Field(description="two-sided, of no difference; not corrected for further comparisons")
 
 
 class Evaluation(Record):
@@ -42,7 +65,13 @@ class Evaluation(Record):
     patients: int
     class_counts: dict[str, int]
     auroc: Estimate = Field(description="area under the ROC curve; macro average one-vs-rest for more than two classes")
+    class_auroc: dict[str, Estimate] = Field(
+        default={}, description="of each class against the rest; empty in records of version 0.1"
+    )
     brier: Estimate
     ece: Estimate = Field(description="expected calibration error of the label's probability, adaptive bins")
     labels: tuple[LabelMetrics, ...]
     findings: tuple[FindingMetrics, ...]
+    subgroups: tuple[SubgroupMetrics, ...] = Field(
+        default=(), description="empty where no attribute tells groups apart"
+    )

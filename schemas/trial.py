@@ -9,6 +9,15 @@ from schemas.preprocess import PreprocessSpec
 from schemas.record import Record
 
 
+class ManyViews(Record):
+    """The same network asked about several views of each film; the exported graph, which sees one, does not answer so."""
+
+    views: int = Field(ge=1, description="moved, turned and scaled copies of each film whose logits are averaged")
+    calibration: Calibration = Field(description="of the averaged logits, on validation")
+    validation: Evaluation
+    test: Evaluation | None
+
+
 class TrialRecord(Record):
     """One trained network of a run."""
 
@@ -21,4 +30,9 @@ class TrialRecord(Record):
     calibration: Calibration
     validation: Evaluation
     test: Evaluation | None = Field(description="null until the run has chosen its winner and opened the test set")
+    many_views: ManyViews | None = Field(default=None, description="null where the run asks for one view")
+    fold: int | None = Field(default=None, description="of cross-validation, from 0; null: the split's own validation")
+    settings: dict[str, float | str] = Field(default={}, description="what a search changed in the run's config")
+    members: tuple[str, ...] = Field(default=(), description="trials whose mean this is; empty: it is one network")
+    ms_per_film: float | None = Field(default=None, description="on the CPU, one thread, one film")
     provenance: Provenance

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import cv2
+import numpy as np
 from numpy.typing import NDArray
 
 from imaging.phantom import phantom
@@ -13,6 +14,25 @@ def encode(pixels: NDArray, extension: str = ".jpeg") -> bytes:
     done, buffer = cv2.imencode(extension, pixels)
     assert done
     return buffer.tobytes()
+
+
+def unlike(side: int, *, seed: int, opacity: float = 0.0) -> NDArray:
+    """A phantom, uint8 [side, side], on a soft pattern of its own: as unlike the others as films of two patients are."""
+    pattern = np.random.default_rng(seed).normal(0, 25, (5, 5))
+    film = phantom(side, side, seed=seed, opacity=opacity) + cv2.resize(
+        pattern, (side, side), interpolation=cv2.INTER_CUBIC
+    )
+    return np.clip(film, 0, 255).astype(np.uint8)
+
+
+def write_classes(root: Path, films: dict[str, int], *, extension: str = ".png") -> Path:
+    """Folders `<class>/<number>.png` of that many different films each."""
+    for seed, (folder, count) in enumerate(films.items()):
+        (root / folder).mkdir(parents=True)
+        for number in range(count):
+            pixels = unlike(32, seed=1000 * seed + number)
+            (root / folder / f"{number}{extension}").write_bytes(encode(pixels, extension))
+    return root
 
 
 def write_kermany(
@@ -32,7 +52,7 @@ def write_kermany(
                 number = 1000 * split_index + patient + 1
                 for film in range(films_per_patient):
                     seed = 7919 * number + 31 * film + (label == "NORMAL")
-                    pixels = phantom(side, side, seed=seed, opacity=0.0 if label == "NORMAL" else 0.8)
+                    pixels = unlike(side, seed=seed, opacity=0.0 if label == "NORMAL" else 0.8)
                     kind = "bacteria" if patient % 2 else "virus"
                     name = (
                         f"IM-{number:04d}-{film:04d}.jpeg"

@@ -9,25 +9,32 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from schemas.errors import CxrError, TrainingConfigError
 from trainer.allocator import keep_freed_memory
-from trainer.config import expand, make_config, read_options
+from trainer.config import RunConfig, expand, make_config, read_options
+from trainer.explanations import EXPLANATIONS, write_explanations
+from trainer.explore.command import data_command
 from trainer.leaderboard import Leaderboard
+from trainer.live import TrialTable, results
+from trainer.plan import plans
+from trainer.report.command import report_command
+from trainer.report.document import write_report
 from trainer.run import train
-from trainer.trial import TRIALS, read_trial
 from trainer.weights import HUB, NONE
 
 _LOG_COLUMNS = 120  # a table in a log file or a pipe
+_INTERRUPTED = 130  # as a shell counts it
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -37,35 +44,53 @@ def trainer() -> None:
     """Train chest X-ray classifiers and choose among them honestly."""
 
 
-@app.command("train")
 def train_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option
     out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted run goes on when started again.")],
-    data: Annotated[Path | None, typer.Option(help="Folder of films: train|val|test/<class>/, or <class>/.")] = None,
-    arch: Annotated[list[str] | None, typer.Option(help="Row of the architecture table, timm:NAME, or all.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of films, a MedMNIST .npz, or a .csv; see docs/data.md.")
+    ] = None,
+    arch: Annotated[
+        list[str] | None,
+        typer.Option("--arch", "--archs", help="Rows of the architecture table, timm:NAME, or all: A,B or repeated."),
+    ] = None,
     weights: Annotated[
         list[str] | None, typer.Option(help="hub, none or FILE for every architecture, or NAME=hub|none|FILE for one.")
     ] = None,
-    seed: Annotated[list[int] | None, typer.Option(help="May be repeated: one trial each.")] = None,
+    seed: Annotated[
+        list[str] | None, typer.Option("--seed", "--seeds", help="One trial each: 0,1,2 or repeated.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Default: the architecture's.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Default: the architecture's.")] = None,
     lr: Annotated[float | None, typer.Option(help="Peak learning rate; default: the architecture's.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the network's input; default: the architecture's.")] = None,
     augment: Annotated[str | None, typer.Option(help="Name of an augmentation recipe.")] = None,
+    films: Annotated[int | None, typer.Option(help="Train on a sample of so many films.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Cross-validate by patient, one trial for each fold.")] = None,
+    search: Annotated[str | None, typer.Option(help="random or asha: search settings first.")] = None,
+    search_trials: Annotated[int | None, typer.Option(help="Settings tried for each architecture.")] = None,
+    on_duplicates: Annotated[str | None, typer.Option(help="stop or drop: copies of a film in two splits.")] = None,
+    skip_unreadable: Annotated[bool, typer.Option(help="Leave out files that cannot be read.")] = False,  # noqa: FBT002
+    retry_failed: Annotated[bool, typer.Option(help="Train trials again that failed before.")] = False,  # noqa: FBT002
     config: Annotated[Path | None, typer.Option(help="YAML file of options; those given here win.")] = None,
     option: Annotated[
         list[str] | None, typer.Option("--set", help="FIELD=VALUE for any field of the config, e.g. ema_decay=0.999.")
     ] = None,
 ) -> None:
-    """Train, calibrate and rank networks on validation films, then open the test set once."""
+    """Train, calibrate and rank networks on validation films, then open the test set once and write the report."""
     given = {
         "data": None if data is None else str(data),
-        "archs": arch,
-        "seeds": seed,
+        "archs": _listed(arch),
+        "seeds": _listed(seed),
         "epochs": epochs,
         "batch_size": batch_size,
         "lr": lr,
         "size": size,
         "augment": augment,
+        "films": films,
+        "folds": folds,
+        "search": _search(search, search_trials),
+        "on_duplicates": on_duplicates,
+        "skip_unreadable": skip_unreadable or None,
     }
     options = read_options(config) if config else {}
     options |= {name: value for name, value in given.items() if value is not None}
@@ -76,10 +101,43 @@ def train_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each opti
     run_config = make_config(options)
     console = Console() if sys.stdout.isatty() else Console(width=_LOG_COLUMNS)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        command = shlex.join(["python", "-m", "trainer", *sys.argv[1:]])
-        board = train(run_config, out, command=command, progress=progress)
-    console.print(_table(board, out))
+    command = shlex.join(["python", "-m", "trainer", *sys.argv[1:]])
+    progress, table = Progress(*columns, console=console), TrialTable(plans(run_config))
+    try:
+        with Live(Group(table, progress), console=console, transient=True) if console.is_terminal else nullcontext():
+            board = train(run_config, out, command=command, progress=progress, table=table, retry_failed=retry_failed)
+    except KeyboardInterrupt as error:
+        console.print(f"stopped; start the same command again and {out} goes on where it was")
+        raise typer.Exit(_INTERRUPTED) from error
+    console.print(results(board, out))
+    conclude(out, board, run_config, console)
+
+
+app.command("train")(train_command)
+app.command("data")(data_command)
+app.command("report")(report_command)
+app.command("sweep", help="The same as train, under the name that many architectures and seeds deserve.")(train_command)
+app.command("report")(report_command)
+
+
+def conclude(run: Path, board: Leaderboard, config: RunConfig, console: Console) -> None:
+    """Explain the best trials and write the report; the run's results are on disk whatever happens here."""
+    for row in board.rows[: config.explain]:
+        if row.kind == "trial" and not (run / EXPLANATIONS / row.trial).exists():
+            write_explanations(run, row.trial)
+    console.print(f"report: {write_report(run)}", soft_wrap=True)
+
+
+def _listed(given: list[str] | None) -> list[str] | None:
+    """A,B and C as A, B, C."""
+    return None if given is None else [part for text in given for part in text.split(",") if part]
+
+
+def _search(method: str | None, trials: int | None) -> dict[str, Any] | None:
+    if method is None and trials is not None:
+        msg = f"--search-trials {trials} searches nothing by itself; say how: --search random or --search asha"
+        raise TrainingConfigError(msg)
+    return None if method is None else {"method": method} | ({} if trials is None else {"trials": trials})
 
 
 def _field(text: str) -> tuple[str, Any]:
@@ -107,23 +165,6 @@ def _weights(given: list[str], archs: Sequence[str]) -> dict[str, str]:
             msg = f"--weights {text} fits one architecture, not {len(archs)}; say which: --weights NAME={text}"
             raise TrainingConfigError(msg)
     return sources
-
-
-def _table(board: Leaderboard, run: Path) -> Table:
-    table = Table(title=f"{run}: chosen on validation, best first", title_justify="left")
-    for column in ("trial", "parameters", "minutes", "epochs", "AUROC validation", "AUROC test"):
-        table.add_column(column, justify="left" if column == "trial" else "right", overflow="fold")
-    for row in board.rows:
-        record = read_trial(run / TRIALS / row.trial)
-        table.add_row(
-            row.trial,
-            f"{row.parameters:,}",
-            f"{row.training_seconds / 60:.1f}",
-            f"{record.best_epoch + 1} of {record.epochs}",
-            str(row.validation_auroc),
-            str(record.test.auroc) if record.test else "-",
-        )
-    return table
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ _ROUNDING = 1e-5
 def calibrate(  # noqa: PLR0913 - what a calibration is a function of
     logits: Logits,
     labels: Labels,
-    embeddings: NDArray[np.float32],
+    embeddings: NDArray[np.float32] | None = None,
     *,
     train_embeddings: NDArray[np.float32] | None = None,
     train_labels: Labels | None = None,
@@ -42,7 +42,7 @@ def calibrate(  # noqa: PLR0913 - what a calibration is a function of
         logits: [V, K] of the validation films.
         labels: [V], their truth, indices into `classes`.
         embeddings: [V, D] of the validation films.
-        train_embeddings: [T, D] of the training films; None leaves distribution unchecked.
+        train_embeddings: [T, D] of the training films; without both embeddings distribution is not checked.
         train_labels: [T], their truth.
         classes: K names in the order of the logits.
         negative_class: the class that means none of the others.
@@ -57,7 +57,7 @@ def calibrate(  # noqa: PLR0913 - what a calibration is a function of
         TrainingConfigError: logits or embeddings that are not finite.
         TrainingDataError: a class without a validation film.
     """
-    given = [logits, embeddings, *([] if train_embeddings is None else [train_embeddings])]
+    given = [values for values in (logits, embeddings, train_embeddings) if values is not None]
     if not all(np.isfinite(values).all() for values in given):
         msg = "the network's outputs are not finite: its training diverged; lower the learning rate or clip gradients"
         raise TrainingConfigError(msg)
@@ -78,7 +78,7 @@ def calibrate(  # noqa: PLR0913 - what a calibration is a function of
     distribution, statistics = None, None
     if train_embeddings is not None and train_labels is not None:
         statistics = fit_distance(train_embeddings, train_labels, len(classes))
-    if statistics is not None:
+    if statistics is not None and embeddings is not None:
         distribution = _cutoffs(scores(embeddings, statistics), labels, classes)
     calibration = Calibration(
         temperature=temperature,

@@ -12,20 +12,38 @@ from schemas.preprocess import ClaheSpec, PreprocessSpec
 from schemas.record import Record
 from trainer.architectures import ARCHITECTURES, Recipe, architecture
 from trainer.augment import RECIPES
+from trainer.duplicates import NEAR_DUPLICATE
 from trainer.files import write_atomically
-from trainer.split import OnDuplicates
+from trainer.leaks import OnDuplicates
+from trainer.sources import Classes, Masks
+from trainer.views import PERTURBATIONS
 
 CONFIG = "config.yaml"
 
 Name = Annotated[str, Field(min_length=1)]
+Scale = Annotated[float, Field(ge=0.5, le=2)]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
+StrategyName = Literal["full", "frozen"]
 ScheduleName = Literal["cosine", "step", "plateau", "constant"]
+
+
+class SearchSpec(Record):
+    """What is searched for each architecture before its trials are trained; judged on validation."""
+
+    method: Literal["random", "asha"] = Field(description="asha ends trials early that are behind the others")
+    trials: int = Field(
+        default=20, ge=1, description="settings tried for each architecture; the first are the run's own"
+    )
+    seed: int = 0
+    lr_factor: float = Field(default=10.0, ge=1, description="learning rates from 1/factor to factor times the run's")
+    weight_decay_factor: float = Field(default=10.0, ge=1, description="the same for weight decay")
+    strategies: tuple[StrategyName, ...] = Field(default=(), description="drawn from; empty: the run's own")
 
 
 class RunConfig(Record):
     """One run: the films, the networks and how each is trained. Null means: what the architecture's row says."""
 
-    data: Name = Field(description="folder of films")
+    data: Name = Field(description="folder of films, MedMNIST .npz, or .csv of path,label[,patient][,split]")
     cache: Name = Field(default=".cache/films", description="folder for decoded films")
     archs: tuple[Name, ...] = Field(min_length=1, description="rows of the architecture table, or timm:<name>")
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
@@ -37,12 +55,21 @@ class RunConfig(Record):
     intensity: Literal["full_range", "percentile"] = "full_range"
     clahe: ClaheSpec | None = None
     augment: Name = Field(default="standard", description="name of an augmentation recipe")
-    val_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="of train, where the folder has no val")
-    test_fraction: float = Field(
-        default=0.15, ge=0, lt=0.5, description="where the folder has no test; 0: never tested"
-    )
+    val_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="of train, where the data has no val")
+    folds: int | None = Field(default=None, ge=2, description="k-fold cross-validation over train and val, by patient")
+    films: int | None = Field(default=None, ge=10, description="train on a sample of so many films; null: all")
+    test_fraction: float = Field(default=0.15, ge=0, lt=0.5, description="where the data has no test; 0: never tested")
     split_seed: int = 0
-    on_duplicates: OnDuplicates = Field(default="stop", description="what to do about exact copies across splits")
+    classes: Classes = Field(
+        default="folders", description="kermany3: normal, bacterial, viral by Kermany's file names"
+    )
+    label_names: tuple[Name, ...] = Field(default=(), description="names of the labels 0, 1, … of a .npz")
+    masks: Masks = Field(default="ignore", description="lungs: train on the lungs alone, never to be served")
+    skip_unreadable: bool = Field(default=False, description="leave out files that cannot be read, instead of stopping")
+    on_duplicates: OnDuplicates = Field(default="stop", description="what to do about copies across splits")
+    near_duplicates: float = Field(
+        default=NEAR_DUPLICATE, gt=0.9, le=1, description="rank correlation of thumbnails that makes two films copies"
+    )
 
     epochs: int | None = Field(default=None, ge=1)
     batch_size: int | None = Field(default=None, ge=2)
@@ -56,7 +83,7 @@ class RunConfig(Record):
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     focal_gamma: float = Field(default=2.0, ge=0)
     sampler: Literal["none", "balanced"] = "none"
-    strategy: Literal["full", "frozen"] = Field(default="full", description="frozen: only the last linear layer learns")
+    strategy: StrategyName = Field(default="full", description="frozen: only the last linear layer learns")
     layer_decay: float = Field(default=1.0, gt=0, le=1, description="factor on the rate for each layer further down")
     clip_norm: float | None = Field(default=1.0, gt=0)
     ema_decay: float = Field(default=0.0, ge=0, lt=1, description="0: no moving average of the weights")
@@ -67,6 +94,19 @@ class RunConfig(Record):
 
     target_sensitivity: float = Field(default=0.96, gt=0, lt=1)
     alpha: float = Field(default=0.1, gt=0, lt=1, description="conformal miscoverage accepted of each class")
+    tta: int = Field(
+        default=0,
+        ge=0,
+        le=len(PERTURBATIONS),
+        description="moved and turned views of each film in a further evaluation",
+    )
+    scales: tuple[Scale, ...] = Field(
+        default=(1.0,), min_length=1, description="sizes at which a further evaluation sees each view; above 1 enlarges"
+    )
+
+    ensemble: int = Field(default=3, ge=0, description="architectures whose best trials are averaged; below 2: none")
+    explain: int = Field(default=1, ge=0, description="trials, the best first, whose heat maps are drawn and judged")
+    search: SearchSpec | None = Field(default=None, description="null: nothing is searched")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -76,7 +116,8 @@ class RunConfig(Record):
         if self.augment not in RECIPES:
             msg = f"augment={self.augment!r} is no recipe; known: {', '.join(RECIPES)}"
             raise ValueError(msg)
-        for names, what in ((self.archs, "archs"), (self.seeds, "seeds")):
+        unique = {"archs": self.archs, "seeds": self.seeds, "label_names": self.label_names, "scales": self.scales}
+        for what, names in unique.items():
             if len(set(names)) != len(names):
                 msg = f"{what} repeats an entry: {names}; name each once"
                 raise ValueError(msg)

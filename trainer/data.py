@@ -14,9 +14,13 @@ from schemas.record import Record
 from trainer.batches import LabelledFilms
 from trainer.cache import prepared_films
 from trainer.config import RunConfig
+from trainer.duplicates import mark_copies
 from trainer.files import write_atomically
-from trainer.films import SPLITS, Film, index_folder
-from trainer.split import Split, close_leaks, grouped_split, read_split
+from trainer.films import SPLITS, Film, FilmIndex
+from trainer.leaks import close_leaks
+from trainer.sample import sample_split
+from trainer.sources import index_films
+from trainer.split import Split, grouped_folds, grouped_split, read_split
 
 DATA = "data.json"
 SPLIT = "split.csv"
@@ -33,18 +37,24 @@ class DataRecord(Record):
     counts: dict[str, dict[str, int]] = Field(description="split: class: films")
     patients: dict[str, int] = Field(description="split: patients")
     notes: tuple[str, ...]
+    root: str | None = Field(default=None, description="folder that the paths of split.csv are relative to; null: data")
+    dropped: tuple[str, ...] = Field(default=(), description="films that are not used, each with the reason")
 
 
 def split_data(config: RunConfig, run: Path) -> DataRecord:
     """Index the films, stop at a leak, split by patient, and write split.csv and data.json.
 
     Raises:
-        TrainingDataError: films that cannot be trained on, or not those that the run was started with.
+        TrainingDataError: films that cannot be trained on, or not those that the run was started with, or no space.
     """
-    index = close_leaks(index_folder(Path(config.data)), config.on_duplicates)
+    index = close_leaks(_index(config), config.on_duplicates)
     split = grouped_split(
         index, val_fraction=config.val_fraction, test_fraction=config.test_fraction, seed=config.split_seed
     )
+    notes = index.notes
+    if config.films is not None:
+        notes = (*notes, f"a sample of {config.films} of {len(split.films)} films, whole patients first")
+        split = sample_split(split, config.films, config.split_seed)
     found = Counter((film.split, film.label) for film in split.films)
     record = DataRecord(
         data=config.data,
@@ -54,7 +64,9 @@ def split_data(config: RunConfig, run: Path) -> DataRecord:
         split_sha256=split.sha256,
         counts={name: {label: found[name, label] for label in index.classes} for name in SPLITS},
         patients={name: len({film.patient for film in split.of(name)}) for name in SPLITS},
-        notes=index.notes,
+        notes=notes,
+        root=str(index.root),
+        dropped=index.dropped,
     )
     if (run / DATA).exists():
         before = read_data(run)
@@ -62,9 +74,26 @@ def split_data(config: RunConfig, run: Path) -> DataRecord:
             msg = f"the films of {config.data} are not those that {run} was started with; give another --out"
             raise TrainingDataError(msg)
         return before
-    split.write(run / SPLIT)
-    write_atomically(run / DATA, record.model_dump_json(indent=2).encode())
+    try:
+        split.write(run / SPLIT)
+        write_atomically(run / DATA, record.model_dump_json(indent=2).encode())
+    except OSError as error:
+        msg = f"{run} cannot hold the record of the films ({error.strerror}); free some space or give another --out"
+        raise TrainingDataError(msg) from error
     return record
+
+
+def _index(config: RunConfig) -> FilmIndex:
+    cache = Path(config.cache)
+    index = index_films(
+        Path(config.data),
+        cache=cache,
+        classes=config.classes,
+        masks=config.masks,
+        label_names=config.label_names,
+        skip_unreadable=config.skip_unreadable,
+    )
+    return mark_copies(index, cache, threshold=config.near_duplicates, skip_unreadable=config.skip_unreadable)
 
 
 def read_data(run: Path) -> DataRecord:
@@ -80,13 +109,31 @@ def read_data(run: Path) -> DataRecord:
         raise TrainingDataError(msg) from error
 
 
-def films_of(config: RunConfig, run: Path, name: Literal["train", "val"]) -> tuple[Film, ...]:
-    """The films that a run trains on or validates with; the test films are had from `trainer.testset` alone."""
-    return _split(config, run).of(name)
+def films_of(config: RunConfig, run: Path, name: Literal["train", "val"], fold: int | None = None) -> tuple[Film, ...]:
+    """The films that a trial trains on or validates with; the test films are had from `trainer.testset` alone.
+
+    Args:
+        config: of the run.
+        run: its folder.
+        name: which of both.
+        fold: of cross-validation, from 0; None: the split's own.
+    """
+    split = split_of(config, run)
+    if fold is None or config.folds is None:
+        return split.of(name)
+    folds = grouped_folds((*split.of("train"), *split.of("val")), config.folds, config.split_seed)
+    return folds[fold].train if name == "train" else folds[fold].val
 
 
-def _split(config: RunConfig, run: Path) -> Split:
-    return read_split(run / SPLIT, Path(config.data))
+def root_of(run: Path) -> Path:
+    """The folder that the paths of a run's films are relative to."""
+    data = read_data(run)
+    return Path(data.root or data.data)
+
+
+def split_of(config: RunConfig, run: Path) -> Split:
+    """The split of a run, as split.csv has it; where its films lie is known to data.json."""
+    return read_split(run / SPLIT, Path(read_data(run).root or config.data))
 
 
 def labelled(films: tuple[Film, ...], classes: tuple[str, ...], spec: PreprocessSpec, cache: Path) -> LabelledFilms:

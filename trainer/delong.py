@@ -1,22 +1,13 @@
 """Areas under the ROC curve compared with their sampling error, the films of a patient taken together."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from schemas.estimate import Estimate
+from schemas.evaluation import Comparison
 from trainer.intervals import estimate, normal_quantile, patient_groups
-
-
-@dataclass(frozen=True, slots=True)
-class PairedDifference:
-    """The second area under the ROC curve minus the first, on the same films."""
-
-    difference: Estimate
-    p_value: float
-    """Two-sided, of no difference."""
 
 
 def delong_interval(
@@ -72,8 +63,8 @@ def newcombe_interval(area: float, positives: int, negatives: int, *, confidence
 
 def delong_test(
     positive: ArrayLike, first: ArrayLike, second: ArrayLike, *, patients: ArrayLike | None = None
-) -> PairedDifference:
-    """Compare two networks' areas under the ROC curve on the same films.
+) -> Comparison:
+    """The first network's area under the ROC curve minus the second's, on the same films.
 
     Args:
         positive: bool [N], the truth.
@@ -88,11 +79,11 @@ def delong_test(
     """
     truth, groups = _truth_and_groups(positive, patients)
     areas, covariance = _delong(truth, np.stack([np.asarray(first), np.asarray(second)]).astype(np.float64), groups)
-    difference = float(areas[1] - areas[0])
+    difference = float(areas[0] - areas[1])
     error = math.sqrt(max(0.0, float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])))
     half = normal_quantile(0.95) * error
     p_value = math.erfc(abs(difference) / error / math.sqrt(2)) if error else float(difference == 0)
-    return PairedDifference(estimate(difference, difference - half, difference + half), p_value)
+    return Comparison(difference=estimate(difference, difference - half, difference + half), p_value=p_value)
 
 
 def _truth_and_groups(positive: ArrayLike, patients: ArrayLike | None) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:

@@ -1,13 +1,12 @@
 """What a network's outputs are worth on a set of films: every figure with its interval, for both rules of labelling."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration
+from schemas.calibration import Calibration, OperatingPoint
 from schemas.decision import finding_label, softmax
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
@@ -15,11 +14,11 @@ from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics
 from trainer.delong import delong_interval
 from trainer.intervals import bootstrap, ece_interval, mean_interval, percentile_interval, wilson_interval
 from trainer.metrics import Figures, Weights, auprc, brier, confusion, ece, f1, macro_auroc, mcc
+from trainer.subgroups import Attributes, subgroup_metrics
 
 DEFAULT_THRESHOLD = 0.5
 
 Labels = NDArray[np.int64]
-Figure = Callable[[Weights], Figures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +42,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - what an evaluation is a function of
     *,
     data: str,
     data_sha256: str,
+    attributes: Attributes | None = None,
 ) -> Evaluation:
     """Measure a calibrated network on a set of films.
 
@@ -58,6 +58,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - what an evaluation is a function of
         negative_class: the class that means none of the others.
         data: name of the set.
         data_sha256: its identity, see `trainer.films.data_sha256`.
+        attributes: [N], what is known of each film or patient, e.g. sex; figures are given for each group.
 
     Raises:
         TrainingDataError: a class without a film.
@@ -75,33 +76,52 @@ def evaluate(  # noqa: PLR0913, PLR0917 - what an evaluation is a function of
     }
     films = _Films(classes, patients, labels, probabilities, by_rule)
     correct, confidence = by_rule["argmax"] == labels, probabilities.max(axis=1)
-    figures: dict[str, Figure] = {
-        "auroc": partial(macro_auroc, labels, probabilities),
-        "brier": partial(brier, labels, probabilities),
-        "ece": partial(ece, correct, confidence),
-        **{f"f1 {rule}": _macro_f1(films, rule) for rule in by_rule},
-        **{f"auprc {point.finding}": _auprc(films, point.finding) for point in points},
-    }
-    estimates, replicates = _resampled(films, figures)
+    estimates, replicates = _resampled(films, points)
+    class_auroc = {name: _auroc(films, name) for name in classes}
     return Evaluation(
         data=data,
         data_sha256=data_sha256,
         films=len(labels),
         patients=len(set(patients)),
         class_counts=counts,
-        auroc=estimates["auroc"] if len(classes) > 2 else _auroc(films, classes[1]),  # noqa: PLR2004 - one curve for two
+        # One curve for two classes.
+        auroc=estimates["auroc"] if len(classes) > 2 else class_auroc[classes[1]],  # noqa: PLR2004
+        class_auroc=class_auroc,
         brier=estimates["brier"],
         ece=ece_interval(correct, confidence, replicates["ece"]),
-        labels=tuple(_label_metrics(films, rule, estimates[f"f1 {rule}"]) for rule in by_rule),
+        labels=tuple(_label_metrics(films, rule, estimates) for rule in by_rule),
         findings=tuple(
-            _finding_metrics(films, point.finding, threshold, estimates[f"auprc {point.finding}"])
+            _finding_metrics(films, point.finding, threshold, estimates)
             for point in points
             for threshold in (DEFAULT_THRESHOLD, point.threshold)
         ),
+        subgroups=subgroup_metrics(labels, probabilities, patients, classes, points, attributes or ()),
     )
 
 
-def _label_metrics(films: _Films, rule: str, macro_f1: Estimate) -> LabelMetrics:
+def _figures(films: _Films, points: Sequence[OperatingPoint], weights: Weights) -> dict[str, Figures]:
+    """Every figure whose interval is resampled, [B] for weights [B, N], by name."""
+    found = {
+        "auroc": macro_auroc(films.truth, films.probabilities, weights),
+        "brier": brier(films.truth, films.probabilities, weights),
+        "ece": ece(films.labels["argmax"] == films.truth, films.probabilities.max(axis=1), weights),
+    }
+    for rule, labels in films.labels.items():
+        counts = confusion(films.truth, labels, len(films.classes), weights)
+        by_class = f1(counts)
+        found |= {f"mcc {rule}": mcc(counts), f"macro f1 {rule}": by_class.mean(axis=-1)}
+        found |= {f"f1 {rule} {name}": by_class[..., index] for index, name in enumerate(films.classes)}
+    for point in points:
+        index = films.classes.index(point.finding)
+        positive, probability = films.truth == index, films.probabilities[:, index]
+        found[f"auprc {point.finding}"] = auprc(positive, probability, weights)
+        for threshold in (DEFAULT_THRESHOLD, point.threshold):
+            counts = confusion(positive, probability >= threshold, 2, weights)
+            found[f"f1 {point.finding} from {threshold}"] = f1(counts)[..., 1]
+    return found
+
+
+def _label_metrics(films: _Films, rule: str, resampled: Mapping[str, Estimate]) -> LabelMetrics:
     counts = confusion(films.truth, films.labels[rule], len(films.classes))
     hits = counts.diagonal().astype(int).tolist()
     rows = counts.sum(axis=1).astype(int).tolist()
@@ -110,13 +130,16 @@ def _label_metrics(films: _Films, rule: str, macro_f1: Estimate) -> LabelMetrics
         rule=rule,
         accuracy=wilson_interval(sum(hits), sum(rows)),
         balanced_accuracy=mean_interval(recalls),
-        macro_f1=macro_f1,
-        mcc=float(mcc(counts)),
+        macro_f1=resampled[f"macro f1 {rule}"],
+        class_f1={name: resampled[f"f1 {rule} {name}"] for name in films.classes},
+        mcc=resampled[f"mcc {rule}"],
         confusion=tuple(tuple(row) for row in counts.astype(int).tolist()),
     )
 
 
-def _finding_metrics(films: _Films, finding: str, threshold: float, area: Estimate) -> FindingMetrics:
+def _finding_metrics(
+    films: _Films, finding: str, threshold: float, resampled: Mapping[str, Estimate]
+) -> FindingMetrics:
     index = films.classes.index(finding)
     positive, called = films.truth == index, films.probabilities[:, index] >= threshold
     counts = confusion(positive.astype(int), called.astype(int), 2)
@@ -125,13 +148,13 @@ def _finding_metrics(films: _Films, finding: str, threshold: float, area: Estima
         finding=finding,
         threshold=threshold,
         auroc=_auroc(films, finding),
-        auprc=area,
+        auprc=resampled[f"auprc {finding}"],
         sensitivity=wilson_interval(true_positives, true_positives + false_negatives),
         specificity=wilson_interval(true_negatives, true_negatives + false_positives),
         prevalence=float(positive.mean()),
         ppv=wilson_interval(true_positives, true_positives + false_positives) if called.any() else None,
         npv=wilson_interval(true_negatives, true_negatives + false_negatives) if not called.all() else None,
-        f1=float(f1(counts)[1]),
+        f1=resampled[f"f1 {finding} from {threshold}"],
     )
 
 
@@ -140,31 +163,15 @@ def _auroc(films: _Films, finding: str) -> Estimate:
     return delong_interval(films.truth == index, films.probabilities[:, index], patients=films.patients)
 
 
-def _macro_f1(films: _Films, rule: str) -> Figure:
-    def macro_f1(weights: Weights) -> Figures:
-        mean: Figures = f1(confusion(films.truth, films.labels[rule], len(films.classes), weights)).mean(axis=-1)
-        return mean
-
-    return macro_f1
-
-
-def _auprc(films: _Films, finding: str) -> Figure:
-    index = films.classes.index(finding)
-    return partial(auprc, films.truth == index, films.probabilities[:, index])
-
-
 def _resampled(
-    films: _Films, figures: Mapping[str, Figure]
+    films: _Films, points: Sequence[OperatingPoint]
 ) -> tuple[dict[str, Estimate], dict[str, NDArray[np.float64]]]:
-    """Each figure with its percentile interval, and its replicates [B]."""
+    """Each of `_figures` with its percentile interval, and its replicates [B]."""
 
     def statistics(weights: Weights) -> NDArray[np.float64]:
-        return np.stack([figure(weights) for figure in figures.values()], axis=1)
+        return np.stack(list(_figures(films, points, weights).values()), axis=1)
 
-    values = statistics(np.ones((1, len(films.truth))))[0].tolist()
+    values = _figures(films, points, np.ones((1, len(films.truth))))
     columns = bootstrap(statistics, films.truth, patients=films.patients).T
-    replicates = dict(zip(figures, columns, strict=True))
-    estimates = {
-        name: percentile_interval(value, replicates[name]) for name, value in zip(figures, values, strict=True)
-    }
-    return estimates, replicates
+    replicates = dict(zip(values, columns, strict=True))
+    return {name: percentile_interval(float(value[0]), replicates[name]) for name, value in values.items()}, replicates

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn import functional
 
-from schemas.errors import TrainingConfigError
+from schemas.errors import TrainingConfigError, TrainingDataError
 from trainer.architectures import build_network
 from trainer.augment import RECIPES
 from trainer.batches import Batch, LabelledFilms, augmented_batches, epoch_order
@@ -116,6 +116,7 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
     *,
     directory: Path,
     progress: Progress,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> Fit:
     """Train one network until validation stops improving; go on from the directory's checkpoint if it has one.
 
@@ -130,6 +131,7 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
         validation: films that choose the epoch to keep.
         directory: receives checkpoint.pt, best.safetensors and history.jsonl after each epoch.
         progress: where the epochs are shown.
+        on_epoch: told of each epoch once its checkpoint is on disk; may raise to end the fit there.
 
     Raises:
         TrainingConfigError: the loss is no longer finite, or CUDA was asked for and is not there.
@@ -177,7 +179,25 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
         )
         learner.save(directory)
         progress.console.print(_line(history[-1], best=learner.best_epoch == epoch))
+        if on_epoch:
+            on_epoch(history[-1])
     return Fit(tuple(history), learner.best_epoch, learner.pretrained, fabric.device)
+
+
+def read_history(directory: Path) -> tuple[EpochRecord, ...]:
+    """The epochs that a fit has done, of its history.jsonl; empty where it has done none.
+
+    Raises:
+        TrainingDataError: the file is damaged or of another version.
+    """
+    path = directory / HISTORY
+    if not path.exists():
+        return ()
+    try:
+        return tuple(EpochRecord(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
+    except (ValueError, TypeError) as error:
+        msg = f"{path} is damaged or of another version; move it away to do without the curves"
+        raise TrainingDataError(msg) from error
 
 
 def _train_epoch(  # noqa: PLR0913 - the loop's parts, each used once

@@ -96,11 +96,17 @@ def ece(correct: ArrayLike, confidence: ArrayLike, weights: Weights | None = Non
     sure = np.asarray(confidence, np.float64)
     gaps = sure - np.asarray(correct, bool)
     counted = _counted(weights, len(sure))
-    order = np.argsort(sure, kind="stable")
-    starts = np.unique(np.arange(min(bins, len(sure))) * len(sure) // min(bins, len(sure)))
+    order, starts = equal_bins(sure, bins)
     off = np.abs(np.add.reduceat((counted * gaps)[..., order], starts, axis=-1)).sum(axis=-1)
     error: Figures = off / counted.sum(axis=-1)
     return error
+
+
+def equal_bins(values: ArrayLike, bins: int = ECE_BINS) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The order that sorts values [N], and where in it each of at most `bins` bins of equally many begins."""
+    order = np.argsort(np.asarray(values), kind="stable")
+    used = min(bins, len(order))
+    return order, np.unique(np.arange(used) * len(order) // used)
 
 
 def confusion(truth: ArrayLike, label: ArrayLike, classes: int, weights: Weights | None = None) -> Figures:

@@ -1,48 +1,170 @@
-"""The life of a run: config frozen, films split, networks trained, winner chosen, test set opened once."""
+"""A run: the same films for every network, each trained, one chosen on validation, then the test set."""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from rich.progress import Progress
 
-from schemas.errors import TestSetError
+from schemas.errors import CxrError, TestSetError, TrainingConfigError, TrainingDataError
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig, freeze_config
-from trainer.data import split_data
-from trainer.leaderboard import Leaderboard, rank, write_leaderboard
+from trainer.data import DataRecord, split_data
+from trainer.ensemble import evaluate_ensemble_on_test, make_ensembles
+from trainer.failure import FAILURE, read_failure, write_failure
+from trainer.leaderboard import Leaderboard, rank, read_leaderboard, write_leaderboard
+from trainer.live import TrialTable
+from trainer.plan import Plan, plans
+from trainer.saved_outputs import VALIDATION_OUTPUTS, SavedOutputs
+from trainer.search import Settings, search
 from trainer.testset import open_test_set, read_opening
-from trainer.trial import TRIAL, TRIALS, evaluate_on_test, make_trial, read_trial, trial_directory
+from trainer.tracking import require_tracking
+from trainer.trial import TRIAL, TRIALS, evaluate_on_test, make_trial, plan_films, read_trial
+from trainer.weights import require_files
 
 
-def train(config: RunConfig, run: Path, *, command: str, progress: Progress) -> Leaderboard:
-    """Train every architecture and seed of `config`, choose on validation, then open the test set.
+def train(  # noqa: PLR0913 - what a run is a function of, and where it tells
+    config: RunConfig,
+    run: Path,
+    *,
+    command: str,
+    progress: Progress,
+    table: TrialTable | None = None,
+    retry_failed: bool = False,
+) -> Leaderboard:
+    """Train every architecture, seed and fold of `config`, choose on validation, then open the test set.
 
-    A run that was stopped, even by `kill -9`, goes on where it was: what has ended is read, not repeated.
+    A run that was stopped, even by `kill -9`, goes on where it was: what has ended is read, not repeated. A trial
+    that fails is recorded, and the rest goes on.
 
     Args:
         config: what to train and how.
         run: folder of the run; made, or continued when it was started with an equal config.
         command: what the user typed, for the record.
         progress: where epochs and films are shown.
+        table: where the state of the trials is shown.
+        retry_failed: train the trials again that failed before.
 
     Raises:
-        CxrError: see `freeze_config`, `split_data`, `make_trial` and `open_test_set`.
+        CxrError: see `freeze_config`, `split_data` and `open_test_set`; or what the first trial died of, when none is left.
     """
+    require_tracking()
+    require_files(config.weights.values())
     freeze_config(config, run)
+    wanted = plans(config)
+    table = table or TrialTable(wanted)
+    if retry_failed:
+        for plan in wanted:
+            (run / TRIALS / plan.name / FAILURE).unlink(missing_ok=True)
     data = split_data(config, run)
-    trials: dict[str, TrialRecord] = {}
-    for name in config.archs:
-        for seed in config.seeds:
-            directory = trial_directory(run, name, seed)
-            if read_opening(run) and not (directory / TRIAL).exists():
-                msg = f"{directory.name} would be trained after the test set of {run} was opened; give another --out"
-                raise TestSetError(msg)
-            trials[directory.name] = make_trial(config, data, name, seed, run=run, command=command, progress=progress)
-    board = rank(trials)
-    if not read_opening(run):
-        write_leaderboard(board, run)
-    if any(data.counts["test"].values()) and any(record.test is None for record in trials.values()):
-        films = open_test_set(config, run)
-        for trial in trials:
-            if read_trial(run / TRIALS / trial).test is None:
-                evaluate_on_test(config, run / TRIALS / trial, films)
+    _refuse_late_training(run, wanted)
+    try:
+        settings = _settings(config, data, run, progress)
+        trials = _train_all(config, data, wanted, settings, run=run, command=command, progress=progress, table=table)
+        board = _choose(config, data, run, trials)
+        _test(config, data, run, board)
+    except OSError as error:
+        msg = (
+            f"{run} cannot be written ({error.strerror}); free some space and start again: the run goes on where it was"
+        )
+        raise TrainingDataError(msg) from error
     return board
+
+
+def _refuse_late_training(run: Path, wanted: tuple[Plan, ...]) -> None:
+    for plan in wanted:
+        directory = run / TRIALS / plan.name
+        if read_opening(run) and not (directory / TRIAL).exists() and read_failure(directory) is None:
+            msg = f"{plan.name} would be trained after the test set of {run} was opened; give another --out"
+            raise TestSetError(msg)
+
+
+def _settings(config: RunConfig, data: DataRecord, run: Path, progress: Progress) -> Mapping[str, Settings]:
+    """What the search found for each architecture; nothing without a search."""
+    if config.search is None or read_opening(run):
+        return {}
+    found = {}
+    for name in config.archs:
+        plan = Plan(name, config.seeds[0], None if config.folds is None else 0)
+        train_films, validation = plan_films(config, data, plan, run)
+        found[name] = search(config, config.search, name, train_films, validation, run=run, progress=progress)
+    return found
+
+
+def _train_all(  # noqa: PLR0913 - what trials are a function of, and where they tell
+    config: RunConfig,
+    data: DataRecord,
+    wanted: tuple[Plan, ...],
+    settings: Mapping[str, Settings],
+    *,
+    run: Path,
+    command: str,
+    progress: Progress,
+    table: TrialTable,
+) -> dict[str, TrialRecord]:
+    """The records of the trials that end with a network.
+
+    Raises:
+        CxrError: what the first died of, when none is left.
+    """
+    trials: dict[str, TrialRecord] = {}
+    reasons: list[CxrError] = []
+    for plan in wanted:
+        directory = run / TRIALS / plan.name
+        if failed := read_failure(directory):
+            reasons.append(
+                TrainingConfigError(f"{plan.name} failed before ({failed.message}); try again by --retry-failed")
+            )
+            table.failed(plan)
+            continue
+        if not (directory / TRIAL).exists():
+            progress.console.print(plan.name, markup=False, highlight=False)
+        table.started(plan, config.recipe(plan.architecture).epochs)
+        try:
+            record = make_trial(
+                config,
+                data,
+                plan,
+                settings.get(plan.architecture, {}),
+                run=run,
+                command=command,
+                progress=progress,
+                on_epoch=partial(table.advanced, plan),
+            )
+        except (CxrError, RuntimeError, MemoryError) as error:  # torch raises RuntimeError for whatever it cannot do
+            failed = write_failure(directory, error)
+            progress.console.print(f"  {plan.name} failed ({failed.code}): {failed.message}", markup=False)
+            reasons.append(
+                error if isinstance(error, CxrError) else TrainingConfigError(f"{plan.name}: {failed.message}")
+            )
+            table.failed(plan)
+        else:
+            trials[plan.name] = record
+            table.ended(plan, record.validation.auroc.value)
+    if not trials:
+        raise reasons[0]
+    return trials
+
+
+def _choose(config: RunConfig, data: DataRecord, run: Path, trials: dict[str, TrialRecord]) -> Leaderboard:
+    """Rank the trials and their ensembles; after the test set was opened the order stands."""
+    if read_opening(run):
+        return read_leaderboard(run)
+    ranked = trials | make_ensembles(config, data, run, trials)
+    board = rank(ranked, {name: SavedOutputs.read(run / TRIALS / name / VALIDATION_OUTPUTS) for name in ranked})
+    write_leaderboard(board, run)
+    return board
+
+
+def _test(config: RunConfig, data: DataRecord, run: Path, board: Leaderboard) -> None:
+    """Open the test set, once, and evaluate every row on it; ensembles last, from what their members said."""
+    names = [row.trial for row in board.rows]
+    untested = [name for name in names if read_trial(run / TRIALS / name).test is None]
+    if not untested or not any(data.counts["test"].values()):
+        return
+    films = open_test_set(config, run)
+    for name in untested:
+        if read_trial(run / TRIALS / name).members:
+            evaluate_ensemble_on_test(run, name, films)
+        else:
+            evaluate_on_test(config, run / TRIALS / name, films)

@@ -7,12 +7,13 @@ from schemas.bundle import Sha256, sha256_of
 from schemas.errors import TestSetError, TrainingDataError
 from schemas.record import Record
 from trainer.config import RunConfig
-from trainer.data import SPLIT
+from trainer.data import split_of
+from trainer.failure import read_failure
 from trainer.files import write_atomically
 from trainer.films import Film
 from trainer.leaderboard import LEADERBOARD, read_leaderboard
-from trainer.split import read_split
-from trainer.trial import TRIALS, read_trial, trial_directory
+from trainer.plan import plans
+from trainer.trial import TRIALS, read_trial
 
 OPENED = "test_opened.json"
 
@@ -38,7 +39,7 @@ def open_test_set(config: RunConfig, run: Path) -> tuple[Film, ...]:
     except TrainingDataError as error:
         msg = f"the test set of {run} stays sealed: no leaderboard has chosen a winner yet; finish the training first"
         raise TestSetError(msg) from error
-    wanted = {trial_directory(run, name, seed).name for name in config.archs for seed in config.seeds}
+    wanted = {plan.name for plan in plans(config) if read_failure(run / TRIALS / plan.name) is None}
     if missing := wanted - {row.trial for row in board.rows}:
         msg = (
             f"the test set of {run} stays sealed: {', '.join(sorted(missing))} not in the leaderboard; train them first"
@@ -53,7 +54,7 @@ def open_test_set(config: RunConfig, run: Path) -> tuple[Film, ...]:
     if not before:
         opening = Opening(opened_at=datetime.now(UTC), winner=board.winner.trial, leaderboard_sha256=digest)
         write_atomically(run / OPENED, opening.model_dump_json(indent=2).encode())
-    return read_split(run / SPLIT, Path(config.data)).of("test")
+    return split_of(config, run).of("test")
 
 
 def read_opening(run: Path) -> Opening | None:

@@ -1,10 +1,10 @@
 """One trained network of a run: made, recorded, and read back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +13,26 @@ from rich.progress import Progress
 from safetensors.torch import load_file
 
 from schemas.bundle import STATISTICS, Provenance
-from schemas.calibration import Calibration
 from schemas.errors import TrainingDataError
-from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
 from schemas.trial import TrialRecord
 from trainer.architectures import build_network
+from trainer.batches import LabelledFilms
 from trainer.calibrate import calibrate
-from trainer.config import RunConfig, read_config
-from trainer.data import DataRecord, described, films_of, labelled
-from trainer.evaluate import evaluate
+from trainer.config import RunConfig, make_config, read_config
+from trainer.data import DataRecord, described, films_of, labelled, root_of
 from trainer.files import write_arrays, write_atomically
-from trainer.films import Film, data_sha256
-from trainer.fit import BEST, Fit, fit
+from trainer.films import Film
+from trainer.fit import BEST, EpochRecord, Fit, fit
 from trainer.inference import outputs
+from trainer.judge import judge, outputs_of
+from trainer.many_views import judge_views, validate_views
 from trainer.networks import Network
+from trainer.plan import Plan
 from trainer.provenance import device_name, git_commit, library_versions
+from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS
+from trainer.speed import ms_per_film
+from trainer.tracking import track
 
 TRIAL = "trial.json"
 TRIALS = "trials"
@@ -49,14 +53,9 @@ class TrainedTrial:
         """Prepared films float32 [V, 1, S, S] and labels int64 [V] that the trial was trained on or validated with."""
         run = self.directory.parent.parent
         config = read_config(run)
-        films = films_of(config, run, split)
+        films = films_of(config, run, split, self.record.fold)
         found = labelled(films, self.record.classes, self.record.preprocess, Path(config.cache))
         return found.films, found.labels
-
-
-def trial_directory(run: Path, name: str, seed: int) -> Path:
-    """Where the trial of an architecture and a seed lives."""
-    return run / TRIALS / f"{name.replace(':', '-')}-seed{seed}"
 
 
 def read_trial(directory: Path) -> TrialRecord:
@@ -81,9 +80,12 @@ def load_trial(directory: Path) -> TrainedTrial:
     """A trial as the exporter and the report need it.
 
     Raises:
-        TrainingDataError: the trial has not ended, or its record is of another version.
+        TrainingDataError: the trial has not ended, its record is of another version, or it is a mean of others.
     """
     record = read_trial(directory)
+    if record.members:
+        msg = f"{directory.name} is a mean of {', '.join(record.members)}, not a network; name one of these"
+        raise TrainingDataError(msg)
     network = _network(directory, record.architecture, len(record.classes), record.preprocess)
     path = directory / STATISTICS
     statistics = dict(np.load(path, allow_pickle=False)) if record.calibration.out_of_distribution else None
@@ -91,31 +93,40 @@ def load_trial(directory: Path) -> TrainedTrial:
 
 
 def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and where it tells
-    config: RunConfig, data: DataRecord, name: str, seed: int, *, run: Path, command: str, progress: Progress
+    config: RunConfig,
+    data: DataRecord,
+    plan: Plan,
+    settings: Mapping[str, Any],
+    *,
+    run: Path,
+    command: str,
+    progress: Progress,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> TrialRecord:
     """Train one network, calibrate and evaluate it on validation; a trial that has ended is read, not repeated.
 
     Args:
-        config: how to train.
+        config: of the run.
         data: the run's films.
-        name: which network.
-        seed: of everything random in it.
+        plan: which network.
+        settings: what a search changed in the config.
         run: folder of the run.
         command: what the user typed, for the record.
         progress: where the epochs are shown.
+        on_epoch: told of each epoch.
 
     Raises:
         CxrError: see `fit`.
     """
-    directory = trial_directory(run, name, seed)
+    directory = run / TRIALS / plan.name
     if (directory / TRIAL).exists():
         return read_trial(directory)
     directory.mkdir(parents=True, exist_ok=True)
     commit = git_commit()  # of the code that is loaded; it may change on disk while the network trains
-    spec, cache = config.preprocess(name), Path(config.cache)
-    kept = films_of(config, run, "val")
-    train, validation = (labelled(films_of(config, run, part), data.classes, spec, cache) for part in ("train", "val"))
-    fitted = fit(config, name, seed, train, validation, directory=directory, progress=progress)
+    name, changed = plan.architecture, make_config(config.model_dump() | dict(settings))
+    spec, kept = config.preprocess(name), films_of(config, run, "val", plan.fold)
+    train, validation = plan_films(config, data, plan, run)
+    fitted = fit(changed, name, plan.seed, train, validation, directory=directory, progress=progress, on_epoch=on_epoch)
     network = _network(directory, name, len(data.classes), spec)
     logits, embeddings = (part.numpy() for part in outputs(network, validation.films))
     _, train_embeddings = outputs(network, train.films)
@@ -133,6 +144,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
     )
     if statistics is not None:
         write_arrays(directory / STATISTICS, statistics)
+    outputs_of(logits, validation.labels, kept, root_of(run)).write(directory / VALIDATION_OUTPUTS)
     record = TrialRecord(
         architecture=name,
         classes=data.classes,
@@ -141,12 +153,26 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
         epochs=len(fitted.history),
         best_epoch=fitted.best_epoch,
         calibration=calibration,
-        validation=_evaluated(logits, validation.labels, kept, calibration, data, data="validation"),
+        validation=judge(logits, validation.labels, kept, calibration, data, data="validation"),
         test=None,
-        provenance=_provenance(config, data, fitted, network, seed=seed, command=command, commit=commit),
+        many_views=validate_views(config, network, validation, kept, data),
+        fold=plan.fold,
+        settings=dict(settings),
+        ms_per_film=ms_per_film(network, spec.size),
+        provenance=_provenance(config, data, fitted, network, seed=plan.seed, command=command, commit=commit),
     )
     write_trial(directory, record)
+    track(run.resolve().name, plan.name, changed, record, fitted.history)
     return record
+
+
+def plan_films(config: RunConfig, data: DataRecord, plan: Plan, run: Path) -> tuple[LabelledFilms, LabelledFilms]:
+    """The prepared films that a plan trains on, and those that it validates with."""
+    spec, cache = config.preprocess(plan.architecture), Path(config.cache)
+    train, validation = (
+        labelled(films_of(config, run, part, plan.fold), data.classes, spec, cache) for part in ("train", "val")
+    )
+    return train, validation
 
 
 def evaluate_on_test(config: RunConfig, directory: Path, films: tuple[Film, ...]) -> TrialRecord:
@@ -154,9 +180,11 @@ def evaluate_on_test(config: RunConfig, directory: Path, films: tuple[Film, ...]
     trial = load_trial(directory)
     record = trial.record
     test = labelled(films, record.classes, record.preprocess, Path(config.cache))
-    logits, _ = outputs(trial.network, test.films)
-    evaluation = _evaluated(logits.numpy(), test.labels, films, record.calibration, record, data="test")
-    tested = record.model_copy(update={"test": evaluation})
+    logits = outputs(trial.network, test.films)[0].numpy()
+    outputs_of(logits, test.labels, films, root_of(directory.parent.parent)).write(directory / TEST_OUTPUTS)
+    evaluation = judge(logits, test.labels, films, record.calibration, record, data="test")
+    views = judge_views(config, trial.network, test, films, record)
+    tested = record.model_copy(update={"test": evaluation, "many_views": views})
     write_trial(directory, tested)
     return tested
 
@@ -166,27 +194,6 @@ def _network(directory: Path, name: str, classes: int, spec: PreprocessSpec) -> 
     network = build_network(name, classes=classes, size=spec.size)
     network.load_state_dict(load_file(directory / BEST))
     return network.eval()
-
-
-def _evaluated(  # noqa: PLR0913 - what an evaluation is a function of
-    logits: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    films: tuple[Film, ...],
-    calibration: Calibration,
-    known: DataRecord | TrialRecord,
-    *,
-    data: str,
-) -> Evaluation:
-    return evaluate(
-        logits,
-        labels,
-        [film.patient for film in films],
-        calibration,
-        known.classes,
-        known.negative_class,
-        data=data,
-        data_sha256=data_sha256(films),
-    )
 
 
 def _provenance(  # noqa: PLR0913 - what a record of origin holds

@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +46,18 @@ def load_pretrained(network: Network, source: str) -> str:
         given, origin = _read(path), f"{path.name} sha256:{sha256_of(path)}"
     _fit(network, given, origin.split(" ", maxsplit=1)[0])
     return origin
+
+
+def require_files(sources: Iterable[str]) -> None:
+    """Check that the files among `sources` are there: a mistyped name should not cost the hours of other trials.
+
+    Raises:
+        WeightsError: one is not.
+    """
+    for source in sources:
+        if source not in {NONE, HUB} and not Path(source).is_file():
+            msg = f"the weights {Path(source).name} cannot be read: there is no such file; correct --weights"
+            raise WeightsError(msg)
 
 
 def _from_hub(network: TimmNetwork) -> tuple[dict[str, Tensor], str]:

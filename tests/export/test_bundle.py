@@ -44,10 +44,11 @@ def restate(folder: Path, name: str, content: bytes) -> None:
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-def test_a_bundle_holds_its_five_files_and_nothing_else_is_left(models):
+def test_a_bundle_holds_its_six_files_and_nothing_else_is_left(models):
     assert tree(models) == [
         "chest",
         "chest/1.0.0",
+        "chest/1.0.0/MODEL_CARD.json",
         "chest/1.0.0/MODEL_CARD.md",
         "chest/1.0.0/golden.npz",
         "chest/1.0.0/manifest.json",
@@ -198,7 +199,7 @@ def test_a_sound_bundle_verifies(copy):
     assert difference < 1e-5
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "golden.npz", "statistics.npz", "MODEL_CARD.md"])
+@pytest.mark.parametrize("name", ["model.onnx", "golden.npz", "statistics.npz", "MODEL_CARD.md", "MODEL_CARD.json"])
 def test_a_flipped_byte_in_any_file_is_found(copy, name):
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1

@@ -6,7 +6,34 @@ import pytest
 
 from export.card import render_card
 from schemas.bundle import open_bundle
+from schemas.evaluation import SubgroupMetrics
 from tests.export.untrained import estimate
+
+GROUPS = tuple(
+    SubgroupMetrics(column="sex", finding="PNEUMONIA", **row)
+    for row in (
+        {
+            "value": "F",
+            "films": 30,
+            "patients": 15,
+            "positives": 12,
+            "auroc": estimate(0.91),
+            "sensitivity": estimate(0.94),
+            "specificity": estimate(0.88),
+            "note": "",
+        },
+        {
+            "value": "not stated",
+            "films": 10,
+            "patients": 5,
+            "positives": 4,
+            "auroc": None,
+            "sensitivity": None,
+            "specificity": None,
+            "note": "fewer than 20 films",
+        },
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +131,34 @@ def test_three_classes_have_a_macro_auroc_and_a_confusion_matrix_of_three(manife
 
     assert "AUROC (macro average, one against the rest)" in card
     assert "| `VIRAL` | 1 | 3 | 6 |" in card
+
+
+def test_figures_that_version_0_1_did_not_have_stand_where_they_are_known(manifest, card):
+    evaluation = manifest.evaluation[0]
+    label = evaluation.labels[0].model_copy(
+        update={"class_f1": {"NORMAL": estimate(0.81), "PNEUMONIA": estimate(0.92)}, "mcc": estimate(0.71)}
+    )
+    known = evaluation.model_copy(update={"labels": (label,), "subgroups": GROUPS})
+
+    new = render_card(manifest.model_copy(update={"evaluation": (known,)}))
+
+    assert "| Matthews correlation | 0.853 |" in card
+    assert "| Matthews correlation | 0.710 [0.690, 0.730] |" in new
+    assert "| F1 of `PNEUMONIA` | 0.920 [0.900, 0.940] |" in new
+    assert "F1 of" not in card
+    assert "Groups of films" not in card
+
+
+def test_groups_stand_with_their_counts_and_why_a_figure_is_missing(manifest):
+    known = manifest.evaluation[0].model_copy(update={"subgroups": GROUPS})
+
+    card = render_card(manifest.model_copy(update={"evaluation": (known,)}))
+
+    assert (
+        "| sex F | `PNEUMONIA` | 12 of 30 | 15 | 0.910 [0.890, 0.930] | 0.940 [0.920, 0.960] | 0.880 [0.860, 0.900] |  |"
+        in card
+    )
+    assert "| sex not stated | `PNEUMONIA` | 4 of 10 | 5 |  |  |  | fewer than 20 films |" in card
 
 
 def test_a_bundle_without_heat_maps_says_none(manifest):

@@ -8,12 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from export.gradcam import gradcam, trace_gradients
+from export.gradcam import trace_gradients
 from export.graph import ExplainedNetwork, export_graph
 from export.session import Graph
 from schemas.errors import BundleError
 from tests.export.untrained import phantoms, settled
 from trainer.architectures import ARCHITECTURES, build_network
+from trainer.gradcam import gradcam
 from trainer.networks import Network
 
 METHODS = {"gradcam": "GradCAM", "gradcam_plus_plus": "GradCAMPlusPlus"}

@@ -1,5 +1,6 @@
 """The command line: one command from a run to a served bundle, one line for a failure."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from rich.progress import Progress
 
 from export.__main__ import main
 from schemas.bundle import open_bundle
-from trainer.config import make_config
+from trainer.config import CONFIG, make_config
 from trainer.run import train
 from trainer.trial import read_trial
 
@@ -64,6 +65,18 @@ def test_the_winner_of_a_run_is_found_and_its_bundle_verifies(run, export, tmp_p
     assert (made, checked) == (0, 0)
     assert "hashes right, golden films within" in printed
     assert not (tmp_path / "current").exists()
+
+
+def test_a_network_that_knows_lungs_alone_is_not_exported(run, export, tmp_path):
+    lungs = Path(shutil.copytree(run, tmp_path / "lungs"))
+    config = lungs / CONFIG
+    config.write_text(config.read_text().replace("masks: ignore", "masks: lungs"))
+
+    code, _, errors = export("bundle", "--run", lungs, "--name", "chest", "--version", "1", "--out", tmp_path / "out")
+
+    assert code == 2
+    assert errors.startswith("export: cnn_baseline-seed0 was trained with masks=lungs")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_failure_is_one_line_and_exit_code_2(bundle, models, export, tmp_path):

@@ -27,3 +27,10 @@ def test_an_estimate_cannot_be_changed():
 
     with pytest.raises(ValidationError, match="frozen"):
         estimate.value = 0.6
+
+
+def test_an_estimate_is_printed_in_the_form_of_a_number():
+    estimate = Estimate(value=0.5, low=0.25, high=0.75)
+
+    assert f"{estimate:.1%}" == "50.0% [25.0%, 75.0%]"
+    assert f"{estimate}" == str(estimate) == "0.500 [0.250, 0.750]"

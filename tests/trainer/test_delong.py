@@ -48,7 +48,7 @@ def test_the_paired_test_equals_brute_force():
     positive, first = binormal(1, 40, 30, 1.5)
     second = first + np.random.default_rng(2).normal(0, 1, 70)
     covariance = brute_force_covariance(positive, [first, second])
-    difference = auroc(positive, second) - auroc(positive, first)
+    difference = auroc(positive, first) - auroc(positive, second)
     error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
 
     found = delong_test(positive, first, second)
@@ -58,6 +58,28 @@ def test_the_paired_test_equals_brute_force():
         (difference - Z * error, difference + Z * error)
     )
     assert found.p_value == pytest.approx(2 * NormalDist().cdf(-abs(difference) / error))
+
+
+# Of 43 women with ovarian cancer: albumin in g/l, Krebs-Goplerud score, and whether she did well.
+OVARIAN = np.loadtxt(
+    [
+        "30 32 39 28 32 9 25 16 38 37 32 38 41 36 43 36 23 42 40 35 38 30 45 37 31 41 43 43 32 26 33 17 37 33 42 35 29 21 28 40 33 37 36",
+        "10 5 3 6 3 5 8 5 5 6 4 6 5 5 4 4 6 4 6 6 7 8 5 5 6 6 5 4 5 6 6 7 5 7 6 5 9 7 8 7 6 5 5",
+        "0 1 1 0 1 0 0 1 1 1 1 1 1 1 1 0 1 0 0 1 1 0 1 1 1 1 1 1 1 1 0 0 1 1 1 1 0 1 0 1 1 1 1",
+    ]
+)
+
+
+def test_the_paired_test_equals_the_published_example():
+    # Data of DeLong et al. (1988); albumin minus score, SAS/STAT User's Guide, PROC LOGISTIC, "Comparing ROC Curves".
+    albumin, score, did_well = OVARIAN
+
+    found = delong_test(did_well == 1, albumin, -score)
+
+    assert (found.difference.value, found.difference.low, found.difference.high) == pytest.approx(
+        (0.0108, -0.1761, 0.1976), abs=5e-5
+    )
+    assert found.p_value == pytest.approx(0.9102, abs=5e-5)
 
 
 def test_a_network_does_not_differ_from_itself():

@@ -84,7 +84,8 @@ def test_figures_of_two_classes_equal_scikit_learns():
         assert row.specificity.value == pytest.approx(reference.recall_score(labels, called, pos_label=0))
         assert row.ppv.value == pytest.approx(reference.precision_score(labels, called))
         assert row.npv.value == pytest.approx(reference.precision_score(labels, called, pos_label=0))
-        assert row.f1 == pytest.approx(reference.f1_score(labels, called))
+        assert row.f1.value == pytest.approx(reference.f1_score(labels, called))
+        assert row.f1.low < row.f1.value < row.f1.high
         assert row.prevalence == 0.5
 
 
@@ -101,7 +102,12 @@ def test_each_rule_of_labelling_has_its_own_figures():
         assert row.accuracy.value == pytest.approx(reference.accuracy_score(labels, given))
         assert row.balanced_accuracy.value == pytest.approx(reference.balanced_accuracy_score(labels, given))
         assert row.macro_f1.value == pytest.approx(reference.f1_score(labels, given, average="macro"))
-        assert row.mcc == pytest.approx(reference.matthews_corrcoef(labels, given))
+        assert list(row.class_f1) == list(TWO)
+        assert [each.value for each in row.class_f1.values()] == pytest.approx(
+            reference.f1_score(labels, given, average=None)
+        )
+        assert row.mcc.value == pytest.approx(reference.matthews_corrcoef(labels, given))
+        assert row.mcc.low < row.mcc.value < row.mcc.high
     assert rows["argmax"].confusion != rows["operating point"].confusion
 
 
@@ -121,6 +127,10 @@ def test_three_classes_average_the_areas_and_label_by_the_largest_ratio():
     evaluation = evaluated(THREE, {"TB": 0.5, "COVID": 0.2})
 
     assert evaluation.auroc.value == pytest.approx(reference.roc_auc_score(labels, probabilities, multi_class="ovr"))
+    assert list(evaluation.class_auroc) == list(THREE)
+    for index, name in enumerate(THREE):
+        expected = reference.roc_auc_score(labels == index, probabilities[:, index])
+        assert evaluation.class_auroc[name].value == pytest.approx(expected)
     assert np.array_equal(evaluation.labels[1].confusion, reference.confusion_matrix(labels, given))
     assert [(row.finding, row.threshold) for row in evaluation.findings] == [
         ("TB", 0.5),
@@ -179,6 +189,36 @@ def test_the_calibration_error_is_that_of_the_most_probable_class():
 
     assert sure.ece.low > 0.05
     assert evaluated(count=3000).ece.value < 0.07
+
+
+def test_groups_that_the_films_tell_apart_have_figures_at_the_operating_point():
+    logits, labels, patients = drawn(300, 2)
+    sexes = [{"sex": "FM"[number % 4 // 2]} for number in range(300)]
+
+    evaluation = evaluate(
+        logits, labels, patients, calibration(TWO, {"PNEUMONIA": 0.3}), TWO, "NORMAL",
+        data="test", data_sha256="0" * 64, attributes=sexes,
+    )  # fmt: skip
+
+    assert [(row.value, row.films) for row in evaluation.subgroups] == [("F", 150), ("M", 150)]
+    found = sum(row.sensitivity.value * row.positives for row in evaluation.subgroups)
+    assert found == pytest.approx(evaluation.findings[1].sensitivity.value * 150)
+    assert evaluated().subgroups == ()
+
+
+def test_an_evaluation_of_version_0_1_is_still_read():
+    record = evaluated().model_dump(mode="json")
+    del record["subgroups"], record["class_auroc"]
+    for row in record["labels"]:
+        del row["class_f1"]
+        row["mcc"] = row["mcc"]["value"]
+    for row in record["findings"]:
+        row["f1"] = row["f1"]["value"]
+
+    read = Evaluation.model_validate(record)
+
+    assert read.findings[0].f1 == evaluated().findings[0].f1.value
+    assert read.subgroups == ()
 
 
 def test_the_official_number_of_films_takes_less_than_three_seconds():

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.estimate import Estimate
 from trainer.intervals import bootstrap, ece_interval, mean_interval, percentile_interval, wilson_interval
-from trainer.metrics import ece
+from trainer.metrics import auprc, confusion, ece, f1, mcc
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,13 @@ def test_the_interval_of_a_mean_equals_newcombes_method_10():
     assert [2 * end for end in (interval.value, interval.low, interval.high)] == pytest.approx(
         [0.2, 0.0524, 0.3339], abs=5e-5
     )
+
+
+def test_the_interval_of_a_mean_of_two_proportions_holds_the_truth_as_often_as_it_promises():
+    drawn = np.random.default_rng(4).binomial((40, 200), (0.95, 0.7), (1000, 2)).tolist()
+    intervals = [mean_interval([wilson_interval(few, 40), wilson_interval(many, 200)]) for few, many in drawn]
+
+    assert np.mean([interval.low <= 0.825 <= interval.high for interval in intervals]) == pytest.approx(0.95, abs=0.025)
 
 
 def labels_and_patients(random):
@@ -114,6 +121,35 @@ def test_percentile_intervals_hold_the_truth_as_often_as_they_promise_only_by_pa
         held.append(interval.low <= 0 <= interval.high)
 
     assert (np.mean(held) > 0.9) == by_patient
+
+
+def figures_of_labels(truth, scores, weights=None):
+    """AUPRC, F1 of the second class, macro F1 and Matthews correlation, [B, 4]."""
+    counts = confusion(truth, scores >= 0.7, 2, weights)
+    by_class = f1(counts)
+    columns = (auprc(truth == 1, scores, weights), by_class[..., 1], by_class.mean(axis=-1), mcc(counts))
+    return np.stack(columns, axis=-1)
+
+
+def test_percentile_intervals_of_every_resampled_figure_hold_the_truth_as_often_as_they_promise():
+    def drawn(seed, films):
+        truth = np.arange(films) % 3 % 2
+        return truth, np.random.default_rng(seed).normal(1.4 * truth, 1.0)
+
+    true = figures_of_labels(*drawn(0, 300_000))
+    held = []
+    for seed in range(1, 151):
+        truth, scores = drawn(seed, 240)
+        replicates = bootstrap(
+            lambda weights, t=truth, s=scores: figures_of_labels(t, s, weights), truth, resamples=400
+        )
+        intervals = [
+            percentile_interval(float(value), column)
+            for value, column in zip(figures_of_labels(truth, scores), replicates.T, strict=True)
+        ]
+        held.append([each.low <= value <= each.high for each, value in zip(intervals, true, strict=True)])
+
+    assert np.mean(held, axis=0) == pytest.approx([0.945] * 4, abs=0.045)
 
 
 @pytest.mark.parametrize("error", [0.0, 0.02, 0.1])

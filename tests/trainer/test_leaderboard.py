@@ -2,6 +2,9 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
+import pytest
+
 from schemas.bundle import Provenance
 from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint
 from schemas.estimate import Estimate
@@ -9,6 +12,14 @@ from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
 from schemas.trial import TrialRecord
 from trainer.leaderboard import rank, read_leaderboard, write_leaderboard
+from trainer.saved_outputs import SavedOutputs
+
+OUTPUTS = SavedOutputs(
+    films=np.array(["a", "b", "c", "d"]),
+    patients=np.array(["1", "2", "3", "4"]),
+    labels=np.array([0, 1, 0, 1]),
+    logits=np.array([[1, 0], [0, 1], [0, 2], [0, 1]], np.float32),
+)
 
 
 def _estimate(value: float) -> Estimate:
@@ -72,10 +83,16 @@ def _trial(auroc: float, parameters: int) -> TrialRecord:
 
 
 def test_the_best_on_validation_comes_first_and_of_equals_the_smaller(tmp_path):
-    board = rank({"a": _trial(0.9, 10), "b": _trial(0.95, 30), "c": _trial(0.95, 20)})
+    trials = {"a": _trial(0.9, 10), "b": _trial(0.95, 30), "c": _trial(0.95, 20)}
+    mean = _trial(0.99, 60).model_copy(update={"architecture": "mean", "members": ("b", "c")})
+    board = rank(trials | {"mean": mean}, dict.fromkeys([*trials, "mean"], OUTPUTS))
     write_leaderboard(board, tmp_path)
 
-    assert [row.trial for row in board.rows] == ["c", "b", "a"]
+    assert [row.trial for row in board.rows] == ["c", "b", "a", "mean"]
     assert board.winner.trial == "c"
     assert (board.winner.seed, board.winner.training_seconds) == (3, 60)
     assert read_leaderboard(tmp_path) == board
+    assert len(board.architectures) == 1  # an ensemble is none
+    summary = board.architectures[0]
+    assert (summary.architecture, summary.trials) == ("cnn4", 3)
+    assert (summary.mean, summary.sd) == (pytest.approx(0.93333, abs=1e-4), pytest.approx(0.028868, abs=1e-5))

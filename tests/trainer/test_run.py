@@ -9,13 +9,19 @@ import pytest
 import torch
 from rich.console import Console
 from rich.progress import Progress
+from safetensors.torch import save_file
 
-from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError
+from schemas.decision import softmax
+from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError, WeightsError
 from trainer.config import RunConfig, make_config
-from trainer.data import DATA, SPLIT, films_of, read_data, split_data
-from trainer.films import index_folder
+from trainer.data import DATA, SPLIT, films_of, read_data, split_data, split_of
+from trainer.failure import FAILURE, read_failure
 from trainer.leaderboard import LEADERBOARD, Leaderboard, read_leaderboard, write_leaderboard
+from trainer.live import TrialTable
+from trainer.plan import plans
 from trainer.run import train
+from trainer.saved_outputs import SavedOutputs
+from trainer.sources import index_films
 from trainer.testset import OPENED, open_test_set
 from trainer.trial import TRIAL, load_trial, read_trial
 
@@ -38,9 +44,9 @@ def _config(data: Path, cache: Path, **options) -> RunConfig:
     )
 
 
-def _train(config: RunConfig, run: Path) -> Leaderboard:
+def _train(config: RunConfig, run: Path, **options) -> Leaderboard:
     with Progress(console=Console(quiet=True)) as progress:
-        return train(config, run, command=COMMAND, progress=progress)
+        return train(config, run, command=COMMAND, progress=progress, **options)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +73,8 @@ def _trials(run: Path) -> list[Path]:
 
 def test_a_run_leaves_the_files_that_its_layout_promises(finished):
     files = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
-    trial_files = ("checkpoint.pt", "best.safetensors", "history.jsonl", "trial.json", "statistics.npz")
+    outputs = ("trial.json", "validation.npz", "test.npz")
+    trial_files = ("checkpoint.pt", "best.safetensors", "history.jsonl", "statistics.npz", *outputs)
 
     assert files == {
         "config.yaml",
@@ -76,13 +83,15 @@ def test_a_run_leaves_the_files_that_its_layout_promises(finished):
         "leaderboard.json",
         "test_opened.json",
         *(f"trials/{arch}-seed0/{name}" for arch in ("cnn_baseline", "cnn_attention") for name in trial_files),
+        *(f"trials/mean-of-2-architectures/{name}" for name in outputs),
     }
 
 
 def test_the_leaderboard_is_in_the_order_of_validation_and_says_nothing_of_the_test(finished):
     board = read_leaderboard(finished)
-    values = [row.validation_auroc.value for row in board.rows]
+    values = [row.validation_auroc.value for row in board.rows if row.kind == "trial"]
 
+    assert [row.kind for row in board.rows] == ["trial", "trial", "ensemble"]
     assert values == sorted(values, reverse=True)
     assert board.winner == board.rows[0]
     assert "test" not in json.loads((finished / LEADERBOARD).read_text())["rows"][0]
@@ -114,7 +123,7 @@ def test_a_trial_records_where_it_comes_from(finished, kermany_like):
 
     assert provenance.command == COMMAND
     assert provenance.data == str(kermany_like)
-    assert provenance.data_sha256 == data.data_sha256 == index_folder(kermany_like).data_sha256
+    assert provenance.data_sha256 == data.data_sha256 == index_films(kermany_like).data_sha256
     assert provenance.split_sha256 == data.split_sha256
     assert provenance.pretrained_weights == "none"
     assert provenance.parameters == 471_139
@@ -168,20 +177,32 @@ def test_a_run_goes_on_only_with_the_films_that_it_was_started_with(run, config,
         _train(moved, run)
 
 
-def test_no_test_film_is_decoded_before_the_winner_stands(config, kermany_like, tmp_path):
-    films = tmp_path / "films"
-    shutil.copytree(kermany_like, films)
-    for path in (films / "test").rglob("*.jpeg"):
-        path.write_bytes(path.read_bytes()[:300])  # still a JPEG by its first bytes; decoding it fails
-        path.write_bytes(path.read_bytes() + path.name.encode())
-    run = tmp_path / "run"
-    broken = config.model_copy(update={"data": str(films), "archs": ("cnn_baseline",)})
+def _prepared(cache: Path) -> list[tuple[int, int]]:
+    """Count and side of the films of each cache file."""
+    arrays = [np.load(path, mmap_mode="r") for path in cache.glob("films-*.npy")]
+    return sorted((len(films), films.shape[-1]) for films in arrays)
 
-    with pytest.raises(TrainingDataError, match="48 of 48 files cannot be read as films"):
-        _train(broken, run)
 
-    assert read_leaderboard(run).winner.architecture == "cnn_baseline"
-    assert read_trial(_trials(run)[0]).test is None
+def test_no_test_film_is_prepared_for_the_network_before_the_winner_stands(config, tmp_path):
+    cache, run = tmp_path / "cache", tmp_path / "run"
+    settings = config.model_copy(update={"cache": str(cache)})
+
+    class Stopping(TrialTable):
+        """The user stops the run while the second network trains."""
+
+        def advanced(self, plan, record):
+            super().advanced(plan, record)
+            if plan.architecture == "cnn_attention":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _train(settings, run, table=Stopping(plans(settings)))
+    counts = read_data(run).counts
+    train, val, test = (sum(counts[split].values()) for split in ("train", "val", "test"))
+
+    assert len(_trials(run)) == 2
+    assert not (run / LEADERBOARD).exists()
+    assert _prepared(cache) == sorted([(train, 32), (val, 32), (train + val + test, 24)])  # 24: the leakage gate's
 
 
 def test_the_test_set_stays_sealed_without_a_leaderboard(config, tmp_path):
@@ -273,3 +294,131 @@ def test_no_patient_of_the_split_stands_on_two_sides(finished):
 
     assert not sides["train"] & sides["val"]
     assert not (sides["train"] | sides["val"]) & sides["test"]
+
+
+# Failures
+
+
+@pytest.fixture
+def unfit(tmp_path) -> Path:
+    """Weights of another network."""
+    path = tmp_path / "unfit.safetensors"
+    save_file({"body.nothing": torch.zeros(3)}, path)
+    return path
+
+
+def test_a_trial_that_fails_is_recorded_and_the_rest_goes_on_to_the_test_set(config, tmp_path, unfit):
+    run = tmp_path / "run"
+    board = _train(config.model_copy(update={"weights": {"cnn_attention": str(unfit)}}), run)
+    failed = read_failure(run / "trials" / "cnn_attention-seed0")
+
+    assert [row.trial for row in board.rows] == ["cnn_baseline-seed0"]
+    assert failed is not None
+    assert failed.code == "weights_mismatch"
+    assert "unfit.safetensors" in failed.message
+    assert read_trial(run / "trials" / "cnn_baseline-seed0").test is not None
+
+
+def test_a_failed_trial_is_not_repeated_unless_that_is_asked_for(config, tmp_path, unfit):
+    run = tmp_path / "run"
+    changed = config.model_copy(
+        update={"weights": {"cnn_attention": str(unfit)}, "archs": ("cnn_attention",), "test_fraction": 0.0}
+    )
+    with pytest.raises(WeightsError, match=r"unfit\.safetensors"):
+        _train(changed, run)
+    before = (run / "trials" / "cnn_attention-seed0" / FAILURE).read_bytes()
+
+    with pytest.raises(TrainingConfigError, match=r"failed before .* --retry-failed"):
+        _train(changed, run)
+    assert (run / "trials" / "cnn_attention-seed0" / FAILURE).read_bytes() == before
+    with pytest.raises(WeightsError):
+        _train(changed, run, retry_failed=True)
+    assert (run / "trials" / "cnn_attention-seed0" / FAILURE).read_bytes() != before
+
+
+def test_weights_that_do_not_exist_stop_the_run_before_anything_is_trained(config, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(WeightsError, match=r"absent\.pth cannot be read"):
+        _train(config.model_copy(update={"weights": {"cnn_attention": str(tmp_path / "absent.pth")}}), run)
+
+    assert not (run / "trials").exists()
+
+
+# Cross-validation, samples, ensembles
+
+
+def test_in_cross_validation_every_film_validates_once_and_no_mean_of_folds_is_made(config, tmp_path):
+    run = tmp_path / "run"
+    folded = config.model_copy(update={"archs": ("cnn_baseline",), "folds": 3, "epochs": 1})
+    board = _train(folded, run)
+    outputs = [SavedOutputs.read(path / "validation.npz") for path in _trials(run)]
+    validated = [film for saved in outputs for film in saved.films.tolist()]
+    patients = [set(saved.patients.tolist()) for saved in outputs]
+
+    assert [path.name for path in _trials(run)] == [f"cnn_baseline-seed0-fold{fold}" for fold in range(3)]
+    assert (
+        len(validated) == len(set(validated)) == sum(len(split_of(folded, run).of(part)) for part in ("train", "val"))
+    )
+    assert not patients[0] & patients[1] | patients[1] & patients[2] | patients[0] & patients[2]
+    assert {row.kind for row in board.rows} == {"trial"}
+    assert all(row.against_winner is None for row in board.rows)  # other films
+    assert (board.architectures[0].trials, board.architectures[0].sd is None) == (3, False)
+    trial = load_trial(run / "trials" / "cnn_baseline-seed0-fold1")
+    assert len(trial.inputs("val")[0]) == len(outputs[1].films)
+    assert trial.record.test is not None
+
+
+def test_a_sample_keeps_the_proportions_and_is_the_same_every_time(config, tmp_path):
+    small = config.model_copy(update={"films": 24})
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+    first, second = split_data(small, tmp_path / "a"), split_data(small, tmp_path / "b")
+    whole = split_data(config, tmp_path / "c")
+
+    assert first == second
+    for place, counts in first.counts.items():
+        for label, count in counts.items():
+            assert count == round(24 * whole.counts[place][label] / 96)
+    assert "a sample of 24 of 96 films" in first.notes[-1]
+    with pytest.raises(TrainingDataError, match="films=97 asks for more than the 96"):
+        split_data(config.model_copy(update={"films": 97}), tmp_path / "d")
+
+
+def test_an_ensemble_is_the_mean_of_its_members_probabilities_and_no_network(finished):
+    record = read_trial(finished / "trials" / "mean-of-2-architectures")
+    members = [read_trial(finished / "trials" / name) for name in record.members]
+    for file in ("validation.npz", "test.npz"):
+        mean = np.mean(
+            [
+                softmax(SavedOutputs.read(finished / "trials" / name / file).logits, member.calibration.temperature)
+                for name, member in zip(record.members, members, strict=True)
+            ],
+            axis=0,
+        )
+        saved = SavedOutputs.read(finished / "trials" / "mean-of-2-architectures" / file)
+
+        np.testing.assert_allclose(softmax(saved.logits, 1.0), mean, atol=1e-6)
+    assert record.provenance.parameters == sum(member.provenance.parameters for member in members)
+    assert record.test is not None
+    with pytest.raises(TrainingDataError, match=r"is a mean of .* not a network"):
+        load_trial(finished / "trials" / "mean-of-2-architectures")
+
+
+def test_the_seeds_of_the_winners_architecture_are_averaged_too(config, tmp_path):
+    run = tmp_path / "run"
+    board = _train(config.model_copy(update={"archs": ("cnn_baseline",), "seeds": (0, 1), "epochs": 1}), run)
+
+    assert [row.trial for row in board.rows if row.kind == "ensemble"] == ["mean-of-2-seeds"]
+
+
+def test_every_row_is_compared_with_the_winner_film_by_film(finished):
+    board = read_leaderboard(finished)
+    best, *others = board.rows
+
+    assert best.against_winner is None
+    for row in others:
+        assert row.against_winner is not None
+        gap = best.validation_auroc.value - row.validation_auroc.value
+        assert row.against_winner.difference.value == pytest.approx(gap, abs=1e-9)
+        assert 0 <= row.against_winner.p_value <= 1
+    assert {row.ms_per_film is not None and row.ms_per_film > 0 for row in board.rows} == {True}

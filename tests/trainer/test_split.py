@@ -1,22 +1,24 @@
 """No patient and no copy of a film stands in two places; the places are drawn the same on every machine."""
 
-import shutil
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.errors import TrainingConfigError, TrainingDataError
-from tests.films import write_kermany
-from trainer.films import Film, FilmIndex, index_folder
-from trainer.split import close_leaks, find_leaks, grouped_split, read_split
+from trainer.films import Film, FilmIndex
+from trainer.leaks import close_leaks, find_leaks
+from trainer.sources import index_films
+from trainer.split import Split, grouped_folds, grouped_split, read_split
 
 ROOT = Path("films")
 
 
-def film(name: str, label: str, patient: str, *, split=None, sha256: str | None = None) -> Film:
-    return Film(ROOT / name, label, patient, split, sha256 or name)
+def film(name: str, label: str, patient: str, *, split=None, sha256: str | None = None, copy_of: str = "") -> Film:
+    return Film(ROOT / name, label, patient, split, sha256 or name, copy_of=copy_of)
 
 
 def index(*films: Film) -> FilmIndex:
@@ -139,82 +141,6 @@ def test_a_missing_table_is_refused(tmp_path):
         read_split(tmp_path / "split.csv", ROOT)
 
 
-def test_numbering_collisions_of_bacterial_and_viral_patients_are_no_leak():
-    films = (
-        film("person7_bacteria_1.jpeg", "PNEUMONIA", "person7", split="train"),
-        film("person7_virus_2.jpeg", "PNEUMONIA", "person7", split="test"),
-    )
-
-    assert find_leaks(films) == ()
-
-
-def test_a_patient_in_two_given_splits_stops_the_run_even_when_copies_are_dropped(tmp_path):
-    root = write_kermany(tmp_path, patients=2, side=32)
-    shutil.copy(root / "train/PNEUMONIA/person2_bacteria_0.jpeg", root / "test/PNEUMONIA/person2_bacteria_8.jpeg")
-    leaked = root / "test/PNEUMONIA/person1001_virus_0.jpeg"
-    leaked.rename(leaked.with_name("person1_virus_9.jpeg"))
-    films = index_folder(root)
-
-    assert [leak.kind for leak in find_leaks(films.films)] == ["copy", "patient", "patient"]
-    with pytest.raises(
-        TrainingDataError, match=r"3 leaks .*\n  copy: train/PNEUMONIA/person2_bacteria_0\.jpeg = test/"
-    ):
-        close_leaks(films)
-    with pytest.raises(TrainingDataError, match=r"patient: train/PNEUMONIA/person1_virus_0\.jpeg = test/"):
-        close_leaks(films, "drop")
-
-
-def test_an_exact_copy_under_another_patients_name_stops_the_run_or_is_dropped(tmp_path):
-    root = write_kermany(tmp_path, patients=2, side=32)
-    shutil.copy(root / "test/NORMAL/IM-1001-0000.jpeg", root / "train/NORMAL/IM-0077-0001.jpeg")
-    films = index_folder(root)
-
-    with pytest.raises(TrainingDataError, match=r"1 leaks .*--on-duplicates drop"):
-        close_leaks(films)
-    kept = close_leaks(films, "drop")
-
-    assert {one.path for one in films.films} - {one.path for one in kept.films} == {
-        root / "train/NORMAL/IM-0077-0001.jpeg"
-    }
-    assert kept.notes == ("dropped 1 exact copies from train and val",)
-
-
-def test_dropping_keeps_every_test_film_and_one_copy_in_train():
-    copies = [
-        film(f"{split}{number}", "A", f"{split}{number}", split=split, sha256=split)
-        for split in ("train", "val", "test")
-        for number in range(2)
-    ]
-    over = [film("v", "A", "v", split="val", sha256="test"), film("t", "A", "t", split="train", sha256="val")]
-    rest = [film(f"B{split}", "B", f"B{split}", split=split) for split in ("train", "val", "test")]
-
-    kept = close_leaks(index(*copies, *over, *rest), "drop")
-
-    assert [one.path.name for one in kept.films] == [
-        "train0", "val0", "val1", "test0", "test1", "Btrain", "Bval", "Btest",
-    ]  # fmt: skip
-
-
-def test_dropping_the_last_film_of_a_class_is_refused():
-    films = index(
-        film("a", "A", "a", split="train", sha256="same"),
-        film("b", "B", "b", split="train"),
-        film("c", "A", "c", split="test", sha256="same"),
-        film("d", "B", "d", split="test"),
-    )
-
-    with pytest.raises(TrainingDataError, match="class A has no film in train"):
-        close_leaks(films, "drop")
-
-
-@pytest.mark.parametrize("on_duplicates", ["stop", "drop"])
-def test_a_film_under_two_labels_stops_the_run(on_duplicates):
-    films = index(film("a", "A", "a", sha256="same"), film("b", "B", "b", sha256="same"))
-
-    with pytest.raises(TrainingDataError, match=r"1 films lie under two labels.*\n  A/a = B/b"):
-        close_leaks(films, on_duplicates)
-
-
 def test_repeats_within_train_do_not_stop_a_run_and_end_on_one_side():
     films = index(*many(30, split="train"), film("again", "NORMAL", "other", split="train", sha256="NORMAL-0-0"))
 
@@ -224,19 +150,113 @@ def test_repeats_within_train_do_not_stop_a_run_and_end_on_one_side():
 
 
 @pytest.mark.real_data
-def test_the_real_set_leaks_nothing_between_its_official_splits(real_films):
-    films = index_folder(real_films / "kermany224")
-
-    assert close_leaks(films) == films
-    assert len(films.films) - len(close_leaks(films, "drop").films) == 26
-
-
-@pytest.mark.real_data
 def test_the_real_set_splits_by_patient_without_leaks(real_films):
-    split = grouped_split(close_leaks(index_folder(real_films / "kermany224")), val_fraction=0.15, seed=0)
+    split = grouped_split(close_leaks(index_films(real_films / "kermany224")), val_fraction=0.15, seed=0)
     sides = [{one.patient for one in split.of(name)} for name in ("train", "val")]
     held = Counter(one.label for one in split.of("val"))
 
     assert not sides[0] & sides[1]
     assert find_leaks(split.films) == ()
     assert held == pytest.approx({"NORMAL": 0.15 * 1349, "PNEUMONIA": 0.15 * 3883}, abs=3)
+
+
+def test_patients_who_share_a_picture_in_another_encoding_stay_together():
+    pairs = [
+        film(f"{name}{number}", "NORMAL", f"{name}{number}", copy_of=f"a{number}" if name == "b" else "")
+        for number in range(40)
+        for name in "ab"
+    ]
+
+    split = grouped_split(index(*pairs, *many(40)), val_fraction=0.4, seed=3)
+    places = {one.path.name: one.split for one in split.films}
+
+    assert all(places[f"a{number}"] == places[f"b{number}"] for number in range(40))
+    assert {places[f"a{number}"] for number in range(40)} == {"train", "val"}
+
+
+def test_attributes_and_copies_survive_writing_and_reading(tmp_path):
+    films = (
+        replace(film("a", "A", "a", split="train"), attributes={"sex": "F", "age": "3.5"}),
+        replace(film("b", "B", "b", split="test", copy_of="a"), attributes={"view, angle": "AP"}),
+    )
+    split = Split(ROOT, films)
+
+    split.write(tmp_path / "split.csv")
+
+    assert read_split(tmp_path / "split.csv", ROOT) == split
+    assert (tmp_path / "split.csv").read_text().splitlines() == [
+        'path,label,patient,split,sha256,copy_of,age,sex,"view, angle"',
+        "a,A,a,train,a,,3.5,F,",
+        "b,B,b,test,b,a,,,AP",
+    ]
+
+
+@given(
+    patients=st.lists(
+        st.tuples(st.sampled_from(["NORMAL", "PNEUMONIA"]), st.integers(1, 4), st.integers(0, 9)),
+        min_size=40,
+        max_size=80,
+    ),
+    folds=st.integers(2, 5),
+    seed=st.integers(0, 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_every_film_validates_in_one_fold_and_its_patient_and_copies_with_it(patients, folds, seed):
+    films = [
+        film(f"{patient}-{number}", label, f"p{patient}", split="train", copy_of=f"look{look}" if look < 3 else "")
+        for patient, (label, count, look) in enumerate(patients)
+        for number in range(count)
+    ]
+    extra = [
+        film(f"{label}{number}", label, f"{label}{number}", split="val")
+        for label in ("NORMAL", "PNEUMONIA")
+        for number in range(60)
+    ]
+
+    divided = grouped_folds([*films, *extra], folds, seed)
+
+    assert len(divided) == folds
+    assert sorted(one.path for fold in divided for one in fold.val) == sorted(one.path for one in [*films, *extra])
+    for fold in divided:
+        assert {one.path for one in fold.train} | {one.path for one in fold.val} == {
+            one.path for one in [*films, *extra]
+        }
+        assert {one.split for one in fold.train} == {"train"}
+        assert {one.split for one in fold.val} == {"val"}
+        assert not {one.patient for one in fold.train} & {one.patient for one in fold.val}
+        assert not {one.content for one in fold.train} & {one.content for one in fold.val}
+    assert grouped_folds([*films, *extra], folds, seed) == divided
+
+
+@pytest.mark.parametrize("folds", [2, 5, 10])
+def test_each_class_is_spread_evenly_over_the_folds(folds):
+    films = many(200)
+    totals = Counter(one.label for one in films)
+
+    for fold in grouped_folds(films, folds, seed=0):
+        held = Counter(one.label for one in fold.val)
+
+        assert held == pytest.approx({label: total / folds for label, total in totals.items()}, abs=4)
+
+
+def test_another_seed_gives_other_folds():
+    first, second = (grouped_folds(many(40), 4, seed=seed) for seed in (0, 1))
+
+    assert first != second
+
+
+def test_films_of_the_test_set_are_refused_in_folds():
+    with pytest.raises(TrainingDataError, match="test films would be trained on"):
+        grouped_folds([*many(40), film("t", "NORMAL", "t", split="test")], 4, seed=0)
+
+
+def test_fewer_than_two_folds_are_refused():
+    with pytest.raises(TrainingConfigError, match="folds=1: cross-validation needs at least 2"):
+        grouped_folds(many(40), 1, seed=0)
+
+
+def test_a_class_with_fewer_patients_than_folds_is_refused():
+    films = [*many(40), *(film(f"TB{number}", "TB", f"TB{number}") for number in range(3))]
+
+    with pytest.raises(TrainingDataError, match="class TB has no film in val"):
+        grouped_folds(films, 4, seed=0)

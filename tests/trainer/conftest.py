@@ -1,0 +1,35 @@
+"""A run that was trained once for the tests that read one."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from tests.films import write_kermany
+from trainer.config import make_config
+from trainer.run import train
+
+
+@pytest.fixture(scope="session")
+def viewed_run(tmp_path_factory) -> Path:
+    """A finished run of one small network that was also measured on three views of each film at two scales."""
+    films = write_kermany(tmp_path_factory.mktemp("films"), patients=40)
+    run = tmp_path_factory.mktemp("runs") / "viewed"
+    config = make_config(
+        {
+            "data": str(films),
+            "cache": str(tmp_path_factory.mktemp("cache")),
+            "archs": ["cnn_baseline"],
+            "size": 32,
+            "epochs": 2,
+            "batch_size": 8,
+            "val_fraction": 0.3,
+            "device": "cpu",
+            "tta": 2,
+            "scales": [1.0, 1.2],
+        }
+    )
+    with Progress(console=Console(quiet=True)) as progress:
+        train(config, run, command="python -m trainer train", progress=progress)
+    return run

@@ -1,0 +1,306 @@
+"""The report is one file that holds every figure of the records, for whatever a run is and lacks."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+from typer.testing import CliRunner
+
+from imaging.phantom import phantom
+from schemas.api import DISCLAIMER
+from schemas.errors import TrainingDataError
+from schemas.estimate import Estimate
+from schemas.evaluation import SubgroupMetrics
+from tests.films import encode
+from tests.runs import write_run
+from trainer.__main__ import app
+from trainer.config import make_config
+from trainer.explanations import EXPLANATIONS, ClassAttention, ExplanationReport, Sheet
+from trainer.explanations import REPORT as EXPLAINED
+from trainer.failure import FAILURE
+from trainer.leaderboard import read_leaderboard
+from trainer.report.document import REPORT, write_report
+from trainer.run import train
+from trainer.saved_outputs import TEST_OUTPUTS
+from trainer.trial import TRIALS, read_trial, write_trial
+
+
+class Page(HTMLParser):
+    """What a reader finds in a page: its text, its tags and their attributes."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.html, self.text, self.tags = html, "", []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += f"{data} "
+
+    @property
+    def alts(self) -> list[str]:
+        """Descriptions of all figures and pictures."""
+        return [
+            attributes.get("alt") or attributes.get("aria-label") or ""
+            for tag, attributes in self.tags
+            if tag == "img" or (tag == "svg" and attributes.get("role") == "img")
+        ]
+
+
+def _page(run: Path) -> Page:
+    return Page(write_report(run).read_text())
+
+
+@pytest.fixture(scope="module")
+def trained(kermany_like, tmp_path_factory) -> Path:
+    """A run that two networks were really trained in."""
+    run = tmp_path_factory.mktemp("runs") / "trained"
+    options = {"size": 32, "epochs": 2, "batch_size": 8, "val_fraction": 0.3, "device": "cpu"}
+    config = make_config(
+        {
+            "data": str(kermany_like),
+            "cache": str(tmp_path_factory.mktemp("cache")),
+            "archs": ["cnn_baseline", "cnn_attention"],
+            **options,
+        }
+    )
+    with Progress(console=Console(quiet=True)) as progress:
+        train(config, run, command="python -m trainer train --arch cnn_baseline", progress=progress)
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained_page(trained) -> Page:
+    return _page(trained)
+
+
+def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained_page):
+    page = trained_page
+    board = read_leaderboard(trained)
+
+    for row in board.rows:
+        record = read_trial(trained / TRIALS / row.trial)
+        assert row.trial in page.text
+        assert f"{row.parameters:,}" in page.text
+        for evaluation in (record.validation, record.test):
+            for figure in (evaluation.auroc, evaluation.brier, evaluation.ece, evaluation.labels[0].macro_f1):
+                assert str(figure) in page.text
+            for metrics in evaluation.findings:
+                assert f"{metrics.prevalence:.1%}" in page.text
+                assert str(metrics.sensitivity) in page.text
+    assert f"Validation chose {board.winner.trial} out of 2 trials" in page.text
+    assert "no interval" not in page.text
+
+
+def test_a_real_run_is_reported_with_its_curves_and_its_mistakes_as_pictures(trained, trained_page):
+    page = trained_page
+    winner = read_leaderboard(trained).winner.trial
+
+    for beginning in ("AUROC of every trial", "ROC curves of PNEUMONIA on validation and test", "Precision-recall"):
+        assert any(alt.startswith(beginning) for alt in page.alts)
+    assert (
+        sum(alt.startswith("Reliability diagram on") for alt in page.alts) == 6
+    )  # two trials and their mean, on two sets
+    assert sum(alt.startswith("Confusion matrix on") for alt in page.alts) == 12  # and two rules
+    assert sum(alt.startswith("Loss, validation AUROC") for alt in page.alts) == 2
+    assert any(alt.startswith("Film of ") for alt in page.alts)
+    assert "were not found" not in page.text
+    assert f"The winner: {winner}" in page.text
+
+
+def test_every_picture_is_described_and_nothing_is_asked_of_the_network(trained_page):
+    page = trained_page
+    addresses = [
+        value
+        for _, attributes in page.tags
+        for name, value in attributes.items()
+        if name in {"src", "href", "srcset", "action", "data", "poster"} or name.endswith(":href")
+    ]
+
+    assert all(page.alts)
+    assert len(page.alts) > 20
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe"}
+    assert "@import" not in page.html
+    assert "url(http" not in page.html
+
+
+def test_what_a_reader_needs_to_repeat_the_run_is_there(trained, trained_page):
+    page = trained_page
+    provenance = read_trial(trained / TRIALS / "cnn_baseline-seed0").provenance
+
+    for text in (
+        "python -m trainer train --arch cnn_baseline",
+        "python -m trainer train --config config.yaml",
+        "val_fraction: 0.3",
+        provenance.data_sha256,
+        provenance.split_sha256,
+        provenance.git_commit,
+        provenance.device,
+        f"torch {provenance.libraries['torch']}",
+    ):
+        assert text in page.text
+    assert page.text.count(DISCLAIMER) >= 1
+
+
+def test_films_that_are_gone_are_described_without_a_picture(tmp_path):
+    page = _page(write_run(tmp_path / "run"))
+
+    assert "were not found under films" in page.text
+    assert "test/" in page.text
+    assert not any(alt.startswith("Film of ") for alt in page.alts)
+
+
+def test_a_sealed_run_says_so_and_shows_no_figure_of_the_test(tmp_path):
+    run = write_run(tmp_path / "run", opened=False)
+    left_by_a_kill = write_run(tmp_path / "other") / TRIALS / "cnn4-seed0" / TEST_OUTPUTS
+    left_by_a_kill.rename(run / TRIALS / "cnn4-seed0" / TEST_OUTPUTS)
+
+    page = _page(run)
+
+    assert "The test set is sealed" in page.text
+    assert not any("test" in alt for alt in page.alts)
+    assert "Test: " not in page.text
+    assert "ROC curves of PNEUMONIA on validation." in " ".join(page.alts)
+
+
+def test_a_run_without_outputs_says_what_cannot_be_drawn_and_how_to_get_it(tmp_path):
+    page = _page(write_run(tmp_path / "run", kept=False))
+
+    assert "No curves, calibration diagram and mistakes on validation and test" in page.text
+    assert "--out NEW" in page.text
+    assert not any(alt.startswith("ROC") for alt in page.alts)
+    assert any(alt.startswith("Confusion matrix on test") for alt in page.alts)
+
+
+def test_failed_trials_are_listed_with_their_reason(tmp_path):
+    run = write_run(tmp_path / "run")
+    failed = run / TRIALS / "cnn4-seed9"
+    failed.mkdir()
+    reason = {"code": "training_config", "message": "the loss is <not> finite", "at": "2026-01-02T12:00:00Z"}
+    (failed / FAILURE).write_text(json.dumps(reason))
+
+    page = _page(run)
+
+    assert "the loss is <not> finite" in page.text
+    assert "1 trial failed and may have won: cnn4-seed9" in page.text
+
+
+def test_several_classes_folds_and_ensembles_have_their_places(tmp_path):
+    classes = ("<b>bold</b>", "COVID & $x$", "Viral")
+    trials = {"cnn4-seed0-fold0": 2.0, "ensemble": 3.0}
+    difference = Estimate(value=0.0123, low=-0.0045, high=0.0301)
+
+    page = _page(write_run(tmp_path / "run", classes=classes, trials=trials, differences={"ensemble": difference}))
+
+    assert "ensemble (average of trials)" in page.text
+    assert str(difference) in page.text
+    assert "p = 0.032, tie" in page.text
+    assert "0.912 ± 0.012" in page.text
+    assert "AUROC (macro average)" in page.text
+    for name in classes:
+        assert f"ROC curves of {name} on validation and test" in " ".join(page.alts)
+        assert name in page.text
+    assert "b" not in {tag for tag, _ in page.tags}
+    assert sum(alt.startswith("Loss, validation AUROC") for alt in page.alts) == 1  # an average was not trained
+    assert "Every class is a finding" in page.text
+
+
+def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path):
+    run = write_run(tmp_path / "run")
+    directory = run / TRIALS / "cnn4-seed0"
+    record = read_trial(directory)
+    group = SubgroupMetrics(
+        column="sex",
+        value="F",
+        films=41,
+        patients=20,
+        finding="PNEUMONIA",
+        positives=17,
+        auroc=Estimate(value=0.91, low=0.8, high=0.97),
+        sensitivity=None,
+        specificity=None,
+        note="few films",
+    )
+    test = record.test.model_copy(update={"subgroups": (group,)})
+    write_trial(directory, record.model_copy(update={"test": test}))
+
+    text = _page(run).text
+
+    for shown in ("sex F", "17 of 41", "0.910 [0.800, 0.970]", "few films"):
+        assert shown in text
+
+
+def test_sheets_of_explanations_stand_in_the_file(tmp_path):
+    run = write_run(tmp_path / "run")
+    folder = run / EXPLANATIONS / "cnn4-seed0"
+    folder.mkdir(parents=True)
+    (folder / "true positives.png").write_bytes(encode(phantom(32, 32, seed=0), ".png"))
+    attention = ClassAttention(
+        name="PNEUMONIA",
+        films=9,
+        empty=0,
+        center_of_mass=(Estimate(value=0.4, low=0.31, high=0.5), Estimate(value=0.6, low=0.52, high=0.7)),
+        consistency=None,
+        border_share=Estimate(value=0.61, low=0.53, high=0.7),
+        shortcut_alarm=True,
+    )
+    report = ExplanationReport(
+        trial="cnn4-seed0",
+        method="Grad-CAM",
+        data="validation",
+        classes=(attention,),
+        border_area=0.36,
+        shortcut_alarm=True,
+        judged_films=9,
+        insertion=Estimate(value=0.7, low=0.6, high=0.8),
+        deletion=Estimate(value=0.5, low=0.4, high=0.6),
+        insertion_deletion_gap=Estimate(value=0.21, low=0.1, high=0.3),
+        sheets=(Sheet(title="True positives", caption="the surest", file="true positives.png"),),
+    )
+    (folder / EXPLAINED).write_text(report.model_dump_json())
+
+    page = _page(run)
+
+    assert "True positives: the surest" in page.alts
+    assert "0.210 [0.100, 0.300]" in page.text
+    assert "Alarm:" in page.text
+    assert "0.610 [0.530, 0.700]" in page.text
+    assert "36%" in page.text
+
+
+@pytest.mark.parametrize("name", [FAILURE, "history.jsonl"])
+def test_a_damaged_record_is_refused_by_name(tmp_path, name):
+    run = write_run(tmp_path / "run")
+    (run / TRIALS / "cnn4-seed0" / name).write_text('{"half')
+
+    with pytest.raises(TrainingDataError, match=f"{name} is damaged or of another version"):
+        write_report(run)
+
+    assert not (run / REPORT).exists()
+
+
+def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path):
+    run = write_run(tmp_path / "run")
+    (run / "leaderboard.json").unlink()
+
+    with pytest.raises(TrainingDataError, match="finish the training first"):
+        write_report(run)
+
+
+def test_the_command_writes_the_report_and_tells_where(tmp_path):
+    run = write_run(tmp_path / "run")
+
+    outcome = CliRunner().invoke(app, ["report", str(run)])
+
+    assert (outcome.exit_code, outcome.stdout) == (0, f"{run / REPORT}\n")
+    assert (run / REPORT).read_text().startswith("<!doctype html>")
+
+
+def test_a_trial_takes_less_than_a_twelfth_of_ten_megabytes(trained, trained_page):
+    assert len(trained_page.html) < 10_000_000 / 12 * len(read_leaderboard(trained).rows)

@@ -1,0 +1,148 @@
+"""Figures show the numbers that they are given, and a name is never read as a formula."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.runs import write_run
+from trainer.fit import EpochRecord
+from trainer.report.curves import curves, reliability
+from trainer.report.figures import (
+    confusion_figure,
+    precision_recall_figure,
+    reliability_figure,
+    roc_figure,
+    threshold_figure,
+    training_figure,
+)
+from trainer.report.overview import Standing, leaderboard_figure
+from trainer.report.records import read_run
+from trainer.report.style import SETS
+
+
+@pytest.fixture(scope="module")
+def winner(tmp_path_factory):
+    return read_run(write_run(tmp_path_factory.mktemp("runs") / "run")).winner
+
+
+@pytest.fixture(scope="module")
+def drawn(winner):
+    return {
+        name: curves(outputs.labels == 1, outputs.logits[:, 1] - outputs.logits[:, 0], outputs.patients, resamples=50)
+        for name, outputs in winner.outputs.items()
+    }
+
+
+def _texts(axes) -> str:
+    return " ".join(text.get_text() for text in axes.texts)
+
+
+def _marks(axes) -> dict[str, tuple[float, float]]:
+    return {line.get_color(): tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() == "o"}
+
+
+def test_the_roc_names_each_area_and_marks_each_operating_point(winner, drawn):
+    metrics = winner.at_operating_point("PNEUMONIA")
+
+    (axes,) = roc_figure(drawn, metrics).axes
+
+    assert len(axes.collections) == 2  # one band for each set
+    for name, found in metrics.items():
+        assert f"{name}: AUROC {found.auroc}" in _texts(axes)
+        assert _marks(axes)[SETS[name]] == (1 - found.specificity.value, found.sensitivity.value)
+
+
+def test_points_on_a_straight_line_are_left_out_and_the_curve_stays(winner, drawn):
+    (axes,) = roc_figure(drawn, winner.at_operating_point("PNEUMONIA")).axes
+    line = next(line for line in axes.lines if line.get_color() == SETS["test"] and line.get_marker() != "o")
+    curve = drawn["test"].roc
+
+    assert len(line.get_xdata()) < len(curve.x)
+    assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(np.trapezoid(curve.y, curve.x))
+
+
+def test_precision_and_recall_stand_with_the_prevalence(winner, drawn):
+    metrics = winner.at_operating_point("PNEUMONIA")
+
+    (axes,) = precision_recall_figure(drawn, metrics).axes
+
+    assert f"test: AUPRC {metrics['test'].auprc}\nprevalence (dashed) 50.0%" in _texts(axes)
+    assert _marks(axes)[SETS["test"]] == (metrics["test"].sensitivity.value, metrics["test"].ppv.value)
+
+
+@pytest.mark.parametrize("threshold", [0.125, 0.875])
+def test_the_threshold_sweep_marks_the_operating_point(drawn, threshold):
+    (axes,) = threshold_figure(drawn["test"], threshold, "test").axes
+
+    assert f"operating point {threshold:.3f}" in _texts(axes)
+    assert any(tuple(line.get_xdata()) == (threshold, threshold) for line in axes.lines)
+
+
+def test_the_reliability_diagram_shows_every_bin_and_every_film(winner):
+    random = np.random.default_rng(0)
+    confidence = random.uniform(0.5, 1, 200)
+    bins = reliability(random.random(200) < confidence, confidence)
+
+    upper, lower = reliability_figure(bins, winner.record.validation.ece, "validation").axes
+
+    points = upper.containers[0].lines[0].get_xydata()
+    np.testing.assert_allclose(points, np.column_stack([bins.confidence, [share.value for share in bins.correct]]))
+    assert sum(bar.get_height() for bar in lower.patches) == 200
+    assert f"ECE {winner.record.validation.ece}" in _texts(upper)
+    assert upper.get_ylim()[0] <= min(share.low for share in bins.correct)
+
+
+def test_a_confusion_matrix_shows_counts_and_shares_of_each_truth():
+    (axes,) = confusion_figure([[30, 10], [0, 0]], ["NORMAL", "PNEUMONIA"], "Test").axes
+
+    assert [text.get_text() for text in axes.texts] == ["30\n75.0%", "10\n25.0%", "0\n0.0%", "0\n0.0%"]
+
+
+def test_many_classes_fit_with_their_counts_alone_and_names_are_no_formulas(tmp_path):
+    names = [f"${index}$ <b>a name that is far too long to fit" for index in range(14)]
+
+    figure = confusion_figure(np.arange(196).reshape(14, 14).tolist(), names, "$x")
+    figure.savefig(tmp_path / "confusion.svg")
+
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[3] == r"\$3\$ <b>a name…"
+    assert figure.axes[0].texts[195].get_text() == "195"
+
+
+def test_training_curves_mark_the_epoch_that_was_kept(winner):
+    history = [EpochRecord(epoch, 1e-3, 0.5, 0.6, 0.8 + epoch / 100, 1, 10) for epoch in range(5)]
+
+    loss, area, rate = training_figure(history, 3).axes
+
+    assert area.get_title(loc="left") == "best epoch 4: AUROC 0.830"
+    assert tuple(area.lines[-1].get_xydata()[0]) == (4, pytest.approx(0.83))
+    assert [line.get_ydata().tolist() for line in loss.lines[:2]] == [[0.5] * 5, [0.6] * 5]
+    assert rate.lines[0].get_ydata().tolist() == [1e-3] * 5
+
+
+def test_one_epoch_is_still_a_figure(winner, tmp_path):
+    training_figure(winner.history[:2], 1).savefig(tmp_path / "two.svg")
+    figure = training_figure(winner.history[:1], 0)
+
+    figure.savefig(tmp_path / "one.svg")
+
+    assert [line.get_marker() for line in figure.axes[0].lines[:2]] == ["o", "o"]
+
+
+def test_the_leaderboard_figure_has_an_interval_for_each_trial_and_set(winner):
+    standings = [
+        Standing("first", {name: found.auroc for name, found in winner.evaluations.items()}),
+        Standing("sealed", {"validation": winner.record.validation.auroc}),
+    ]
+
+    (axes,) = leaderboard_figure(standings).axes
+
+    assert [text.get_text() for text in axes.texts] == ["validation", "test", "first", "sealed"]
+    assert [len(container.lines[0].get_xdata()) for container in axes.containers] == [2, 1]
+    assert axes.containers[1].lines[0].get_xdata()[0] == winner.record.test.auroc.value
+
+
+def test_the_history_of_a_trial_is_read_as_training_wrote_it(winner):
+    assert [record.epoch for record in winner.history] == [0, 1, 2]
+    assert json.dumps(winner.history[1].train_loss) == "0.5"

@@ -1,0 +1,119 @@
+"""A run that is killed with SIGKILL, three times, ends with the figures of one that was not."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainer.fit import HISTORY
+from trainer.trial import TRIAL, read_trial
+
+ROOT = Path(__file__).parents[2]
+KILLS = 3
+EPOCHS = 4
+DEADLINE_S = 200
+
+
+@pytest.fixture
+def start(kermany_like, tmp_path):
+    processes = []
+
+    def started(run: Path) -> subprocess.Popen:
+        options = [
+            *("--data", str(kermany_like), "--archs", "cnn_baseline,cnn_attention", "--seeds", "0,1", "--size", "32"),
+            *("--epochs", str(EPOCHS), "--batch-size", "8", "--set", "val_fraction=0.3", "--set", "device=cpu"),
+            *("--set", f"cache={tmp_path / 'cache'}", "--set", "ema_decay=0.9", "--set", "explain=0"),
+        ]
+        command = [sys.executable, "-m", "trainer", "sweep", *options, "--out", str(run)]
+        processes.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
+        return processes[-1]
+
+    yield started
+    for process in processes:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+def epochs_done(run: Path) -> dict[str, list[str]]:
+    """The lines of every trial's history: they hold the time that the epoch took, so a repeated epoch has another."""
+    return {path.parent.name: path.read_text().splitlines() for path in run.glob(f"trials/*/{HISTORY}")}
+
+
+def files_written(run: Path) -> set[tuple[str, int]]:
+    written = set()
+    for folder, _, names in os.walk(run):
+        for name in names:
+            try:
+                written.add((name, Path(folder, name).stat().st_mtime_ns))
+            except FileNotFoundError:  # a temporary file that was renamed meanwhile
+                continue
+    return written
+
+
+def kill_at(process: subprocess.Popen, run: Path, writes: int) -> bool:
+    """Kill once so many files were written; False where it ended before."""
+    seen = files_written(run)
+    end, count = time.monotonic() + DEADLINE_S, 0
+    while process.poll() is None and time.monotonic() < end:
+        now = files_written(run)
+        count, seen = count + len(now - seen), now
+        if count >= writes:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            return True
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_run_that_is_killed_three_times_ends_as_if_nothing_had_happened(start, tmp_path):
+    seed = random.SystemRandom().randrange(10**6)
+    draw = random.Random(seed)
+    print(f"seed of the kills: {seed}")  # noqa: T201 - shown when the test fails
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert start(whole).wait(DEADLINE_S) == 0
+
+    kills = 0
+    for _ in range(KILLS):
+        before = epochs_done(broken)
+        ended = {
+            path.parent: read_trial(path.parent).provenance.trained_at for path in broken.glob(f"trials/*/{TRIAL}")
+        }
+        kills += kill_at(start(broken), broken, draw.randint(1, 18))
+        after = epochs_done(broken)
+        for trial, lines in before.items():
+            assert after[trial][: len(lines)] == lines, "an epoch that was done was repeated"
+        for directory, trained_at in ended.items():
+            assert read_trial(directory).provenance.trained_at == trained_at, "a trial that had ended was repeated"
+    assert start(broken).wait(DEADLINE_S) == 0
+
+    assert kills == KILLS
+    trials = sorted(path.parent.name for path in whole.glob(f"trials/*/{TRIAL}"))
+    assert trials == sorted(path.parent.name for path in broken.glob(f"trials/*/{TRIAL}"))
+    for trial in trials:
+        for name in ("best.safetensors", "validation.npz", "test.npz", "statistics.npz"):
+            if (whole / "trials" / trial / name).exists():
+                assert same(whole / "trials" / trial / name, broken / "trials" / trial / name), f"{trial}/{name}"
+        assert figures(whole / "trials" / trial) == figures(broken / "trials" / trial)
+    assert winner(whole) == winner(broken)
+    assert all(len(lines) == EPOCHS for lines in epochs_done(broken).values())
+
+
+def same(first: Path, second: Path) -> bool:
+    return first.read_bytes() == second.read_bytes()
+
+
+def figures(directory: Path) -> dict[str, object]:
+    record = json.loads((directory / TRIAL).read_text())
+    return {name: record[name] for name in ("calibration", "validation", "test", "best_epoch", "members")}
+
+
+def winner(run: Path) -> list[str]:
+    return [row["trial"] for row in json.loads((run / "leaderboard.json").read_text())["rows"]]

@@ -1,0 +1,107 @@
+"""Means of trials, as rows of the leaderboard: what several networks together would bring; none of them is exported."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.decision import softmax
+from schemas.trial import TrialRecord
+from trainer.calibrate import calibrate
+from trainer.config import RunConfig
+from trainer.data import DataRecord, described, films_of, root_of
+from trainer.films import Film
+from trainer.judge import judge, outputs_of
+from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
+from trainer.trial import TRIAL, TRIALS, read_trial, write_trial
+
+
+def make_ensembles(
+    config: RunConfig, data: DataRecord, run: Path, trials: Mapping[str, TrialRecord]
+) -> dict[str, TrialRecord]:
+    """Calibrate and evaluate the run's ensembles on validation: the best architectures, and the winner's seeds.
+
+    Members are chosen on validation. The mean is of calibrated probabilities, and is calibrated again. Under
+    cross-validation there are none: no film would be new to all members.
+
+    Args:
+        config: how many architectures are averaged.
+        data: the run's films.
+        run: folder of the run.
+        trials: the trained ones, by the name of their folder.
+    """
+    if config.folds is not None:
+        return {}
+    ranked = sorted(trials, key=lambda name: -trials[name].validation.auroc.value)
+    best = {trials[name].architecture: name for name in reversed(ranked)}
+    leaders = [name for name in ranked if name in best.values()][: config.ensemble]
+    winner = trials[ranked[0]].architecture
+    seeds = [name for name in ranked if trials[name].architecture == winner]
+    groups = {f"mean-of-{len(leaders)}-architectures": leaders, f"mean-of-{len(seeds)}-seeds": seeds}
+    return {
+        name: _make(config, data, run, name, members)
+        for name, members in groups.items()
+        if config.ensemble > 1 and len(members) > 1
+    }
+
+
+def evaluate_ensemble_on_test(run: Path, name: str, films: tuple[Film, ...]) -> TrialRecord:
+    """Evaluate an ensemble whose members were evaluated on the test films, and record it."""
+    directory = run / TRIALS / name
+    record = read_trial(directory)
+    averaged, labels = _mean(run, record.members, TEST_OUTPUTS)
+    tested = record.model_copy(update={"test": judge(averaged, labels, films, record.calibration, record, data="test")})
+    outputs_of(averaged, labels, films, root_of(run)).write(directory / TEST_OUTPUTS)
+    write_trial(directory, tested)
+    return tested
+
+
+def _make(config: RunConfig, data: DataRecord, run: Path, name: str, members: Sequence[str]) -> TrialRecord:
+    directory = run / TRIALS / name
+    if (directory / TRIAL).exists():
+        return read_trial(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    films, records = films_of(config, run, "val"), [read_trial(run / TRIALS / member) for member in members]
+    averaged, labels = _mean(run, members, VALIDATION_OUTPUTS)
+    calibration, _ = calibrate(
+        averaged,
+        labels,
+        classes=data.classes,
+        negative_class=data.negative_class,
+        target_sensitivity=config.target_sensitivity,
+        alpha=config.alpha,
+        data=described("validation", films),
+    )
+    outputs_of(averaged, labels, films, root_of(run)).write(directory / VALIDATION_OUTPUTS)
+    first, costs = records[0], [record.ms_per_film for record in records]
+    provenance = first.provenance.model_copy(
+        update={
+            "parameters": sum(record.provenance.parameters for record in records),
+            "training_seconds": sum(record.provenance.training_seconds for record in records),
+        }
+    )
+    record = first.model_copy(
+        update={
+            "architecture": name,
+            "members": tuple(members),
+            "settings": {},
+            "calibration": calibration,
+            "validation": judge(averaged, labels, films, calibration, data, data="validation"),
+            "many_views": None,
+            "ms_per_film": None if None in costs else sum(cost for cost in costs if cost is not None),
+            "provenance": provenance,
+        }
+    )
+    write_trial(directory, record)
+    return record
+
+
+def _mean(run: Path, members: Sequence[str], file: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits [N, K] whose softmax is the members' mean probability, and the labels [N]."""
+    probabilities = []
+    for member in members:
+        saved = SavedOutputs.read(run / TRIALS / member / file)
+        probabilities.append(softmax(saved.logits, read_trial(run / TRIALS / member).calibration.temperature))
+    mean = np.mean(probabilities, axis=0)
+    return np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32), saved.labels

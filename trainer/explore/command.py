@@ -1,0 +1,39 @@
+"""The command `python -m trainer data DIR`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from trainer.explore.document import findings, write_data_report
+from trainer.sources import index_films
+
+
+def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option
+    data: Annotated[Path, typer.Argument(help="Folder of films, a MedMNIST .npz, or a .csv.")],
+    out: Annotated[Path | None, typer.Option(help="Default: runs/data-NAME/report.html.")] = None,
+    cache: Annotated[Path, typer.Option(help="Folder for decoded films.")] = Path(".cache/films"),
+    side: Annotated[int, typer.Option(min=32, max=512, help="Side of the films shown, pixels.")] = 128,
+    shown: Annotated[int, typer.Option(min=1, max=60, help="Films of each class shown.")] = 18,
+    seed: Annotated[int, typer.Option(help="Which films are shown.")] = 0,
+) -> None:
+    """Describe films before anything is trained on them, and write one HTML file and the same as JSON."""
+    target = out or Path("runs") / f"data-{data.resolve().name}" / "report.html"
+    console = Console()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("reading")
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        index = index_films(data, cache=cache, skip_unreadable=True, progress=show)
+        progress.update(task, description="describing", completed=0)
+        report = write_data_report(
+            index, target, data=str(data), cache=cache, side=side, shown=shown, seed=seed, progress=show
+        )
+    for line in findings(report):
+        console.print(f"- {line}", markup=False, highlight=False)
+    console.print(f"report: {target}", soft_wrap=True, markup=False)

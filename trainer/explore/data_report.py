@@ -1,0 +1,112 @@
+"""What is known of a set of films before training, as one record."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from pydantic import Field
+
+from schemas.record import Record
+from trainer.explore.facts import FilmFacts
+from trainer.explore.probes import Probe, Target, probe_all
+from trainer.films import Film, FilmIndex
+from trainer.leaks import find_leaks
+
+_LISTED = 50
+
+
+class Spread(Record):
+    """A fact over the films of a class."""
+
+    fact: str
+    label: str
+    quantiles: tuple[float, float, float, float, float] = Field(description="0, 25, 50, 75 and 100 %")
+
+
+class DataReport(Record):
+    """A set of films, described."""
+
+    data: str
+    classes: tuple[str, ...]
+    data_sha256: str
+    films: int
+    patients: int
+    counts: dict[str, dict[str, int]] = Field(description="split ('all' where the data gives none): class: films")
+    patients_by_split: dict[str, int]
+    films_per_patient: dict[int, int] = Field(description="number of films: patients who have so many")
+    formats: dict[str, dict[str, int]] = Field(description="class: format, bits and colour: films")
+    sizes: dict[str, int] = Field(description="the most frequent sizes, columns x rows: films")
+    spreads: tuple[Spread, ...]
+    exact_copies: int = Field(description="films whose bytes another film has, too")
+    near_copies: int = Field(description="films that show the picture of another in another encoding")
+    leaks: tuple[str, ...] = Field(description="patients and copies that stand in two splits; the first of them")
+    leak_count: int
+    dropped: tuple[str, ...] = Field(description="files that could not be read, and why")
+    notes: tuple[str, ...]
+    probes: tuple[Probe, ...] = Field(description="what gives most away first")
+
+
+SPREADS = ("rows", "columns", "aspect", "bytes_per_pixel", "mean", "contrast", "border")
+
+
+def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> DataReport:
+    """Describe films.
+
+    Args:
+        index: with its copies marked.
+        facts: of the same films, in the same order.
+        data: how the user names them.
+    """
+    films = index.films
+    copies = Counter(film.sha256 for film in films)
+    leaks = find_leaks(films)
+    return DataReport(
+        data=data,
+        classes=index.classes,
+        data_sha256=index.data_sha256,
+        films=len(films),
+        patients=len({film.patient for film in films}),
+        counts={split or "all": found for split, found in index.counts.items()},
+        patients_by_split={
+            split or "all": len({film.patient for film in films if film.split == split}) for split in index.counts
+        },
+        films_per_patient=dict(sorted(Counter(Counter(film.patient for film in films).values()).items())),
+        formats=_formats(films, facts),
+        sizes=dict(Counter(f"{film.columns} x {film.rows}" for film in facts).most_common(8)),
+        spreads=tuple(_spreads(films, facts, index.classes)),
+        exact_copies=sum(count for count in copies.values() if count > 1),
+        near_copies=sum(film.copy_of != "" for film in films),
+        leaks=tuple(str(leak) for leak in leaks[:_LISTED]),
+        leak_count=len(leaks),
+        dropped=index.dropped,
+        notes=index.notes,
+        probes=tuple(probe for target in _targets(index) for probe in probe_all(facts, target)),
+    )
+
+
+def _targets(index: FilmIndex) -> list[Target]:
+    """The classes; and, where the data gives a test set, whether a film belongs to it."""
+    patients = [film.patient for film in index.films]
+    classes = np.array([index.classes.index(film.label) for film in index.films])
+    targets = [Target("the classes", classes, patients)]
+    tests = np.array([film.split == "test" for film in index.films]).astype(np.int64)
+    return (
+        [*targets, Target("test films from the others", tests, patients)] if 0 < tests.sum() < len(tests) else targets
+    )
+
+
+def _formats(films: Iterable[Film], facts: Iterable[FilmFacts]) -> dict[str, dict[str, int]]:
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for film, fact in zip(films, facts, strict=True):
+        found[film.label][f"{fact.format}, {fact.bits} bits{', colour' if fact.color else ''}"] += 1
+    return {label: dict(counts.most_common()) for label, counts in sorted(found.items())}
+
+
+def _spreads(films: Sequence[Film], facts: Sequence[FilmFacts], classes: Iterable[str]) -> Iterable[Spread]:
+    labels = np.array([film.label for film in films])
+    for fact in SPREADS:
+        values = np.array([film.columns / film.rows if fact == "aspect" else getattr(film, fact) for film in facts])
+        for label in classes:
+            found = np.quantile(values[labels == label], (0, 0.25, 0.5, 0.75, 1))
+            low, quarter, middle, upper, high = (round(float(value), 4) for value in found)
+            yield Spread(fact=fact, label=label, quantiles=(low, quarter, middle, upper, high))

@@ -1,0 +1,57 @@
+"""A trained network measured on several views of each film: what test-time augmentation and other scales would bring."""
+
+from collections.abc import Sequence
+
+from schemas.trial import ManyViews, TrialRecord
+from trainer.batches import LabelledFilms
+from trainer.calibrate import calibrate
+from trainer.config import RunConfig
+from trainer.data import DataRecord, described
+from trainer.films import Film
+from trainer.inference import outputs
+from trainer.judge import judge
+from trainer.networks import Network
+from trainer.views import FILM, choose_views
+
+
+def validate_views(
+    config: RunConfig, network: Network, validation: LabelledFilms, films: Sequence[Film], data: DataRecord
+) -> ManyViews | None:
+    """Calibrate and evaluate the mean over the run's views on validation; None where it asks for the film alone.
+
+    Averaged logits are less sure than single ones, so they have a temperature and thresholds of their own.
+
+    Raises:
+        CxrError: see `calibrate` and `evaluate`.
+    """
+    views = choose_views(config.tta, config.scales)
+    if views == (FILM,):
+        return None
+    logits, embeddings = (part.numpy() for part in outputs(network, validation.films, views=views))
+    name = f"validation, {len(views)} views"
+    calibration, _ = calibrate(
+        logits,
+        validation.labels,
+        embeddings,
+        classes=data.classes,
+        negative_class=data.negative_class,
+        target_sensitivity=config.target_sensitivity,
+        alpha=config.alpha,
+        data=described(name, tuple(films)),
+    )
+    evaluation = judge(logits, validation.labels, films, calibration, data, data=name)
+    return ManyViews(views=len(views), calibration=calibration, validation=evaluation, test=None)
+
+
+def judge_views(
+    config: RunConfig, network: Network, test: LabelledFilms, films: Sequence[Film], record: TrialRecord
+) -> ManyViews | None:
+    """The record's `many_views` with the figures of the test films; None where the run asks for the film alone."""
+    if record.many_views is None:
+        return None
+    views = choose_views(config.tta, config.scales)
+    logits, _ = outputs(network, test.films, views=views)
+    evaluation = judge(
+        logits.numpy(), test.labels, films, record.many_views.calibration, record, data=f"test, {len(views)} views"
+    )
+    return record.many_views.model_copy(update={"test": evaluation})

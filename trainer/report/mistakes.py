@@ -1,0 +1,87 @@
+"""The films that a network gets wrong, worst first, and those that it can hardly decide; as the network saw them."""
+
+import math
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from schemas.decision import finding_label, softmax
+from schemas.errors import CxrError
+from schemas.preprocess import PreprocessSpec
+from schemas.trial import TrialRecord
+from trainer.cache import prepared_films
+from trainer.films import Film
+from trainer.saved_outputs import SavedOutputs
+
+_SMALLEST = 1e-12  # a probability whose logarithm is still taken
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFilm:
+    """One film, its truth and what the network said."""
+
+    path: str
+    """Relative to the run's data folder."""
+    truth: str
+    label: str
+    """At the operating points."""
+    probabilities: Mapping[str, float]
+    """Calibrated, by class."""
+
+
+def judged(outputs: SavedOutputs, record: TrialRecord) -> tuple[JudgedFilm, ...]:
+    """Every film of a set with its label at the operating points."""
+    points = record.calibration.operating_points
+    probabilities = softmax(outputs.logits, record.calibration.temperature)
+    return tuple(
+        JudgedFilm(
+            path=str(path),
+            truth=record.classes[label],
+            label=finding_label(row, record.classes, record.negative_class, points),
+            probabilities=dict(zip(record.classes, row.tolist(), strict=True)),
+        )
+        for path, label, row in zip(outputs.films, outputs.labels, probabilities, strict=True)
+    )
+
+
+def worst(films: Sequence[JudgedFilm], count: int) -> tuple[JudgedFilm, ...]:
+    """The wrongly labelled films to whose truth the network gave the least probability, the worst first."""
+    wrong = [film for film in films if film.label != film.truth]
+    return tuple(sorted(wrong, key=lambda film: film.probabilities[film.truth])[:count])
+
+
+def borderline(films: Sequence[JudgedFilm], thresholds: Mapping[str, float], count: int) -> tuple[JudgedFilm, ...]:
+    """The films nearest to a threshold on the scale of log odds, right or wrong, the nearest first."""
+
+    def distance(film: JudgedFilm) -> float:
+        return min(abs(_log_odds(film.probabilities[name]) - _log_odds(value)) for name, value in thresholds.items())
+
+    return tuple(sorted(films, key=distance)[:count])
+
+
+def thumbnails(paths: Iterable[str], films: Mapping[str, Film], spec: PreprocessSpec) -> dict[str, bytes]:
+    """PNG files of the films as the network sees them; without those whose file is gone or cannot be read any more.
+
+    Args:
+        paths: of the films to show, relative to the data folder.
+        films: of the run, by that path.
+        spec: how bytes become the network's input.
+    """
+    pictures = {}
+    with tempfile.TemporaryDirectory() as cache:
+        for path in paths:
+            try:
+                prepared = prepared_films([films[path]], spec, Path(cache))[0, 0]
+            except (KeyError, CxrError):  # the report says in its place that it was not found
+                continue
+            pictures[path] = cv2.imencode(".png", (prepared * 255).round().astype(np.uint8))[1].tobytes()
+    return pictures
+
+
+def _log_odds(probability: float) -> float:
+    sure = min(max(probability, _SMALLEST), 1 - _SMALLEST)
+    return math.log(sure / (1 - sure))

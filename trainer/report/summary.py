@@ -1,0 +1,140 @@
+"""What a run found, in words made from its records alone: the winner, how sure that is, and what limits it."""
+
+from collections.abc import Iterator
+
+from schemas.estimate import Estimate
+from schemas.evaluation import FindingMetrics
+from trainer.report.records import RecordedRun, RecordedTrial
+
+_FEW_POSITIVES = 50
+"""Films of a class below which a proportion of them has an interval about a tenth wide or wider at .96."""
+
+
+def findings_in_words(run: RecordedRun) -> tuple[str, ...]:
+    """The sentences that stand at the top of the report."""
+    winner = run.winner
+    return (
+        (
+            f"Validation chose {winner.row.trial} out of {_count(len(networks(run)), 'trial')}: AUROC "
+            f"{winner.record.validation.auroc} on {_films(winner, 'validation')}. Validation also chose the epoch, the "
+            "temperature and the threshold, so its figures are flattered."
+        ),
+        _against_second(run),
+        *_on_test(run),
+    )
+
+
+def limits_in_words(run: RecordedRun) -> tuple[str, ...]:
+    """What keeps the winner's figures from meaning more, as far as the records know."""
+    return tuple(_limits(run))
+
+
+def networks(run: RecordedRun) -> tuple[RecordedTrial, ...]:
+    """The trials that are one network each, without averages of several."""
+    return tuple(trial for trial in run.trials if trial.row.kind == "trial")
+
+
+def tie(difference: Estimate) -> bool:
+    """Whether a paired difference cannot be told from none."""
+    return difference.low <= 0 <= difference.high
+
+
+def p_value_in_words(value: float) -> str:
+    """A p-value, which is never 0."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"  # noqa: PLR2004 - the last printed digit
+
+
+def _against_second(run: RecordedRun) -> str:
+    rows = [trial.row for trial in networks(run)]
+    if len(rows) == 1:
+        return "No other network was trained; whether another would be better is not known."
+    second = rows[1]
+    if second.fold != rows[0].fold:
+        return (
+            f"{second.trial} came second with AUROC {second.validation_auroc}, on the films of another fold: the two are not "
+            "compared film by film; compare the architectures over all folds."
+        )
+    comparison = second.against_winner
+    if comparison is None:
+        return f"{second.trial} came second with AUROC {second.validation_auroc}; no paired comparison was recorded."
+    ties = [row.trial for row in rows[1:] if row.against_winner and tie(row.against_winner.difference)]
+    verdict = (
+        f"The difference to the second, {second.trial}, is {comparison.difference} (paired, same films, "
+        f"{p_value_in_words(comparison.p_value)}): "
+    )
+    if second.trial not in ties:
+        return verdict + "the winner is distinguishable from it on these films."
+    others = f"; so {'do' if len(ties) > 2 else 'does'} {', '.join(ties[1:])}" if len(ties) > 1 else ""  # noqa: PLR2004 - the second and one more
+    return f"{verdict}they tie, the order is not evidence that one is better{others}."
+
+
+def _on_test(run: RecordedRun) -> Iterator[str]:
+    test = run.winner.record.test
+    if run.opening is None or test is None:
+        yield "The test set is sealed: no figure of this report was measured on it."
+        return
+    yield (
+        f"The test set was opened at {run.opening.opened_at:%Y-%m-%d %H:%M} UTC, after the choice, for {run.opening.winner}: "
+        f"there the winner's AUROC is {test.auroc} on {_films(run.winner, 'test')}."
+    )
+    for metrics in _operating_metrics(run.winner, "test"):
+        yield (
+            f"At the threshold {metrics.threshold:.3f} that validation set for {metrics.finding}, the test films give a "
+            f"sensitivity of {metrics.sensitivity} and a specificity of {metrics.specificity}."
+        )
+
+
+def _limits(run: RecordedRun) -> Iterator[str]:
+    winner = run.winner
+    yield from _shift(winner)
+    yield from _small_sets(winner)
+    if len({trial.row.seed for trial in networks(run) if trial.row.architecture == winner.row.architecture}) == 1:
+        yield "The winner's architecture was trained from one seed: how far luck moves its figures was not measured."
+    for name, evaluation in winner.evaluations.items():
+        if evaluation.ece.low > 0:
+            yield f"Its probabilities are off on {name}: expected calibration error {evaluation.ece}."
+    if winner.record.calibration.out_of_distribution is None:
+        yield "Films unlike the training films are not recognised: their distance was not checked."
+    if run.failures:
+        yield f"{_count(len(run.failures), 'trial')} failed and may have won: {', '.join(run.failures)}."
+    yield "All films come from the sources of one data folder; other hospitals, devices and patients were not measured."
+
+
+def _shift(winner: RecordedTrial) -> Iterator[str]:
+    test, validation = winner.record.test, winner.record.validation
+    if test is not None and test.auroc.high < validation.auroc.low:
+        yield (
+            f"The AUROC falls from {validation.auroc} on validation to {test.auroc} on test, beyond their intervals: the "
+            "test films differ from those that the choice was made on."
+        )
+    before, after = (
+        {metrics.finding: metrics for metrics in _operating_metrics(winner, name)} for name in ("validation", "test")
+    )
+    for finding, metrics in after.items():
+        for figure in ("sensitivity", "specificity"):
+            here, there = getattr(before[finding], figure), getattr(metrics, figure)
+            if there.high < here.low:
+                yield f"The threshold for {finding} does not carry over: {figure} {here} on validation, {there} on test."
+
+
+def _small_sets(winner: RecordedTrial) -> Iterator[str]:
+    for name, evaluation in winner.evaluations.items():
+        few = [f"{count} of {label}" for label, count in evaluation.class_counts.items() if count < _FEW_POSITIVES]
+        if few:
+            yield f"The {name} set is small: {' and '.join(few)}; read the intervals, not the values."
+
+
+def _operating_metrics(trial: RecordedTrial, name: str) -> Iterator[FindingMetrics]:
+    for point in trial.record.calibration.operating_points:
+        found = trial.at_operating_point(point.finding)
+        if name in found:
+            yield found[name]
+
+
+def _films(trial: RecordedTrial, name: str) -> str:
+    evaluation = trial.evaluations[name]
+    return f"{_count(evaluation.films, 'film')} of {_count(evaluation.patients, 'patient')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
