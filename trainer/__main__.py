@@ -116,8 +116,6 @@ def train_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each opti
 
 app.command("train")(train_command)
 app.command("data")(data_command)
-app.command("report")(report_command)
-app.command("preview")(preview_command)
 app.command("sweep", help="The same as train, under the name that many architectures and seeds deserve.")(train_command)
 app.command("report")(report_command)
 app.command("preview")(preview_command)

@@ -41,7 +41,7 @@ class Architecture:
     timm_arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     mean: tuple[float, ...] = IMAGENET_DEFAULT_MEAN  # input normalisation, of pixels in [0, 1]
     std: tuple[float, ...] = IMAGENET_DEFAULT_STD
-    dropout: float = 0.2  # before the last linear layer
+    dropout: float = 0.5  # before the last linear layer
     recipe: Recipe = FINE_TUNE
 
     def build(self, classes: int, dropout: float | None = None) -> Network:
@@ -63,7 +63,7 @@ class Architecture:
 def _own(*channels: int, hidden: int, norm: bool, attention: bool = False) -> Architecture:
     """A row of a small network that is trained from scratch."""
     network = partial(ConvolutionalNetwork, channels=channels, hidden=hidden, norm=norm, attention=attention)
-    return Architecture(None, 128, "trunk", network, dropout=0.5 if hidden else 0.2, recipe=Recipe())
+    return Architecture(None, 128, "trunk", network, recipe=Recipe())
 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
@@ -82,8 +82,8 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
         ),
         "tf_efficientnet_lite0": Architecture("tf_efficientnet_lite0", 224, "bn2", mean=HALF, std=HALF),
         "resnet50": Architecture("resnet50", 224, "layer4"),
-        "vgg16": Architecture("vgg16", 224, "features.29", VggNetwork, dropout=0.5),
-        "vgg16_bn": Architecture("vgg16_bn", 224, "features.42", VggNetwork, dropout=0.5),
+        "vgg16": Architecture("vgg16", 224, "features.29", VggNetwork),
+        "vgg16_bn": Architecture("vgg16_bn", 224, "features.42", VggNetwork),
         "densenet121": Architecture("densenet121", 224, "features"),
         "efficientnet_b0": Architecture("efficientnet_b0", 224, "bn2"),
         "mobilenetv3_large_100": Architecture("mobilenetv3_large_100", 224, "blocks"),

@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from rich.progress import Progress
 from torch import Tensor
 from torch.nn import functional
@@ -17,6 +17,7 @@ from torch.nn import functional
 from schemas.errors import TrainingConfigError
 from trainer.batches import Batch, LabelledFilms, augmented_batches, epoch_order, grouped, mixed
 from trainer.config import RunConfig
+from trainer.device import make_fabric
 from trainer.history import EpochRecord
 from trainer.inference import outputs
 from trainer.learner import Learner, make_learner
@@ -24,9 +25,8 @@ from trainer.losses import Loss, build_loss
 from trainer.metrics import macro_auroc
 from trainer.optim import lr_factor, set_learning_rate
 from trainer.strategies import apply_strategy
-from trainer.tensorboard import write_events
+from trainer.tensorboard import EVENTS, write_events
 
-_PRECISION: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 _SMALLEST_BATCH = 2  # batch norm needs two films
 
 
@@ -55,6 +55,17 @@ class _Batching:
     def halved(self) -> "_Batching":
         """Half as many films at once, and as many for one step as before."""
         return _Batching(-(-self.size // 2), self.accumulate * 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Epoch:
+    """Which epoch of which fit."""
+
+    number: int  # from 0
+    of: int  # at most so many
+    name: str
+    seed: int
+    batching: _Batching
 
 
 def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it tells
@@ -88,68 +99,97 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
             precision, or has too little memory for two films.
         WeightsError: the pretrained weights do not fit.
     """
-    fabric, recipe = _fabric(config), config.recipe(name)
-    counts = np.bincount(train.labels, minlength=train.classes).tolist()
-    loss = build_loss(config, counts, train.negative)
+    fabric, recipe = make_fabric(config), config.recipe(name)
+    loss = build_loss(config, np.bincount(train.labels, minlength=train.classes).tolist(), train.negative)
     learner = make_learner(fabric, config, name, seed, train, directory)
     batching = _batching(learner, recipe.batch_size, config.accumulate)
     while len(learner.history) < recipe.epochs and len(learner.history) - 1 - learner.best_epoch < config.patience:
-        epoch, started = len(learner.history), time.perf_counter()
-        apply_strategy(learner.network, config, epoch)
-        torch.manual_seed(hash((seed, epoch)))  # dropout; hash of integers is the same in every process
-        order = epoch_order(train.labels, seed=seed, epoch=epoch, balanced=config.sampler == "balanced")
-        batches = augmented_batches(
-            train,
-            order,
-            batch_size=batching.size,
-            recipe=config.augmentation,
-            seed=seed,
-            epoch=epoch,
-            workers=config.workers,
-        )
-        shown = progress.track(
-            batches,
-            total=math.ceil(len(order) / batching.size),
-            description=f"{name} seed {seed} epoch {epoch + 1}/{recipe.epochs}",
-        )
-        blended = (
-            mixed(batch, alpha=config.mixup, classes=train.classes, draw=(seed, epoch, number))
-            for number, batch in enumerate(shown)
-        )
-        steps = math.ceil(math.ceil(len(order) / batching.size) / batching.accumulate)
-        groups = grouped(blended, batching.accumulate)
+        epoch = _Epoch(len(learner.history), recipe.epochs, name, seed, batching)
         try:
-            train_loss = _train_epoch(
-                fabric, learner, loss, config, groups, step=epoch * steps, steps=recipe.epochs * steps
-            )
-        except torch.OutOfMemoryError as error:
-            batching = _smaller(batching, progress, error)
+            record = _learn(fabric, learner, loss, config, epoch, train, validation, progress)
+        except torch.OutOfMemoryError:
+            record = None
+        if record is None:  # outside of the handler, which keeps what the failed step had in memory
+            batching = _smaller(batching, progress)
+            del learner
             torch.cuda.empty_cache()
-            # Half an epoch is in the weights: back to the last checkpoint, or to the beginning.
+            # Half an epoch was in the weights: back to the last checkpoint, or to the beginning.
+            fabric = make_fabric(config)
             learner = make_learner(fabric, config, name, seed, train, directory)
             continue
-        trained = time.perf_counter()
-        logits, _ = outputs(learner.kept, validation.films, batch_size=batching.size)
-        learner.history.append(
-            EpochRecord(
-                epoch=epoch,
-                lr=max(group["lr"] for group in learner.optimizer.param_groups),
-                train_loss=train_loss,
-                val_loss=float(functional.cross_entropy(logits, torch.from_numpy(validation.labels))),
-                val_auroc=float(macro_auroc(validation.labels, logits.double().softmax(1).numpy())),
-                seconds=time.perf_counter() - started,
-                films_per_second=len(order) / (trained - started),
-                learning_parameters=sum(w.numel() for w in learner.network.parameters() if w.requires_grad),
-                batch_size=batching.size,
-                accumulate=batching.accumulate,
-            )
-        )
+        learner.history.append(record)
         learner.save(directory)
         write_events(directory, learner.history)
-        progress.console.print(learner.history[-1].line(best=learner.best_epoch == epoch))
+        progress.console.print(record.line(best=learner.best_epoch == record.epoch))
         if on_epoch:
-            on_epoch(learner.history[-1])
+            on_epoch(record)
+    if not (directory / EVENTS).exists():  # of a fit that was killed between its last checkpoint and the events
+        write_events(directory, learner.history)
     return Fit(tuple(learner.history), learner.best_epoch, learner.pretrained, fabric.device)
+
+
+def _learn(  # noqa: PLR0913, PLR0917 - everything that an epoch is a function of, and where it tells
+    fabric: Fabric,
+    learner: Learner,
+    loss: Loss,
+    config: RunConfig,
+    epoch: _Epoch,
+    train: LabelledFilms,
+    validation: LabelledFilms,
+    progress: Progress,
+) -> EpochRecord:
+    """One epoch: every film once, then the validation films."""
+    started = time.perf_counter()
+    apply_strategy(learner.network, config, epoch.number)
+    torch.manual_seed(hash((epoch.seed, epoch.number)))  # dropout; hash of integers is the same in every process
+    balanced = config.sampler == "balanced"
+    order = epoch_order(train.labels, seed=epoch.seed, epoch=epoch.number, balanced=balanced)
+    batches = _batches(config, epoch, train, order, progress)
+    steps = math.ceil(math.ceil(len(order) / epoch.batching.size) / epoch.batching.accumulate)
+    train_loss = _train_epoch(
+        fabric,
+        learner,
+        loss,
+        config,
+        grouped(batches, epoch.batching.accumulate),
+        step=epoch.number * steps,
+        steps=epoch.of * steps,
+    )
+    trained = time.perf_counter()
+    logits, _ = outputs(learner.kept, validation.films, batch_size=epoch.batching.size)
+    rates = [group["lr"] for group in learner.optimizer.param_groups]
+    return EpochRecord(
+        epoch=epoch.number,
+        lr=max(rates),
+        lowest_lr=min(rates),
+        train_loss=train_loss,
+        val_loss=float(functional.cross_entropy(logits, torch.from_numpy(validation.labels))),
+        val_auroc=float(macro_auroc(validation.labels, logits.double().softmax(1).numpy())),
+        seconds=time.perf_counter() - started,
+        films_per_second=len(order) / (trained - started),
+        learning_parameters=sum(weight.numel() for weight in learner.network.parameters() if weight.requires_grad),
+        batch_size=epoch.batching.size,
+        accumulate=epoch.batching.accumulate,
+    )
+
+
+def _batches(
+    config: RunConfig, epoch: _Epoch, train: LabelledFilms, order: NDArray[np.int64], progress: Progress
+) -> Iterator[Batch]:
+    """The batches of an epoch, augmented and mixed, as the progress bar counts them."""
+    batches = augmented_batches(
+        train,
+        order,
+        batch_size=epoch.batching.size,
+        recipe=config.augmentation,
+        seed=epoch.seed,
+        epoch=epoch.number,
+        workers=config.workers,
+    )
+    description = f"{epoch.name} seed {epoch.seed} epoch {epoch.number + 1}/{epoch.of}"
+    shown = progress.track(batches, total=math.ceil(len(order) / epoch.batching.size), description=description)
+    for number, batch in enumerate(shown):
+        yield mixed(batch, alpha=config.mixup, classes=train.classes, draw=(epoch.seed, epoch.number, number))
 
 
 def _train_epoch(  # noqa: PLR0913 - the loop's parts, each used once
@@ -167,9 +207,12 @@ def _train_epoch(  # noqa: PLR0913 - the loop's parts, each used once
     plateaus = [record.val_loss for record in learner.history]
     for done, group in enumerate(groups, start=step):
         set_learning_rate(learner.optimizer, lr_factor(config, done / steps, plateaus))
-        films, total = sum(len(labels) for _, labels in group), torch.zeros((), device=fabric.device)
+        weight, total = (
+            sum(float(loss.weight(labels).sum()) for _, labels in group),
+            torch.zeros((), device=fabric.device),
+        )
         for images, labels in group:
-            value = loss(learner.model(images.to(fabric.device)), labels.to(fabric.device)) * (len(labels) / films)
+            value = loss.each(learner.model(images.to(fabric.device)), labels.to(fabric.device)).sum() / weight
             fabric.backward(value)
             total += value.detach()
         if config.clip_norm:
@@ -186,31 +229,16 @@ def _train_epoch(  # noqa: PLR0913 - the loop's parts, each used once
     return mean
 
 
-def _fabric(config: RunConfig) -> Fabric:
-    """The device and the precision, where they exist.
-
-    Raises:
-        TrainingConfigError: they do not.
-    """
-    if config.device == "cuda" and not torch.cuda.is_available():
-        msg = "device=cuda was asked for and torch sees no CUDA device; mend the driver, or set device=cpu"
-        raise TrainingConfigError(msg)
-    if config.precision == "fp16" and (config.device == "cpu" or not torch.cuda.is_available()):
-        msg = "precision=fp16 needs a CUDA device: a CPU computes it no faster and loses small gradients; set bf16 or fp32"
-        raise TrainingConfigError(msg)
-    return Fabric(accelerator=config.device, devices=1, precision=_PRECISION[config.precision])
-
-
 def _batching(learner: Learner, size: int, accumulate: int) -> _Batching:
     """As the last epoch was cut: where memory ran out once it would run out again."""
     last = learner.history[-1] if learner.history else None
     return _Batching(last.batch_size, last.accumulate) if last and last.batch_size else _Batching(size, accumulate)
 
 
-def _smaller(batching: _Batching, progress: Progress, error: torch.OutOfMemoryError) -> _Batching:
+def _smaller(batching: _Batching, progress: Progress) -> _Batching:
     if batching.size <= _SMALLEST_BATCH:
         msg = f"the device has too little memory for {batching.size} films at once; lower --size, or take a smaller network"
-        raise TrainingConfigError(msg) from error
+        raise TrainingConfigError(msg)
     halved = batching.halved()
     progress.console.print(
         f"  the device ran out of memory with {batching.size} films at once: the epoch begins again with {halved.size}, "

@@ -22,6 +22,7 @@ class EpochRecord:
     val_auroc: float  # macro one-vs-rest for more than two classes
     seconds: float  # of training and validation
     films_per_second: float  # of training
+    lowest_lr: float = 0.0  # of the group that learns slowest
     learning_parameters: int = 0  # weights that learnt
     batch_size: int = 0  # films at once; halved where the device ran out of memory
     accumulate: int = 1  # batches for one step; doubled then

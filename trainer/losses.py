@@ -1,6 +1,7 @@
-"""What a network is punished for, as a mean over a batch."""
+"""What a network is punished for."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -9,8 +10,22 @@ from torch.nn import functional
 from schemas.errors import TrainingConfigError
 from trainer.config import RunConfig
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""Of logits [N, K] and labels, int64 [N] or shares of the classes float32 [N, K] (mixup)."""
+PerFilm = Callable[[Tensor, Tensor], Tensor]
+"""Of logits [N, K] and labels, int64 [N] or shares of the classes float32 [N, K] (mixup), to [N]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A weighted mean over films: of several batches together what it is of them as one."""
+
+    each: PerFilm
+    """What every film costs, times its weight."""
+    weight: Callable[[Tensor], Tensor]
+    """Of labels: how much every film counts, [N]."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean of one batch."""
+        return self.each(logits, labels).sum() / self.weight(labels).sum()
 
 
 def build_loss(config: RunConfig, class_counts: Sequence[int], negative: int | None = None) -> Loss:
@@ -28,29 +43,35 @@ def build_loss(config: RunConfig, class_counts: Sequence[int], negative: int | N
         al., MICCAI 2020, arXiv:2010.00291.
     """
     counts = torch.tensor(class_counts, dtype=torch.float32)
-    weight = counts.sum() / (len(counts) * counts) if config.class_weights else None
+    classes = len(counts)
+    scale = counts.sum() / (classes * counts) if config.class_weights else torch.ones(classes)
 
-    def entropy(logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
-        scale = None if weight is None else weight.to(logits.device)
+    def weight(labels: Tensor) -> Tensor:
+        return shares(labels, classes) @ scale.to(labels.device)
+
+    def alike(labels: Tensor) -> Tensor:
+        return torch.ones(len(labels), device=labels.device)
+
+    def entropy(logits: Tensor, labels: Tensor) -> Tensor:
         return functional.cross_entropy(
-            logits, labels, weight=scale, label_smoothing=config.label_smoothing, reduction=reduction
+            logits, labels, weight=scale.to(logits.device), label_smoothing=config.label_smoothing, reduction="none"
         )
 
     def focal(logits: Tensor, labels: Tensor) -> Tensor:
-        truth = (shares(labels, logits.shape[1]) * logits.softmax(1)).sum(1)
-        return ((1 - truth) ** config.focal_gamma * entropy(logits, labels, "none")).mean()
+        truth = (shares(labels, classes) * logits.softmax(1)).sum(1)
+        return (1 - truth) ** config.focal_gamma * entropy(logits, labels)
 
     if config.loss == "cross_entropy":
-        return entropy
+        return Loss(entropy, weight)
     if config.loss == "focal":
-        return focal
-    costs = _costs(len(counts), negative, config.missed_finding_cost)
+        return Loss(focal, alike)
+    costs = _costs(classes, negative, config.missed_finding_cost)
 
     def expected_cost(logits: Tensor, labels: Tensor) -> Tensor:
-        price = shares(labels, logits.shape[1]) @ costs.to(logits.device)  # [N, K], of calling each class
-        return entropy(logits, labels) + (price * logits.softmax(1)).sum(1).mean()
+        price = shares(labels, classes) @ costs.to(logits.device)  # [N, K], of calling each class
+        return entropy(logits, labels) + weight(labels) * (price * logits.softmax(1)).sum(1)
 
-    return expected_cost
+    return Loss(expected_cost, weight)
 
 
 def shares(labels: Tensor, classes: int) -> Tensor:

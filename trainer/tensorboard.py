@@ -8,7 +8,7 @@ from pathlib import Path
 from trainer.history import EpochRecord
 
 EVENTS = "events"
-_CURVES = ("lr", "train_loss", "val_loss", "val_auroc", "films_per_second", "learning_parameters")
+_CURVES = ("lr", "lowest_lr", "train_loss", "val_loss", "val_auroc", "films_per_second", "learning_parameters")
 
 
 def write_events(directory: Path, history: Sequence[EpochRecord]) -> None:

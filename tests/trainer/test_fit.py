@@ -283,11 +283,17 @@ def test_a_fit_that_unfreezes_and_is_stopped_ends_as_one_that_was_not(tmp_path):
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_gradients_of_several_batches_make_the_step_of_one_large_batch(tmp_path):
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"class_weights": True, "label_smoothing": 0.1}, {"loss": "focal"}],
+    ids=["plain", "weighted", "focal"],
+)
+def test_gradients_of_several_batches_make_the_step_of_one_large_batch(tmp_path, options):
     """Of a network without batch norm; 24 films: the last group of 5 batches of 4 has one batch alone."""
     common = {"augment": "none", "epochs": 2, "optimizer": "sgd", "lr": 0.1, "schedule": "constant", "warmup": 0.0}
-    large = _fit(tmp_path / "large", batch_size=20, **common)
-    small = _fit(tmp_path / "small", batch_size=4, accumulate=5, **common)
+    few = LabelledFilms(TRAIN.films, np.minimum(np.arange(24) % 4, 1), 2)  # a quarter of them NORMAL
+    large = _fit(tmp_path / "large", train=few, batch_size=20, **common, **options)
+    small = _fit(tmp_path / "small", train=few, batch_size=4, accumulate=5, **common, **options)
     first, second = _weights(tmp_path / "large"), _weights(tmp_path / "small")
 
     assert [record.train_loss for record in small.history] == pytest.approx(
