@@ -17,7 +17,7 @@ from trainer.calibrate import calibrate
 from trainer.config import freeze_config, make_config
 from trainer.data import DATA, SPLIT, DataRecord
 from trainer.evaluate import evaluate
-from trainer.fit import HISTORY, EpochRecord
+from trainer.history import HISTORY, EpochRecord
 from trainer.leaderboard import LEADERBOARD, ArchitectureSummary, Leaderboard, LeaderboardRow, write_leaderboard
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
 from trainer.testset import OPENED, Opening

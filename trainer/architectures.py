@@ -41,16 +41,17 @@ class Architecture:
     timm_arguments: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     mean: tuple[float, ...] = IMAGENET_DEFAULT_MEAN  # input normalisation, of pixels in [0, 1]
     std: tuple[float, ...] = IMAGENET_DEFAULT_STD
-    dropout: float = 0.2  # before the last linear layer
+    dropout: float = 0.5  # before the last linear layer
     recipe: Recipe = FINE_TUNE
 
-    def build(self, classes: int) -> Network:
-        """The network for `classes` classes, with random weights."""
+    def build(self, classes: int, dropout: float | None = None) -> Network:
+        """The network for `classes` classes, with random weights; `dropout` replaces the row's."""
+        share = self.dropout if dropout is None else dropout
         if self.timm_name is None:
-            return self.network(classes, self.dropout)
+            return self.network(classes, share)
         return self.network(
             classes,
-            self.dropout,
+            share,
             name=self.timm_name,
             arguments=self.timm_arguments,
             cam_layer=self.cam_layer,
@@ -62,7 +63,7 @@ class Architecture:
 def _own(*channels: int, hidden: int, norm: bool, attention: bool = False) -> Architecture:
     """A row of a small network that is trained from scratch."""
     network = partial(ConvolutionalNetwork, channels=channels, hidden=hidden, norm=norm, attention=attention)
-    return Architecture(None, 128, "trunk", network, dropout=0.5 if hidden else 0.2, recipe=Recipe())
+    return Architecture(None, 128, "trunk", network, recipe=Recipe())
 
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
@@ -82,6 +83,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
         "tf_efficientnet_lite0": Architecture("tf_efficientnet_lite0", 224, "bn2", mean=HALF, std=HALF),
         "resnet50": Architecture("resnet50", 224, "layer4"),
         "vgg16": Architecture("vgg16", 224, "features.29", VggNetwork),
+        "vgg16_bn": Architecture("vgg16_bn", 224, "features.42", VggNetwork),
         "densenet121": Architecture("densenet121", 224, "features"),
         "efficientnet_b0": Architecture("efficientnet_b0", 224, "bn2"),
         "mobilenetv3_large_100": Architecture("mobilenetv3_large_100", 224, "blocks"),
@@ -108,23 +110,24 @@ def architecture(name: str) -> Architecture:
     return Architecture(timm_name, config.input_size[-1], "", mean=config.mean, std=config.std)
 
 
-def build_network(name: str, *, classes: int, size: int | None = None) -> Network:
+def build_network(name: str, *, classes: int, size: int | None = None, dropout: float | None = None) -> Network:
     """The network called `name`, with random weights from torch's global generator.
 
     Args:
         name: a row of `ARCHITECTURES`, or `timm:<name>`.
         classes: K, the number of logits.
         size: S, the side of the films it must accept; default: the row's.
+        dropout: before the last linear layer, in [0, 1); default: the row's.
 
     Raises:
         TrainingConfigError: no such architecture, or one that has no feature map [N, C, h, w] at this size.
     """
     row = architecture(name)
-    network = row.build(classes)
+    network = row.build(classes, dropout)
     side = size or row.input_size
     try:
         with torch.no_grad():
-            shape = network.eval().features(torch.zeros(1, 1, side, side)).shape
+            shape = network.eval().locate(torch.zeros(1, 1, side, side)).shape
     except (AssertionError, RuntimeError) as error:
         msg = f"{name} cannot take films of {side} x {side} pixels: {error}; its own size is {row.input_size}"
         raise TrainingConfigError(msg) from error

@@ -1,18 +1,20 @@
 """Batches of augmented films, made ahead of the network, each a pure function of seed, epoch and film."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from trainer.augment import AugmentRecipe, apply
 
-Batch = tuple[Tensor, Tensor]  # float32 [N, 1, S, S], int64 [N]
+Batch = tuple[Tensor, Tensor]  # float32 [N, 1, S, S], int64 [N] or shares of the classes float32 [N, K]
 
 _AHEAD = 4  # batches per worker: enough to ride over a slow film, and no more memory than that
 
@@ -24,6 +26,8 @@ class LabelledFilms:
     films: NDArray[np.float32]  # [V, 1, S, S] in [0, 1], may be memory-mapped
     labels: NDArray[np.int64]  # [V]
     classes: int  # K
+    negative: int | None = None
+    """Index of the class that means none of the findings."""
 
 
 def epoch_order(labels: NDArray[np.int64], *, seed: int, epoch: int, balanced: bool) -> NDArray[np.int64]:
@@ -80,3 +84,30 @@ def augmented_batches(  # noqa: PLR0913 - everything that a batch is a function 
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def grouped(batches: Iterable[Batch], count: int) -> Iterator[list[Batch]]:
+    """Batches in groups of `count`, the last may be smaller: those whose gradients make one step."""
+    rest = iter(batches)
+    while group := list(islice(rest, count)):
+        yield group
+
+
+def mixed(batch: Batch, *, alpha: float, classes: int, draw: tuple[int, ...]) -> Batch:
+    """Each film blended with another of the batch, and its label with the other's.
+
+    Args:
+        batch: films and int64 labels.
+        alpha: of the beta distribution from which the share of the first film is drawn; 0 leaves all as it is.
+        classes: K.
+        draw: what the random choice is a function of.
+
+    Source: Zhang et al., ICLR 2018, arXiv:1710.09412.
+    """
+    images, labels = batch
+    if alpha == 0:
+        return batch
+    random = np.random.default_rng(draw)
+    share, other = float(random.beta(alpha, alpha)), torch.from_numpy(random.permutation(len(labels)))
+    truth = functional.one_hot(labels, classes).float()
+    return share * images + (1 - share) * images[other], share * truth + (1 - share) * truth[other]

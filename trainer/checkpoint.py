@@ -1,7 +1,7 @@
 """The state of a fit after an epoch, on disk: whole or absent, and read without executing anything."""
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,13 +25,14 @@ class Checkpoint:
     weights: dict[str, Tensor]
     average: dict[str, Tensor] | None  # the moving average of the weights
     optimizer: dict[str, Any]
-    history: list[dict[str, float]]  # one entry for each epoch done, see `fit.EpochRecord`
+    history: list[dict[str, Any]]  # one entry for each epoch done, see `history.EpochRecord`
     pretrained: str
+    scaler: dict[str, Any] = field(default_factory=dict)  # of the gradients, for fp16
 
     def save(self, directory: Path) -> None:
         """Replace the checkpoint of a trial's directory."""
         buffer = io.BytesIO()
-        torch.save({field.name: getattr(self, field.name) for field in fields(self)}, buffer)
+        torch.save({entry.name: getattr(self, entry.name) for entry in fields(self)}, buffer)
         write_atomically(directory / CHECKPOINT, buffer.getvalue())
 
     @classmethod

@@ -11,7 +11,7 @@ from schemas.errors import TrainingConfigError
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 from schemas.record import Record
 from trainer.architectures import ARCHITECTURES, Recipe, architecture
-from trainer.augment import RECIPES
+from trainer.augment import RECIPES, AugmentRecipe
 from trainer.duplicates import NEAR_DUPLICATE
 from trainer.files import write_atomically
 from trainer.leaks import OnDuplicates
@@ -23,7 +23,7 @@ CONFIG = "config.yaml"
 Name = Annotated[str, Field(min_length=1)]
 Scale = Annotated[float, Field(ge=0.5, le=2)]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
-StrategyName = Literal["full", "frozen"]
+StrategyName = Literal["full", "frozen", "last_stages", "progressive"]
 ScheduleName = Literal["cosine", "step", "plateau", "constant"]
 
 
@@ -55,6 +55,8 @@ class RunConfig(Record):
     intensity: Literal["full_range", "percentile"] = "full_range"
     clahe: ClaheSpec | None = None
     augment: Name = Field(default="standard", description="name of an augmentation recipe")
+    horizontal_flip: bool = Field(default=False, description="mirror half of the films, hearts and all")
+    mixup: float = Field(default=0.0, ge=0, le=10, description="alpha of the beta distribution; 0: films are not mixed")
     val_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="of train, where the data has no val")
     folds: int | None = Field(default=None, ge=2, description="k-fold cross-validation over train and val, by patient")
     films: int | None = Field(default=None, ge=10, description="train on a sample of so many films; null: all")
@@ -71,24 +73,39 @@ class RunConfig(Record):
         default=NEAR_DUPLICATE, gt=0.9, le=1, description="rank correlation of thumbnails that makes two films copies"
     )
 
-    epochs: int | None = Field(default=None, ge=1)
-    batch_size: int | None = Field(default=None, ge=2)
+    epochs: int | None = Field(default=None, ge=1, description="at most so many")
+    batch_size: int | None = Field(default=None, ge=2, description="films that the network sees at once")
+    accumulate: int = Field(default=1, ge=1, description="batches whose gradients make one step")
     lr: float | None = Field(default=None, gt=0, description="peak learning rate")
     weight_decay: float | None = Field(default=None, ge=0)
     optimizer: OptimizerName = "adamw"
     schedule: ScheduleName = "cosine"
     warmup: Fraction = Field(default=0.05, description="share of all steps over which the rate rises from 0")
-    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    loss: Literal["cross_entropy", "focal", "expected_cost"] = Field(
+        default="cross_entropy", description="expected_cost: prices a missed finding above a false alarm"
+    )
+    missed_finding_cost: float = Field(
+        default=4.0, ge=1, description="of expected_cost: a missed finding costs so many false alarms"
+    )
     class_weights: bool = Field(default=False, description="weigh each class by the inverse of its frequency")
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     focal_gamma: float = Field(default=2.0, ge=0)
     sampler: Literal["none", "balanced"] = "none"
-    strategy: StrategyName = Field(default="full", description="frozen: only the last linear layer learns")
+    strategy: StrategyName = Field(
+        default="full",
+        description="frozen: the last linear layer learns; last_stages: and so many below; progressive: one more each time",
+    )
+    stages: int = Field(default=1, ge=1, description="of last_stages: stages of the body that learn, from the top")
+    unfreeze_epochs: int = Field(default=1, ge=1, description="of progressive: epochs until the next stage learns")
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="before the last linear layer")
     layer_decay: float = Field(default=1.0, gt=0, le=1, description="factor on the rate for each layer further down")
     clip_norm: float | None = Field(default=1.0, gt=0)
     ema_decay: float = Field(default=0.0, ge=0, lt=1, description="0: no moving average of the weights")
     patience: int = Field(default=10, ge=1, description="epochs without a better validation AUROC before stopping")
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        default="fp32", description="bf16, fp16: mixed; fp16 on CUDA alone"
+    )
+    compile: bool = Field(default=False, description="compile the network with torch.compile first")
     channels_last: bool = True
     workers: int = Field(default=1, ge=1, description="threads that augment films ahead of the network")
 
@@ -125,6 +142,12 @@ class RunConfig(Record):
             msg = f"weights are given for {sorted(unused)}, which this run does not train; archs: {self.archs}"
             raise ValueError(msg)
         return self
+
+    @property
+    def augmentation(self) -> AugmentRecipe:
+        """How training films are varied."""
+        recipe = RECIPES[self.augment]
+        return recipe.model_copy(update={"horizontal_flip": recipe.horizontal_flip or self.horizontal_flip})
 
     def recipe(self, name: str) -> Recipe:
         """The recipe of an architecture, with what this run overrides."""

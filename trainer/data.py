@@ -136,10 +136,18 @@ def split_of(config: RunConfig, run: Path) -> Split:
     return read_split(run / SPLIT, Path(read_data(run).root or config.data))
 
 
-def labelled(films: tuple[Film, ...], classes: tuple[str, ...], spec: PreprocessSpec, cache: Path) -> LabelledFilms:
+def labelled(
+    films: tuple[Film, ...],
+    classes: tuple[str, ...],
+    spec: PreprocessSpec,
+    cache: Path,
+    *,
+    negative_class: str | None = None,
+) -> LabelledFilms:
     """Films decoded and prepared, with their labels as indices into `classes`."""
     labels = np.array([classes.index(film.label) for film in films], dtype=np.int64)
-    return LabelledFilms(prepared_films(films, spec, cache), labels, len(classes))
+    negative = None if negative_class is None else classes.index(negative_class)
+    return LabelledFilms(prepared_films(films, spec, cache), labels, len(classes), negative)
 
 
 def described(name: str, films: tuple[Film, ...]) -> str:

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a process killed at any moment, sees the old content or the new."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # where the disk was full
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

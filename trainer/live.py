@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.table import Table
 
 from trainer.failure import FAILURE
-from trainer.fit import EpochRecord
+from trainer.history import EpochRecord
 from trainer.leaderboard import Leaderboard
 from trainer.plan import Plan
 from trainer.trial import TRIALS, read_trial

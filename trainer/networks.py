@@ -12,6 +12,10 @@ GRAY = ((0.5,), (0.25,))
 """Mean and standard deviation that centre a film; what the networks without pretrained weights use."""
 
 
+UNKNOWN_LAYER = "body"
+"""The Grad-CAM layer of a network of timm that is no row of the table, until a film has been through it."""
+
+
 class Network(nn.Module):
     """A classifier of films whose forward pass is `head(features(image))`.
 
@@ -46,6 +50,27 @@ class Network(nn.Module):
     def features(self, image: Tensor) -> Tensor:
         """The feature map [N, C, h, w] of films float32 [N, 1, S, S] in [0, 1]."""
         raise NotImplementedError
+
+    def locate(self, image: Tensor) -> Tensor:
+        """`features(image)`; a network whose row names no layer learns from it which of its modules gives the map.
+
+        The map of a network of timm may be the output of no module at all; then `cam_layer` stays what it was.
+        """
+        outputs: list[tuple[str, Tensor]] = []
+        handles = [
+            module.register_forward_hook(lambda _, __, output, name=name: outputs.append((name, output)))
+            for name, module in self.named_modules()
+            if name
+        ]
+        try:
+            found = self.features(image)
+        finally:
+            for handle in handles:
+                handle.remove()
+        if self.cam_layer == UNKNOWN_LAYER:
+            names = [name for name, output in outputs if output is found]
+            self.cam_layer = names[-1] if names else self.cam_layer  # the outermost of modules that hand it on
+        return found
 
     def pool(self, features: Tensor) -> Tensor:
         """The embedding [N, D] of a feature map [N, C, h, w]: everything of the head but its last linear layer."""
@@ -135,7 +160,7 @@ class TimmNetwork(Network):
         mean: Sequence[float],
         std: Sequence[float],
     ) -> None:
-        super().__init__(f"body.{cam_layer}" if cam_layer else "body", mean, std)
+        super().__init__(f"body.{cam_layer}" if cam_layer else UNKNOWN_LAYER, mean, std)
         self.timm_name = name
         self.body = timm.create_model(name, num_classes=classes, drop_rate=dropout, **arguments)
         _start_undecided(self.classifier)

@@ -1,70 +1,22 @@
-"""What drives the weights: the loss, the optimizer and the learning rate's course."""
+"""What drives the weights: the optimizer and the learning rate's course."""
 
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from timm.optim._param_groups import param_groups_layer_decay
-from torch import Tensor, nn
-from torch.nn import functional
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
 from trainer.architectures import Recipe
 from trainer.config import RunConfig
 from trainer.networks import Network, TimmNetwork
 
-Loss = Callable[[Tensor, Tensor], Tensor]
-
 _PLATEAU_EPOCHS = 2  # epochs without a lower validation loss that halve the rate
 _STEPS = (0.6, 0.85)  # shares of the run after which the rate falls to a tenth
 
 
-def build_loss(config: RunConfig, class_counts: Sequence[int]) -> Loss:
-    """The loss of logits [N, K] and labels int64 [N], a mean over the batch.
-
-    Args:
-        config: which loss, and its parameters.
-        class_counts: training films of each class.
-
-    Source: focal loss, Lin et al., ICCV 2017, arXiv:1708.02002, eq. 5.
-    """
-    counts = torch.tensor(class_counts, dtype=torch.float32)
-    weight = counts.sum() / (len(counts) * counts) if config.class_weights else None
-
-    def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-        scale = None if weight is None else weight.to(logits.device)
-        return functional.cross_entropy(logits, labels, weight=scale, label_smoothing=config.label_smoothing)
-
-    def focal(logits: Tensor, labels: Tensor) -> Tensor:
-        scale = None if weight is None else weight.to(logits.device)
-        each = functional.cross_entropy(
-            logits, labels, weight=scale, label_smoothing=config.label_smoothing, reduction="none"
-        )
-        truth = functional.log_softmax(logits, 1).gather(1, labels[:, None])[:, 0].exp()
-        return ((1 - truth) ** config.focal_gamma * each).mean()
-
-    return focal if config.loss == "focal" else cross_entropy
-
-
-def freeze(network: Network, config: RunConfig) -> None:
-    """Let only the last linear layer learn, where the strategy says so."""
-    if config.strategy == "frozen":
-        network.requires_grad_(requires_grad=False)
-        network.classifier.requires_grad_(requires_grad=True)
-
-
-def train_mode(network: Network, config: RunConfig) -> None:
-    """Put a network in train mode; what is frozen stays in eval mode, so that its batch norms stand still too."""
-    network.train()
-    if config.strategy == "frozen":
-        for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):  # noqa: SLF001 - torch names no public base
-                module.eval()
-
-
 def build_optimizer(network: Network, config: RunConfig, recipe: Recipe) -> Optimizer:
-    """The optimizer over the weights that learn; biases and norms do not decay, lower layers learn more slowly."""
+    """The optimizer over all weights, also those that learn later; biases and norms do not decay, lower layers learn more slowly."""
     body = network.body if isinstance(network, TimmNetwork) else network
     groups: list[dict[str, Any]] = param_groups_layer_decay(
         body, weight_decay=recipe.weight_decay, layer_decay=config.layer_decay

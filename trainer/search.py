@@ -13,7 +13,8 @@ from rich.progress import Progress
 
 from trainer.batches import LabelledFilms
 from trainer.config import RunConfig, SearchSpec, make_config
-from trainer.fit import EpochRecord, fit, read_history
+from trainer.fit import fit
+from trainer.history import EpochRecord, read_history
 
 SEARCH = "search"
 _DATABASE = "search.db"

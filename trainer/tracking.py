@@ -7,7 +7,7 @@ from typing import Any
 from schemas.errors import TrainingConfigError
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig
-from trainer.fit import EpochRecord
+from trainer.history import EpochRecord
 
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 

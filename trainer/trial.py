@@ -23,9 +23,11 @@ from trainer.config import RunConfig, make_config, read_config
 from trainer.data import DataRecord, described, films_of, labelled, root_of
 from trainer.files import write_arrays, write_atomically
 from trainer.films import Film
-from trainer.fit import BEST, EpochRecord, Fit, fit
+from trainer.fit import Fit, fit
+from trainer.history import EpochRecord
 from trainer.inference import outputs
 from trainer.judge import judge, outputs_of
+from trainer.learner import BEST
 from trainer.many_views import judge_views, validate_views
 from trainer.networks import Network
 from trainer.plan import Plan
@@ -170,7 +172,8 @@ def plan_films(config: RunConfig, data: DataRecord, plan: Plan, run: Path) -> tu
     """The prepared films that a plan trains on, and those that it validates with."""
     spec, cache = config.preprocess(plan.architecture), Path(config.cache)
     train, validation = (
-        labelled(films_of(config, run, part, plan.fold), data.classes, spec, cache) for part in ("train", "val")
+        labelled(films_of(config, run, part, plan.fold), data.classes, spec, cache, negative_class=data.negative_class)
+        for part in ("train", "val")
     )
     return train, validation
 

@@ -76,7 +76,7 @@ def test_the_film_itself_is_not_written_to():
         AugmentRecipe(jpeg_quality=40, occasional=1),
         AugmentRecipe(dropout=0.15, occasional=1),
     ],
-    ids=lambda recipe: next(iter(recipe.model_fields_set)),
+    ids=lambda recipe: min(recipe.model_fields_set - {"occasional"}),
 )
 def test_each_field_alone_changes_the_film(recipe):
     assert any(np.abs(apply(recipe, FILM, seed) - FILM).max() > 0.02 for seed in range(3))

@@ -5,6 +5,7 @@ import yaml
 
 from schemas.errors import TrainingConfigError
 from trainer.architectures import ARCHITECTURES
+from trainer.augment import RECIPES
 from trainer.config import expand, freeze_config, make_config, read_config, read_options
 
 MINIMAL = {"data": "films", "archs": ["cnn_attention"]}
@@ -74,3 +75,12 @@ def test_the_frozen_config_is_yaml_that_a_person_can_read(tmp_path):
     freeze_config(make_config(MINIMAL), tmp_path)
 
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["archs"] == ["cnn_attention"]
+
+
+def test_films_are_mirrored_only_where_the_run_says_so():
+    options = {"data": "films", "archs": ["cnn4"], "augment": "light"}
+
+    assert not make_config(options).augmentation.horizontal_flip
+    assert make_config(options | {"horizontal_flip": True}).augmentation == RECIPES["light"].model_copy(
+        update={"horizontal_flip": True}
+    )

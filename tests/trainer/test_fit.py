@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
 from rich.console import Console
 from rich.progress import Progress
@@ -20,8 +22,10 @@ from trainer.architectures import build_network
 from trainer.batches import LabelledFilms
 from trainer.checkpoint import CHECKPOINT
 from trainer.config import RunConfig, make_config
-from trainer.fit import BEST, HISTORY, Fit, fit
+from trainer.fit import Fit, fit
+from trainer.history import HISTORY
 from trainer.inference import outputs
+from trainer.learner import BEST
 
 SIDE = 32
 
@@ -49,11 +53,15 @@ def _config(**options) -> RunConfig:
     )
 
 
-def _fit(directory: Path, *, train: LabelledFilms = TRAIN, **options) -> Fit:
+def _fit(
+    directory: Path, *, train: LabelledFilms = TRAIN, on_epoch=None, console: Console | None = None, **options
+) -> Fit:
     directory.mkdir(exist_ok=True)
     config = _config(**options)
-    with Progress(console=Console(quiet=True)) as progress:
-        return fit(config, config.archs[0], 3, train, VALIDATION, directory=directory, progress=progress)
+    with Progress(console=console or Console(quiet=True)) as progress:
+        return fit(
+            config, config.archs[0], 3, train, VALIDATION, directory=directory, progress=progress, on_epoch=on_epoch
+        )
 
 
 def _weights(directory: Path) -> dict[str, torch.Tensor]:
@@ -238,3 +246,167 @@ def test_a_gpu_trains_what_the_cpu_can_read(tmp_path, precision):
     assert fitted.device.type == "cuda"
     assert resumed.history == fitted.history
     assert {value.device.type for value in _weights(tmp_path).values()} == {"cpu"}
+
+
+# Strategies, batches, memory, precision
+
+
+def test_the_last_stages_move_and_nothing_below(tmp_path):
+    _fit(tmp_path, archs=["cnn_attention"], strategy="last_stages", stages=1, lr=0.01, epochs=1)
+    moved = _moved(tmp_path, archs=["cnn_attention"])
+
+    assert {key.split(".")[0] for key in moved} == {"gate", "dense", "classifier"}
+
+
+def test_the_unfreezing_schedule_unfreezes_when_it_says(tmp_path):
+    fitted = _fit(tmp_path, archs=["cnn_attention"], strategy="progressive", unfreeze_epochs=2, epochs=5)
+    counts = [record.learning_parameters for record in fitted.history]
+
+    assert counts[0] == counts[1] == 514
+    assert counts[1] < counts[2] == counts[3] < counts[4]
+
+
+def test_a_fit_that_unfreezes_and_is_stopped_ends_as_one_that_was_not(tmp_path):
+    options = {"archs": ["cnn_attention"], "strategy": "progressive", "mixup": 0.4, "accumulate": 2, "epochs": 4}
+
+    def stop(record):
+        if record.epoch == 1:
+            raise KeyboardInterrupt
+
+    straight = _fit(tmp_path / "straight", **options)
+    with pytest.raises(KeyboardInterrupt):
+        _fit(tmp_path / "stopped", on_epoch=stop, **options)
+    resumed = _fit(tmp_path / "stopped", **options)
+    first, second = _weights(tmp_path / "straight"), _weights(tmp_path / "stopped")
+
+    assert [record.train_loss for record in resumed.history] == [record.train_loss for record in straight.history]
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"class_weights": True, "label_smoothing": 0.1}, {"loss": "focal"}],
+    ids=["plain", "weighted", "focal"],
+)
+def test_gradients_of_several_batches_make_the_step_of_one_large_batch(tmp_path, options):
+    """Of a network without batch norm; 24 films: the last group of 5 batches of 4 has one batch alone."""
+    common = {"augment": "none", "epochs": 2, "optimizer": "sgd", "lr": 0.1, "schedule": "constant", "warmup": 0.0}
+    few = LabelledFilms(TRAIN.films, np.minimum(np.arange(24) % 4, 1), 2)  # a quarter of them NORMAL
+    large = _fit(tmp_path / "large", train=few, batch_size=20, **common, **options)
+    small = _fit(tmp_path / "small", train=few, batch_size=4, accumulate=5, **common, **options)
+    first, second = _weights(tmp_path / "large"), _weights(tmp_path / "small")
+
+    assert [record.train_loss for record in small.history] == pytest.approx(
+        [r.train_loss for r in large.history], abs=1e-5
+    )
+    assert all(torch.allclose(first[key], second[key], atol=1e-5) for key in first)
+    assert small.history[0].accumulate == 5
+
+
+def test_mixed_films_train_other_weights_than_whole_ones(tmp_path):
+    _fit(tmp_path / "whole")
+    mixed = _fit(tmp_path / "mixed", mixup=1.0)
+    first, second = _weights(tmp_path / "whole"), _weights(tmp_path / "mixed")
+
+    assert any(not torch.equal(first[key], second[key]) for key in first)
+    assert all(np.isfinite(record.train_loss) for record in mixed.history)
+
+
+default_cfgs = timm.models.generate_default_cfgs(  # where timm looks for what it knows of a network of this module
+    {
+        "hungry_resnet.untrained": {
+            "input_size": (3, SIDE, SIDE),
+            "mean": (0.5,) * 3,
+            "std": (0.5,) * 3,
+            "classifier": "fc",
+        }
+    }
+)
+
+
+class Hungry(timm.models.resnet.ResNet):
+    """A network with memory for few films at once while it learns."""
+
+    memory = 5
+
+    def forward_features(self, image):
+        if self.training and len(image) > self.memory:
+            message = "CUDA out of memory"
+            raise torch.OutOfMemoryError(message)
+        return super().forward_features(image)
+
+
+def hungry_resnet(pretrained=False, **options):  # noqa: FBT002 - timm's signature
+    del pretrained
+    options = {name: value for name, value in options.items() if name in {"num_classes", "drop_rate"}}
+    return Hungry(timm.models.resnet.BasicBlock, (1, 1, 1, 1), channels=(8, 8, 8, 8), output_stride=8, **options)
+
+
+@pytest.fixture
+def hungry():
+    """Its name, as timm knows it."""
+    timm.models.register_model(hungry_resnet)
+    yield "timm:hungry_resnet"
+    timm.models._registry._model_entrypoints.pop("hungry_resnet")
+
+
+def test_a_device_that_runs_out_of_memory_gets_half_the_films_and_the_same_step(tmp_path, hungry):
+    printed = Console(record=True, width=200)
+    fitted = _fit(tmp_path, archs=[hungry], batch_size=16, epochs=2, console=printed)
+    again = _fit(tmp_path, archs=[hungry], batch_size=16, epochs=3, console=(later := Console(record=True, width=200)))
+
+    assert [(record.batch_size, record.accumulate) for record in fitted.history] == [(4, 4), (4, 4)]
+    said = printed.export_text()
+    assert "ran out of memory with 16 films at once: the epoch begins again with 8, 2 batches" in said
+    assert "ran out of memory with 8 films at once" in said
+    assert len(again.history) == 3
+    assert "ran out of memory" not in later.export_text()  # what was found out is remembered
+
+
+def test_a_device_too_small_for_two_films_is_refused_in_words(tmp_path, hungry, monkeypatch):
+    monkeypatch.setattr(Hungry, "memory", 1)
+
+    with pytest.raises(TrainingConfigError, match="too little memory for 2 films at once"):
+        _fit(tmp_path, archs=[hungry], batch_size=8)
+
+
+def test_half_precision_on_a_cpu_is_refused(tmp_path):
+    with pytest.raises(TrainingConfigError, match="precision=fp16 needs a CUDA device"):
+        _fit(tmp_path, precision="fp16")
+
+
+def test_a_full_disk_stops_the_fit_and_leaves_the_last_checkpoint_whole(tmp_path):
+    first = _fit(tmp_path, epochs=1)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            _fit(tmp_path, epochs=3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    left = {path.name for path in tmp_path.iterdir()}
+
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert not [name for name in left if name.startswith(".")]
+    assert _fit(tmp_path, epochs=3).history[:1] == first.history
+
+
+@pytest.mark.slow
+def test_a_compiled_network_learns_and_its_weights_keep_their_names(tmp_path):
+    _fit(tmp_path / "plain", epochs=2, dropout=0.0)  # a compiled network draws its dropout elsewhere
+    _fit(tmp_path / "compiled", epochs=2, dropout=0.0, compile=True)
+    first, second = _weights(tmp_path / "plain"), _weights(tmp_path / "compiled")
+
+    assert first.keys() == second.keys()
+    assert all(torch.allclose(first[key], second[key], atol=1e-3) for key in first)
+
+
+def test_the_share_of_dropout_is_the_runs_where_it_says_one(tmp_path):
+    network = build_network("cnn4", classes=2, size=SIDE, dropout=0.9)
+
+    assert [module.p for module in network.modules() if isinstance(module, torch.nn.Dropout)] == [0.9]
+    _fit(tmp_path / "a", archs=["cnn4"], epochs=1)
+    _fit(tmp_path / "b", archs=["cnn4"], epochs=1, dropout=0.0)
+    first, second = _weights(tmp_path / "a"), _weights(tmp_path / "b")
+    assert any(not torch.equal(first[key], second[key]) for key in first)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.fit import HISTORY
+from trainer.history import HISTORY
 from trainer.trial import TRIAL, read_trial
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from trainer.fit import EpochRecord
+from trainer.history import EpochRecord
 from trainer.live import TrialTable
 from trainer.plan import Plan
 

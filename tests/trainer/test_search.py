@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from trainer.batches import LabelledFilms
 from trainer.config import SearchSpec, make_config
-from trainer.fit import read_history
+from trainer.history import read_history
 from trainer.run import train
 from trainer.search import draw, search, tried
 from trainer.trial import read_trial

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from schemas.errors import TrainingConfigError
 from trainer.config import make_config
-from trainer.fit import read_history
+from trainer.history import read_history
 from trainer.run import train
 from trainer.tracking import require_tracking
 from trainer.trial import read_trial

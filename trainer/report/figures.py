@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from schemas.estimate import Estimate
 from schemas.evaluation import FindingMetrics
-from trainer.fit import EpochRecord
+from trainer.history import EpochRecord
 from trainer.report.curves import GRID, Curve, Curves, Reliability
 from trainer.report.style import (
     BAND_ALPHA,

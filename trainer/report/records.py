@@ -13,7 +13,7 @@ from trainer.config import RunConfig, read_config
 from trainer.data import DataRecord, read_data
 from trainer.explanations import EXPLANATIONS, REPORT, ExplanationReport
 from trainer.failure import FailedTrial, read_failure
-from trainer.fit import EpochRecord, read_history
+from trainer.history import EpochRecord, read_history
 from trainer.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
 from trainer.testset import Opening, read_opening

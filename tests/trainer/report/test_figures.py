@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.runs import write_run
-from trainer.fit import EpochRecord
+from trainer.history import EpochRecord
 from trainer.report.curves import curves, reliability
 from trainer.report.figures import (
     confusion_figure,

@@ -1,0 +1,92 @@
+"""What a network is punished for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from schemas.errors import TrainingConfigError
+from trainer.config import RunConfig
+
+PerFilm = Callable[[Tensor, Tensor], Tensor]
+"""Of logits [N, K] and labels, int64 [N] or shares of the classes float32 [N, K] (mixup), to [N]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A weighted mean over films: of several batches together what it is of them as one."""
+
+    each: PerFilm
+    """What every film costs, times its weight."""
+    weight: Callable[[Tensor], Tensor]
+    """Of labels: how much every film counts, [N]."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean of one batch."""
+        return self.each(logits, labels).sum() / self.weight(labels).sum()
+
+
+def build_loss(config: RunConfig, class_counts: Sequence[int], negative: int | None = None) -> Loss:
+    """The loss that the config names.
+
+    Args:
+        config: which loss, and its parameters.
+        class_counts: training films of each class.
+        negative: index of the class that means none of the findings.
+
+    Raises:
+        TrainingConfigError: a loss that prices a missed finding, without a class that means none.
+
+    Source: focal loss, Lin et al., ICCV 2017, arXiv:1708.02002, eq. 5; expected cost beside cross-entropy, Galdran et
+        al., MICCAI 2020, arXiv:2010.00291.
+    """
+    counts = torch.tensor(class_counts, dtype=torch.float32)
+    classes = len(counts)
+    scale = counts.sum() / (classes * counts) if config.class_weights else torch.ones(classes)
+
+    def weight(labels: Tensor) -> Tensor:
+        return shares(labels, classes) @ scale.to(labels.device)
+
+    def alike(labels: Tensor) -> Tensor:
+        return torch.ones(len(labels), device=labels.device)
+
+    def entropy(logits: Tensor, labels: Tensor) -> Tensor:
+        return functional.cross_entropy(
+            logits, labels, weight=scale.to(logits.device), label_smoothing=config.label_smoothing, reduction="none"
+        )
+
+    def focal(logits: Tensor, labels: Tensor) -> Tensor:
+        truth = (shares(labels, classes) * logits.softmax(1)).sum(1)
+        return (1 - truth) ** config.focal_gamma * entropy(logits, labels)
+
+    if config.loss == "cross_entropy":
+        return Loss(entropy, weight)
+    if config.loss == "focal":
+        return Loss(focal, alike)
+    costs = _costs(classes, negative, config.missed_finding_cost)
+
+    def expected_cost(logits: Tensor, labels: Tensor) -> Tensor:
+        price = shares(labels, classes) @ costs.to(logits.device)  # [N, K], of calling each class
+        return entropy(logits, labels) + weight(labels) * (price * logits.softmax(1)).sum(1)
+
+    return Loss(expected_cost, weight)
+
+
+def shares(labels: Tensor, classes: int) -> Tensor:
+    """Labels as shares of the classes, float32 [N, K]."""
+    return labels if labels.is_floating_point() else functional.one_hot(labels, classes).float()
+
+
+def _costs(classes: int, negative: int | None, missed: float) -> Tensor:
+    """Cost [K, K] of calling a film of one class (row) another: `missed` for a finding that is called none, else 1."""
+    if negative is None:
+        msg = (
+            "loss=expected_cost prices a missed finding, and no class of these films means 'none'; "
+            "call it normal, negative or no finding, or choose another loss"
+        )
+        raise TrainingConfigError(msg)
+    costs = 1 - torch.eye(classes)
+    costs[:, negative] *= missed
+    return costs
