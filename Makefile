@@ -16,7 +16,7 @@ TRAIN_OPTIONS ?=
 NAME ?= chest-xray-pneumonia
 VERSION ?= 1.0.0
 
-.PHONY: help run test pacs-test check format train export bench reference lock clean
+.PHONY: help run test pacs-test check format train export bench resilience reference lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ train: .venv-dev/ready  ## train on DATA: ARCH=NAME|all RUN=runs/ID TRAIN_OPTION
 
 export: .venv-dev/ready  ## write the winner of RUN to models/NAME/VERSION and make it current
 	$(DEV) -m export bundle --run $(RUN) --name $(NAME) --version $(VERSION) --out models --make-current
+
+resilience: .venv-dev/ready  ## load the real service beyond its capacity, swap bundles under load; prints a table
+	$(DEV) -m benchmarks.resilience
 
 bench: .venv-dev/ready  ## measure the service under load; prints the table of docs/benchmarks.md
 	$(DEV) -m benchmarks.serving

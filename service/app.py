@@ -1,7 +1,6 @@
 """The app: made from settings; its lifespan loads the bundle, starts what outlives a request, and ends it."""
 
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import cv2
@@ -23,6 +22,7 @@ from service.routes import administration, capabilities, dicomweb, explain, mode
 from service.security.gate import Gate
 from service.serving import Service
 from service.settings import Settings
+from service.threads import computing_threads
 
 log = structlog.get_logger("service.app")
 
@@ -59,7 +59,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         redirect_slashes=False,
         max_body_size=settings.max_body_bytes,
     )
-    decode_pool = ThreadPoolExecutor(settings.decode_workers, thread_name_prefix="decode")
+    decode_pool = computing_threads(settings.decode_workers, "decode")
     registry, metrics = BundleRegistry(settings.models_dir, settings.model), Metrics()
     app.state.service = Service(
         settings,
@@ -103,8 +103,8 @@ async def _serve(service: Service) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.enter_context(service.frame_decoder)  # left last: the threads of the pool wait for its children
         stack.enter_context(service.decode_pool)
-        engine = stack.enter_context(ThreadPoolExecutor(service.settings.concurrent_runs, thread_name_prefix="engine"))
-        loader = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="loader"))
+        engine = stack.enter_context(computing_threads(service.settings.concurrent_runs, "engine"))
+        loader = stack.enter_context(computing_threads(1, "loader"))
         stack.push_async_callback(service.deployment.stop)
         await service.deployment.start(Threads(engine, loader))
         yield

@@ -9,17 +9,15 @@ import asyncio
 import time
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
 from schemas.errors import InferenceError, NotReadyError
+from service.admission import Priority
 from service.engine import MOST_PROBABLE, Engine, Outputs
 from service.metrics import Metrics
-
-Priority = Literal["stat", "routine"]
 
 log = structlog.get_logger("service.batcher")
 

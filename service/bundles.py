@@ -142,7 +142,7 @@ def load(bundle: Bundle, open_engine: EngineOpener, settings: Settings) -> Loade
     statistics = load_statistics(bundle)
     try:
         selftest_error = check_golden(bundle, engine)
-        warm(engine, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.max_batch_size))
+        warm(engine, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
     except InferenceError as error:
         msg = f"the network of the bundle does not run here: {error}"
         raise BundleError(msg) from error

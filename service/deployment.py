@@ -197,7 +197,7 @@ class Deployment:
             loaded.engine,
             self._threads.engine,
             self._metrics,
-            Limits(settings.max_batch_size, settings.concurrent_runs),
+            Limits(settings.largest_batch, settings.concurrent_runs),
         )
         batcher.start()
         self._serving, self._failure = Serving(loaded, batcher), None

@@ -10,7 +10,8 @@ from imaging.overlay import HeatMap, render
 from schemas.api import CenterOfMass, ExplainMethod, Explanation
 from schemas.bundle import BundleManifest
 from schemas.errors import ExplanationUnavailableError, InvalidParameterError
-from service.batcher import Answer, Priority
+from service.admission import Priority
+from service.batcher import Answer
 from service.engine import MOST_PROBABLE
 from service.reading import Reading, read_film
 from service.serving import Service

@@ -16,7 +16,8 @@ from imaging.radiograph import Radiograph
 from schemas.api import ImageFacts, Prediction, Timings
 from schemas.errors import CxrError
 from schemas.preprocess import PreprocessSpec
-from service.batcher import Answer, Priority
+from service.admission import Priority
+from service.batcher import Answer
 from service.decision import decide
 from service.metrics import Metrics
 from service.serving import Service

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from imaging.child_decoder import ChildDecoder
-from service.admission import Admission
+from service.admission import Admission, Priority
 from service.bundles import BundleRegistry
 from service.deployment import Deployment
 from service.metrics import Metrics
@@ -32,19 +32,23 @@ class Service:
     gate: Gate
 
     @contextmanager
-    def hold(self) -> Iterator[Serving]:
+    def hold(self, priority: Priority | None = None) -> Iterator[Serving]:
         """The bundle that serves, kept until the request is answered, whatever replaces it meanwhile.
+
+        Args:
+            priority: of the films that are to be read at once; None: no film is.
 
         Raises:
             NotReadyError: there is none, or the service is draining.
+            OverloadedError: no place is free.
         """
-        self.admission.check()
+        self.admission.check(priority)
         with self.deployment.ready().held() as serving:
             yield serving
 
 
-def service_of(request: Request) -> Service:
-    """The service of the app that answers `request`."""
+async def service_of(request: Request) -> Service:
+    """The service of the app that answers `request`; async, because FastAPI runs other dependencies in a thread."""
     service: Service = request.app.state.service
     return service
 

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import SettingsError
+from service.admission import routine_places
 
 PREFIX = "CXR_"
 VARIABLES_OF_OTHER_PROGRAMS = frozenset({"CXR_DATA_DIR", "CXR_WEIGHTS_DIR"})
@@ -48,10 +49,15 @@ class Settings(BaseSettings):
     concurrent_runs: Positive = Field(
         default_factory=usable_cores, description="runs of the network at the same time; default: the cores"
     )
-    max_batch_size: Annotated[int, Field(ge=1, le=256)] = Field(
-        default=4, description="films in one run of the network"
+    max_batch_size: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        default=None,
+        description="films in one run of the network; default: 1 on a CPU, where more bring nothing and make urgent films "
+        "wait, 16 on CUDA",
     )
-    max_queue: Positive = Field(default=64, description="films admitted and not yet answered; beyond it 503 at once")
+    max_queue: Positive = Field(
+        default=64,
+        description="films admitted and not yet answered; beyond it 503 at once; an eighth is kept for stat films",
+    )
     max_batch_items: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=32, description="films in one request to /predict/batch"
     )
@@ -137,9 +143,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.max_batch_items > self.max_queue:
+        if self.max_batch_items > (places := routine_places(self.max_queue)):
             msg = (
-                f"max_batch_items {self.max_batch_items} is over max_queue {self.max_queue}: no such batch could enter"
+                f"max_batch_items {self.max_batch_items} is over the {places} places that max_queue {self.max_queue} "
+                "has for routine films: no such batch could enter"
             )
             raise ValueError(msg)
         if self.pacs_url is not None and not self.dicomweb:
@@ -159,6 +166,11 @@ class Settings(BaseSettings):
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def largest_batch(self) -> int:
+        """Films in one run of the network."""
+        return self.max_batch_size or (1 if self.provider == "cpu" else 16)
 
     @property
     def knows_callers(self) -> bool:

@@ -13,7 +13,7 @@ from pydantic.json_schema import SkipJsonSchema
 from starlette.requests import ClientDisconnect
 
 from schemas.errors import DeadlineError
-from service.batcher import Priority
+from service.admission import Priority
 from service.metrics import Metrics
 from service.serving import CurrentService
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, u
 
 from schemas.errors import SpoolFullError
 from schemas.results import ResultState
-from service.batcher import Priority
+from service.admission import Priority
 from service.dicomweb.instance import Instance
 from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, payloads, remove_films, transaction
 

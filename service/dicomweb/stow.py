@@ -11,7 +11,7 @@ from typing import Any, Final
 from imaging.limits import DecodeLimits
 from schemas import errors
 from schemas.errors import CxrError
-from service.batcher import Priority
+from service.admission import Priority
 from service.dicomweb.instance import Instance, read_instance
 from service.dicomweb.spool import Spool, Stored
 from service.problems import PROBLEMS

@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from imaging.limits import DecodeLimits
 from schemas.errors import NotAcceptableError, UnsupportedMediaTypeError
-from service.batcher import Priority
+from service.admission import Priority
 from service.dicomweb.intake import CurrentIntake, Intake
 from service.dicomweb.multipart import read_parts
 from service.dicomweb.stow import DICOM_JSON, Reception, Terms, answer, headers_of, status_of

@@ -55,11 +55,11 @@ async def explain(
     """JSON with heat map and overlay inside, or by `Accept: image/png` the overlay alone."""
     media_type = negotiate(request.headers.get("Accept", ""), (JSON, PNG))
     question = Question(finding, method, terms.priority)
-    with service.hold() as serving:
+    with service.hold(terms.priority) as serving:
         question.check(serving.loaded.bundle.manifest)
         async with terms.deadline(service.metrics):
             (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
-            with service.admission.admit(1):
+            with service.admission.admit(1, terms.priority):
                 explained = await while_caller_waits(request, explain_film(service, serving, upload, question))
     if media_type == PNG:
         return Response(explained.heat_map.overlay_png, media_type=PNG)

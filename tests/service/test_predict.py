@@ -139,7 +139,7 @@ async def test_films_larger_than_a_megabyte_never_meet_the_disk(client, monkeypa
 
 async def test_parallel_films_get_the_answers_that_they_get_alone(serve):
     films = [encode(phantom(60, 50, seed=seed, opacity=seed / 24), ".png") for seed in range(24)]
-    async with serve(max_queue=32) as client:
+    async with serve(max_queue=64) as client:
         alone = [await client.post("/predict", content=film, headers=PNG) for film in films]
         together = await asyncio.gather(*(client.post("/predict", content=film, headers=PNG) for film in films))
 
@@ -180,7 +180,7 @@ async def test_a_batch_holds_one_to_the_configured_number_of_films(serve, films,
 
 async def test_beyond_the_capacity_films_are_refused_at_once_with_a_time_to_come_back(serve):
     opener = GatedOpener()
-    async with serve(open_engine=opener, max_queue=2, max_batch_items=2) as client:
+    async with serve(open_engine=opener, max_queue=3, max_batch_items=2) as client:
         opener.engine.gate.clear()
         opener.engine.batches.clear()
         held = [asyncio.create_task(client.post("/predict", content=BRIGHT, headers=PNG)) for _ in range(2)]

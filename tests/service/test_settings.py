@@ -61,7 +61,7 @@ def test_a_value_outside_its_range_is_refused_and_named(monkeypatch, name, value
 def test_a_batch_that_could_never_be_admitted_is_refused(monkeypatch):
     monkeypatch.setenv("CXR_MAX_QUEUE", "4")
 
-    with pytest.raises(SettingsError, match="max_batch_items 32 is over max_queue 4"):
+    with pytest.raises(SettingsError, match="max_batch_items 32 is over the 3 places that max_queue 4"):
         load_settings()
 
 
