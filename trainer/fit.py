@@ -146,7 +146,7 @@ def _learn(  # noqa: PLR0913, PLR0917 - everything that an epoch is a function o
     order = epoch_order(train.labels, seed=epoch.seed, epoch=epoch.number, balanced=balanced)
     batches = _batches(config, epoch, train, order, progress)
     steps = math.ceil(math.ceil(len(order) / epoch.batching.size) / epoch.batching.accumulate)
-    train_loss = _train_epoch(
+    train_loss = train_epoch(
         fabric,
         learner,
         loss,
@@ -192,7 +192,7 @@ def _batches(
         yield mixed(batch, alpha=config.mixup, classes=train.classes, draw=(epoch.seed, epoch.number, number))
 
 
-def _train_epoch(  # noqa: PLR0913 - the loop's parts, each used once
+def train_epoch(  # noqa: PLR0913 - the loop's parts, each used once
     fabric: Fabric,
     learner: Learner,
     loss: Loss,
