@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from schemas.errors import CxrError, TrainingConfigError
 from trainer.allocator import keep_freed_memory
 from trainer.config import RunConfig, expand, make_config, read_options
-from trainer.explanations import EXPLANATIONS, write_explanations
+from trainer.explanations import EXPLANATIONS, REPORT, write_explanations
 from trainer.explore.command import data_command
 from trainer.leaderboard import Leaderboard
 from trainer.live import TrialTable, results
@@ -124,8 +124,11 @@ app.command("preview")(preview_command)
 def conclude(run: Path, board: Leaderboard, config: RunConfig, console: Console) -> None:
     """Explain the best trials and write the report; the run's results are on disk whatever happens here."""
     for row in board.rows[: config.explain]:
-        if row.kind == "trial" and not (run / EXPLANATIONS / row.trial).exists():
-            write_explanations(run, row.trial)
+        if row.kind == "trial" and not (run / EXPLANATIONS / row.trial / REPORT).exists():
+            try:
+                write_explanations(run, row.trial)
+            except CxrError as error:
+                console.print(f"{row.trial} is not explained: {error}", markup=False)
     console.print(f"report: {write_report(run)}", soft_wrap=True)
 
 

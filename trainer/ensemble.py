@@ -14,7 +14,7 @@ from trainer.data import DataRecord, described, films_of, root_of
 from trainer.films import Film
 from trainer.judge import judge, outputs_of
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
-from trainer.trial import TRIAL, TRIALS, read_trial, write_trial
+from trainer.trial import TRIALS, read_trial, write_trial
 
 
 def make_ensembles(
@@ -59,8 +59,6 @@ def evaluate_ensemble_on_test(run: Path, name: str, films: tuple[Film, ...]) -> 
 
 def _make(config: RunConfig, data: DataRecord, run: Path, name: str, members: Sequence[str]) -> TrialRecord:
     directory = run / TRIALS / name
-    if (directory / TRIAL).exists():
-        return read_trial(directory)
     directory.mkdir(parents=True, exist_ok=True)
     films, records = films_of(config, run, "val"), [read_trial(run / TRIALS / member) for member in members]
     averaged, labels = _mean(run, members, VALIDATION_OUTPUTS)

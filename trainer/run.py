@@ -54,6 +54,9 @@ def train(  # noqa: PLR0913 - what a run is a function of, and where it tells
     wanted = plans(config)
     table = table or TrialTable(wanted)
     if retry_failed:
+        if read_opening(run):
+            msg = f"the test set of {run} was opened: its failed trials stay failed; give another --out"
+            raise TestSetError(msg)
         for plan in wanted:
             (run / TRIALS / plan.name / FAILURE).unlink(missing_ok=True)
     data = split_data(config, run)

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import optuna
 from optuna.trial import TrialState
 from rich.progress import Progress
 
+from schemas.errors import CxrError
 from trainer.batches import LabelledFilms
 from trainer.config import RunConfig, SearchSpec, make_config
 from trainer.fit import fit
@@ -52,7 +53,7 @@ def search(  # noqa: PLR0913 - what a search is a function of, and where it tell
         progress: where the epochs are shown.
 
     Returns:
-        Fields of the config.
+        Fields of the config; none where nothing that was tried could be trained.
 
     Source: Li et al., MLSys 2020, arXiv:1810.05934 (ASHA); Bergstra and Bengio, JMLR 13 (2012) 281-305 (random search).
     """
@@ -68,14 +69,19 @@ def search(  # noqa: PLR0913 - what a search is a function of, and where it tell
         if spec.method == "asha"
         else optuna.pruners.NopPruner(),
     )
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # of a process that was killed
-        study.tell(trial.number, state=TrialState.FAIL)
-    ended = {trial.user_attrs[_INDEX] for trial in study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))}
+    known = {trial.user_attrs[_INDEX]: trial for trial in study.get_trials() if _INDEX in trial.user_attrs}
     for index in range(spec.trials):
-        if index not in ended:
+        before = known.get(index)
+        if before is None or not before.state.is_finished():  # not finished: of a process that was killed
+            trial = study.ask() if before is None else optuna.Trial(study, before._trial_id)  # noqa: SLF001 - to go on with it
             settings = draw(config, spec, name, index)
+            trial.set_user_attr(_INDEX, index)
+            trial.set_user_attr("settings", json.dumps(settings))
+            changed = make_config(config.model_dump() | settings)
             directory = folder / f"{name.replace(':', '-')}-{index:03d}"
-            _try(study, index, settings, config, name, train, validation, directory=directory, progress=progress)
+            _try(study, trial, changed, name, train, validation, directory=directory, progress=progress)
+    if not study.get_trials(states=(TrialState.COMPLETE,)):
+        return {}
     best: Settings = json.loads(study.best_trial.user_attrs["settings"])
     return best
 
@@ -103,8 +109,7 @@ def _log_uniform(random: np.random.Generator, factor: float) -> float:
 
 def _try(  # noqa: PLR0913, PLR0917 - what one trial of a search is a function of
     study: optuna.Study,
-    index: int,
-    settings: Settings,
+    trial: optuna.Trial,
     config: RunConfig,
     name: str,
     train: LabelledFilms,
@@ -114,28 +119,27 @@ def _try(  # noqa: PLR0913, PLR0917 - what one trial of a search is a function o
     progress: Progress,
 ) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    trial = study.ask()
-    trial.set_user_attr(_INDEX, index)
-    trial.set_user_attr("settings", json.dumps(settings))
-    report = _reporter(trial)
-    changed = make_config(config.model_dump() | settings)
-    try:
-        for record in read_history(directory):  # epochs of a process that was killed
-            report(record)
-        fitted = fit(changed, name, 0, train, validation, directory=directory, progress=progress, on_epoch=report)
-    except _Behind:
-        study.tell(trial, state=TrialState.PRUNED)
-        return
-    study.tell(trial, max(record.val_auroc for record in fitted.history))
+    reported = set(study.trials[trial.number].intermediate_values)
 
-
-def _reporter(trial: optuna.Trial) -> Callable[[EpochRecord], None]:
     def report(record: EpochRecord) -> None:
-        trial.report(record.val_auroc, step=record.epoch + 1)
-        if trial.should_prune():
+        step = record.epoch + 1
+        if step not in reported:
+            trial.report(record.val_auroc, step=step)
+        if step > len(done) - 1 and trial.should_prune():  # earlier epochs were judged when they were new
             raise _Behind
 
-    return report
+    done = read_history(directory)
+    try:
+        for record in done:
+            report(record)
+        fitted = fit(config, name, 0, train, validation, directory=directory, progress=progress, on_epoch=report)
+    except _Behind:
+        study.tell(trial, state=TrialState.PRUNED)
+    except (CxrError, RuntimeError, MemoryError) as error:  # settings that do not work are an answer, too
+        progress.console.print(f"  {directory.name} failed: {error}", markup=False)
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        study.tell(trial, max(record.val_auroc for record in fitted.history))
 
 
 def tried(run: Path) -> Mapping[str, list[dict[str, Any]]]:
@@ -154,6 +158,6 @@ def tried(run: Path) -> Mapping[str, list[dict[str, Any]]]:
                 **json.loads(trial.user_attrs["settings"]),
             }
             for trial in study.get_trials(deepcopy=False)
-            if "settings" in trial.user_attrs and trial.state.is_finished() and trial.state != TrialState.FAIL
+            if "settings" in trial.user_attrs and trial.state.is_finished()
         ]
     return found

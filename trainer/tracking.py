@@ -1,5 +1,6 @@
 """Trials in MLflow, where `MLFLOW_TRACKING_URI` names a server or a folder; nothing about a patient is sent."""
 
+import logging
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +9,8 @@ from schemas.errors import TrainingConfigError
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig
 from trainer.history import EpochRecord
+
+log = logging.getLogger("trainer.tracking")
 
 TRACKING_URI = "MLFLOW_TRACKING_URI"
 
@@ -28,7 +31,7 @@ def require_tracking() -> None:
 
 
 def track(run: str, trial: str, config: RunConfig, record: TrialRecord, history: Sequence[EpochRecord]) -> None:
-    """Send one trained trial: its settings, its curves, its figures on validation.
+    """Send one trained trial: its settings, its curves, its figures on validation; a server that is away stops no run.
 
     Args:
         run: name of the run, which becomes the experiment.
@@ -41,8 +44,17 @@ def track(run: str, trial: str, config: RunConfig, record: TrialRecord, history:
     if not uri:
         return
     from mlflow import MlflowClient  # noqa: PLC0415 - an extra, and slow to import
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
-    client: Any = MlflowClient(uri)
+    try:
+        _send(MlflowClient(uri), run, trial, config, record, history)
+    except MlflowException as error:
+        log.warning("MLflow did not take %s (%s); the run goes on", trial, type(error).__name__)
+
+
+def _send(  # noqa: PLR0913, PLR0917 - what is sent, and where to
+    client: Any, run: str, trial: str, config: RunConfig, record: TrialRecord, history: Sequence[EpochRecord]
+) -> None:
     experiment = client.get_experiment_by_name(run)
     identity = experiment.experiment_id if experiment else client.create_experiment(run)
     sent = client.create_run(identity, run_name=trial, tags={"git_commit": record.provenance.git_commit}).info.run_id

@@ -424,3 +424,13 @@ def test_every_row_is_compared_with_the_winner_film_by_film(finished):
         assert row.against_winner.difference.value == pytest.approx(gap, abs=1e-9)
         assert 0 <= row.against_winner.p_value <= 1
     assert {row.ms_per_film is not None and row.ms_per_film > 0 for row in board.rows} == {True}
+
+
+def test_failed_trials_stay_failed_once_the_test_set_was_opened(config, tmp_path, unfit):
+    run = tmp_path / "run"
+    changed = config.model_copy(update={"weights": {"cnn_attention": str(unfit)}})
+    board = _train(changed, run)
+
+    with pytest.raises(TestSetError, match="its failed trials stay failed"):
+        _train(changed, run, retry_failed=True)
+    assert _train(changed, run) == board  # and the run is not locked

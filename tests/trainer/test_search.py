@@ -126,3 +126,32 @@ def test_a_run_trains_with_what_its_search_found_and_records_it(config, tmp_path
 
 def test_a_run_without_a_search_has_tried_nothing(tmp_path):
     assert tried(tmp_path) == {}
+
+
+def test_settings_that_cannot_be_trained_are_recorded_and_the_search_goes_on(config, tmp_path):
+    spec = SearchSpec(method="random", trials=6, lr_factor=1e12)
+    best = run_search(config, spec, tmp_path)
+    states = [row["state"] for row in tried(tmp_path)[NAME]]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("search/*/*")}
+
+    assert len(states) == 6
+    assert {"fail", "complete"} == set(states)
+    assert best["lr"] < 1e3
+    assert run_search(config, spec, tmp_path) == best
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_search_that_was_killed_prunes_as_one_that_was_not(config, tmp_path):
+    class Stopped(Progress):
+        def track(self, *arguments, **options):
+            if "epoch 2" in options["description"] and len(list((tmp_path / "b" / "search").iterdir())) == 6:
+                raise KeyboardInterrupt
+            return super().track(*arguments, **options)
+
+    nine, spec = config.model_copy(update={"epochs": 9}), SearchSpec(method="asha", trials=9, lr_factor=1000)
+    run_search(nine, spec, tmp_path / "a")
+    with pytest.raises(KeyboardInterrupt), Stopped(console=Console(quiet=True)) as progress:
+        search(nine, spec, NAME, films(0, 60), films(1, 60), run=tmp_path / "b", progress=progress)
+    run_search(nine, spec, tmp_path / "b")
+
+    assert tried(tmp_path / "a") == tried(tmp_path / "b")

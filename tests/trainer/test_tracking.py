@@ -51,3 +51,21 @@ def test_nobody_who_does_not_ask_for_mlflow_needs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
 
     require_tracking()
+
+
+def test_a_server_that_is_away_stops_no_run(kermany_like, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    options = {
+        "archs": ["cnn_baseline"],
+        "size": 32,
+        "epochs": 1,
+        "batch_size": 8,
+        "val_fraction": 0.3,
+        "device": "cpu",
+    }
+    config = make_config({"data": str(kermany_like), "cache": str(tmp_path / "cache"), **options})
+    with Progress(console=Console(quiet=True)) as progress:
+        train(config, tmp_path / "run", command="python -m trainer sweep", progress=progress)
+
+    assert "MLflow did not take cnn_baseline-seed0" in caplog.text
