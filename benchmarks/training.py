@@ -35,6 +35,7 @@ from trainer.strategies import apply_strategy
 
 NETWORKS = ("tf_efficientnet_lite0", "mobilenetv3_large_100", "cnn4")
 RECIPES = ("none", "standard", "shift")
+_WARM_STEPS, _TIMED_STEPS = 4, 8  # of timm's script
 
 
 class Loop:
@@ -86,7 +87,7 @@ def films_of(folder: Path, count: int, size: int, cache: Path) -> LabelledFilms:
 
 
 def timm_rate(script: Path, films: Path, name: str, size: int, batch: int) -> float:
-    """Films a second of timm's own script, the mean that it logs at the end of an epoch."""
+    """Films a second of timm's own script: the median over its steps, without the first ones, which warm it up."""
     options = [
         *(
             "--data-dir",
@@ -117,10 +118,10 @@ def timm_rate(script: Path, films: Path, name: str, size: int, batch: int) -> fl
         *("--log-interval", "1", "--no-prefetcher", "--channels-last", "--output", str(films.parent / "out")),
     ]
     ended = subprocess.run([sys.executable, str(script), *options], capture_output=True, text=True, check=False)
-    rates = re.findall(r"\(\s*([\d.]+)/s\)", ended.stderr + ended.stdout)
-    if not rates:
+    rates = [float(rate) for rate in re.findall(r"Time: [\d.]+s,\s+([\d.]+)/s", ended.stderr + ended.stdout)]
+    if len(rates) <= _WARM_STEPS:
         sys.exit(f"timm's script logged no rate:\n{ended.stderr[-2000:]}")
-    return float(rates[-1])
+    return statistics.median(rates[_WARM_STEPS:])
 
 
 def linked(folder: Path, count: int, into: Path) -> Path:
@@ -151,7 +152,7 @@ def main() -> None:
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder) / "cache"
-        links = linked(options.data, options.films, Path(folder) / "films")
+        links = linked(options.data, 32 * (_WARM_STEPS + _TIMED_STEPS), Path(folder) / "films")
         for name in options.network or NETWORKS:
             base = make_config({"data": str(options.data), "archs": [name], "device": "cpu"})
             size = base.preprocess(name).size

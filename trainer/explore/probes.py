@@ -72,7 +72,7 @@ def probe_all(facts: Sequence[FilmFacts], target: Target) -> tuple[Probe, ...]:
     """Every kind of fact by itself and all together, what gives most away first."""
     kinds = {**FACTS, "all of them": tuple(name for names in FACTS.values() for name in names)}
     probes = [probe(name, features(facts, columns), target) for name, columns in kinds.items()]
-    return tuple(sorted(probes, key=lambda row: -1.0 if row.auroc is None else -row.auroc.value))
+    return tuple(sorted(probes, key=lambda row: 0.0 if row.auroc is None else -row.auroc.value))
 
 
 def probe(name: str, columns: NDArray[np.float64], target: Target) -> Probe:
