@@ -53,7 +53,7 @@ class _Batching:
     accumulate: int
 
     def halved(self) -> "_Batching":
-        """Half as many films at once, and as many for one step as before."""
+        """Half as many films at once, rounded up, and twice as many batches for one step."""
         return _Batching(-(-self.size // 2), self.accumulate * 2)
 
 

@@ -236,7 +236,7 @@ def test_cuda_that_is_asked_for_and_not_there_is_an_error_and_no_silent_fallback
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_a_gpu_trains_what_the_cpu_can_read(tmp_path, precision):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
