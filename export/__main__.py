@@ -10,8 +10,10 @@ from rich.table import Table
 
 from export.bundle import write_bundle
 from export.parity import ParityReport
+from export.precision import PRECISIONS
 from export.publish import verify_bundle
 from schemas.errors import BundleError, CxrError
+from schemas.precision import PrecisionRecord, ReducedPrecision
 from trainer.config import read_config
 from trainer.leaderboard import read_leaderboard
 from trainer.trial import TRIALS, load_trial
@@ -30,15 +32,25 @@ def bundle(  # noqa: PLR0913 - one argument for each option
     run: Annotated[Path | None, typer.Option(help="Folder of a run instead, runs/ID: its winner is taken.")] = None,
     out: Annotated[Path, typer.Option(help="Models directory.")] = Path("models"),
     *,
+    precisions: Annotated[
+        str, typer.Option(help="Reduced precisions to try, each kept if it changes next to nothing; or `none`.")
+    ] = ",".join(PRECISIONS),
     make_current: Annotated[bool, typer.Option("--make-current", help="Let the service serve it.")] = False,
 ) -> None:
     """Export a trained network, prove it and publish it."""
-    folder = _trial_folder(trial, run)
+    folder, tried = _trial_folder(trial, run), _precisions(precisions)
     loaded = load_trial(folder)
     _refuse_lungs(folder)
     with console.status(f"exporting {loaded.record.architecture}"):
         directory = write_bundle(
-            loaded, name=name, version=version, out=out, make_current=make_current, on_parity=_print_parity
+            loaded,
+            name=name,
+            version=version,
+            out=out,
+            make_current=make_current,
+            precisions=tried,
+            on_parity=_print_parity,
+            on_precision=_print_precision,
         )
     _print_bundle(directory)
 
@@ -56,6 +68,14 @@ def _trial_folder(trial: Path | None, run: Path | None) -> Path:
         return run / TRIALS / read_leaderboard(run).winner.trial
     msg = "give either --trial or --run"
     raise typer.BadParameter(msg)
+
+
+def _precisions(names: str) -> tuple[ReducedPrecision, ...]:
+    wanted = {name.strip() for name in names.split(",")} - {"none"}
+    if unknown := wanted.difference(PRECISIONS):
+        msg = f"{', '.join(sorted(unknown))}: no precision of that name; give some of {', '.join(PRECISIONS)}, or none"
+        raise typer.BadParameter(msg)
+    return tuple(precision for precision in PRECISIONS if precision in wanted)
 
 
 def _refuse_lungs(trial: Path) -> None:
@@ -82,14 +102,27 @@ def _print_parity(report: ParityReport) -> None:
     console.print(f"labels identical; AUROC {auroc}")
 
 
+def _print_precision(record: PrecisionRecord) -> None:
+    verdict = "kept" if record.refused is None else f"refused: {record.refused}"
+    console.print(f"{record.precision} {verdict}", soft_wrap=True)
+    if (figures := record.figures) is not None:
+        console.print(
+            f"  AUROC {figures.auroc_difference:+.4f}, same label {figures.label_agreement:.2%}, "
+            f"{figures.ms_per_film:.1f} ms a film (fp32 {figures.ms_per_film_fp32:.1f}), "
+            f"{figures.size_bytes / 1e6:.1f} MB (fp32 {figures.size_bytes_fp32 / 1e6:.1f})",
+            soft_wrap=True,
+        )
+
+
 def _print_bundle(directory: Path) -> None:
-    checked, difference = verify_bundle(directory)
+    checked, differences = verify_bundle(directory)
     size = sum(record.size_bytes for record in checked.manifest.files.values())
     manifest = checked.manifest
     console.print(
         f"{manifest.name}/{manifest.version}: {manifest.architecture}, {len(manifest.files) + 1} files, {size / 1e6:.1f} MB"
     )
-    console.print(f"hashes right, golden films within {difference:.1e}")
+    within = ", ".join(f"{difference:.1e} ({precision})" for precision, difference in differences.items())
+    console.print(f"hashes right, golden films within {within}")
     console.print(f"sha256 {checked.sha256}", soft_wrap=True)
 
 

@@ -1,6 +1,6 @@
 """A trained network becomes a bundle: exported, proven, described and published."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -13,9 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from export.card import render_card
 from export.card_json import render_card_json
-from export.golden import make_golden, pack
+from export.comparison import ValidationSet, Yardstick
+from export.golden import Arrays, make_golden, pack
 from export.graph import OPSET, export_graph
 from export.parity import MAX_BATCH, ParityReport, check_parity
+from export.precision import Attempt, attempt
 from export.publish import point_to, publish
 from export.session import Graph
 from schemas.bundle import (
@@ -31,6 +33,7 @@ from schemas.bundle import (
     GraphContract,
 )
 from schemas.errors import BundleError
+from schemas.precision import PrecisionRecord, ReducedPrecision
 from schemas.trial import TrialRecord
 from trainer.networks import Network
 
@@ -62,6 +65,10 @@ class Trial(Protocol):
         """Prepared films [V, 1, S, S] and labels [V]."""
         ...
 
+    def patients(self, split: Literal["train", "val"]) -> NDArray[np.str_]:
+        """Who each of these films is of, [V]."""
+        ...
+
 
 def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
     trial: Trial,
@@ -70,12 +77,14 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
     version: str,
     out: Path,
     make_current: bool,
+    precisions: Sequence[ReducedPrecision] = (),
     on_parity: Callable[[ParityReport], None] = lambda _report: None,
+    on_precision: Callable[[PrecisionRecord], None] = lambda _record: None,
 ) -> Path:
     """Export a trained network, prove it, and publish it as `out/name/version`.
 
     Nothing is visible below `out` until the bundle has passed the parity gate on the validation films, its hashes
-    and its golden set; then one rename shows it.
+    and its golden set; then one rename shows it. A reduced precision that fails its gate is left out, and said so.
 
     Args:
         trial: the network with its record and films.
@@ -83,7 +92,9 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         version: not yet taken.
         out: the models directory.
         make_current: let `out/current` name this bundle.
+        precisions: which to try beside fp32.
         on_parity: is told what the parity gate measured.
+        on_precision: is told of each reduced precision that was tried.
 
     Returns:
         The directory of the bundle.
@@ -104,12 +115,18 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
     run = Graph(content).run
     films, labels = trial.inputs("val")
     on_parity(check_parity(trial.network, run, record, films, labels))
+    golden = make_golden(run, record.preprocess, len(record.classes))
+    attempts = _reduce(trial, model, golden, precisions)
     files = {
         GRAPH: content,
-        GOLDEN: pack(make_golden(run, record.preprocess, len(record.classes))),
+        GOLDEN: pack(golden),
         **({} if trial.statistics is None else {STATISTICS: pack(trial.statistics)}),
     }
+    for tried in attempts:
+        on_precision(tried.record)
+        files |= tried.files
     manifest = _manifest(record, _contract(trial.network.cam_layer, model), files, name=name, version=version)
+    manifest = manifest.model_copy(update={"precisions": tuple(tried.record for tried in attempts)})
     publish({**files, **_documents(manifest)}, destination)
     if make_current:
         point_to(destination)
@@ -126,6 +143,17 @@ def describe(record: TrialRecord) -> dict[str, str]:
         "preprocess": record.preprocess.model_dump_json(),
         "calibration": record.calibration.model_dump_json(),
     }
+
+
+def _reduce(
+    trial: Trial, model: onnx.ModelProto, golden: Arrays, precisions: Sequence[ReducedPrecision]
+) -> tuple[Attempt, ...]:
+    if not precisions:
+        return ()
+    validation = ValidationSet(*trial.inputs("val"), trial.patients("val"), trial.statistics)
+    yardstick = Yardstick(model.SerializeToString(), trial.record, validation)
+    training_films, _ = trial.inputs("train")
+    return tuple(attempt(precision, model, training_films, yardstick, golden) for precision in precisions)
 
 
 def _free_place(out: Path, name: str, version: str) -> Path:

@@ -6,25 +6,32 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from export.golden import check_golden, read_golden
+from export.golden import OUTPUTS, check_golden, read_golden
 from export.session import Graph
-from schemas.bundle import CURRENT, GOLDEN, GRAPH, Bundle, open_bundle
+from schemas.bundle import CURRENT, GOLDEN, Bundle, open_bundle
 from schemas.errors import BundleError
+from schemas.precision import Precision
 from trainer.files import write_atomically
 
 
-def verify_bundle(directory: Path) -> tuple[Bundle, float]:
-    """Open a bundle as the service would: every hash, then the golden set in a fresh session.
+def verify_bundle(directory: Path) -> tuple[Bundle, Mapping[Precision, float]]:
+    """Open a bundle as the service would: every hash, then the golden set in a fresh session of each graph.
 
     Returns:
-        The bundle, and the largest relative difference of a golden output.
+        The bundle, and the largest relative difference of a golden output for each precision that it has.
 
     Raises:
         BundleError: a file is missing or altered, or the golden set gives something else here.
     """
     bundle = open_bundle(directory)
-    run = Graph((directory / GRAPH).read_bytes()).run
-    return bundle, check_golden(run, read_golden(directory / GOLDEN), bundle.manifest.preprocess)
+    manifest, films = bundle.manifest, read_golden(directory / GOLDEN)
+    differences: dict[Precision, float] = {}
+    for precision in manifest.offered:
+        files = manifest.graph_files(precision)
+        golden = {**films, **read_golden(directory / files.golden, OUTPUTS)}
+        run = Graph((directory / files.graph).read_bytes()).run
+        differences[precision] = check_golden(run, golden, manifest.preprocess, files.tolerance)
+    return bundle, differences
 
 
 def publish(files: Mapping[str, bytes], destination: Path) -> None:

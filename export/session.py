@@ -22,18 +22,21 @@ _ORT_ERRORS = tuple(
 class Graph:
     """A session that was made from bytes: weights outside the file cannot be reached."""
 
-    def __init__(self, content: bytes, *, intra_op_threads: int = 0) -> None:
+    def __init__(self, content: bytes, *, intra_op_threads: int = 0, optimized: bool = True) -> None:
         """Load the graph.
 
         Args:
             content: the ONNX file.
             intra_op_threads: 0: one for each core.
+            optimized: False: run node by node as the file has it, nothing fused.
 
         Raises:
             BundleError: ONNX Runtime refuses it.
         """
         options = ort.SessionOptions()
         options.intra_op_num_threads = intra_op_threads
+        if not optimized:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3  # errors; warnings tell of fused nodes
         # Without this, ONNX Runtime looks for weights outside the bytes in the working directory.
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.calibration import OperatingPoint
+from schemas.precision import Precision
 from schemas.record import Record
 
 DISCLAIMER = "Research use only. Not a medical device; not for diagnosis, triage or any decision about a patient."
@@ -21,7 +22,11 @@ class ModelReference(Record):
     name: str
     version: str
     architecture: str
-    sha256: str = Field(description="SHA-256 of the bundle's manifest.json, which holds the hash of every other file")
+    precision: Precision = Field(default="fp32", description="of the graph that computed it")
+    sha256: str = Field(
+        description="SHA-256 of what computed it: of the bundle's manifest.json, which holds the hash of every other file; "
+        "at a reduced precision of that graph's own file"
+    )
 
 
 class Prediction(Record):
@@ -148,6 +153,7 @@ class KnownModel(Record):
     name: str
     version: str
     serving: bool
+    precision: Precision | None = Field(description="at which it serves; null: it does not serve")
     refused: str | None = Field(description="why it failed its checks when it was tried; null: it did not")
 
 

@@ -5,6 +5,8 @@
                             model.onnx       the graph of `GraphContract`
                             statistics.npz   arrays of `OutOfDistribution`
                             golden.npz       arrays of `GOLDEN_ARRAYS`
+                            model.int8.onnx, model.fp16.onnx     the same with fewer bits, where `precisions` keeps it,
+                            golden.int8.npz, golden.fp16.npz     and its outputs for the films of golden.npz
                             MODEL_CARD.md
                             MODEL_CARD.json  the same for programs; absent from bundles of version 0.1
 
@@ -23,6 +25,7 @@ from pydantic import Field, StringConstraints, ValidationError, model_validator
 from schemas.calibration import Calibration
 from schemas.errors import BundleError
 from schemas.evaluation import Evaluation
+from schemas.precision import Precision, PrecisionFiles, PrecisionRecord
 from schemas.preprocess import PreprocessSpec
 from schemas.record import Record
 
@@ -36,6 +39,9 @@ CURRENT = "current"
 
 GOLDEN_ARRAYS = ("radiographs", "inputs", "targets", "logits", "probabilities", "gradcam", "gradcam_plus_plus")
 """Of G synthetic films: uint8 [G, H, W], float32 [G, 1, S, S], int64 [G], then the outputs of the same name."""
+
+GOLDEN_TOLERANCE = 1e-3
+"""Of the fp32 outputs, relative to the largest golden value of each: processors that add in another order differ by 1e-5."""
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -100,6 +106,9 @@ class BundleManifest(Record):
     provenance: Provenance
     intended_use: str
     files: dict[str, FileRecord]
+    precisions: tuple[PrecisionRecord, ...] = Field(
+        default=(), description="reduced precisions that were tried; a bundle of before they were has none"
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -124,12 +133,47 @@ class BundleManifest(Record):
             if name not in self.files:
                 msg = f"files must list {name}"
                 raise ValueError(msg)
+        self._check_precisions()
         return self
+
+    def _check_precisions(self) -> None:
+        names = [row.precision for row in self.precisions]
+        if len(set(names)) != len(names):
+            msg = f"precisions repeat: {names}"
+            raise ValueError(msg)
+        for row in self.precisions:
+            for name in () if row.files is None else (row.files.graph, row.files.golden):
+                if name not in self.files:
+                    msg = f"files must list {name}, which computes {row.precision}"
+                    raise ValueError(msg)
 
     @property
     def findings(self) -> tuple[str, ...]:
         """The classes that can be called present: all but the negative one."""
         return tuple(name for name in self.classes if name != self.negative_class)
+
+    def graph_files(self, precision: Precision) -> PrecisionFiles:
+        """The files that compute an answer at a precision.
+
+        Raises:
+            BundleError: the bundle has no graph of this precision.
+        """
+        if precision == "fp32":
+            return PrecisionFiles(graph=GRAPH, golden=GOLDEN, tolerance=GOLDEN_TOLERANCE)
+        row = next((row for row in self.precisions if row.precision == precision), None)
+        if row is not None and row.files is not None:
+            return row.files
+        reason = "it was not tried at the export" if row is None else f"the export refused it: {row.refused}"
+        msg = (
+            f"{self.name}/{self.version} has no {precision} graph: {reason}; it offers {', '.join(self.offered)}: choose one "
+            "of these (CXR_PRECISION), or publish a bundle that was exported with --precisions"
+        )
+        raise BundleError(msg)
+
+    @property
+    def offered(self) -> tuple[Precision, ...]:
+        """The precisions that the bundle has a graph of, fp32 first."""
+        return ("fp32", *(row.precision for row in self.precisions if row.files is not None))
 
 
 @dataclass(frozen=True, slots=True)

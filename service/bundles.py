@@ -8,6 +8,7 @@ from typing import NamedTuple
 from schemas.api import ModelReference
 from schemas.bundle import CURRENT, MANIFEST, Bundle, open_bundle
 from schemas.errors import BundleError, InferenceError, NotFoundError
+from schemas.precision import Precision
 from service.batcher import batch_sizes
 from service.decision import Statistics, load_statistics
 from service.engine import Engine, EngineOpener
@@ -43,6 +44,7 @@ class LoadedBundle:
     statistics: Statistics | None
     selftest_error: float
     """Largest absolute error of the logits of the golden films."""
+    precision: Precision = "fp32"
 
     @property
     def address(self) -> BundleAddress:
@@ -57,8 +59,17 @@ class LoadedBundle:
             name=manifest.name,
             version=manifest.version,
             architecture=manifest.architecture,
-            sha256=self.bundle.sha256,
+            precision=self.precision,
+            sha256=self._sha256,
         )
+
+    @property
+    def _sha256(self) -> str:
+        """Two precisions of a bundle must not pass for one; fp32 keeps the hash that vouches for the whole bundle."""
+        manifest = self.bundle.manifest
+        if self.precision == "fp32":
+            return self.bundle.sha256
+        return manifest.files[manifest.graph_files(self.precision).graph].sha256
 
 
 class BundleRegistry:
@@ -135,18 +146,24 @@ def load(bundle: Bundle, open_engine: EngineOpener, settings: Settings) -> Loade
     """Open the network of `bundle`, prove it on the golden films, and run every batch size once.
 
     Raises:
-        BundleError: the graph, the statistics or the golden films are not what the manifest says.
+        BundleError: there is no graph of the precision that the settings ask for, or graph, statistics or golden films
+            are not what the manifest says.
         SettingsError: the provider is not there.
     """
-    engine = open_engine(bundle, provider=settings.provider, intra_op_threads=settings.intra_op_threads)
+    engine = open_engine(
+        bundle,
+        provider=settings.provider,
+        intra_op_threads=settings.intra_op_threads,
+        precision=settings.precision,
+    )
     statistics = load_statistics(bundle)
     try:
-        selftest_error = check_golden(bundle, engine)
+        selftest_error = check_golden(bundle, engine, settings.precision)
         warm(engine, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
     except InferenceError as error:
         msg = f"the network of the bundle does not run here: {error}"
         raise BundleError(msg) from error
-    return LoadedBundle(bundle, engine, statistics, selftest_error)
+    return LoadedBundle(bundle, engine, statistics, selftest_error, settings.precision)
 
 
 def _natural_order(version: str) -> tuple[str | int, ...]:

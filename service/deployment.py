@@ -210,7 +210,12 @@ class Deployment:
         self._metrics.model_info.labels(
             reference.name, reference.version, reference.architecture, reference.sha256, settings.provider
         ).set(1)
-        log.info("bundle_serves", bundle=str(self._serving.address), sha256=reference.sha256)
+        log.info(
+            "bundle_serves",
+            bundle=str(self._serving.address),
+            precision=reference.precision,
+            sha256=reference.sha256,
+        )
 
     def _retire(self, serving: Serving) -> None:
         async def retire() -> None:

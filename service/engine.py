@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from schemas.api import ExplainMethod
-from schemas.bundle import GRAPH, Bundle
+from schemas.bundle import Bundle
 from schemas.errors import BundleError, InferenceError, SettingsError
+from schemas.precision import Precision
 
 Provider = Literal["cpu", "cuda"]
 
@@ -69,11 +70,14 @@ class Engine(Protocol):
 class EngineOpener(Protocol):
     """Makes the engine of a bundle."""
 
-    def __call__(self, bundle: Bundle, *, provider: Provider, intra_op_threads: int) -> Engine:
-        """Open the graph of `bundle`.
+    def __call__(
+        self, bundle: Bundle, *, provider: Provider, intra_op_threads: int, precision: Precision = "fp32"
+    ) -> Engine:
+        """Open a graph of `bundle`.
 
         Raises:
-            BundleError: the graph cannot be loaded or has not the inputs and outputs of its contract.
+            BundleError: the bundle has no graph of this precision, or it cannot be loaded, or has not the inputs and
+                outputs of its contract.
             SettingsError: the provider is not there.
         """
         ...
@@ -87,10 +91,11 @@ class OnnxEngine:
         self._maps = tuple(MAPS.values()) if has_maps else ()
 
     @classmethod
-    def open(cls, bundle: Bundle, *, provider: Provider, intra_op_threads: int) -> Self:
-        """Load the graph of a bundle; see `EngineOpener`."""
+    def open(cls, bundle: Bundle, *, provider: Provider, intra_op_threads: int, precision: Precision = "fp32") -> Self:
+        """Load a graph of a bundle; see `EngineOpener`."""
         require_provider(provider)
-        session = _open_session(bundle, provider, intra_op_threads)
+        name = bundle.manifest.graph_files(precision).graph
+        session = _open_session(bundle, name, provider, intra_op_threads)
         if _PROVIDERS[provider][0] not in session.get_providers():
             # ONNX Runtime has fallen back to the CPU without an error, microsoft/onnxruntime#23372.
             msg = f"provider {provider} is installed but does not start here; check the driver, or set CXR_PROVIDER=cpu"
@@ -99,7 +104,7 @@ class OnnxEngine:
         wanted = {"image", "target", *ANSWER, *(MAPS.values() if has_maps else ())}
         missing = wanted - {entry.name for entry in (*session.get_inputs(), *session.get_outputs())}
         if missing:
-            msg = f"{GRAPH} lacks the inputs or outputs {sorted(missing)}; export the bundle again"
+            msg = f"{name} lacks the inputs or outputs {sorted(missing)}; export the bundle again"
             raise BundleError(msg)
         return cls(session, has_maps=has_maps)
 
@@ -127,7 +132,7 @@ def require_provider(provider: Provider) -> None:
         raise SettingsError(msg)
 
 
-def _open_session(bundle: Bundle, provider: Provider, intra_op_threads: int) -> ort.InferenceSession:
+def _open_session(bundle: Bundle, name: str, provider: Provider, intra_op_threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = intra_op_threads
     options.log_severity_level = 3
@@ -135,13 +140,11 @@ def _open_session(bundle: Bundle, provider: Provider, intra_op_threads: int) -> 
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Weights outside the graph are outside its hash: the graph is loaded from memory, with a folder that holds nothing.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
-    graph = (bundle.directory / GRAPH).read_bytes()
+    graph = (bundle.directory / name).read_bytes()
     try:
         return ort.InferenceSession(graph, options, providers=[_PROVIDERS[provider]])
     except _ORT_ERRORS as error:
-        msg = (
-            f"{GRAPH} cannot be loaded: {_first_line(error)}; weights must be inside the file, export the bundle again"
-        )
+        msg = f"{name} cannot be loaded: {_first_line(error)}; weights must be inside the file, export the bundle again"
         raise BundleError(msg) from error
 
 

@@ -8,20 +8,18 @@ from numpy.typing import NDArray
 
 from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
-from schemas.bundle import GOLDEN, Bundle, BundleManifest
+from schemas.bundle import GOLDEN, GOLDEN_TOLERANCE, Bundle, BundleManifest
 from schemas.decision import softmax
 from schemas.errors import BundleError
+from schemas.precision import Precision
 from service.engine import MAPS, MOST_PROBABLE, Engine, Outputs
 
 INPUT_TOLERANCE: Final = 1e-3
 """Absolute, of inputs in [0, 1]: a quarter of an 8-bit gray level; another resize or polarity differs by tens of levels."""
 
-OUTPUT_TOLERANCE: Final = 1e-3
-"""Relative to the largest golden value of an output: processors that add in another order differ by about 1e-5."""
 
-
-def check_golden(bundle: Bundle, engine: Engine) -> float:
-    """Prepare and run the golden films and compare with what the exporter wrote.
+def check_golden(bundle: Bundle, engine: Engine, precision: Precision = "fp32") -> float:
+    """Prepare and run the golden films and compare with what the exporter wrote about the graph of this precision.
 
     Returns:
         The largest absolute error of their logits.
@@ -32,13 +30,15 @@ def check_golden(bundle: Bundle, engine: Engine) -> float:
     manifest = bundle.manifest
     maps = MAPS if manifest.graph.cam_grid is not None else {}
     compared = ("logits", "probabilities", *maps.values())
-    golden = read_arrays(bundle, GOLDEN, ("radiographs", "inputs", "targets", *compared))
+    files = manifest.graph_files(precision)
+    golden = read_arrays(bundle, GOLDEN, ("radiographs", "inputs", "targets"))
+    golden |= read_arrays(bundle, files.golden, compared)
     films = len(golden["radiographs"])
     if films == 0 or {len(array) for array in golden.values()} != {films}:
-        msg = f"{GOLDEN} must hold one entry of each array for each film; export the bundle again"
+        msg = f"{files.golden} must hold one entry of each array for each film; export the bundle again"
         raise BundleError(msg)
     # Of all films together: a map that is zero here may be a rounding error above it on another processor.
-    tolerances = {name: OUTPUT_TOLERANCE * float(np.abs(golden[name]).max()) for name in compared}
+    tolerances = {name: files.tolerance * float(np.abs(golden[name]).max()) for name in compared}
     errors = []
     for film in range(films):
         expected = {name: array[film] for name, array in golden.items()}
@@ -86,7 +86,7 @@ def _check_meaning(manifest: BundleManifest, outputs: Outputs) -> None:
         msg = f"logits and embedding have the sizes {sizes}, not those of the manifest; export the bundle again"
         raise BundleError(msg)
     expected = softmax(outputs.logits, manifest.calibration.temperature).astype(np.float32)
-    _compare("temperature of the probabilities", outputs.probabilities, expected, OUTPUT_TOLERANCE)
+    _compare("temperature of the probabilities", outputs.probabilities, expected, GOLDEN_TOLERANCE)
 
 
 def _compare(what: str, found: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float) -> float:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import SettingsError
+from schemas.precision import Precision
 from service.admission import routine_places
 
 PREFIX = "CXR_"
@@ -45,6 +46,10 @@ class Settings(BaseSettings):
         default=10.0, description="a new bundle that takes longer than so many times the old one is refused"
     )
     provider: Literal["cpu", "cuda"] = Field(default="cpu", description="where the network runs; no silent fallback")
+    precision: Precision = Field(
+        default="fp32",
+        description="graph of the bundle that computes: int8 is for CPUs, fp16 for CUDA; a bundle without it is refused",
+    )
     intra_op_threads: Positive = Field(default=1, description="threads within one run of the network")
     concurrent_runs: Positive = Field(
         default_factory=usable_cores, description="runs of the network at the same time; default: the cores"

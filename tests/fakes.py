@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.bundle import Bundle
+from schemas.precision import Precision
 from service.engine import Engine, OnnxEngine, Outputs, Provider
 
 
@@ -45,8 +46,10 @@ class GatedOpener:
         self._poison = poison
         self.engine: GatedEngine | None = None
 
-    def __call__(self, bundle: Bundle, *, provider: Provider, intra_op_threads: int) -> GatedEngine:
-        behind = OnnxEngine.open(bundle, provider=provider, intra_op_threads=intra_op_threads)
+    def __call__(
+        self, bundle: Bundle, *, provider: Provider, intra_op_threads: int, precision: Precision = "fp32"
+    ) -> GatedEngine:
+        behind = OnnxEngine.open(bundle, provider=provider, intra_op_threads=intra_op_threads, precision=precision)
         self.engine = GatedEngine(behind, poison=self._poison)
         return self.engine
 

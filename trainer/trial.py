@@ -59,6 +59,11 @@ class TrainedTrial:
         found = labelled(films, self.record.classes, self.record.preprocess, Path(config.cache))
         return found.films, found.labels
 
+    def patients(self, split: Literal["train", "val"]) -> NDArray[np.str_]:
+        """Who each of these films is of, [V], in the order of `inputs`."""
+        run = self.directory.parent.parent
+        return np.array([film.patient for film in films_of(read_config(run), run, split, self.record.fold)])
+
 
 def read_trial(directory: Path) -> TrialRecord:
     """The record of a trial.

@@ -26,12 +26,17 @@ router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requ
 def list_models(service: CurrentService) -> ModelList:
     """By name and then from the oldest version to the newest."""
     serving = None if service.deployment.serving is None else service.deployment.serving.address
+    precision = service.settings.precision
     refused = service.deployment.refused
     known = service.registry.known()
     return ModelList(
         models=tuple(
             KnownModel(
-                name=address.name, version=address.version, serving=address == serving, refused=refused.get(address)
+                name=address.name,
+                version=address.version,
+                serving=address == serving,
+                precision=precision if address == serving else None,
+                refused=refused.get(address),
             )
             for address in known
         )

@@ -193,10 +193,11 @@ def test_current_keeps_its_content_when_it_cannot_be_replaced(tmp_path):
 
 
 def test_a_sound_bundle_verifies(copy):
-    opened, difference = verify_bundle(copy)
+    opened, differences = verify_bundle(copy)
 
     assert opened.manifest.version == "1.0.0"
-    assert difference < 1e-5
+    assert list(differences) == ["fp32"]
+    assert differences["fp32"] < 1e-5
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "golden.npz", "statistics.npz", "MODEL_CARD.md", "MODEL_CARD.json"])

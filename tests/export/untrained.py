@@ -35,8 +35,12 @@ class UntrainedTrial:
     labels: NDArray[np.int64]
 
     def inputs(self, split):
-        assert split == "val"
+        assert split in {"train", "val"}
         return self.films, self.labels
+
+    def patients(self, split):
+        assert split == "val"
+        return np.arange(len(self.films)).astype(str)
 
 
 def phantoms(count: int, side: int) -> NDArray[np.float32]:

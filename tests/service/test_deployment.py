@@ -156,8 +156,8 @@ class SlowOpener:
     def __init__(self, seconds):
         self.seconds = seconds
 
-    def __call__(self, bundle, *, provider, intra_op_threads):
-        engine = OnnxEngine.open(bundle, provider=provider, intra_op_threads=intra_op_threads)
+    def __call__(self, bundle, **options):
+        engine = OnnxEngine.open(bundle, **options)
         return Slow(engine, self.seconds) if bundle.manifest.version == "2.0.0" else engine
 
 
@@ -284,10 +284,10 @@ async def test_a_dead_watcher_is_visible(client):
 
 async def test_a_candidate_that_dies_of_something_unforeseen_leaves_the_service_alive(serve, tmp_path, logged):
     class Fatal:
-        def __call__(self, bundle, *, provider, intra_op_threads):
+        def __call__(self, bundle, **options):
             if bundle.manifest.version == "2.0.0":
                 raise MemoryError
-            return OnnxEngine.open(bundle, provider=provider, intra_op_threads=intra_op_threads)
+            return OnnxEngine.open(bundle, **options)
 
     write_tiny_bundle(tmp_path, version="1.0.0")
     async with serve(models_dir=tmp_path, open_engine=Fatal(), **SOON) as client:

@@ -1,0 +1,131 @@
+"""What fewer bits change: a reduced graph beside the fp32 graph, on the same validation films."""
+
+import platform
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.parity import run_in_batches
+from export.session import Graph, Outputs, Run
+from schemas.calibration import OutOfDistribution
+from schemas.decision import finding_label
+from schemas.estimate import Estimate
+from schemas.precision import PrecisionFigures
+from schemas.trial import TrialRecord
+from trainer.comparison import compare
+from trainer.distance import scores
+from trainer.intervals import estimate, wilson_interval
+
+_BATCH = 4
+_WARM, _PAIRS = 3, 41
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSet:
+    """Films that reduced graphs are judged on."""
+
+    films: NDArray[np.float32]  # [V, 1, S, S]
+    labels: NDArray[np.int64]  # [V]
+    patients: NDArray[np.str_]  # [V]
+    statistics: Mapping[str, NDArray[Any]] | None
+    """Arrays of `OutOfDistribution`; None: no verdict is given."""
+
+
+class Yardstick:
+    """The fp32 graph and what it says of the validation films."""
+
+    def __init__(self, content: bytes, record: TrialRecord, validation: ValidationSet) -> None:
+        self._record, self._validation = record, validation
+        self._content, self._graph = content, Graph(content, intra_op_threads=1)
+        answers = self._run(self._graph.run, np.full(len(validation.films), -1))
+        # Named classes: where two graphs disagree on the most probable one, -1 would compare maps of different classes.
+        self._targets = answers["logits"].argmax(axis=1)
+        self._outputs = answers
+
+    def compare(self, content: bytes) -> PrecisionFigures:
+        """Run a reduced graph on the same films, and beside the fp32 graph on one of them.
+
+        Raises:
+            BundleError: ONNX Runtime refuses the graph.
+        """
+        graph, outputs, validation = Graph(content, intra_op_threads=1), self._outputs, self._validation
+        found = self._run(graph.run, self._targets)
+        labels = [self._labels(each) for each in (found, outputs)]
+        verdicts = [self._verdicts(each, label) for each, label in zip((found, outputs), labels, strict=True)]
+        times, times_fp32 = _times(graph.run, self._graph.run, validation.films[:1])
+        return PrecisionFigures(
+            films=len(validation.films),
+            measured_on=f"CPUExecutionProvider, {platform.machine()}, one thread",
+            auroc_difference=compare(
+                validation.labels,
+                found["probabilities"].astype(np.float64),
+                outputs["probabilities"].astype(np.float64),
+                validation.patients,
+            ).difference,
+            label_agreement=_share(labels[0] == labels[1]),
+            in_distribution_agreement=None if verdicts[0] is None else _share(verdicts[0] == verdicts[1]),
+            largest_logit_difference=float(np.abs(found["logits"] - outputs["logits"]).max()),
+            largest_logit=float(np.abs(outputs["logits"]).max()),
+            heatmap_correlation=_median_correlation(found["gradcam"], outputs["gradcam"]),
+            ms_per_film=1e3 * statistics.median(times),
+            ms_per_film_fp32=1e3 * statistics.median(times_fp32),
+            speedup=_median_with_interval(np.array(times_fp32) / np.array(times)),
+            size_bytes=len(content),
+            size_bytes_fp32=len(self._content),
+        )
+
+    def _run(self, run: Run, targets: NDArray[np.int64]) -> Outputs:
+        return run_in_batches(run, self._validation.films, targets, _BATCH)
+
+    def _labels(self, outputs: Outputs) -> NDArray[np.int64]:
+        """The service's label of each film, [V], as an index into the classes."""
+        classes, points = self._record.classes, self._record.calibration.operating_points
+        labels = [finding_label(row, classes, self._record.negative_class, points) for row in outputs["probabilities"]]
+        return np.array([classes.index(label) for label in labels])
+
+    def _verdicts(self, outputs: Outputs, labels: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+        """Whether each film is in distribution for its label, [V]."""
+        distribution: OutOfDistribution | None = self._record.calibration.out_of_distribution
+        if distribution is None or self._validation.statistics is None:
+            return None
+        cutoffs = np.array([distribution.cutoffs[name] for name in self._record.classes])
+        found = scores(outputs["embedding"], self._validation.statistics)
+        verdicts: NDArray[np.bool_] = found[np.arange(len(labels)), labels] <= cutoffs[labels]
+        return verdicts
+
+
+def _share(agrees: NDArray[np.bool_]) -> Estimate:
+    return wilson_interval(int(agrees.sum()), len(agrees))
+
+
+def _median_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Median over the films of the correlation of two maps [V, h, w]; 1 where no film has a map that varies."""
+    flat = [each.reshape(len(each), -1).astype(np.float64) for each in (first, second)]
+    centered = [each - each.mean(axis=1, keepdims=True) for each in flat]
+    size = np.prod([np.linalg.norm(each, axis=1) for each in centered], axis=0)
+    product = np.sum(centered[0] * centered[1], axis=1)
+    varies = size > 0
+    return float(np.median(product[varies] / size[varies])) if varies.any() else 1.0
+
+
+def _times(first: Run, second: Run, film: NDArray[np.float32]) -> tuple[list[float], list[float]]:
+    """Seconds of runs that take turns, so that whatever else the machine does weighs on both."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(_WARM + _PAIRS):
+        for run, column in zip((first, second), times, strict=True):
+            start = time.perf_counter()
+            run(film, np.array([-1]))
+            column.append(time.perf_counter() - start)
+    return times[0][_WARM:], times[1][_WARM:]
+
+
+def _median_with_interval(values: NDArray[np.float64]) -> Estimate:
+    """Median and its 95 % interval between order statistics (Conover, Practical Nonparametric Statistics, ch. 3.2)."""
+    ordered, half = np.sort(values), 0.98 * np.sqrt(len(values))
+    low, high = int(np.floor(len(values) / 2 - half)), int(np.ceil(len(values) / 2 + half))
+    return estimate(float(np.median(values)), float(ordered[max(0, low)]), float(ordered[min(len(values) - 1, high)]))
