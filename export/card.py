@@ -6,6 +6,7 @@ Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019, arXiv:1810.
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from export import card_precisions
 from export.limits import LIMITS, NOT_INTENDED, known_limits
 from schemas.api import DISCLAIMER
 from schemas.bundle import BundleManifest
@@ -30,6 +31,7 @@ def render_card(manifest: BundleManifest) -> str:
         ),
         *(_evaluation(evaluation, manifest.classes) for evaluation in manifest.evaluation),
         _decisions(manifest),
+        *_precisions(manifest),
         ("## Limits", _bullets((*known_limits(manifest), *LIMITS))),
         _provenance(manifest),
         ("## Disclaimer", DISCLAIMER),
@@ -188,6 +190,14 @@ def _distribution(distribution: OutOfDistribution | None) -> str:
         f"({cutoffs}) is not answered; {distribution.accepted_share:.1%} of the validation films of each class are within. "
         "A film within the cut-off may still be unfamiliar."
     )
+
+
+def _precisions(manifest: BundleManifest) -> tuple[tuple[str, ...], ...]:
+    tried = manifest.precisions
+    if not tried:
+        return ()
+    table = _table(card_precisions.HEAD, card_precisions.rows(tried))
+    return (("## Precisions", card_precisions.MEANING, table, _bullets(card_precisions.methods(tried))),)
 
 
 def _provenance(manifest: BundleManifest) -> tuple[str, ...]:

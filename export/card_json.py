@@ -12,6 +12,7 @@ from schemas.api import DISCLAIMER
 from schemas.bundle import BundleManifest
 from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation
+from schemas.precision import PrecisionRecord
 
 SCHEMA_VERSION = "0.0.2"
 
@@ -48,7 +49,8 @@ def render_card_json(manifest: BundleManifest) -> str:
         },
         "quantitative_analysis": {
             "performance_metrics": [
-                metric for evaluation in manifest.evaluation for metric in _metrics(evaluation, manifest.classes)
+                *(metric for evaluation in manifest.evaluation for metric in _metrics(evaluation, manifest.classes)),
+                *(metric for record in manifest.precisions for metric in _precision_metrics(record)),
             ]
         },
         "considerations": {
@@ -89,6 +91,20 @@ def _metrics(evaluation: Evaluation, classes: tuple[str, ...]) -> Iterator[dict[
             figure = getattr(group, name)
             if figure is not None:
                 yield _metric(name.upper() if name in _ACRONYMS else name, figure, where)
+
+
+def _precision_metrics(record: PrecisionRecord) -> Iterator[dict[str, Any]]:
+    verdict = "kept" if record.refused is None else f"refused: {record.refused}"
+    where, figures = f"{record.precision} beside fp32, validation, {verdict}", record.figures
+    if figures is None:
+        return
+    yield _metric("AUROC difference", figures.auroc_difference, where)
+    yield _metric("same label", figures.label_agreement, where)
+    if figures.in_distribution_agreement is not None:
+        yield _metric("same verdict on distribution", figures.in_distribution_agreement, where)
+    yield _metric("largest logit difference", figures.largest_logit_difference, where)
+    yield _metric("median correlation of heat maps", figures.heatmap_correlation, where)
+    yield _metric("times as fast", figures.speedup, f"{where}, {figures.measured_on}")
 
 
 _ACRONYMS = {"auroc", "auprc", "ppv", "npv", "f1"}

@@ -18,6 +18,7 @@ LARGEST = 127
 """Weights are symmetric: -127 to 127 steps."""
 
 _MEANS_FILMS = 32
+_FLOAT_OPERATIONS = {"LayerNormalization"}  # its weights [C] have no axis for a scale of each channel
 # ONNX Runtime warns of graphs without this mark of its own optimizer; torch's exporter has folded the constants already.
 _PREPARED = {"onnx.quant.pre_process": "onnxruntime.quant"}
 
@@ -47,7 +48,7 @@ def quantize(model: onnx.ModelProto, films: NDArray[np.float32], *, float_convol
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_quantize=[node.name for node in nodes],
+            nodes_to_quantize=[node.name for node in nodes if node.op_type not in _FLOAT_OPERATIONS],
         )
         quantized = onnx.load(path)
     onnx.helper.set_model_props(quantized, {entry.key: entry.value for entry in model.metadata_props})

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.comparison import Yardstick
+from export.backbone import backbone
 from export.fp16 import halve
 from export.golden import OUTPUTS, Arrays, pack
 from export.int8 import quantize
 from export.session import Graph
 from schemas.bundle import GOLDEN_TOLERANCE
+from schemas.errors import BundleError
 from schemas.precision import PrecisionFigures, PrecisionFiles, PrecisionRecord, ReducedPrecision
 
 PRECISIONS: Final[tuple[ReducedPrecision, ...]] = ("int8", "fp16")
@@ -33,6 +34,18 @@ _HALF_TOLERANCE: Final = 2e-2
 """Of fp16 outputs that another device computes: 2^-11 a rounding, some fifty layers that add, and room."""
 
 
+class Judge(Protocol):
+    """Compares a reduced graph with fp32; `export.comparison.Yardstick` is one."""
+
+    def compare(self, content: bytes) -> PrecisionFigures:
+        """Measure a graph.
+
+        Raises:
+            BundleError: it cannot be run.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """A precision that was tried, and its files where it is kept."""
@@ -45,7 +58,7 @@ def attempt(
     precision: ReducedPrecision,
     model: onnx.ModelProto,
     training_films: NDArray[np.float32],
-    yardstick: Yardstick,
+    judge: Judge,
     golden: Arrays,
 ) -> Attempt:
     """Make the graph of a precision, measure it, and keep or refuse it.
@@ -54,12 +67,17 @@ def attempt(
         precision: which.
         model: the fp32 graph.
         training_films: [T, 1, S, S]; `CALIBRATION_FILMS` of them, evenly spaced, set the ranges of int8.
-        yardstick: judges.
+        judge: compares with fp32.
         golden: the bundle's golden films.
     """
-    method, content, figures, complaint = "", b"", None, None
-    for method, content in _candidates(precision, model, training_films):  # noqa: B007 - the last that was tried is recorded
-        figures = yardstick.compare(content)
+    method, content, figures = "static, QDQ", b"", None
+    complaint: str | None = "the backbone has no convolution after the first"
+    for method, content in _candidates(precision, model, training_films):  # noqa: B007 - the last one is recorded
+        try:
+            figures = judge.compare(content)
+        except BundleError as error:  # networks of timm have operations that a runtime lacks in this precision
+            figures, complaint = None, str(error)
+            continue
         complaint = objection(precision, figures)
         if complaint is None or _too_slow(precision, figures):
             break
@@ -103,10 +121,11 @@ def _candidates(
         return
     count = min(CALIBRATION_FILMS, len(training_films))
     films = training_films[np.linspace(0, len(training_films) - 1, count).astype(int)]
-    for skipped in FLOAT_CONVOLUTIONS:
+    convolutions = [node.op_type for node in backbone(model.graph)].count("Conv")
+    for skipped in (number for number in FLOAT_CONVOLUTIONS if number < convolutions):
         method = (
             f"static, QDQ, int8 weights with a scale for each channel, uint8 activations, ranges from {count} training "
-            f"films; float: the first {skipped} convolutions, and all after the feature map"
+            f"films; float: the first {skipped} of {convolutions} convolutions, and all after the feature map"
         )
         yield method, quantize(model, films, float_convolutions=skipped)
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.bundle import Bundle
-from schemas.precision import Precision
+from schemas.errors import BundleError
+from schemas.precision import Precision, PrecisionFigures
 from service.engine import Engine, OnnxEngine, Outputs, Provider
 
 
@@ -52,6 +53,21 @@ class GatedOpener:
         behind = OnnxEngine.open(bundle, provider=provider, intra_op_threads=intra_op_threads, precision=precision)
         self.engine = GatedEngine(behind, poison=self._poison)
         return self.engine
+
+
+class ScriptedJudge:
+    """An `export.precision.Judge` that gives its verdicts one after another and keeps the graphs that it was shown."""
+
+    def __init__(self, *verdicts: PrecisionFigures | BundleError) -> None:
+        self.shown: list[bytes] = []
+        self._verdicts = list(verdicts)
+
+    def compare(self, content: bytes) -> PrecisionFigures:
+        self.shown.append(content)
+        verdict = self._verdicts.pop(0)
+        if isinstance(verdict, BundleError):
+            raise verdict
+        return verdict
 
 
 class MemoryArchive:
