@@ -7,6 +7,8 @@ import pytest
 from export.card import render_card
 from schemas.bundle import open_bundle
 from schemas.evaluation import SubgroupMetrics
+from schemas.precision import PrecisionFiles, PrecisionRecord
+from tests.export.figures import GOOD
 from tests.export.untrained import estimate
 
 GROUPS = tuple(
@@ -174,3 +176,20 @@ def test_every_table_is_a_table_whatever_its_cells_hold(manifest):
     for block in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
         columns = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
         assert len(columns) == 1, block
+
+
+def test_precisions_stand_with_their_figures_and_those_that_were_refused_with_the_reason(manifest):
+    files = PrecisionFiles(graph="model.int8.onnx", golden="golden.int8.npz", tolerance=0.05)
+    kept = PrecisionRecord(precision="int8", method="static, QDQ", files=files, refused=None, figures=GOOD)
+    other = PrecisionRecord(precision="fp16", method="float16", files=None, refused="no such kernel", figures=None)
+
+    card = render_card(manifest.model_copy(update={"precisions": (kept, other)}))
+
+    assert "| int8 | kept | -0.0004 [-0.0014, +0.0006] | 99.74% [99.64%, 99.84%] |" in card
+    assert "| 1.85 [1.75, 1.95] | 3.8 (13.5) |" in card
+    assert "| fp16 | refused: no such kernel |" in card
+    assert "- int8: static, QDQ; measured on CPUExecutionProvider" in card
+
+
+def test_a_bundle_whose_precisions_were_not_tried_does_not_speak_of_them(card):
+    assert "Precisions" not in card

@@ -8,6 +8,8 @@ import pytest
 from export.card_json import render_card_json
 from schemas.bundle import MODEL_CARD, MODEL_CARD_JSON, open_bundle
 from schemas.estimate import Estimate
+from schemas.precision import PrecisionRecord
+from tests.export.figures import GOOD
 
 # The objects of model_card.schema.json 0.0.2 and what each may hold; nothing else may stand at the top. The toolkit's
 # data classes add `confidence_interval` and `threshold` to a metric.
@@ -106,3 +108,14 @@ def test_limits_are_those_of_the_card_for_people(bundle, card):
 
     assert len(limits) > 5
     assert all(limit in text for limit in limits)
+
+
+def test_a_precision_that_was_tried_has_its_figures_and_its_verdict(manifest):
+    tried = PrecisionRecord(precision="int8", method="static", files=None, refused="too slow", figures=GOOD)
+
+    found = metrics(json.loads(render_card_json(manifest.model_copy(update={"precisions": (tried,)}))))
+
+    where = "int8 beside fp32, validation, refused: too slow"
+    assert found["same label", where]["value"] == 0.9974
+    assert found["AUROC difference", where]["confidence_interval"] == {"lower_bound": -0.0014, "upper_bound": 0.0006}
+    assert found["times as fast", f"{where}, {GOOD.measured_on}"]["value"] == 1.85

@@ -21,10 +21,14 @@ def yardstick(content, trial):
     )
 
 
-def altered(content, tensor_name, change):
-    """The graph with one of its weights changed."""
+WEIGHTS, BIAS = 1, 2
+
+
+def altered(content, part, change):
+    """The graph with the weights or the bias of its classifier changed."""
     model = onnx.load_from_string(content)
-    tensor = next(tensor for tensor in model.graph.initializer if tensor.name.endswith(tensor_name))
+    name = next(node for node in model.graph.node if node.op_type == "Gemm").input[part]
+    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == name)
     tensor.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(tensor)), tensor.name))
     return model.SerializeToString()
 
@@ -44,7 +48,7 @@ def test_the_sign_of_the_difference_is_reduced_minus_fp32(yardstick, content, tr
     def exchanged(weights):
         return weights[::-1].copy()
 
-    swapped = altered(altered(content, "classifier.weight", exchanged), "classifier.bias", exchanged)
+    swapped = altered(altered(content, WEIGHTS, exchanged), BIAS, exchanged)
     own = yardstick.compare(swapped)
     back = Yardstick(
         swapped, trial.record, ValidationSet(trial.films, trial.labels, trial.patients("val"), None)
@@ -56,7 +60,7 @@ def test_the_sign_of_the_difference_is_reduced_minus_fp32(yardstick, content, tr
 
 
 def test_every_film_with_another_label_counts(yardstick, content):
-    surer = altered(content, "classifier.bias", lambda bias: bias + np.float32([0, 100]))
+    surer = altered(content, BIAS, lambda bias: bias + np.float32([0, 100]))
 
     figures = yardstick.compare(surer)
 
@@ -67,9 +71,7 @@ def test_every_film_with_another_label_counts(yardstick, content):
 
 def test_maps_of_other_features_correlate_less(yardstick, content):
     random = np.random.default_rng(0)
-    other = altered(
-        content, "classifier.weight", lambda weights: random.normal(size=weights.shape).astype(weights.dtype)
-    )
+    other = altered(content, WEIGHTS, lambda weights: random.normal(size=weights.shape).astype(weights.dtype))
 
     assert yardstick.compare(other).heatmap_correlation < 0.9
 

@@ -5,16 +5,15 @@ import re
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from export.golden import OUTPUTS, check_golden, read_golden
 from export.precision import FLOAT_CONVOLUTIONS, attempt, objection
-from export.graph import export_graph
 from export.session import Graph
 from schemas.errors import BundleError
 from tests.export.figures import GOOD, figure
 from tests.export.untrained import SIDE, phantoms
 from tests.fakes import ScriptedJudge
-from trainer.architectures import build_network
 
 SLOW = GOOD.model_copy(update={"speedup": figure(1.05, 0.01)})
 OTHER_LABELS = GOOD.model_copy(update={"label_agreement": figure(0.9936)})
@@ -30,10 +29,32 @@ def golden(bundle):
     return read_golden(bundle / "golden.npz")
 
 
-@pytest.fixture(scope="module")
-def deeper():
-    """A network of four convolutions, as the fp32 graph."""
-    return export_graph(build_network("cnn4", classes=2, size=SIDE).eval(), size=SIDE, temperature=1.0)
+def chain(convolutions):
+    """A graph of so many convolutions with the outputs of the contract."""
+    random, tensors = np.random.default_rng(0), ["image", *(f"a{index}" for index in range(convolutions))]
+    kernels = [random.normal(size=(2, 2 if index else 1, 1, 1)).astype(np.float32) for index in range(convolutions)]
+    nodes = [
+        helper.make_node("Conv", [tensors[index], f"w{index}"], [tensors[index + 1]], f"conv{index}")
+        for index in range(convolutions)
+    ]
+    nodes += [
+        helper.make_node("ReduceMean", [tensors[-1], "space"], ["embedding"], keepdims=0),
+        helper.make_node("Identity", ["embedding"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"]),
+        helper.make_node("ReduceSum", [tensors[-1], "channel"], ["gradcam"], keepdims=0),
+        helper.make_node("Identity", ["gradcam"], ["gradcam_plus_plus"]),
+    ]
+    inputs = {"image": (TensorProto.FLOAT, ["N", 1, SIDE, SIDE]), "target": (TensorProto.INT64, ["N"])}
+    constants = {f"w{index}": kernel for index, kernel in enumerate(kernels)}
+    constants |= {"space": np.array([2, 3]), "channel": np.array([1])}
+    graph = helper.make_graph(
+        nodes,
+        "chain",
+        [helper.make_tensor_value_info(name, *entry) for name, entry in inputs.items()],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("embedding", *OUTPUTS)],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
 
 @pytest.mark.parametrize(
@@ -87,34 +108,32 @@ def test_the_golden_outputs_are_those_of_the_reduced_graph_within_its_own_tolera
         check_golden(plain, {**own, "logits": own["logits"] * (1 + 2 * tolerance)}, trial.record.preprocess, tolerance)
 
 
-def test_a_graph_that_changes_labels_is_tried_again_with_more_convolutions_in_float(deeper, golden):
-    judge = ScriptedJudge(OTHER_LABELS)
+def test_a_graph_that_changes_labels_is_tried_again_with_more_convolutions_in_float(golden):
+    judge, impatient = ScriptedJudge(OTHER_LABELS, OTHER_LABELS, GOOD), ScriptedJudge(OTHER_LABELS, OTHER_LABELS)
 
-    refused = attempt("int8", deeper, phantoms(4, SIDE), judge, golden)
+    kept = attempt("int8", chain(16), phantoms(4, SIDE), judge, golden)
+    refused = attempt("int8", chain(7), phantoms(4, SIDE), impatient, golden)
 
-    assert len(judge.shown) == len([number for number in FLOAT_CONVOLUTIONS if number < 4]) == 1
-    assert refused.files == {}
-    assert refused.record.files is None
+    assert FLOAT_CONVOLUTIONS == (1, 6, 15)
+    assert len(set(judge.shown)) == 3
+    assert "the first 15 of 16 convolutions" in kept.record.method
+    assert kept.files["model.int8.onnx"] == judge.shown[2]
+    assert len(impatient.shown) == 2
+    assert (refused.files, refused.record.files) == ({}, None)
     assert refused.record.refused == "99.36% of 780 films get the label of fp32, 99.5% must"
 
 
 def test_a_graph_that_is_not_faster_is_not_tried_with_still_more_in_float(golden):
-    deep = export_graph(build_network("mobilenet", classes=2, size=SIDE).eval(), size=SIDE, temperature=1.0)
-    slow, other = ScriptedJudge(SLOW), ScriptedJudge(OTHER_LABELS, OTHER_LABELS, GOOD)
+    judge = ScriptedJudge(SLOW)
 
-    refused = attempt("int8", deep, phantoms(4, SIDE), slow, golden)
-    kept = attempt("int8", deep, phantoms(4, SIDE), other, {**golden, "targets": golden["targets"].clip(max=1)})
+    refused = attempt("int8", chain(16), phantoms(4, SIDE), judge, golden)
 
-    assert len(slow.shown) == 1
-    assert "times as fast" in refused.record.refused
-    assert len(set(other.shown)) == len(FLOAT_CONVOLUTIONS)
-    assert "the first 15 of 27 convolutions" in kept.record.method
+    assert len(judge.shown) == 1
+    assert refused.record.refused == "1.05 times as fast as fp32, at least 1.1 is asked for"
 
 
 def test_a_network_of_one_convolution_has_nothing_to_quantize(golden):
-    from tests.service.network import graph, tiny_network
-
-    tried = attempt("int8", graph(tiny_network()), phantoms(4, SIDE), ScriptedJudge(), golden)
+    tried = attempt("int8", chain(1), phantoms(4, SIDE), ScriptedJudge(), golden)
 
     assert tried.record.refused == "the backbone has no convolution after the first"
     assert tried.record.figures is None

@@ -1,6 +1,7 @@
 """A whole bundle around the tiny network, without torch: correct, or spoilt as a test wants it."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,13 @@ from schemas.bundle import (
 from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.decision import softmax
 from schemas.estimate import Estimate
+from schemas.precision import PrecisionFiles, PrecisionRecord
 from schemas.preprocess import PreprocessSpec
 from tests.service.network import GRID, SIDE, TEMPERATURE, TinyNetwork, gradcam_plus_plus, graph, tiny_network
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 THRESHOLD = 0.3
+INT8 = PrecisionFiles(graph="model.int8.onnx", golden="golden.int8.npz", tolerance=0.05)
 CARD = "# tiny\n\nA bundle for tests.\n"
 
 
@@ -57,6 +60,22 @@ def write_tiny_bundle(
     if current:
         (models_dir / "current").write_text(f"{name}/{version}\n")
     return directory
+
+
+def add_int8(directory: Path, *, scale: float = 1.01, tolerance: float = 0.05) -> None:
+    """Give a bundle an int8 graph: the tiny network with logits `scale` times as large, which its golden outputs know."""
+    network = tiny_network()
+    network = replace(network, head=network.head * np.float32(scale), bias=network.bias * np.float32(scale))
+    onnx.save(graph(network), directory / INT8.graph)
+    arrays = golden(network, PreprocessSpec(size=SIDE))
+    outputs = {name: arrays[name] for name in ("logits", "probabilities", "gradcam", "gradcam_plus_plus")}
+    np.savez(directory / INT8.golden, **outputs)
+    files = INT8.model_copy(update={"tolerance": tolerance})
+    row = PrecisionRecord(precision="int8", method="for tests", files=files, refused=None, figures=None)
+    stated = json.loads((directory / MANIFEST).read_text())
+    stated["files"] |= {name: file_record(directory / name).model_dump() for name in (INT8.graph, INT8.golden)}
+    stated["precisions"] = [row.model_dump()]
+    (directory / MANIFEST).write_text(json.dumps(stated))
 
 
 def replace_file(directory: Path, name: str, content: bytes) -> None:
