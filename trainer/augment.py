@@ -146,11 +146,15 @@ def _pipeline(recipe: AugmentRecipe, side: int, thread: int) -> Any:
     # Imported here: it takes 2 s, which commands that augment nothing should not pay, and asks the network unless told not to.
     import albumentations as A  # noqa: N812, PLC0415
 
+    return A.Compose([*_geometry(recipe, side, A), *_exposure(recipe, A), *_damage(recipe, A)])
+
+
+def _geometry(recipe: AugmentRecipe, side: int, library: Any) -> list[Any]:
     steps = []
     if recipe.rotation_deg or recipe.shift or recipe.zoom:
         borders = {"black": [cv2.BORDER_CONSTANT], "edge": [cv2.BORDER_REPLICATE]}
         moves = [
-            A.Affine(
+            library.Affine(
                 rotate=(-recipe.rotation_deg, recipe.rotation_deg),
                 translate_percent=(-recipe.shift, recipe.shift),
                 scale=(1 - recipe.zoom, 1 + recipe.zoom),
@@ -159,31 +163,39 @@ def _pipeline(recipe: AugmentRecipe, side: int, thread: int) -> Any:
             )
             for border in borders.get(recipe.border, [*borders["black"], *borders["edge"]])
         ]
-        steps.append(moves[0] if len(moves) == 1 else A.OneOf(moves, p=1))
+        steps.append(moves[0] if len(moves) == 1 else library.OneOf(moves, p=1))
     if recipe.crop_area is not None:
-        steps.append(A.RandomResizedCrop((side, side), scale=recipe.crop_area, p=1))
+        steps.append(library.RandomResizedCrop((side, side), scale=recipe.crop_area, p=1))
     if recipe.horizontal_flip:
-        steps.append(A.HorizontalFlip(p=0.5))
+        steps.append(library.HorizontalFlip(p=0.5))
+    return steps
+
+
+def _exposure(recipe: AugmentRecipe, library: Any) -> list[Any]:
+    steps = []
     if recipe.gamma is not None:
         low, high = recipe.gamma
-        steps.append(A.RandomGamma((100 * low, 100 * high), p=1))
+        steps.append(library.RandomGamma((100 * low, 100 * high), p=1))
     if recipe.brightness or recipe.contrast:
         # RandomBrightnessContrast adds to all pixels and stretches from black: together they burn lungs to white.
         exposure, spread = ((1 - change, 1 + change) for change in (recipe.brightness, recipe.contrast))
-        steps.append(A.ColorJitter(brightness=exposure, contrast=spread, saturation=(1, 1), hue=(0, 0), p=1))
+        steps.append(library.ColorJitter(brightness=exposure, contrast=spread, saturation=(1, 1), hue=(0, 0), p=1))
+    return steps
+
+
+def _damage(recipe: AugmentRecipe, library: Any) -> list[Any]:
+    steps, share = [], recipe.occasional
     if recipe.blur_px:
-        steps.append(A.GaussianBlur(blur_limit=0, sigma_limit=(0.1, max(0.1, recipe.blur_px)), p=recipe.occasional))
+        steps.append(library.GaussianBlur(blur_limit=0, sigma_limit=(0.1, max(0.1, recipe.blur_px)), p=share))
     if recipe.downscale < 1:
-        steps.append(A.Downscale((recipe.downscale, 1), p=recipe.occasional))
+        steps.append(library.Downscale((recipe.downscale, 1), p=share))
     if recipe.jpeg_quality < 100:  # noqa: PLR2004 - the scale of JPEG quality
-        steps.append(A.ImageCompression(quality_range=(recipe.jpeg_quality, 100), p=recipe.occasional))
+        steps.append(library.ImageCompression(quality_range=(recipe.jpeg_quality, 100), p=share))
     if recipe.noise:
-        steps.append(A.GaussNoise(std_range=(0, recipe.noise), p=recipe.occasional))
+        steps.append(library.GaussNoise(std_range=(0, recipe.noise), p=share))
     if recipe.dropout:
         sides = (min(0.05, recipe.dropout), recipe.dropout)
         steps.append(
-            A.CoarseDropout(
-                num_holes_range=(1, 4), hole_height_range=sides, hole_width_range=sides, p=recipe.occasional
-            )
+            library.CoarseDropout(num_holes_range=(1, 4), hole_height_range=sides, hole_width_range=sides, p=share)
         )
-    return A.Compose(steps)
+    return steps

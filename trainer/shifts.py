@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,13 +10,14 @@ from numpy.typing import NDArray
 
 from schemas.calibration import Calibration
 from schemas.decision import softmax
-from schemas.evaluation import SubgroupMetrics
+from schemas.evaluation import Evaluation
+from trainer.films import Film
 from trainer.inference import outputs
 from trainer.networks import Network
 from trainer.subgroups import finding_rows
 
-Film = NDArray[np.float32]  # [S, S] in [0, 1]
-Shift = Callable[[Film], Film]
+Pixels = NDArray[np.float32]  # [S, S] in [0, 1]
+Shift = Callable[[Pixels], NDArray[Any]]
 
 COLUMN = "shift"
 NONE = "none"
@@ -39,7 +41,7 @@ def _blur(share: float) -> Shift:
 
 
 def _resolution(factor: float) -> Shift:
-    def lower(film: Film) -> Film:
+    def lower(film: Pixels) -> NDArray[Any]:
         side = max(1, round(factor * len(film)))
         small = cv2.resize(film, (side, side), interpolation=cv2.INTER_AREA)
         return cv2.resize(small, film.shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -48,9 +50,9 @@ def _resolution(factor: float) -> Shift:
 
 
 def _jpeg(quality: int) -> Shift:
-    def compress(film: Film) -> Film:
+    def compress(film: Pixels) -> NDArray[Any]:
         _, file = cv2.imencode(".jpg", (film * 255).round().astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
-        return cv2.imdecode(file, cv2.IMREAD_GRAYSCALE).astype(np.float32) / 255
+        return np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE), np.float32) / 255
 
     return compress
 
@@ -63,7 +65,7 @@ def _noise(deviation: float) -> Shift:
 def _geometry(*, rotation_deg: float = 0.0, scale: float = 1.0) -> Shift:
     """Turned counter-clockwise and enlarged about the centre, black beyond the border."""
 
-    def place(film: Film) -> Film:
+    def place(film: Pixels) -> NDArray[Any]:
         centre = (len(film) - 1) / 2
         matrix = cv2.getRotationMatrix2D((centre, centre), rotation_deg, scale)
         return cv2.warpAffine(film, matrix, film.shape[::-1], flags=cv2.INTER_LINEAR)
@@ -97,41 +99,48 @@ Source: the kinds of Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261, as f
 
 def shifted(films: NDArray[np.float32], shift: Shift) -> NDArray[np.float32]:
     """Prepared films [V, 1, S, S] in [0, 1] after `shift`, clipped to [0, 1]."""
-    changed = np.stack([shift(film[0]) for film in films])[:, None]
-    return np.clip(changed, 0, 1, dtype=np.float32)
+    changed = [np.clip(shift(film[0]), 0, 1) for film in films]
+    return np.stack(changed)[:, None].astype(np.float32)
 
 
 def shift_outputs(network: Network, films: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
     """Logits [V, K] of films [V, 1, S, S] as they are, and after each of `SHIFTS`."""
     parts = [films[start : start + _BATCH] for start in range(0, len(films), _BATCH)]
-    panel = {NONE: lambda film: film, **SHIFTS}
+    panel: dict[str, Shift] = {NONE: lambda film: film, **SHIFTS}
     return {
         name: np.concatenate([outputs(network, shifted(part, shift))[0].numpy() for part in parts])
         for name, shift in panel.items()
     }
 
 
-def shift_metrics(
+def pooled(
+    logits: Mapping[str, NDArray[np.float32]], truth: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits [P, K] and truth [P] of all copies of the films together, plain and shifted."""
+    return np.concatenate(list(logits.values())), np.tile(truth, len(logits))
+
+
+def with_shifts(
+    evaluation: Evaluation,
     logits: Mapping[str, NDArray[np.float32]],
     truth: NDArray[np.int64],
-    patients: Sequence[str],
+    films: Sequence[Film],
     calibration: Calibration,
-    classes: Sequence[str],
-) -> tuple[SubgroupMetrics, ...]:
-    """Each finding's figures at its operating point under each shift; thresholds and temperature stay those of validation.
+) -> Evaluation:
+    """The evaluation with each finding's figures under each shift; thresholds and temperature stay those of validation.
 
     Args:
-        logits: [V, K] by the name of the shift.
-        truth: [V], indices into `classes`.
-        patients: [V], who each film is of.
+        evaluation: of the plain films.
+        logits: [V, K] by the name of the shift; empty: none was tried.
+        truth: [V], indices into the evaluation's classes.
+        films: V films.
         calibration: what validation decided.
-        classes: K names.
     """
-    who = np.asarray(patients)
-    return tuple(
-        row
-        for name, found in logits.items()
-        for row in finding_rows(
+    classes, who = tuple(evaluation.class_counts), np.array([film.patient for film in films])
+    rows = (
+        finding_rows(
             COLUMN, name, calibration.operating_points, classes, truth, softmax(found, calibration.temperature), who
         )
+        for name, found in logits.items()
     )
+    return evaluation.model_copy(update={"shifts": tuple(row for group in rows for row in group)})
