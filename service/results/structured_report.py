@@ -185,8 +185,9 @@ def _measurement(name: Code, value: float) -> Measurement:
 
 
 def _parameters(record: AnalysisRecord, point: OperatingPoint) -> list[str]:
+    computed = "bundle" if record.model.precision == "fp32" else f"{record.model.precision} graph"
     return [
-        f"bundle sha256 {record.model.sha256}",
+        f"{computed} sha256 {record.model.sha256}",
         f"architecture {record.model.architecture}",
         f"calibrated {'yes' if record.prediction.calibrated else 'no'}",
         f"sensitivity {point.sensitivity}, specificity {point.specificity} (95 % intervals) on {point.data}",

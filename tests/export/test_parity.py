@@ -3,12 +3,15 @@
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
+from export.graph import export_graph
 from export.parity import BATCHES, TOLERANCES, check_parity
 from export.session import Graph
 from schemas.errors import ParityError
-from tests.export.untrained import small_network, trial_of
+from tests.export.untrained import TEMPERATURE, phantoms, settled, small_network, trial_of
+from trainer.architectures import ARCHITECTURES, build_network
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +141,23 @@ def test_few_films_are_repeated_to_fill_the_largest_batch(trial, run):
 
     assert report.films == 3
     assert sizes >= {1, 2, 7, 32}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if row.timm_name is None else pytest.mark.slow)
+        for name, row in ARCHITECTURES.items()
+    ],
+)
+def test_every_architecture_exports_and_passes_the_gate(name):
+    side = 64 if ARCHITECTURES[name].timm_name is None else 96
+    torch.manual_seed(0)
+    network = settled(build_network(name, classes=2, size=side), phantoms(8, side))
+    trial = trial_of(network, architecture=name, side=side, distribution=False)
+    graph = export_graph(network, size=side, temperature=TEMPERATURE)
+
+    report = check_parity(network, Graph(graph.SerializeToString()).run, trial.record, trial.films, trial.labels)
+
+    assert {(row.output, row.batch) for row in report.rows} == {(name, size) for name in TOLERANCES for size in BATCHES}
+    assert report.auroc is not None

@@ -78,6 +78,16 @@ def test_the_algorithm_is_identified_by_name_version_and_digest():
     assert texts["Comment"] == [DISCLAIMER, "PNEUMONIA reached its operating point.", "The film: overlay"]
 
 
+def test_a_reduced_precision_is_named_beside_the_digest_of_its_graph():
+    record = analysis(film())
+    record = record.model_copy(update={"model": record.model.model_copy(update={"precision": "int8"})})
+
+    (group,) = read_back(film(), record).content.get_image_measurement_groups()
+
+    texts = [item.get("TextValue") for item in group[0].ContentSequence]
+    assert f"int8 graph sha256 {SHA256}" in texts
+
+
 def test_a_film_that_was_not_checked_is_not_said_to_be_like_the_training_films():
     record = analysis(film(), in_distribution=None, out_of_distribution_score=None)
 
