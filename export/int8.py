@@ -77,7 +77,8 @@ def round_keeping_means(weights: NDArray[np.float32], means: NDArray[np.float32]
     steps[steps == 0] = 1.0
     inputs = np.repeat(means.astype(np.float64), flat.shape[1] // means.shape[1], axis=1)
     rounded = np.stack([_round_channel(row, mean) for row, mean in zip(flat / steps, inputs, strict=True)])
-    return (rounded * steps).reshape(weights.shape).astype(np.float32)
+    kept: NDArray[np.float32] = (rounded * steps).reshape(weights.shape).astype(np.float32)
+    return kept
 
 
 def _round_channel(values: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
