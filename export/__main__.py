@@ -31,6 +31,9 @@ def bundle(  # noqa: PLR0913 - one argument for each option
     out: Annotated[Path, typer.Option(help="Models directory.")] = Path("models"),
     *,
     make_current: Annotated[bool, typer.Option("--make-current", help="Let the service serve it.")] = False,
+    with_weights: Annotated[
+        bool, typer.Option("--with-weights", help="Add the weights for CXR_EXPLAIN_BACKEND=torch; twice the size.")
+    ] = False,
 ) -> None:
     """Export a trained network, prove it and publish it."""
     folder = _trial_folder(trial, run)
@@ -38,7 +41,13 @@ def bundle(  # noqa: PLR0913 - one argument for each option
     _refuse_lungs(folder)
     with console.status(f"exporting {loaded.record.architecture}"):
         directory = write_bundle(
-            loaded, name=name, version=version, out=out, make_current=make_current, on_parity=_print_parity
+            loaded,
+            name=name,
+            version=version,
+            out=out,
+            make_current=make_current,
+            with_weights=with_weights,
+            on_parity=_print_parity,
         )
     _print_bundle(directory)
 

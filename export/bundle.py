@@ -18,6 +18,7 @@ from export.graph import OPSET, export_graph
 from export.parity import MAX_BATCH, ParityReport, check_parity
 from export.publish import point_to, publish
 from export.session import Graph
+from export.weights import torch_network
 from schemas.bundle import (
     GOLDEN,
     GRAPH,
@@ -25,10 +26,12 @@ from schemas.bundle import (
     MODEL_CARD,
     MODEL_CARD_JSON,
     STATISTICS,
+    WEIGHTS,
     BundleManifest,
     BundleName,
     FileRecord,
     GraphContract,
+    TorchNetwork,
 )
 from schemas.errors import BundleError
 from schemas.trial import TrialRecord
@@ -70,6 +73,7 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
     version: str,
     out: Path,
     make_current: bool,
+    with_weights: bool = False,
     on_parity: Callable[[ParityReport], None] = lambda _report: None,
 ) -> Path:
     """Export a trained network, prove it, and publish it as `out/name/version`.
@@ -83,17 +87,20 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         version: not yet taken.
         out: the models directory.
         make_current: let `out/current` name this bundle.
+        with_weights: put the weights beside the graph, for the service's torch backend; the bundle is twice as large.
         on_parity: is told what the parity gate measured.
 
     Returns:
         The directory of the bundle.
 
     Raises:
-        BundleError: the version exists, name or version is no plain name, or the bundle fails its own check.
+        BundleError: the version exists, name or version is no plain name, the bundle fails its own check, or weights
+            are wanted of a network that timm alone does not build.
         ParityError: the graph does not compute what the network computes.
     """
     destination = _free_place(out, name, version)
     record = trial.record
+    described, weights = torch_network(record.architecture, trial.network) if with_weights else (None, b"")
     model = export_graph(
         trial.network,
         size=record.preprocess.size,
@@ -108,8 +115,10 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         GRAPH: content,
         GOLDEN: pack(make_golden(run, record.preprocess, len(record.classes))),
         **({} if trial.statistics is None else {STATISTICS: pack(trial.statistics)}),
+        **({} if described is None else {WEIGHTS: weights}),
     }
-    manifest = _manifest(record, _contract(trial.network.cam_layer, model), files, name=name, version=version)
+    contract = _contract(trial.network.cam_layer, model)
+    manifest = _manifest(record, contract, described, files, name=name, version=version)
     publish({**files, **_documents(manifest)}, destination)
     if make_current:
         point_to(destination)
@@ -156,8 +165,14 @@ def _contract(cam_layer: str, model: onnx.ModelProto) -> GraphContract:
     )
 
 
-def _manifest(
-    record: TrialRecord, graph: GraphContract, files: Mapping[str, bytes], *, name: str, version: str
+def _manifest(  # noqa: PLR0913 - what a manifest is made from
+    record: TrialRecord,
+    graph: GraphContract,
+    described: TorchNetwork | None,
+    files: Mapping[str, bytes],
+    *,
+    name: str,
+    version: str,
 ) -> BundleManifest:
     """The manifest, whose entries for the cards are those of empty files until the cards are rendered from it."""
     try:
@@ -170,6 +185,7 @@ def _manifest(
             negative_class=record.negative_class,
             preprocess=record.preprocess,
             graph=graph,
+            torch=described,
             calibration=record.calibration,
             evaluation=(record.validation, *([] if record.test is None else [record.test])),
             provenance=record.provenance,

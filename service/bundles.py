@@ -11,6 +11,7 @@ from schemas.errors import BundleError, InferenceError, NotFoundError
 from service.batcher import batch_sizes
 from service.decision import Statistics, load_statistics
 from service.engine import Engine, EngineOpener
+from service.explanations import Explanations, open_explanations
 from service.selftest import check_golden, warm
 from service.settings import Settings
 
@@ -41,6 +42,7 @@ class LoadedBundle:
     bundle: Bundle
     engine: Engine
     statistics: Statistics | None
+    explanations: Explanations
     selftest_error: float
     """Largest absolute error of the logits of the golden films."""
 
@@ -135,7 +137,7 @@ def load(bundle: Bundle, open_engine: EngineOpener, settings: Settings) -> Loade
     """Open the network of `bundle`, prove it on the golden films, and run every batch size once.
 
     Raises:
-        BundleError: the graph, the statistics or the golden films are not what the manifest says.
+        BundleError: the graph, the statistics, the golden films or torch's weights are not what the manifest says.
         SettingsError: the provider is not there.
     """
     engine = open_engine(bundle, provider=settings.provider, intra_op_threads=settings.intra_op_threads)
@@ -146,7 +148,8 @@ def load(bundle: Bundle, open_engine: EngineOpener, settings: Settings) -> Loade
     except InferenceError as error:
         msg = f"the network of the bundle does not run here: {error}"
         raise BundleError(msg) from error
-    return LoadedBundle(bundle, engine, statistics, selftest_error)
+    explanations = open_explanations(bundle, settings.explain_backend, threads=settings.intra_op_threads)
+    return LoadedBundle(bundle, engine, statistics, explanations, selftest_error)
 
 
 def _natural_order(version: str) -> tuple[str | int, ...]:

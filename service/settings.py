@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.errors import SettingsError
 from service.admission import routine_places
+from service.explanations import BackendChoice
 
 PREFIX = "CXR_"
 VARIABLES_OF_OTHER_PROGRAMS = frozenset({"CXR_DATA_DIR", "CXR_WEIGHTS_DIR"})
@@ -46,6 +47,11 @@ class Settings(BaseSettings):
     )
     provider: Literal["cpu", "cuda"] = Field(default="cpu", description="where the network runs; no silent fallback")
     intra_op_threads: Positive = Field(default=1, description="threads within one run of the network")
+    explain_backend: BackendChoice = Field(
+        default="auto",
+        description="what draws heat maps. onnx: outputs of the graph; torch: the weights beside it, with the extra "
+        "[torch]; auto: the graph, and torch for a bundle whose graph has none",
+    )
     concurrent_runs: Positive = Field(
         default_factory=usable_cores, description="runs of the network at the same time; default: the cores"
     )

@@ -25,13 +25,19 @@ router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requ
 @router.get("", summary="The bundles of the models directory")
 def list_models(service: CurrentService) -> ModelList:
     """By name and then from the oldest version to the newest."""
-    serving = None if service.deployment.serving is None else service.deployment.serving.address
+    serving = service.deployment.serving
+    in_use = None if serving is None else serving.address
+    backend = None if serving is None else serving.loaded.explanations.backend
     refused = service.deployment.refused
     known = service.registry.known()
     return ModelList(
         models=tuple(
             KnownModel(
-                name=address.name, version=address.version, serving=address == serving, refused=refused.get(address)
+                name=address.name,
+                version=address.version,
+                serving=address == in_use,
+                refused=refused.get(address),
+                explain_backend=backend if address == in_use else None,
             )
             for address in known
         )
