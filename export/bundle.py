@@ -34,7 +34,7 @@ from schemas.bundle import (
     TorchNetwork,
 )
 from schemas.errors import BundleError
-from schemas.trial import TrialRecord
+from schemas.trial import CalibratedNetwork, TrialRecord
 from trainer.networks import Network
 
 INTENDED_USE = (
@@ -98,7 +98,7 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
             are wanted of a network that timm alone does not build.
         ParityError: the graph does not compute what the network computes.
     """
-    destination = _free_place(out, name, version)
+    destination = free_place(out, name, version)
     record = trial.record
     described, weights = torch_network(record.architecture, trial.network) if with_weights else (None, b"")
     model = export_graph(
@@ -118,14 +118,14 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         **({} if described is None else {WEIGHTS: weights}),
     }
     contract = _contract(trial.network.cam_layer, model)
-    manifest = _manifest(record, contract, described, files, name=name, version=version)
-    publish({**files, **_documents(manifest)}, destination)
+    manifest = make_manifest(record, contract, described, files, name=name, version=version)
+    publish({**files, **documents(manifest)}, destination)
     if make_current:
         point_to(destination)
     return destination
 
 
-def describe(record: TrialRecord) -> dict[str, str]:
+def describe(record: CalibratedNetwork) -> dict[str, str]:
     """What the ONNX file says about itself: enough for a client that has nothing else to answer as the service does."""
     return {
         "format_version": str(BundleManifest.model_fields["format_version"].default),
@@ -137,7 +137,12 @@ def describe(record: TrialRecord) -> dict[str, str]:
     }
 
 
-def _free_place(out: Path, name: str, version: str) -> Path:
+def free_place(out: Path, name: str, version: str) -> Path:
+    """Where a new bundle goes.
+
+    Raises:
+        BundleError: the version exists, or name or version is no plain name.
+    """
     for what, value in (("name", name), ("version", version)):
         try:
             TypeAdapter(BundleName).validate_python(value)
@@ -165,8 +170,8 @@ def _contract(cam_layer: str, model: onnx.ModelProto) -> GraphContract:
     )
 
 
-def _manifest(  # noqa: PLR0913 - what a manifest is made from
-    record: TrialRecord,
+def make_manifest(  # noqa: PLR0913 - what a manifest is made from
+    record: CalibratedNetwork,
     graph: GraphContract,
     described: TorchNetwork | None,
     files: Mapping[str, bytes],
@@ -200,8 +205,8 @@ def _manifest(  # noqa: PLR0913 - what a manifest is made from
         raise BundleError(msg) from error
 
 
-def _documents(draft: BundleManifest) -> dict[str, bytes]:
-    """The cards and the manifest that states their hashes."""
+def documents(draft: BundleManifest) -> dict[str, bytes]:
+    """The cards, and the manifest that states their hashes, of a manifest that states none yet."""
     cards = {MODEL_CARD: render_card(draft).encode(), MODEL_CARD_JSON: render_card_json(draft).encode()}
     records = {name: _file_record(content) for name, content in cards.items()}
     manifest = draft.model_copy(update={"files": {**draft.files, **records}})

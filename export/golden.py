@@ -24,6 +24,7 @@ OUTPUT_TOLERANCE = 1e-3
 """Relative to the largest value of an output; processors that add in another order differ by about 1e-5."""
 
 _OUTPUTS = GOLDEN_ARRAYS[3:]
+_MAPS = GOLDEN_ARRAYS[5:]
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -44,7 +45,7 @@ def make_golden(run: Run, spec: PreprocessSpec, classes: int) -> Arrays:
         "radiographs": radiographs,
         "inputs": inputs,
         "targets": targets,
-        **{name: outputs[name] for name in _OUTPUTS},
+        **{name: outputs[name] for name in _OUTPUTS if name in outputs},
     }
 
 
@@ -55,15 +56,19 @@ def pack(arrays: Arrays) -> bytes:
     return stream.getvalue()
 
 
-def read_golden(path: Path) -> Arrays:
+def read_golden(path: Path, *, maps: bool = True) -> Arrays:
     """Read the arrays of a golden set.
+
+    Args:
+        path: of the file.
+        maps: whether the graph has heat-map outputs.
 
     Raises:
         BundleError: the file cannot be read or lacks an array.
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in GOLDEN_ARRAYS}
+            return {name: stored[name] for name in GOLDEN_ARRAYS if maps or name not in _MAPS}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         msg = f"{GOLDEN} cannot be read or lacks one of {', '.join(GOLDEN_ARRAYS)}; export the bundle again"
         raise BundleError(msg) from error
@@ -80,7 +85,7 @@ def check_golden(run: Run, golden: Arrays, spec: PreprocessSpec) -> float:
     """
     _compare("inputs", _prepare(golden["radiographs"], spec), golden["inputs"], INPUT_TOLERANCE)
     outputs = run(golden["inputs"], golden["targets"])
-    return max(_compare_output(name, outputs[name], golden[name]) for name in _OUTPUTS)
+    return max(_compare_output(name, outputs[name], golden[name]) for name in _OUTPUTS if name in golden)
 
 
 def _prepare(radiographs: NDArray[np.uint8], spec: PreprocessSpec) -> NDArray[np.float32]:

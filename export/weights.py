@@ -1,7 +1,15 @@
 """The weights of a network beside its graph, and how torch builds it again: what the service's torch backend explains."""
 
-from safetensors.torch import save
+from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from export.golden import OUTPUT_TOLERANCE
+from export.session import largest_difference
 from schemas.bundle import TorchNetwork
 from schemas.errors import BundleError
 from trainer.architectures import architecture
@@ -30,3 +38,45 @@ def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
         std=row.std,
     )
     return described, save({name: value.contiguous() for name, value in network.body.state_dict().items()})
+
+
+def checked_weights(
+    described: TorchNetwork, path: Path, films: NDArray[np.float32], logits: NDArray[np.float32]
+) -> bytes:
+    """The content of a safetensors file, once the described network with its weights has given the graph's logits.
+
+    Args:
+        described: the network.
+        path: of the file.
+        films: [V, 1, S, S].
+        logits: [V, K], what the graph says of them.
+
+    Raises:
+        BundleError: the file does not fit the network, or the network is not that of the graph.
+    """
+    try:
+        network = TimmNetwork(
+            logits.shape[1],
+            0.0,
+            name=described.timm_name,
+            arguments=described.arguments,
+            cam_layer="",
+            mean=described.mean,
+            std=described.std,
+        ).eval()
+        network.body.get_submodule(described.cam_layer or "")
+        network.body.load_state_dict(load_file(path))
+        with torch.no_grad():
+            found = network(torch.from_numpy(films)).numpy()
+    except (RuntimeError, AttributeError, TypeError, OSError, SafetensorError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        msg = f"{path.name} makes no network {described.timm_name}: {reason}; correct --timm, --weights or --cam-layer"
+        raise BundleError(msg) from error
+    worst, tolerance = largest_difference(found, logits), OUTPUT_TOLERANCE * float(np.abs(logits).max())
+    if not worst <= tolerance:  # so that NaN is refused
+        msg = (
+            f"{path.name} are not the weights of the graph: torch's logits of the golden films are off by {worst:.3g}, at most "
+            f"{tolerance:.3g} is accepted; give the graph's own weights, --mean and --std"
+        )
+        raise BundleError(msg)
+    return path.read_bytes()

@@ -37,7 +37,10 @@ WEIGHTS = "weights.safetensors"
 CURRENT = "current"
 
 GOLDEN_ARRAYS = ("radiographs", "inputs", "targets", "logits", "probabilities", "gradcam", "gradcam_plus_plus")
-"""Of G synthetic films: uint8 [G, H, W], float32 [G, 1, S, S], int64 [G], then the outputs of the same name."""
+"""Of G synthetic films: uint8 [G, H, W], float32 [G, 1, S, S], int64 [G], then the outputs of the same name.
+
+The last two are absent where the graph has no heat-map outputs.
+"""
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -107,6 +110,19 @@ class Provenance(Record):
     libraries: dict[str, str]
 
 
+class Adoption(Record):
+    """Where a network comes from that was trained elsewhere: which file it was, and on which films it was calibrated."""
+
+    command: str
+    git_commit: str
+    adopted_at: datetime
+    source: str = Field(description="name and hash of the ONNX file")
+    data: str = Field(description="the films that calibrated it; on which it was trained is not known")
+    data_sha256: Sha256
+    parameters: int
+    libraries: dict[str, str]
+
+
 class BundleManifest(Record):
     """What the bundle is, how it answers, and on which figures that rests."""
 
@@ -125,7 +141,7 @@ class BundleManifest(Record):
     torch: TorchNetwork | None = Field(default=None, description="null: the bundle holds the graph alone")
     calibration: Calibration
     evaluation: tuple[Evaluation, ...]
-    provenance: Provenance
+    provenance: Provenance | Adoption
     intended_use: str
     files: dict[str, FileRecord]
 
