@@ -46,7 +46,7 @@ def test_both_backends_draw_the_same_map_in_the_same_units(directory, method, ta
 
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++"])
 def test_a_layer_that_the_next_one_would_overwrite_is_explained_as_it_was(directory, tmp_path, method):
-    layer = "blocks.1.0.conv_exp"  # a norm and an activation in place come after it
+    layer = "blocks.1.0.bn1.drop"  # hands on what the norm gives to an activation that works in place
     explainer = explainer_of(copy_of(directory, tmp_path, cam_layer=layer))
     described = open_bundle(directory).manifest.torch
     body = timm.create_model(described.timm_name, num_classes=2).eval()
