@@ -1,20 +1,27 @@
-"""The command line of the exporter: `bundle` and `verify`."""
+"""The command line of the exporter: `bundle`, `adopt` and `verify`."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from export.adopt import Decisions, ForeignNetwork
+from export.adopt import adopt as adopt_network
 from export.bundle import write_bundle
+from export.foreign import Wiring
 from export.parity import ParityReport
 from export.precision import PRECISIONS
 from export.publish import verify_bundle
+from schemas.bundle import TorchNetwork
 from schemas.errors import BundleError, CxrError
 from schemas.precision import PrecisionRecord, ReducedPrecision
-from trainer.config import read_config
+from schemas.preprocess import PreprocessSpec
+from trainer.config import RunConfig, read_config
 from trainer.leaderboard import read_leaderboard
 from trainer.trial import TRIALS, load_trial
 
@@ -22,6 +29,8 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Trained networks to ONNX bundles."
 )
 console = Console()
+
+_TRAINING = RunConfig.model_fields  # what is not said is decided as in training
 
 
 @app.command()
@@ -36,6 +45,9 @@ def bundle(  # noqa: PLR0913 - one argument for each option
         str, typer.Option(help="Reduced precisions to try, each kept if it changes next to nothing; or `none`.")
     ] = ",".join(PRECISIONS),
     make_current: Annotated[bool, typer.Option("--make-current", help="Let the service serve it.")] = False,
+    with_weights: Annotated[
+        bool, typer.Option("--with-weights", help="Add the weights for CXR_EXPLAIN_BACKEND=torch; twice the size.")
+    ] = False,
 ) -> None:
     """Export a trained network, prove it and publish it."""
     folder, tried = _trial_folder(trial, run), _precisions(precisions)
@@ -48,6 +60,7 @@ def bundle(  # noqa: PLR0913 - one argument for each option
             version=version,
             out=out,
             make_current=make_current,
+            with_weights=with_weights,
             precisions=tried,
             on_parity=_print_parity,
             on_precision=_print_precision,
@@ -56,9 +69,87 @@ def bundle(  # noqa: PLR0913 - one argument for each option
 
 
 @app.command()
+def adopt(  # noqa: PLR0913, PLR0917 - one argument for each option
+    onnx: Annotated[Path, typer.Option(help="Somebody's own graph: one input [N, C, S, S], logits [N, K] inside.")],
+    classes: Annotated[str, typer.Option(help="Names of the K logits in their order, separated by commas.")],
+    size: Annotated[int, typer.Option(help="S, the side of its films.")],
+    films: Annotated[
+        Path, typer.Option(help="Labelled films: val/<class>/ (or <class>/) decides, test/<class>/ judges.")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the bundle.")],
+    version: Annotated[str, typer.Option(help="Version of the bundle; must be new.")],
+    negative_class: Annotated[str | None, typer.Option(help="The class that means none of the others.")] = None,
+    logits: Annotated[str | None, typer.Option(help="Tensor before any softmax; default: the only output.")] = None,
+    mean: Annotated[str, typer.Option(help="Of each channel C, subtracted from films in [0, 1].")] = "0",
+    std: Annotated[str, typer.Option(help="Of each channel C, divides after that.")] = "1",
+    resize: Annotated[str, typer.Option(help="squash or pad.")] = "squash",
+    intensity: Annotated[str, typer.Option(help="full_range or percentile.")] = "full_range",
+    timm: Annotated[str | None, typer.Option(help="Its name in timm, for heat maps by torch; with --weights.")] = None,
+    weights: Annotated[Path | None, typer.Option(help="Its weights, a safetensors file of timm's names.")] = None,
+    cam_layer: Annotated[
+        str | None, typer.Option(help="Layer to explain; default: what forward_features gives.")
+    ] = None,
+    target_sensitivity: Annotated[float, typer.Option(help="Sensitivity that an operating point reaches.")] = (
+        _TRAINING["target_sensitivity"].default
+    ),
+    alpha: Annotated[float, typer.Option(help="Share of films whose conformal set may miss their class.")] = (
+        _TRAINING["alpha"].default
+    ),
+    cache: Annotated[Path, typer.Option(help="Where prepared films are kept.")] = Path(".cache/films"),
+    out: Annotated[Path, typer.Option(help="Models directory.")] = Path("models"),
+    *,
+    make_current: Annotated[bool, typer.Option("--make-current", help="Let the service serve it.")] = False,
+) -> None:
+    """Make a bundle of a network that was trained elsewhere: wired, calibrated on labelled films, and published."""
+    channels = {"mean": _numbers("mean", mean), "std": _numbers("std", std)}
+    described = None
+    if (timm is None) != (weights is None):
+        msg = "--timm and --weights belong together: how the network is built, and what stands in it"
+        raise typer.BadParameter(msg)
+    try:
+        spec = PreprocessSpec.model_validate({"size": size, "resize": resize, "intensity": intensity})
+        if timm is not None:
+            described = TorchNetwork.model_validate({"timm_name": timm, "cam_layer": cam_layer, **channels})
+    except ValidationError as error:
+        first = error.errors()[0]
+        msg = f"--{str(first['loc'][0]).removesuffix('_name').replace('_', '-')}: {first['msg']}"
+        raise typer.BadParameter(msg) from error
+    network = ForeignNetwork(
+        graph=onnx,
+        classes=tuple(classes.split(",")),
+        negative_class=negative_class,
+        preprocess=spec,
+        wiring=Wiring(logits, **channels),
+        torch=described,
+        weights=weights,
+    )
+    with console.status(f"adopting {onnx.name}"):
+        directory = adopt_network(
+            network,
+            films,
+            Decisions(target_sensitivity, alpha),
+            cache=cache,
+            name=name,
+            version=version,
+            out=out,
+            make_current=make_current,
+            command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),
+        )
+    _print_bundle(directory)
+
+
+@app.command()
 def verify(directory: Annotated[Path, typer.Argument(help="Folder of the bundle.")]) -> None:
     """Check every hash of a bundle and run its golden films."""
     _print_bundle(directory)
+
+
+def _numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        msg = f"--{option} {text!r} is not a number, or numbers separated by commas"
+        raise typer.BadParameter(msg) from error
 
 
 def _trial_folder(trial: Path | None, run: Path | None) -> Path:

@@ -20,6 +20,7 @@ from export.parity import MAX_BATCH, ParityReport, check_parity
 from export.precision import Attempt, attempt
 from export.publish import point_to, publish
 from export.session import Graph
+from export.weights import torch_network
 from schemas.bundle import (
     GOLDEN,
     GRAPH,
@@ -27,14 +28,16 @@ from schemas.bundle import (
     MODEL_CARD,
     MODEL_CARD_JSON,
     STATISTICS,
+    WEIGHTS,
     BundleManifest,
     BundleName,
     FileRecord,
     GraphContract,
+    TorchNetwork,
 )
 from schemas.errors import BundleError
 from schemas.precision import PrecisionRecord, ReducedPrecision
-from schemas.trial import TrialRecord
+from schemas.trial import CalibratedNetwork, TrialRecord
 from trainer.networks import Network
 
 INTENDED_USE = (
@@ -78,6 +81,7 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
     out: Path,
     make_current: bool,
     precisions: Sequence[ReducedPrecision] = (),
+    with_weights: bool = False,
     on_parity: Callable[[ParityReport], None] = lambda _report: None,
     on_precision: Callable[[PrecisionRecord], None] = lambda _record: None,
 ) -> Path:
@@ -93,6 +97,7 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         out: the models directory.
         make_current: let `out/current` name this bundle.
         precisions: which to try beside fp32.
+        with_weights: put the weights beside the graph, for the service's torch backend; the bundle is twice as large.
         on_parity: is told what the parity gate measured.
         on_precision: is told of each reduced precision that was tried.
 
@@ -100,11 +105,13 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         The directory of the bundle.
 
     Raises:
-        BundleError: the version exists, name or version is no plain name, or the bundle fails its own check.
+        BundleError: the version exists, name or version is no plain name, the bundle fails its own check, or weights
+            are wanted of a network that timm alone does not build.
         ParityError: the graph does not compute what the network computes.
     """
-    destination = _free_place(out, name, version)
+    destination = free_place(out, name, version)
     record = trial.record
+    described, weights = torch_network(record.architecture, trial.network) if with_weights else (None, b"")
     model = export_graph(
         trial.network,
         size=record.preprocess.size,
@@ -121,19 +128,21 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         GRAPH: content,
         GOLDEN: pack(golden),
         **({} if trial.statistics is None else {STATISTICS: pack(trial.statistics)}),
+        **({} if described is None else {WEIGHTS: weights}),
     }
     for tried in attempts:
         on_precision(tried.record)
         files |= tried.files
-    manifest = _manifest(record, _contract(trial.network.cam_layer, model), files, name=name, version=version)
+    contract = _contract(trial.network.cam_layer, model)
+    manifest = make_manifest(record, contract, described, files, name=name, version=version)
     manifest = manifest.model_copy(update={"precisions": tuple(tried.record for tried in attempts)})
-    publish({**files, **_documents(manifest)}, destination)
+    publish({**files, **documents(manifest)}, destination)
     if make_current:
         point_to(destination)
     return destination
 
 
-def describe(record: TrialRecord) -> dict[str, str]:
+def describe(record: CalibratedNetwork) -> dict[str, str]:
     """What the ONNX file says about itself: enough for a client that has nothing else to answer as the service does."""
     return {
         "format_version": str(BundleManifest.model_fields["format_version"].default),
@@ -156,7 +165,12 @@ def _reduce(
     return tuple(attempt(precision, model, training_films, yardstick, golden) for precision in precisions)
 
 
-def _free_place(out: Path, name: str, version: str) -> Path:
+def free_place(out: Path, name: str, version: str) -> Path:
+    """Where a new bundle goes.
+
+    Raises:
+        BundleError: the version exists, or name or version is no plain name.
+    """
     for what, value in (("name", name), ("version", version)):
         try:
             TypeAdapter(BundleName).validate_python(value)
@@ -184,8 +198,14 @@ def _contract(cam_layer: str, model: onnx.ModelProto) -> GraphContract:
     )
 
 
-def _manifest(
-    record: TrialRecord, graph: GraphContract, files: Mapping[str, bytes], *, name: str, version: str
+def make_manifest(  # noqa: PLR0913 - what a manifest is made from
+    record: CalibratedNetwork,
+    graph: GraphContract,
+    described: TorchNetwork | None,
+    files: Mapping[str, bytes],
+    *,
+    name: str,
+    version: str,
 ) -> BundleManifest:
     """The manifest, whose entries for the cards are those of empty files until the cards are rendered from it."""
     try:
@@ -198,6 +218,7 @@ def _manifest(
             negative_class=record.negative_class,
             preprocess=record.preprocess,
             graph=graph,
+            torch=described,
             calibration=record.calibration,
             evaluation=(record.validation, *([] if record.test is None else [record.test])),
             provenance=record.provenance,
@@ -212,8 +233,8 @@ def _manifest(
         raise BundleError(msg) from error
 
 
-def _documents(draft: BundleManifest) -> dict[str, bytes]:
-    """The cards and the manifest that states their hashes."""
+def documents(draft: BundleManifest) -> dict[str, bytes]:
+    """The cards, and the manifest that states their hashes, of a manifest that states none yet."""
     cards = {MODEL_CARD: render_card(draft).encode(), MODEL_CARD_JSON: render_card_json(draft).encode()}
     records = {name: _file_record(content) for name, content in cards.items()}
     manifest = draft.model_copy(update={"files": {**draft.files, **records}})

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from export import card_precisions
 from export.limits import LIMITS, NOT_INTENDED, known_limits
 from schemas.api import DISCLAIMER
-from schemas.bundle import BundleManifest
+from schemas.bundle import Adoption, BundleManifest, Provenance
 from schemas.calibration import OutOfDistribution
 from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
@@ -44,6 +44,7 @@ def render_card(manifest: BundleManifest) -> str:
 def _summary(manifest: BundleManifest) -> tuple[str, ...]:
     side, graph = manifest.preprocess.size, manifest.graph
     grid = "none" if graph.cam_grid is None else f"{graph.cam_grid[0]} x {graph.cam_grid[1]} cells, `{graph.cam_layer}`"
+    reference = "films one by one" if isinstance(manifest.provenance, Adoption) else "torch"
     negative = (
         f"`{manifest.negative_class}` means that none of the findings was called; it does not mean healthy."
         if manifest.negative_class
@@ -55,7 +56,7 @@ def _summary(manifest: BundleManifest) -> tuple[str, ...]:
         ("Input", f"one film, {side} x {side}, {manifest.preprocess.resize}, {manifest.preprocess.intensity}"),
         ("CLAHE", "no" if manifest.preprocess.clahe is None else f"clip {manifest.preprocess.clahe.clip_limit:g}"),
         ("Heat maps", grid),
-        ("Graph", f"ONNX opset {graph.opset}, batches up to {graph.max_batch} checked against torch"),
+        ("Graph", f"ONNX opset {graph.opset}, batches up to {graph.max_batch} checked against {reference}"),
         ("Made", f"{_utc(manifest.created_at)}"),
     )
     return f"# {manifest.name} {manifest.version}", f"> **{DISCLAIMER}**", _table(("", ""), facts), negative
@@ -72,12 +73,20 @@ def _data(manifest: BundleManifest) -> tuple[str, ...]:
         )
         for evaluation in manifest.evaluation
     ]
-    split = (
-        f"Films: {manifest.provenance.data}\n\nTraining and validation were split by patient, as far as the data tells "
+    return "## Data", _origin(manifest.provenance), _table(("set", "films", "patients", "classes", "SHA-256"), rows)
+
+
+def _origin(provenance: Provenance | Adoption) -> str:
+    if isinstance(provenance, Adoption):
+        return (
+            f"Films: {provenance.data}\n\nThe network was trained elsewhere, on films that are not known here; those below "
+            "decided everything under Decisions. Figures on films that it was trained on would flatter it."
+        )
+    return (
+        f"Films: {provenance.data}\n\nTraining and validation were split by patient, as far as the data tells "
         "patients apart; validation chose the epoch and everything under Decisions. The exact split has the SHA-256 "
-        f"`{manifest.provenance.split_sha256[:12]}…`."
+        f"`{provenance.split_sha256[:12]}…`."
     )
-    return "## Data", split, _table(("set", "films", "patients", "classes", "SHA-256"), rows)
 
 
 def evaluation_section(evaluation: Evaluation, classes: tuple[str, ...]) -> str:
@@ -207,6 +216,8 @@ def _precisions(manifest: BundleManifest) -> tuple[tuple[str, ...], ...]:
 
 def _provenance(manifest: BundleManifest) -> tuple[str, ...]:
     provenance = manifest.provenance
+    if isinstance(provenance, Adoption):
+        return "## Provenance", _table(("", ""), _adoption(provenance))
     rows = (
         ("Command", f"`{provenance.command}`"),
         ("Commit", f"`{provenance.git_commit}`"),
@@ -219,6 +230,16 @@ def _provenance(manifest: BundleManifest) -> tuple[str, ...]:
         ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
     )
     return "## Provenance", _table(("", ""), rows)
+
+
+def _adoption(provenance: Adoption) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Adopted", f"{_utc(provenance.adopted_at)}, from {provenance.source}; trained elsewhere"),
+        ("Command", f"`{provenance.command}`"),
+        ("Commit", f"`{provenance.git_commit}`"),
+        ("Calibrated on", f"{provenance.data}, SHA-256 `{provenance.data_sha256}`"),
+        ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
+    )
 
 
 def _utc(moment: datetime) -> str:

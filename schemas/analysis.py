@@ -31,7 +31,7 @@ class AnalysisRecord(Record):
     operating_points: tuple[OperatingPoint, ...] = Field(description="of every finding, as in the bundle's manifest")
     prediction: Prediction
     image: ImageFacts
-    explanation: ExplainedFinding | None = Field(description="null: the bundle has no heat maps")
+    explanation: ExplainedFinding | None = Field(description="null: nothing could draw a heat map of the bundle")
 
     @field_validator("analysed_at")
     @classmethod

@@ -14,6 +14,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Decision = Literal["positive", "negative", "abstain"]
 ConfidenceBand = Literal["low", "medium", "high"]
 ExplainMethod = Literal["gradcam", "gradcam++"]
+ExplainBackend = Literal["onnx", "torch"]
 
 
 class ModelReference(Record):
@@ -94,7 +95,7 @@ class Explanation(Record):
     finding: str
     method: ExplainMethod
     layer: str
-    backend: Literal["onnx", "torch"]
+    backend: ExplainBackend = Field(description="onnx: outputs of the graph; torch: the same network, differentiated")
     heatmap_png_base64: str = Field(description="8-bit gray PNG of the film's aspect: 255 is the map's maximum")
     overlay_png_base64: str = Field(description="colour PNG of the heat map over the film")
     grid: tuple[int, int] = Field(description="[h, w] of the map before it is enlarged")
@@ -155,6 +156,9 @@ class KnownModel(Record):
     serving: bool
     precision: Precision | None = Field(description="at which it serves; null: it does not serve")
     refused: str | None = Field(description="why it failed its checks when it was tried; null: it did not")
+    explain_backend: ExplainBackend | None = Field(
+        description="what draws the heat maps of the bundle that serves; null: nothing can, or another bundle serves"
+    )
 
 
 class ModelList(Record):

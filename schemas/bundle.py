@@ -7,6 +7,7 @@
                             golden.npz       arrays of `GOLDEN_ARRAYS`
                             model.int8.onnx, model.fp16.onnx     the same with fewer bits, where `precisions` keeps it,
                             golden.int8.npz, golden.fp16.npz     and its outputs for the films of golden.npz
+                            weights.safetensors  the weights again, for `TorchNetwork`; most bundles have none
                             MODEL_CARD.md
                             MODEL_CARD.json  the same for programs; absent from bundles of version 0.1
 
@@ -35,10 +36,14 @@ STATISTICS = "statistics.npz"
 GOLDEN = "golden.npz"
 MODEL_CARD = "MODEL_CARD.md"
 MODEL_CARD_JSON = "MODEL_CARD.json"
+WEIGHTS = "weights.safetensors"
 CURRENT = "current"
 
 GOLDEN_ARRAYS = ("radiographs", "inputs", "targets", "logits", "probabilities", "gradcam", "gradcam_plus_plus")
-"""Of G synthetic films: uint8 [G, H, W], float32 [G, 1, S, S], int64 [G], then the outputs of the same name."""
+"""Of G synthetic films: uint8 [G, H, W], float32 [G, 1, S, S], int64 [G], then the outputs of the same name.
+
+The last two are absent where the graph has no heat-map outputs.
+"""
 
 GOLDEN_TOLERANCE = 1e-3
 """Of the fp32 outputs, relative to the largest golden value of each: processors that add in another order differ by 1e-5."""
@@ -60,6 +65,31 @@ class GraphContract(Record):
     cam_layer: str
     cam_grid: tuple[int, int] | None = Field(description="[h, w]; null: the graph has no heat-map outputs")
     max_batch: int = Field(ge=1, description="largest N that the parity gate tried")
+
+
+class TorchNetwork(Record):
+    """How torch builds the network of the graph again, to differentiate it: an architecture of timm and `WEIGHTS`.
+
+    The name is looked up among the architectures that are installed; nothing is downloaded for it.
+    """
+
+    # Without a colon: timm would take hf-hub:… and local-dir:… for addresses.
+    timm_name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)?$")]
+    arguments: dict[str, bool | int | float | str] = Field(
+        default={}, description="of timm.create_model, e.g. pad_type"
+    )
+    cam_layer: str | None = Field(
+        description="module of timm's network whose output [N, C, h, w] is explained; null: what forward_features gives"
+    )
+    mean: tuple[float, ...] = Field(min_length=1, description="per channel, subtracted from a film in [0, 1]")
+    std: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1, description="per channel, divides after that")
+
+    @model_validator(mode="after")
+    def _one_std_for_each_mean(self) -> Self:
+        if len(self.mean) != len(self.std):
+            msg = f"mean has {len(self.mean)} channels and std {len(self.std)}"
+            raise ValueError(msg)
+        return self
 
 
 class FileRecord(Record):
@@ -86,6 +116,19 @@ class Provenance(Record):
     libraries: dict[str, str]
 
 
+class Adoption(Record):
+    """Where a network comes from that was trained elsewhere: which file it was, and on which films it was calibrated."""
+
+    command: str
+    git_commit: str
+    adopted_at: datetime
+    source: str = Field(description="name and hash of the ONNX file")
+    data: str = Field(description="the films that calibrated it; on which it was trained is not known")
+    data_sha256: Sha256
+    parameters: int
+    libraries: dict[str, str]
+
+
 class BundleManifest(Record):
     """What the bundle is, how it answers, and on which figures that rests."""
 
@@ -101,9 +144,10 @@ class BundleManifest(Record):
     activation: Literal["softmax"] = "softmax"
     preprocess: PreprocessSpec
     graph: GraphContract
+    torch: TorchNetwork | None = Field(default=None, description="null: the bundle holds the graph alone")
     calibration: Calibration
     evaluation: tuple[Evaluation, ...]
-    provenance: Provenance
+    provenance: Provenance | Adoption
     intended_use: str
     files: dict[str, FileRecord]
     precisions: tuple[PrecisionRecord, ...] = Field(
@@ -129,7 +173,8 @@ class BundleManifest(Record):
         if distribution is not None and set(distribution.cutoffs) != classes:
             msg = f"the out-of-distribution cut-offs must name each class of {self.classes}"
             raise ValueError(msg)
-        for name in (GRAPH, GOLDEN, MODEL_CARD, *(() if distribution is None else (STATISTICS,))):
+        optional = {STATISTICS: distribution, WEIGHTS: self.torch}
+        for name in (GRAPH, GOLDEN, MODEL_CARD, *(file for file, need in optional.items() if need is not None)):
             if name not in self.files:
                 msg = f"files must list {name}"
                 raise ValueError(msg)

@@ -161,7 +161,7 @@ class BundleError(CxrError):
 
 
 class ExplanationUnavailableError(CxrError):
-    """The bundle that serves has no heat-map output for the method asked for."""
+    """The bundle that serves has no heat-map outputs, and torch cannot draw them here."""
 
     code = "explanation_unavailable"
 

@@ -16,6 +16,7 @@ from service import logs
 from service.app import create_app
 from service.deidentification.command import deidentify_command
 from service.engine import require_provider
+from service.explanations import require_backend
 from service.security.command import keys_command
 from service.serving import Service
 from service.settings import Settings, load_settings
@@ -55,6 +56,7 @@ def main() -> int:
     try:
         settings = load_settings()
         require_provider(settings.provider)
+        require_backend(settings.explain_backend)
         app = create_app(settings)
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)

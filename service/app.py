@@ -68,6 +68,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         Deployment(settings, metrics, registry, open_engine),
         Admission(settings.max_queue, metrics),
         decode_pool,
+        computing_threads(1, "explain"),
         _frame_decoder(settings, metrics),
         Gate(settings, metrics, decode_pool),
     )
@@ -103,6 +104,7 @@ async def _serve(service: Service) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.enter_context(service.frame_decoder)  # left last: the threads of the pool wait for its children
         stack.enter_context(service.decode_pool)
+        stack.enter_context(service.explain_pool)
         engine = stack.enter_context(computing_threads(service.settings.concurrent_runs, "engine"))
         loader = stack.enter_context(computing_threads(1, "loader"))
         stack.push_async_callback(service.deployment.stop)

@@ -12,6 +12,7 @@ from schemas.precision import Precision
 from service.batcher import batch_sizes
 from service.decision import Statistics, load_statistics
 from service.engine import Engine, EngineOpener
+from service.explanations import Explanations, open_explanations
 from service.selftest import check_golden, warm
 from service.settings import Settings
 
@@ -42,6 +43,7 @@ class LoadedBundle:
     bundle: Bundle
     engine: Engine
     statistics: Statistics | None
+    explanations: Explanations
     selftest_error: float
     """Largest absolute error of the logits of the golden films."""
     precision: Precision = "fp32"
@@ -146,8 +148,8 @@ def load(bundle: Bundle, open_engine: EngineOpener, settings: Settings) -> Loade
     """Open the network of `bundle`, prove it on the golden films, and run every batch size once.
 
     Raises:
-        BundleError: there is no graph of the precision that the settings ask for, or graph, statistics or golden films
-            are not what the manifest says.
+        BundleError: there is no graph of the precision that the settings ask for, or graph, statistics, golden films or
+            torch's weights are not what the manifest says.
         SettingsError: the provider is not there.
     """
     engine = open_engine(
@@ -163,7 +165,8 @@ def load(bundle: Bundle, open_engine: EngineOpener, settings: Settings) -> Loade
     except InferenceError as error:
         msg = f"the network of the bundle does not run here: {error}"
         raise BundleError(msg) from error
-    return LoadedBundle(bundle, engine, statistics, selftest_error, settings.precision)
+    explanations = open_explanations(bundle, settings.explain_backend, threads=settings.intra_op_threads)
+    return LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision)
 
 
 def _natural_order(version: str) -> tuple[str | int, ...]:

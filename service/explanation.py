@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from imaging.overlay import HeatMap, render
-from schemas.api import CenterOfMass, ExplainMethod, Explanation
-from schemas.bundle import BundleManifest
-from schemas.errors import ExplanationUnavailableError, InvalidParameterError
+from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation
+from schemas.errors import InvalidParameterError
 from service.admission import Priority
 from service.batcher import Answer
+from service.bundles import LoadedBundle
 from service.engine import MOST_PROBABLE
 from service.reading import Reading, read_film
 from service.serving import Service
@@ -33,19 +33,18 @@ class Question:
     method: ExplainMethod
     priority: Priority
 
-    def check(self, manifest: BundleManifest) -> None:
+    def check(self, loaded: LoadedBundle) -> None:
         """Refuse what the bundle cannot answer, before a film is decoded for it.
 
         Raises:
             InvalidParameterError: the finding is none of its classes.
-            ExplanationUnavailableError: it has no heat-map outputs.
+            ExplanationUnavailableError: nothing here can draw its heat maps.
         """
+        manifest = loaded.bundle.manifest
         if self.finding is not None and self.finding not in manifest.classes:
             msg = f"the finding is not one of {', '.join(manifest.classes)}; name one of these"
             raise InvalidParameterError(msg)
-        if manifest.graph.cam_grid is None:
-            msg = f"bundle {manifest.name}/{manifest.version} has no heat-map outputs; export it with them"
-            raise ExplanationUnavailableError(msg)
+        loaded.explanations.require()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,7 @@ class ExplainedFilm:
     method: ExplainMethod
     heat_map: HeatMap
     layer: str
+    backend: ExplainBackend
     grid: tuple[int, int]
 
     @property
@@ -67,7 +67,7 @@ class ExplainedFilm:
             finding=self.finding,
             method=self.method,
             layer=self.layer,
-            backend="onnx",
+            backend=self.backend,
             heatmap_png_base64=base64.b64encode(self.heat_map.heatmap_png).decode("ascii"),
             overlay_png_base64=base64.b64encode(self.heat_map.overlay_png).decode("ascii"),
             grid=self.grid,
@@ -83,19 +83,31 @@ async def explain_film(service: Service, serving: Serving, upload: Upload, quest
     Raises:
         CxrError: the film is refused, or the network failed on it.
     """
-    manifest = serving.loaded.bundle.manifest
+    manifest, explanations = serving.loaded.bundle.manifest, serving.loaded.explanations
     target = MOST_PROBABLE if question.finding is None else manifest.classes.index(question.finding)
-    reading = await read_film(service, serving, upload, priority=question.priority, target=target)
+    in_graph = explanations.backend == "onnx"
+    reading = await read_film(service, serving, upload, priority=question.priority, target=target if in_graph else None)
     finding = question.finding or reading.prediction.label
-    answer = await _answer_about(serving, reading, finding, target, question.priority)
-    cam = answer.outputs.maps[question.method][0]
     start = time.perf_counter()
-    heat_map = await asyncio.get_running_loop().run_in_executor(
-        service.decode_pool, render, cam, reading.film.radiograph, manifest.preprocess
-    )
+    in_pool = asyncio.get_running_loop().run_in_executor
+    if explanations.explainer is None:
+        answer = await _answer_about(serving, reading, finding, target, question.priority)
+        cam = answer.outputs.maps[question.method][0]
+    else:
+        index, explain = manifest.classes.index(finding), explanations.explainer.explain
+        cam = await in_pool(service.explain_pool, explain, reading.film.image, index, question.method)
+    heat_map = await in_pool(service.decode_pool, render, cam, reading.film.radiograph, manifest.preprocess)
     service.metrics.stage_duration.labels("explain").observe(time.perf_counter() - start)
     rows, columns = cam.shape
-    return ExplainedFilm(reading, finding, question.method, heat_map, manifest.graph.cam_layer, (rows, columns))
+    return ExplainedFilm(
+        reading=reading,
+        finding=finding,
+        method=question.method,
+        heat_map=heat_map,
+        layer=manifest.graph.cam_layer,
+        backend="onnx" if in_graph else "torch",
+        grid=(rows, columns),
+    )
 
 
 async def _answer_about(serving: Serving, reading: Reading, finding: str, target: int, priority: Priority) -> Answer:

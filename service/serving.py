@@ -28,6 +28,8 @@ class Service:
     deployment: Deployment
     admission: Admission
     decode_pool: Executor
+    explain_pool: Executor
+    """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""
     frame_decoder: ChildDecoder
     gate: Gate
 

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from schemas.errors import SettingsError
 from schemas.precision import Precision
 from service.admission import routine_places
+from service.explanations import BackendChoice
 
 PREFIX = "CXR_"
 VARIABLES_OF_OTHER_PROGRAMS = frozenset({"CXR_DATA_DIR", "CXR_WEIGHTS_DIR"})
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
         description="graph of the bundle that computes: int8 is for CPUs, fp16 for CUDA; a bundle without it is refused",
     )
     intra_op_threads: Positive = Field(default=1, description="threads within one run of the network")
+    explain_backend: BackendChoice = Field(
+        default="auto",
+        description="what draws heat maps. onnx: outputs of the graph; torch: the weights beside it, with the extra "
+        "[torch]; auto: the graph, and torch for a bundle whose graph has none",
+    )
     concurrent_runs: Positive = Field(
         default_factory=usable_cores, description="runs of the network at the same time; default: the cores"
     )

@@ -1,15 +1,23 @@
 """The bundle in `models/`, judged through the real server process."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from safetensors.torch import save
 
-from schemas.bundle import CURRENT, Bundle, open_bundle
+from schemas.bundle import CURRENT, GOLDEN, GRAPH, WEIGHTS, Bundle, TorchNetwork, open_bundle
+from service.engine import OnnxEngine
+from service.torch_explainer import TorchExplainer
+from tests.service.bundles import change_manifest, replace_file
 from tests.service.server import Server
+from tests.unfolded import unfolded
+from trainer.architectures import architecture
 from trainer.metrics import auroc
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +49,40 @@ def test_the_model_card_states_the_figures_of_the_manifest(bundle):
     assert bundle.manifest.provenance.data_sha256[:12] in card
     assert bundle.manifest.provenance.git_commit[:12] in card
     assert re.search(r"research use", card, re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def weighted(bundle, tmp_path_factory) -> Bundle:
+    """The bundle with weights for torch: those that it ships with, or else those that stand in its graph."""
+    if bundle.manifest.torch is not None:
+        return bundle
+    row, manifest = architecture(bundle.manifest.architecture), bundle.manifest
+    if row.timm_name is None:
+        pytest.skip(f"{manifest.architecture} is not timm's, and the bundle ships without weights for torch")
+    arguments = dict(row.timm_arguments)
+    described = TorchNetwork(timm_name=row.timm_name, arguments=arguments, cam_layer=None, mean=row.mean, std=row.std)
+    graph = onnx.load(bundle.directory / GRAPH)
+    network = unfolded(graph, described, classes=len(manifest.classes), side=manifest.preprocess.size)
+    if network is None:
+        pytest.skip(f"the weights of {manifest.architecture} cannot be read back from its graph, and none are shipped")
+    directory = Path(shutil.copytree(bundle.directory, tmp_path_factory.mktemp("shipped") / "bundle"))
+    replace_file(directory, WEIGHTS, save({name: value.contiguous() for name, value in network.state_dict().items()}))
+    change_manifest(directory, torch=described.model_dump(mode="json"))
+    return open_bundle(directory)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "gradcam++"])
+def test_torch_and_grad_cam_draw_the_heat_maps_of_the_graph(weighted, method):
+    engine = OnnxEngine.open(weighted, provider="cpu", intra_op_threads=1)
+    explainer = TorchExplainer.open(weighted, weighted.manifest.torch, threads=1)
+    with np.load(weighted.directory / GOLDEN, allow_pickle=False) as golden:
+        films = golden["inputs"]
+    for target in range(len(weighted.manifest.classes)):
+        in_graph = engine.run(films, np.full(len(films), target)).maps[method]
+        by_torch = np.stack([explainer.explain(film, target, method) for film in films])
+
+        assert in_graph.max() > 0, "every map was empty: nothing was compared"
+        assert np.abs(by_torch - in_graph).max() <= 1e-3 * in_graph.max()
 
 
 @pytest.mark.real_data

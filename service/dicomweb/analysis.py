@@ -50,7 +50,7 @@ async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects:
 async def _explain(
     claim: Claim, service: Service, serving: Serving, upload: Upload
 ) -> tuple[Reading, ExplainedFilm | None]:
-    if serving.loaded.bundle.manifest.graph.cam_grid is None:
+    if serving.loaded.explanations.backend is None:
         return await read_film(service, serving, upload, priority=claim.priority, target=None), None
     question = Question(finding=None, method="gradcam", priority=claim.priority)
     explained = await explain_film(service, serving, upload, question)

@@ -56,7 +56,7 @@ async def explain(
     media_type = negotiate(request.headers.get("Accept", ""), (JSON, PNG))
     question = Question(finding, method, terms.priority)
     with service.hold(terms.priority) as serving:
-        question.check(serving.loaded.bundle.manifest)
+        question.check(serving.loaded)
         async with terms.deadline(service.metrics):
             (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
             with service.admission.admit(1, terms.priority):

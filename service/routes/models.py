@@ -25,7 +25,9 @@ router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requ
 @router.get("", summary="The bundles of the models directory")
 def list_models(service: CurrentService) -> ModelList:
     """By name and then from the oldest version to the newest."""
-    serving = None if service.deployment.serving is None else service.deployment.serving.address
+    serving = service.deployment.serving
+    in_use = None if serving is None else serving.address
+    backend = None if serving is None else serving.loaded.explanations.backend
     precision = service.settings.precision
     refused = service.deployment.refused
     known = service.registry.known()
@@ -34,9 +36,10 @@ def list_models(service: CurrentService) -> ModelList:
             KnownModel(
                 name=address.name,
                 version=address.version,
-                serving=address == serving,
-                precision=precision if address == serving else None,
+                serving=address == in_use,
+                precision=precision if address == in_use else None,
                 refused=refused.get(address),
+                explain_backend=backend if address == in_use else None,
             )
             for address in known
         )

@@ -67,6 +67,18 @@ def test_the_winner_of_a_run_is_found_and_its_bundle_verifies(run, export, tmp_p
     assert not (tmp_path / "current").exists()
 
 
+def test_weights_of_a_network_that_timm_alone_does_not_build_are_refused_before_anything_is_written(
+    run, export, tmp_path
+):
+    code, _, errors = export(
+        "bundle", "--run", run, "--name", "chest", "--version", "1", "--out", tmp_path / "out", "--with-weights"
+    )
+
+    assert code == 2
+    assert errors.startswith("export: cnn_baseline is not built by timm alone")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_network_that_knows_lungs_alone_is_not_exported(run, export, tmp_path):
     lungs = Path(shutil.copytree(run, tmp_path / "lungs"))
     config = lungs / CONFIG

@@ -54,6 +54,25 @@ def test_one_flipped_bit_in_any_file_is_refused(directory, name):
         open_bundle(directory)
 
 
+TORCH = {"timm_name": "resnet18", "cam_layer": None, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        (TORCH, r"files must list weights\.safetensors"),
+        (TORCH | {"std": [0.25]}, "mean has 3 channels and std 1"),
+        (TORCH | {"std": [0.25, 0.25, 0.0]}, "greater than 0"),
+        (TORCH | {"timm_name": "hf-hub:timm/resnet18"}, "should match pattern"),
+    ],
+)
+def test_a_description_for_torch_is_whole_and_no_address(directory, described, message):
+    edit(directory, torch=described)
+
+    with pytest.raises(BundleError, match=message):
+        open_bundle(directory)
+
+
 def test_a_truncated_file_is_refused_by_its_size(directory):
     content = (directory / GRAPH).read_bytes()
     (directory / GRAPH).write_bytes(content[:-1])

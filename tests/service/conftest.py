@@ -45,6 +45,14 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return models_dir
 
 
+@pytest.fixture(scope="session")
+def timm_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle with maps in its graph and weights beside it; read only."""
+    from tests.service.timm_bundle import write_timm_bundle  # torch, for the tests that ask for it
+
+    return write_timm_bundle(tmp_path_factory.mktemp("timm"))
+
+
 @pytest.fixture
 def serve(tiny_models: Path) -> Serve:
     """Start an app with other settings than the default, and call it: `async with serve(max_queue=2) as client`."""

@@ -121,11 +121,24 @@ async def test_an_unknown_finding_is_refused_with_the_known_ones(client):
     assert "NORMAL, PNEUMONIA" in response.json()["detail"]
 
 
-async def test_a_bundle_without_maps_says_so_and_still_predicts(serve, tmp_path):
-    write_tiny_bundle(tmp_path, maps=False)
-    async with serve(models_dir=tmp_path) as client:
+@pytest.mark.parametrize(
+    ("maps", "choice", "remedy"),
+    [
+        (False, "auto", "no heat maps in its graph and no weights for torch; export it with heat maps, or adopt it"),
+        (False, "onnx", "CXR_EXPLAIN_BACKEND=onnx forbids torch; set it to auto"),
+        (True, "torch", "no weights for torch; export it --with-weights, or set CXR_EXPLAIN_BACKEND=auto"),
+    ],
+)
+async def test_what_cannot_be_explained_is_refused_with_a_remedy_and_still_predicted(
+    serve, tmp_path, maps, choice, remedy
+):
+    write_tiny_bundle(tmp_path, maps=maps)
+    async with serve(models_dir=tmp_path, explain_backend=choice) as client:
         explained = await client.post("/explain", content=FILM, headers=PNG)
         predicted = await client.post("/predict", content=FILM, headers=PNG)
+        (listed,) = (await client.get("/models")).json()["models"]
 
     assert (explained.status_code, explained.json()["code"]) == (422, "explanation_unavailable")
+    assert remedy in explained.json()["detail"]
     assert predicted.status_code == 200
+    assert listed["explain_backend"] is None

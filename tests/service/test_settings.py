@@ -46,6 +46,7 @@ def test_variables_of_the_projects_other_programs_are_allowed(monkeypatch, name)
         ("CXR_PORT", "eighty"),
         ("CXR_PORT", "70000"),
         ("CXR_PROVIDER", "tpu"),
+        ("CXR_EXPLAIN_BACKEND", "numpy"),
         ("CXR_MAX_QUEUE", "0"),
         ("CXR_MODEL", "../elsewhere"),
         ("CXR_DEADLINE_MS", "0"),

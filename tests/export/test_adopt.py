@@ -1,0 +1,253 @@
+"""Somebody's own ONNX file becomes a bundle that answers as it did, calibrated on labelled films, or is refused."""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from export.__main__ import main
+from export.golden import read_golden
+from export.publish import verify_bundle
+from schemas.bundle import GOLDEN, GRAPH, WEIGHTS, Adoption
+from service.engine import OnnxEngine
+from service.torch_explainer import TorchExplainer
+from tests.export.untrained import phantoms
+from tests.films import write_kermany
+
+SIDE = 64
+NETWORK = "test_efficientnet"
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """What the owner of a network has: an ONNX file with normalised colour input, and the weights."""
+
+    graph: Path
+    weights: Path
+    films: Path
+
+
+@pytest.fixture(scope="session")
+def theirs(tmp_path_factory) -> Theirs:
+    """A network of timm exported in the older, widespread way: names of its owner's choice, three channels."""
+    folder = tmp_path_factory.mktemp("theirs")
+    torch.manual_seed(7)
+    network = timm.create_model(NETWORK, num_classes=2).eval()
+    with torch.no_grad():
+        network.classifier.weight *= 30
+    program = torch.onnx.export(
+        network,
+        (torch.zeros(2, 3, SIDE, SIDE),),
+        input_names=["pixel_values"],
+        output_names=["scores"],
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        verbose=False,
+    )
+    onnx.save(program.model_proto, folder / "theirs.onnx")
+    save_file(network.state_dict(), folder / "theirs.safetensors")
+    films = write_kermany(folder / "films", patients=26, side=SIDE, splits=("val", "test", "train"))
+    return Theirs(folder / "theirs.onnx", folder / "theirs.safetensors", films)
+
+
+@pytest.fixture
+def adopt(theirs, tmp_path, monkeypatch, capsys):
+    """Run the command with options instead of, or beside, those that fit: exit code, output, errors, the folder."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def run(theirs=theirs, *, weights=False, **options):
+        chosen = {
+            "onnx": theirs.graph,
+            "classes": "NORMAL,PNEUMONIA",
+            "negative-class": "NORMAL",
+            "size": SIDE,
+            "mean": ",".join(map(str, MEAN)),
+            "std": ",".join(map(str, STD)),
+            "films": theirs.films,
+            "name": "theirs",
+            "version": "1",
+            "cache": tmp_path / "cache",
+            "out": tmp_path / "models",
+        }
+        chosen |= {"timm": NETWORK, "weights": theirs.weights} if weights else {}
+        chosen |= {name.replace("_", "-"): value for name, value in options.items()}
+        arguments = [part for name, value in chosen.items() for part in (f"--{name}", str(value))]
+        monkeypatch.setattr(sys, "argv", ["export", "adopt", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, errors = capsys.readouterr()
+        return ended.value.code, out, errors, tmp_path / "models" / "theirs" / "1"
+
+    return run
+
+
+def test_an_adopted_network_answers_as_it_did_and_is_calibrated_and_judged_on_films_apart(adopt, theirs):
+    code, printed, errors, directory = adopt()
+    bundle, difference = verify_bundle(directory)
+    manifest = bundle.manifest
+    films = phantoms(5, SIDE)
+    normalised = (films - np.array(MEAN, np.float32)[:, None, None]) / np.array(STD, np.float32)[:, None, None]
+    (expected,) = onnxruntime.InferenceSession(theirs.graph).run(["scores"], {"pixel_values": normalised})
+    outputs = OnnxEngine.open(bundle, provider="cpu", intra_op_threads=1).run(films, None)
+
+    assert (code, errors) == (0, "")
+    assert "theirs/1" in printed
+    np.testing.assert_allclose(outputs.logits, expected, atol=1e-4 * np.abs(expected).max())
+    assert difference < 1e-5
+    assert (manifest.classes, manifest.negative_class, manifest.graph.cam_grid) == (
+        ("NORMAL", "PNEUMONIA"),
+        "NORMAL",
+        None,
+    )
+    assert [(row.data, row.films, row.patients) for row in manifest.evaluation] == [
+        ("validation", 104, 52),
+        ("test", 104, 52),
+    ]
+    assert manifest.calibration.data == "validation: 104 films of 52 patients"
+    assert manifest.calibration.out_of_distribution is None
+    assert isinstance(manifest.provenance, Adoption)
+    assert manifest.provenance.source.startswith("theirs.onnx sha256:")
+
+
+def test_the_cards_of_an_adopted_network_claim_nothing_about_its_training(adopt):
+    _, _, _, directory = adopt()
+    card = (directory / "MODEL_CARD.md").read_text()
+
+    assert "The network was trained elsewhere, on films that are not known here" in card
+    assert "split by patient" not in card
+    assert "checked against films one by one" in card
+    assert "Not checked: this bundle cannot tell an unfamiliar film" in card
+
+
+def test_an_adopted_network_is_explained_by_torch_with_the_weights_beside_it(adopt):
+    _, _, _, directory = adopt(weights=True)
+    bundle, _ = verify_bundle(directory)
+    golden = read_golden(directory / GOLDEN, maps=False)
+
+    explainer = TorchExplainer.open(bundle, bundle.manifest.torch, threads=1)
+    cam = explainer.explain(golden["inputs"][0], 1, "gradcam++")
+
+    assert WEIGHTS in bundle.manifest.files
+    assert bundle.manifest.graph.cam_layer == "forward_features"
+    assert cam.shape == (2, 2)
+
+
+def test_the_names_of_the_owner_do_not_collide_with_those_of_the_contract(adopt, theirs, tmp_path):
+    model = onnx.load(theirs.graph)
+    renamed = {"pixel_values": "image", "scores": "probabilities"}
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [renamed.get(name, name) for name in names]
+    model.graph.input[0].name, model.graph.output[0].name = "image", "probabilities"
+    onnx.save(model, tmp_path / "collides.onnx")
+
+    code, _, errors, directory = adopt(replace(theirs, graph=tmp_path / "collides.onnx"))
+
+    assert (code, errors) == (0, "")
+    assert verify_bundle(directory)[1] < 1e-5
+
+
+def with_softmax(theirs, folder):
+    model = onnx.load(theirs.graph)
+    model.graph.node.append(onnx.helper.make_node("Softmax", ["scores"], ["shares"], axis=1))
+    model.graph.output[0].name = "shares"
+    onnx.save(model, folder / "softmax.onnx")
+    return replace(theirs, graph=folder / "softmax.onnx")
+
+
+def test_a_softmax_is_no_logit_but_the_tensor_before_it_may_be_named(adopt, theirs, tmp_path):
+    spoilt = with_softmax(theirs, tmp_path)
+
+    refused, _, errors, _ = adopt(spoilt)
+    accepted, _, _, _ = adopt(spoilt, logits="scores")
+
+    assert (refused, accepted) == (2, 0)
+    assert "shares is the output of a Softmax; name the tensor before it by --logits" in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": "NORMAL,COVID"}, "the films are of NORMAL, PNEUMONIA and the network of NORMAL, COVID"),
+        ({"mean": "0.5", "std": "0.5"}, "--mean has 1 values and the graph's input 3 channels"),
+        ({"mean": "half"}, "--mean 'half' is not a number"),
+        ({"size": 96}, f"must have one input float32 [N, C, 96, 96], and has pixel_values [0, 3, {SIDE}, {SIDE}]"),
+        ({"logits": "nothing"}, "name the logits among the graph's tensors by --logits; its outputs are scores"),
+        ({"onnx": __file__}, "test_adopt.py is no ONNX graph that can be read"),
+        ({"timm": NETWORK}, "--timm and --weights belong together"),
+        ({"version": "../1"}, "choose another"),
+        ({"resize": "crop"}, "--resize: Input should be 'squash' or 'pad'"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_a_remedy(adopt, options, message):
+    code, _, errors, directory = adopt(**options)
+
+    assert code == 2
+    assert message in " ".join(errors.replace("│", " ").split())
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"timm": "hf-hub:timm/resnet50"}, "--timm: String should match pattern"),
+        ({"timm": "test_resnet"}, "theirs.safetensors makes no network test_resnet"),
+        ({"cam_layer": "no.layer"}, "correct --timm, --weights or --cam-layer"),
+    ],
+)
+def test_weights_that_do_not_fit_their_description_are_refused(adopt, options, message):
+    code, _, errors, directory = adopt(weights=True, **options)
+
+    assert code == 2
+    assert message in " ".join(errors.replace("│", " ").split())
+    assert not directory.exists()
+
+
+def test_weights_of_another_network_are_refused(adopt, theirs, tmp_path):
+    torch.manual_seed(8)
+    save_file(timm.create_model(NETWORK, num_classes=2).state_dict(), tmp_path / "other.safetensors")
+
+    code, _, errors, directory = adopt(weights=True, theirs=replace(theirs, weights=tmp_path / "other.safetensors"))
+
+    assert code == 2
+    assert "other.safetensors are not the weights of the graph" in errors
+    assert not directory.exists()
+
+
+def test_a_graph_of_one_film_at_a_time_is_refused(adopt, theirs, tmp_path):
+    model = onnx.load(theirs.graph)
+    shape = onnx.numpy_helper.from_array(np.array([1, 2]), "one")
+    model.graph.initializer.append(shape)
+    model.graph.node.append(onnx.helper.make_node("Reshape", ["scores", "one"], ["single"]))
+    model.graph.output[0].name = "single"
+    onnx.save(model, tmp_path / "single.onnx")
+
+    code, _, errors, _ = adopt(replace(theirs, graph=tmp_path / "single.onnx"))
+
+    assert code == 2
+    assert "export it with a dynamic first axis" in errors
+
+
+def test_films_that_the_network_was_trained_on_do_not_calibrate_it(adopt, theirs, tmp_path):
+    films = write_kermany(tmp_path / "films", patients=4, side=SIDE, splits=("train", "test"))
+
+    code, _, errors, _ = adopt(replace(theirs, films=films))
+
+    assert code == 2
+    assert "has no validation films" in errors
+
+
+def test_the_graph_says_of_itself_what_the_manifest_says(adopt):
+    _, _, _, directory = adopt()
+    facts = onnxruntime.InferenceSession(directory / GRAPH).get_modelmeta().custom_metadata_map
+
+    assert facts["classes"] == '["NORMAL","PNEUMONIA"]'
+    assert facts["architecture"] == "theirs"
