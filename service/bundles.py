@@ -8,8 +8,9 @@ from typing import NamedTuple
 from schemas.api import ModelReference
 from schemas.bundle import CURRENT, MANIFEST, Bundle, open_bundle
 from schemas.errors import BundleError, InferenceError, NotFoundError
+from schemas.familiarity import Familiarity
 from service.batcher import batch_sizes
-from service.decision import Statistics, load_statistics
+from service.decision import load_statistics
 from service.engine import Engine, EngineOpener
 from service.selftest import check_golden, warm
 from service.settings import Settings
@@ -40,7 +41,7 @@ class LoadedBundle:
 
     bundle: Bundle
     engine: Engine
-    statistics: Statistics | None
+    statistics: Familiarity | None
     selftest_error: float
     """Largest absolute error of the logits of the golden films."""
 
