@@ -143,7 +143,7 @@ def _calibrated(  # noqa: PLR0913, PLR0917 - what a calibration is a function of
     prepared = labelled(deciding, classes, network.preprocess, cache)
     check_batches(run, prepared.films, len(classes))
     logits = _logits_of(run, prepared.films)
-    calibration, _ = calibrate(
+    calibration = calibrate(
         logits,
         prepared.labels,
         classes=classes,

@@ -200,8 +200,9 @@ def _distribution(distribution: OutOfDistribution | None) -> str:
         return "Not checked: this bundle cannot tell an unfamiliar film from a familiar one."
     cutoffs = ", ".join(f"`{name}` {value:.4g}" for name, value in distribution.cutoffs.items())
     return (
-        "A film whose embedding is further from the training films than the cut-off of the class it is given "
-        f"({cutoffs}) is not answered; {distribution.accepted_share:.1%} of the validation films of each class are within. "
+        "A film that lies further from the training films of every class, by the network's embedding or by its thumbnail, than "
+        f"the cut-off of that class ({cutoffs}) is not answered; {distribution.accepted_share:.1%} of the validation films of "
+        "each class are within. "
         "A film within the cut-off may still be unfamiliar."
     )
 

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from export.parity import run_in_batches
 from export.session import Graph, Outputs, Run
+from imaging.thumbnail import thumbnails
 from schemas.calibration import OutOfDistribution
 from schemas.decision import finding_label
 from schemas.estimate import Estimate
+from schemas.familiarity import Familiarity, unfamiliarity
 from schemas.precision import PrecisionFigures
 from schemas.trial import TrialRecord
 from trainer.comparison import compare
-from trainer.distance import scores
 from trainer.intervals import estimate, wilson_interval
 
 _BATCH = 4
@@ -56,7 +57,7 @@ class Yardstick:
         graph, outputs, validation = Graph(content, intra_op_threads=1), self._outputs, self._validation
         found = self._run(graph.run, self._targets)
         labels = [self._labels(each) for each in (found, outputs)]
-        verdicts = [self._verdicts(each, label) for each, label in zip((found, outputs), labels, strict=True)]
+        verdicts = [self._verdicts(each) for each in (found, outputs)]
         times, times_fp32 = _times(graph.run, self._graph.run, validation.films[:1])
         return PrecisionFigures(
             films=len(validation.films),
@@ -88,14 +89,15 @@ class Yardstick:
         labels = [finding_label(row, classes, self._record.negative_class, points) for row in outputs["probabilities"]]
         return np.array([classes.index(label) for label in labels])
 
-    def _verdicts(self, outputs: Outputs, labels: NDArray[np.int64]) -> NDArray[np.bool_] | None:
-        """Whether each film is in distribution for its label, [V]."""
+    def _verdicts(self, outputs: Outputs) -> NDArray[np.bool_] | None:
+        """Whether each film is in distribution, [V]."""
         distribution: OutOfDistribution | None = self._record.calibration.out_of_distribution
         if distribution is None or self._validation.statistics is None:
             return None
         cutoffs = np.array([distribution.cutoffs[name] for name in self._record.classes])
-        found = scores(outputs["embedding"], self._validation.statistics)
-        verdicts: NDArray[np.bool_] = found[np.arange(len(labels)), labels] <= cutoffs[labels]
+        familiarity = Familiarity.from_arrays(self._validation.statistics)
+        scores = familiarity.scores(outputs["embedding"], thumbnails(self._validation.films))
+        verdicts: NDArray[np.bool_] = unfamiliarity(scores, cutoffs) <= 1
         return verdicts
 
 

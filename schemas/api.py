@@ -46,7 +46,9 @@ class Prediction(Record):
     calibrated: bool
     confidence_band: ConfidenceBand
     in_distribution: bool | None = Field(description="null: not checked; it never means passed")
-    out_of_distribution_score: float | None
+    out_of_distribution_score: float | None = Field(
+        description="distance to the training films in units of the cut-off; above 1 the film is not answered"
+    )
     recommendation: str
 
 

@@ -32,16 +32,21 @@ class ConformalQuantiles(Record):
 
 
 class OutOfDistribution(Record):
-    """When the embedding of a film is too far from those of the training films.
+    """When a film is too far from the training films.
 
-    The arrays are in the bundle's `statistics.npz`: `center` [D], `projection` [D, R] (whitening),
-    `class_means` [K, R]; the score of class k is the Euclidean distance of
-    `(embedding - center) @ projection` to `class_means[k]`, divided by sqrt(R).
+    Two descriptions of a film are looked at: the network's embedding and a thumbnail. In each, the whitened distance to
+    class k, |(x - center) @ projection - class_means[k]| / sqrt(R), and what the components leave over of x - center.
+    A film's score as seen from class k is the largest of these distances divided by `scales[k]`; the film is familiar
+    when for some class the score is at most the cut-off.
 
-    Source: Lee et al., NeurIPS 2018, arXiv:1807.03888.
+    The arrays are in the bundle's `statistics.npz`: `center` [D], `projection` [D, R] (whitening), `class_means` [K, R],
+    `components` [D, R]; the same with the prefix `thumbnail_`; `scales` [K, P]. Bundles without `components`, thumbnails and
+    `scales` have one distance, P = 1.
+
+    Source: Lee et al., NeurIPS 2018, arXiv:1807.03888; Wang et al., CVPR 2022, arXiv:2203.10807.
     """
 
-    cutoffs: dict[str, float] = Field(description="largest accepted score of a film that is given this class")
+    cutoffs: dict[str, float] = Field(description="largest accepted score of a film as seen from this class")
     accepted_share: Fraction = Field(description="share of the validation films of each class within its cut-off")
 
 

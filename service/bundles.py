@@ -8,9 +8,10 @@ from typing import NamedTuple
 from schemas.api import ModelReference
 from schemas.bundle import CURRENT, MANIFEST, Bundle, open_bundle
 from schemas.errors import BundleError, InferenceError, NotFoundError
+from schemas.familiarity import Familiarity
 from schemas.precision import Precision
 from service.batcher import batch_sizes
-from service.decision import Statistics, load_statistics
+from service.decision import load_statistics
 from service.engine import Engine, EngineOpener
 from service.explanations import Explanations, open_explanations
 from service.selftest import check_golden, warm
@@ -42,7 +43,7 @@ class LoadedBundle:
 
     bundle: Bundle
     engine: Engine
-    statistics: Statistics | None
+    statistics: Familiarity | None
     explanations: Explanations
     selftest_error: float
     """Largest absolute error of the logits of the golden films."""

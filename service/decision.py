@@ -1,17 +1,18 @@
 """From the network's outputs to what is said about a film: label, decision, and how sure it is."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.thumbnail import LENGTH
 from schemas.api import ConfidenceBand, Decision, Prediction
 from schemas.bundle import STATISTICS, Bundle, BundleManifest
 from schemas.calibration import OperatingPoint
 from schemas.decision import finding_label
 from schemas.errors import BundleError, InferenceError
+from schemas.familiarity import THUMBNAIL, Familiarity, unfamiliarity
 from service.engine import Outputs
 from service.selftest import read_arrays
 
@@ -33,21 +34,12 @@ RECOMMENDATIONS: Final[dict[Advice, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """Where the training films of each class lie among the embeddings; `schemas.calibration.OutOfDistribution`."""
-
-    center: NDArray[np.float64]  # [D]
-    projection: NDArray[np.float64]  # [D, R]
-    class_means: NDArray[np.float64]  # [K, R]
-
-    def score(self, embedding: NDArray[np.float32], index: int) -> float:
-        """Distance of an embedding [D] to the training films of class `index`, about 1 for one of them."""
-        whitened = (embedding - self.center) @ self.projection  # [R]
-        return float(np.linalg.norm(whitened - self.class_means[index]) / np.sqrt(len(whitened)))
+_ARRAYS: Final = ("center", "projection", "class_means")
+_LATER_ARRAYS: Final = ("components", *(THUMBNAIL + name for name in (*_ARRAYS, "components")), "scales")
+"""Absent from bundles of version 0.1, which know the embedding's distance alone."""
 
 
-def load_statistics(bundle: Bundle) -> Statistics | None:
+def load_statistics(bundle: Bundle) -> Familiarity | None:
     """Read the statistics of a bundle; None where its manifest has no out-of-distribution cut-offs.
 
     Raises:
@@ -56,19 +48,21 @@ def load_statistics(bundle: Bundle) -> Statistics | None:
     manifest = bundle.manifest
     if manifest.calibration.out_of_distribution is None:
         return None
-    arrays = read_arrays(bundle, STATISTICS, ("center", "projection", "class_means"))
-    center, projection, class_means = (
-        arrays[name].astype(np.float64) for name in ("center", "projection", "class_means")
-    )
-    size, rank = manifest.graph.embedding_size, projection.shape[-1]
-    if (center.shape, projection.shape, class_means.shape) != ((size,), (size, rank), (len(manifest.classes), rank)):
+    familiarity = Familiarity.from_arrays(read_arrays(bundle, STATISTICS, _ARRAYS, _LATER_ARRAYS))
+    frames = familiarity.thumbnail
+    found = (*familiarity.embedding.class_means.shape[:1], *familiarity.embedding.center.shape)
+    if found != (len(manifest.classes), manifest.graph.embedding_size) or (frames and len(frames.center) != LENGTH):
         msg = f"{STATISTICS} has arrays of other shapes than the manifest's embedding and classes; export the bundle again"
         raise BundleError(msg)
-    return Statistics(center, projection, class_means)
+    return familiarity
 
 
 def decide(
-    manifest: BundleManifest, statistics: Statistics | None, outputs: Outputs, warnings: Collection[str] = ()
+    manifest: BundleManifest,
+    statistics: Familiarity | None,
+    outputs: Outputs,
+    thumbnail: NDArray[np.float64],
+    warnings: Collection[str] = (),
 ) -> Prediction:
     """Word what the network computed about one film.
 
@@ -76,6 +70,7 @@ def decide(
         manifest: classes, thresholds, quantiles and cut-offs.
         statistics: None: not checked against the training films.
         outputs: of one film, N = 1.
+        thumbnail: of the same film, from `imaging.thumbnail`.
         warnings: what decoding noticed; `not_frontal` leaves no answer.
 
     Raises:
@@ -90,7 +85,7 @@ def decide(
     label = finding_label(row, manifest.classes, manifest.negative_class, calibration.operating_points)
     quantiles = calibration.conformal.quantiles
     prediction_set = tuple(name for name in manifest.classes if 1 - probabilities[name] <= quantiles[name])
-    score, in_distribution = _familiarity(manifest, statistics, outputs, label)
+    score, in_distribution = _familiarity(manifest, statistics, outputs, thumbnail)
     if "not_frontal" in warnings:
         advice: Advice = "not_frontal"
     else:
@@ -111,13 +106,14 @@ def decide(
 
 
 def _familiarity(
-    manifest: BundleManifest, statistics: Statistics | None, outputs: Outputs, label: str
+    manifest: BundleManifest, statistics: Familiarity | None, outputs: Outputs, thumbnail: NDArray[np.float64]
 ) -> tuple[float | None, bool | None]:
     distribution = manifest.calibration.out_of_distribution
     if statistics is None or distribution is None:
         return None, None
-    score = statistics.score(outputs.embedding[0], manifest.classes.index(label))
-    return score, score <= distribution.cutoffs[label]
+    cutoffs = np.array([distribution.cutoffs[name] for name in manifest.classes])
+    score = float(unfamiliarity(statistics.scores(outputs.embedding, thumbnail[np.newaxis]), cutoffs)[0])
+    return score, score <= 1
 
 
 def _advise(

@@ -101,7 +101,7 @@ class Metrics:
         )
         self.out_of_distribution = Histogram(
             "cxr_out_of_distribution_score",
-            "Distance of a film to the training films of its class.",
+            "Distance of a film to the training films, in cut-offs of the nearest class: above 1 it is unfamiliar.",
             buckets=(0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5, 10),
             registry=registry,
         )

@@ -13,6 +13,7 @@ from imaging.decode import DecodeLimits, decode
 from imaging.preprocess import prepare
 from imaging.quality import InputStatistics, input_statistics, input_warnings
 from imaging.radiograph import Radiograph
+from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, Prediction, Timings
 from schemas.errors import CxrError
 from schemas.preprocess import PreprocessSpec
@@ -32,6 +33,7 @@ class PreparedFilm:
 
     radiograph: Radiograph
     image: NDArray[np.float32]  # [1, S, S]
+    thumbnail: NDArray[np.float64]  # of the image
     warnings: tuple[str, ...]
     statistics: InputStatistics
     decode_s: float
@@ -99,7 +101,8 @@ async def read_film(
     """
     film = await _prepare_in_pool(service, serving.loaded.bundle.manifest.preprocess, upload)
     answer = await serving.batcher.submit(film.image, target=target, priority=priority)
-    prediction = decide(serving.loaded.bundle.manifest, serving.loaded.statistics, answer.outputs, film.warnings)
+    loaded = serving.loaded
+    prediction = decide(loaded.bundle.manifest, loaded.statistics, answer.outputs, film.thumbnail, film.warnings)
     _count(service.metrics, film, answer, prediction)
     return Reading(film, answer, prediction)
 
@@ -127,7 +130,9 @@ def _prepare(upload: Upload, limits: DecodeLimits, spec: PreprocessSpec, frame_d
     image = prepare(radiograph, spec)
     warnings = (*radiograph.warnings, *input_warnings(radiograph))
     statistics = input_statistics(image)
-    return PreparedFilm(radiograph, image, warnings, statistics, decoded - start, time.perf_counter() - decoded)
+    return PreparedFilm(
+        radiograph, image, thumbnail(image), warnings, statistics, decoded - start, time.perf_counter() - decoded
+    )
 
 
 def _count(metrics: Metrics, film: PreparedFilm, answer: Answer, prediction: Prediction) -> None:

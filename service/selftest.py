@@ -60,15 +60,18 @@ def warm(engine: Engine, *, side: int, sizes: tuple[int, ...]) -> None:
         engine.run(np.zeros((size, 1, side, side), np.float32), np.full(size, MOST_PROBABLE, np.int64))
 
 
-def read_arrays(bundle: Bundle, name: str, wanted: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Read arrays of a bundle's npz file; pickled ones are refused.
+def read_arrays(
+    bundle: Bundle, name: str, wanted: tuple[str, ...], optional: tuple[str, ...] = ()
+) -> dict[str, NDArray[Any]]:
+    """Read arrays of a bundle's npz file, and the optional ones that are there; pickled ones are refused.
 
     Raises:
         BundleError: the file is not readable or lacks one of them.
     """
     try:
         with np.load(bundle.directory / name, allow_pickle=False) as stored:
-            return {array: stored[array] for array in wanted}
+            present = tuple(array for array in optional if array in stored)
+            return {array: stored[array] for array in (*wanted, *present)}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         msg = f"{name} cannot be read or lacks one of {', '.join(wanted)}; export the bundle again"
         raise BundleError(msg) from error

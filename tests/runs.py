@@ -99,10 +99,9 @@ def _write_trial(
     directory = run / TRIALS / name
     directory.mkdir(parents=True)
     validation, test = (_outputs(part, strength, len(data.classes), seed=seed) for part in ("val", "test"))
-    calibration, _ = calibrate(
+    calibration = calibrate(
         validation.logits,
         validation.labels,
-        np.zeros((FILMS, 2), np.float32),
         classes=data.classes,
         negative_class=data.negative_class,
         target_sensitivity=0.96,

@@ -29,6 +29,7 @@ from trainer.leaderboard import Leaderboard
 from trainer.live import TrialTable, results
 from trainer.plan import plans
 from trainer.preview import preview_command
+from trainer.refit import refit_command
 from trainer.report.command import report_command
 from trainer.report.document import write_report
 from trainer.run import train
@@ -119,6 +120,7 @@ app.command("data")(data_command)
 app.command("sweep", help="The same as train, under the name that many architectures and seeds deserve.")(train_command)
 app.command("report")(report_command)
 app.command("preview")(preview_command)
+app.command("refit")(refit_command)
 
 
 def conclude(run: Path, board: Leaderboard, config: RunConfig, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""What validation films decide: temperature, operating points, conformal quantiles and out-of-distribution cut-offs."""
+"""What validation films decide of the logits: temperature, operating points and conformal quantiles."""
 
 import math
 from collections.abc import Sequence
@@ -9,15 +9,12 @@ from numpy.typing import NDArray
 from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.decision import softmax
 from schemas.errors import TrainingConfigError, TrainingDataError
-from trainer.distance import fit_distance, scores
 from trainer.intervals import wilson_interval
 
 Logits = NDArray[np.float32] | NDArray[np.float64]
 Labels = NDArray[np.int64]
-Statistics = dict[str, NDArray[np.float32]]
 
 TEMPERATURES = (0.05, 20.0)
-ACCEPTED_SHARE = 0.975
 
 # A film that decides a limit must stay on its side of it in another runtime, whose float32 outputs differ by about 1e-6.
 _ROUNDING = 1e-5
@@ -26,25 +23,20 @@ _ROUNDING = 1e-5
 def calibrate(  # noqa: PLR0913 - what a calibration is a function of
     logits: Logits,
     labels: Labels,
-    embeddings: NDArray[np.float32] | None = None,
     *,
-    train_embeddings: NDArray[np.float32] | None = None,
-    train_labels: Labels | None = None,
     deciding: tuple[Logits, Labels] | None = None,
     classes: Sequence[str],
     negative_class: str | None,
     target_sensitivity: float,
     alpha: float,
     data: str,
-) -> tuple[Calibration, Statistics | None]:
+    out_of_distribution: OutOfDistribution | None = None,
+) -> Calibration:
     """Decide everything that turns logits into an answer.
 
     Args:
         logits: [V, K] of the validation films.
         labels: [V], their truth, indices into `classes`.
-        embeddings: [V, D] of the validation films.
-        train_embeddings: [T, D] of the training films; without both embeddings distribution is not checked.
-        train_labels: [T], their truth.
         deciding: logits [P, K] and truth [P] that decide temperature, thresholds and quantiles in their place, e.g. of
             the validation films under shifts; sensitivity and specificity are stated of the films themselves.
         classes: K names in the order of the logits.
@@ -52,16 +44,13 @@ def calibrate(  # noqa: PLR0913 - what a calibration is a function of
         target_sensitivity: share of the films with a finding that its operating point must find.
         alpha: accepted share of the films of a class whose conformal set misses their class.
         data: the validation films in words.
-
-    Returns:
-        The calibration, and the arrays of `OutOfDistribution`: None where distribution is not checked.
+        out_of_distribution: cut-offs from `trainer.distance.fit_gate`; None: distribution is not checked.
 
     Raises:
-        TrainingConfigError: logits or embeddings that are not finite.
+        TrainingConfigError: logits that are not finite.
         TrainingDataError: a class without a validation film.
     """
-    given = [values for values in (logits, embeddings, train_embeddings) if values is not None]
-    if not all(np.isfinite(values).all() for values in given):
+    if not np.isfinite(logits).all():
         msg = "the network's outputs are not finite: its training diverged; lower the learning rate or clip gradients"
         raise TrainingConfigError(msg)
     missing = [name for index, name in enumerate(classes) if not (labels == index).any()]
@@ -86,19 +75,13 @@ def calibrate(  # noqa: PLR0913 - what a calibration is a function of
     quantiles = {
         name: conformal_quantile(probabilities[truth == index, index], alpha) for index, name in enumerate(classes)
     }
-    distribution, statistics = None, None
-    if train_embeddings is not None and train_labels is not None:
-        statistics = fit_distance(train_embeddings, train_labels, len(classes))
-    if statistics is not None and embeddings is not None:
-        distribution = _cutoffs(scores(embeddings, statistics), labels, classes)
-    calibration = Calibration(
+    return Calibration(
         temperature=temperature,
         operating_points=points,
         conformal=ConformalQuantiles(alpha=alpha, quantiles=quantiles),
-        out_of_distribution=distribution,
+        out_of_distribution=out_of_distribution,
         data=data,
     )
-    return calibration, statistics
 
 
 def fit_temperature(logits: Logits, labels: Labels) -> float:
@@ -184,12 +167,3 @@ def conformal_quantile(probability: NDArray[np.float64], alpha: float) -> float:
     if rank > len(nonconformity):
         return 1.0
     return min(1.0, float(nonconformity[rank - 1]) + _ROUNDING)
-
-
-def _cutoffs(found: NDArray[np.float64], labels: Labels, classes: Sequence[str]) -> OutOfDistribution:
-    """The distance to its own class that `ACCEPTED_SHARE` of each class's validation films keep."""
-    cutoffs = {
-        name: (1 + _ROUNDING) * float(np.quantile(found[labels == index, index], ACCEPTED_SHARE, method="higher"))
-        for index, name in enumerate(classes)
-    }
-    return OutOfDistribution(cutoffs=cutoffs, accepted_share=ACCEPTED_SHARE)

@@ -1,35 +1,93 @@
-"""How far a film's embedding lies from those of the training films: the arrays of `OutOfDistribution`."""
+"""What is usual among training films, and how far validation films lie from it: the gate against unfamiliar pictures."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.calibration import OutOfDistribution
+from schemas.errors import TrainingConfigError
+from schemas.familiarity import THUMBNAIL, Familiarity, Vectors
+
+Labels = NDArray[np.int64]
+Statistics = dict[str, NDArray[np.float32]]
+
 LARGEST_RANK = 64
 SMALLEST_VARIANCE = 1e-6
 """Of a component, relative to the largest: float32 rounding is a thousandth of what is left."""
+ACCEPTED_SHARE = 0.98
+SCALED_SHARE = 0.95
+"""A distance counts 1 where so many validation films of the class have less: all kinds weigh alike in the largest."""
+
+# A film that decides a cut-off must stay within it in another runtime, whose float32 outputs differ by about 1e-6.
+_ROUNDING = 1e-5
 
 
-def fit_distance(
-    embeddings: NDArray[np.float32], labels: NDArray[np.int64], classes: int
-) -> dict[str, NDArray[np.float32]] | None:
+@dataclass(frozen=True, slots=True)
+class SeenFilms:
+    """What the gate sees of N films."""
+
+    embeddings: Vectors  # [N, D]
+    thumbnails: Vectors  # [N, T]
+    labels: Labels  # [N]
+
+
+def fit_gate(
+    train: SeenFilms, validation: SeenFilms, classes: Sequence[str]
+) -> tuple[OutOfDistribution, Statistics] | None:
+    """Learn what is usual from training films, and by validation films how unusual is too unusual, class by class.
+
+    Args:
+        train: films that the network was trained on.
+        validation: films that it was not; each class has one.
+        classes: K names.
+
+    Returns:
+        The cut-offs, and the arrays of `OutOfDistribution`; None where no film differs from others.
+
+    Raises:
+        TrainingConfigError: embeddings that are not finite.
+    """
+    if not all(np.isfinite(films.embeddings).all() for films in (train, validation)):
+        msg = "the network's outputs are not finite: its training diverged; lower the learning rate or clip gradients"
+        raise TrainingConfigError(msg)
+    arrays = fit_space(train.embeddings, train.labels, len(classes))
+    if arrays is None:
+        return None
+    frames = fit_space(train.thumbnails, train.labels, len(classes)) or {}
+    arrays |= {THUMBNAIL + name: array for name, array in frames.items()}
+    spaces = Familiarity.from_arrays(arrays | {"scales": _ones(arrays, len(classes))})
+    found = spaces.distances(validation.embeddings, validation.thumbnails)
+    own = [found[validation.labels == index, index] for index in range(len(classes))]  # K of [n, P]
+    scales = np.stack([np.quantile(distances, SCALED_SHARE, axis=0) for distances in own])
+    arrays["scales"] = np.maximum(scales, np.finfo(np.float32).tiny).astype(np.float32)
+    cutoffs = {
+        name: (1 + _ROUNDING) * _kept((distances / arrays["scales"][index]).max(axis=1), ACCEPTED_SHARE)
+        for index, (name, distances) in enumerate(zip(classes, own, strict=True))
+    }
+    return OutOfDistribution(cutoffs=cutoffs, accepted_share=ACCEPTED_SHARE), arrays
+
+
+def fit_space(vectors: Vectors, labels: Labels, classes: int) -> Statistics | None:
     """Learn the whitened space in which the training films of each class scatter alike in all directions.
 
     The principal components come first, R of them, at most 64: of the 1,280 dimensions of an embedding most
     hold rounding error, which whitening would blow up.
 
     Args:
-        embeddings: [T, D] of the training films.
+        vectors: [T, D] of the training films.
         labels: [T], their truth; each class has a film.
         classes: K.
 
     Returns:
-        float32 `center` [D], `projection` [D, R] and `class_means` [K, R]; None where the films of each class
-        have equal embeddings: nothing scatters.
+        float32 `center` [D], `projection` [D, R], `class_means` [K, R] and, where they leave something over,
+        the `components` [D, R]; None where the films of each class are equal: nothing scatters.
 
     Source: Lee et al., NeurIPS 2018, arXiv:1807.03888.
     """
-    values = embeddings.astype(np.float64)
+    values = vectors.astype(np.float64)
     center = values.mean(axis=0)
     centered = values - center
     variances, directions = np.linalg.eigh(centered.T @ centered / len(values))
@@ -43,25 +101,28 @@ def fit_distance(
         return None
     spreads, axes = np.linalg.eigh(_shrunk(within, len(residuals)))
     whitening = axes / np.sqrt(spreads)
+    left_over = variances[:-rank].sum() > SMALLEST_VARIANCE * variances.sum()
     return {
         "center": center.astype(np.float32),
         "projection": (components @ whitening).astype(np.float32),
         "class_means": (means @ whitening).astype(np.float32),
+        **({"components": components.astype(np.float32)} if left_over else {}),
     }
 
 
-def scores(embeddings: NDArray[np.float32], statistics: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Distance of each film to each class, [N, K]: about 1 for a training film and its own class.
+def _ones(arrays: Mapping[str, NDArray[np.float32]], classes: int) -> NDArray[np.float32]:
+    """Scales that leave every distance of these spaces as it is."""
+    kinds = sum(name.endswith(("projection", "components")) for name in arrays)
+    return np.ones((classes, kinds), np.float32)
 
-    Args:
-        embeddings: [N, D].
-        statistics: what `fit_distance` learnt.
+
+def _kept(scores: NDArray[np.float64], share: float) -> float:
+    """The score within which a new film of the class stays with this probability; the largest where films are too few.
+
+    Source: Vovk, Gammerman and Shafer (2005), ch. 4.5; the film itself counts, hence n + 1.
     """
-    projection = statistics["projection"].astype(np.float64)
-    placed = (embeddings.astype(np.float64) - statistics["center"]) @ projection
-    away = placed[:, None] - statistics["class_means"]
-    distance: NDArray[np.float64] = np.linalg.norm(away, axis=-1) / np.sqrt(projection.shape[1])
-    return distance
+    rank = math.ceil((len(scores) + 1) * share - 1e-9)
+    return float(np.sort(scores)[min(rank, len(scores)) - 1])
 
 
 def _shrunk(covariance: NDArray[np.float64], films: int) -> NDArray[np.float64]:

@@ -62,7 +62,7 @@ def _make(config: RunConfig, data: DataRecord, run: Path, name: str, members: Se
     directory.mkdir(parents=True, exist_ok=True)
     films, records = films_of(config, run, "val"), [read_trial(run / TRIALS / member) for member in members]
     averaged, labels = _mean(run, members, VALIDATION_OUTPUTS)
-    calibration, _ = calibrate(
+    calibration = calibrate(
         averaged,
         labels,
         classes=data.classes,

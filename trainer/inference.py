@@ -7,6 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imaging.thumbnail import thumbnails
+from trainer.batches import LabelledFilms
+from trainer.distance import SeenFilms
 from trainer.networks import Network
 from trainer.views import FILM, View
 
@@ -38,3 +41,9 @@ def outputs(
             embeddings.append(torch.stack(seen).mean(0).cpu())
             logits.append(torch.stack([network.classifier(embedding) for embedding in seen]).mean(0).cpu())
     return torch.cat(logits), torch.cat(embeddings)
+
+
+def see(network: Network, films: LabelledFilms) -> tuple[NDArray[np.float32], SeenFilms]:
+    """Logits [V, K] of films, and what the gate against unfamiliar pictures sees of them."""
+    logits, embeddings = (part.numpy() for part in outputs(network, films.films))
+    return logits, SeenFilms(embeddings, thumbnails(films.films), films.labels)

@@ -27,12 +27,11 @@ def validate_views(
     views = choose_views(config.tta, config.scales)
     if views == (FILM,):
         return None
-    logits, embeddings = (part.numpy() for part in outputs(network, validation.films, views=views))
+    logits = outputs(network, validation.films, views=views)[0].numpy()
     name = f"validation, {len(views)} views"
-    calibration, _ = calibrate(
+    calibration = calibrate(
         logits,
         validation.labels,
-        embeddings,
         classes=data.classes,
         negative_class=data.negative_class,
         target_sensitivity=config.target_sensitivity,

@@ -21,11 +21,12 @@ from trainer.batches import LabelledFilms
 from trainer.calibrate import calibrate
 from trainer.config import RunConfig, make_config, read_config
 from trainer.data import DataRecord, described, films_of, labelled, root_of
+from trainer.distance import fit_gate
 from trainer.files import write_arrays, write_atomically
 from trainer.films import Film
 from trainer.fit import Fit, fit
 from trainer.history import EpochRecord
-from trainer.inference import outputs
+from trainer.inference import outputs, see
 from trainer.judge import judge, outputs_of
 from trainer.learner import BEST
 from trainer.many_views import judge_views, validate_views
@@ -50,15 +51,19 @@ class TrainedTrial:
     network: Network
     """On the CPU, in eval mode, with the best weights."""
     statistics: Mapping[str, NDArray[np.float32]] | None
-    """Arrays of `OutOfDistribution`: center [D], projection [D, R], class_means [K, R]."""
+    """Arrays of `OutOfDistribution`."""
 
     def inputs(self, split: Literal["train", "val"]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Prepared films float32 [V, 1, S, S] and labels int64 [V] that the trial was trained on or validated with."""
+        found = self.films(split)
+        return found.films, found.labels
+
+    def films(self, split: Literal["train", "val"]) -> LabelledFilms:
+        """The same with what training knows of them."""
         run = self.directory.parent.parent
         config = read_config(run)
         films = films_of(config, run, split, self.record.fold)
-        found = labelled(films, self.record.classes, self.record.preprocess, Path(config.cache))
-        return found.films, found.labels
+        return labelled(films, self.record.classes, self.record.preprocess, Path(config.cache))
 
     def patients(self, split: Literal["train", "val"]) -> NDArray[np.str_]:
         """Who each of these films is of, [V], in the order of `inputs`."""
@@ -136,24 +141,22 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
     train, validation = plan_films(config, data, plan, run)
     fitted = fit(changed, name, plan.seed, train, validation, directory=directory, progress=progress, on_epoch=on_epoch)
     network = _network(directory, name, len(data.classes), spec)
-    logits, embeddings = (part.numpy() for part in outputs(network, validation.films))
-    _, train_embeddings = outputs(network, train.films)
+    logits, seen = see(network, validation)
+    gate = fit_gate(see(network, train)[1], seen, data.classes)
     under_shifts = shift_outputs(network, validation.films) if config.shifts else {}
-    calibration, statistics = calibrate(
+    calibration = calibrate(
         logits,
         validation.labels,
-        embeddings,
-        train_embeddings=train_embeddings.numpy(),
-        train_labels=train.labels,
         deciding=pooled(under_shifts, validation.labels) if config.decide_on == "shifts" else None,
         classes=data.classes,
         negative_class=data.negative_class,
         target_sensitivity=config.target_sensitivity,
         alpha=config.alpha,
         data=described("validation", kept),
+        out_of_distribution=None if gate is None else gate[0],
     )
-    if statistics is not None:
-        write_arrays(directory / STATISTICS, statistics)
+    if gate is not None:
+        write_arrays(directory / STATISTICS, gate[1])
     outputs_of(logits, validation.labels, kept, root_of(run)).write(directory / VALIDATION_OUTPUTS)
     record = TrialRecord(
         architecture=name,

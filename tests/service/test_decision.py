@@ -5,7 +5,8 @@ import pytest
 
 from schemas.bundle import STATISTICS, open_bundle
 from schemas.errors import BundleError, InferenceError
-from service.decision import RECOMMENDATIONS, Statistics, decide, load_statistics
+from service.decision import RECOMMENDATIONS, load_statistics
+from service.decision import decide as decide_about
 from service.engine import Outputs
 from tests.service.bundles import replace_file, write_tiny_bundle
 
@@ -13,6 +14,14 @@ from tests.service.bundles import replace_file, write_tiny_bundle
 @pytest.fixture(scope="module")
 def bundle(tiny_models):
     return open_bundle(tiny_models / "tiny" / "1.0.0")
+
+
+THUMBNAIL = np.zeros(256)
+
+
+def decide(manifest, statistics, outputs, warnings=(), thumbnail=THUMBNAIL):
+    """About a film of an everyday thumbnail."""
+    return decide_about(manifest, statistics, outputs, thumbnail, warnings)
 
 
 def outputs(pneumonia, embedding=(0.65, 0.0, 0.0)):
@@ -66,21 +75,43 @@ def test_a_film_that_is_not_frontal_is_not_answered_however_sure_the_network_is(
     assert decide(bundle.manifest, None, familiar(0.97), ("overlay",)).decision == "positive"
 
 
-def test_the_distance_is_measured_to_the_class_of_the_label(bundle):
+@pytest.mark.parametrize("pneumonia", [0.01, 0.99])
+def test_a_film_like_those_of_a_class_is_familiar_whatever_the_network_calls_it(bundle, pneumonia):
+    prediction = decide(bundle.manifest, load_statistics(bundle), outputs(pneumonia, (0.65, 0, 0)))
+
+    assert prediction.in_distribution
+    assert prediction.out_of_distribution_score < 0.01
+
+
+def test_the_score_is_one_at_the_cutoff(bundle):
     statistics = load_statistics(bundle)
 
-    near = decide(bundle.manifest, statistics, outputs(0.99, (0.65, 0, 0)))
-    far = decide(bundle.manifest, statistics, outputs(0.01, (0.65, 0, 0)))
+    # 0.3 of the range beyond the mean of 0.65 are three units of score, and the cut-off is 3
+    scores = [decide(bundle.manifest, statistics, outputs(0.99, (x, 0, 0))) for x in (0.94, 0.96)]
 
-    assert near.out_of_distribution_score < 0.5
-    assert far.out_of_distribution_score > 2.5
+    assert [prediction.in_distribution for prediction in scores] == [True, False]
+    assert [prediction.out_of_distribution_score for prediction in scores] == pytest.approx([0.967, 1.033], abs=0.01)
 
 
-def test_the_score_is_the_whitened_distance_divided_by_the_root_of_the_rank():
-    statistics = Statistics(np.array([1.0, 1.0]), np.array([[2.0, 0.0], [0.0, 1.0]]), np.array([[0.0, 0.0]]))
+def test_a_film_whose_thumbnail_is_strange_is_not_answered_however_usual_its_embedding(tmp_path):
+    directory = write_tiny_bundle(tmp_path)
+    arrays = dict(np.load(directory / STATISTICS)) | {
+        "thumbnail_center": np.zeros(256),
+        "thumbnail_projection": np.eye(256, 1),
+        "thumbnail_class_means": np.zeros((2, 1)),
+        "scales": np.ones((2, 2)),
+    }
+    np.savez(directory / "other.npz", **arrays)
+    replace_file(directory, STATISTICS, (directory / "other.npz").read_bytes())
+    strange_bundle = open_bundle(directory)
+    statistics = load_statistics(strange_bundle)
 
-    # (3, 5) - (1, 1) = (2, 4), whitened (4, 4), length sqrt(32), rank 2
-    assert statistics.score(np.array([3, 5], np.float32), 0) == pytest.approx(4.0)
+    decisions = [
+        decide(strange_bundle.manifest, statistics, familiar(0.97), thumbnail=strange * np.ones(256)).decision
+        for strange in (2.9, 3.1)
+    ]
+
+    assert decisions == ["positive", "abstain"]
 
 
 def test_without_statistics_nothing_is_said_about_the_distribution(tmp_path):
@@ -114,7 +145,9 @@ def test_no_recommendation_calls_a_film_clear_or_a_patient_healthy(sentence):
     [
         b"no archive",
         pytest.param("missing", id="a missing array"),
-        pytest.param("shape", id="another embedding size"),
+        pytest.param("shape", id="arrays that do not fit one another"),
+        pytest.param("size", id="another embedding size"),
+        pytest.param("thumbnail", id="another thumbnail"),
         pytest.param("pickle", id="a pickled array"),
     ],
 )
@@ -125,6 +158,14 @@ def test_statistics_that_do_not_fit_the_manifest_are_refused(tmp_path, content):
         arrays = {
             "missing": {"center": good["center"]},
             "shape": good | {"center": np.zeros(4)},
+            "size": good | {"center": np.zeros(4), "projection": np.ones((4, 1))},
+            "thumbnail": good
+            | {
+                "thumbnail_center": np.zeros(9),
+                "thumbnail_projection": np.eye(9, 1),
+                "thumbnail_class_means": np.zeros((2, 1)),
+                "scales": np.ones((2, 2)),
+            },
             "pickle": good | {"center": np.array([{}], object)},
         }[content]
         np.savez(directory / "other.npz", **arrays)

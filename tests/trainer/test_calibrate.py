@@ -1,4 +1,4 @@
-"""Temperature, thresholds, quantiles and cut-offs keep on new films what they promise of validation films."""
+"""Temperature, thresholds and quantiles keep on new films what they promise of validation films."""
 
 from itertools import pairwise
 
@@ -8,7 +8,6 @@ import pytest
 from schemas.decision import softmax
 from schemas.errors import TrainingConfigError, TrainingDataError
 from trainer.calibrate import calibrate, conformal_quantile, fit_temperature, threshold_for
-from trainer.distance import scores
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 
@@ -22,11 +21,7 @@ def films(count: int, *, seed: int = 0, temperature: float = 1.0, classes: int =
 
 
 def calibrated(logits, labels, **changes):
-    random = np.random.default_rng(1)
     arguments = {
-        "embeddings": (labels[:, None] + random.normal(size=(len(labels), 8))).astype(np.float32),
-        "train_embeddings": (np.arange(400)[:, None] % 2 + random.normal(size=(400, 8))).astype(np.float32),
-        "train_labels": np.arange(400) % 2,
         "classes": CLASSES,
         "negative_class": "NORMAL",
         "target_sensitivity": 0.96,
@@ -97,8 +92,8 @@ def test_other_films_may_decide_and_the_films_themselves_are_measured():
     logits, labels = films(500)
     others, truth = films(2000, seed=3, temperature=2.0)
 
-    calibration, _ = calibrated(logits, labels, deciding=(others, truth))
-    alone, _ = calibrated(others, truth, embeddings=None)
+    calibration = calibrated(logits, labels, deciding=(others, truth))
+    alone = calibrated(others, truth)
 
     point, expected = calibration.operating_points[0], alone.operating_points[0]
     probability = softmax(logits, calibration.temperature)[:, 1]
@@ -112,7 +107,7 @@ def test_other_films_may_decide_and_the_films_themselves_are_measured():
 def test_the_decisions_of_validation_films_survive_float32():
     logits, labels = films(500)
 
-    calibration, _ = calibrated(logits, labels)
+    calibration = calibrated(logits, labels)
     exact = softmax(logits, calibration.temperature)
     rounded = softmax(logits * np.float32(1 + 3e-7), calibration.temperature).astype(np.float32)
 
@@ -144,57 +139,29 @@ def test_too_few_films_exclude_no_class():
 
 
 def test_calibration_names_every_class_and_finding_and_its_films():
-    calibration, statistics = calibrated(*films(500))
+    calibration = calibrated(*films(500))
 
     assert [point.finding for point in calibration.operating_points] == ["PNEUMONIA"]
     assert calibration.operating_points[0].data == calibration.data == "validation: 500 films of 300 patients"
     assert set(calibration.conformal.quantiles) == set(CLASSES)
-    assert set(calibration.out_of_distribution.cutoffs) == set(CLASSES)
-    assert statistics["class_means"].shape == (2, 8)
+    assert calibration.out_of_distribution is None
 
 
 def test_without_a_negative_class_every_class_is_a_finding():
     logits, labels = films(600, classes=3)
 
-    calibration, _ = calibrated(
-        logits, labels, classes=("COVID", "TB", "flu"), negative_class=None, train_embeddings=None
-    )
+    calibration = calibrated(logits, labels, classes=("COVID", "TB", "flu"), negative_class=None)
 
     assert [point.finding for point in calibration.operating_points] == ["COVID", "TB", "flu"]
     assert all(point.sensitivity.value >= 0.96 for point in calibration.operating_points)
 
 
-def test_each_class_keeps_its_share_within_its_own_cutoff():
-    logits, labels = films(2000)
-    embeddings = np.random.default_rng(2).normal(size=(2000, 8)) * (1 + labels[:, None])
-
-    calibration, statistics = calibrated(logits, labels, embeddings=embeddings.astype(np.float32))
-    found = scores(embeddings.astype(np.float32), statistics)
-
-    for index, name in enumerate(CLASSES):
-        cutoff = calibration.out_of_distribution.cutoffs[name]
-        assert (found[labels == index, index] <= cutoff).mean() == pytest.approx(0.975, abs=0.002)
-    assert calibration.out_of_distribution.accepted_share == 0.975
-
-
-@pytest.mark.parametrize("changes", [{"train_embeddings": None}, {"train_embeddings": np.ones((400, 8), np.float32)}])
-def test_without_scatter_to_measure_by_distribution_is_not_checked(changes):
-    calibration, statistics = calibrated(*films(500), **changes)
-
-    assert calibration.out_of_distribution is None
-    assert statistics is None
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("which", ["logits", "embeddings", "train_embeddings"])
-def test_a_network_that_diverged_is_refused(which, value):
-    logits, labels = films(500)
-    broken = np.full((500, 8), value, np.float32)
+def test_a_network_that_diverged_is_refused(value):
+    _, labels = films(500)
 
     with pytest.raises(TrainingConfigError, match="not finite: its training diverged"):
-        calibrated(
-            broken[:, :2] if which == "logits" else logits, labels, **({} if which == "logits" else {which: broken})
-        )
+        calibrated(np.full((500, 2), value, np.float32), labels)
 
 
 def test_a_class_without_validation_films_is_named():
@@ -208,7 +175,7 @@ def test_a_higher_target_never_raises_the_threshold():
     logits, labels = films(500)
 
     thresholds = [
-        calibrated(logits, labels, target_sensitivity=target)[0].operating_points[0].threshold
+        calibrated(logits, labels, target_sensitivity=target).operating_points[0].threshold
         for target in (0.8, 0.9, 0.95, 0.99)
     ]
 

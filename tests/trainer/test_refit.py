@@ -1,0 +1,60 @@
+"""The gate of a trained network can be learnt anew, and nothing else of the trial changes."""
+
+import shutil
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from schemas.errors import TrainingDataError
+from trainer.__main__ import app
+from trainer.refit import refit_gate
+from trainer.trial import load_trial, read_trial
+
+
+@pytest.fixture
+def trial(viewed_run, tmp_path):
+    """A trained trial that the test may damage."""
+    run = shutil.copytree(viewed_run, tmp_path / "run")
+    return next((run / "trials").iterdir())
+
+
+def test_a_gate_that_is_learnt_anew_is_the_one_that_training_left(trial):
+    before = load_trial(trial)
+    np.savez(trial / "statistics.npz", **(dict(before.statistics) | {"scales": np.ones((2, 4), np.float32)}))
+
+    cutoffs = refit_gate(trial)
+    after = load_trial(trial)
+
+    distribution = before.record.calibration.out_of_distribution
+    assert cutoffs == pytest.approx(distribution.cutoffs, rel=1e-4)
+    assert set(after.statistics) == set(before.statistics) >= {"center", "thumbnail_center", "scales"}
+    assert np.allclose(after.statistics["thumbnail_center"], before.statistics["thumbnail_center"], atol=1e-6)
+    assert after.record.calibration.out_of_distribution.cutoffs == cutoffs
+
+
+def test_a_trial_from_before_the_thumbnails_gets_the_gate_of_today_and_keeps_all_else(trial):
+    arrays = dict(np.load(trial / "statistics.npz"))
+    np.savez(trial / "statistics.npz", **{name: arrays[name] for name in ("center", "projection", "class_means")})
+    before = read_trial(trial)
+
+    refit_gate(trial)
+    after = read_trial(trial)
+
+    kept = {"out_of_distribution"}
+    assert after.model_dump(exclude={"calibration"}) == before.model_dump(exclude={"calibration"})
+    assert after.calibration.model_dump(exclude=kept) == before.calibration.model_dump(exclude=kept)
+    assert set(np.load(trial / "statistics.npz")) == set(arrays)
+
+
+def test_the_command_says_the_cutoffs(trial):
+    result = CliRunner().invoke(app, ["refit", str(trial)])
+
+    assert result.exit_code == 0
+    for name, cutoff in read_trial(trial).calibration.out_of_distribution.cutoffs.items():
+        assert f"{name} {cutoff:.4g}" in result.stdout
+
+
+def test_a_folder_without_a_trial_is_named(tmp_path):
+    with pytest.raises(TrainingDataError, match=r"trial\.json is missing"):
+        refit_gate(tmp_path)
