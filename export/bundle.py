@@ -13,9 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from export.card import render_card
 from export.card_json import render_card_json
+from export.drift import drift_reference
 from export.golden import make_golden, pack
 from export.graph import OPSET, export_graph
-from export.parity import MAX_BATCH, ParityReport, check_parity
+from export.parity import MAX_BATCH, ParityReport, check_parity, run_in_batches
 from export.publish import point_to, publish
 from export.session import Graph
 from schemas.bundle import (
@@ -30,6 +31,7 @@ from schemas.bundle import (
     FileRecord,
     GraphContract,
 )
+from schemas.drift import DriftReference
 from schemas.errors import BundleError
 from schemas.trial import TrialRecord
 from trainer.networks import Network
@@ -109,7 +111,9 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         GOLDEN: pack(make_golden(run, record.preprocess, len(record.classes))),
         **({} if trial.statistics is None else {STATISTICS: pack(trial.statistics)}),
     }
-    manifest = _manifest(record, _contract(trial.network.cam_layer, model), files, name=name, version=version)
+    probabilities = run_in_batches(run, films, np.zeros(len(films), np.int64), MAX_BATCH)["probabilities"]
+    drift = drift_reference(probabilities, films, record)
+    manifest = _manifest(record, _contract(trial.network.cam_layer, model), files, drift, name=name, version=version)
     publish({**files, **_documents(manifest)}, destination)
     if make_current:
         point_to(destination)
@@ -156,8 +160,14 @@ def _contract(cam_layer: str, model: onnx.ModelProto) -> GraphContract:
     )
 
 
-def _manifest(
-    record: TrialRecord, graph: GraphContract, files: Mapping[str, bytes], *, name: str, version: str
+def _manifest(  # noqa: PLR0913 - what a manifest is a function of
+    record: TrialRecord,
+    graph: GraphContract,
+    files: Mapping[str, bytes],
+    drift: DriftReference | None,
+    *,
+    name: str,
+    version: str,
 ) -> BundleManifest:
     """The manifest, whose entries for the cards are those of empty files until the cards are rendered from it."""
     try:
@@ -172,6 +182,7 @@ def _manifest(
             graph=graph,
             calibration=record.calibration,
             evaluation=(record.validation, *([] if record.test is None else [record.test])),
+            drift_reference=drift,
             provenance=record.provenance,
             intended_use=INTENDED_USE,
             files={

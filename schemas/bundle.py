@@ -21,6 +21,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from schemas.calibration import Calibration
+from schemas.drift import DriftReference, signal_names
 from schemas.errors import BundleError
 from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
@@ -97,6 +98,9 @@ class BundleManifest(Record):
     graph: GraphContract
     calibration: Calibration
     evaluation: tuple[Evaluation, ...]
+    drift_reference: DriftReference | None = Field(
+        default=None, description="null: exported before there was one; drift cannot be seen"
+    )
     provenance: Provenance
     intended_use: str
     files: dict[str, FileRecord]
@@ -119,6 +123,9 @@ class BundleManifest(Record):
         distribution = self.calibration.out_of_distribution
         if distribution is not None and set(distribution.cutoffs) != classes:
             msg = f"the out-of-distribution cut-offs must name each class of {self.classes}"
+            raise ValueError(msg)
+        if self.drift_reference and set(self.drift_reference.signals) != set(signal_names(self.findings)):
+            msg = f"the drift reference must hold each signal of {signal_names(self.findings)}"
             raise ValueError(msg)
         for name in (GRAPH, GOLDEN, MODEL_CARD, *(() if distribution is None else (STATISTICS,))):
             if name not in self.files:

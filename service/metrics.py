@@ -17,6 +17,7 @@ class Metrics:
         self._http()
         self._films()
         self._model()
+        self._drift()
         self._dicomweb()
 
     def _http(self) -> None:
@@ -38,6 +39,7 @@ class Metrics:
             registry=self.registry,
         )
         self.http_inflight = Gauge("cxr_http_requests_inflight", "Requests being answered.", registry=self.registry)
+        self.ready = Gauge("cxr_ready", "1 where GET /readyz answers 200, else 0.", registry=self.registry)
 
     def _films(self) -> None:
         registry = self.registry
@@ -104,6 +106,24 @@ class Metrics:
             "Distance of a film to the training films of its class.",
             buckets=(0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5, 10),
             registry=registry,
+        )
+
+    def _drift(self) -> None:
+        registry = self.registry
+        self.drift_psi = Gauge(
+            "cxr_drift_psi",
+            "Population stability index of the last films against validation, of each input statistic and probability.",
+            ("signal",),
+            registry=registry,
+        )
+        self.drift_psi_limit = Gauge(
+            "cxr_drift_psi_limit",
+            "What cxr_drift_psi passes by chance once in 100,000 windows of this many films.",
+            ("signal",),
+            registry=registry,
+        )
+        self.drift_films = Gauge(
+            "cxr_drift_window_films", "Films that cxr_drift_psi is computed from.", registry=registry
         )
 
     def _dicomweb(self) -> None:
