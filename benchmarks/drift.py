@@ -1,4 +1,4 @@
-"""Whether the drift alert is quiet over 5,000 clean films and fires within 200 of another contrast: simulated streams.
+"""Whether the drift alert is quiet over 5,000 clean films and fires within 200 films of another kind: simulated streams.
 
 Validation films of a trial are split by patient, again and again: one half is the reference, the other is drawn from,
 with replacement, as films that arrive. The windows are the service's own. Prints the page docs/results/drift.md.
@@ -12,6 +12,7 @@ import argparse
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +28,14 @@ from service.engine import OnnxEngine
 from trainer.config import read_config
 from trainer.data import films_of
 from trainer.intervals import wilson_interval
+from trainer.shifts import SHIFTS, shifted
 from trainer.trial import load_trial
 
-CONTRASTS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)
 CLEAN, SHIFTED = 5000, 200
+LOOK = 10  # films between two looks at a clean stream; Prometheus looks every 15 seconds
 Films = NDArray[np.float32]
 Signals = Mapping[str, float]
+Draws = Iterator[tuple[Callable[[int], list[int]], list[int]]]
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,6 @@ def phantoms(side: int, count: int = 800) -> Source:
     return Source(stacked, np.arange(count) % 2 == 1, np.arange(count).astype(str), f"{count} phantoms")
 
 
-def with_contrast(film: Films, factor: float) -> Films:
-    """A film whose pixels lie `factor` times as far from its mean, clipped to [0, 1]."""
-    stretched: Films = np.clip(film.mean() + factor * (film - film.mean()), 0, 1)
-    return stretched
-
-
 def signals_of(bundle: Bundle, films: Films) -> tuple[Signals, ...]:
     """What the service would compare of each film."""
     manifest = bundle.manifest
@@ -89,10 +86,18 @@ def reference_of(rows: Iterable[Signals]) -> DriftReference:
     return DriftReference(data="half of validation", signals=signals)
 
 
-def first_alarm(window: DriftWindow, films: Iterable[Signals]) -> tuple[int, tuple[str, ...]] | None:
-    """The number of the film after which a signal is above its limit, from 1, and those signals."""
+def first_alarm(window: DriftWindow, films: Iterable[Signals], *, every: int = 1) -> tuple[int, tuple[str, ...]] | None:
+    """The number of the film after which a signal is seen above its limit, from 1, and those signals.
+
+    Args:
+        window: whatever it holds already.
+        films: that arrive.
+        every: films between two looks.
+    """
     for number, film in enumerate(films, 1):
         window.add(film)
+        if number % every:
+            continue
         if over := tuple(name for name in window.signals if window.index(name) > window.limit(name)):
             return number, over
     return None
@@ -105,64 +110,53 @@ def halves(patients: NDArray[np.str_], random: np.random.Generator) -> tuple[NDA
     return chosen, ~chosen
 
 
-def streams(
-    rounds: int, patients: NDArray[np.str_], *, split: bool
-) -> Iterator[tuple[Callable[..., list[int]], list[int]]]:
+def streams(rounds: int, patients: NDArray[np.str_], *, split: bool) -> Draws:
     """For each round a way to draw films that arrive, and the films of the reference."""
     for seed in range(rounds):
         random = np.random.default_rng(seed)
-        known, pool = halves(patients, random) if split else (np.full(len(patients), True),) * 2  # noqa: FBT003 a mask
-
-        def draw(count: int, *, pool: NDArray[np.bool_] = pool, random: np.random.Generator = random) -> list[int]:
-            drawn: list[int] = random.choice(np.flatnonzero(pool), count).tolist()
-            return drawn
-
-        yield draw, np.flatnonzero(known).tolist()
+        known, arriving = halves(patients, random) if split else (np.ones(len(patients), np.bool_),) * 2
+        yield partial(_drawn, np.flatnonzero(arriving), random), np.flatnonzero(known).tolist()
 
 
-def clean_row(rows: tuple[Signals, ...], source: Source, *, rounds: int, size: int, split: bool) -> str:
+def _drawn(pool: NDArray[np.int64], random: np.random.Generator, count: int) -> list[int]:
+    films: list[int] = random.choice(pool, count).tolist()
+    return films
+
+
+def clean_row(rows: tuple[Signals, ...], patients: NDArray[np.str_], *, rounds: int, size: int, split: bool) -> str:
     """How many streams of clean films were quiet to their end."""
     alarms = []
-    for draw, known in streams(rounds, source.patients, split=split):
+    for draw, known in streams(rounds, patients, split=split):
         window = DriftWindow(reference_of(rows[index] for index in known), size)
-        alarms.append(first_alarm(window, (rows[index] for index in draw(CLEAN))))
+        alarms.append(first_alarm(window, (rows[index] for index in draw(CLEAN)), every=LOOK))
     quiet = alarms.count(None)
-    rate = wilson_interval(quiet, rounds)
     which = sorted({name for alarm in alarms if alarm for name in alarm[1]})
-    what = "the other half's patients" if split else "all validation films"
-    reference = "half of the patients" if split else "all validation films (as shipped)"
-    return f"| {reference} | {what} | {quiet} of {rounds} | {rate:.2f} | {', '.join(which) or '-'} |"
+    what = "half of the patients | the other half" if split else "all of them, as shipped | all of them"
+    return f"| {what} | {quiet} of {rounds} | {wilson_interval(quiet, rounds):.2f} | {', '.join(which) or '-'} |"
 
 
-def shifted_row(  # noqa: PLR0913 - what a simulation is a function of
-    rows: tuple[Signals, ...],
-    shifted: tuple[Signals, ...],
-    source: Source,
-    threshold: float,
-    finding: str,
-    factor: float,
-    *,
-    rounds: int,
-    size: int,
-) -> str:
-    """How many films of another contrast it takes, after a window of clean ones."""
+def shifted_row(name: str, rows: tuple[Signals, ...], changed: tuple[Signals, ...], draws: Draws, size: int) -> str:
+    """How many films of another kind it takes, after a window of clean ones."""
     found: list[int] = []
     first: set[str] = set()
-    for draw, known in streams(rounds, source.patients, split=True):
+    for draw, known in draws:
         window = DriftWindow(reference_of(rows[index] for index in known), size)
         for index in draw(size):
             window.add(rows[index])
-        if alarm := first_alarm(window, (shifted[index] for index in draw(SHIFTED))):
+        if alarm := first_alarm(window, (changed[index] for index in draw(SHIFTED))):
             found.append(alarm[0])
             first |= set(alarm[1])
-    called = np.array([row[f"probability:{finding}"] >= threshold for row in shifted])
-    sensitivity = wilson_interval(int((called & source.labels).sum()), int(source.labels.sum()))
-    specificity = wilson_interval(int((~called & ~source.labels).sum()), int((~source.labels).sum()))
     when = f"{statistics.median(found):.0f} | {max(found)}" if found else "- | -"
-    return (
-        f"| {factor:g} | {len(found)} of {rounds} | {when} | {', '.join(sorted(first)) or '-'} "
-        f"| {sensitivity:.2f} | {specificity:.2f} |"
-    )
+    return f"| {name} | {len(found)} | {when} | {', '.join(sorted(first)) or '-'} |"
+
+
+def at_operating_point(bundle: Bundle, rows: tuple[Signals, ...], labels: NDArray[np.bool_]) -> str:
+    """Sensitivity and specificity of films, as two cells."""
+    point = bundle.manifest.calibration.operating_points[0]
+    called = np.array([row[f"probability:{point.finding}"] >= point.threshold for row in rows])
+    sensitivity = wilson_interval(int((called & labels).sum()), int(labels.sum()))
+    specificity = wilson_interval(int((~called & ~labels).sum()), int((~labels).sum()))
+    return f" {sensitivity:.2f} | {specificity:.2f} |"
 
 
 def main() -> None:
@@ -172,41 +166,38 @@ def main() -> None:
     parser.add_argument("--trial", type=Path, help="folder of the trial whose validation films are used")
     parser.add_argument("--rounds", type=int, default=100, help="streams of each kind (default: %(default)s)")
     parser.add_argument("--window", type=int, default=200, help="films, CXR_DRIFT_WINDOW (default: %(default)s)")
+    parser.add_argument("--change", action="append", choices=SHIFTS, help="of the films; default: all of them")
     chosen = parser.parse_args()
-    rounds, size = chosen.rounds, chosen.window
-    bundle = open_bundle(chosen.bundle)
-    manifest, point = bundle.manifest, bundle.manifest.calibration.operating_points[0]
+    rounds, size, bundle = chosen.rounds, chosen.window, open_bundle(chosen.bundle)
+    manifest = bundle.manifest
     source = validation_of(chosen.trial) if chosen.trial else phantoms(manifest.preprocess.size)
-    seen = {
-        factor: signals_of(bundle, np.stack([with_contrast(film, factor) for film in source.films]))
-        for factor in CONTRASTS
-    }
-    clean = seen[1.0]
-    print(
-        f"# Drift, simulated\n\n`python -m benchmarks.drift`: {manifest.architecture} of {manifest.name}/{manifest.version}, {source.words};"
-    )
-    print(
-        f"window of {size} films, {rounds} streams of each kind, an alarm is any signal above its limit at any film.\n"
-    )
-    print(
-        f"## {CLEAN:,} clean films\n\n| reference | films drawn from | quiet streams | share | signals of the alarms |"
-    )
-    print("| --- | --- | ---: | ---: | --- |")
+    clean = signals_of(bundle, source.films)
+    print(f"""# Drift, simulated
+
+`python -m benchmarks.drift`: {manifest.architecture} of {manifest.name}/{manifest.version}, {source.words}.
+Windows of {size} films, {rounds} streams of each kind, drawn with replacement; an alarm is any of {len(clean[0])} signals above its limit.
+
+## {CLEAN:,} clean films
+
+Looked at after every {LOOK}th film.
+
+| reference | films drawn from | quiet streams | share | signals of the alarms |
+| --- | --- | ---: | ---: | --- |""")
     for split in (True, False):
-        print(clean_row(clean, source, rounds=rounds, size=size, split=split), flush=True)
-    print(f"\n## {SHIFTED} films of another contrast, after {size} clean ones\n")
-    print(
-        "Reference: half of the patients; films of the other half. Sensitivity and specificity: of all films of validation.\n"
-    )
-    print(
-        "| contrast | alarms | films to the alarm, median | most | signals that fired first | sensitivity | specificity |"
-    )
-    print("| ---: | ---: | ---: | ---: | --- | ---: | ---: |")
-    for factor in CONTRASTS:
-        print(
-            shifted_row(clean, seen[factor], source, point.threshold, point.finding, factor, rounds=rounds, size=size),
-            flush=True,
-        )
+        print(clean_row(clean, source.patients, rounds=rounds, size=size, split=split), flush=True)
+    print(f"""
+## {SHIFTED} films of another kind, after {size} clean ones
+
+Reference: half of the patients; films of the other half. Looked at after every film. Sensitivity and specificity are of all films
+of validation under the change, the threshold unchanged.
+
+| change | alarms of {rounds} | films to the alarm, median | most | signals that fired first | sensitivity | specificity |
+| --- | ---: | ---: | ---: | --- | ---: | ---: |""")
+    for name in chosen.change or SHIFTS:
+        change = SHIFTS[name]
+        changed = signals_of(bundle, shifted(source.films, change))
+        row = shifted_row(name, clean, changed, streams(rounds, source.patients, split=True), size)
+        print(row + at_operating_point(bundle, changed, source.labels), flush=True)
 
 
 if __name__ == "__main__":

@@ -68,8 +68,12 @@ def test_a_page_says_what_it_means_what_it_costs_where_to_look_and_what_to_do(ru
 @needs_promtool
 @pytest.mark.parametrize(
     "arguments",
-    [("check", "config", "prometheus.yml"), ("check", "rules", "--lint-fatal", "recording_rules.yml", "alerts.yml")],
-    ids=lambda arguments: arguments[1],
+    [
+        ("check", "config", "prometheus.yml"),
+        ("check", "config", "compose.yml"),
+        ("check", "rules", "--lint-fatal", "recording_rules.yml", "alerts.yml"),
+    ],
+    ids=lambda arguments: arguments[-1],
 )
 def test_promtool_finds_nothing_to_say(arguments):
     checked = promtool(*arguments)

@@ -48,7 +48,7 @@ def test_without_a_shift_the_index_scatters_as_the_limit_assumes(films):
 @pytest.mark.parametrize("bins", [4, 7, 10])
 def test_the_limit_is_the_quantile_of_chi_square_and_never_below_it(bins):
     reference = SignalReference(edges=tuple(range(bins - 1)), counts=(100,) * bins)
-    exact = (1 / 100 + 1 / (100 * bins)) * chi2.ppf(1 - 1e-5, bins - 1)
+    exact = 1.5 * (1 / 100 + 1 / (100 * bins)) * chi2.ppf(1 - 1e-5, bins - 1)
 
     assert exact < index_limit(reference, 100) < 1.06 * exact
 
