@@ -19,6 +19,7 @@ class Metrics:
         self._model()
         self._drift()
         self._dicomweb()
+        self._audit()
 
     def _http(self) -> None:
         labels = ("route", "method", "status")
@@ -145,4 +146,9 @@ class Metrics:
             "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
             ("result",),
             registry=registry,
+        )
+
+    def _audit(self) -> None:
+        self.audit_write_failures = Counter(
+            "cxr_audit_write_failures", "Audit records that could not be written.", registry=self.registry
         )
