@@ -62,7 +62,7 @@ def phantoms(side: int, count: int = 800) -> Source:
     """Synthetic films whose brightness varies from film to film; every second has an opacity."""
     random = np.random.default_rng(0)
     films = [phantom(side, side, seed=seed, opacity=0.8 * (seed % 2)) * random.uniform(0.7, 1) for seed in range(count)]
-    stacked = np.stack(films)[:, np.newaxis].astype(np.float32) / 255
+    stacked = (np.stack(films)[:, np.newaxis] / 255).astype(np.float32)
     return Source(stacked, np.arange(count) % 2 == 1, np.arange(count).astype(str), f"{count} phantoms")
 
 
