@@ -14,9 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 from export.card import render_card
 from export.card_json import render_card_json
 from export.comparison import ValidationSet, Yardstick
+from export.drift import drift_reference
 from export.golden import Arrays, make_golden, pack
 from export.graph import OPSET, export_graph
-from export.parity import MAX_BATCH, ParityReport, check_parity
+from export.parity import MAX_BATCH, ParityReport, check_parity, run_in_batches
 from export.precision import Attempt, attempt
 from export.publish import point_to, publish
 from export.session import Graph
@@ -35,6 +36,7 @@ from schemas.bundle import (
     GraphContract,
     TorchNetwork,
 )
+from schemas.drift import DriftReference
 from schemas.errors import BundleError
 from schemas.precision import PrecisionRecord, ReducedPrecision
 from schemas.trial import CalibratedNetwork, TrialRecord
@@ -134,7 +136,9 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         on_precision(tried.record)
         files |= tried.files
     contract = _contract(trial.network.cam_layer, model)
-    manifest = make_manifest(record, contract, described, files, name=name, version=version)
+    probabilities = run_in_batches(run, films, np.zeros(len(films), np.int64), MAX_BATCH)["probabilities"]
+    drift = drift_reference(probabilities, films, record)
+    manifest = make_manifest(record, contract, described, files, drift, name=name, version=version)
     manifest = manifest.model_copy(update={"precisions": tuple(tried.record for tried in attempts)})
     publish({**files, **documents(manifest)}, destination)
     if make_current:
@@ -203,6 +207,7 @@ def make_manifest(  # noqa: PLR0913 - what a manifest is made from
     graph: GraphContract,
     described: TorchNetwork | None,
     files: Mapping[str, bytes],
+    drift: DriftReference | None = None,
     *,
     name: str,
     version: str,
@@ -221,6 +226,7 @@ def make_manifest(  # noqa: PLR0913 - what a manifest is made from
             torch=described,
             calibration=record.calibration,
             evaluation=(record.validation, *([] if record.test is None else [record.test])),
+            drift_reference=drift,
             provenance=record.provenance,
             intended_use=INTENDED_USE,
             files={

@@ -24,6 +24,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from schemas.calibration import Calibration
+from schemas.drift import DriftReference, signal_names
 from schemas.errors import BundleError
 from schemas.evaluation import Evaluation
 from schemas.precision import Precision, PrecisionFiles, PrecisionRecord
@@ -147,6 +148,9 @@ class BundleManifest(Record):
     torch: TorchNetwork | None = Field(default=None, description="null: the bundle holds the graph alone")
     calibration: Calibration
     evaluation: tuple[Evaluation, ...]
+    drift_reference: DriftReference | None = Field(
+        default=None, description="null: exported before there was one; drift cannot be seen"
+    )
     provenance: Provenance | Adoption
     intended_use: str
     files: dict[str, FileRecord]
@@ -172,6 +176,9 @@ class BundleManifest(Record):
         distribution = self.calibration.out_of_distribution
         if distribution is not None and set(distribution.cutoffs) != classes:
             msg = f"the out-of-distribution cut-offs must name each class of {self.classes}"
+            raise ValueError(msg)
+        if self.drift_reference and set(self.drift_reference.signals) != set(signal_names(self.findings)):
+            msg = f"the drift reference must hold each signal of {signal_names(self.findings)}"
             raise ValueError(msg)
         optional = {STATISTICS: distribution, WEIGHTS: self.torch}
         for name in (GRAPH, GOLDEN, MODEL_CARD, *(file for file, need in optional.items() if need is not None)):

@@ -72,6 +72,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         _frame_decoder(settings, metrics),
         Gate(settings, metrics, decode_pool),
     )
+    metrics.ready.set_function(lambda: float(app.state.service.ready))
     app.state.intake = None
     problems.install(app)
     for routes in (predict, explain, models, administration, capabilities, dicomweb, results, operations, pages):

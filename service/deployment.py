@@ -13,6 +13,7 @@ from schemas.errors import BundleError, CxrError, InternalError, NotReadyError
 from service.batcher import Batcher, Limits
 from service.bundles import BundleAddress, BundleRegistry, LoadedBundle, Stamp, load
 from service.candidate import check_classes, check_speed
+from service.drift import DriftWindow, show
 from service.engine import EngineOpener
 from service.metrics import Metrics
 from service.serving_bundle import Serving, free_memory
@@ -200,22 +201,20 @@ class Deployment:
             Limits(settings.largest_batch, settings.concurrent_runs),
         )
         batcher.start()
-        self._serving, self._failure = Serving(loaded, batcher), None
+        reference = loaded.bundle.manifest.drift_reference
+        window = None if reference is None else DriftWindow(reference, settings.drift_window)
+        show(window, self._metrics)
+        self._serving, self._failure = Serving(loaded, batcher, window), None
         if before is not None:
             self._previous = before.loaded
             self._retire(before)
         self._metrics.selftest_error.set(loaded.selftest_error)
-        reference = loaded.reference
+        model = loaded.reference
         self._metrics.model_info.clear()
         self._metrics.model_info.labels(
-            reference.name, reference.version, reference.architecture, reference.sha256, settings.provider
+            model.name, model.version, model.architecture, model.sha256, settings.provider
         ).set(1)
-        log.info(
-            "bundle_serves",
-            bundle=str(self._serving.address),
-            precision=reference.precision,
-            sha256=reference.sha256,
-        )
+        log.info("bundle_serves", bundle=str(self._serving.address), precision=model.precision, sha256=model.sha256)
 
     def _retire(self, serving: Serving) -> None:
         async def retire() -> None:

@@ -17,7 +17,9 @@ class Metrics:
         self._http()
         self._films()
         self._model()
+        self._drift()
         self._dicomweb()
+        self._audit()
 
     def _http(self) -> None:
         labels = ("route", "method", "status")
@@ -38,6 +40,7 @@ class Metrics:
             registry=self.registry,
         )
         self.http_inflight = Gauge("cxr_http_requests_inflight", "Requests being answered.", registry=self.registry)
+        self.ready = Gauge("cxr_ready", "1 where GET /readyz answers 200, else 0.", registry=self.registry)
 
     def _films(self) -> None:
         registry = self.registry
@@ -106,6 +109,24 @@ class Metrics:
             registry=registry,
         )
 
+    def _drift(self) -> None:
+        registry = self.registry
+        self.drift_psi = Gauge(
+            "cxr_drift_psi",
+            "Population stability index of the last films against validation, of each input statistic and probability.",
+            ("signal",),
+            registry=registry,
+        )
+        self.drift_psi_limit = Gauge(
+            "cxr_drift_psi_limit",
+            "What cxr_drift_psi passes by chance once in 100,000 windows of this many films.",
+            ("signal",),
+            registry=registry,
+        )
+        self.drift_films = Gauge(
+            "cxr_drift_window_films", "Films that cxr_drift_psi is computed from.", registry=registry
+        )
+
     def _dicomweb(self) -> None:
         registry = self.registry
         self.stow_instances = Counter(
@@ -125,4 +146,9 @@ class Metrics:
             "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
             ("result",),
             registry=registry,
+        )
+
+    def _audit(self) -> None:
+        self.audit_write_failures = Counter(
+            "cxr_audit_write_failures", "Audit records that could not be written.", registry=self.registry
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from fastapi import Request
@@ -15,6 +15,7 @@ from imaging.quality import InputStatistics, input_statistics, input_warnings
 from imaging.radiograph import Radiograph
 from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, Prediction, Timings
+from schemas.drift import INPUT_SIGNALS, film_signals
 from schemas.errors import CxrError
 from schemas.preprocess import PreprocessSpec
 from service.admission import Priority
@@ -104,6 +105,9 @@ async def read_film(
     loaded = serving.loaded
     prediction = decide(loaded.bundle.manifest, loaded.statistics, answer.outputs, film.thumbnail, film.warnings)
     _count(service.metrics, film, answer, prediction)
+    if serving.drift is not None:
+        findings = serving.loaded.bundle.manifest.findings
+        serving.drift.add(film_signals(asdict(film.statistics), prediction.probabilities, findings))
     return Reading(film, answer, prediction)
 
 
@@ -144,7 +148,7 @@ def _count(metrics: Metrics, film: PreparedFilm, answer: Answer, prediction: Pre
     }
     for stage, seconds in stages.items():
         metrics.stage_duration.labels(stage).observe(seconds)
-    for signal in ("mean", "contrast", "border"):
+    for signal in INPUT_SIGNALS:
         metrics.input_quality.labels(signal).observe(getattr(film.statistics, signal))
     metrics.predictions.labels(prediction.label, prediction.decision).inc()
     for label, probability in prediction.probabilities.items():

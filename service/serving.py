@@ -33,6 +33,11 @@ class Service:
     frame_decoder: ChildDecoder
     gate: Gate
 
+    @property
+    def ready(self) -> bool:
+        """Whether films are answered: a bundle serves, and the service is not draining."""
+        return self.deployment.serving is not None and not self.admission.draining
+
     @contextmanager
     def hold(self, priority: Priority | None = None) -> Iterator[Serving]:
         """The bundle that serves, kept until the request is answered, whatever replaces it meanwhile.

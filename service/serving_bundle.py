@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from service.batcher import Batcher
 from service.bundles import BundleAddress, LoadedBundle
+from service.drift import DriftWindow
 
 
 class Serving:
@@ -16,8 +17,9 @@ class Serving:
     Invariant: the batcher runs while a request holds this.
     """
 
-    def __init__(self, loaded: LoadedBundle, batcher: Batcher) -> None:
-        self.loaded, self.batcher = loaded, batcher
+    def __init__(self, loaded: LoadedBundle, batcher: Batcher, drift: DriftWindow | None) -> None:
+        """`drift` is None where the bundle has no reference to compare films with."""
+        self.loaded, self.batcher, self.drift = loaded, batcher, drift
         self._holders = 0
         self._left = asyncio.Event()
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.drift import FEWEST_FILMS
 from schemas.errors import SettingsError
 from schemas.precision import Precision
 from service.admission import routine_places
@@ -87,6 +88,9 @@ class Settings(BaseSettings):
     )
     deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = Field(
         default=30_000, description="time for an answer where the caller sends no X-Deadline-Ms"
+    )
+    drift_window: Annotated[int, Field(ge=FEWEST_FILMS, le=10_000)] = Field(
+        default=200, description="films, the last ones, that are compared with those of validation; see cxr_drift_psi"
     )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="auto: lines for a person on a terminal, JSON otherwise"
