@@ -136,6 +136,12 @@ class SpoolUnavailableError(CxrError):
     code = "spool_unavailable"
 
 
+class AuditUnavailableError(CxrError):
+    """The audit log cannot be written, and the operator wants no answer that is not recorded; worth trying again."""
+
+    code = "audit_unavailable"
+
+
 class PacsUnreachableError(CxrError):
     """The PACS gave no answer, or one that may be another later; the delivery is tried again."""
 

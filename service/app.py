@@ -12,6 +12,7 @@ from imaging.child_decoder import ChildDecoder
 from schemas.api import DISCLAIMER
 from service import problems
 from service.admission import Admission
+from service.audit.trail import Trail
 from service.bundles import BundleRegistry
 from service.deployment import Deployment, Threads
 from service.dicomweb.intake import open_intake
@@ -70,6 +71,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         decode_pool,
         _frame_decoder(settings, metrics),
         Gate(settings, metrics, decode_pool),
+        Trail(settings, metrics),
     )
     app.state.intake = None
     problems.install(app)
@@ -97,11 +99,12 @@ async def _serve(service: Service) -> AsyncIterator[None]:
     """Load the bundle and answer films with it; without a bundle the process lives on and says why it is not ready.
 
     Raises:
-        SettingsError: the provider is not there.
+        SettingsError: the provider is not there, or the audit log cannot be opened.
     """
     cv2.setNumThreads(1)  # the pools are the parallelism; OpenCV's own threads would fight them for the cores
     async with AsyncExitStack() as stack:
-        stack.enter_context(service.frame_decoder)  # left last: the threads of the pool wait for its children
+        stack.enter_context(service.audit.running())  # left last of all: whatever is answered until then is recorded
+        stack.enter_context(service.frame_decoder)  # left after them: the threads of the pool wait for its children
         stack.enter_context(service.decode_pool)
         engine = stack.enter_context(computing_threads(service.settings.concurrent_runs, "engine"))
         loader = stack.enter_context(computing_threads(1, "loader"))

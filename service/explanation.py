@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imaging.overlay import HeatMap, render
-from schemas.api import CenterOfMass, ExplainMethod, Explanation
+from schemas.api import CenterOfMass, ExplainMethod, Explanation, Prediction
 from schemas.bundle import BundleManifest
 from schemas.errors import ExplanationUnavailableError, InvalidParameterError
 from service.admission import Priority
@@ -58,6 +58,11 @@ class ExplainedFilm:
     heat_map: HeatMap
     layer: str
     grid: tuple[int, int]
+
+    @property
+    def prediction(self) -> Prediction:
+        """What the network says about the film."""
+        return self.reading.prediction
 
     @property
     def explanation(self) -> Explanation:

@@ -18,6 +18,7 @@ class Metrics:
         self._films()
         self._model()
         self._dicomweb()
+        self._audit()
 
     def _http(self) -> None:
         labels = ("route", "method", "status")
@@ -125,4 +126,14 @@ class Metrics:
             "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
             ("result",),
             registry=registry,
+        )
+
+    def _audit(self) -> None:
+        self.audit_records = Counter(
+            "cxr_audit_records", "Lines written to the audit log, by event.", ("event",), registry=self.registry
+        )
+        self.audit_write_failures = Counter(
+            "cxr_audit_write_failures",
+            "Attempts to write to the audit log, or to its copy in syslog, that failed.",
+            registry=self.registry,
         )

@@ -50,6 +50,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.NotReadyError: ProblemType(503, "The service cannot answer yet", retry_after_s=5),
     errors.SpoolFullError: ProblemType(503, "The spool is full", retry_after_s=30),
     errors.SpoolUnavailableError: ProblemType(503, "The spool cannot be written", retry_after_s=30),
+    errors.AuditUnavailableError: ProblemType(503, "The audit log cannot be written", retry_after_s=30),
     errors.PacsUnreachableError: ProblemType(503, "The PACS cannot be reached", retry_after_s=30),
     errors.DeadlineError: ProblemType(504, "The deadline passed"),
     errors.InferenceError: ProblemType(500, "The network failed"),
@@ -75,6 +76,7 @@ REQUEST_FAILURES: Final = (
     errors.InvalidParameterError,
     errors.OverloadedError,
     errors.NotReadyError,
+    errors.AuditUnavailableError,
     errors.DeadlineError,
     errors.InternalError,
 )
