@@ -1,4 +1,4 @@
-"""The command line of the exporter: `bundle` and `verify`."""
+"""The command line of the exporter: `bundle`, `verify`, `keygen` and `sign`."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,7 @@ from rich.table import Table
 from export.bundle import write_bundle
 from export.parity import ParityReport
 from export.publish import verify_bundle
+from export.sign import make_key, sign_bundle
 from schemas.errors import BundleError, CxrError
 from trainer.config import read_config
 from trainer.leaderboard import read_leaderboard
@@ -47,6 +48,21 @@ def bundle(  # noqa: PLR0913 - one argument for each option
 def verify(directory: Annotated[Path, typer.Argument(help="Folder of the bundle.")]) -> None:
     """Check every hash of a bundle and run its golden films."""
     _print_bundle(directory)
+
+
+@app.command()
+def keygen(out: Annotated[Path, typer.Argument(help="File of the private key; the public one gets .pub.")]) -> None:
+    """Make a key pair to sign bundles with."""
+    console.print(f"key {make_key(out)}: keep {out} secret, and give {out}.pub to the service (CXR_TRUSTED_KEYS_FILE)")
+
+
+@app.command()
+def sign(
+    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    key: Annotated[Path, typer.Option(help="File of the private key.")],
+) -> None:
+    """Check every hash of a bundle and sign its manifest."""
+    console.print(f"signed by key {sign_bundle(bundle, key)}")
 
 
 def _trial_folder(trial: Path | None, run: Path | None) -> Path:

@@ -166,6 +166,18 @@ class BundleError(CxrError):
     code = "bundle_rejected"
 
 
+class UntrustedBundleError(BundleError):
+    """A bundle that none of the operator's trusted keys has signed."""
+
+    code = "bundle_untrusted"
+
+
+class SigningKeyError(CxrError):
+    """A key to sign bundles with that cannot be read or made."""
+
+    code = "invalid_signing_key"
+
+
 class ExplanationUnavailableError(CxrError):
     """The bundle that serves has no heat-map output for the method asked for."""
 

@@ -24,6 +24,7 @@ from service.security.gate import Gate
 from service.serving import Service
 from service.settings import Settings
 from service.threads import computing_threads
+from service.trust import Trust
 
 log = structlog.get_logger("service.app")
 
@@ -61,7 +62,8 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         max_body_size=settings.max_body_bytes,
     )
     decode_pool = computing_threads(settings.decode_workers, "decode")
-    registry, metrics = BundleRegistry(settings.models_dir, settings.model), Metrics()
+    trust = None if settings.trusted_keys_file is None else Trust(settings.trusted_keys_file)
+    registry, metrics = BundleRegistry(settings.models_dir, settings.model, trust), Metrics()
     app.state.service = Service(
         settings,
         metrics,

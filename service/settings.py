@@ -38,6 +38,11 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(/[a-z0-9][a-z0-9._-]{0,63})?$",
         description="`name` (its newest version) or `name/version`; default: what `current` in the folder says",
     )
+    trusted_keys_file: Path | None = Field(
+        default=None,
+        description="Ed25519 public keys as PEM, of `python -m export keygen`: only bundles that one of them has signed are "
+        "served; read again when it changes",
+    )
     model_poll_s: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=2.0, description="time between two looks at the models directory; a new bundle is swapped in by itself"
     )
