@@ -68,7 +68,12 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.ParityError: ProblemType(500, "The service failed"),
 }
 
-GATE_FAILURES: Final = (errors.UnauthenticatedError, errors.ForbiddenError, errors.QuotaError)
+GATE_FAILURES: Final = (
+    errors.UnauthenticatedError,
+    errors.ForbiddenError,
+    errors.QuotaError,
+    errors.OverloadedError,  # too many new keys at once
+)
 """What may befall any request to an address that needs a scope."""
 
 REQUEST_FAILURES: Final = (
@@ -76,7 +81,6 @@ REQUEST_FAILURES: Final = (
     errors.MalformedRequestError,
     errors.BodyTooLargeError,
     errors.InvalidParameterError,
-    errors.OverloadedError,
     errors.NotReadyError,
     errors.AuditUnavailableError,
     errors.DeadlineError,

@@ -6,7 +6,7 @@ from prometheus_client.exposition import choose_encoder
 from schemas.api import Health
 from schemas.errors import AuditUnavailableError, NotReadyError
 from service.dicomweb.intake import Intake
-from service.problems import documented
+from service.problems import GATE_FAILURES, documented
 from service.security.gate import Requires
 from service.serving import CurrentService
 
@@ -42,7 +42,7 @@ async def readyz(service: CurrentService) -> Health:
     dependencies=[Depends(Requires("metrics"))],
     summary="Prometheus metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}} | documented(*GATE_FAILURES),
 )
 async def metrics(request: Request, service: CurrentService) -> Response:
     """Prometheus text, or OpenMetrics where the scraper asks for it."""
