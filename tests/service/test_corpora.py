@@ -155,7 +155,13 @@ BOMBS = {
     "100 million frames": lambda: lying(NumberOfFrames=100_000_000),
     "BitsAllocated of 64": lambda: lying(BitsAllocated=64),
 }
-CAPPED_BY_PILLOW = {"PNG with a text of a gigabyte", "PNG with a profile of a gigabyte", "PNG whose pixels never end"}
+CUT_OFF = {
+    "PNG with a text of a gigabyte",
+    "PNG with a profile of a gigabyte",
+    "PNG whose pixels never end",
+    "RLE that goes on for ever",
+}
+"""Decoders stop once they have the pixels; what follows is never unpacked, and the film may be answered."""
 
 
 def memory_mb(server, field):
@@ -172,6 +178,6 @@ def test_a_bomb_is_refused_within_two_seconds_and_a_hundred_megabytes(server, bo
     response = server.client.post("/predict", content=content)
     duration_s = time.perf_counter() - start
 
-    assert response.status_code in REFUSED | ({200} if bomb in CAPPED_BY_PILLOW else set()), response.text
+    assert response.status_code in REFUSED | ({200} if bomb in CUT_OFF else set()), response.text
     assert memory_mb(server, "VmHWM") - before < 100
     assert duration_s < 2

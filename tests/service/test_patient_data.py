@@ -131,7 +131,7 @@ def test_a_marker_comes_back_in_no_answer_log_metric_audit_record_or_temporary_f
     seen["log"] = "".join(server.lines)
 
     assert len(planted) == 5
-    assert seen["audit"].count('"event":"film"') > 100
+    assert seen["audit"].count('"event":"film"') > 60
     assert seen["log"].count("request_finished") > 100
     for place, content in seen.items():
         assert not re.findall("|".join(planted), content), place
