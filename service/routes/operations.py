@@ -42,7 +42,7 @@ async def readyz(service: CurrentService) -> Health:
     dependencies=[Depends(Requires("metrics"))],
     summary="Prometheus metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}} | documented(*GATE_FAILURES),
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(*GATE_FAILURES)},
 )
 async def metrics(request: Request, service: CurrentService) -> Response:
     """Prometheus text, or OpenMetrics where the scraper asks for it."""
