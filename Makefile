@@ -16,7 +16,7 @@ TRAIN_OPTIONS ?=
 NAME ?= chest-xray-pneumonia
 VERSION ?= 1.0.0
 
-.PHONY: help run test pacs-test docker-test check format train export bench resilience release-check reference lock clean
+.PHONY: help run test pacs-test docker-test check format train export bench resilience release-check reference lock sbom audit clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,20 @@ lock: .venv-dev/ready  ## pin every dependency with its hashes again, after a ch
 
 LOCK := pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	--python-version 3.11 --python-platform x86_64-manylinux_2_28
+
+# Neither tool is part of an environment here: each runs in one of its own, that uv makes and keeps.
+TOOL := $(DEV) -m uv tool run --python $(PYTHON) --from
+CYCLONEDX ?= cyclonedx-bom==7.5.0
+PIP_AUDIT ?= pip-audit==2.10.1
+
+sbom: .venv-dev/ready  ## write sbom.RUNTIME.json (CycloneDX) from the lock of the service, with every hash
+	$(TOOL) $(CYCLONEDX) cyclonedx-py requirements requirements/$(RUNTIME).txt --pyproject pyproject.toml \
+		--output-reproducible --of JSON -o sbom.$(RUNTIME).json
+
+audit: .venv-dev/ready  ## ask the advisories about every locked package; needs pypi.org, and fails where it cannot ask
+	@for lock in requirements/*.txt; do echo "$$lock"; \
+		$(TOOL) $(PIP_AUDIT) pip-audit --requirement $$lock --require-hashes --disable-pip --strict || failed=1; \
+	done; exit $${failed:-0}
 
 clean:  ## remove the environments and everything that was made
 	rm -rf .venv-* .*_cache .coverage .coverage.* .hypothesis

@@ -1,4 +1,4 @@
-"""The command line of the exporter: `bundle`, `adopt` and `verify`."""
+"""The command line of the exporter: `bundle`, `adopt`, `verify`, `keygen` and `sign`."""
 
 import shlex
 import sys
@@ -17,6 +17,7 @@ from export.foreign import Wiring
 from export.parity import ParityReport
 from export.precision import PRECISIONS
 from export.publish import verify_bundle
+from export.sign import make_key, sign_bundle
 from schemas.bundle import TorchNetwork
 from schemas.errors import BundleError, CxrError
 from schemas.precision import PrecisionRecord, ReducedPrecision
@@ -142,6 +143,21 @@ def adopt(  # noqa: PLR0913, PLR0917 - one argument for each option
 def verify(directory: Annotated[Path, typer.Argument(help="Folder of the bundle.")]) -> None:
     """Check every hash of a bundle and run its golden films."""
     _print_bundle(directory)
+
+
+@app.command()
+def keygen(out: Annotated[Path, typer.Argument(help="File of the private key; the public one gets .pub.")]) -> None:
+    """Make a key pair to sign bundles with."""
+    console.print(f"key {make_key(out)}: keep {out} secret, and give {out}.pub to the service (CXR_TRUSTED_KEYS_FILE)")
+
+
+@app.command()
+def sign(
+    bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")],
+    key: Annotated[Path, typer.Option(help="File of the private key.")],
+) -> None:
+    """Check every hash of a bundle and sign its manifest."""
+    console.print(f"signed by key {sign_bundle(bundle, key)}")
 
 
 def _numbers(option: str, text: str) -> tuple[float, ...]:

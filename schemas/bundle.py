@@ -10,12 +10,14 @@
                             weights.safetensors  the weights again, for `TorchNetwork`; most bundles have none
                             MODEL_CARD.md
                             MODEL_CARD.json  the same for programs; absent from bundles of version 0.1
+                            manifest.sig     `schemas.signature`, where somebody has signed it
 
 Nothing in it is pickled or evaluated.
 """
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -244,8 +246,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def open_bundle(directory: Path) -> Bundle:
+def open_bundle(directory: Path, accept: Callable[[bytes], object] = lambda _manifest: None) -> Bundle:
     """Read the manifest of `directory` and check every file it lists.
+
+    Args:
+        directory: of the bundle.
+        accept: is given the manifest's bytes before anything in them is believed; raises where it does not trust them.
 
     Raises:
         BundleError: no manifest, a manifest of another format, a file that is missing,
@@ -257,6 +263,7 @@ def open_bundle(directory: Path) -> Bundle:
     except OSError as error:
         msg = f"{directory.name}: {MANIFEST} cannot be read ({error.strerror}); publish the bundle again"
         raise BundleError(msg) from error
+    accept(raw)
     try:
         manifest = BundleManifest.model_validate_json(raw)
     except ValidationError as error:

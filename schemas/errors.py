@@ -136,6 +136,12 @@ class SpoolUnavailableError(CxrError):
     code = "spool_unavailable"
 
 
+class AuditUnavailableError(CxrError):
+    """The audit log cannot be written, and the operator wants no answer that is not recorded; worth trying again."""
+
+    code = "audit_unavailable"
+
+
 class PacsUnreachableError(CxrError):
     """The PACS gave no answer, or one that may be another later; the delivery is tried again."""
 
@@ -158,6 +164,18 @@ class BundleError(CxrError):
     """A bundle is missing, altered, of another format, or fails its self-test."""
 
     code = "bundle_rejected"
+
+
+class UntrustedBundleError(BundleError):
+    """A bundle that none of the operator's trusted keys has signed."""
+
+    code = "bundle_untrusted"
+
+
+class SigningKeyError(CxrError):
+    """A key to sign bundles with that cannot be read or made."""
+
+    code = "invalid_signing_key"
 
 
 class ExplanationUnavailableError(CxrError):

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from schemas.errors import SettingsError
 from service import logs
 from service.app import create_app
+from service.audit.command import audit_command
 from service.deidentification.command import deidentify_command
 from service.engine import require_provider
 from service.explanations import require_backend
@@ -51,6 +52,8 @@ def main() -> int:
     """Serve until SIGTERM or Ctrl-C; 2 where the settings are refused, 3 where the start fails. Or run a command."""
     if sys.argv[1:2] == ["keys"]:
         return keys_command(sys.argv[2:])
+    if sys.argv[1:2] == ["audit"]:
+        return audit_command(sys.argv[2:])
     if sys.argv[1:2] == ["deidentify"]:
         return deidentify_command(sys.argv[2:])
     try:

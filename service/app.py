@@ -12,6 +12,7 @@ from imaging.child_decoder import ChildDecoder
 from schemas.api import DISCLAIMER
 from service import problems
 from service.admission import Admission
+from service.audit.trail import Trail
 from service.bundles import BundleRegistry
 from service.deployment import Deployment, Threads
 from service.dicomweb.intake import open_intake
@@ -23,6 +24,7 @@ from service.security.gate import Gate
 from service.serving import Service
 from service.settings import Settings
 from service.threads import computing_threads
+from service.trust import Trust
 
 log = structlog.get_logger("service.app")
 
@@ -60,7 +62,8 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         max_body_size=settings.max_body_bytes,
     )
     decode_pool = computing_threads(settings.decode_workers, "decode")
-    registry, metrics = BundleRegistry(settings.models_dir, settings.model), Metrics()
+    trust = None if settings.trusted_keys_file is None else Trust(settings.trusted_keys_file)
+    registry, metrics = BundleRegistry(settings.models_dir, settings.model, trust), Metrics()
     app.state.service = Service(
         settings,
         metrics,
@@ -71,6 +74,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         computing_threads(1, "explain"),
         _frame_decoder(settings, metrics),
         Gate(settings, metrics, decode_pool),
+        Trail(settings, metrics),
     )
     metrics.ready.set_function(lambda: float(app.state.service.ready))
     app.state.intake = None
@@ -99,11 +103,12 @@ async def _serve(service: Service) -> AsyncIterator[None]:
     """Load the bundle and answer films with it; without a bundle the process lives on and says why it is not ready.
 
     Raises:
-        SettingsError: the provider is not there.
+        SettingsError: the provider is not there, or the audit log cannot be opened.
     """
     cv2.setNumThreads(1)  # the pools are the parallelism; OpenCV's own threads would fight them for the cores
     async with AsyncExitStack() as stack:
-        stack.enter_context(service.frame_decoder)  # left last: the threads of the pool wait for its children
+        stack.enter_context(service.audit.running())  # left last of all: whatever is answered until then is recorded
+        stack.enter_context(service.frame_decoder)  # left after them: the threads of the pool wait for its children
         stack.enter_context(service.decode_pool)
         stack.enter_context(service.explain_pool)
         engine = stack.enter_context(computing_threads(service.settings.concurrent_runs, "engine"))

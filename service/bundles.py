@@ -16,6 +16,7 @@ from service.engine import Engine, EngineOpener
 from service.explanations import Explanations, open_explanations
 from service.selftest import check_golden, warm
 from service.settings import Settings
+from service.trust import Trust
 
 
 class BundleAddress(NamedTuple):
@@ -81,9 +82,15 @@ class BundleRegistry:
     Nothing that a caller sends becomes part of a path: it is only compared with what was found.
     """
 
-    def __init__(self, models_dir: Path, model: str | None) -> None:
-        """`model` is `name`, `name/version`, or None for what `current` says."""
-        self._models_dir, self._model = models_dir, model
+    def __init__(self, models_dir: Path, model: str | None, trust: Trust | None = None) -> None:
+        """Look nowhere yet.
+
+        Args:
+            models_dir: the folder.
+            model: `name`, `name/version`, or None for what `current` says.
+            trust: whose bundles are opened; None: anybody's.
+        """
+        self._models_dir, self._model, self._trust = models_dir, model, trust
 
     def known(self) -> tuple[BundleAddress, ...]:
         """Every bundle of the folder, by name and then from the oldest version to the newest."""
@@ -105,7 +112,7 @@ class BundleRegistry:
         raise BundleError(msg)
 
     def look(self) -> Stamp:
-        """The chosen bundle, and the state of its files: what a copy that is still under way changes.
+        """The chosen bundle, and the state of its files: what a copy that is still under way changes, or a new signature.
 
         Raises:
             BundleError: see `chosen`; or its files vanish while they are looked at.
@@ -115,6 +122,8 @@ class BundleRegistry:
             found = [
                 (path, path.stat()) for path in sorted((self._models_dir / address.name / address.version).iterdir())
             ]
+            if self._trust is not None and self._trust.path.exists():
+                found.append((self._trust.path, self._trust.path.stat()))
         except OSError as error:
             msg = f"{address} changes while it is looked at ({error.strerror})"
             raise BundleError(msg) from error
@@ -125,12 +134,15 @@ class BundleRegistry:
 
         Raises:
             NotFoundError: there is none at this address.
-            BundleError: it is altered, incomplete, or lies under another name than its own.
+            BundleError: it is altered, incomplete, not signed by whom it ought to be, or lies under another name.
         """
         if address not in self.known():
             msg = "there is no bundle of this name and version; GET /models lists those that are there"
             raise NotFoundError(msg)
-        bundle = open_bundle(self._models_dir / address.name / address.version)
+        directory = self._models_dir / address.name / address.version
+        bundle = (
+            open_bundle(directory) if self._trust is None else open_bundle(directory, self._trust.accept(directory))
+        )
         stated = BundleAddress(bundle.manifest.name, bundle.manifest.version)
         if stated != address:
             msg = f"the bundle at {address} says that it is {stated}; move it to its own address"

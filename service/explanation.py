@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imaging.overlay import HeatMap, render
-from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation
+from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation, Prediction
 from schemas.errors import InvalidParameterError
 from service.admission import Priority
 from service.batcher import Answer
@@ -58,6 +58,11 @@ class ExplainedFilm:
     layer: str
     backend: ExplainBackend
     grid: tuple[int, int]
+
+    @property
+    def prediction(self) -> Prediction:
+        """What the network says about the film."""
+        return self.reading.prediction
 
     @property
     def explanation(self) -> Explanation:

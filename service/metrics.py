@@ -149,6 +149,11 @@ class Metrics:
         )
 
     def _audit(self) -> None:
+        self.audit_records = Counter(
+            "cxr_audit_records", "Lines written to the audit log, by event.", ("event",), registry=self.registry
+        )
         self.audit_write_failures = Counter(
-            "cxr_audit_write_failures", "Audit records that could not be written.", registry=self.registry
+            "cxr_audit_write_failures",
+            "Attempts to write to the audit log, or to its copy in syslog, that failed.",
+            registry=self.registry,
         )

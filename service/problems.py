@@ -37,6 +37,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.MethodNotAllowedError: ProblemType(405, "This address answers another HTTP method"),
     errors.NotAcceptableError: ProblemType(406, "No representation fits the Accept header"),
     errors.BundleError: ProblemType(409, "The bundle failed its checks"),
+    errors.UntrustedBundleError: ProblemType(409, "Nobody who is trusted has signed the bundle"),
     errors.BodyTooLargeError: ProblemType(413, "The request is over a limit"),
     errors.ImageTooLargeError: ProblemType(413, "The film is over a limit"),
     errors.UnsupportedImageError: ProblemType(415, "The format is not supported"),
@@ -50,6 +51,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.NotReadyError: ProblemType(503, "The service cannot answer yet", retry_after_s=5),
     errors.SpoolFullError: ProblemType(503, "The spool is full", retry_after_s=30),
     errors.SpoolUnavailableError: ProblemType(503, "The spool cannot be written", retry_after_s=30),
+    errors.AuditUnavailableError: ProblemType(503, "The audit log cannot be written", retry_after_s=30),
     errors.PacsUnreachableError: ProblemType(503, "The PACS cannot be reached", retry_after_s=30),
     errors.DeadlineError: ProblemType(504, "The deadline passed"),
     errors.InferenceError: ProblemType(500, "The network failed"),
@@ -60,12 +62,18 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.BurnedInError: ProblemType(500, "The service failed"),
     errors.TrainingDataError: ProblemType(500, "The service failed"),
     errors.TrainingConfigError: ProblemType(500, "The service failed"),
+    errors.SigningKeyError: ProblemType(500, "The service failed"),
     errors.WeightsError: ProblemType(500, "The service failed"),
     errors.TestSetError: ProblemType(500, "The service failed"),
     errors.ParityError: ProblemType(500, "The service failed"),
 }
 
-GATE_FAILURES: Final = (errors.UnauthenticatedError, errors.ForbiddenError, errors.QuotaError)
+GATE_FAILURES: Final = (
+    errors.UnauthenticatedError,
+    errors.ForbiddenError,
+    errors.QuotaError,
+    errors.OverloadedError,  # too many new keys at once
+)
 """What may befall any request to an address that needs a scope."""
 
 REQUEST_FAILURES: Final = (
@@ -73,8 +81,8 @@ REQUEST_FAILURES: Final = (
     errors.MalformedRequestError,
     errors.BodyTooLargeError,
     errors.InvalidParameterError,
-    errors.OverloadedError,
     errors.NotReadyError,
+    errors.AuditUnavailableError,
     errors.DeadlineError,
     errors.InternalError,
 )

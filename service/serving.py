@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from imaging.child_decoder import ChildDecoder
 from service.admission import Admission, Priority
+from service.audit.trail import Trail
 from service.bundles import BundleRegistry
 from service.deployment import Deployment
 from service.metrics import Metrics
@@ -32,6 +33,7 @@ class Service:
     """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""
     frame_decoder: ChildDecoder
     gate: Gate
+    audit: Trail
 
     @property
     def ready(self) -> bool:
@@ -48,7 +50,9 @@ class Service:
         Raises:
             NotReadyError: there is none, or the service is draining.
             OverloadedError: no place is free.
+            AuditUnavailableError: what is answered could not be recorded.
         """
+        self.audit.check()
         self.admission.check(priority)
         with self.deployment.ready().held() as serving:
             yield serving

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(/[a-z0-9][a-z0-9._-]{0,63})?$",
         description="`name` (its newest version) or `name/version`; default: what `current` in the folder says",
     )
+    trusted_keys_file: Path | None = Field(
+        default=None,
+        description="Ed25519 public keys as PEM, of `python -m export keygen`: only bundles that one of them has signed are "
+        "served; read again when it changes",
+    )
     model_poll_s: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=2.0, description="time between two looks at the models directory; a new bundle is swapped in by itself"
     )
@@ -113,6 +118,28 @@ class Settings(BaseSettings):
         default=False,
         description="let callers without a key predict, even from other machines; administration needs one",
     )
+    audit_file: Path | None = Field(
+        default=None,
+        description="chain of records of who asked what, JSON lines (docs/audit.md); default: none is kept",
+    )
+    audit_on_failure: Literal["refuse", "continue"] = Field(
+        default="refuse",
+        description="where the audit log cannot be written, the disk is full: refuse films with 503, or answer them and "
+        "count what is missing",
+    )
+    audit_sync: bool = Field(
+        default=True,
+        description="an answer waits until its record is on the disk; false: until the operating system has it, which a "
+        "power cut may lose",
+    )
+    audit_max_bytes: Annotated[int, Field(ge=4096)] = Field(
+        default=64 * 1024 * 1024, description="at which the audit log is put aside as FILE.000001 … for a new one"
+    )
+    audit_syslog: str | None = Field(
+        default=None,
+        pattern=r"^(/.+|udp://[^/@?#]+)$",
+        description="copy of each audit record: udp://HOST:PORT, or a local socket such as /dev/log",
+    )
     drain_s: Annotated[float, Field(ge=0, le=600)] = Field(
         default=0.0,
         description="time after SIGTERM in which the service still listens, not ready and refusing films, so that a "
@@ -169,6 +196,9 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         if self.pacs_token_file is not None and self.pacs_login_file is not None:
             msg = "pacs_token_file and pacs_login_file are two ways to the same PACS; set one of them"
+            raise ValueError(msg)
+        if self.audit_syslog is not None and self.audit_file is None:
+            msg = "audit_syslog is a copy of the audit log, and there is none; set CXR_AUDIT_FILE too"
             raise ValueError(msg)
         token_settings = (self.jwt_keys_file, self.jwt_issuer, self.jwt_audience)
         if any(token_settings) and not all(token_settings):

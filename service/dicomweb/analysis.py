@@ -4,12 +4,14 @@ import asyncio
 import io
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
 
 from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
+from service.audit.accounts import SPOOL, film
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
 from service.explanation import ExplainedFilm, Question, explain_film
@@ -30,11 +32,13 @@ async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects:
         keep_objects: whether they will be delivered; else the record alone is kept.
 
     Raises:
-        CxrError: the film is refused, or the network failed on it.
+        CxrError: the film is refused, the network failed on it, or it cannot be recorded.
     """
     content = claim.payloads[SOURCE]
     with service.deployment.ready().held() as serving:
-        reading, explained = await _explain(claim, service, serving, Upload(content, "application/dicom"))
+        work = partial(_explain, claim, service, serving, Upload(content, "application/dicom"))
+        found = await film(service.audit, SPOOL, content, serving.loaded.reference, work)
+    reading, explained = (found.reading, found) if isinstance(found, ExplainedFilm) else (found, None)
     record, objects = await asyncio.get_running_loop().run_in_executor(
         service.decode_pool, _results, content, serving, reading, explained
     )
@@ -47,14 +51,11 @@ async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects:
     )
 
 
-async def _explain(
-    claim: Claim, service: Service, serving: Serving, upload: Upload
-) -> tuple[Reading, ExplainedFilm | None]:
+async def _explain(claim: Claim, service: Service, serving: Serving, upload: Upload) -> Reading | ExplainedFilm:
     if serving.loaded.explanations.backend is None:
-        return await read_film(service, serving, upload, priority=claim.priority, target=None), None
+        return await read_film(service, serving, upload, priority=claim.priority, target=None)
     question = Question(finding=None, method="gradcam", priority=claim.priority)
-    explained = await explain_film(service, serving, upload, question)
-    return explained.reading, explained
+    return await explain_film(service, serving, upload, question)
 
 
 def _results(

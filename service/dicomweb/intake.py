@@ -63,7 +63,7 @@ def _lanes(service: Service, spool: Spool, archive: Archive | None) -> list[Lane
         work=partial(analyse, service=service, spool=spool, keep_objects=archive is not None),
         at_once=settings.decode_workers,
         max_attempts=ANALYSES,
-        may_start=lambda: service.deployment.serving is not None,
+        may_start=lambda: service.deployment.serving is not None and service.audit.writable,
     )
     if archive is None:
         return [analysis]

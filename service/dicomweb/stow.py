@@ -49,6 +49,11 @@ class Outcome:
     """Of the failure, or of the warning where it is stored."""
 
     @property
+    def code(self) -> str:
+        """What became of it in one word: how it was stored, or the problem's code."""
+        return self.result if isinstance(self.result, str) else self.result.code
+
+    @property
     def stored(self) -> bool:
         """Whether it is on disk, now or since an earlier request."""
         return isinstance(self.result, str)

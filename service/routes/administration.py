@@ -1,13 +1,18 @@
 """`POST /models/…/activate`, `/models/rollback` and `/admin/drain`: for operators."""
 
-from fastapi import APIRouter, Depends
+from typing import Final
+
+from fastapi import APIRouter, Depends, Request
 
 from schemas.api import Health, ModelReference
-from schemas.errors import BundleError, InvalidParameterError, NotFoundError
+from schemas.errors import AuditUnavailableError, BundleError, InvalidParameterError, NotFoundError
+from service.audit.accounts import action, asked_by
 from service.bundles import BundleAddress
 from service.problems import GATE_FAILURES, documented
 from service.security.gate import Requires
 from service.serving import CurrentService
+
+FAILURES: Final = (*GATE_FAILURES, AuditUnavailableError)
 
 router = APIRouter(tags=["administration"], dependencies=[Depends(Requires("admin"))])
 
@@ -15,25 +20,37 @@ router = APIRouter(tags=["administration"], dependencies=[Depends(Requires("admi
 @router.post(
     "/models/{name}/{version}/activate",
     summary="Serve this bundle",
-    responses=documented(*GATE_FAILURES, NotFoundError, BundleError, InvalidParameterError),
+    responses=documented(*FAILURES, NotFoundError, BundleError, InvalidParameterError),
 )
-async def activate(service: CurrentService, name: str, version: str) -> ModelReference:
+async def activate(request: Request, service: CurrentService, name: str, version: str) -> ModelReference:
     """Until the models directory chooses another, or the process ends. One that fails its checks changes nothing."""
-    return (await service.deployment.activate(BundleAddress(name, version))).loaded.reference
+
+    async def work() -> ModelReference:
+        return (await service.deployment.activate(BundleAddress(name, version))).loaded.reference
+
+    return await action(service.audit, asked_by(request), work)
 
 
 @router.post(
     "/models/rollback",
     summary="Serve the bundle before this one again",
-    responses=documented(*GATE_FAILURES, BundleError),
+    responses=documented(*FAILURES, BundleError),
 )
-async def rollback(service: CurrentService) -> ModelReference:
+async def rollback(request: Request, service: CurrentService) -> ModelReference:
     """At once: it is still in memory."""
-    return (await service.deployment.rollback()).loaded.reference
+
+    async def work() -> ModelReference:
+        return (await service.deployment.rollback()).loaded.reference
+
+    return await action(service.audit, asked_by(request), work)
 
 
-@router.post("/admin/drain", summary="Stop being ready", responses=documented(*GATE_FAILURES))
-async def drain(service: CurrentService) -> Health:
+@router.post("/admin/drain", summary="Stop being ready", responses=documented(*FAILURES))
+async def drain(request: Request, service: CurrentService) -> Health:
     """Films in flight are answered, new ones are refused with 503; the process ends at SIGTERM."""
-    service.admission.drain()
-    return Health(status="draining")
+
+    async def work() -> Health:
+        service.admission.drain()
+        return Health(status="draining")
+
+    return await action(service.audit, asked_by(request), work)

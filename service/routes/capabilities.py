@@ -9,6 +9,7 @@ from imaging.pixel_data import COLOUR, GRAY
 from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.api import Capabilities, CapabilityLimits, TransferSyntaxFacts
 from service.dicomweb.instance import FILM_CLASSES
+from service.problems import GATE_FAILURES, documented
 from service.security.gate import Requires
 from service.serving import CurrentService
 
@@ -17,7 +18,7 @@ FILM_TYPES: Final = ("image/jpeg", "image/png", "application/dicom")
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 
 
-@router.get("/capabilities", summary="The films that are read")
+@router.get("/capabilities", summary="The films that are read", responses=documented(*GATE_FAILURES))
 async def capabilities(service: CurrentService) -> Capabilities:
     """From the tables by which films are decoded, so it cannot promise anything else."""
     settings = service.settings

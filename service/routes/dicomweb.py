@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
@@ -10,6 +12,7 @@ from pydantic.json_schema import SkipJsonSchema
 from imaging.limits import DecodeLimits
 from schemas.errors import NotAcceptableError, UnsupportedMediaTypeError
 from service.admission import Priority
+from service.audit.accounts import asked_by
 from service.dicomweb.intake import CurrentIntake, Intake
 from service.dicomweb.multipart import read_parts
 from service.dicomweb.stow import DICOM_JSON, Reception, Terms, answer, headers_of, status_of
@@ -79,6 +82,16 @@ async def _store(request: Request, service: Service, intake: Intake, terms: Term
         outcomes = await asyncio.to_thread(reception.store, contents)
     intake.worker.wake()
     for outcome in outcomes:
-        result = outcome.result if isinstance(outcome.result, str) else outcome.result.code
-        service.metrics.stow_instances.labels(result).inc()
+        service.metrics.stow_instances.labels(outcome.code).inc()
+    if service.audit.on:
+        await _record(request, service, contents, [outcome.code for outcome in outcomes])
     return Response(json.dumps(answer(outcomes)), status_of(outcomes), headers_of(outcomes), DICOM_JSON)
+
+
+async def _record(request: Request, service: Service, contents: Sequence[bytes], codes: Sequence[str]) -> None:
+    facts = asked_by(request).facts
+    digests = await asyncio.to_thread(lambda: [sha256(content).hexdigest() for content in contents])
+    films = zip(digests, codes, strict=True)
+    await asyncio.gather(
+        *(service.audit.record("stored", **facts, film_sha256=digest, outcome=code) for digest, code in films)
+    )

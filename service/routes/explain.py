@@ -8,7 +8,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from schemas.api import ExplainMethod, ExplainResponse
 from schemas.errors import ExplanationUnavailableError, NotAcceptableError
-from service.explanation import Question, explain_film
+from service.audit.accounts import asked_by, film
+from service.explanation import ExplainedFilm, Question, explain_film
 from service.negotiation import negotiate
 from service.problems import FILM_FAILURES, REQUEST_FAILURES, documented
 from service.reading import receive_films
@@ -59,8 +60,13 @@ async def explain(
         question.check(serving.loaded)
         async with terms.deadline(service.metrics):
             (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
-            with service.admission.admit(1, terms.priority):
-                explained = await while_caller_waits(request, explain_film(service, serving, upload, question))
+
+        async def work() -> ExplainedFilm:
+            async with terms.deadline(service.metrics):
+                with service.admission.admit(1, terms.priority):
+                    return await while_caller_waits(request, explain_film(service, serving, upload, question))
+
+        explained = await film(service.audit, asked_by(request), upload.data, serving.loaded.reference, work)
     if media_type == PNG:
         return Response(explained.heat_map.overlay_png, media_type=PNG)
     body = ExplainResponse(

@@ -9,7 +9,7 @@ from schemas.bundle import MODEL_CARD, Bundle, BundleManifest
 from schemas.errors import BundleError, InvalidParameterError, NotAcceptableError, NotFoundError, NotReadyError
 from service.bundles import BundleAddress
 from service.negotiation import negotiate
-from service.problems import documented
+from service.problems import GATE_FAILURES, documented
 from service.security.gate import Requires
 from service.serving import CurrentService
 
@@ -22,7 +22,7 @@ BOTH: Final[dict[int | str, dict[str, Any]]] = {
 router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requires("predict"))])
 
 
-@router.get("", summary="The bundles of the models directory")
+@router.get("", summary="The bundles of the models directory", responses=documented(*GATE_FAILURES))
 def list_models(service: CurrentService) -> ModelList:
     """By name and then from the oldest version to the newest."""
     serving = service.deployment.serving
@@ -50,7 +50,7 @@ def list_models(service: CurrentService) -> ModelList:
     "/current",
     summary="The bundle that serves",
     response_model=BundleManifest,
-    responses=BOTH | documented(NotReadyError, NotAcceptableError),
+    responses=BOTH | documented(*GATE_FAILURES, NotReadyError, NotAcceptableError),
 )
 def current_model(request: Request, service: CurrentService) -> Response:
     """Its manifest as JSON, or by `Accept: text/markdown` its model card."""
@@ -61,7 +61,7 @@ def current_model(request: Request, service: CurrentService) -> Response:
     "/{name}/{version}",
     summary="One bundle",
     response_model=BundleManifest,
-    responses=BOTH | documented(NotFoundError, NotAcceptableError, BundleError, InvalidParameterError),
+    responses=BOTH | documented(*GATE_FAILURES, NotFoundError, NotAcceptableError, BundleError, InvalidParameterError),
 )
 def one_model(request: Request, service: CurrentService, name: str, version: str) -> Response:
     """Its manifest as JSON, or by `Accept: text/markdown` its model card; every hash is checked first."""

@@ -4,9 +4,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client.exposition import choose_encoder
 
 from schemas.api import Health
-from schemas.errors import NotReadyError
+from schemas.errors import AuditUnavailableError, NotReadyError
 from service.dicomweb.intake import Intake
-from service.problems import documented
+from service.problems import GATE_FAILURES, documented
 from service.security.gate import Requires
 from service.serving import CurrentService
 
@@ -26,10 +26,11 @@ async def livez(request: Request, service: CurrentService) -> Health:
     return Health(status="alive")
 
 
-@router.get("/readyz", summary="Can films be answered", responses=documented(NotReadyError))
+@router.get("/readyz", summary="Can films be answered", responses=documented(NotReadyError, AuditUnavailableError))
 async def readyz(service: CurrentService) -> Health:
     """200 once a bundle is loaded, its golden films gave what they ought to and every batch size is warm; not draining."""
     service.deployment.ready()
+    service.audit.check()
     if service.admission.draining:
         msg = "the service is draining; another instance answers"
         raise NotReadyError(msg)
@@ -41,7 +42,7 @@ async def readyz(service: CurrentService) -> Health:
     dependencies=[Depends(Requires("metrics"))],
     summary="Prometheus metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(*GATE_FAILURES)},
 )
 async def metrics(request: Request, service: CurrentService) -> Response:
     """Prometheus text, or OpenMetrics where the scraper asks for it."""

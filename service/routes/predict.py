@@ -2,19 +2,32 @@
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import structlog
 from fastapi import APIRouter, Depends, Request
 
 from schemas.api import BatchItem, BatchProblem, BatchResponse, PredictResponse
 from schemas.errors import CxrError, InternalError
+from service.audit.accounts import Asked, asked_by, film
 from service.problems import FILM_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
-from service.reading import read_film, receive_films
+from service.reading import Reading, read_film, receive_films
 from service.security.gate import Requires
 from service.serving import CurrentService, Service
 from service.serving_bundle import Serving
 from service.terms import CallersTerms, Terms, while_caller_waits
 from service.uploads import Upload, request_body
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the films of one request share."""
+
+    service: Service
+    serving: Serving
+    terms: Terms
+    asked: Asked
+
 
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 log = structlog.get_logger("service.predict")
@@ -31,9 +44,14 @@ async def predict(request: Request, service: CurrentService, terms: CallersTerms
     with service.hold(terms.priority) as serving:
         async with terms.deadline(service.metrics):
             (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
-            with service.admission.admit(1, terms.priority):
-                work = read_film(service, serving, upload, priority=terms.priority, target=None)
-                reading = await while_caller_waits(request, work)
+
+        async def work() -> Reading:
+            async with terms.deadline(service.metrics):
+                with service.admission.admit(1, terms.priority):
+                    film_reading = read_film(service, serving, upload, priority=terms.priority, target=None)
+                    return await while_caller_waits(request, film_reading)
+
+        reading = await film(service.audit, asked_by(request), upload.data, serving.loaded.reference, work)
     return PredictResponse(
         request_id=terms.request_id,
         model=serving.loaded.reference,
@@ -56,23 +74,25 @@ async def predict_batch(request: Request, service: CurrentService, terms: Caller
         async with terms.deadline(service.metrics):
             uploads = await receive_films(request, service, terms, part="files", at_most=at_most)
         with service.admission.admit(len(uploads), terms.priority):
-            results = await while_caller_waits(request, _read_all(service, serving, uploads, terms))
+            batch = Batch(service, serving, terms, asked_by(request))
+            results = await while_caller_waits(request, _read_all(batch, uploads))
     return BatchResponse(request_id=terms.request_id, model=serving.loaded.reference, results=results)
 
 
-async def _read_all(
-    service: Service, serving: Serving, uploads: Iterable[Upload], terms: Terms
-) -> tuple[BatchItem | BatchProblem, ...]:
-    films = (_read_one(service, serving, upload, terms, index) for index, upload in enumerate(uploads))
+async def _read_all(batch: Batch, uploads: Iterable[Upload]) -> tuple[BatchItem | BatchProblem, ...]:
+    films = (_read_one(batch, upload, index) for index, upload in enumerate(uploads))
     return tuple(await asyncio.gather(*films))
 
 
-async def _read_one(
-    service: Service, serving: Serving, upload: Upload, terms: Terms, index: int
-) -> BatchItem | BatchProblem:
-    try:
+async def _read_one(batch: Batch, upload: Upload, index: int) -> BatchItem | BatchProblem:
+    service, serving, terms = batch.service, batch.serving, batch.terms
+
+    async def work() -> Reading:
         async with terms.deadline(service.metrics):
-            reading = await read_film(service, serving, upload, priority=terms.priority, target=None)
+            return await read_film(service, serving, upload, priority=terms.priority, target=None)
+
+    try:
+        reading = await film(service.audit, batch.asked, upload.data, serving.loaded.reference, work)
     except CxrError as error:
         return BatchProblem(filename_index=index, problem=problem_of(error, terms.request_id))
     except Exception:  # supervisor of one film: a defect that it brings to light must not take the others with it

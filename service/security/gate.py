@@ -13,6 +13,7 @@ from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from schemas.errors import ForbiddenError, OverloadedError, QuotaError, UnauthenticatedError
+from service.audit.accounts import asked_by
 from service.metrics import Metrics
 from service.security.callers import ANONYMOUS, LOCAL, Caller, Scope
 from service.security.keys import ApiKey, KeyFile, PresentedKey, parse_keys, take_apart
@@ -57,36 +58,16 @@ class Gate:
         self._seen_in: KeyFile | None = None
         self._guesses = 0
 
-    async def admit(self, scope: Scope, api_key: str | None, bearer: str | None) -> Caller:
-        """Let a request in.
+    async def identify(self, presented: str | None) -> Caller:
+        """Who calls.
 
         Args:
-            scope: what its route demands.
-            api_key: of the header X-API-Key.
-            bearer: of the header Authorization: a token or an API key.
+            presented: a token or an API key; None: neither.
 
         Raises:
             UnauthenticatedError: nothing valid was presented where something is demanded.
-            ForbiddenError: the caller lacks the scope.
-            QuotaError: the caller has used up their films.
+            OverloadedError: too many secrets are being checked.
         """
-        caller = await self._identify(api_key or bearer)
-        if scope not in caller.scopes:
-            self._metrics.auth_failures.labels("forbidden").inc()
-            msg = f"this address needs the scope {scope!r}, which the caller has not been given"
-            raise ForbiddenError(msg)
-        try:
-            self._quota.check(caller)
-        except QuotaError:
-            self._metrics.shed.labels("quota").inc()
-            raise
-        return caller
-
-    def count(self, caller: Caller, films: int) -> None:
-        """Take the films of a request that was let in from its caller's quota."""
-        self._quota.take(caller, films)
-
-    async def _identify(self, presented: str | None) -> Caller:
         if presented is None:
             if self._anonymous is not None:
                 return self._anonymous
@@ -105,6 +86,31 @@ class Gate:
             msg = "what was presented is neither an API key nor a token that this service knows how to check"
         self._metrics.auth_failures.labels("unauthenticated").inc()
         raise UnauthenticatedError(msg)
+
+    def admit(self, caller: Caller, scope: Scope) -> None:
+        """Let a request in.
+
+        Args:
+            caller: whose request it is.
+            scope: what its route demands.
+
+        Raises:
+            ForbiddenError: the caller lacks the scope.
+            QuotaError: the caller has used up their films.
+        """
+        if scope not in caller.scopes:
+            self._metrics.auth_failures.labels("forbidden").inc()
+            msg = f"this address needs the scope {scope!r}, which the caller has not been given"
+            raise ForbiddenError(msg)
+        try:
+            self._quota.check(caller)
+        except QuotaError:
+            self._metrics.shed.labels("quota").inc()
+            raise
+
+    def count(self, caller: Caller, films: int) -> None:
+        """Take the films of a request that was let in from its caller's quota."""
+        self._quota.take(caller, films)
 
     async def _fitting_key(self, file: KeyFile, presented: PresentedKey) -> ApiKey | None:
         """The valid key whose secret was presented. A secret is hashed slowly once, and after that recognised fast."""
@@ -147,4 +153,10 @@ class Requires:
         if self.scope == "metrics" and not service.settings.metrics_need_key:
             return
         token = None if bearer is None else bearer.credentials
-        request.state.caller = await service.gate.admit(self.scope, api_key, token)
+        try:
+            caller = await service.gate.identify(api_key or token)
+            request.state.caller = caller
+            service.gate.admit(caller, self.scope)
+        except (UnauthenticatedError, ForbiddenError) as error:
+            service.audit.note("refusal", **asked_by(request).facts, outcome=error.code)
+            raise

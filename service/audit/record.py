@@ -1,0 +1,43 @@
+"""What the audit log says about one event, and the line that says it. It knows no name, tag, pixel or probability of a film."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.api import Decision
+from schemas.bundle import Sha256
+from schemas.record import Record
+
+Event = Literal["started", "stopped", "resumed", "film", "stored", "analysed", "action", "refusal"]
+
+
+class AuditEntry(Record):
+    """One event."""
+
+    at: datetime
+    event: Event = Field(
+        description="film: answered at once; stored: taken into the spool; analysed: out of the spool; action: of an "
+        "administrator; refusal: no valid key, or not the scope; started, stopped, resumed: the log itself"
+    )
+    caller: str = Field(description="key:<id>, token:<subject>, anonymous, unknown, or service: never a key")
+    route: str | None = Field(default=None, description="the address's template")
+    request_id: str | None = None
+    film_sha256: Sha256 | None = Field(default=None, description="of the bytes as they were sent")
+    model_sha256: Sha256 | None = Field(default=None, description="of the bundle's manifest")
+    label: str | None = None
+    decision: Decision | None = None
+    outcome: str = Field(default="ok", description="ok, begun, or what was answered instead: a problem's code")
+
+
+class AuditRecord(AuditEntry):
+    """One line of the file."""
+
+    sequence: int = Field(ge=1)
+    previous: Sha256 = Field(description="of the line before, without its line feed; zeros before the first")
+    omitted: int | None = Field(default=None, ge=1, description="events before this one that could not be written")
+    torn_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        description="of a half-written line at the end, which a start cut off; it was never answered",
+    )
