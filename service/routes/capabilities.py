@@ -9,6 +9,7 @@ from imaging.pixel_data import COLOUR, GRAY
 from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.api import Capabilities, CapabilityLimits, TransferSyntaxFacts
 from service.dicomweb.instance import FILM_CLASSES
+from service.routes.pages import SAMPLE_ADDRESS, sample_film
 from service.security.gate import Requires
 from service.serving import CurrentService
 
@@ -33,4 +34,5 @@ async def capabilities(service: CurrentService) -> Capabilities:
         transfer_syntaxes=syntaxes,
         stored_sop_classes=FILM_CLASSES if settings.dicomweb else (),
         limits=CapabilityLimits(**limits),
+        sample=None if sample_film() is None else SAMPLE_ADDRESS,
     )
