@@ -7,17 +7,19 @@ import { interval, percent, verdict, warning } from "./words.js";
 export function answerElements(answer, model) {
   const said = verdict(answer, model);
   const { prediction, explanation } = answer;
+  const names = answer.image.warnings;
   const isAnswered = prediction.decision !== "abstain";
   return [
     headline(said),
     element("p", { className: "recommendation" }, prediction.recommendation),
-    warnings(answer.image.warnings),
+    names.length > 0 ? warnings(names) : null,
     isAnswered ? probabilities(prediction, model) : withheld(prediction, model),
     operatingPoint(prediction.operating_point),
     section("Familiarity", element("p", {}, familiarity(prediction))),
+    names.length > 0 ? null : section("About the film", element("p", {}, "Nothing noticed that would weaken the answer.")),
     section("Heat map", element("p", {}, explanation ? heatWords(explanation) : "This model draws no heat map.")),
     facts(answer),
-  ];
+  ].filter((part) => part !== null);
 }
 
 export function section(title, ...content) {
@@ -43,11 +45,11 @@ function probabilities({ probabilities: rows, operating_point: point, calibrated
   const lines = Object.entries(rows).map(([name, probability]) => {
     const isNegative = name === model?.negative_class;
     const label = element("th", { scope: "row" }, name);
-    if (isNegative) label.append(element("small", {}, "none of the findings; never “clear”"));
+    if (isNegative) label.append(element("small", {}, "none of the findings"));
     const threshold = name === point.finding ? point.threshold : null;
     return element("tr", {}, label, element("td", {}, bar(probability, threshold)), element("td", {}, percent(probability)));
   });
-  const caption = element("caption", {}, calibrated ? "Calibrated probability" : "Probability, not calibrated");
+  const caption = element("caption", {}, `${calibrated ? "Calibrated probability" : "Probability, not calibrated"}; the line is the operating point`);
   return element("table", { className: "bars" }, caption, element("tbody", {}, ...lines));
 }
 
@@ -70,7 +72,7 @@ export function operatingPoint(point) {
       element("td", {}, interval(point[name])),
     ),
   );
-  const caption = element("caption", {}, `${point.finding} is called from a probability of ${percent(point.threshold)} (the line on its bar)`);
+  const caption = element("caption", {}, `${point.finding} is called from a probability of ${percent(point.threshold)}`);
   return section(
     "Operating point",
     element("table", { className: "whiskers" }, caption, element("tbody", {}, ...rows)),
@@ -94,7 +96,6 @@ function familiarity({ in_distribution, out_of_distribution_score }) {
 }
 
 function warnings(names) {
-  if (names.length === 0) return section("About the film", element("p", { className: "quiet" }, "Nothing noticed that would weaken the answer."));
   const items = names.map((name) => element("li", {}, warning(name)));
   return section(`About the film: ${names.length === 1 ? "1 warning" : `${names.length} warnings`}`, element("ul", { className: "warnings" }, ...items));
 }

@@ -5,8 +5,8 @@ import { byId, element } from "./dom.js";
 const OFF = "single-keys-off"; // WCAG 2.1.4: single keys can be switched off; kept for this tab
 
 /**
- * @param {{keys: string[], words: string, press: Function, release?: Function}[]} shortcuts
- *   `keys` as KeyboardEvent.key names them, "Shift+" before an arrow; the first is the one that the help shows.
+ * @param {{keys: string[], name?: string, words: string, press: Function, release?: Function}[]} shortcuts
+ *   `keys` as KeyboardEvent.key names them, "Shift+" before an arrow; the help shows `name`, else the first.
  *   An arrow belongs to the film: elsewhere it scrolls.
  */
 export function listenToKeys(shortcuts) {
@@ -19,12 +19,12 @@ export function listenToKeys(shortcuts) {
     const shortcut = find(event);
     if (shortcut === undefined) return;
     event.preventDefault();
-    if (!event.repeat || !shortcut.release) shortcut.press();
+    if (!event.repeat || !shortcut.release) shortcut.press(stroke(event));
   });
   document.addEventListener("keyup", (event) => find(event)?.release?.());
   addEventListener("blur", () => shortcuts.forEach(({ release }) => release?.())); // the key goes up elsewhere
   byId("shortcuts").replaceChildren(
-    ...shortcuts.flatMap(({ keys, words }) => [element("dt", {}, element("kbd", {}, nameOf(keys[0]))), element("dd", {}, words)]),
+    ...shortcuts.flatMap(({ keys, name, words }) => [element("dt", {}, element("kbd", {}, name ?? nameOf(keys[0]))), element("dd", {}, words)]),
   );
 }
 
@@ -39,5 +39,4 @@ function isTyping({ target, key, ctrlKey, metaKey, altKey }) {
   return target.matches("select, input[type=number], input[type=password]");
 }
 
-const NAMES = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc" };
-const nameOf = (key) => key.split("+").map((part) => NAMES[part] ?? part.toUpperCase()).join(" ").trim() || "+";
+const nameOf = (key) => (key === "Escape" ? "Esc" : key.toUpperCase());

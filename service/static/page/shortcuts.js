@@ -3,8 +3,8 @@
 import { saveJson, saveOverlay } from "./downloads.js";
 import { byId } from "./dom.js";
 
-const PAN = 40; // CSS pixels
-const SHARE = 0.02; // of the film's range
+const PANS = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] }; // CSS pixels
+const WINDOWS = { "Shift+ArrowLeft": [0, 0.02], "Shift+ArrowRight": [0, -0.02], "Shift+ArrowUp": [-0.02, 0], "Shift+ArrowDown": [0.02, 0] }; // level and width, shares of the film's range
 const FAINTER = 0.1;
 
 /** The table for `listenToKeys`. */
@@ -41,14 +41,8 @@ export function shortcuts(viewer, actions) {
     { keys: ["1"], words: "Film pixels on screen pixels", press: press("actual") },
     { keys: ["+", "="], words: "Zoom in", press: press("zoom-in") },
     { keys: ["-"], words: "Zoom out", press: press("zoom-out") },
-    { keys: ["ArrowLeft"], words: "On the film: move it", press: () => viewer.panBy(PAN, 0) },
-    { keys: ["ArrowRight"], words: "On the film: move it", press: () => viewer.panBy(-PAN, 0) },
-    { keys: ["ArrowUp"], words: "On the film: move it", press: () => viewer.panBy(0, PAN) },
-    { keys: ["ArrowDown"], words: "On the film: move it", press: () => viewer.panBy(0, -PAN) },
-    { keys: ["Shift+ArrowUp"], words: "On the film: brighter", press: () => viewer.shiftWindow(-SHARE, 0) },
-    { keys: ["Shift+ArrowDown"], words: "On the film: darker", press: () => viewer.shiftWindow(SHARE, 0) },
-    { keys: ["Shift+ArrowLeft"], words: "On the film: narrower window, more contrast", press: () => viewer.shiftWindow(0, -SHARE) },
-    { keys: ["Shift+ArrowRight"], words: "On the film: wider window, less contrast", press: () => viewer.shiftWindow(0, SHARE) },
+    { keys: Object.keys(PANS), name: "← → ↑ ↓", words: "On the film: move it", press: (key) => viewer.panBy(...PANS[key]) },
+    { keys: Object.keys(WINDOWS), name: "Shift ← → ↑ ↓", words: "On the film: contrast and brightness", press: (key) => viewer.shiftWindow(...WINDOWS[key]) },
     { keys: ["r"], words: "Film as it came", press: press("reset") },
     { keys: ["d"], words: "Download the answer as JSON", press: answered(saveJson) },
     { keys: ["g"], words: "Download the overlay as PNG", press: explained(saveOverlay) },

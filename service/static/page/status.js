@@ -4,6 +4,9 @@ import { byId, element } from "./dom.js";
 
 const button = (words, action) => element("button", { type: "button", onclick: action }, words);
 
+/** A refused film is refused again; a network or a service recovers. */
+const mayPass = ({ status }) => status === 0 || status >= 500;
+
 /** @param list commands go there. */
 export function statusElements(entry, list) {
   const { state, problem } = entry;
@@ -15,8 +18,10 @@ export function statusElements(entry, list) {
     return [element("p", {}, element("strong", {}, problem.title), `: trying again in ${entry.againInS} s.`), detail(problem), cancel()];
   }
   if (state === "cancelled") return [element("p", {}, "Cancelled: this film was not read."), retry()];
-  if (state === "failed" && problem.status === 401) return [element("p", {}, element("strong", {}, problem.title)), detail(problem)];
-  if (state === "failed") return [element("p", {}, element("strong", {}, problem.title)), detail(problem), retry()];
+  if (state === "failed") {
+    const told = [element("p", {}, element("strong", {}, problem.title)), detail(problem)];
+    return mayPass(problem) ? [...told, retry()] : told;
+  }
   return [];
 }
 

@@ -44,7 +44,7 @@ function holdToPeek(button, viewer) {
 export function showTools(viewer, entry) {
   const { options, window, view, film } = viewer;
   const explanation = entry?.answer?.explanation;
-  byId("film-tools").disabled = entry === null;
+  byId("film-tools").disabled = film === null;
   byId("heat-tools").disabled = explanation === undefined || film === null;
   byId("save-overlay").hidden = explanation === undefined;
   for (const [id, isOn] of [["invert", options.inverted], ["heat", options.heat], ["beside", options.sideBySide]]) {
@@ -56,7 +56,7 @@ export function showTools(viewer, entry) {
     byId("width").value = Math.round(window.width);
   }
   byId("legend").hidden = !viewer.heatIsShown;
-  byId("shown").textContent = film === null ? "" : `L ${Math.round(window.center)} W ${Math.round(window.width)} of ${film.largest}, zoom ×${view.zoom.toFixed(1)}`;
+  byId("shown").textContent = film === null ? "" : `L ${Math.round(window.center)}  W ${Math.round(window.width)}  ×${view.zoom.toFixed(1)}`;
   if (explanation !== undefined) offerFindings(entry.answer);
 }
 

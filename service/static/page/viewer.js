@@ -19,7 +19,7 @@ export class Viewer extends EventTarget {
 
   empty() {
     Object.assign(this, { film: null, layer: null, window: null, view: { ...WHOLE } });
-    Object.assign(this.options, { heat: false, peek: false, inverted: false });
+    Object.assign(this.options, { heat: false, peek: false, sideBySide: false, inverted: false });
     this.#draw();
   }
 

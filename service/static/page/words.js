@@ -1,7 +1,7 @@
 /** What the service's terms mean, in words that claim no more than they do. */
 
 export const percent = (fraction) => `${(100 * fraction).toFixed(1)} %`;
-export const interval = ({ value, low, high }) => `${percent(value)} [${percent(low)} to ${percent(high)}]`;
+export const interval = ({ value, low, high }) => `${percent(value)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
 
 const WARNINGS = {
   low_resolution: "Few pixels: the film is smaller than what the network sees.",
