@@ -9,19 +9,22 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from imaging.phantom import phantom
 from tests.films import encode
+from tests.imaging.compressed import compressed_film
 from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
 from tests.service.server import Server
 
 CHROMIUM = shutil.which("chromium")
-WATCH = "window.violations = []; addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective));"
+WATCH = (
+    "window.violations = []; addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective));"
+)
 
 expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")
 def films(tmp_path_factory) -> Path:
-    """Files as a person has them; gray.png is of the gray level that the tiny network abstains about."""
+    """Files as a person has them; the flat ones are of the gray levels at which the tiny network says so."""
     folder = tmp_path_factory.mktemp("films")
     contents = {
         "positive.png": flat_film(200, rows=300, columns=240),
@@ -30,6 +33,7 @@ def films(tmp_path_factory) -> Path:
         "unfamiliar.png": flat_film(0, rows=300, columns=240),
         "phantom.jpeg": encode(phantom(400, 300, seed=4, opacity=0.8)),
         "deep.png": encode((phantom(200, 160, seed=5).astype(np.uint16) * 257), ".png"),
+        "lossless.dcm": compressed_film(np.full((300, 240), 200, np.uint8), "1.2.840.10008.1.2.4.70"),
         "broken.jpeg": encode(phantom(300, 260, seed=1))[:900],
     }
     for name, content in contents.items():

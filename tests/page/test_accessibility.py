@@ -52,4 +52,7 @@ def test_nothing_moves_for_those_who_ask_for_less_motion(visit, server, give, as
     page = visit(server, reduced_motion=asked)
     give(page, "positive.png")
 
-    assert page.locator(".verdict").evaluate("(part) => Number(getComputedStyle(part).animationName !== 'none')") == animations
+    assert (
+        page.locator(".verdict").evaluate("(part) => Number(getComputedStyle(part).animationName !== 'none')")
+        == animations
+    )

@@ -7,15 +7,16 @@ from playwright.sync_api import expect
 
 
 @pytest.mark.parametrize(
-    ("film", "headline", "band", "sign"),
+    ("film", "told"),
     [
-        ("positive.png", "PNEUMONIA: operating point reached", "confidence", "▲"),
-        ("negative.png", "PNEUMONIA: operating point not reached", "confidence", "○"),
-        ("undecided.png", "Undecided: no answer", "The network abstains", "?"),
-        ("unfamiliar.png", "Unfamiliar film: no answer", "Unlike the films that the network was trained on", "≠"),
+        ("positive.png", ("PNEUMONIA: operating point reached", "confidence", "▲")),
+        ("negative.png", ("PNEUMONIA: operating point not reached", "confidence", "○")),
+        ("undecided.png", ("Undecided: no answer", "The network abstains", "?")),
+        ("unfamiliar.png", ("Unfamiliar film: no answer", "Unlike the films that the network was trained on", "≠")),
     ],
 )
-def test_each_state_has_its_words_and_its_sign(page, give, film, headline, band, sign):
+def test_each_state_has_its_words_and_its_sign(page, give, film, told):
+    headline, band, sign = told
     give(page, film)
     verdict = page.locator(".verdict")
 
@@ -102,7 +103,9 @@ def test_the_answer_and_the_overlay_can_be_taken_along(page, give):
 def test_the_report_has_the_film_beside_its_heat_map_the_answer_and_the_caution(page, give):
     give(page, "phantom.jpeg")
     pdf = page.pdf()
-    printed = page.evaluate("[document.getElementById('report-film').width, document.getElementById('report-film').height]")
+    printed = page.evaluate(
+        "[document.getElementById('report-film').width, document.getElementById('report-film').height]"
+    )
     page.emulate_media(media="print")
 
     assert pdf.startswith(b"%PDF")

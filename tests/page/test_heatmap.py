@@ -77,7 +77,9 @@ def test_another_finding_can_be_explained(film, look):
 
 
 def test_the_colours_are_those_of_the_service(page):
-    expected = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_PLASMA).reshape(256, 3)[:, ::-1].astype(int)
+    expected = (
+        cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_PLASMA).reshape(256, 3)[:, ::-1].astype(int)
+    )
 
     colours = page.evaluate(
         """async () => {
@@ -86,7 +88,7 @@ def test_the_colours_are_those_of_the_service(page):
         }"""
     )
 
-    assert np.abs(np.array(colours) - expected).max() <= 4
+    assert np.abs(np.array(colours) - expected).max() <= 5  # 2 %: seventeen of the 256 steps are kept
 
 
 def test_the_line_runs_where_the_heat_crosses_its_level(page):

@@ -172,7 +172,9 @@ def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(visit, start, tiny_mod
 
 def test_the_name_of_a_file_never_leaves_the_browser(page, tmp_path):
     sent = []
-    page.on("request", lambda request: sent.append((request.url, request.all_headers(), request.post_data_buffer or b"")))
+    page.on(
+        "request", lambda request: sent.append((request.url, request.all_headers(), request.post_data_buffer or b""))
+    )
     film = tmp_path / "DOE^JANE.png"
     film.write_bytes(flat_film(200))
     page.locator("#file").set_input_files(film)
@@ -180,4 +182,3 @@ def test_the_name_of_a_file_never_leaves_the_browser(page, tmp_path):
 
     assert len(sent) == 2
     assert "DOE" not in str(sent)
-

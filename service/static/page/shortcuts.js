@@ -4,15 +4,15 @@ import { saveJson, saveOverlay } from "./downloads.js";
 import { byId } from "./dom.js";
 
 const PANS = { ArrowLeft: [40, 0], ArrowRight: [-40, 0], ArrowUp: [0, 40], ArrowDown: [0, -40] }; // CSS pixels
-const WINDOWS = { "Shift+ArrowLeft": [0, 0.02], "Shift+ArrowRight": [0, -0.02], "Shift+ArrowUp": [-0.02, 0], "Shift+ArrowDown": [0.02, 0] }; // level and width, shares of the film's range
+const WINDOWS = { "Shift+ArrowLeft": [0, -0.02], "Shift+ArrowRight": [0, 0.02], "Shift+ArrowUp": [-0.02, 0], "Shift+ArrowDown": [0.02, 0] }; // level and width, shares of the film's range
 const FAINTER = 0.1;
 
 /** The table for `listenToKeys`. */
 export function shortcuts(viewer, actions) {
   const press = (id) => () => byId(id).disabled || byId(id).closest("fieldset")?.disabled || byId(id).click();
-  const said = (id, words) => () => {
+  const said = (id, words, isOn) => () => {
     press(id)();
-    actions.announce(`${words} ${byId(id).ariaPressed === "true" ? "on" : "off"}`);
+    actions.announce(`${words} ${isOn(viewer.options) ? "on" : "off"}`);
   };
   const peek = (isHeld) => () => viewer.set({ peek: isHeld });
   const fade = (change) => () => viewer.set({ opacity: Math.min(1, Math.max(0, viewer.options.opacity + change)) });
@@ -29,13 +29,13 @@ export function shortcuts(viewer, actions) {
     { keys: ["n"], words: "Next film", press: () => actions.step(1) },
     { keys: ["b"], words: "Film before", press: () => actions.step(-1) },
     { keys: ["Escape"], words: "Cancel what is being read", press: actions.cancel },
-    { keys: ["h"], words: "Heat map on or off", press: said("heat", "Heat map") },
+    { keys: ["h"], words: "Heat map on or off", press: said("heat", "Heat map", ({ heat }) => heat) },
     { keys: ["p"], words: "Hold: peek at the heat map", press: peek(true), release: peek(false) },
-    { keys: ["s"], words: "Film and heat map side by side", press: said("beside", "Side by side") },
+    { keys: ["s"], words: "Film and heat map side by side", press: said("beside", "Side by side", ({ sideBySide }) => sideBySide) },
     { keys: ["e"], words: "Explain the next finding", press: next },
     { keys: [","], words: "Heat map fainter", press: fade(-FAINTER) },
     { keys: ["."], words: "Heat map stronger", press: fade(FAINTER) },
-    { keys: ["i"], words: "Invert", press: said("invert", "Inverted") },
+    { keys: ["i"], words: "Invert", press: said("invert", "Inverted", ({ inverted }) => inverted) },
     { keys: ["a"], words: "Automatic window", press: press("auto") },
     { keys: ["f"], words: "Fit the whole film", press: press("fit") },
     { keys: ["1"], words: "Film pixels on screen pixels", press: press("actual") },

@@ -45,7 +45,7 @@ export function showTools(viewer, entry) {
   const { options, window, view, film } = viewer;
   const explanation = entry?.answer?.explanation;
   byId("film-tools").disabled = film === null;
-  byId("heat-tools").disabled = explanation === undefined || film === null;
+  byId("heat-tools").disabled = viewer.layer === null;
   byId("save-overlay").hidden = explanation === undefined;
   for (const [id, isOn] of [["invert", options.inverted], ["heat", options.heat], ["beside", options.sideBySide]]) {
     byId(id).ariaPressed = String(isOn);
