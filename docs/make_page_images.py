@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import data_store
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pydicom.data import get_testdata_file
 
 IMAGES: Final = Path(__file__).parent / "images"
-FILMS: Final = Path(data_store.__path__[0]) / "data"  # of the package pydicom-data, MIT
-CHEST, LEG = FILMS / "RG1_UNCI.dcm", FILMS / "RG3_UNCI.dcm"
+# Of the package pydicom-data, MIT.
+CHEST, LEG = (Path(str(get_testdata_file(name, download=False))) for name in ("RG1_UNCI.dcm", "RG3_UNCI.dcm"))
 PATIENCE_MS: Final = 60_000
 
 

@@ -1,6 +1,7 @@
 """A film as a portable graymap: all its gray levels in a form that a page's script can read, which has no DICOM decoder."""
 
 import sys
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,10 +36,7 @@ def _size(radiograph: Radiograph) -> tuple[int, int]:
     return max(1, round(radiograph.rows * scale)), max(1, round(radiograph.columns * scale))
 
 
-def _shrunk(
-    pixels: NDArray[np.uint8] | NDArray[np.uint16], rows: int, columns: int
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _shrunk(pixels: NDArray[np.integer[Any]], rows: int, columns: int) -> NDArray[np.integer[Any]]:
     if pixels.shape == (rows, columns):
         return pixels
-    shrunk: NDArray[np.uint8] | NDArray[np.uint16] = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA)
-    return shrunk
+    return np.asarray(cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA), pixels.dtype)

@@ -52,8 +52,9 @@ export function showTools(viewer, entry) {
   }
   byId("opacity").value = Math.round(options.opacity * 100);
   if (film !== null) {
-    byId("level").value = Math.round(window.center);
-    byId("width").value = Math.round(window.width);
+    for (const [id, value] of [["level", window.center], ["width", window.width]]) {
+      if (document.activeElement !== byId(id)) byId(id).value = Math.round(value); // nobody is typing there
+    }
   }
   byId("legend").hidden = !viewer.heatIsShown;
   byId("shown").textContent = film === null ? "" : `L ${Math.round(window.center)}  W ${Math.round(window.width)}  ×${view.zoom.toFixed(1)}`;
