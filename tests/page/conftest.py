@@ -55,7 +55,7 @@ def server(tiny_models):
     running.end()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it lives, its event loop runs in this thread, where other modules want theirs
 def browser():
     if CHROMIUM is None:
         pytest.skip("no chromium on the PATH: apt-get install chromium")
