@@ -203,6 +203,9 @@ class Capabilities(Record):
         description="of instances that POST /dicomweb/studies stores; none where DICOMweb is switched off"
     )
     limits: CapabilityLimits
+    sample: str | None = Field(
+        description="address of a public film to try the service with; null where pydicom-data is not installed"
+    )
 
 
 class Health(Record):

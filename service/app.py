@@ -19,7 +19,18 @@ from service.dicomweb.intake import open_intake
 from service.engine import EngineOpener, OnnxEngine
 from service.metrics import Metrics
 from service.middleware import ProblemMiddleware, RequestMiddleware
-from service.routes import administration, capabilities, dicomweb, explain, models, operations, pages, predict, results
+from service.routes import (
+    administration,
+    capabilities,
+    dicomweb,
+    explain,
+    film,
+    models,
+    operations,
+    pages,
+    predict,
+    results,
+)
 from service.security.gate import Gate
 from service.serving import Service
 from service.settings import Settings
@@ -79,7 +90,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
     metrics.ready.set_function(lambda: float(app.state.service.ready))
     app.state.intake = None
     problems.install(app)
-    for routes in (predict, explain, models, administration, capabilities, dicomweb, results, operations, pages):
+    for routes in (predict, explain, film, models, administration, capabilities, dicomweb, results, operations, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files())
     return app

@@ -10,6 +10,7 @@ from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.api import Capabilities, CapabilityLimits, TransferSyntaxFacts
 from service.dicomweb.instance import FILM_CLASSES
 from service.problems import GATE_FAILURES, documented
+from service.routes.pages import SAMPLE_ADDRESS, sample_film
 from service.security.gate import Requires
 from service.serving import CurrentService
 
@@ -34,4 +35,5 @@ async def capabilities(service: CurrentService) -> Capabilities:
         transfer_syntaxes=syntaxes,
         stored_sop_classes=FILM_CLASSES if settings.dicomweb else (),
         limits=CapabilityLimits(**limits),
+        sample=None if sample_film() is None else SAMPLE_ADDRESS,
     )

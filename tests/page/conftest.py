@@ -1,0 +1,130 @@
+"""The page in a real browser, served by the real process; skips visibly where there is no Chromium."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from imaging.phantom import phantom
+from tests.films import encode
+from tests.imaging.compressed import compressed_film
+from tests.service.bundles import write_tiny_bundle
+from tests.service.conftest import flat_film
+from tests.service.server import Server
+
+CHROMIUM = shutil.which("chromium")
+WATCH = (
+    "window.violations = []; addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective));"
+)
+
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory) -> Path:
+    """Files as a person has them; the flat ones are of the gray levels at which the tiny network says so."""
+    folder = tmp_path_factory.mktemp("films")
+    contents = {
+        "positive.png": flat_film(200, rows=300, columns=240),
+        "negative.png": flat_film(60, rows=300, columns=240),
+        "undecided.png": flat_film(124, rows=300, columns=240),
+        "unfamiliar.png": flat_film(0, rows=300, columns=240),
+        "phantom.jpeg": encode(phantom(400, 300, seed=4, opacity=0.8)),
+        "deep.png": encode((phantom(200, 160, seed=5).astype(np.uint16) * 257), ".png"),
+        "lossless.dcm": compressed_film(np.full((300, 240), 200, np.uint8), "1.2.840.10008.1.2.4.70"),
+        "broken.jpeg": encode(phantom(300, 260, seed=1))[:900],
+    }
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory) -> Path:
+    models_dir = tmp_path_factory.mktemp("models")
+    write_tiny_bundle(models_dir)
+    return models_dir
+
+
+@pytest.fixture(scope="session")
+def server(tiny_models):
+    running = Server(tiny_models)
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")  # while it lives, its event loop runs in this thread, where other modules want theirs
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium on the PATH: apt-get install chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Open the page of a server: `visit(server, viewport=…)`. What the browser had to complain about fails the test."""
+    contexts, complaints, addresses = [], [], set()
+
+    def opened(server: Server, **options) -> Page:
+        context = browser.new_context(**({"viewport": {"width": 1200, "height": 800}} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.add_init_script(WATCH)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: addresses.add(request.url.split("/")[2]))
+        page.goto(f"http://127.0.0.1:{server.port}/")
+        page.server = server
+        return page
+
+    yield opened
+    for context in contexts:
+        for page in context.pages:
+            complaints += page.evaluate("window.violations")
+        context.close()
+    assert complaints == []
+    assert {address.split(":")[0] for address in addresses if address} <= {"127.0.0.1"}
+
+
+@pytest.fixture
+def page(visit, server) -> Page:
+    """The page of the server with the tiny bundle, before any film."""
+    opened = visit(server)
+    expect(opened.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
+    return opened
+
+
+@pytest.fixture
+def give(films):
+    """Give films to a page as a person does, and wait for the last one's answer."""
+
+    def given(page: Page, *names: str) -> None:
+        page.locator("#file").set_input_files([films / name for name in names])
+        expect(page.locator("#film-status")).to_be_hidden()
+        expect(page.locator("#heat")).to_be_enabled()
+
+    return given
+
+
+@pytest.fixture
+def look():
+    """What the canvas shows: gray levels or colours of points, given as shares of its width and height."""
+
+    def looked(page: Page, *points: tuple[float, float]) -> list[tuple[int, int, int]]:
+        # Two frames: what a control has asked for is drawn in the next one.
+        colours = page.evaluate(
+            """async (points) => {
+                for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
+                const canvas = document.getElementById("film");
+                const context = canvas.getContext("2d");
+                return points.map(([x, y]) => [...context.getImageData(x * canvas.width, y * canvas.height, 1, 1).data]);
+            }""",
+            [list(point) for point in points],
+        )
+        return [tuple(colour[:3]) for colour in colours]
+
+    return looked

@@ -1,0 +1,58 @@
+"""What axe-core finds in each state of the page, and what those who ask for less motion get."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+
+def violations(page):
+    found = Axe().run(page).response["violations"]
+    return [(rule["id"], node["target"], node.get("failureSummary")) for rule in found for node in rule["nodes"]]
+
+
+def empty(page, films, give):
+    pass
+
+
+def positive_with_heat(page, films, give):
+    give(page, "phantom.jpeg")
+    page.keyboard.press("h")
+
+
+def unfamiliar_in_a_list(page, films, give):
+    page.locator("#file").set_input_files([films / "unfamiliar.png", films / "broken.jpeg", films / "negative.png"])
+    expect(page.get_by_text("3 of 3")).to_be_visible()
+
+
+def failed(page, films, give):
+    page.locator("#file").set_input_files([films / "broken.jpeg"])
+    expect(page.locator("#status")).to_contain_text("cannot be decoded")
+
+
+def helped(page, films, give):
+    page.keyboard.press("?")
+
+
+@pytest.mark.parametrize("state", [empty, positive_with_heat, unfamiliar_in_a_list, failed, helped])
+def test_axe_finds_nothing(page, films, give, state):
+    state(page, films, give)
+
+    assert violations(page) == []
+
+
+def test_axe_finds_nothing_on_a_phone(visit, server, give):
+    page = visit(server, viewport={"width": 390, "height": 844})
+    give(page, "undecided.png")
+
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize(("asked", "animations"), [("reduce", 0), ("no-preference", 1)])
+def test_nothing_moves_for_those_who_ask_for_less_motion(visit, server, give, asked, animations):
+    page = visit(server, reduced_motion=asked)
+    give(page, "positive.png")
+
+    assert (
+        page.locator(".verdict").evaluate("(part) => Number(getComputedStyle(part).animationName !== 'none')")
+        == animations
+    )

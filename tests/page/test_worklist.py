@@ -1,0 +1,184 @@
+"""Several films, failures, keys, and a service that is too busy: the page waits politely and says so."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from service.security.keys import KeyFile, new_key, write_keys
+from tests.service.bundles import write_tiny_bundle
+from tests.service.conftest import flat_film
+from tests.service.server import Server
+
+
+@pytest.fixture
+def start():
+    servers = []
+
+    def started(models_dir, **settings):
+        servers.append(Server(models_dir, **settings))
+        return servers[-1]
+
+    yield started
+    for server in servers:
+        server.end()
+
+
+def choose(page, films, *names):
+    page.locator("#file").set_input_files([films / name for name in names])
+
+
+def test_several_films_become_a_work_list_with_progress_and_each_keeps_its_answer(page, films):
+    choose(page, films, "positive.png", "broken.jpeg", "unfamiliar.png")
+
+    expect(page.get_by_text("3 of 3")).to_be_visible()
+    expect(page.locator("#progress")).to_have_js_property("value", 3)
+    expect(page.locator("#entries .standing")).to_have_text(
+        ["PNEUMONIA: operating point reached", "The film cannot be decoded", "Unfamiliar film: no answer"]
+    )
+    expect(page.locator("#entries .sign")).to_have_text(["▲", "!", "≠"])
+    page.get_by_role("button", name="unfamiliar.png").click()
+    expect(page.locator(".verdict")).to_contain_text("Unfamiliar")
+    expect(page.get_by_role("button", name="unfamiliar.png")).to_have_attribute("aria-current", "true")
+    page.get_by_role("button", name="positive.png").click()
+    expect(page.locator(".verdict")).to_contain_text("operating point reached")
+
+
+def test_a_refused_film_shows_the_services_reason_and_the_requests_id(page, films):
+    choose(page, films, "broken.jpeg")
+    status = page.locator("#status")
+
+    expect(status).to_contain_text("The film cannot be decoded")
+    expect(status).to_contain_text("The JPEG data is broken")
+    expect(status).to_contain_text(re.compile(r"Request [0-9a-f]{32}"))
+    expect(page.get_by_text("No film to show.")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)  # it would be refused again
+
+
+def test_files_can_be_dropped_and_pasted(page):
+    for kind, property_name in (("drop", "dataTransfer"), ("paste", "clipboardData")):
+        page.evaluate(
+            """([kind, property, bytes]) => {
+                const transfer = new DataTransfer();
+                transfer.items.add(new File([Uint8Array.from(bytes)], `${kind}.png`, { type: "image/png" }));
+                const event = kind === "drop" ? new DragEvent(kind, { [property]: transfer, bubbles: true, cancelable: true })
+                                              : new ClipboardEvent(kind, { [property]: transfer, bubbles: true });
+                document.body.dispatchEvent(event);
+            }""",
+            [kind, property_name, list(flat_film(200))],
+        )
+
+    expect(page.locator("#entries .name")).to_have_text(["drop.png", "paste.png"])
+    expect(page.get_by_text("2 of 2")).to_be_visible()
+
+
+def test_a_quota_that_is_used_up_is_waited_for_visibly_and_then_the_film_is_read(visit, start, tiny_models, films):
+    server = start(tiny_models, rate_limit=60)
+    page = visit(server)
+    expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
+    for count in (32, 31):  # three films into debt: about four seconds
+        parts = [("files", ("x", flat_film(200), "image/png"))] * count
+        assert server.client.post("/predict/batch", files=parts).status_code == 200
+    choose(page, films, "positive.png")
+
+    expect(page.locator("#status")).to_contain_text(re.compile(r"quota is used up: trying again in \d+ s"))
+    expect(page.get_by_role("status")).to_contain_text("service busy, again in")
+    expect(page.locator(".verdict")).to_contain_text("operating point reached", timeout=30_000)
+
+
+def test_waiting_for_a_busy_service_can_be_cancelled_and_begun_again(visit, start, tiny_models, films):
+    server = start(tiny_models, rate_limit=1)
+    page = visit(server)
+    expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
+    assert server.client.post("/predict", content=flat_film(200)).status_code == 200
+    choose(page, films, "positive.png")
+    expect(page.locator("#status")).to_contain_text("quota is used up")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+
+    expect(page.locator("#status")).to_contain_text("Cancelled: this film was not read.")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_a_service_that_is_not_ready_yet_is_asked_again_by_itself(visit, start, tmp_path, films):
+    server = start(tmp_path, model_poll_s=0.2)
+    page = visit(server)
+    expect(page.locator("#status")).to_contain_text("The service cannot answer yet: asking again in")
+    write_tiny_bundle(tmp_path)
+
+    expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
+    choose(page, films, "negative.png")
+    expect(page.locator(".verdict")).to_contain_text("operating point not reached")
+
+
+def test_a_full_queue_is_waited_for_as_long_as_it_asks(page, films):
+    refused = []
+
+    def refuse_once(route):
+        if refused:
+            route.continue_()
+            return
+        refused.append(route.request.url)
+        body = '{"title": "Too many films at once", "status": 503, "detail": "full", "code": "overloaded", "request_id": "r"}'
+        route.fulfill(status=503, headers={"Retry-After": "1"}, content_type="application/problem+json", body=body)
+
+    page.route("**/explain", refuse_once)
+    choose(page, films, "positive.png")
+
+    expect(page.locator("#status")).to_contain_text("Too many films at once: trying again in 1 s.")
+    expect(page.locator(".verdict")).to_be_visible()
+    assert len(refused) == 1
+
+
+def test_the_waiting_time_is_what_was_asked_for_and_grows_with_chance(page):
+    delays = page.evaluate(
+        """async () => {
+            const { delayS } = await import("/static/page/patience.js");
+            const half = () => 0.5;
+            return [delayS(3, 0, half), delayS(3, 1, half), delayS(3, 4, half), delayS(3, 20, half), delayS(null, 0, half)];
+        }"""
+    )
+
+    assert delays == [3, 4, 11, 18, 2]
+
+
+def test_a_service_that_has_gone_is_told_apart_from_a_refusal(visit, start, tiny_models, films):
+    server = start(tiny_models)
+    page = visit(server)
+    expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
+    server.terminate()
+    choose(page, films, "positive.png")
+
+    expect(page.locator("#status")).to_contain_text("The service does not answer")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
+
+
+def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(visit, start, tiny_models, films, tmp_path):
+    key, entry = new_key("reader", ("predict",))
+    write_keys(tmp_path / "keys.json", KeyFile(keys=(entry,)))
+    server = start(tiny_models, api_keys_file=tmp_path / "keys.json")
+    page = visit(server)
+    choose(page, films, "positive.png")
+    expect(page.locator("#status")).to_contain_text("The caller is not known")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Use this key").click()
+
+    expect(page.locator(".verdict")).to_contain_text("operating point reached")
+    assert page.evaluate("localStorage.length") == 0
+    assert page.evaluate("sessionStorage.getItem('key')") == key
+    page.get_by_role("button", name="Forget the API key").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    assert page.evaluate("sessionStorage.length") == 0
+
+
+def test_the_name_of_a_file_never_leaves_the_browser(page, tmp_path):
+    sent = []
+    page.on(
+        "request", lambda request: sent.append((request.url, request.all_headers(), request.post_data_buffer or b""))
+    )
+    film = tmp_path / "DOE^JANE.png"
+    film.write_bytes(flat_film(200))
+    page.locator("#file").set_input_files(film)
+    expect(page.locator(".verdict")).to_be_visible()
+
+    assert len(sent) == 2
+    assert "DOE" not in str(sent)
