@@ -34,7 +34,8 @@ class Server:
         self._said = threading.Condition()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.client = httpx2.Client(base_url=self.address, timeout=30)
 
     def _read(self):
         for line in self.process.stdout:
