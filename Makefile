@@ -16,7 +16,7 @@ TRAIN_OPTIONS ?=
 NAME ?= chest-xray-pneumonia
 VERSION ?= 1.0.0
 
-.PHONY: help run test pacs-test check format train export bench resilience reference lock clean
+.PHONY: help run test pacs-test check format train export bench resilience reference docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,12 @@ resilience: .venv-dev/ready  ## load the real service beyond its capacity, swap 
 bench: .venv-dev/ready  ## measure the service under load; prints the table of docs/benchmarks.md
 	$(DEV) -m benchmarks.serving
 
-reference: .venv-dev/ready  ## write docs/reference.md from the code
+reference: .venv-dev/ready  ## write docs/reference.md and the collection of requests from the code
 	$(DEV) -m docs.make_reference > docs/reference.md
+	$(DEV) -m docs.make_collection > docs/collections/cxr.postman_collection.json
+
+docs: .venv-dev/ready  ## build the documentation site into site/
+	$(DEV) -m mkdocs build --strict
 
 lock: .venv-dev/ready  ## pin every dependency with its hashes again, after a change of pyproject.toml
 	$(DEV) -m uv pip compile $(LOCK) --extra cpu -o requirements/cpu.txt

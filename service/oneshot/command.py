@@ -3,17 +3,14 @@
 import argparse
 import asyncio
 import base64
-import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
-import structlog
-
 from schemas.api import ExplainResponse, PredictResponse
 from schemas.errors import CxrError, SettingsError
 from service.client import Client, ClientError, ProblemError, Terms
-from service.oneshot.local import LocalReader, open_reader
+from service.oneshot.local import LocalReader, open_reader, quiet
 from service.oneshot.report import FilmError, Outcome, add_arguments, finish, prepare_folder, printer
 from service.settings import load_settings
 from service.whole_file import write_whole
@@ -70,7 +67,7 @@ def _guarded(work: Coroutine[None, None, int]) -> int:
 
 
 async def _predict(options: argparse.Namespace) -> int:
-    _quiet()
+    quiet()
     prepare_folder(options.explain, options.films)
     async with open_reader(load_settings()) as reader:
         return await _read_all(options, _local(reader, explain=options.explain is not None))
@@ -156,11 +153,3 @@ def _secret(path: Path | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path} cannot be read ({type(error).__name__}); give a file with the key or token alone"
         raise SettingsError(msg) from error
-
-
-def _quiet() -> None:
-    """Of what the service logs, a person at the command line needs the warnings, and standard output is for answers."""
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -1,9 +1,13 @@
 """Films read in this process by the bundle of the models directory: the way of a request, without HTTP around it."""
 
+import logging
+import sys
 import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+import structlog
 
 from schemas.api import ExplainResponse, PredictResponse
 from service.app import create_app
@@ -74,6 +78,14 @@ async def open_reader(settings: Settings) -> AsyncIterator[LocalReader]:
         service: Service = app.state.service
         with service.hold() as serving:
             yield LocalReader(service, serving)
+
+
+def quiet() -> None:
+    """Of what the service logs, a person at a command line needs the warnings, and standard output is for answers."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _terms() -> Terms:
