@@ -90,7 +90,10 @@ def _evaluation(evaluation: Evaluation, classes: tuple[str, ...]) -> tuple[str, 
         _table(("figure", "value [interval]"), overall),
         *(part for metrics in evaluation.findings for part in _finding(metrics)),
         *(part for metrics in evaluation.labels for part in _label(metrics, classes)),
-        *_subgroups(evaluation.subgroups),
+        *_groups("Groups of films, at the operating point (films: with the finding, of all):", evaluation.subgroups),
+        *_groups(
+            "The same films under changes of exposure, processing and framing, thresholds unchanged:", evaluation.shifts
+        ),
     )
 
 
@@ -128,7 +131,7 @@ def _label(metrics: LabelMetrics, classes: tuple[str, ...]) -> tuple[str, str, s
     )
 
 
-def _subgroups(rows: tuple[SubgroupMetrics, ...]) -> tuple[str, ...]:
+def _groups(title: str, rows: tuple[SubgroupMetrics, ...]) -> tuple[str, ...]:
     if not rows:
         return ()
 
@@ -147,7 +150,7 @@ def _subgroups(rows: tuple[SubgroupMetrics, ...]) -> tuple[str, ...]:
         )
         for row in rows
     ]
-    return "Groups of films, at the operating point (films: with the finding, of all):", _table(head, table)
+    return title, _table(head, table)
 
 
 def _decisions(manifest: BundleManifest) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def _metrics(evaluation: Evaluation, classes: tuple[str, ...]) -> Iterator[dict[
         yield _metric("Matthews correlation", rule.mcc, where)
         for name, figure in rule.class_f1.items():
             yield _metric("F1", figure, f"{where}, {name}")
-    for group in evaluation.subgroups:
+    for group in (*evaluation.subgroups, *evaluation.shifts):
         where = f"{data}, {group.finding}, {group.column} {group.value}, {group.films} films"
         for name in ("auroc", "sensitivity", "specificity"):
             figure = getattr(group, name)

@@ -75,3 +75,6 @@ class Evaluation(Record):
     subgroups: tuple[SubgroupMetrics, ...] = Field(
         default=(), description="empty where no attribute tells groups apart"
     )
+    shifts: tuple[SubgroupMetrics, ...] = Field(
+        default=(), description="the same films under each shift, thresholds unchanged; empty where none was tried"
+    )

@@ -30,6 +30,7 @@ def calibrate(  # noqa: PLR0913 - what a calibration is a function of
     *,
     train_embeddings: NDArray[np.float32] | None = None,
     train_labels: Labels | None = None,
+    deciding: tuple[Logits, Labels] | None = None,
     classes: Sequence[str],
     negative_class: str | None,
     target_sensitivity: float,
@@ -44,6 +45,8 @@ def calibrate(  # noqa: PLR0913 - what a calibration is a function of
         embeddings: [V, D] of the validation films.
         train_embeddings: [T, D] of the training films; without both embeddings distribution is not checked.
         train_labels: [T], their truth.
+        deciding: logits [P, K] and truth [P] that decide temperature, thresholds and quantiles in their place, e.g. of
+            the validation films under shifts; sensitivity and specificity are stated of the films themselves.
         classes: K names in the order of the logits.
         negative_class: the class that means none of the others.
         target_sensitivity: share of the films with a finding that its operating point must find.
@@ -65,15 +68,23 @@ def calibrate(  # noqa: PLR0913 - what a calibration is a function of
     if missing:
         msg = f"{data}: no film of {', '.join(missing)}; every class needs validation films to be calibrated"
         raise TrainingDataError(msg)
-    temperature = fit_temperature(logits, labels)
-    probabilities = softmax(logits, temperature)
+    seen, truth = (logits, labels) if deciding is None else deciding
+    temperature = fit_temperature(seen, truth)
+    probabilities = softmax(seen, temperature)
     points = tuple(
-        operating_point(probabilities[:, index], labels == index, finding=name, target=target_sensitivity, data=data)
+        operating_point(
+            softmax(logits, temperature)[:, index],
+            labels == index,
+            finding=name,
+            target=target_sensitivity,
+            threshold=threshold_for(probabilities[truth == index, index], target_sensitivity),
+            data=data,
+        )
         for index, name in enumerate(classes)
         if name != negative_class
     )
     quantiles = {
-        name: conformal_quantile(probabilities[labels == index, index], alpha) for index, name in enumerate(classes)
+        name: conformal_quantile(probabilities[truth == index, index], alpha) for index, name in enumerate(classes)
     }
     distribution, statistics = None, None
     if train_embeddings is not None and train_labels is not None:
@@ -115,24 +126,39 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
     return math.exp((cooler + hotter) / 2)
 
 
-def operating_point(
-    probability: NDArray[np.float64], positive: NDArray[np.bool_], *, finding: str, target: float, data: str
-) -> OperatingPoint:
+def threshold_for(probability: NDArray[np.float64], target: float) -> float:
     """The highest threshold at which at least `target` of the positive films are called.
 
     It lies a rounding error below the probability of the last of them.
 
     Args:
+        probability: [P] of the finding, calibrated, of the films that have it.
+        target: sensitivity to reach, in (0, 1].
+    """
+    found = np.sort(probability)[::-1]
+    # 1e-9: 0.96 * 25 must need 24 films, not the 25 that its rounding error asks for.
+    return float(found[max(1, math.ceil(target * len(found) - 1e-9)) - 1]) * (1 - _ROUNDING)
+
+
+def operating_point(  # noqa: PLR0913 - what a point is a function of
+    probability: NDArray[np.float64],
+    positive: NDArray[np.bool_],
+    *,
+    finding: str,
+    target: float,
+    threshold: float,
+    data: str,
+) -> OperatingPoint:
+    """A threshold with what it does on films.
+
+    Args:
         probability: [V] of the finding, calibrated.
         positive: [V], the truth.
         finding: its name.
-        target: sensitivity to reach, in (0, 1].
+        target: the sensitivity that the threshold was chosen for.
+        threshold: of the probability.
         data: the films in words.
     """
-    found = np.sort(probability[positive])[::-1]
-    # 1e-9: 0.96 * 25 must need 24 films, not the 25 that its rounding error asks for.
-    last = float(found[max(1, math.ceil(target * len(found) - 1e-9)) - 1])
-    threshold = last * (1 - _ROUNDING)
     called = probability >= threshold
     return OperatingPoint(
         finding=finding,

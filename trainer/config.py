@@ -111,6 +111,12 @@ class RunConfig(Record):
 
     target_sensitivity: float = Field(default=0.96, gt=0, lt=1)
     alpha: float = Field(default=0.1, gt=0, lt=1, description="conformal miscoverage accepted of each class")
+    shifts: bool = Field(
+        default=False, description="judge every trial also on films as other sites would have sent them"
+    )
+    decide_on: Literal["films", "shifts"] = Field(
+        default="films", description="shifts: thresholds and temperature hold for validation films under shifts, too"
+    )
     tta: int = Field(
         default=0,
         ge=0,
@@ -129,6 +135,9 @@ class RunConfig(Record):
     def _consistent(self) -> Self:
         if self.class_weights and self.sampler == "balanced":
             msg = "class_weights and sampler=balanced together over-correct the imbalance; choose one"
+            raise ValueError(msg)
+        if self.decide_on == "shifts" and not self.shifts:
+            msg = "decide_on=shifts needs the shifted films; set shifts=true too"
             raise ValueError(msg)
         if self.augment not in RECIPES:
             msg = f"augment={self.augment!r} is no recipe; known: {', '.join(RECIPES)}"

@@ -62,11 +62,31 @@ def subgroup_metrics(  # noqa: PLR0913, PLR0917 - what the figures are a functio
     for column, values in _columns(attributes, truth).items():
         for value in sorted(set(values.tolist()), key=_place):
             members = values == value
-            for point in points:
-                index = classes.index(point.finding)
-                positive, probability = truth[members] == index, probabilities[members, index]
-                rows.append(_row(column, value, point, positive, probability, who[members]))
+            rows += finding_rows(column, value, points, classes, truth[members], probabilities[members], who[members])
     return tuple(rows)
+
+
+def finding_rows(  # noqa: PLR0913, PLR0917 - what the figures are a function of
+    column: str,
+    value: str,
+    points: Sequence[OperatingPoint],
+    classes: Sequence[str],
+    truth: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    patients: NDArray[np.str_],
+) -> list[SubgroupMetrics]:
+    """Each finding's figures at its operating point on one group: truth [M], probabilities [M, K], patients [M]."""
+    return [
+        _row(
+            column,
+            value,
+            point,
+            truth == classes.index(point.finding),
+            probabilities[:, classes.index(point.finding)],
+            patients,
+        )
+        for point in points
+    ]
 
 
 def _row(  # noqa: PLR0913, PLR0917 - a row's columns

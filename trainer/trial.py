@@ -33,6 +33,7 @@ from trainer.networks import Network
 from trainer.plan import Plan
 from trainer.provenance import device_name, git_commit, library_versions
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS
+from trainer.shifts import pooled, shift_outputs, with_shifts
 from trainer.speed import ms_per_film
 from trainer.tracking import track
 
@@ -132,12 +133,14 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
     network = _network(directory, name, len(data.classes), spec)
     logits, embeddings = (part.numpy() for part in outputs(network, validation.films))
     _, train_embeddings = outputs(network, train.films)
+    under_shifts = shift_outputs(network, validation.films) if config.shifts else {}
     calibration, statistics = calibrate(
         logits,
         validation.labels,
         embeddings,
         train_embeddings=train_embeddings.numpy(),
         train_labels=train.labels,
+        deciding=pooled(under_shifts, validation.labels) if config.decide_on == "shifts" else None,
         classes=data.classes,
         negative_class=data.negative_class,
         target_sensitivity=config.target_sensitivity,
@@ -155,7 +158,13 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
         epochs=len(fitted.history),
         best_epoch=fitted.best_epoch,
         calibration=calibration,
-        validation=judge(logits, validation.labels, kept, calibration, data, data="validation"),
+        validation=with_shifts(
+            judge(logits, validation.labels, kept, calibration, data, data="validation"),
+            under_shifts,
+            validation.labels,
+            kept,
+            calibration,
+        ),
         test=None,
         many_views=validate_views(config, network, validation, kept, data),
         fold=plan.fold,
@@ -185,7 +194,14 @@ def evaluate_on_test(config: RunConfig, directory: Path, films: tuple[Film, ...]
     test = labelled(films, record.classes, record.preprocess, Path(config.cache))
     logits = outputs(trial.network, test.films)[0].numpy()
     outputs_of(logits, test.labels, films, root_of(directory.parent.parent)).write(directory / TEST_OUTPUTS)
-    evaluation = judge(logits, test.labels, films, record.calibration, record, data="test")
+    under_shifts = shift_outputs(trial.network, test.films) if config.shifts else {}
+    evaluation = with_shifts(
+        judge(logits, test.labels, films, record.calibration, record, data="test"),
+        under_shifts,
+        test.labels,
+        films,
+        record.calibration,
+    )
     views = judge_views(config, trial.network, test, films, record)
     tested = record.model_copy(update={"test": evaluation, "many_views": views})
     write_trial(directory, tested)

@@ -161,6 +161,17 @@ def test_groups_stand_with_their_counts_and_why_a_figure_is_missing(manifest):
     assert "| sex not stated | `PNEUMONIA` | 4 of 10 | 5 |  |  |  | fewer than 20 films |" in card
 
 
+def test_shifts_stand_in_a_table_of_their_own(manifest):
+    shift = GROUPS[0].model_copy(update={"column": "shift", "value": "contrast x 1.6"})
+    known = manifest.evaluation[0].model_copy(update={"shifts": (shift,)})
+
+    card = render_card(manifest.model_copy(update={"evaluation": (known,)}))
+
+    _, table = card.split("The same films under changes of exposure, processing and framing, thresholds unchanged:")
+    assert "| shift contrast x 1.6 | `PNEUMONIA` | 12 of 30 | 15 | 0.910 [0.890, 0.930] |" in table
+    assert "Groups of films" not in card
+
+
 def test_a_bundle_without_heat_maps_says_none(manifest):
     card = render_card(manifest.model_copy(update={"graph": manifest.graph.model_copy(update={"cam_grid": None})}))
 

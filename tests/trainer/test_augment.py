@@ -74,6 +74,7 @@ def test_the_film_itself_is_not_written_to():
         AugmentRecipe(blur_px=1.0, occasional=1),
         AugmentRecipe(downscale=0.5, occasional=1),
         AugmentRecipe(jpeg_quality=40, occasional=1),
+        AugmentRecipe(noise=0.05, occasional=1),
         AugmentRecipe(dropout=0.15, occasional=1),
     ],
     ids=lambda recipe: min(recipe.model_fields_set - {"occasional"}),

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.decision import softmax
 from schemas.errors import TrainingConfigError, TrainingDataError
-from trainer.calibrate import calibrate, conformal_quantile, fit_temperature, operating_point
+from trainer.calibrate import calibrate, conformal_quantile, fit_temperature, threshold_for
 from trainer.distance import scores
 
 CLASSES = ("NORMAL", "PNEUMONIA")
@@ -78,23 +78,35 @@ def test_the_threshold_is_the_highest_that_reaches_the_target_ties_and_all(targe
     positive = random.random(300) < 0.4
     probability = np.round(random.beta(2 + 2 * positive, 3), digits)
 
-    point = operating_point(probability, positive, finding="PNEUMONIA", target=target, data="validation")
+    threshold = threshold_for(probability[positive], target)
     feasible = [value for value in np.unique(probability) if (probability[positive] >= value).mean() >= target]
 
-    assert point.threshold == pytest.approx(max(feasible), rel=2e-5)
-    assert point.threshold < max(feasible)
-    assert point.sensitivity.value >= target
-    assert point.sensitivity.value == (probability[positive] >= point.threshold).mean()
-    assert point.specificity.value == (probability[~positive] < point.threshold).mean()
+    assert threshold == pytest.approx(max(feasible), rel=2e-5)
+    assert threshold < max(feasible)
+    assert (probability[positive] >= threshold).mean() >= target
 
 
 def test_rounding_error_in_the_target_does_not_cost_a_film():
     # 0.28 * 25 is 7.000000000000001: seven films reach the target, not eight.
     probability = np.append(1 - np.arange(25) / 100, 0.1)
 
-    point = operating_point(probability, probability > 0.5, finding="TB", target=0.28, data="validation")
+    assert (probability[:25] >= threshold_for(probability[:25], 0.28)).sum() == 7
 
-    assert point.sensitivity.value == 7 / 25
+
+def test_other_films_may_decide_and_the_films_themselves_are_measured():
+    logits, labels = films(500)
+    others, truth = films(2000, seed=3, temperature=2.0)
+
+    calibration, _ = calibrated(logits, labels, deciding=(others, truth))
+    alone, _ = calibrated(others, truth, embeddings=None)
+
+    point, expected = calibration.operating_points[0], alone.operating_points[0]
+    probability = softmax(logits, calibration.temperature)[:, 1]
+    assert calibration.temperature == alone.temperature
+    assert point.threshold == expected.threshold
+    assert calibration.conformal == alone.conformal
+    assert point.sensitivity.value == (probability[labels == 1] >= point.threshold).mean()
+    assert point.specificity.value == (probability[labels == 0] < point.threshold).mean()
 
 
 def test_the_decisions_of_validation_films_survive_float32():

@@ -1,12 +1,12 @@
 """One trial in the report: its figures of merit, its curves, its confusion and its training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from schemas.decision import softmax
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, LabelMetrics
+from schemas.evaluation import Evaluation, LabelMetrics, SubgroupMetrics
 from trainer.page import figure_html, table_html
 from trainer.report.curves import Curves, curves, reliability
 from trainer.report.figures import (
@@ -42,7 +42,16 @@ def trial_html(trial: RecordedTrial) -> str:
         (
             _overall_table(trial),
             *tables,
-            _subgroup_table(trial),
+            _group_table(
+                trial,
+                lambda evaluation: evaluation.subgroups,
+                "Groups of films, at the operating point; small groups have wide intervals",
+            ),
+            _group_table(
+                trial,
+                lambda evaluation: evaluation.shifts,
+                "The same films under changes of exposure, processing and framing, thresholds unchanged",
+            ),
             paragraph(note) if missing else "",
             side_by_side(figures),
         )
@@ -83,7 +92,9 @@ def _overall_table(trial: RecordedTrial) -> str:
     return table_html(("figure [95 % interval]", *_headed(evaluations)), rows, caption="All classes together")
 
 
-def _subgroup_table(trial: RecordedTrial) -> str:
+def _group_table(
+    trial: RecordedTrial, groups: Callable[[Evaluation], tuple[SubgroupMetrics, ...]], caption: str
+) -> str:
     rows = [
         (
             name,
@@ -94,12 +105,12 @@ def _subgroup_table(trial: RecordedTrial) -> str:
             group.note,
         )
         for name, evaluation in trial.evaluations.items()
-        for group in evaluation.subgroups
+        for group in groups(evaluation)
     ]
     if not rows:
         return ""
     head = ("set", "group", "finding", "films with it", "AUROC", "sensitivity", "specificity", "note")
-    return table_html(head, rows, caption="Groups of films, at the operating point; small groups have wide intervals")
+    return table_html(head, rows, caption=caption)
 
 
 def _finding_table(trial: RecordedTrial, finding: str) -> str:

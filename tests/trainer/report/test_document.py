@@ -227,12 +227,13 @@ def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path):
         specificity=None,
         note="few films",
     )
-    test = record.test.model_copy(update={"subgroups": (group,)})
+    shift = group.model_copy(update={"column": "shift", "value": "gamma 0.7"})
+    test = record.test.model_copy(update={"subgroups": (group,), "shifts": (shift,)})
     write_trial(directory, record.model_copy(update={"test": test}))
 
     text = _page(run).text
 
-    for shown in ("sex F", "17 of 41", "0.910 [0.800, 0.970]", "few films"):
+    for shown in ("sex F", "shift gamma 0.7", "17 of 41", "0.910 [0.800, 0.970]", "few films"):
         assert shown in text
 
 

@@ -1,0 +1,50 @@
+#!/bin/sh
+# The trainer's container. `sweep …` and `train …` train into /runs and publish the winner into /models, where a running service finds
+# it by itself; `export …` is the exporter; anything else is a command of the trainer.
+set -eu
+
+# The shell is process 1: it hands `docker stop` on, and the run goes on where it was when started again.
+interruptible() {
+    "$@" &
+    child=$!
+    trap 'kill -TERM "$child"' INT TERM
+    status=0
+    wait "$child" || status=$?
+    trap - INT TERM
+    return "$status"
+}
+
+publish() {
+    name=${CXR_BUNDLE_NAME:-trained}
+    version=${CXR_BUNDLE_VERSION:-$(date -u +%Y%m%d.%H%M%S)}
+    interruptible python -m export bundle --run "$1" --name "$name" --version "$version" --out /models --make-current
+}
+
+case ${1:-help} in
+help | --help | -h)
+    python -m trainer --help
+    python -m export --help
+    ;;
+sweep | train)
+    run=
+    previous=
+    for argument in "$@"; do
+        case $argument in --out=*) run=${argument#--out=} ;; esac
+        [ "$previous" = --out ] && run=$argument
+        previous=$argument
+    done
+    if [ -z "$run" ]; then
+        run=/runs/$(date -u +%Y%m%d-%H%M%S)
+        set -- "$@" --out "$run"
+    fi
+    interruptible python -m trainer "$@"
+    publish "$run"
+    ;;
+export)
+    shift
+    exec python -m export "$@"
+    ;;
+*)
+    exec python -m trainer "$@"
+    ;;
+esac
