@@ -26,6 +26,11 @@ from tests.service.server import Server
 ADDRESS = "http://127.0.0.1:8000"
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
+OF_CONTAINERS = {
+    name
+    for path in (ROOT / "docker-compose.yml", ROOT / "deploy/trainer/entrypoint.sh", ROOT / "Makefile")
+    for name in re.findall(r"CXR_[A-Z_]+[A-Z]", path.read_text())
+}
 WITH_COMMANDS = [page for page in PAGES if commands(page)]
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
 EXECUTED = {"README.md", "docs/quick-start.md", "docs/curl.md", "docs/client.md", "docs/security.md"}
@@ -64,7 +69,7 @@ def reader(folder, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=named)
 def test_every_command_of_a_page_works(page, reader):
     for line in commands(page):
-        words = shlex.split(line)
+        words = [word for word in shlex.split(line) if not re.match("[A-Z_]+=", word)]
         program = "python" if words[0].endswith("/python") else words[0]
 
         assert program in PROGRAMS, f"{line}: say here how {program} is checked"
@@ -87,7 +92,7 @@ def test_every_python_block_of_a_page_runs(page, reader, capsys):
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_setting_metric_and_target_that_a_page_names_exists(page):
     text = page.read_text()
-    settings = {PREFIX + name.upper() for name in Settings.model_fields} | VARIABLES_OF_OTHER_PROGRAMS
+    settings = {PREFIX + name.upper() for name in Settings.model_fields} | VARIABLES_OF_OTHER_PROGRAMS | OF_CONTAINERS
     families = {metric.name for family in Metrics().registry.collect() for metric in (family, *family.samples)}
     named_metrics = {name for name in re.findall(r"`(cxr_[a-z0-9_]+)(?=[`{])", text) if not name.endswith("_")}
 
@@ -101,19 +106,24 @@ def curl(_words, line, _reader):
     return done.returncode and (done.stdout or done.stderr)
 
 
-def make(words, _line, _reader):
+def make(words, line, _reader):
     variables = set(re.findall(r"^([A-Z_]+) \?=", MAKEFILE, re.MULTILINE))
-    given = {word.partition("=")[0] for word in words[2:]}
+    given = {word.partition("=")[0] for word in shlex.split(line)[2:]}
     return {words[1]} - TARGETS or given - variables
 
 
 def docker(words, _line, _reader):
-    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    if words[:3] == ["docker", "compose", "up"]:
-        return None
-    assert words[:4] == ["docker", "compose", "run", "--rm"]
-    assert words[4] in services
-    return typer_command(trainer.__main__.app, words[6:]) if words[5] == "trainer" else words[5]
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    profiles = {profile for service in compose["services"].values() for profile in service.get("profiles", [])}
+    arguments = words[2:]
+    if arguments[0] == "--profile":
+        assert arguments[1] in profiles
+        arguments = arguments[2:]
+    if arguments[0] == "up":
+        named_services = {word.partition("=")[0] for word in arguments[1:] if not word.startswith("-")}
+        return named_services - compose["services"].keys()
+    assert arguments[:3] == ["run", "--rm", "trainer"]  # deploy/trainer/entrypoint.sh makes up --out
+    return typer_command(trainer.__main__.app, [*arguments[3:], "--out", "/runs/x"])
 
 
 def python(words, line, reader):
