@@ -25,6 +25,9 @@ Answer = TypeVar("Answer", bound=Record)
 RETRIED: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 """The statuses under which nothing was done and a later attempt may succeed."""
 
+_IDLE_S: Final = 2.0
+"""The service closes a connection that was idle for 5 s; a request sent at that moment would be lost."""
+
 _AFTER_DEADLINE_S: Final = 5.0
 """The service answers 504 by itself; this long it may take to arrive."""
 
@@ -87,7 +90,12 @@ class Client:
             headers["Authorization"] = f"Bearer {token}"
         verify = True if ca_file is None else ssl.create_default_context(cafile=ca_file)
         self._http = httpx2.Client(
-            base_url=base_url.rstrip("/") + "/", headers=headers, timeout=timeout_s, verify=verify, transport=transport
+            base_url=base_url.rstrip("/") + "/",
+            headers=headers,
+            timeout=timeout_s,
+            limits=httpx2.Limits(keepalive_expiry=_IDLE_S),
+            verify=verify,
+            transport=transport,
         )
         self._timeout_s, self._retries, self._longest_wait_s, self._sleep = timeout_s, retries, longest_wait_s, sleep
 
