@@ -16,10 +16,10 @@ TRAIN_OPTIONS ?=
 NAME ?= chest-xray-pneumonia
 VERSION ?= 1.0.0
 
-.PHONY: help run test pacs-test docker-test check format train export bench resilience reference docs lock clean
+.PHONY: help run test pacs-test docker-test check format train export bench resilience release-check reference docs lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:8000 (RUNTIME=gpu for CUDA)
 	@exec $(SERVE) -m service
@@ -64,7 +64,10 @@ resilience: .venv-dev/ready  ## load the real service beyond its capacity, swap 
 bench: .venv-dev/ready  ## measure the service under load; prints the table of docs/benchmarks.md
 	$(DEV) -m benchmarks.serving
 
-reference: .venv-dev/ready  ## write docs/reference.md and the collection of requests from the code
+release-check: .venv-dev/ready  ## find the model card's figures again, through the service, on the films of DATA
+	$(DEV) -m benchmarks.release_check --data $(DATA)
+
+reference: .venv-dev/ready  ## write docs/reference.md from the code
 	$(DEV) -m docs.make_reference > docs/reference.md
 	$(DEV) -m docs.make_collection > docs/collections/cxr.postman_collection.json
 

@@ -13,6 +13,8 @@ from schemas.calibration import OutOfDistribution
 from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
 
+SHIFTS_TITLE = "The same films under changes of exposure, processing and framing, thresholds unchanged:"
+
 
 def render_card(manifest: BundleManifest) -> str:
     """The card of a bundle; its file list is not read, so that the card's own hash can be in it."""
@@ -28,7 +30,7 @@ def render_card(manifest: BundleManifest) -> str:
                 "Predictive values hold at the stated prevalence alone."
             ),
         ),
-        *(_evaluation(evaluation, manifest.classes) for evaluation in manifest.evaluation),
+        *((evaluation_section(evaluation, manifest.classes),) for evaluation in manifest.evaluation),
         _decisions(manifest),
         ("## Limits", _bullets((*known_limits(manifest), *LIMITS))),
         _provenance(manifest),
@@ -76,7 +78,8 @@ def _data(manifest: BundleManifest) -> tuple[str, ...]:
     return "## Data", split, _table(("set", "films", "patients", "classes", "SHA-256"), rows)
 
 
-def _evaluation(evaluation: Evaluation, classes: tuple[str, ...]) -> tuple[str, ...]:
+def evaluation_section(evaluation: Evaluation, classes: tuple[str, ...]) -> str:
+    """All figures of one set of films, as Markdown."""
     macro = " (macro average, one against the rest)" if len(classes) > 2 else ""  # noqa: PLR2004 - two classes have one AUROC
     by_class = evaluation.class_auroc.items() if macro else ()
     overall = (
@@ -85,16 +88,15 @@ def _evaluation(evaluation: Evaluation, classes: tuple[str, ...]) -> tuple[str, 
         ("Brier score", str(evaluation.brier)),
         ("Expected calibration error", str(evaluation.ece)),
     )
-    return (
+    parts = (
         f"### On {evaluation.data} ({evaluation.films:,} films of {evaluation.patients:,} patients)",
         _table(("figure", "value [interval]"), overall),
         *(part for metrics in evaluation.findings for part in _finding(metrics)),
         *(part for metrics in evaluation.labels for part in _label(metrics, classes)),
         *_groups("Groups of films, at the operating point (films: with the finding, of all):", evaluation.subgroups),
-        *_groups(
-            "The same films under changes of exposure, processing and framing, thresholds unchanged:", evaluation.shifts
-        ),
+        *_groups(SHIFTS_TITLE, evaluation.shifts),
     )
+    return "\n\n".join(parts)
 
 
 def _finding(metrics: FindingMetrics) -> tuple[str, str]:

@@ -33,7 +33,7 @@ class _Films:
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - what an evaluation is a function of
-    logits: NDArray[np.float32],
+    logits: NDArray[np.float32] | NDArray[np.float64],
     labels: Labels,
     patients: Sequence[str],
     calibration: Calibration,

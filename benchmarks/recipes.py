@@ -1,0 +1,135 @@
+"""Which augmentation recipe holds on films as other sites would send them: judged on validation, the test films never read.
+
+    python -m benchmarks.recipes --data ../shared/data/kermany224 --weights ../shared/weights/tf_efficientnet_lite0.safetensors
+
+Trains one network with each recipe on the data's train and val splits alone, judges it on its validation films, plain and
+under every shift, and prints a Markdown table; --write puts it into docs/results/recipes.md. A run that was stopped goes on.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+
+from rich.console import Console
+from rich.progress import Progress
+
+from schemas.evaluation import SubgroupMetrics
+from schemas.trial import TrialRecord
+from trainer.allocator import keep_freed_memory
+from trainer.augment import RECIPES
+from trainer.config import make_config
+from trainer.run import train
+from trainer.shifts import NONE, SHIFTS
+from trainer.trial import TRIALS, read_trial
+
+PAGE = Path("docs/results/recipes.md")
+HEAD = (
+    "| recipe | AUROC | specificity | ECE | under shifts: AUROC | sensitivity | specificity | worst balanced accuracy | under |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+)
+
+
+def development(data: Path, out: Path) -> Path:
+    """A folder with the data's train and val splits and no test."""
+    folder = out / "films"
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "val"):
+        link = folder / split
+        if not link.exists():
+            link.symlink_to((data / split).resolve())
+    return folder
+
+
+def trial_of(recipe: str, films: Path, options: argparse.Namespace) -> TrialRecord:
+    """Train one network with a recipe, or read the one that was trained."""
+    run = options.out / recipe
+    config = make_config(
+        {
+            "data": str(films),
+            "archs": [options.arch],
+            "weights": {options.arch: str(options.weights)} if options.weights else {},
+            "seeds": [options.seed],
+            "size": options.size,
+            "epochs": options.epochs,
+            "augment": recipe,
+            "ema_decay": 0.99,
+            "on_duplicates": "drop",
+            "test_fraction": 0,
+            "shifts": True,
+            "explain": 0,
+        }
+    )
+    command = f"python -m benchmarks.recipes --arch {options.arch} --size {options.size} --epochs {options.epochs}"
+    with Progress(console=Console(stderr=True)) as progress:
+        board = train(config, run, command=command, progress=progress)
+    return read_trial(run / TRIALS / board.winner.trial)
+
+
+def balanced(row: SubgroupMetrics) -> float:
+    """Mean of sensitivity and specificity at the operating point."""
+    return fmean(value(row, "sensitivity", "specificity"))
+
+
+def value(row: SubgroupMetrics, *names: str) -> list[float]:
+    """Figures of films of both classes, which all have them."""
+    return [getattr(row, name).value for name in names]
+
+
+def table_row(recipe: str, record: TrialRecord) -> str:
+    """One line of the table."""
+    rows = {row.value: row for row in record.validation.shifts}
+    plain, shifted = rows.pop(NONE), list(rows.values())
+    worst = min(shifted, key=balanced)
+    means = [fmean(value(row, name)[0] for row in shifted) for name in ("auroc", "sensitivity", "specificity")]
+    (specificity,) = value(plain, "specificity")
+    cells = (
+        f"`{recipe}`",
+        str(plain.auroc),
+        f"{specificity:.3f}",
+        f"{record.validation.ece.value:.3f}",
+        *(f"{mean:.3f}" for mean in means),
+        f"{balanced(worst):.3f}",
+        worst.value,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def page(rows: Sequence[str], record: TrialRecord, options: argparse.Namespace) -> str:
+    """The result as a page of the documentation."""
+    validation = record.validation
+    return (
+        "# Augmentation recipes, judged on validation\n\n"
+        f"`python -m benchmarks.recipes`: {options.arch}, {options.size} px, {options.epochs} epochs, seed {options.seed}, weights "
+        f"{record.provenance.pretrained_weights}; {validation.films:,} validation films of {validation.patients:,} patients "
+        f"(SHA-256 `{validation.data_sha256[:12]}`); no test film was read. The threshold of each network is the highest that finds "
+        f"{record.calibration.operating_points[0].target_sensitivity:.0%} of its plain validation films with the finding; under the "
+        f"{len(SHIFTS)} shifts of `trainer/shifts.py` it stays.\n\n" + "\n".join((HEAD, *rows)) + "\n"
+    )
+
+
+def main() -> None:
+    """Train, judge, print."""
+    keep_freed_memory()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with train, val and test")
+    parser.add_argument("--out", type=Path, default=Path("runs/recipes"))
+    parser.add_argument("--arch", default="tf_efficientnet_lite0")
+    parser.add_argument("--weights", type=Path, help="pretrained weights")
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--recipes", default=",".join(RECIPES))
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE}")
+    options = parser.parse_args()
+    films = development(options.data, options.out)
+    records = {name: trial_of(name, films, options) for name in options.recipes.split(",")}
+    text = page([table_row(name, record) for name, record in records.items()], next(iter(records.values())), options)
+    print(text)
+    if options.write:
+        PAGE.parent.mkdir(parents=True, exist_ok=True)
+        PAGE.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
