@@ -16,7 +16,7 @@ TRAIN_OPTIONS ?=
 NAME ?= chest-xray-pneumonia
 VERSION ?= 1.0.0
 
-.PHONY: help run test pacs-test docker-test check format train export bench resilience release-check reference lock sbom audit clean
+.PHONY: help run test pacs-test docker-test check format train export bench resilience release-check reference docs lock sbom audit clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ release-check: .venv-dev/ready  ## find the model card's figures again, through 
 
 reference: .venv-dev/ready  ## write docs/reference.md from the code
 	$(DEV) -m docs.make_reference > docs/reference.md
+	$(DEV) -m docs.make_collection > docs/collections/cxr.postman_collection.json
+
+docs: .venv-dev/ready  ## build the documentation site into site/
+	$(DEV) -m mkdocs build --strict
 
 lock: .venv-dev/ready  ## pin every dependency with its hashes again, after a change of pyproject.toml
 	$(DEV) -m uv pip compile $(LOCK) --extra cpu -o requirements/cpu.txt

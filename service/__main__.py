@@ -5,7 +5,9 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable, Mapping
 from types import FrameType
+from typing import Final
 
 import structlog
 import uvicorn
@@ -18,11 +20,20 @@ from service.audit.command import audit_command
 from service.deidentification.command import deidentify_command
 from service.engine import require_provider
 from service.explanations import require_backend
+from service.oneshot.command import client_command, predict_command
 from service.security.command import keys_command
 from service.serving import Service
 from service.settings import Settings, load_settings
 
 REFUSED, NOT_STARTED = 2, 3
+
+COMMANDS: Final[Mapping[str, Callable[[list[str]], int]]] = {
+    "predict": predict_command,
+    "client": client_command,
+    "keys": keys_command,
+    "audit": audit_command,
+    "deidentify": deidentify_command,
+}
 
 
 class Server(uvicorn.Server):
@@ -49,13 +60,9 @@ class Server(uvicorn.Server):
 
 
 def main() -> int:
-    """Serve until SIGTERM or Ctrl-C; 2 where the settings are refused, 3 where the start fails. Or run a command."""
-    if sys.argv[1:2] == ["keys"]:
-        return keys_command(sys.argv[2:])
-    if sys.argv[1:2] == ["audit"]:
-        return audit_command(sys.argv[2:])
-    if sys.argv[1:2] == ["deidentify"]:
-        return deidentify_command(sys.argv[2:])
+    """Run the command that is named; else serve until SIGTERM or Ctrl-C: 2 where the settings are refused, 3 where the start fails."""
+    if len(sys.argv) > 1:
+        return _run_command(sys.argv[1], sys.argv[2:])
     try:
         settings = load_settings()
         require_provider(settings.provider)
@@ -71,6 +78,13 @@ def main() -> int:
     with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has drained
         server.run()
     return 0 if server.started else NOT_STARTED
+
+
+def _run_command(name: str, arguments: list[str]) -> int:
+    if name not in COMMANDS:
+        print(f"refused: {name} is no command; there are {', '.join(COMMANDS)}; to serve, give none", file=sys.stderr)
+        return REFUSED
+    return COMMANDS[name](arguments)
 
 
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:

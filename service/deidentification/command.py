@@ -2,10 +2,8 @@
 
 import argparse
 import io
-import os
 import secrets
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from imaging.deidentify import SHORTEST_KEY, Deidentifier
 from imaging.limits import parsing
 from imaging.transfer_syntaxes import TRANSFER_SYNTAXES
 from schemas.errors import CxrError, InvalidImageError, SettingsError, UnsupportedImageError
+from service.whole_file import write_whole
 
 REFUSED, INCOMPLETE = 2, 1
 
@@ -112,7 +111,7 @@ def _copy_all(files: Sequence[Path], out: Path, deidentifier: Deidentifier, *, a
             if made.uid in written:
                 msg = "another file of this run has its SOPInstanceUID; only the first was copied"
                 raise InvalidImageError(msg)
-            _write(out / f"{made.uid}.dcm", made.content)
+            write_whole(out / f"{made.uid}.dcm", made.content)
         except (CxrError, OSError) as error:
             code = error.code if isinstance(error, CxrError) else "unreadable"
             outcomes[code] += 1
@@ -141,19 +140,6 @@ def _copy(path: Path, deidentifier: Deidentifier, *, accept_burned_in: bool) -> 
     return _Copy(
         stream.getvalue(), str(film.SOPInstanceUID), str(film.PatientID), bool(text(source, "BurnedInAnnotation"))
     )
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".deidentify-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _with_progress(files: Sequence[Path]) -> Iterator[Path]:

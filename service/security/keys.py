@@ -9,7 +9,6 @@ import hmac
 import os
 import re
 import secrets
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import Field, ValidationError
 from schemas.errors import SettingsError
 from schemas.record import Record
 from service.security.callers import Caller, Scope
+from service.whole_file import write_whole
 
 _PRESENTED: Final = re.compile(r"cxr_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
 _SCRYPT: Final = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}  # 16 MiB and about 50 ms a guess
@@ -113,15 +113,7 @@ def parse_keys(content: bytes) -> KeyFile:
 
 def write_keys(path: Path, file: KeyFile) -> None:
     """Replace the file of keys, whole or not at all, readable by its owner alone."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # mode 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(file.model_dump_json(indent=2) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    write_whole(path, (file.model_dump_json(indent=2) + "\n").encode())
 
 
 def _hash(secret: str, salt: bytes) -> bytes:

@@ -34,7 +34,10 @@ class Server:
         self._said = threading.Condition()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.client = httpx2.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
+        self.address = f"http://127.0.0.1:{self.port}"
+        # The service closes connections that were idle for 5 s, and a loaded machine may send on one at that moment.
+        limits = httpx2.Limits(keepalive_expiry=2)
+        self.client = httpx2.Client(base_url=self.address, timeout=30, limits=limits)
 
     def _read(self):
         for line in self.process.stdout:

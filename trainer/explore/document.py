@@ -92,7 +92,11 @@ def findings(report: DataReport) -> list[str]:
     counts = {label: sum(found[label] for found in report.counts.values()) for label in report.classes}
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
     ratio = counts[most] / max(1, counts[least])
-    lines = [f"{most} has {ratio:.1f} times as many films as {least}."]
+    lines = [
+        "Every class has as many films as any other."
+        if counts[most] == counts[least]
+        else f"{most} has {ratio:.1f} times as many films as {least}."
+    ]
     for tells in dict.fromkeys(probe.tells for probe in report.probes):
         alarms = [probe for probe in report.probes if probe.alarm and probe.tells == tells]
         if alarms:

@@ -12,6 +12,8 @@ import pytest
 from imaging.phantom import phantom
 from tests.films import encode, write_kermany
 from trainer.__main__ import main
+from trainer.explore.data_report import DataReport
+from trainer.explore.document import findings
 from trainer.explore.facts import film_facts
 from trainer.explore.figures import montage
 from trainer.sources import index_films
@@ -135,3 +137,11 @@ def test_a_montage_has_the_films_side_by_side():
     np.testing.assert_array_equal(sheet[:32, :32], (drawn[0, 0] * 255).round())
     np.testing.assert_array_equal(sheet[36:68, 36:68], (drawn[4, 0] * 255).round())
     assert (sheet[36:, 72:] == 255).all()
+
+
+def test_classes_of_one_size_are_called_so(written):
+    equal = {"train": {"NORMAL": 5, "PNEUMONIA": 3}, "test": {"NORMAL": 1, "PNEUMONIA": 3}}
+    report = DataReport.model_validate(written[0])
+
+    assert findings(report)[0] == "NORMAL has 1.0 times as many films as PNEUMONIA."
+    assert findings(report.model_copy(update={"counts": equal}))[0] == "Every class has as many films as any other."

@@ -1,0 +1,204 @@
+"""The connection to a service: films out, records of `schemas.api` back."""
+
+import ssl
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar
+
+import httpx2
+from pydantic import ValidationError
+
+from schemas.api import BatchResponse, ExplainMethod, ExplainResponse, ModelList, PredictResponse
+from schemas.record import Record
+from service.client.errors import NoAnswerError, ProblemError, problem_of, retry_after_s
+
+Film = Path | str | bytes
+"""The path of a JPEG, PNG or DICOM file, or its bytes."""
+
+Answer = TypeVar("Answer", bound=Record)
+
+RETRIED: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+"""The statuses under which nothing was done and a later attempt may succeed."""
+
+_IDLE_S: Final = 2.0
+"""The service closes a connection that was idle for 5 s; a request sent at that moment would be lost."""
+
+_AFTER_DEADLINE_S: Final = 5.0
+"""The service answers 504 by itself; this long it may take to arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a caller may ask for beside the answer."""
+
+    priority: Literal["stat", "routine"] = "routine"
+    deadline_ms: int | None = None
+    """Give up after so long, attempts and waits together; None: the service's own deadline for each attempt."""
+    request_id: str | None = None
+    """None: one is made; every attempt carries the same."""
+
+
+ROUTINE: Final = Terms()
+
+
+class Client:
+    """A connection to one service; safe to share between threads, and to be closed when done.
+
+        with Client("http://127.0.0.1:8000") as client:
+            print(client.predict("film.jpeg").prediction.label)
+
+    Every method that sends a film raises `ProblemError` where the service refuses, `NoAnswerError` where none answers,
+    and OSError where the film's file cannot be read.
+    """
+
+    def __init__(  # noqa: PLR0913 each is a setting with a default
+        self,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        token: str | None = None,
+        timeout_s: float = 60.0,
+        retries: int = 3,
+        longest_wait_s: float = 60.0,
+        ca_file: Path | None = None,
+        transport: httpx2.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Prepare; nothing is sent.
+
+        Args:
+            base_url: of the service, `https://host[:port][/prefix]`.
+            api_key: sent as X-API-Key.
+            token: of an identity provider, sent as Authorization: Bearer.
+            timeout_s: for one answer to arrive.
+            retries: further attempts after 429 and 503, each as late as Retry-After asks.
+            longest_wait_s: a service that asks for more is not tried again.
+            ca_file: certificates in PEM that vouch for the service; None: the public ones.
+            transport: how requests travel; None: by HTTP.
+            sleep: how to wait.
+
+        Raises:
+            OSError: `ca_file` cannot be read.
+        """
+        headers = {} if api_key is None else {"X-API-Key": api_key}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        verify = True if ca_file is None else ssl.create_default_context(cafile=ca_file)
+        self._http = httpx2.Client(
+            base_url=base_url.rstrip("/") + "/",
+            headers=headers,
+            timeout=timeout_s,
+            limits=httpx2.Limits(keepalive_expiry=_IDLE_S),
+            verify=verify,
+            transport=transport,
+        )
+        self._timeout_s, self._retries, self._longest_wait_s, self._sleep = timeout_s, retries, longest_wait_s, sleep
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections."""
+        self._http.close()
+
+    def predict(self, film: Film, terms: Terms = ROUTINE) -> PredictResponse:
+        """Read one film."""
+        return _parsed(PredictResponse, self._send_film("predict", film, terms))
+
+    def predict_batch(self, films: Sequence[Film], terms: Terms = ROUTINE) -> BatchResponse:
+        """Read several films; each has a result or a problem of its own, in their order."""
+        # A name makes it a file part; the real one may name a patient.
+        parts = [("files", ("film", _bytes(film), "application/octet-stream")) for film in films]
+        return _parsed(BatchResponse, self._send("predict/batch", terms, {}, files=parts))
+
+    def explain(
+        self, film: Film, terms: Terms = ROUTINE, *, finding: str | None = None, method: ExplainMethod = "gradcam"
+    ) -> ExplainResponse:
+        """Read one film, with the heat map of `finding`, or of its label where that is None."""
+        return _parsed(ExplainResponse, self._send_film("explain", film, terms, _question(finding, method)))
+
+    def overlay(
+        self, film: Film, terms: Terms = ROUTINE, *, finding: str | None = None, method: ExplainMethod = "gradcam"
+    ) -> bytes:
+        """The heat map over the film as PNG; see `explain`."""
+        return self._send_film("explain", film, terms, _question(finding, method), accept="image/png").content
+
+    def models(self) -> ModelList:
+        """The bundles that the service knows, and which one serves."""
+        return _parsed(ModelList, self._attempt_all("GET", "models", ROUTINE, {}))
+
+    def ready(self) -> bool:
+        """Whether films can be sent; asked once.
+
+        Raises:
+            NoAnswerError: nothing answers there.
+        """
+        return self._attempt("GET", "readyz", self._timeout_s, {}).status_code == HTTPStatus.OK
+
+    def _send_film(
+        self,
+        path: str,
+        film: Film,
+        terms: Terms,
+        question: Mapping[str, str] | None = None,
+        *,
+        accept: str = "application/json",
+    ) -> httpx2.Response:
+        headers = {"Content-Type": "application/octet-stream", "Accept": accept}
+        return self._send(path, terms, question or {}, headers=headers, content=_bytes(film))
+
+    def _send(self, path: str, terms: Terms, question: Mapping[str, str], **request: Any) -> httpx2.Response:
+        return self._attempt_all("POST", path, terms, {"params": {"priority": terms.priority, **question}, **request})
+
+    def _attempt_all(self, method: str, path: str, terms: Terms, request: Mapping[str, Any]) -> httpx2.Response:
+        headers = {**request.get("headers", {}), "X-Request-ID": terms.request_id or uuid.uuid4().hex}
+        start, left_s = time.monotonic(), self._timeout_s
+        for retries_left in range(self._retries, -1, -1):
+            if terms.deadline_ms is not None:
+                left_s = terms.deadline_ms / 1000 - (time.monotonic() - start)
+                headers["X-Deadline-Ms"] = str(max(1, round(left_s * 1000)))
+            timeout_s = min(self._timeout_s, left_s + _AFTER_DEADLINE_S)
+            answer = self._attempt(method, path, timeout_s, {**request, "headers": headers})
+            if answer.is_success:
+                return answer
+            problem = ProblemError(problem_of(answer), retry_after_s(answer))
+            wait_s = problem.retry_after_s or 1.0
+            patience_s = self._longest_wait_s if terms.deadline_ms is None else min(self._longest_wait_s, left_s)
+            if answer.status_code not in RETRIED or retries_left == 0 or wait_s >= patience_s:
+                raise problem
+            self._sleep(wait_s)
+        raise AssertionError  # the last round returns or raises
+
+    def _attempt(self, method: str, path: str, timeout_s: float, request: Mapping[str, Any]) -> httpx2.Response:
+        try:
+            return self._http.request(method, path, timeout=timeout_s, **request)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            msg = f"{self._http.base_url} gave no answer ({type(error).__name__}: {error}); is the service there?"
+            raise NoAnswerError(msg) from error
+
+
+def _bytes(film: Film) -> bytes:
+    return film if isinstance(film, bytes) else Path(film).read_bytes()
+
+
+def _question(finding: str | None, method: ExplainMethod) -> dict[str, str]:
+    return {"method": method} | ({} if finding is None else {"finding": finding})
+
+
+def _parsed(kind: type[Answer], answer: httpx2.Response) -> Answer:
+    """The answer as its record; fields that a later service adds are passed over."""
+    try:
+        return kind.model_validate_json(answer.content, extra="ignore")
+    except ValidationError as error:
+        msg = f"the answer is no {kind.__name__}; is the address that of this service?"
+        raise NoAnswerError(msg) from error

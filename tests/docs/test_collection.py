@@ -1,0 +1,85 @@
+"""Rules of the collection of requests: it is what the code says, and every request of it works."""
+
+import json
+import re
+
+import httpx2
+import pytest
+
+from docs.make_collection import VARIABLES, collection
+from service.app import create_app
+from service.security.command import keys_command
+from service.settings import Settings
+from tests.docs.pages import ROOT
+from tests.service.bundles import write_tiny_bundle
+from tests.service.conftest import flat_film
+from tests.service.dicomweb.films import film, stow, uid
+from tests.service.server import Server
+from tests.waiting import wait_until
+
+COMMITTED = ROOT / "docs/collections/cxr.postman_collection.json"
+FILMS = {"film.jpeg": flat_film(200, extension=".jpeg"), "film.dcm": film()}
+WITHOUT_MISFORTUNE = {"Try a dead letter again": 404}
+"""Requests that need a failure first, and what they answer without it."""
+
+
+def requests(folder):
+    for item in folder["item"]:
+        yield from requests(item) if "item" in item else [item]
+
+
+@pytest.fixture
+def server(tmp_path, capsys):
+    """A server with two bundles, the spool, and a key for everything; a film has come by DICOMweb."""
+    for version in ("1.1.0", "1.0.0"):
+        write_tiny_bundle(tmp_path / "models", version=version)
+    scopes = [word for scope in ("predict", "dicom", "metrics", "admin") for word in ("--scope", scope)]
+    keys_command(["add", "--name", "tester", *scopes, "--file", str(tmp_path / "keys.json")])
+    spool = f"sqlite:///{tmp_path}/spool.db"
+    running = Server(tmp_path / "models", dicomweb=True, spool_url=spool, api_keys_file=tmp_path / "keys.json")
+    running.client.headers["X-API-Key"] = capsys.readouterr().out.strip()
+    running.client.post("/dicomweb/studies", **stow(FILMS["film.dcm"])).raise_for_status()
+    address = f"/results/{uid('film')}/fhir"
+    wait_until(lambda: running.client.get(address).status_code == httpx2.codes.OK, "the film is analysed")
+    yield running
+    running.end()
+
+
+def sent(item, server):
+    """Send one request as Postman would."""
+    request, values = item["request"], {"base_url": server.address, "name": "tiny", "version": "1.1.0"}
+    values["sop_instance_uid"] = uid("film")
+    assert values.keys() | {"api_key"} == VARIABLES.keys()
+    url = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], request["url"]["raw"])
+    headers = {header["key"]: header["value"] for header in request["header"]}
+    body = request.get("body", {"mode": "none"})
+    content = FILMS[body["file"]["src"]] if body["mode"] == "file" else None
+    files = [(part["key"], (part["src"], FILMS[part["src"]])) for part in body.get("formdata", [])] or None
+    return server.client.request(request["method"], url, headers=headers, content=content, files=files)
+
+
+def test_the_committed_collection_is_what_the_code_says():
+    assert COMMITTED.read_text() == collection() + "\n", "run `make reference`"
+
+
+def test_every_address_is_in_the_collection_except_what_only_a_router_sends():
+    items = requests(json.loads(collection()))
+    addresses = {re.sub(r"\{\{(\w+)\}\}", r"{\1}", item["request"]["url"]["raw"]) for item in items}
+    paths = create_app(Settings()).openapi()["paths"]
+
+    assert {"{base_url}" + path for path in paths if not path.startswith("/dicomweb")} == addresses
+
+
+def test_every_request_of_the_collection_is_answered(server):
+    items = list(requests(json.loads(collection())))
+    items.sort(key=lambda item: item["request"]["url"]["raw"].endswith("/drain"))  # after it nothing else is
+    answers = {item["name"]: sent(item, server) for item in items}
+    unlike = {
+        name: (answer.status_code, answer.text)
+        for name, answer in answers.items()
+        if answer.status_code != WITHOUT_MISFORTUNE.get(name, answer.status_code if answer.is_success else None)
+    }
+
+    assert len(answers) == len(items) > 15
+    assert unlike == {}
+    assert any(answer.content.startswith(b"\x89PNG") for answer in answers.values())
