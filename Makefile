@@ -26,7 +26,7 @@ run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:
 
 test: .venv-dev/ready  ## run all tests with coverage (TESTS=path for some; CXR_DATA_DIR for those on real films)
 	rm -f .coverage .coverage.*
-	$(DEV) -m pytest $(TESTS) --cov --cov-report=
+	$(DEV) -m pytest $(TESTS) -n auto --dist loadfile --cov --cov-report=
 	$(DEV) -m coverage report
 
 pacs-test: .venv-dev/ready  ## send films through Debian's Orthanc to the service and back, with an outage of a minute

@@ -38,7 +38,7 @@ async def test_any_other_request_id_is_replaced(client, request_id):
         ("GET", "/predict", 405, "method_not_allowed"),
         ("DELETE", "/models", 405, "method_not_allowed"),
         ("BREW", "/predict", 405, "method_not_allowed"),
-        ("POST", "/static/page.js", 405, "method_not_allowed"),
+        ("POST", "/static/page/answer.js", 405, "method_not_allowed"),
     ],
 )
 async def test_the_frameworks_own_refusals_are_problems(client, method, address, status, code):
@@ -51,7 +51,7 @@ async def test_the_frameworks_own_refusals_are_problems(client, method, address,
 
 
 async def test_a_malformed_range_of_a_static_file_is_a_problem(client):
-    response = await client.get("/static/page.js", headers={"Range": "bytes=99999999-"})
+    response = await client.get("/static/page/answer.js", headers={"Range": "bytes=99999999-"})
 
     assert (response.status_code, response.json()["code"]) == (400, "malformed_request")
 
@@ -66,7 +66,7 @@ async def test_an_unforeseen_exception_is_logged_with_its_traceback_and_told_to_
     assert [event["exc_info"] for event in logged if event["event"] == "request_failed"] == [True]
 
 
-@pytest.mark.parametrize("address", ["/", "/livez", "/nowhere", "/docs", "/static/page.js"])
+@pytest.mark.parametrize("address", ["/", "/livez", "/nowhere", "/docs", "/static/page/answer.js"])
 async def test_every_answer_forbids_outside_addresses_and_sniffing(client, address):
     response = await client.get(address)
 

@@ -17,8 +17,22 @@ async def test_all_bundles_are_listed_and_the_one_that_serves_is_marked(serve, t
         models = (await client.get("/models")).json()["models"]
 
     assert models == [
-        {"name": "tiny", "version": "1.0.0", "serving": True, "refused": None, "explain_backend": "onnx"},
-        {"name": "tiny", "version": "1.1.0", "serving": False, "refused": None, "explain_backend": None},
+        {
+            "name": "tiny",
+            "version": "1.0.0",
+            "serving": True,
+            "precision": "fp32",
+            "refused": None,
+            "explain_backend": "onnx",
+        },
+        {
+            "name": "tiny",
+            "version": "1.1.0",
+            "serving": False,
+            "precision": None,
+            "refused": None,
+            "explain_backend": None,
+        },
     ]
 
 

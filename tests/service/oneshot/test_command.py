@@ -183,4 +183,4 @@ def test_the_process_prints_answers_alone_to_standard_output_and_refuses_unknown
     assert done.returncode == 1
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == ["film.dcm", "notes.txt"]
     assert unknown.returncode == 2
-    assert "prdict is no command; there are predict, client, keys, deidentify" in unknown.stderr
+    assert "prdict is no command; there are predict, client, keys, audit, deidentify" in unknown.stderr
