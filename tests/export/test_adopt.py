@@ -152,7 +152,7 @@ def test_the_names_of_the_owner_do_not_collide_with_those_of_the_contract(adopt,
     code, _, errors, directory = adopt(replace(theirs, graph=tmp_path / "collides.onnx"))
 
     assert (code, errors) == (0, "")
-    assert verify_bundle(directory)[1] ["fp32"] < 1e-5
+    assert verify_bundle(directory)[1]["fp32"] < 1e-5
 
 
 def with_softmax(theirs, folder):
