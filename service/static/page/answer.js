@@ -91,7 +91,7 @@ function whisker({ value, low, high }) {
 
 function familiarity({ in_distribution, out_of_distribution_score }) {
   if (in_distribution === null) return "Not checked: this model cannot tell how unlike its training films a film is.";
-  const score = out_of_distribution_score === null ? "" : ` (distance ${out_of_distribution_score.toFixed(2)}; from 1 on it is not answered)`;
+  const score = out_of_distribution_score === null ? "" : ` (distance ${out_of_distribution_score.toFixed(2)}; above 1 it is not answered)`;
   return in_distribution ? `Within what the training films looked like${score}.` : `Unlike the training films${score}.`;
 }
 
