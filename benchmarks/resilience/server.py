@@ -26,6 +26,7 @@ class Server:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CXR_")}
         chosen = {f"CXR_{name.upper()}": str(value) for name, value in settings.items()}
         environment = {**kept, "CXR_PORT": str(self.port), "CXR_LOG_FORMAT": "json", **chosen}
+        self.models_dir = Path(chosen.get("CXR_MODELS_DIR", "models"))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
