@@ -15,6 +15,7 @@ from pydicom.pixels.decoders.base import get_decoder
 
 from imaging.limits import parsing
 from imaging.pixel_data import ImagePixel
+from imaging.run_lengths import unpack
 from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.errors import InvalidImageError
 
@@ -57,11 +58,15 @@ def decode_frame(frame: EncapsulatedFrame) -> NDArray[Any]:
     # Run lengths hold the words as they are; what other syntaxes leave in unused bits is masked by the caller.
     options = frame.module.options | {"correct_unused_bits": False}
     with parsing(f"{name_of(syntax)} frame"):
-        if codec != "pydicom":
-            encoded = get_frame(frame.data, 0, number_of_frames=1)
+        encoded = get_frame(frame.data, 0, number_of_frames=1)
+        if codec == "run_lengths":
+            words = unpack(encoded, frame.module)
+            options["planar_configuration"] = 1
+            pixels, _ = get_decoder(uid.ExplicitVRLittleEndian).as_array(words, **options)
+        else:
             # Told fewer bits than the frame has, GDCM cuts the upper ones.
             options["bits_stored"] = _precision(encoded, codec, frame.module)
-        pixels, _ = get_decoder(_READ_AS.get(syntax, syntax)).as_array(frame.data, decoding_plugin=codec, **options)
+            pixels, _ = get_decoder(_READ_AS.get(syntax, syntax)).as_array(frame.data, decoding_plugin=codec, **options)
     decoded: NDArray[Any] = pixels
     return decoded
 

@@ -187,7 +187,7 @@ def _gray_patterns(
         words = native_words(raw_bytes(dataset, "PixelData"), module, little_endian=syntax.little_endian)
         return stored_patterns(words, module, shift=low_bit)
     words = _decompressed(dataset, transfer_syntax, module, frame_decoder)
-    if syntax.codec == "pydicom":
+    if syntax.codec == "run_lengths":
         return stored_patterns(words, module, shift=low_bit)  # run lengths hold the words as they stand: PS3.5 G
     largest = 2**module.bits_stored - 1
     if not module.signed and words.max() > largest:

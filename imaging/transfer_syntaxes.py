@@ -17,8 +17,8 @@ class TransferSyntax:
 
     implicit_vr: bool = False
     little_endian: bool = True
-    codec: Literal["gdcm", "pydicom", "pylibjpeg"] | None = None
-    """The plug-in of pydicom that decodes a frame; None: the pixels are not compressed."""
+    codec: Literal["gdcm", "pylibjpeg", "run_lengths"] | None = None
+    """The plug-in of pydicom that decodes a frame, or our own `imaging.run_lengths`; None: the pixels are not compressed."""
     lossless: bool = True
     """Whether the syntax itself promises the stored values; a lossy one may hold them nonetheless."""
 
@@ -28,7 +28,7 @@ TRANSFER_SYNTAXES: Mapping[str, TransferSyntax] = MappingProxyType(
         uid.ImplicitVRLittleEndian: TransferSyntax(implicit_vr=True),
         uid.ExplicitVRLittleEndian: TransferSyntax(),
         uid.ExplicitVRBigEndian: TransferSyntax(little_endian=False),
-        uid.RLELossless: TransferSyntax(codec="pydicom"),
+        uid.RLELossless: TransferSyntax(codec="run_lengths"),
         uid.JPEGBaseline8Bit: TransferSyntax(codec="gdcm", lossless=False),
         uid.JPEGExtended12Bit: TransferSyntax(codec="gdcm", lossless=False),
         uid.JPEGLossless: TransferSyntax(codec="gdcm"),
