@@ -4,6 +4,7 @@ Run it in a process that may die: `imaging.child_decoder`. Five malformed JPEG 2
 abort any process in which OpenJPEG or GDCM decode them.
 """
 
+import re
 import struct
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -24,6 +25,10 @@ from schemas.errors import InvalidImageError
 _READ_AS = {uid.JPEGExtended12Bit: uid.JPEGLossless}
 
 _START_OF_FRAME: Final = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # ISO 10918-1 table B.1, ISO 14495-1 C.1.1
+_JPEG_LS: Final = 0xF7
+_SCAN: Final = re.compile(rb"\xff\xda..(.{1,12})", re.DOTALL)
+_PRESETS: Final = re.compile(rb"\xff\xf8..\x01(.{10})", re.DOTALL)
+"""In coded pixels of JPEG-LS no byte above 127 follows 0xFF. Source: ISO 14495-1 A.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,25 @@ def _jpeg_header(frame: bytes) -> tuple[int, int, int, int]:
         fill = frame[position + 1] == 0xFF  # noqa: PLR2004 the byte that starts every marker
         position += 1 if fill else 2 + int.from_bytes(frame[position + 2 : position + 4])
     precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, position + 4)
+    if frame[position + 1] == _JPEG_LS:
+        _check_presets(frame, 2**precision - 1)
     return rows, columns, samples, precision
+
+
+def _check_presets(frame: bytes, largest: int) -> None:
+    """Refuse JPEG-LS coding parameters outside their ranges: GDCM then counts for ever, or reads where nothing is.
+
+    Source: ISO 14495-1 C.2.3, C.2.4.1.1; 0 stands for a default. A RESET over 255 is allowed there, and GDCM hangs
+    on 256.
+    """
+    near = max(scan[2 * scan[0] + 1] for scan in (found[1] for found in _SCAN.finditer(frame)))
+    presets = [struct.unpack(">5H", found[1]) for found in _PRESETS.finditer(frame)]
+    for maximum, *thresholds, reset in presets or [(0, 0, 0, 0, 0)]:
+        chosen = [threshold for threshold in thresholds if threshold]
+        ranges = [near + 1, *chosen, maximum or largest, largest]
+        if ranges != sorted(ranges) or 2 * near > ranges[-2] or reset not in (0, *range(3, 256)):
+            msg = "the JPEG-LS frame has coding parameters outside their ranges; export the film again"
+            raise InvalidImageError(msg)
 
 
 def _jpeg_2000_header(frame: bytes) -> tuple[int, int, int, int]:

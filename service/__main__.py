@@ -18,7 +18,7 @@ from service import logs
 from service.app import create_app
 from service.audit.command import audit_command
 from service.deidentification.command import deidentify_command
-from service.engine import require_provider
+from service.engine import EngineOpener, OnnxEngine, require_provider
 from service.explanations import require_backend
 from service.oneshot.command import client_command, predict_command
 from service.security.command import keys_command
@@ -60,14 +60,23 @@ class Server(uvicorn.Server):
 
 
 def main() -> int:
-    """Run the command that is named; else serve until SIGTERM or Ctrl-C: 2 where the settings are refused, 3 where the start fails."""
+    """Run the command that is named; else serve: 2 where the settings are refused, 3 where the start fails."""
     if len(sys.argv) > 1:
         return _run_command(sys.argv[1], sys.argv[2:])
+    return serve()
+
+
+def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
+    """Serve until SIGTERM or Ctrl-C; returns the exit status.
+
+    Args:
+        open_engine: how the network of a bundle is opened.
+    """
     try:
         settings = load_settings()
         require_provider(settings.provider)
         require_backend(settings.explain_backend)
-        app = create_app(settings)
+        app = create_app(settings, open_engine)
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return REFUSED

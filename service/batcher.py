@@ -30,6 +30,8 @@ class Limits:
     concurrent_runs: int
     stat_head_start_s: float = 5.0
     """A stat film overtakes the routine films that came less than this before it: none of them waits for ever."""
+    run_timeout_s: float = 30.0
+    """A run that takes longer will not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,14 @@ class Batcher:
         self._waiting: list[_Entry] = []
         self._arrival = asyncio.Event()
         self._draining = False
+        self._runs: set[float] = set()
         self._consumers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to consume."""
         self._consumers = [asyncio.create_task(self._consume()) for _ in range(self._limits.concurrent_runs)]
+        for consumer in self._consumers:
+            consumer.add_done_callback(self._leave_nobody_waiting)
 
     async def stop(self) -> None:
         """Answer what waits, accept nothing new, and end."""
@@ -87,8 +92,9 @@ class Batcher:
 
     @property
     def alive(self) -> bool:
-        """Whether every consumer still consumes."""
-        return not any(consumer.done() for consumer in self._consumers)
+        """Whether every consumer still consumes, and no run of the network hangs."""
+        latest = time.perf_counter() - self._limits.run_timeout_s
+        return not any(consumer.done() for consumer in self._consumers) and all(start > latest for start in self._runs)
 
     async def submit(self, image: NDArray[np.float32], *, target: int | None, priority: Priority) -> Answer:
         """Wait for the network's outputs for one film; cancel to give up.
@@ -100,12 +106,14 @@ class Batcher:
 
         Raises:
             InferenceError: the batch of this film failed.
-            NotReadyError: the service is draining.
+            NotReadyError: the service is draining, or nobody feeds the network any more.
         """
         if self._draining:
             self._metrics.shed.labels("draining").inc()
             msg = "the service is shutting down; send the film to another instance"
             raise NotReadyError(msg)
+        if self._is_dead:
+            raise _dead()
         now = time.perf_counter()  # not the loop's clock: uvloop counts milliseconds
         rank = now - self._limits.stat_head_start_s if priority == "stat" else now
         entry = _Entry(image, target, rank, now, asyncio.get_running_loop().create_future())
@@ -113,6 +121,16 @@ class Batcher:
         self._metrics.queue_depth.set(len(self._waiting))
         self._arrival.set()
         return await entry.answer
+
+    @property
+    def _is_dead(self) -> bool:
+        return bool(self._consumers) and all(consumer.done() for consumer in self._consumers)
+
+    def _leave_nobody_waiting(self, _consumer: asyncio.Task[None]) -> None:
+        if self._is_dead:
+            for entry in self._waiting:
+                if not entry.answer.done():
+                    entry.answer.set_exception(_dead())
 
     async def _consume(self) -> None:
         while True:
@@ -135,20 +153,31 @@ class Batcher:
 
     async def _answer(self, batch: list[_Entry]) -> None:
         start = time.perf_counter()
+        self._runs.add(start)
         try:
             outputs = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, batch)
-        except Exception as error:  # supervisor: whatever a batch dies of, it takes only its own films with it
+        except BaseException as error:  # supervisor: whatever a batch dies of, it takes only its own films with it
             log.exception("batch_failed", films=len(batch))
             for entry in batch:
                 if not entry.answer.done():
                     entry.answer.set_exception(_failure(error))
+            if not isinstance(error, Exception):
+                raise
+            await self._prove(batch[0].image)
             return
+        finally:
+            self._runs.discard(start)
         inference_s = time.perf_counter() - start
         self._metrics.batch_size.observe(len(batch))
         self._metrics.images.inc(len(batch))
         for index, entry in enumerate(batch):
             if not entry.answer.done():
                 entry.answer.set_result(Answer(outputs[index], start - entry.queued_at, inference_s))
+
+    async def _prove(self, like: NDArray[np.float32]) -> None:
+        """Ask the network for an empty film after a failure: where it fails, too, this loop ends, and `alive` tells."""
+        empty = np.zeros_like(like)[None]
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._engine.run, empty, None)
 
     def _run(self, batch: list[_Entry]) -> Outputs:
         images = np.stack([entry.image for entry in batch])
@@ -159,7 +188,11 @@ class Batcher:
         return self._engine.run(images, np.array(wanted, np.int64))
 
 
-def _failure(reason: Exception) -> InferenceError:
+def _dead() -> NotReadyError:
+    return NotReadyError("the network can no longer be run; the service must be restarted, ask another instance")
+
+
+def _failure(reason: BaseException) -> InferenceError:
     failure = InferenceError("the network failed on this film; the reason is in the service's log")
     failure.__cause__ = reason
     return failure

@@ -198,7 +198,7 @@ class Deployment:
             loaded.engine,
             self._threads.engine,
             self._metrics,
-            Limits(settings.largest_batch, settings.concurrent_runs),
+            Limits(settings.largest_batch, settings.concurrent_runs, run_timeout_s=settings.run_timeout_s),
         )
         batcher.start()
         reference = loaded.bundle.manifest.drift_reference

@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     concurrent_runs: Positive = Field(
         default_factory=usable_cores, description="runs of the network at the same time; default: the cores"
     )
+    run_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=30.0,
+        description="longest run of the network; one that takes longer hangs, which only a restart ends: /livez answers 503",
+    )
     max_batch_size: Annotated[int, Field(ge=1, le=256)] | None = Field(
         default=None,
         description="films in one run of the network; default: 1 on a CPU, where more bring nothing and make urgent films "

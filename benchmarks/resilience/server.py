@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 READY_TIMEOUT_S = 60
 
@@ -18,8 +20,13 @@ READY_TIMEOUT_S = 60
 class Server:
     """A running `python -m service`."""
 
-    def __init__(self, **settings: object) -> None:
-        """`settings` by their names, without the prefix CXR_."""
+    def __init__(self, *, lever: Path | None = None, **settings: object) -> None:
+        """Start it.
+
+        Args:
+            lever: file that commands its engine, see `benchmarks.resilience.lever`; None: the service as it is.
+            settings: by their names, without the prefix CXR_.
+        """
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -27,8 +34,10 @@ class Server:
         chosen = {f"CXR_{name.upper()}": str(value) for name, value in settings.items()}
         environment = {**kept, "CXR_PORT": str(self.port), "CXR_LOG_FORMAT": "json", **chosen}
         self.models_dir = Path(chosen.get("CXR_MODELS_DIR", "models"))
+        program = ["service"] if lever is None else ["benchmarks.resilience.lever", str(lever)]
+        self._log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "service"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [sys.executable, "-m", *program], env=environment, stdout=self._log, stderr=subprocess.STDOUT
         )
 
     def wait_until_ready(self) -> None:
@@ -39,11 +48,13 @@ class Server:
                 sys.exit("the service did not become ready; start it by hand with `make run` to see why")
             time.sleep(0.02)
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[int, bytes]:
         """Status and body of one request."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, body)
+            connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -73,19 +84,59 @@ class Server:
         """Open file descriptors of the serving process."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
+    @property
+    def log(self) -> str:
+        """What it has written."""
+        return os.pread(self._log.fileno(), 1 << 26, 0).decode()
+
+    @property
+    def decoders(self) -> list[int]:
+        """Process ids of the children that decode: those of the fork server."""
+        return [child for parent in _children(self.process.pid) for child in _children(parent)]
+
     def terminate(self) -> None:
         """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
 
+def _children(process: int) -> list[int]:
+    listed = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for path in listed for child in path.read_text().split()]
+
+
+def choose(models_dir: Path, bundle: str) -> None:
+    """Say in the file `current` which bundle is to serve; a reader sees the old choice or the new one."""
+    new = models_dir / "new"
+    new.write_text(f"{bundle}\n")
+    new.replace(models_dir / "current")
+
+
+def until(condition: Callable[[], object], what: str, *, timeout_s: float = 60) -> float:
+    """Ask again and again; returns the seconds that it took.
+
+    Raises:
+        TimeoutError: the time is over.
+    """
+    start = time.perf_counter()
+    while not condition():
+        if time.perf_counter() - start > timeout_s:
+            raise TimeoutError(what)
+        time.sleep(0.01)
+    return time.perf_counter() - start
+
+
 @contextmanager
-def running(**settings: object) -> Iterator[Server]:
+def running(*, lever: Path | None = None, **settings: object) -> Iterator[Server]:
     """A server that is ready, and is ended afterwards."""
-    server = Server(**settings)
+    server = Server(lever=lever, **settings)
     try:
         server.wait_until_ready()
         yield server
     finally:
         if server.process.poll() is None:
             server.terminate()
-        server.process.wait(60)
+        try:
+            server.process.wait(30)
+        except subprocess.TimeoutExpired:  # an experiment has broken what would have ended it
+            server.process.kill()
+            server.process.wait()

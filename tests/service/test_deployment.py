@@ -4,16 +4,13 @@ import asyncio
 import re
 import shutil
 
-import numpy as np
-import onnx
 import pytest
-from onnx import numpy_helper
 
 from service.engine import OnnxEngine
 from tests.fakes import GatedOpener
-from tests.service.bundles import change_manifest, replace_file, write_tiny_bundle
+from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film, until
-from tests.service.network import graph, tiny_network
+from tests.service.spoilt import SPOILT, flipped
 
 pytestmark = pytest.mark.anyio
 
@@ -74,59 +71,7 @@ async def test_a_service_that_found_no_bundle_serves_the_first_that_appears(serv
         assert (before.status_code, (await client.get("/readyz")).status_code) == (503, 200)
 
 
-def nan_weights(directory):
-    network = tiny_network()
-    network.head[:] = np.nan
-    replace_file(directory, "model.onnx", graph(network).SerializeToString())
-
-
-def other_class_count(directory):
-    replace_file(directory, "model.onnx", graph(tiny_network(classes=3)).SerializeToString())
-
-
-def other_weights(directory):
-    network = tiny_network()
-    network.bias[:] += np.float32([0.5, -0.5])
-    replace_file(directory, "model.onnx", graph(network).SerializeToString())
-
-
-def weights_outside(directory):
-    model = graph(tiny_network())
-    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == "kernels")
-    (directory / "weights.bin").write_bytes(numpy_helper.to_array(tensor).tobytes())
-    onnx.external_data_helper.set_external_data(tensor, "weights.bin")
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.ClearField("raw_data")
-    replace_file(directory, "model.onnx", model.SerializeToString())
-
-
-def flipped(directory):
-    content = bytearray((directory / "model.onnx").read_bytes())
-    content[len(content) // 2] ^= 1
-    (directory / "model.onnx").write_bytes(content)
-
-
-def truncated(directory):
-    content = (directory / "model.onnx").read_bytes()
-    (directory / "model.onnx").write_bytes(content[: len(content) // 2])
-
-
-def other_classes(directory):
-    change_manifest(directory, classes=["NORMAL", "COVID"])
-
-
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [
-        (truncated, "model.onnx"),
-        (flipped, "model.onnx"),
-        (nan_weights, "golden|no numbers|temperature"),
-        (other_class_count, "sizes"),
-        (weights_outside, "cannot be loaded"),
-        (other_weights, "golden (logits|probabilities)"),
-        (other_classes, "COVID"),
-    ],
-)
+@pytest.mark.parametrize(("spoil", "reason"), SPOILT.values(), ids=SPOILT)
 async def test_a_bad_candidate_is_refused_with_its_reason_and_the_old_one_serves(
     serve, tmp_path, logged, spoil, reason
 ):

@@ -1,7 +1,6 @@
 """Rules of the log of the real server process: killed, or on a disk that is full for a while."""
 
 import json
-import resource
 import signal
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,11 +12,11 @@ from tests.service.audit.conftest import records
 from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film as dicom_film
 from tests.service.dicomweb.films import stow, uid
+from tests.service.disk import NEVER_FULL, fill_disk
 from tests.service.server import Server
 from tests.waiting import wait_until
 
 FILM = flat_film(200)
-NEVER_FULL = resource.RLIM_INFINITY
 
 
 @pytest.fixture
@@ -31,11 +30,6 @@ def start(tiny_models):
     yield started
     for server in servers:
         server.end()
-
-
-def fill_disk(server, size_bytes):
-    """No file of the process may become larger; what the kernel then says differs from a full disk by its number alone."""
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (size_bytes, NEVER_FULL))
 
 
 def test_every_film_that_was_answered_before_a_kill_is_in_the_log_and_the_chain_goes_on(start, log):
@@ -67,10 +61,10 @@ def test_every_film_that_was_answered_before_a_kill_is_in_the_log_and_the_chain_
 def test_films_are_refused_while_the_disk_of_the_log_is_full_and_answered_again_by_itself(start, log):
     server = start(audit_file=log)
     assert server.client.post("/predict", content=FILM).status_code == 200
-    fill_disk(server, log.stat().st_size + 40)
+    fill_disk(server.process.pid, log.stat().st_size + 40)
     refused = server.client.post("/predict", content=FILM)
     after = server.client.post("/predict", content=FILM)
-    fill_disk(server, NEVER_FULL)
+    fill_disk(server.process.pid, NEVER_FULL)
     wait_until(lambda: server.client.get("/readyz").status_code == 200, "ready again")
     answered = server.client.post("/predict", content=FILM)
     server.terminate()
@@ -84,9 +78,9 @@ def test_films_are_refused_while_the_disk_of_the_log_is_full_and_answered_again_
 
 def test_films_that_wait_in_the_spool_outlast_a_full_disk_of_the_log(start, log, tmp_path):
     server = start(audit_file=log, dicomweb="true", spool_url=f"sqlite:///{tmp_path}/spool/spool.db")
-    fill_disk(server, log.stat().st_size)
+    fill_disk(server.process.pid, log.stat().st_size)
     stored = server.client.post("/dicomweb/studies", **stow(dicom_film("film")))
-    fill_disk(server, NEVER_FULL)
+    fill_disk(server.process.pid, NEVER_FULL)
     wait_until(lambda: server.client.get("/readyz").status_code == 200, "ready again")
     again = server.client.post("/dicomweb/studies", **stow(dicom_film("film")))
     wait_until(
@@ -101,9 +95,9 @@ def test_a_full_disk_of_the_spool_refuses_films_with_a_time_to_come_back_and_los
     server = start(dicomweb="true", spool_url=f"sqlite:///{spool}", decode_workers=1)
     films = [dicom_film(f"film {number}") for number in range(6)]
     before = server.client.post("/dicomweb/studies", **stow(*films[:3]))
-    fill_disk(server, spool.stat().st_size)
+    fill_disk(server.process.pid, spool.stat().st_size)
     refused = server.client.post("/dicomweb/studies", **stow(*films[3:]))
-    fill_disk(server, NEVER_FULL)
+    fill_disk(server.process.pid, NEVER_FULL)
     after = server.client.post("/dicomweb/studies", **stow(*films))
 
     def states():
