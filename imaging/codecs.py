@@ -27,6 +27,7 @@ _READ_AS = {uid.JPEGExtended12Bit: uid.JPEGLossless}
 _START_OF_FRAME: Final = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # ISO 10918-1 table B.1, ISO 14495-1 C.1.1
 _JPEG_LS: Final = 0xF7
 _SCAN: Final = re.compile(rb"\xff\xda..(.{1,12})", re.DOTALL)
+_RESET: Final = 64
 _PRESETS: Final = re.compile(rb"\xff\xf8..\x01(.{10})", re.DOTALL)
 """In coded pixels of JPEG-LS no byte above 127 follows 0xFF. Source: ISO 14495-1 A.1."""
 
@@ -110,15 +111,15 @@ def _jpeg_header(frame: bytes) -> tuple[int, int, int, int]:
 def _check_presets(frame: bytes, largest: int) -> None:
     """Refuse JPEG-LS coding parameters outside their ranges: GDCM then counts for ever, or reads where nothing is.
 
-    Source: ISO 14495-1 C.2.3, C.2.4.1.1; 0 stands for a default. A RESET over 255 is allowed there, and GDCM hangs
-    on 256.
+    Source: ISO 14495-1 C.2.3, C.2.4.1.1; 0 stands for a default. Other values of RESET than the default are allowed
+    there, but no encoder of films is known to choose them, and GDCM hangs on 5 and on 256.
     """
     near = max(scan[2 * scan[0] + 1] for scan in (found[1] for found in _SCAN.finditer(frame)))
     presets = [struct.unpack(">5H", found[1]) for found in _PRESETS.finditer(frame)]
     for maximum, *thresholds, reset in presets or [(0, 0, 0, 0, 0)]:
         chosen = [threshold for threshold in thresholds if threshold]
         ranges = [near + 1, *chosen, maximum or largest, largest]
-        if ranges != sorted(ranges) or 2 * near > ranges[-2] or reset not in (0, *range(3, 256)):
+        if ranges != sorted(ranges) or 2 * near > ranges[-2] or reset not in (0, _RESET):
             msg = "the JPEG-LS frame has coding parameters outside their ranges; export the film again"
             raise InvalidImageError(msg)
 

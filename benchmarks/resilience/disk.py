@@ -32,14 +32,17 @@ def _audit(server: Server, log: Path, policy: str, expected: tuple[int, int]) ->
     during = tuple(server.ask("POST", "/predict", film)[0] for _ in expected)
     failures = server.metric("cxr_audit_write_failures_total")
     fill_disk(server.process.pid, NEVER_FULL)
-    back_s = _back(server, "/predict", film)
-    events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    back_s = _back(server, "/predict", film) + until(lambda: "resumed" in _events(log), "the log goes on")
     kept = (before, during) == (200, expected) and failures > 0
     said = f"{', '.join(map(str, during))}; {failures:g} counted"
     return [
         Row(name, "films while it is full; failures", said, f"{', '.join(map(str, expected))}; > 0", kept),
-        _recovered(name, back_s, resumed="resumed" in events),
+        _recovered(name, back_s),
     ]
+
+
+def _events(log: Path) -> list[str]:
+    return [json.loads(line)["event"] for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 def _spool(server: Server, spool: Path) -> list[Row]:
@@ -60,7 +63,7 @@ def _spool(server: Server, spool: Path) -> list[Row]:
     kept = (before, during, named) == (200, 503, True)
     return [
         Row(name, "a film while it is full", f"{during}, {'named' if named else 'not named'}", "503, named", kept),
-        _recovered(name, back_s, resumed=True),
+        _recovered(name, back_s),
     ]
 
 
@@ -71,6 +74,6 @@ def _back(server: Server, path: str, body: bytes, headers: dict[str, str] | None
     return time.perf_counter() - start
 
 
-def _recovered(name: str, back_s: float, *, resumed: bool) -> Row:
-    kept = resumed and back_s < _BACK_S
-    return Row(name, "answers by itself once there is room", f"{back_s:.2f} s", f"< {_BACK_S:g} s", kept, timing=resumed)
+def _recovered(name: str, back_s: float) -> Row:
+    limit = f"< {_BACK_S:g} s"
+    return Row(name, "goes on by itself once there is room", f"{back_s:.2f} s", limit, back_s < _BACK_S, timing=True)

@@ -75,8 +75,16 @@ class Server:
     @property
     def memory_mb(self) -> float:
         """Resident memory of the serving process."""
+        return self._memory_mb("VmRSS")
+
+    @property
+    def highest_memory_mb(self) -> float:
+        """The most that it was since the kernel was told to forget it, by writing 5 to clear_refs."""
+        return self._memory_mb("VmHWM")
+
+    def _memory_mb(self, field: str) -> float:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        found = re.search(rf"{field}:\s+(\d+) kB", status)
         return int(found[1]) / 1024 if found else 0.0
 
     @property

@@ -3,18 +3,16 @@
 import os
 import random
 import time
-import zlib
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from pydicom import data
-from pydicom.encaps import encapsulate
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless
 
 from imaging.phantom import phantom
-from tests.imaging.compressed import compressed_film, encapsulated_film
-from tests.imaging.files import chunk, dicom_bytes, dicom_dataset, png
+from tests.imaging.compressed import compressed_film
+from tests.imaging.files import dicom_bytes, dicom_dataset
+from tests.service.bombs import BOMBS, CUT_OFF
 from tests.service.conftest import flat_film
 from tests.service.server import Server
 
@@ -100,6 +98,8 @@ def test_mutations_of_made_films_give_no_failure(server):
 
 
 COMPRESSED = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80")
+
+
 def memory_mb(server, field):
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return int(status.split(f"{field}:")[1].split()[0]) / 1024
