@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -35,10 +35,17 @@ class Server:
         environment = {**kept, "CXR_PORT": str(self.port), "CXR_LOG_FORMAT": "json", **chosen}
         self.models_dir = Path(chosen.get("CXR_MODELS_DIR", "models"))
         program = ["service"] if lever is None else ["benchmarks.resilience.lever", str(lever)]
-        self._log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", *program], env=environment, stdout=self._log, stderr=subprocess.STDOUT
+            [sys.executable, "-m", *program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+        self._log: list[bytes] = []
+        self._reader = threading.Thread(target=self._read_log)
+        self._reader.start()
+
+    def _read_log(self) -> None:
+        assert self.process.stdout is not None  # noqa: S101 a pipe was asked for
+        with self.process.stdout as lines:  # a pipe, for a file would be full where the experiment fills the disk
+            self._log.extend(lines)
 
     def wait_until_ready(self) -> None:
         """Poll /readyz."""
@@ -95,7 +102,7 @@ class Server:
     @property
     def log(self) -> str:
         """What it has written."""
-        return os.pread(self._log.fileno(), 1 << 26, 0).decode()
+        return b"".join(self._log).decode()
 
     @property
     def decoders(self) -> list[int]:
