@@ -1,46 +1,101 @@
-"""Prints one table: experiment, figure, limit, verdict. `--full` takes the times that the limits are meant for."""
+"""Every experiment against the real server process; prints one table: experiment, figure, value, limit, verdict.
+
+`--full` takes the times that the limits are meant for, and then every line that is not kept gives exit status 1; the
+short form leaves that to the lines that no busy machine excuses, see `benchmarks.resilience.table.Row`.
+"""
 
 import argparse
 import asyncio
+import os
+import sys
 import tempfile
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.resilience.bombs import bombs
+from benchmarks.resilience.candidates import candidates
+from benchmarks.resilience.deadlines import deadlines
+from benchmarks.resilience.disk import disk
+from benchmarks.resilience.drain import drain
+from benchmarks.resilience.liveness import liveness
 from benchmarks.resilience.overload import overload
+from benchmarks.resilience.poison import poison
 from benchmarks.resilience.priority import priority
 from benchmarks.resilience.server import Server, running
+from benchmarks.resilience.soak import soak
+from benchmarks.resilience.suites import suites
 from benchmarks.resilience.swap import swap, two_versions
-from benchmarks.resilience.table import Row
+from benchmarks.resilience.table import HEAD, Row
+
+Load = Callable[[Server, float], Awaitable[list[Row]]]
 
 
-def _run(experiment: Callable[[Server, float], Awaitable[list[Row]]], seconds: float, **settings: object) -> list[Row]:
+def _under_load(experiment: Load, *, full: bool, **settings: object) -> list[Row]:
     async def whole(server: Server) -> list[Row]:
-        return await experiment(server, seconds)
+        return await experiment(server, 60.0 if full else 10.0)
 
     with running(**settings) as server:
         return asyncio.run(whole(server))
 
 
-def main() -> None:
-    """Run the experiments, each on a fresh server."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="60 s each instead of 10")
-    parser.add_argument("experiment", nargs="*", choices=["overload", "priority", "swap", []], help="default: all")
+def _soak(folder: Path, *, full: bool) -> list[Row]:
+    seconds, warm_up = (1200.0, 120.0) if full else (60.0, 20.0)
+    return asyncio.run(soak(folder, seconds=seconds, warm_up=warm_up))
+
+
+EXPERIMENTS: Mapping[str, Callable[[Path, bool], list[Row]]] = {
+    "overload": lambda _, full: _under_load(overload, full=full),
+    "priority": lambda _, full: _under_load(priority, full=full),
+    "swap": lambda folder, full: _under_load(swap, full=full, models_dir=two_versions(folder), model_poll_s=0.2),
+    "deadlines": lambda folder, _: asyncio.run(deadlines(folder)),
+    "drain": lambda folder, _: asyncio.run(drain(folder)),
+    "candidates": lambda folder, _: candidates(folder),
+    "poison": lambda folder, _: poison(folder),
+    "liveness": lambda folder, _: asyncio.run(liveness(folder)),
+    "disk": lambda folder, _: disk(folder),
+    "soak": lambda folder, full: _soak(folder, full=full),
+    "bombs": lambda folder, _: bombs(folder),
+    "suites": lambda _, full: suites(full=full),
+}
+
+
+def main() -> int:
+    """Run the experiments, each on servers of its own; 1 where a line fails."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.resilience", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="load for 60 s and the soak for 20 min, not 10 s and 60 s")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="keep the table, too")
+    parser.add_argument("experiment", nargs="*", choices=[*EXPERIMENTS, []], help="default: all")
     options = parser.parse_args()
-    seconds = 60.0 if options.full else 10.0
-    print("| experiment | figure | value | limit | |\n| --- | --- | --- | --- | --- |")
+    print(HEAD)
+    rows = []
+    for name in options.experiment or EXPERIMENTS:
+        start = time.perf_counter()
+        for row in _rows(name, full=options.full):
+            rows.append(row)
+            print(row, flush=True)
+        print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    if options.write is not None:
+        _write(options.write, rows, full=options.full)
+    return int(any(row.fails(full=options.full) for row in rows))
+
+
+def _rows(name: str, *, full: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        models = two_versions(Path(folder))
-        experiments: Mapping[str, Callable[[], list[Row]]] = {
-            "overload": lambda: _run(overload, seconds),
-            "priority": lambda: _run(priority, seconds),
-            "swap": lambda: _run(swap, seconds, models_dir=models, model_poll_s=0.2),
-        }
-        for name in options.experiment or experiments:
-            for row in experiments[name]():
-                verdict = "kept" if row.kept else "MISSED"
-                print(f"| {row.experiment} | {row.figure} | {row.value} | {row.limit} | {verdict} |", flush=True)
+        try:
+            return EXPERIMENTS[name](Path(folder), full)
+        except Exception as error:  # noqa: BLE001 whatever one experiment dies of, the others are run, and it is shown
+            return [Row(name, "the experiment itself", f"{type(error).__name__}: {error}", "ends", kept=False)]
+
+
+def _write(file: Path, rows: list[Row], *, full: bool) -> None:
+    form = "full form" if full else "short form"
+    head = f"# Resilience\n\n`make resilience`, {form}, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores.\n\n"
+    new = file.with_suffix(".new")
+    new.write_text(head + "\n".join([HEAD, *map(str, rows)]) + "\n")
+    new.replace(file)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

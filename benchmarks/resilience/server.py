@@ -39,7 +39,7 @@ class Server:
             [sys.executable, "-m", *program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         self._log: list[bytes] = []
-        self._reader = threading.Thread(target=self._read_log)
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
 
     def _read_log(self) -> None:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from benchmarks.resilience.load import Answered, percentile_ms, statuses
 
 
+HEAD = "| experiment | figure | value | limit | |\n| --- | --- | --- | --- | --- |"
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of the table.
@@ -20,6 +23,14 @@ class Row:
     limit: str
     kept: bool
     timing: bool = False
+
+    def __str__(self) -> str:
+        cells = (self.experiment, self.figure, self.value, self.limit, "kept" if self.kept else "MISSED")
+        return f"| {' | '.join(cells)} |"
+
+    def fails(self, *, full: bool) -> bool:
+        """Whether this line alone makes the whole run fail."""
+        return not self.kept and (full or not self.timing)
 
 
 def counted(answers: Iterable[Answered]) -> str:
