@@ -77,7 +77,10 @@ class Admission:
         if self._bytes + body_bytes > self._capacity_bytes:
             self._refuse("bytes", self._no_room(body_bytes))
         if (wait_s := self._expected_s(priority)) > allowed_s:
-            msg = f"{sum(self._admitted.values())} films are before it, about {wait_s:.1f} s, and {allowed_s:.1f} s are allowed"
+            msg = (
+                f"{self._before(priority)} films go before it, at the present pace an answer takes {wait_s:.1f} s, and "
+                f"{allowed_s:.1f} s are allowed"
+            )
             self._refuse("too_late", msg)
 
     @contextmanager
@@ -132,8 +135,10 @@ class Admission:
         """How long the next film would take at the pace at which the last ones left; 0 where that is not known."""
         if len(self._left) < _FEWEST:
             return 0.0
-        before = sum(self._admitted.values()) if priority == "routine" else self._admitted["stat"]
-        return (before + 1) * (self._clock() - self._left[0]) / len(self._left)
+        return (self._before(priority) + 1) * (self._clock() - self._left[0]) / (len(self._left) - 1)
+
+    def _before(self, priority: Priority) -> int:
+        return sum(self._admitted.values()) if priority == "routine" else self._admitted["stat"]
 
     def _note_departure(self, films: int) -> None:
         if any(self._admitted.values()):

@@ -220,7 +220,7 @@ class Deployment:
     def _retire(self, serving: Serving) -> None:
         async def retire() -> None:
             await serving.retire()
-            await self._in_loader(free_memory)
+            await asyncio.to_thread(free_memory)  # not by the loader: its threads wait for a core, and memory must not
 
         task = asyncio.create_task(retire())
         self._retiring.add(task)
