@@ -3,6 +3,8 @@
 `BaseHTTPMiddleware` is not used: it hides from the routes that a caller has left.
 """
 
+import asyncio
+import contextvars
 import re
 import time
 import uuid
@@ -10,7 +12,7 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import CxrError, InternalError, MalformedRequestError
@@ -32,6 +34,9 @@ SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 """For every answer whose route says nothing else; an answer about a patient is stored nowhere."""
+_SECURITY_LINES: Final = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
+_REFUSALS_TOLD_S: Final = 1.0
+"""How often refusals are logged, by their number: a line for each costs half of what is saved by refusing early."""
 
 log = structlog.get_logger("service.http")
 
@@ -42,6 +47,7 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
         self.metrics = metrics
+        self._refusals = 0  # since they were logged last
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
@@ -59,10 +65,10 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                headers = message["headers"]
+                said = {name for name, _ in headers}
+                missing = (line for line in _SECURITY_LINES if line[0] not in said)
+                message["headers"] = [*headers, (b"x-request-id", request_id.encode()), *missing]
             await send(message)
 
         with (
@@ -75,16 +81,30 @@ class RequestMiddleware:
                 self._count(scope, status, time.perf_counter() - start)
 
     def _count(self, scope: Scope, status: int, duration_s: float) -> None:
-        route = getattr(scope.get("route"), "path", "other")  # the template: the address itself is unbounded
+        refused = "refused" in scope["state"]  # before it was routed
+        # The template: the address itself is unbounded.
+        route = scope["path"] if refused else getattr(scope.get("route"), "path", "other")
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.metrics.http_requests.labels(route, method, str(status)).inc()
         self.metrics.http_duration.labels(route, method).observe(duration_s)
         if status == CALLER_LEFT:
             self.metrics.cancelled.inc()
-        if route not in PROBES:
+        if refused:
+            self._tally()
+        elif route not in PROBES:
             log.info(
                 "request_finished", route=route, method=method, status=status, duration_ms=round(duration_s * 1e3, 2)
             )
+
+    def _tally(self) -> None:
+        if not self._refusals:
+            nothing_bound = contextvars.Context()
+            asyncio.get_running_loop().call_later(_REFUSALS_TOLD_S, self._tell, context=nothing_bound)
+        self._refusals += 1
+
+    def _tell(self) -> None:
+        log.warning("requests_refused", requests=self._refusals)
+        self._refusals = 0
 
 
 class ProblemMiddleware:

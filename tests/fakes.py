@@ -16,7 +16,7 @@ class GatedEngine:
     """A `service.engine.Engine` that runs only while its gate is open, and notes what it ran.
 
     Without an engine behind it, the logits of a film are (0, mean of the film).
-    A run with a film whose mean is `poison` raises.
+    A run with a film whose mean is `poison` raises; once `broken` is set, every run raises that.
     """
 
     def __init__(self, behind: Engine | None = None, *, poison: float | None = None) -> None:
@@ -24,6 +24,7 @@ class GatedEngine:
         self.gate.set()
         self.batches: list[list[float]] = []
         self.targets: list[list[int] | None] = []
+        self.broken: BaseException | None = None
         self._behind, self._poison = behind, poison
 
     def run(self, images: NDArray[np.float32], targets: NDArray[np.int64] | None) -> Outputs:
@@ -31,6 +32,8 @@ class GatedEngine:
         self.batches.append(means)
         self.targets.append(None if targets is None else targets.tolist())
         assert self.gate.wait(30), "the test never opened the gate"
+        if self.broken is not None:
+            raise self.broken
         if self._poison in means:
             message = "poisoned film"
             raise RuntimeError(message)

@@ -23,11 +23,12 @@ from benchmarks.resilience.liveness import liveness
 from benchmarks.resilience.overload import overload
 from benchmarks.resilience.poison import poison
 from benchmarks.resilience.priority import priority
-from benchmarks.resilience.server import Server, running
+from benchmarks.resilience.server import Server, running_apart
 from benchmarks.resilience.soak import soak
 from benchmarks.resilience.suites import suites
-from benchmarks.resilience.swap import swap, two_versions
+from benchmarks.resilience.swap import swap
 from benchmarks.resilience.table import HEAD, Row
+from benchmarks.resilience.versions import two_versions
 
 Load = Callable[[Server, float], Awaitable[list[Row]]]
 
@@ -36,7 +37,7 @@ def _under_load(experiment: Load, *, full: bool, **settings: object) -> list[Row
     async def whole(server: Server) -> list[Row]:
         return await experiment(server, 60.0 if full else 10.0)
 
-    with running(**settings) as server:
+    with running_apart(**settings) as server:
         return asyncio.run(whole(server))
 
 

@@ -15,13 +15,21 @@ def bombs(_folder: Path) -> list[Row]:
     with running(decode_workers=1) as server:
         found = {name: _exploded(server, make()) for name, make in BOMBS.items()}
         alive = server.status("/livez")
-    odd = [name for name, (status, _, _) in found.items() if status not in _REFUSED | ({200} if name in CUT_OFF else set())]
+    odd = [
+        name for name, (status, _, _) in found.items() if status not in _REFUSED | ({200} if name in CUT_OFF else set())
+    ]
     slowest, largest = (max(found, key=lambda name, at=at: found[name][at]) for at in (1, 2))
     seconds, growth_mb = found[slowest][1], found[largest][2]
     name = f"{len(BOMBS)} decompression bombs"
     answered = f"{len(BOMBS) - len(odd)} of {len(BOMBS)} as expected{''.join(f'; not {name}' for name in odd)}"
     return [
-        Row(name, "statuses; /livez", f"{answered}; {alive}", "413, 415, 422 (200 if cut off); 200", not odd and alive == 200),
+        Row(
+            name,
+            "statuses; /livez",
+            f"{answered}; {alive}",
+            "413, 415, 422 (200 if cut off); 200",
+            not odd and alive == 200,
+        ),
         Row(name, "slowest", f"{seconds:.2f} s, {slowest}", "< 2 s", seconds < 2, timing=True),
         Row(name, "largest growth of the service", f"{growth_mb:.0f} MB, {largest}", "< 100 MB", growth_mb < 100),
     ]

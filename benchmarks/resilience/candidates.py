@@ -64,7 +64,14 @@ def _rollback(server: Server, folder: Path) -> Row:
     milliseconds = 1e3 * (time.perf_counter() - start)
     back = _serving(server)
     done = status == 200 and json.loads(body)["version"] == back == "1.0.0"
-    return Row("rollback", "time; serves", f"{milliseconds:.0f} ms; {back}", "< 100 ms; 1.0.0", done and milliseconds < 100, timing=done)
+    return Row(
+        "rollback",
+        "time; serves",
+        f"{milliseconds:.0f} ms; {back}",
+        "< 100 ms; 1.0.0",
+        done and milliseconds < 100,
+        timing=done,
+    )
 
 
 def _listed(server: Server, version: str) -> dict[str, object]:

@@ -37,20 +37,44 @@ async def deadlines(folder: Path) -> list[Row]:
     name = "deadlines, engine busy"
     return [
         Row(name, "statuses after the deadline", counted(answers), "504", set(statuses(answers)) == {504}),
-        Row(name, "latest answer after its deadline", f"{max(late_ms):.0f} ms", "<= 100 ms", max(late_ms) <= 100, timing=True),
-        Row(name, "deadlines and departures counted", f"{given_up:g} and {left:g}", f"{_HURRIED} and {_LEAVING}", (given_up, left) == (_HURRIED, _LEAVING)),
+        Row(
+            name,
+            "latest answer after its deadline",
+            f"{max(late_ms):.0f} ms",
+            "<= 100 ms",
+            max(late_ms) <= 100,
+            timing=True,
+        ),
+        Row(
+            name,
+            "deadlines and departures counted",
+            f"{given_up:g} and {left:g}",
+            f"{_HURRIED} and {_LEAVING}",
+            (given_up, left) == (_HURRIED, _LEAVING),
+        ),
         Row(name, "films still admitted then", f"{still:g}", f"{_BUSY}", still == _BUSY),
-        Row(name, "films that the network saw", f"{seen} of {_BUSY + _HURRIED + _LEAVING}", f"{_BUSY}, answered {_BUSY} x 200", seen == _BUSY and statuses(good) == {200: _BUSY}),
+        Row(
+            name,
+            "films that the network saw",
+            f"{seen} of {_BUSY + _HURRIED + _LEAVING}",
+            f"{_BUSY}, answered {_BUSY} x 200",
+            seen == _BUSY and statuses(good) == {200: _BUSY},
+        ),
     ]
 
 
 def _leave(server: Server, body: bytes) -> None:
     """Callers who send a film and close the connection once it was admitted."""
-    before, head = server.metric("cxr_inflight_images"), f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    before, head = (
+        server.metric("cxr_inflight_images"),
+        f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n",
+    )
     callers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(_LEAVING)]
     for caller in callers:
         caller.sendall(head.encode() + body)
-    until(lambda: server.metric("cxr_inflight_images") == before + _LEAVING, "the films of those who leave are admitted")
+    until(
+        lambda: server.metric("cxr_inflight_images") == before + _LEAVING, "the films of those who leave are admitted"
+    )
     for caller in callers:
         caller.close()
     until(lambda: server.metric("cxr_cancelled_total") == _LEAVING, "those who left are counted")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from benchmarks.resilience.lever import Lever, Order
 from benchmarks.resilience.load import Clients, films, statuses
-from benchmarks.resilience.server import Server, choose, running, until
-from benchmarks.resilience.swap import two_versions
+from benchmarks.resilience.server import choose, running, until
 from benchmarks.resilience.table import Row, counted
+from benchmarks.resilience.versions import other_version, two_versions
 
 _IN_FLIGHT = 16
 _GRACE_S = 10
@@ -18,15 +18,15 @@ _GRACE_S = 10
 async def drain(folder: Path) -> list[Row]:
     """By POST /admin/drain, by SIGTERM, and by SIGTERM while another bundle is loaded."""
     models = two_versions(folder)
-    first = (models / "current").read_text()
+    first = (models / "current").read_text().strip()
 
-    def load_another(server: Server, lever: Lever) -> None:
+    def load_another(lever: Lever) -> None:
         """Its self-test runs on the engine, which is held: the load cannot end before the drain begins."""
         before = lever.films
-        choose(models, f"{first.strip()}.1")
+        choose(models, other_version(models, first))
         until(lambda: lever.films > before, "another bundle is being loaded")
 
-    def nothing(_server: Server, _lever: Lever) -> None:
+    def nothing(_lever: Lever) -> None:
         pass
 
     return [
@@ -37,7 +37,7 @@ async def drain(folder: Path) -> list[Row]:
 
 
 async def _drain(
-    name: str, lever_file: Path, models: Path, before: Callable[[Server, Lever], None], *, asked: bool
+    name: str, lever_file: Path, models: Path, before: Callable[[Lever], None], *, asked: bool
 ) -> list[Row]:
     lever, body = Lever(lever_file), films()[0]
     settings = {"models_dir": models, "model_poll_s": 0.1, "drain_s": 2, "shutdown_grace_s": _GRACE_S}
@@ -45,8 +45,10 @@ async def _drain(
         clients = Clients(server.port)
         lever.pull(Order.HOLD)
         flying = [asyncio.create_task(clients.post("/predict", body)) for _ in range(_IN_FLIGHT)]
-        await asyncio.to_thread(until, lambda: server.metric("cxr_inflight_images") == _IN_FLIGHT, "films are in flight")
-        await asyncio.to_thread(before, server, lever)
+        await asyncio.to_thread(
+            until, lambda: server.metric("cxr_inflight_images") == _IN_FLIGHT, "films are in flight"
+        )
+        await asyncio.to_thread(before, lever)
         if asked:
             server.ask("POST", "/admin/drain")
         else:
@@ -66,5 +68,7 @@ async def _drain(
     return [
         Row(name, "/readyz, a new film", f"{ready}, {late.status}", "503, 503", (ready, late.status) == (503, 503)),
         Row(name, "16 in flight", counted(answers), "16 x 200", statuses(answers) == {200: _IN_FLIGHT}),
-        Row(name, "exit status, time", f"{code}, {lasted:.1f} s", f"0, < {_GRACE_S} s", code == 0 and lasted < _GRACE_S),
+        Row(
+            name, "exit status, time", f"{code}, {lasted:.1f} s", f"0, < {_GRACE_S} s", code == 0 and lasted < _GRACE_S
+        ),
     ]

@@ -8,8 +8,8 @@ from pathlib import Path
 from benchmarks.resilience.lever import Lever, Order
 from benchmarks.resilience.load import LOST, Answered, Clients, films
 from benchmarks.resilience.server import Server, choose, running
-from benchmarks.resilience.swap import two_versions
 from benchmarks.resilience.table import Row, counted
+from benchmarks.resilience.versions import other_version, two_versions
 
 _DEADLINE_MS, _RUN_TIMEOUT_S, _GIVE_UP_S = 2000, 1.0, 10.0
 
@@ -40,7 +40,12 @@ async def liveness(folder: Path) -> list[Row]:
 
 async def _break(fault: _Fault, lever_file: Path, models: Path) -> list[Row]:
     lever = Lever(lever_file)
-    settings = {"models_dir": models, "model_poll_s": 0.05, "deadline_ms": _DEADLINE_MS, "run_timeout_s": _RUN_TIMEOUT_S}
+    settings = {
+        "models_dir": models,
+        "model_poll_s": 0.05,
+        "deadline_ms": _DEADLINE_MS,
+        "run_timeout_s": _RUN_TIMEOUT_S,
+    }
     with running(lever=lever_file, **settings) as server:
         clients, stop = Clients(server.port), asyncio.Event()
         callers = 0 if fault.loading else 4
@@ -50,11 +55,16 @@ async def _break(fault: _Fault, lever_file: Path, models: Path) -> list[Row]:
         lever.pull(fault.order)
         if fault.loading:
             current = (models / "current").read_text().strip()
-            choose(models, current.removesuffix(".1") if current.endswith(".1") else f"{current}.1")
+            choose(models, other_version(models, current))
         noticed = await asyncio.to_thread(_until_it_is_not_alive, server, broken)
         await asyncio.sleep(0.5)  # and what it says from then on
         stop.set()
-        answers = [answer for caller in await asyncio.gather(*calling) for answer in caller if answer.started + answer.seconds > broken]
+        answers = [
+            answer
+            for caller in await asyncio.gather(*calling)
+            for answer in caller
+            if answer.started + answer.seconds > broken
+        ]
         if fault.loading:
             lever.pull(Order.RUN)
             answers = [await clients.post("/predict", films()[0])]

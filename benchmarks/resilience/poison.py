@@ -33,9 +33,11 @@ def _batch(server: Server) -> Row:
     results = json.loads(answer)["results"]
     problems = [result["problem"]["status"] for result in results if "problem" in result]
     together = [_probabilities(result) for result in results if "prediction" in result]
-    apart = max(
-        (abs(left[label] - right[label]) for left, right in zip(alone, together, strict=True) for label in left)
-    ) if len(together) == len(alone) else float("nan")
+    apart = (
+        max((abs(left[label] - right[label]) for left, right in zip(alone, together, strict=True) for label in left))
+        if len(together) == len(alone)
+        else float("nan")
+    )
     kept = status == 200 and problems == [422] and apart <= 1e-5
     value = f"{len(together)} answers, {len(problems)} problem, {apart:.1e} apart"
     return Row("poison, 7 good films and 1 broken", "answers, against alone", value, "7, 1, <= 1e-5", kept)
@@ -84,4 +86,6 @@ def _probabilities(answer: dict[str, dict[str, dict[str, float]]]) -> dict[str, 
 def _form(contents: list[bytes]) -> tuple[bytes, str]:
     """A multipart form of films, and its media type."""
     head = b'--films\r\nContent-Disposition: form-data; name="files"; filename="film"\r\n\r\n'
-    return b"".join(head + content + b"\r\n" for content in contents) + b"--films--\r\n", "multipart/form-data; boundary=films"
+    return b"".join(
+        head + content + b"\r\n" for content in contents
+    ) + b"--films--\r\n", "multipart/form-data; boundary=films"

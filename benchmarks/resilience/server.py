@@ -155,3 +155,20 @@ def running(*, lever: Path | None = None, **settings: object) -> Iterator[Server
         except subprocess.TimeoutExpired:  # an experiment has broken what would have ended it
             server.process.kill()
             server.process.wait()
+
+
+@contextmanager
+def running_apart(**settings: object) -> Iterator[Server]:
+    """The same, without the last core, which alone is left to this process and the load that it makes.
+
+    A hospital's callers are other machines: load that takes the cores of the service while it measures it changes what
+    it measures. On one core there is nothing to divide.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:-1] or cores)
+    try:
+        with running(**settings) as server:
+            os.sched_setaffinity(0, cores[-1:])
+            yield server
+    finally:
+        os.sched_setaffinity(0, cores)

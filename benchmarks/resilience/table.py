@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from benchmarks.resilience.load import Answered, percentile_ms, statuses
 
-
 HEAD = "| experiment | figure | value | limit | |\n| --- | --- | --- | --- | --- |"
 
 

@@ -86,4 +86,3 @@ SPOILT: Mapping[str, tuple[Callable[[Path], None], str]] = {
     "other classes": (other_classes, "COVID"),
 }
 """What was done to a bundle, and a pattern that the reason of its refusal matches."""
-
