@@ -12,11 +12,14 @@ TESTS ?= tests
 DATA ?= ../shared/data/kermany224
 ARCH ?= all
 RUN ?= runs/latest
+FULL ?=
+REPORT ?=
+RESILIENCE_OPTIONS ?=
 TRAIN_OPTIONS ?=
 NAME ?= chest-xray-pneumonia
 VERSION ?= 1.0.0
 
-.PHONY: help run test pacs-test docker-test check format train export bench resilience release-check reference docs lock sbom audit clean
+.PHONY: help run test pacs-test docker-test check format train export bench resilience corpora release-check reference docs lock sbom audit clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,9 +27,9 @@ help:  ## list the targets
 run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:8000 (RUNTIME=gpu for CUDA)
 	@exec $(SERVE) -m service
 
-test: .venv-dev/ready  ## run all tests with coverage (TESTS=path for some; CXR_DATA_DIR for those on real films)
+test: .venv-dev/ready corpora  ## run all tests with coverage (TESTS=path for some; CXR_DATA_DIR for those on real films)
 	rm -f .coverage .coverage.*
-	$(DEV) -m pytest $(TESTS) -n auto --dist loadfile --cov --cov-report=
+	$(DEV) -m pytest $(TESTS) -n auto --dist loadfile --cov --cov-report= $(if $(REPORT),--junitxml=$(REPORT))
 	$(DEV) -m coverage report
 
 pacs-test: .venv-dev/ready  ## send films through Debian's Orthanc to the service and back, with an outage of a minute
@@ -58,8 +61,15 @@ train: .venv-dev/ready  ## train on DATA: ARCH=NAME|all RUN=runs/ID TRAIN_OPTION
 export: .venv-dev/ready  ## write the winner of RUN to models/NAME/VERSION and make it current
 	$(DEV) -m export bundle --run $(RUN) --name $(NAME) --version $(VERSION) --out models --make-current
 
-resilience: .venv-dev/ready  ## load the real service beyond its capacity, swap bundles under load; prints a table
-	$(DEV) -m benchmarks.resilience
+resilience: .venv-dev/ready corpora  ## load, break and attack the real service; prints a table (FULL=1: the times that its limits are for, 45 min)
+	$(DEV) -m benchmarks.resilience $(if $(FULL),--full) $(if $(REPORT),--report $(REPORT)) $(RESILIENCE_OPTIONS)
+
+# pip alone knows where packages come from; what it fetches is unpacked only if its hash is the one that stands here.
+corpora: .venv-dev/ready  ## fetch the images that Pillow's makers test with, a corpus of hostile files (47 MB, once)
+	@[[ -d .corpora/pillow/Tests ]] || { mkdir -p .corpora/pillow && $(DEV) -m pip download --disable-pip-version-check \
+		--quiet --retries 1 --timeout 30 --no-deps --no-binary pillow --require-hashes --dest .corpora -r tests/corpora.txt \
+		&& tar -xzf .corpora/pillow-*.tar.gz --strip-components=1 -C .corpora/pillow && rm .corpora/*.tar.gz; } \
+		|| echo "not fetched: Pillow's test images; the tests on them skip"
 
 bench: .venv-dev/ready  ## measure the service under load; prints the table of docs/benchmarks.md
 	$(DEV) -m benchmarks.serving
@@ -98,7 +108,7 @@ audit: .venv-dev/ready  ## ask the advisories about every locked package; needs 
 	done; exit $${failed:-0}
 
 clean:  ## remove the environments and everything that was made
-	rm -rf .venv-* .*_cache .coverage .coverage.* .hypothesis
+	rm -rf .venv-* .*_cache .coverage .coverage.* .hypothesis .corpora
 
 # An environment is its lock file, no more: --no-deps, because the lock is complete and names one build of OpenCV.
 .venv-%/ready: requirements/%.txt

@@ -46,19 +46,21 @@ def _soak(folder: Path, *, full: bool) -> list[Row]:
     return asyncio.run(soak(folder, seconds=seconds, warm_up=warm_up))
 
 
-EXPERIMENTS: Mapping[str, Callable[[Path, bool], list[Row]]] = {
-    "overload": lambda _, full: _under_load(overload, full=full),
-    "priority": lambda _, full: _under_load(priority, full=full),
-    "swap": lambda folder, full: _under_load(swap, full=full, models_dir=two_versions(folder), model_poll_s=0.2),
+EXPERIMENTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Row]]] = {
+    "overload": lambda _, chosen: _under_load(overload, full=chosen.full),
+    "priority": lambda _, chosen: _under_load(priority, full=chosen.full),
+    "swap": lambda folder, chosen: _under_load(
+        swap, full=chosen.full, models_dir=two_versions(folder), model_poll_s=0.2
+    ),
     "deadlines": lambda folder, _: asyncio.run(deadlines(folder)),
     "drain": lambda folder, _: asyncio.run(drain(folder)),
     "candidates": lambda folder, _: candidates(folder),
     "poison": lambda folder, _: poison(folder),
     "liveness": lambda folder, _: asyncio.run(liveness(folder)),
     "disk": lambda folder, _: disk(folder),
-    "soak": lambda folder, full: _soak(folder, full=full),
+    "soak": lambda folder, chosen: _soak(folder, full=chosen.full),
     "bombs": lambda folder, _: bombs(folder),
-    "suites": lambda _, full: suites(full=full),
+    "suites": lambda _, chosen: suites(chosen.report, full=chosen.full),
 }
 
 
@@ -67,13 +69,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.resilience", description=__doc__)
     parser.add_argument("--full", action="store_true", help="load for 60 s and the soak for 20 min, not 10 s and 60 s")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the table, too")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="JUnit report of the tests; default: run them")
     parser.add_argument("experiment", nargs="*", choices=[*EXPERIMENTS, []], help="default: all")
     options = parser.parse_args()
     print(HEAD)
     rows = []
     for name in options.experiment or EXPERIMENTS:
         start = time.perf_counter()
-        for row in _rows(name, full=options.full):
+        for row in _rows(name, options):
             rows.append(row)
             print(row, flush=True)
         print(f"{name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
@@ -82,10 +85,10 @@ def main() -> int:
     return int(any(row.fails(full=options.full) for row in rows))
 
 
-def _rows(name: str, *, full: bool) -> list[Row]:
+def _rows(name: str, chosen: argparse.Namespace) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         try:
-            return EXPERIMENTS[name](Path(folder), full)
+            return EXPERIMENTS[name](Path(folder), chosen)
         except Exception as error:  # noqa: BLE001 whatever one experiment dies of, the others are run, and it is shown
             return [Row(name, "the experiment itself", f"{type(error).__name__}: {error}", "ends", kept=False)]
 

@@ -69,6 +69,7 @@ async def _break(fault: _Fault, lever_file: Path, models: Path) -> list[Row]:
             lever.pull(Order.RUN)
             answers = [await clients.post("/predict", films()[0])]
         clients.close()
+        server.process.kill()  # what hangs would not end by itself
     longest = max(answer.seconds for answer in answers)
     hangs = [answer for answer in answers if answer.status == LOST or answer.seconds > _DEADLINE_MS / 1e3 + 1]
     seen = noticed is not None

@@ -11,6 +11,8 @@ import cv2
 from imaging.phantom import phantom
 
 JPEG = {"Content-Type": "image/jpeg"}
+ACCEPTED = {200, 429, 503, 504}
+"""What a service may answer that has more to do than it can."""
 LOST = 0
 """Status of a request whose connection broke: it is never accepted."""
 

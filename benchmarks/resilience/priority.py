@@ -2,7 +2,16 @@
 
 import asyncio
 
-from benchmarks.resilience.load import Clients, closed_loop, films, goodput, open_loop, percentile_ms, statuses
+from benchmarks.resilience.load import (
+    ACCEPTED,
+    Clients,
+    closed_loop,
+    films,
+    goodput,
+    open_loop,
+    percentile_ms,
+    statuses,
+)
 from benchmarks.resilience.server import Server
 from benchmarks.resilience.table import Row, counted
 
@@ -27,10 +36,23 @@ async def priority(server: Server, seconds: float) -> list[Row]:
     clients.close()
     ratio = percentile_ms(urgent, 0.99) / percentile_ms(idle, 0.99)
     name = "stat at 2 x capacity"
-    rows = [
-        ("statuses of stat", counted(urgent), "200", set(statuses(urgent)) == {200}),
-        ("p99 of stat, against idle", f"{ratio:.1f} x {percentile_ms(idle, 0.99):.0f} ms", "<= 2", ratio <= 2),
-        ("routine films answered", counted(routine), "some 200", statuses(routine)[200] > 0),
-        ("routine films admitted beside 2 x stat", counted(few), "200, 503", set(statuses(few)) <= {200, 503}),
+    return [
+        Row(
+            name,
+            "statuses of stat",
+            counted(urgent),
+            "200",
+            set(statuses(urgent)) == {200},
+            timing=set(statuses(urgent)) <= ACCEPTED,
+        ),
+        Row(
+            name,
+            "p99 of stat, against idle",
+            f"{ratio:.1f} x {percentile_ms(idle, 0.99):.0f} ms",
+            "<= 2",
+            ratio <= 2,
+            timing=True,
+        ),
+        Row(name, "routine films answered", counted(routine), "some 200", statuses(routine)[200] > 0),
+        Row(name, "routine films admitted beside 2 x stat", counted(few), "200, 503", set(statuses(few)) <= {200, 503}),
     ]
-    return [Row(name, *row) for row in rows]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 READY_TIMEOUT_S = 60
 
@@ -158,7 +159,7 @@ def running(*, lever: Path | None = None, **settings: object) -> Iterator[Server
 
 
 @contextmanager
-def running_apart(**settings: object) -> Iterator[Server]:
+def running_apart(**settings: Any) -> Iterator[Server]:
     """The same, without the last core, which alone is left to this process and the load that it makes.
 
     A hospital's callers are other machines: load that takes the cores of the service while it measures it changes what

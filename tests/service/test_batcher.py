@@ -160,7 +160,6 @@ async def test_a_stat_film_does_not_wait_for_the_end_of_a_routine_run():
     assert engine.batches == [[9], [3], [1], [2]]
 
 
-@pytest.mark.parametrize(("stat_head_start_s", "order"), [(5.0, [[3], [4], [1]]), (0.0, [[1], [3], [4]])])
 class Panic(BaseException):
     """What libraries written in Rust raise, and no `except Exception` catches."""
 
@@ -212,6 +211,7 @@ async def test_a_run_that_lasts_too_long_is_told_by_alive():
         assert batcher.alive
 
 
+@pytest.mark.parametrize(("stat_head_start_s", "order"), [(5.0, [[3], [4], [1]]), (0.0, [[1], [3], [4]])])
 async def test_stat_overtakes_routine_that_has_not_waited_longer_than_the_head_start(stat_head_start_s, order):
     engine = StatIsBusy()
     async with batching(engine, max_batch_size=1, stat_head_start_s=stat_head_start_s) as batcher:

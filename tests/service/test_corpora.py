@@ -4,6 +4,7 @@ import os
 import random
 import time
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.imaging.compressed import compressed_film
 from tests.imaging.files import dicom_bytes, dicom_dataset
 from tests.service.bombs import BOMBS, CUT_OFF
 from tests.service.conftest import flat_film
-from tests.service.server import Server
+from tests.service.server import ROOT, Server
 
 REFUSED = {413, 415, 422}
 MUTATIONS = 10_000
@@ -50,13 +51,19 @@ def test_pydicoms_test_files_give_no_failure(server):
 
 
 def test_pillows_test_images_give_no_failure(server):
-    folder = os.environ.get("PILLOW_SOURCE_DIR")
-    if not folder:
-        pytest.skip("PILLOW_SOURCE_DIR is not set: the images are in Pillow's source distribution alone")
-    contents = [path.read_bytes() for path in sorted(Path(folder, "Tests").rglob("*")) if path.is_file()]
+    folder = Path(os.environ.get("PILLOW_SOURCE_DIR", ROOT / ".corpora" / "pillow"), "Tests")
+    if not folder.is_dir():
+        pytest.skip(
+            "the images are in Pillow's source distribution alone: run `make corpora`, or set PILLOW_SOURCE_DIR"
+        )
+    contents = [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()]
 
     assert len(contents) > 1000
     assert set(answers(server, [content for content in contents if content])) <= REFUSED | {200}
+
+
+def test_the_corpus_is_of_the_pillow_that_decodes():
+    assert f"pillow=={version('pillow')} --hash=sha256:" in (ROOT / "tests" / "corpora.txt").read_text()
 
 
 def mutated(films, generator):
