@@ -6,6 +6,7 @@
 import re
 import time
 import uuid
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -39,7 +40,8 @@ log = structlog.get_logger("service.http")
 
 def request_id_of(scope: Scope) -> str:
     """What the caller calls the request, where that is sane; else a new id."""
-    for name, value in scope["headers"]:
+    lines: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    for name, value in lines:
         if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(offered := value.decode("latin-1")):
             return offered
     return uuid.uuid4().hex

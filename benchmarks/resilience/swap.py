@@ -64,7 +64,9 @@ def told_apart(answers: Sequence[Answered], films_sent: int) -> tuple[int, int]:
     for index, answer in enumerate(answers):
         if answer.status == 200:
             body = json.loads(answer.body)
-            given[index % films_sent, body["model"]["sha256"]].append(json.dumps(body["prediction"]["probabilities"], sort_keys=True))
+            given[index % films_sent, body["model"]["sha256"]].append(
+                json.dumps(body["prediction"]["probabilities"], sort_keys=True)
+            )
     mixed = sum(len(found) - max(found.count(text) for text in set(found)) for found in given.values())
     for film in range(films_sent):
         usual = [max(set(found), key=found.count) for (number, _), found in given.items() if number == film]

@@ -38,7 +38,7 @@ def test_answers_of_two_digests_that_keep_to_their_networks_are_told_apart():
 @pytest.mark.parametrize(
     "other",
     [
-        [answer("b", 0.3), answer("b", 0.1)],  # once what a computes, under b
+        [answer("b", 0.3), answer("b", 0.3), answer("b", 0.1)],  # once what a computes, under b
         [answer("b", 0.1), answer("b", 0.1)],  # nobody could say who computed it
     ],
 )
