@@ -78,6 +78,7 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
     directory: Path,
     progress: Progress,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    teach: Callable[[Batch], Batch] | None = None,
 ) -> Fit:
     """Train one network until validation stops improving; go on from the directory's checkpoint if it has one.
 
@@ -93,6 +94,7 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
         directory: receives checkpoint.pt, best.safetensors, history.jsonl and events/ after each epoch.
         progress: where the epochs are shown.
         on_epoch: told of each epoch once its checkpoint is on disk; may raise to end the fit there.
+        teach: gives each augmented batch other labels before the network learns from it.
 
     Raises:
         TrainingConfigError: the loss is no longer finite, the device is not there, does not compute in this
@@ -106,7 +108,7 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
     while len(learner.history) < recipe.epochs and len(learner.history) - 1 - learner.best_epoch < config.patience:
         epoch = _Epoch(len(learner.history), recipe.epochs, name, seed, batching)
         try:
-            record = _learn(fabric, learner, loss, config, epoch, train, validation, progress)
+            record = _learn(fabric, learner, loss, config, epoch, train, validation, teach, progress)
         except torch.OutOfMemoryError:
             record = None
         if record is None:  # outside of the handler, which keeps what the failed step had in memory
@@ -136,6 +138,7 @@ def _learn(  # noqa: PLR0913, PLR0917 - everything that an epoch is a function o
     epoch: _Epoch,
     train: LabelledFilms,
     validation: LabelledFilms,
+    teach: Callable[[Batch], Batch] | None,
     progress: Progress,
 ) -> EpochRecord:
     """One epoch: every film once, then the validation films."""
@@ -145,6 +148,7 @@ def _learn(  # noqa: PLR0913, PLR0917 - everything that an epoch is a function o
     balanced = config.sampler == "balanced"
     order = epoch_order(train.labels, seed=epoch.seed, epoch=epoch.number, balanced=balanced)
     batches = _batches(config, epoch, train, order, progress)
+    batches = map(teach, batches) if teach else batches
     steps = math.ceil(math.ceil(len(order) / epoch.batching.size) / epoch.batching.accumulate)
     train_loss = train_epoch(
         fabric,
