@@ -38,8 +38,9 @@ class Row:
     @property
     def name(self) -> str:
         """As the tables call it."""
-        size = "" if self.record.members else f", {self.record.preprocess.size} px"
-        return f"{self.trial.replace('-seed', ', seed ')}{size}"
+        if self.record.members:
+            return f"{self.run}: {self.trial}"
+        return f"{self.trial.replace('-seed', ', seed ')}, {self.record.preprocess.size} px"
 
     @property
     def tested(self) -> Evaluation:
@@ -165,7 +166,7 @@ def averages(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
     for row in rows:
         views = row.record.many_views
         if row.record.members:
-            yield (f"{row.run}: {row.trial}", str(row.record.validation.auroc), *cells(row.tested))
+            yield (row.name, str(row.record.validation.auroc), *cells(row.tested))
         elif views and views.test:
             name = f"{row.name}, mean of {views.views} views"
             yield (name, str(views.validation.auroc), *cells(views.test))
