@@ -154,7 +154,7 @@ def over_seeds(rows: Sequence[Row]) -> Iterator[tuple[str, ...]]:
                 [evaluation.ece.value for evaluation in tested],
             ]
             if two_classes(tested[0]):
-                figures += zip(*(rates(evaluation, OPERATING_POINT) for evaluation in tested), strict=True)
+                figures += [[rates(evaluation, OPERATING_POINT)[place] for evaluation in tested] for place in (0, 1)]
             yield (
                 f"{name}: {len(tested)} seeds",
                 *(f"{fmean(values):.3f} ± {stdev(values):.3f}" for values in figures),
