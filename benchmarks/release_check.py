@@ -22,7 +22,7 @@ from rich.markdown import Markdown
 from rich.progress import track
 
 from benchmarks.resilience.server import Server, running
-from export.card import SHIFTS_TITLE, evaluation_section
+from export.card_figures import SHIFTS_TITLE, evaluation_section
 from schemas.bundle import CURRENT, MODEL_CARD, Bundle, open_bundle
 from schemas.evaluation import Evaluation
 from trainer.evaluate import evaluate

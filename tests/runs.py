@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.bundle import Provenance, sha256_of
+from schemas.bundle import sha256_of
 from schemas.estimate import Estimate
 from schemas.evaluation import Comparison
 from schemas.preprocess import PreprocessSpec
+from schemas.provenance import Provenance
 from schemas.trial import TrialRecord
 from trainer.calibrate import calibrate
 from trainer.config import freeze_config, make_config

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch.nn import functional
 from schemas.errors import TrainingConfigError
 from trainer.batches import Batch, LabelledFilms, augmented_batches, epoch_order, grouped, mixed
 from trainer.config import RunConfig
+from trainer.consumption import Consumption, Meter, total
 from trainer.device import make_fabric
 from trainer.history import EpochRecord
 from trainer.inference import outputs
@@ -40,9 +41,9 @@ class Fit:
     device: torch.device
 
     @property
-    def seconds(self) -> float:
-        """Time spent in epochs that count, over all the processes that took part."""
-        return sum(record.seconds for record in self.history)
+    def consumption(self) -> Consumption:
+        """What the epochs that count took, over all the processes that took part."""
+        return total([record.consumption for record in self.history])
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,8 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
     while len(learner.history) < recipe.epochs and len(learner.history) - 1 - learner.best_epoch < config.patience:
         epoch = _Epoch(len(learner.history), recipe.epochs, name, seed, batching)
         try:
-            record = _learn(fabric, learner, loss, config, epoch, train, validation, progress)
+            with Meter() as meter:
+                record = _learn(fabric, learner, loss, config, epoch, train, validation, progress)
         except torch.OutOfMemoryError:
             record = None
         if record is None:  # outside of the handler, which keeps what the failed step had in memory
@@ -117,7 +119,8 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
             fabric = make_fabric(config)
             learner = make_learner(fabric, config, name, seed, train, directory)
             continue
-        learner.history.append(record)
+        took = meter.consumption
+        learner.history.append(replace(record, cpu_seconds=took.cpu_seconds, energy_joules=took.energy_joules))
         learner.save(directory)
         write_events(directory, learner.history)
         progress.console.print(record.line(best=learner.best_epoch == record.epoch))
