@@ -14,6 +14,7 @@ from schemas.api import DISCLAIMER
 from schemas.bundle import BundleManifest
 from schemas.calibration import OutOfDistribution
 from schemas.provenance import Adoption, Provenance
+from trainer.consumption import Consumption, consumption_of, energy_in_words
 
 
 def render_card(manifest: BundleManifest) -> str:
@@ -142,13 +143,14 @@ def _provenance(manifest: BundleManifest) -> tuple[str, ...]:
     provenance = manifest.provenance
     if isinstance(provenance, Adoption):
         return "## Provenance", table(("", ""), _adoption(provenance))
+    took = consumption_of(provenance)
     rows = (
         ("Command", f"`{provenance.command}`"),
         ("Commit", f"`{provenance.git_commit}`"),
         ("Trained", _utc(provenance.trained_at)),
         ("Device", provenance.device),
-        ("Time of training", _time(provenance)),
-        ("Energy of training", _energy(provenance)),
+        ("Time of training", _time(took)),
+        ("Energy of training", energy_in_words(took)),
         ("Seed", str(provenance.seed)),
         ("Data", f"{provenance.data}, SHA-256 `{provenance.data_sha256}`"),
         ("Split", f"SHA-256 `{provenance.split_sha256}`"),
@@ -158,25 +160,9 @@ def _provenance(manifest: BundleManifest) -> tuple[str, ...]:
     return "## Provenance", table(("", ""), rows)
 
 
-def _time(provenance: Provenance) -> str:
-    minutes = f"{provenance.training_seconds / 60:.1f} minutes over all epochs"
-    if provenance.cpu_seconds is None:
-        return minutes
-    return f"{minutes}, {provenance.cpu_seconds / 3600:.2f} core-hours of processor time"
-
-
-def _energy(provenance: Provenance) -> str:
-    joules = provenance.energy_joules
-    if joules is None:
-        return "not recorded: this network was trained before energy was"
-    if not joules:
-        return (
-            "not measured: this machine offers no energy counter that could be read in every epoch; the core-hours times "
-            "the watts of a core estimate it"
-        )
-    return "; ".join(f"{value / 3600:.1f} Wh by {name}" for name, value in joules.items()) + (
-        "; of everything that ran on the machine meanwhile, and of nothing else in it"
-    )
+def _time(took: Consumption) -> str:
+    minutes = f"{took.seconds / 60:.1f} minutes over all epochs"
+    return minutes if took.cpu_seconds is None else f"{minutes}, {took.cpu_seconds / 3600:.2f} core-hours"
 
 
 def _adoption(provenance: Adoption) -> tuple[tuple[str, str], ...]:

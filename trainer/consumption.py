@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from schemas.provenance import Provenance
+
 POWERCAP = Path("/sys/class/powercap")
 """Where Linux offers RAPL counters. Source: kernel documentation, power/powercap/powercap.rst."""
 
@@ -25,6 +27,11 @@ class Consumption:
     """By counter; empty: there is none that can be read; None: not recorded."""
 
 
+def consumption_of(provenance: Provenance) -> Consumption:
+    """What the training of a recorded network took."""
+    return Consumption(provenance.training_seconds, provenance.cpu_seconds, provenance.energy_joules)
+
+
 def total(parts: Sequence[Consumption]) -> Consumption:
     """The sum. What a part has not recorded is not known of the whole, nor what a counter counted that a part lacks."""
     cpu = [part.cpu_seconds for part in parts if part.cpu_seconds is not None]
@@ -37,6 +44,18 @@ def total(parts: Sequence[Consumption]) -> Consumption:
         if len(energy) == len(parts)
         else None,
     )
+
+
+def energy_in_words(consumption: Consumption) -> str:
+    """What the card and the report say of the energy; where it was not measured, from what a reader can estimate it."""
+    cpu, joules = consumption.cpu_seconds, consumption.energy_joules
+    if joules is None:
+        return "not recorded: this version of the trainer came later"
+    if joules:
+        measured = "; ".join(f"{value / 3600:.1f} Wh by {name}" for name, value in joules.items())
+        return f"{measured}: of all that ran on the machine meanwhile, and of no other part of it"
+    known = "" if cpu is None else f"; {cpu / 3600:.2f} core-hours times the watts of a core estimate it"
+    return f"not measured: no energy counter of the machine could be read{known}"
 
 
 @dataclass(frozen=True, slots=True)
