@@ -56,6 +56,10 @@ class RunConfig(Record):
     clahe: ClaheSpec | None = None
     augment: Name = Field(default="standard", description="name of an augmentation recipe")
     horizontal_flip: bool = Field(default=False, description="mirror half of the films, hearts and all")
+    teachers: tuple[Name, ...] = Field(
+        default=(), description="folders of trials of the same split, whose mean opinion of each film is learned"
+    )
+    teachers_share: Fraction = Field(default=0.5, description="of the label that is the teachers' opinion")
     mixup: float = Field(default=0.0, ge=0, le=10, description="alpha of the beta distribution; 0: films are not mixed")
     val_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="of train, where the data has no val")
     folds: int | None = Field(default=None, ge=2, description="k-fold cross-validation over train and val, by patient")
@@ -138,6 +142,9 @@ class RunConfig(Record):
             raise ValueError(msg)
         if self.decide_on == "shifts" and not self.shifts:
             msg = "decide_on=shifts needs the shifted films; set shifts=true too"
+            raise ValueError(msg)
+        if self.teachers and (self.search or self.folds):
+            msg = "teachers teach on one split with settings that are known; train without search and folds"
             raise ValueError(msg)
         if self.augment not in RECIPES:
             msg = f"augment={self.augment!r} is no recipe; known: {', '.join(RECIPES)}"

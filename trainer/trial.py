@@ -19,7 +19,7 @@ from schemas.mistakes import FilmReference
 from schemas.preprocess import PreprocessSpec
 from schemas.trial import TrialRecord
 from trainer.architectures import build_network
-from trainer.batches import LabelledFilms
+from trainer.batches import Batch, LabelledFilms
 from trainer.calibrate import calibrate
 from trainer.config import RunConfig, make_config, read_config
 from trainer.data import DataRecord, described, films_of, labelled, root_of, split_of
@@ -139,6 +139,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
     command: str,
     progress: Progress,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    teach: Callable[[Batch], Batch] | None = None,
 ) -> TrialRecord:
     """Train one network, calibrate and evaluate it on validation; a trial that has ended is read, not repeated.
 
@@ -151,6 +152,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
         command: what the user typed, for the record.
         progress: where the epochs are shown.
         on_epoch: told of each epoch.
+        teach: gives each augmented batch other labels.
 
     Raises:
         CxrError: see `fit`.
@@ -163,7 +165,17 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
     name, changed = plan.architecture, make_config(config.model_dump() | dict(settings))
     spec, kept = config.preprocess(name), films_of(config, run, "val", plan.fold)
     train, validation = plan_films(config, data, plan, run)
-    fitted = fit(changed, name, plan.seed, train, validation, directory=directory, progress=progress, on_epoch=on_epoch)
+    fitted = fit(
+        changed,
+        name,
+        plan.seed,
+        train,
+        validation,
+        directory=directory,
+        progress=progress,
+        on_epoch=on_epoch,
+        teach=teach,
+    )
     network = _network(directory, name, len(data.classes), spec)
     logits, seen = see(network, validation)
     gate = fit_gate(see(network, train)[1], seen, data.classes)
