@@ -4,21 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from rich.progress import Progress
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from schemas.bundle import STATISTICS
 from schemas.errors import TrainingDataError
 from schemas.mistakes import FilmReference
-from schemas.preprocess import PreprocessSpec
 from schemas.trial import TrialRecord
-from trainer.architectures import build_network
 from trainer.batches import Batch, LabelledFilms
 from trainer.calibrate import calibrate
 from trainer.config import RunConfig, make_config, read_config
@@ -30,7 +25,6 @@ from trainer.fit import fit
 from trainer.history import EpochRecord
 from trainer.inference import outputs, see
 from trainer.judge import judge, outputs_of
-from trainer.learner import BEST
 from trainer.many_views import judge_views, validate_views
 from trainer.networks import Network
 from trainer.plan import Plan
@@ -39,6 +33,7 @@ from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS
 from trainer.shifts import pooled, shift_outputs, with_shifts
 from trainer.speed import ms_per_film
 from trainer.tracking import track
+from trainer.trial_arrays import read_network, read_statistics
 
 TRIAL = "trial.json"
 TRIALS = "trials"
@@ -115,18 +110,9 @@ def load_trial(directory: Path, *, with_statistics: bool = True) -> TrainedTrial
     if record.members:
         msg = f"{directory.name} is a mean of {', '.join(record.members)}, not a network; name one of these"
         raise TrainingDataError(msg)
-    network = _network(directory, record.architecture, len(record.classes), record.preprocess)
+    network = read_network(directory, record.architecture, len(record.classes), record.preprocess)
     gated = with_statistics and record.calibration.out_of_distribution is not None
-    return TrainedTrial(directory, record, network, _statistics(directory) if gated else None)
-
-
-def _statistics(directory: Path) -> dict[str, NDArray[np.float32]]:
-    path = directory / STATISTICS
-    try:
-        return dict(np.load(path, allow_pickle=False))
-    except (OSError, EOFError, ValueError, BadZipFile) as error:
-        msg = f"{path} is missing or damaged, and {TRIAL} has cut-offs for it; run python -m trainer refit {directory}"
-        raise TrainingDataError(msg) from error
+    return TrainedTrial(directory, record, network, read_statistics(directory) if gated else None)
 
 
 def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and where it tells
@@ -176,7 +162,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
         on_epoch=on_epoch,
         teach=teach,
     )
-    network = _network(directory, name, len(data.classes), spec)
+    network = read_network(directory, name, len(data.classes), spec)
     logits, seen = see(network, validation)
     gate = fit_gate(see(network, train)[1], seen, data.classes)
     under_shifts = shift_outputs(network, validation.films) if config.shifts else {}
@@ -250,17 +236,3 @@ def evaluate_on_test(config: RunConfig, directory: Path, films: tuple[Film, ...]
     tested = record.model_copy(update={"test": evaluation, "many_views": views})
     write_trial(directory, tested)
     return tested
-
-
-def _network(directory: Path, name: str, classes: int, spec: PreprocessSpec) -> Network:
-    """A network with the best weights of its trial, on the CPU, in eval mode."""
-    network = build_network(name, classes=classes, size=spec.size)
-    try:
-        network.load_state_dict(load_file(directory / BEST))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        msg = (
-            f"{directory / BEST} is missing, damaged or of another network, and a trial needs its weights; copy it again, "
-            f"or remove {directory} and run the training again with the same --out"
-        )
-        raise TrainingDataError(msg) from error
-    return network.eval()
