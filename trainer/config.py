@@ -62,7 +62,7 @@ class RunConfig(Record):
         description="what becomes 0 and 1: the limits of the bit depth, or of the film's middle 99 %",
     )
     clahe: ClaheSpec | None = Field(
-        default=None, description="local contrast, clip_limit and tiles; null: left as it is"
+        default=None, description="local contrast: clip_limit and grid; null: left as it is"
     )
     augment: Name = Field(default="standard", description="name of an augmentation recipe")
     horizontal_flip: bool = Field(default=False, description="mirror half of the films, hearts and all")

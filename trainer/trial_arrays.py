@@ -1,5 +1,6 @@
 """What a trial keeps in arrays: the weights of the best epoch, and what its gate has learnt."""
 
+import io
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -42,7 +43,7 @@ def read_statistics(directory: Path) -> dict[str, NDArray[np.float32]]:
     """
     path = directory / STATISTICS
     try:
-        return dict(np.load(path, allow_pickle=False))
+        return dict(np.load(io.BytesIO(path.read_bytes()), allow_pickle=False))
     except (OSError, EOFError, ValueError, BadZipFile) as error:
         msg = (
             f"{path} is missing or damaged, and the trial has cut-offs for it; run python -m trainer refit {directory}"
