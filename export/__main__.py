@@ -18,10 +18,10 @@ from export.parity import ParityReport
 from export.precision import PRECISIONS
 from export.publish import verify_bundle
 from export.sign import make_key, sign_bundle
-from schemas.bundle import TorchNetwork
 from schemas.errors import BundleError, CxrError
 from schemas.precision import PrecisionRecord, ReducedPrecision
 from schemas.preprocess import PreprocessSpec
+from schemas.torch_network import TorchNetwork
 from trainer.config import RunConfig, read_config
 from trainer.leaderboard import read_leaderboard
 from trainer.trial import TRIALS, load_trial

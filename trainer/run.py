@@ -8,10 +8,11 @@ from rich.progress import Progress
 
 from schemas.errors import CxrError, TestSetError, TrainingConfigError, TrainingDataError
 from schemas.trial import TrialRecord
-from trainer.config import RunConfig, freeze_config
+from trainer.config import RunConfig
 from trainer.data import DataRecord, split_data
 from trainer.ensemble import evaluate_ensemble_on_test, make_ensembles
 from trainer.failure import FAILURE, read_failure, write_failure
+from trainer.freeze import freeze_config
 from trainer.leaderboard import Leaderboard, rank, read_leaderboard, write_leaderboard
 from trainer.live import TrialTable
 from trainer.plan import Plan, plans
