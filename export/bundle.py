@@ -69,6 +69,7 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
     make_current: bool,
     precisions: Sequence[ReducedPrecision] = (),
     with_weights: bool = False,
+    about_films: str | None = None,
     on_parity: Callable[[ParityReport], None] = lambda _report: None,
     on_precision: Callable[[PrecisionRecord], None] = lambda _record: None,
 ) -> Path:
@@ -85,6 +86,7 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         make_current: let `out/current` name this bundle.
         precisions: which to try beside fp32.
         with_weights: put the weights beside the graph, for the service's torch backend; the bundle is twice as large.
+        about_films: what the card says of the films, Markdown without headings: source, licence, population.
         on_parity: is told what the parity gate measured.
         on_precision: is told of each reduced precision that was tried.
 
@@ -124,6 +126,7 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
     outputs = run_in_batches(run, validation.films, np.zeros(len(validation.films), np.int64), MAX_BATCH)
     manifest = make_manifest(record, contract, described, files, name=name, version=version).model_copy(
         update={
+            "about_films": about_films,
             "precisions": tuple(tried.record for tried in attempts),
             "drift_reference": drift_reference(outputs["probabilities"], validation.films, record),
             "mistakes": find_mistakes(run, outputs, validation, trial.references("val"), record),

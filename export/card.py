@@ -74,7 +74,13 @@ def _data(manifest: BundleManifest) -> tuple[str, ...]:
         )
         for evaluation in manifest.evaluation
     ]
-    return "## Data", _origin(manifest.provenance), table(("set", "films", "patients", "classes", "SHA-256"), rows)
+    about = () if manifest.about_films is None else (manifest.about_films.strip(),)
+    return (
+        "## Data",
+        *about,
+        _origin(manifest.provenance),
+        table(("set", "films", "patients", "classes", "SHA-256"), rows),
+    )
 
 
 def _origin(provenance: Provenance | Adoption) -> str:

@@ -30,7 +30,7 @@ def render_card_json(manifest: BundleManifest) -> str:
         "model_details": {
             "name": manifest.name,
             "overview": manifest.intended_use,
-            "documentation": DISCLAIMER,
+            "documentation": DISCLAIMER if manifest.about_films is None else f"{DISCLAIMER}\n\n{manifest.about_films}",
             "version": {"name": manifest.version, "date": f"{manifest.created_at:%Y-%m-%d}"},
         },
         "model_parameters": {

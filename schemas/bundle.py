@@ -104,6 +104,9 @@ class BundleManifest(Record):
         default=None, description="null: exported before they were looked for, or adopted"
     )
     provenance: Provenance | Adoption
+    about_films: str | None = Field(
+        default=None, description="Markdown: source, licence, population, known shortcuts; null: nobody said"
+    )
     intended_use: str
     files: dict[str, FileRecord]
     precisions: tuple[PrecisionRecord, ...] = Field(

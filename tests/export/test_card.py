@@ -252,3 +252,11 @@ def test_time_and_energy_of_training_stand_as_they_were_measured(manifest):
 def test_a_network_of_before_energy_was_recorded_says_its_time_and_no_energy(card):
     assert "| Time of training | 1.5 minutes over all epochs |" in card
     assert "| Energy of training | not recorded: this version of the trainer came later |" in card
+
+
+def test_what_is_known_of_the_films_stands_under_data(manifest):
+    about = "Films of one ward, CC BY 4.0."
+
+    data = render_card(manifest.model_copy(update={"about_films": about})).split("## Data")[1].split("\n## ")[0]
+
+    assert about in data
