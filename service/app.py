@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
 
 import cv2
 import structlog
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imaging.child_decoder import ChildDecoder
 from schemas.api import DISCLAIMER
@@ -16,7 +17,7 @@ from service.audit.trail import Trail
 from service.bundles import BundleRegistry
 from service.deployment import Deployment, Threads
 from service.dicomweb.intake import open_intake
-from service.doorway import AdmissionMiddleware
+from service.doorway import Doorway
 from service.engine import EngineOpener, OnnxEngine
 from service.metrics import Metrics
 from service.middleware import ProblemMiddleware, RequestMiddleware
@@ -44,13 +45,18 @@ log = structlog.get_logger("service.app")
 class Application(FastAPI):
     """FastAPI with our middleware around everything, its own answers to broken requests included."""
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask at the door first: what FastAPI does before its middleware costs as much as a refusal."""
+        await self._door(scope, receive, send)
+
+    @cached_property
+    def _door(self) -> Doorway:
+        service = self.state.service
+        return Doorway(super().__call__, service.admission, service.metrics, service.settings)
+
     def build_middleware_stack(self) -> ASGIApp:
         """Wrap the whole stack: `add_middleware` would put ours inside the body limit and the error handler."""
-        service = self.state.service
-        answering = AdmissionMiddleware(
-            ProblemMiddleware(super().build_middleware_stack()), service.admission, service.settings
-        )
-        return RequestMiddleware(answering, service.metrics)
+        return RequestMiddleware(ProblemMiddleware(super().build_middleware_stack()), self.state.service.metrics)
 
 
 def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) -> FastAPI:

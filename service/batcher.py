@@ -153,15 +153,17 @@ class Batcher:
                 await self._arrival.wait()
 
     def _take(self, lane: Priority) -> list[_Entry]:
-        # A future is done before its answer when the caller left or its deadline passed: nobody waits for it.
-        live = sorted((entry for entry in self._waiting if not entry.answer.done()), key=lambda entry: entry.rank)
-        # A stat film is left to the stat consumer, unless that one is busy.
-        fit = [entry for entry in live if entry.priority == lane or (lane == "routine" and self._stat_runs)]
+        fit = sorted((entry for entry in self._waiting if self._is_for(lane, entry)), key=lambda entry: entry.rank)
         size = max((size for size in self._sizes if size <= len(fit)), default=0)
         batch = fit[:size]
-        self._waiting = [entry for entry in live if entry not in batch]
+        # A future is done before its answer when the caller left or its deadline passed: nobody waits for it.
+        self._waiting = [entry for entry in self._waiting if entry not in batch and not entry.answer.done()]
         self._metrics.queue_depth.set(len(self._waiting))
         return batch
+
+    def _is_for(self, lane: Priority, entry: _Entry) -> bool:
+        # A stat film is left to the stat consumer, unless that one is busy.
+        return not entry.answer.done() and (entry.priority == lane or (lane == "routine" and self._stat_runs))
 
     async def _answer(self, batch: list[_Entry], lane: Priority) -> None:
         start = time.perf_counter()

@@ -3,11 +3,10 @@
 `BaseHTTPMiddleware` is not used: it hides from the routes that a caller has left.
 """
 
-import asyncio
-import contextvars
 import re
 import time
 import uuid
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
@@ -34,11 +33,18 @@ SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 """For every answer whose route says nothing else; an answer about a patient is stored nowhere."""
-_SECURITY_LINES: Final = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
-_REFUSALS_TOLD_S: Final = 1.0
-"""How often refusals are logged, by their number: a line for each costs half of what is saved by refusing early."""
+SECURITY_LINES: Final = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
 
 log = structlog.get_logger("service.http")
+
+
+def request_id_of(scope: Scope) -> str:
+    """What the caller calls the request, where that is sane; else a new id."""
+    lines: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    for name, value in lines:
+        if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(offered := value.decode("latin-1")):
+            return offered
+    return uuid.uuid4().hex
 
 
 class RequestMiddleware:
@@ -47,15 +53,13 @@ class RequestMiddleware:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
         self.metrics = metrics
-        self._refusals = 0  # since they were logged last
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        offered = Headers(scope=scope).get("X-Request-ID", "")
-        request_id = offered if SANE_REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
+        request_id = request_id_of(scope)
         state = scope.setdefault("state", {})
         # Not the loop's clock: uvloop counts milliseconds.
         state["request_id"], state["arrived"] = request_id, (start := time.perf_counter())
@@ -67,7 +71,7 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = message["headers"]
                 said = {name for name, _ in headers}
-                missing = (line for line in _SECURITY_LINES if line[0] not in said)
+                missing = (line for line in SECURITY_LINES if line[0] not in said)
                 message["headers"] = [*headers, (b"x-request-id", request_id.encode()), *missing]
             await send(message)
 
@@ -81,30 +85,16 @@ class RequestMiddleware:
                 self._count(scope, status, time.perf_counter() - start)
 
     def _count(self, scope: Scope, status: int, duration_s: float) -> None:
-        refused = "refused" in scope["state"]  # before it was routed
-        # The template: the address itself is unbounded.
-        route = scope["path"] if refused else getattr(scope.get("route"), "path", "other")
+        route = getattr(scope.get("route"), "path", "other")  # the template: the address itself is unbounded
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.metrics.http_requests.labels(route, method, str(status)).inc()
         self.metrics.http_duration.labels(route, method).observe(duration_s)
         if status == CALLER_LEFT:
             self.metrics.cancelled.inc()
-        if refused:
-            self._tally()
-        elif route not in PROBES:
+        if route not in PROBES:
             log.info(
                 "request_finished", route=route, method=method, status=status, duration_ms=round(duration_s * 1e3, 2)
             )
-
-    def _tally(self) -> None:
-        if not self._refusals:
-            nothing_bound = contextvars.Context()
-            asyncio.get_running_loop().call_later(_REFUSALS_TOLD_S, self._tell, context=nothing_bound)
-        self._refusals += 1
-
-    def _tell(self) -> None:
-        log.warning("requests_refused", requests=self._refusals)
-        self._refusals = 0
 
 
 class ProblemMiddleware:

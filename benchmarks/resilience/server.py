@@ -96,6 +96,17 @@ class Server:
         return int(found[1]) / 1024 if found else 0.0
 
     @property
+    def cpu_s(self) -> float:
+        """Processor time that the serving process has had."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def cores(self) -> int:
+        """On which the serving process may run."""
+        return len(os.sched_getaffinity(self.process.pid))
+
+    @property
     def descriptors(self) -> int:
         """Open file descriptors of the serving process."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))

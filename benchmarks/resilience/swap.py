@@ -31,7 +31,7 @@ async def swap(server: Server, seconds: float) -> list[Row]:
     answers = await load
     clients.close()
     failed, growth = len(answers) - statuses(answers)[200], memory[-1] / memory[0]
-    digests, mixed = _told_apart(answers, len(bodies))
+    digests, mixed = told_apart(answers, len(bodies))
     name = f"{under_load} swaps in {seconds:g} s at 80 % load"
     return [
         Row(
@@ -62,7 +62,7 @@ async def _serving(clients: Clients) -> str:
     return next(f"{model['name']}/{model['version']}" for model in listed if model["serving"])
 
 
-def _told_apart(answers: Sequence[Answered], films_sent: int) -> tuple[int, int]:
+def told_apart(answers: Sequence[Answered], films_sent: int) -> tuple[int, int]:
     """How many digests answered, and how many answers have probabilities that the same digest did not give otherwise.
 
     The two networks give each film other probabilities, so an answer under the wrong digest stands out.
@@ -71,7 +71,9 @@ def _told_apart(answers: Sequence[Answered], films_sent: int) -> tuple[int, int]
     for index, answer in enumerate(answers):
         if answer.status == 200:
             body = json.loads(answer.body)
-            given[index % films_sent, body["model"]["sha256"]].append(json.dumps(body["prediction"]["probabilities"]))
+            given[index % films_sent, body["model"]["sha256"]].append(
+                json.dumps(body["prediction"]["probabilities"], sort_keys=True)
+            )
     mixed = sum(len(found) - max(found.count(text) for text in set(found)) for found in given.values())
     for film in range(films_sent):
         usual = [max(set(found), key=found.count) for (number, _), found in given.items() if number == film]

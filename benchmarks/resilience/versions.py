@@ -62,5 +62,5 @@ def _golden(path: Path, graph: bytes) -> bytes:
     runs = [session.run(names, {"image": film[np.newaxis], "target": target[np.newaxis]}) for film, target in films]
     arrays |= {name: np.concatenate(outputs) for name, outputs in zip(names, zip(*runs, strict=True), strict=True)}
     stream = BytesIO()
-    np.savez_compressed(stream, **arrays)
+    np.savez_compressed(stream, allow_pickle=False, **arrays)
     return stream.getvalue()
