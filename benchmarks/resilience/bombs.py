@@ -18,7 +18,7 @@ def bombs(_folder: Path) -> list[Row]:
     odd = [
         name for name, (status, _, _) in found.items() if status not in _REFUSED | ({200} if name in CUT_OFF else set())
     ]
-    slowest, largest = (max(found, key=lambda name, at=at: found[name][at]) for at in (1, 2))
+    slowest, largest = max(found, key=lambda bomb: found[bomb][1]), max(found, key=lambda bomb: found[bomb][2])
     seconds, growth_mb = found[slowest][1], found[largest][2]
     name = f"{len(BOMBS)} decompression bombs"
     answered = f"{len(BOMBS) - len(odd)} of {len(BOMBS)} as expected{''.join(f'; not {name}' for name in odd)}"

@@ -53,7 +53,8 @@ class Server:
         end = time.monotonic() + READY_TIMEOUT_S
         while self.status("/readyz") != http.client.OK:
             if self.process.poll() is not None or time.monotonic() > end:
-                sys.exit("the service did not become ready; start it by hand with `make run` to see why")
+                msg = f"the service did not become ready; it said last: {self.log[-300:]}"
+                raise TimeoutError(msg)
             time.sleep(0.02)
 
     def ask(
