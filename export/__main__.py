@@ -14,14 +14,15 @@ from export.adopt import Decisions, ForeignNetwork
 from export.adopt import adopt as adopt_network
 from export.bundle import write_bundle
 from export.foreign import Wiring
+from export.markdown import without_title
 from export.parity import ParityReport
 from export.precision import PRECISIONS
 from export.publish import verify_bundle
 from export.sign import make_key, sign_bundle
-from schemas.bundle import TorchNetwork
 from schemas.errors import BundleError, CxrError
 from schemas.precision import PrecisionRecord, ReducedPrecision
 from schemas.preprocess import PreprocessSpec
+from schemas.torch_network import TorchNetwork
 from trainer.config import RunConfig, read_config
 from trainer.leaderboard import read_leaderboard
 from trainer.trial import TRIALS, load_trial
@@ -46,6 +47,12 @@ def bundle(  # noqa: PLR0913 - one argument for each option
         str, typer.Option(help="Reduced precisions to try, each kept if it changes next to nothing; or `none`.")
     ] = ",".join(PRECISIONS),
     make_current: Annotated[bool, typer.Option("--make-current", help="Let the service serve it.")] = False,
+    about: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Markdown about the films, for the card: source, licence, population."
+        ),
+    ] = None,
     with_weights: Annotated[
         bool, typer.Option("--with-weights", help="Add the weights for CXR_EXPLAIN_BACKEND=torch; twice the size.")
     ] = False,
@@ -62,6 +69,7 @@ def bundle(  # noqa: PLR0913 - one argument for each option
             out=out,
             make_current=make_current,
             with_weights=with_weights,
+            about_films=None if about is None else without_title(about.read_text(encoding="utf-8")),
             precisions=tried,
             on_parity=_print_parity,
             on_precision=_print_precision,

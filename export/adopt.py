@@ -9,17 +9,20 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.bundle import describe, documents, free_place, make_manifest
+from export.bundle import describe, free_place
 from export.foreign import Wiring, check_batches, read_graph, wire
 from export.golden import make_golden, pack
+from export.manifest import documents, make_manifest
 from export.parity import MAX_BATCH, run_in_batches
 from export.publish import point_to, publish
 from export.session import Graph, Run
 from export.weights import checked_weights
-from schemas.bundle import GOLDEN, GRAPH, WEIGHTS, Adoption, GraphContract, TorchNetwork, sha256_of
+from schemas.bundle import GOLDEN, GRAPH, WEIGHTS, GraphContract, sha256_of
 from schemas.errors import TrainingDataError
 from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
+from schemas.provenance import Adoption
+from schemas.torch_network import TorchNetwork
 from schemas.trial import CalibratedNetwork
 from trainer.calibrate import calibrate
 from trainer.data import described as in_words

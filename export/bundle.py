@@ -1,8 +1,6 @@
 """A trained network becomes a bundle: exported, proven, described and published."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -11,41 +9,24 @@ import onnx
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from export.card import render_card
-from export.card_json import render_card_json
-from export.comparison import ValidationSet, Yardstick
+from export.answers import ValidationSet
+from export.comparison import Yardstick
 from export.drift import drift_reference
 from export.golden import Arrays, make_golden, pack
 from export.graph import OPSET, export_graph
+from export.manifest import documents, make_manifest
+from export.mistakes import find_mistakes
 from export.parity import MAX_BATCH, ParityReport, check_parity, run_in_batches
 from export.precision import Attempt, attempt
 from export.publish import point_to, publish
 from export.session import Graph
 from export.weights import torch_network
-from schemas.bundle import (
-    GOLDEN,
-    GRAPH,
-    MANIFEST,
-    MODEL_CARD,
-    MODEL_CARD_JSON,
-    STATISTICS,
-    WEIGHTS,
-    BundleManifest,
-    BundleName,
-    FileRecord,
-    GraphContract,
-    TorchNetwork,
-)
-from schemas.drift import DriftReference
+from schemas.bundle import GOLDEN, GRAPH, STATISTICS, WEIGHTS, BundleManifest, BundleName, GraphContract
 from schemas.errors import BundleError
+from schemas.mistakes import FilmReference
 from schemas.precision import PrecisionRecord, ReducedPrecision
 from schemas.trial import CalibratedNetwork, TrialRecord
 from trainer.networks import Network
-
-INTENDED_USE = (
-    "Research, teaching and technical evaluation. Given one frontal chest radiograph, the network estimates how probable "
-    "each of its classes is among films like those that it was trained on, for readers who look at the film themselves."
-)
 
 
 class Trial(Protocol):
@@ -74,6 +55,10 @@ class Trial(Protocol):
         """Who each of these films is of, [V]."""
         ...
 
+    def references(self, split: Literal["train", "val"]) -> tuple[FilmReference, ...]:
+        """How somebody who holds the data finds each of these films."""
+        ...
+
 
 def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
     trial: Trial,
@@ -84,6 +69,7 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
     make_current: bool,
     precisions: Sequence[ReducedPrecision] = (),
     with_weights: bool = False,
+    about_films: str | None = None,
     on_parity: Callable[[ParityReport], None] = lambda _report: None,
     on_precision: Callable[[PrecisionRecord], None] = lambda _record: None,
 ) -> Path:
@@ -100,6 +86,7 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         make_current: let `out/current` name this bundle.
         precisions: which to try beside fp32.
         with_weights: put the weights beside the graph, for the service's torch backend; the bundle is twice as large.
+        about_films: what the card says of the films, Markdown without headings: source, licence, population.
         on_parity: is told what the parity gate measured.
         on_precision: is told of each reduced precision that was tried.
 
@@ -122,10 +109,10 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
     )
     content = model.SerializeToString()
     run = Graph(content).run
-    films, labels = trial.inputs("val")
-    on_parity(check_parity(trial.network, run, record, films, labels))
+    validation = ValidationSet(*trial.inputs("val"), trial.patients("val"), trial.statistics)
+    on_parity(check_parity(trial.network, run, record, validation.films, validation.labels))
     golden = make_golden(run, record.preprocess, len(record.classes))
-    attempts = _reduce(trial, model, golden, precisions)
+    attempts = _reduce(trial, validation, model, golden, precisions)
     files = {
         GRAPH: content,
         GOLDEN: pack(golden),
@@ -136,10 +123,15 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         on_precision(tried.record)
         files |= tried.files
     contract = _contract(trial.network.cam_layer, model)
-    probabilities = run_in_batches(run, films, np.zeros(len(films), np.int64), MAX_BATCH)["probabilities"]
-    drift = drift_reference(probabilities, films, record)
-    manifest = make_manifest(record, contract, described, files, drift, name=name, version=version)
-    manifest = manifest.model_copy(update={"precisions": tuple(tried.record for tried in attempts)})
+    outputs = run_in_batches(run, validation.films, np.zeros(len(validation.films), np.int64), MAX_BATCH)
+    manifest = make_manifest(record, contract, described, files, name=name, version=version).model_copy(
+        update={
+            "about_films": about_films,
+            "precisions": tuple(tried.record for tried in attempts),
+            "drift_reference": drift_reference(outputs["probabilities"], validation.films, record),
+            "mistakes": find_mistakes(run, outputs, validation, trial.references("val"), record),
+        }
+    )
     publish({**files, **documents(manifest)}, destination)
     if make_current:
         point_to(destination)
@@ -159,11 +151,14 @@ def describe(record: CalibratedNetwork) -> dict[str, str]:
 
 
 def _reduce(
-    trial: Trial, model: onnx.ModelProto, golden: Arrays, precisions: Sequence[ReducedPrecision]
+    trial: Trial,
+    validation: ValidationSet,
+    model: onnx.ModelProto,
+    golden: Arrays,
+    precisions: Sequence[ReducedPrecision],
 ) -> tuple[Attempt, ...]:
     if not precisions:
         return ()
-    validation = ValidationSet(*trial.inputs("val"), trial.patients("val"), trial.statistics)
     yardstick = Yardstick(model.SerializeToString(), trial.record, validation)
     training_films, _ = trial.inputs("train")
     return tuple(attempt(precision, model, training_films, yardstick, golden) for precision in precisions)
@@ -200,52 +195,3 @@ def _contract(cam_layer: str, model: onnx.ModelProto) -> GraphContract:
         cam_grid=(rows, columns),
         max_batch=MAX_BATCH,
     )
-
-
-def make_manifest(  # noqa: PLR0913 - what a manifest is made from
-    record: CalibratedNetwork,
-    graph: GraphContract,
-    described: TorchNetwork | None,
-    files: Mapping[str, bytes],
-    drift: DriftReference | None = None,
-    *,
-    name: str,
-    version: str,
-) -> BundleManifest:
-    """The manifest, whose entries for the cards are those of empty files until the cards are rendered from it."""
-    try:
-        return BundleManifest(
-            name=name,
-            version=version,
-            created_at=datetime.now(UTC),
-            architecture=record.architecture,
-            classes=record.classes,
-            negative_class=record.negative_class,
-            preprocess=record.preprocess,
-            graph=graph,
-            torch=described,
-            calibration=record.calibration,
-            evaluation=(record.validation, *([] if record.test is None else [record.test])),
-            drift_reference=drift,
-            provenance=record.provenance,
-            intended_use=INTENDED_USE,
-            files={
-                file: _file_record(content)
-                for file, content in {**files, MODEL_CARD: b"", MODEL_CARD_JSON: b""}.items()
-            },
-        )
-    except ValidationError as error:
-        msg = f"the trial's record makes no bundle: {error.errors()[0]['msg']}; train and calibrate again"
-        raise BundleError(msg) from error
-
-
-def documents(draft: BundleManifest) -> dict[str, bytes]:
-    """The cards, and the manifest that states their hashes, of a manifest that states none yet."""
-    cards = {MODEL_CARD: render_card(draft).encode(), MODEL_CARD_JSON: render_card_json(draft).encode()}
-    records = {name: _file_record(content) for name, content in cards.items()}
-    manifest = draft.model_copy(update={"files": {**draft.files, **records}})
-    return {**cards, MANIFEST: (manifest.model_dump_json(indent=2) + "\n").encode()}
-
-
-def _file_record(content: bytes) -> FileRecord:
-    return FileRecord(sha256=sha256(content).hexdigest(), size_bytes=len(content))

@@ -3,18 +3,18 @@
 Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019, arXiv:1810.03993.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from export import card_precisions
+from export.card_figures import evaluation_section
+from export.card_mistakes import mistakes_section
 from export.limits import LIMITS, NOT_INTENDED, known_limits
+from export.markdown import bullets, table
 from schemas.api import DISCLAIMER
-from schemas.bundle import Adoption, BundleManifest, Provenance
+from schemas.bundle import BundleManifest
 from schemas.calibration import OutOfDistribution
-from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
-
-SHIFTS_TITLE = "The same films under changes of exposure, processing and framing, thresholds unchanged:"
+from schemas.provenance import Adoption, Provenance
+from trainer.consumption import Consumption, consumption_of, energy_in_words
 
 
 def render_card(manifest: BundleManifest) -> str:
@@ -22,7 +22,7 @@ def render_card(manifest: BundleManifest) -> str:
     sections = (
         _summary(manifest),
         ("## Intended use", manifest.intended_use),
-        ("## Not intended for", _bullets(NOT_INTENDED)),
+        ("## Not intended for", bullets(NOT_INTENDED)),
         _data(manifest),
         (
             "## Figures",
@@ -33,8 +33,9 @@ def render_card(manifest: BundleManifest) -> str:
         ),
         *((evaluation_section(evaluation, manifest.classes),) for evaluation in manifest.evaluation),
         _decisions(manifest),
+        *(() if manifest.mistakes is None else (mistakes_section(manifest.mistakes),)),
         *_precisions(manifest),
-        ("## Limits", _bullets((*known_limits(manifest), *LIMITS))),
+        ("## Limits", bullets((*known_limits(manifest), *LIMITS))),
         _provenance(manifest),
         ("## Disclaimer", DISCLAIMER),
     )
@@ -59,7 +60,7 @@ def _summary(manifest: BundleManifest) -> tuple[str, ...]:
         ("Graph", f"ONNX opset {graph.opset}, batches up to {graph.max_batch} checked against {reference}"),
         ("Made", f"{_utc(manifest.created_at)}"),
     )
-    return f"# {manifest.name} {manifest.version}", f"> **{DISCLAIMER}**", _table(("", ""), facts), negative
+    return f"# {manifest.name} {manifest.version}", f"> **{DISCLAIMER}**", table(("", ""), facts), negative
 
 
 def _data(manifest: BundleManifest) -> tuple[str, ...]:
@@ -73,7 +74,13 @@ def _data(manifest: BundleManifest) -> tuple[str, ...]:
         )
         for evaluation in manifest.evaluation
     ]
-    return "## Data", _origin(manifest.provenance), _table(("set", "films", "patients", "classes", "SHA-256"), rows)
+    about = () if manifest.about_films is None else (manifest.about_films.strip(),)
+    return (
+        "## Data",
+        *about,
+        _origin(manifest.provenance),
+        table(("set", "films", "patients", "classes", "SHA-256"), rows),
+    )
 
 
 def _origin(provenance: Provenance | Adoption) -> str:
@@ -87,83 +94,6 @@ def _origin(provenance: Provenance | Adoption) -> str:
         "patients apart; validation chose the epoch and everything under Decisions. The exact split has the SHA-256 "
         f"`{provenance.split_sha256[:12]}…`."
     )
-
-
-def evaluation_section(evaluation: Evaluation, classes: tuple[str, ...]) -> str:
-    """All figures of one set of films, as Markdown."""
-    macro = " (macro average, one against the rest)" if len(classes) > 2 else ""  # noqa: PLR2004 - two classes have one AUROC
-    by_class = evaluation.class_auroc.items() if macro else ()
-    overall = (
-        (f"AUROC{macro}", str(evaluation.auroc)),
-        *((f"AUROC of `{name}` against the rest", str(area)) for name, area in by_class),
-        ("Brier score", str(evaluation.brier)),
-        ("Expected calibration error", str(evaluation.ece)),
-    )
-    parts = (
-        f"### On {evaluation.data} ({evaluation.films:,} films of {evaluation.patients:,} patients)",
-        _table(("figure", "value [interval]"), overall),
-        *(part for metrics in evaluation.findings for part in _finding(metrics)),
-        *(part for metrics in evaluation.labels for part in _label(metrics, classes)),
-        *_groups("Groups of films, at the operating point (films: with the finding, of all):", evaluation.subgroups),
-        *_groups(SHIFTS_TITLE, evaluation.shifts),
-    )
-    return "\n\n".join(parts)
-
-
-def _finding(metrics: FindingMetrics) -> tuple[str, str]:
-    def predictive(estimate: Estimate | None) -> str:
-        return "undefined: no such answer was given" if estimate is None else str(estimate)
-
-    rows = (
-        ("AUROC", str(metrics.auroc)),
-        ("AUPRC", str(metrics.auprc)),
-        ("Sensitivity", str(metrics.sensitivity)),
-        ("Specificity", str(metrics.specificity)),
-        (f"PPV at prevalence {metrics.prevalence:.1%}", predictive(metrics.ppv)),
-        (f"NPV at prevalence {metrics.prevalence:.1%}", predictive(metrics.npv)),
-        ("F1", f"{metrics.f1:.3f}"),
-    )
-    return f"`{metrics.finding}` against the rest, threshold {metrics.threshold:.3f}:", _table(
-        ("figure", "value"), rows
-    )
-
-
-def _label(metrics: LabelMetrics, classes: tuple[str, ...]) -> tuple[str, str, str]:
-    rows = (
-        ("Balanced accuracy", str(metrics.balanced_accuracy)),
-        ("Accuracy", str(metrics.accuracy)),
-        ("Macro F1", str(metrics.macro_f1)),
-        *((f"F1 of `{name}`", str(figure)) for name, figure in metrics.class_f1.items()),
-        ("Matthews correlation", f"{metrics.mcc:.3f}"),
-    )
-    confusion = [(f"`{name}`", *map(str, counts)) for name, counts in zip(classes, metrics.confusion, strict=True)]
-    return (
-        f"One label a film, by {metrics.rule}:",
-        _table(("figure", "value"), rows),
-        _table(("truth \\ label", *(f"`{name}`" for name in classes)), confusion),
-    )
-
-
-def _groups(title: str, rows: tuple[SubgroupMetrics, ...]) -> tuple[str, ...]:
-    if not rows:
-        return ()
-
-    def cell(figure: Estimate | None) -> str:
-        return "" if figure is None else str(figure)
-
-    head = ("group", "finding", "films", "patients", "AUROC", "sensitivity", "specificity", "note")
-    table = [
-        (
-            f"{row.column} {row.value}",
-            f"`{row.finding}`",
-            f"{row.positives:,} of {row.films:,}",
-            f"{row.patients:,}",
-            *map(cell, (row.auroc, row.sensitivity, row.specificity)),
-            row.note,
-        )
-        for row in rows
-    ]
-    return title, _table(head, table)
 
 
 def _decisions(manifest: BundleManifest) -> tuple[str, ...]:
@@ -185,7 +115,7 @@ def _decisions(manifest: BundleManifest) -> tuple[str, ...]:
         f"Decided by {calibration.data}.",
         f"**Calibration.** Probabilities are softmax(logits / {calibration.temperature:.4f}).",
         "**Operating points.** A finding is called present from its threshold on.",
-        _table(("finding", "threshold", "target sensitivity", "sensitivity", "specificity", "measured on"), points),
+        table(("finding", "threshold", "target sensitivity", "sensitivity", "specificity", "measured on"), points),
         (
             f"**Conformal sets.** A class is in the set when 1 - p is at most its quantile ({quantiles}); for films like those "
             f"of validation the set misses the true class in at most {calibration.conformal.alpha:.1%} of the films of each "
@@ -211,26 +141,34 @@ def _precisions(manifest: BundleManifest) -> tuple[tuple[str, ...], ...]:
     tried = manifest.precisions
     if not tried:
         return ()
-    table = _table(card_precisions.HEAD, card_precisions.rows(tried))
-    return (("## Precisions", card_precisions.MEANING, table, _bullets(card_precisions.methods(tried))),)
+    rows = table(card_precisions.HEAD, card_precisions.rows(tried))
+    return (("## Precisions", card_precisions.MEANING, rows, bullets(card_precisions.methods(tried))),)
 
 
 def _provenance(manifest: BundleManifest) -> tuple[str, ...]:
     provenance = manifest.provenance
     if isinstance(provenance, Adoption):
-        return "## Provenance", _table(("", ""), _adoption(provenance))
+        return "## Provenance", table(("", ""), _adoption(provenance))
+    took = consumption_of(provenance)
     rows = (
         ("Command", f"`{provenance.command}`"),
         ("Commit", f"`{provenance.git_commit}`"),
-        ("Trained", f"{_utc(provenance.trained_at)}, {provenance.training_seconds / 60:.1f} minutes"),
+        ("Trained", _utc(provenance.trained_at)),
         ("Device", provenance.device),
+        ("Time of training", _time(took)),
+        ("Energy of training", energy_in_words(took)),
         ("Seed", str(provenance.seed)),
         ("Data", f"{provenance.data}, SHA-256 `{provenance.data_sha256}`"),
         ("Split", f"SHA-256 `{provenance.split_sha256}`"),
         ("Pretrained weights", provenance.pretrained_weights),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
     )
-    return "## Provenance", _table(("", ""), rows)
+    return "## Provenance", table(("", ""), rows)
+
+
+def _time(took: Consumption) -> str:
+    minutes = f"{took.seconds / 60:.1f} minutes over all epochs"
+    return minutes if took.cpu_seconds is None else f"{minutes}, {took.cpu_seconds / 3600:.2f} core-hours"
 
 
 def _adoption(provenance: Adoption) -> tuple[tuple[str, str], ...]:
@@ -245,12 +183,3 @@ def _adoption(provenance: Adoption) -> tuple[tuple[str, str], ...]:
 
 def _utc(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = (head, ("---",) * len(head), *rows)
-    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)

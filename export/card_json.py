@@ -4,14 +4,15 @@ Source: https://github.com/tensorflow/model-card-toolkit, after Mitchell et al.,
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from export.limits import LIMITS, NOT_INTENDED, known_limits
 from schemas.api import DISCLAIMER
 from schemas.bundle import BundleManifest
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation
+from schemas.evaluation import Evaluation, SubgroupMetrics
+from schemas.mistakes import Mistakes
 from schemas.precision import PrecisionRecord
 
 SCHEMA_VERSION = "0.0.2"
@@ -29,7 +30,7 @@ def render_card_json(manifest: BundleManifest) -> str:
         "model_details": {
             "name": manifest.name,
             "overview": manifest.intended_use,
-            "documentation": DISCLAIMER,
+            "documentation": DISCLAIMER if manifest.about_films is None else f"{DISCLAIMER}\n\n{manifest.about_films}",
             "version": {"name": manifest.version, "date": f"{manifest.created_at:%Y-%m-%d}"},
         },
         "model_parameters": {
@@ -50,6 +51,7 @@ def render_card_json(manifest: BundleManifest) -> str:
         "quantitative_analysis": {
             "performance_metrics": [
                 *(metric for evaluation in manifest.evaluation for metric in _metrics(evaluation, manifest.classes)),
+                *(() if manifest.mistakes is None else _mistake_metrics(manifest.mistakes)),
                 *(metric for record in manifest.precisions for metric in _precision_metrics(record)),
             ]
         },
@@ -85,12 +87,25 @@ def _metrics(evaluation: Evaluation, classes: tuple[str, ...]) -> Iterator[dict[
         yield _metric("Matthews correlation", rule.mcc, where)
         for name, figure in rule.class_f1.items():
             yield _metric("F1", figure, f"{where}, {name}")
-    for group in (*evaluation.subgroups, *evaluation.shifts):
+    yield from _group_metrics((*evaluation.subgroups, *evaluation.shifts), data)
+
+
+def _group_metrics(groups: Iterable[SubgroupMetrics], data: str) -> Iterator[dict[str, Any]]:
+    for group in groups:
         where = f"{data}, {group.finding}, {group.column} {group.value}, {group.films} films"
         for name in ("auroc", "sensitivity", "specificity"):
             figure = getattr(group, name)
             if figure is not None:
                 yield _metric(name.upper() if name in _ACRONYMS else name, figure, where)
+
+
+def _mistake_metrics(mistakes: Mistakes) -> Iterator[dict[str, Any]]:
+    for kind in mistakes.kinds:
+        if kind.share is not None:
+            yield _metric(
+                f"share {kind.kind}", kind.share, f"validation, {kind.films} of {kind.of} films: {kind.meaning}"
+            )
+    yield from _group_metrics(mistakes.by_appearance, "validation")
 
 
 def _precision_metrics(record: PrecisionRecord) -> Iterator[dict[str, Any]]:

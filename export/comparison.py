@@ -3,20 +3,14 @@
 import platform
 import statistics
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from export.answers import ValidationSet, answers
 from export.parity import run_in_batches
 from export.session import Graph, Outputs, Run
-from imaging.thumbnail import thumbnails
-from schemas.calibration import OutOfDistribution
-from schemas.decision import finding_label
 from schemas.estimate import Estimate
-from schemas.familiarity import Familiarity, unfamiliarity
 from schemas.precision import PrecisionFigures
 from schemas.trial import TrialRecord
 from trainer.comparison import compare
@@ -26,27 +20,16 @@ _BATCH = 4
 _WARM, _PAIRS = 3, 41
 
 
-@dataclass(frozen=True, slots=True)
-class ValidationSet:
-    """Films that reduced graphs are judged on."""
-
-    films: NDArray[np.float32]  # [V, 1, S, S]
-    labels: NDArray[np.int64]  # [V]
-    patients: NDArray[np.str_]  # [V]
-    statistics: Mapping[str, NDArray[Any]] | None
-    """Arrays of `OutOfDistribution`; None: no verdict is given."""
-
-
 class Yardstick:
     """The fp32 graph and what it says of the validation films."""
 
     def __init__(self, content: bytes, record: TrialRecord, validation: ValidationSet) -> None:
         self._record, self._validation = record, validation
         self._content, self._graph = content, Graph(content, intra_op_threads=1)
-        answers = self._run(self._graph.run, np.full(len(validation.films), -1))
+        outputs = self._run(self._graph.run, np.full(len(validation.films), -1))
         # Named classes: where two graphs disagree on the most probable one, -1 would compare maps of different classes.
-        self._targets = answers["logits"].argmax(axis=1)
-        self._outputs = answers
+        self._targets = outputs["logits"].argmax(axis=1)
+        self._outputs = outputs
 
     def compare(self, content: bytes) -> PrecisionFigures:
         """Run a reduced graph on the same films, and beside the fp32 graph on one of them.
@@ -56,8 +39,8 @@ class Yardstick:
         """
         graph, outputs, validation = Graph(content, intra_op_threads=1), self._outputs, self._validation
         found = self._run(graph.run, self._targets)
-        labels = [self._labels(each) for each in (found, outputs)]
-        verdicts = [self._verdicts(each) for each in (found, outputs)]
+        said, said_fp32 = (answers(each, validation, self._record) for each in (found, outputs))
+        verdicts = said.in_distribution, said_fp32.in_distribution
         times, times_fp32 = _times(graph.run, self._graph.run, validation.films[:1])
         return PrecisionFigures(
             films=len(validation.films),
@@ -68,8 +51,10 @@ class Yardstick:
                 outputs["probabilities"].astype(np.float64),
                 validation.patients,
             ).difference,
-            label_agreement=_share(labels[0] == labels[1]),
-            in_distribution_agreement=None if verdicts[0] is None else _share(verdicts[0] == verdicts[1]),
+            label_agreement=_share(said.labels == said_fp32.labels),
+            in_distribution_agreement=None
+            if verdicts[0] is None or verdicts[1] is None
+            else _share(verdicts[0] == verdicts[1]),
             largest_logit_difference=float(np.abs(found["logits"] - outputs["logits"]).max()),
             largest_logit=float(np.abs(outputs["logits"]).max()),
             heatmap_correlation=_median_correlation(found["gradcam"], outputs["gradcam"]),
@@ -82,23 +67,6 @@ class Yardstick:
 
     def _run(self, run: Run, targets: NDArray[np.int64]) -> Outputs:
         return run_in_batches(run, self._validation.films, targets, _BATCH)
-
-    def _labels(self, outputs: Outputs) -> NDArray[np.int64]:
-        """The service's label of each film, [V], as an index into the classes."""
-        classes, points = self._record.classes, self._record.calibration.operating_points
-        labels = [finding_label(row, classes, self._record.negative_class, points) for row in outputs["probabilities"]]
-        return np.array([classes.index(label) for label in labels])
-
-    def _verdicts(self, outputs: Outputs) -> NDArray[np.bool_] | None:
-        """Whether each film is in distribution, [V]."""
-        distribution: OutOfDistribution | None = self._record.calibration.out_of_distribution
-        if distribution is None or self._validation.statistics is None:
-            return None
-        cutoffs = np.array([distribution.cutoffs[name] for name in self._record.classes])
-        familiarity = Familiarity.from_arrays(self._validation.statistics)
-        scores = familiarity.scores(outputs["embedding"], thumbnails(self._validation.films))
-        verdicts: NDArray[np.bool_] = unfamiliarity(scores, cutoffs) <= 1
-        return verdicts
 
 
 def _share(agrees: NDArray[np.bool_]) -> Estimate:

@@ -9,8 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from export.session import largest_difference
-from schemas.bundle import GOLDEN_TOLERANCE, TorchNetwork
+from schemas.bundle import GOLDEN_TOLERANCE
 from schemas.errors import BundleError
+from schemas.torch_network import TorchNetwork
 from trainer.architectures import architecture
 from trainer.networks import Network, TimmNetwork
 

@@ -29,9 +29,12 @@ from schemas.calibration import Calibration
 from schemas.drift import DriftReference, signal_names
 from schemas.errors import BundleError
 from schemas.evaluation import Evaluation
+from schemas.mistakes import Mistakes
 from schemas.precision import Precision, PrecisionFiles, PrecisionRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.record import Record
+from schemas.provenance import Adoption, Provenance
+from schemas.record import Record, Sha256
+from schemas.torch_network import TorchNetwork
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
@@ -52,7 +55,6 @@ GOLDEN_TOLERANCE = 1e-3
 """Of the fp32 outputs, relative to the largest golden value of each: processors that add in another order differ by 1e-5."""
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class GraphContract(Record):
@@ -70,66 +72,11 @@ class GraphContract(Record):
     max_batch: int = Field(ge=1, description="largest N that the parity gate tried")
 
 
-class TorchNetwork(Record):
-    """How torch builds the network of the graph again, to differentiate it: an architecture of timm and `WEIGHTS`.
-
-    The name is looked up among the architectures that are installed; nothing is downloaded for it.
-    """
-
-    # Without a colon: timm would take hf-hub:… and local-dir:… for addresses.
-    timm_name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)?$")]
-    arguments: dict[str, bool | int | float | str] = Field(
-        default={}, description="of timm.create_model, e.g. pad_type"
-    )
-    cam_layer: str | None = Field(
-        description="module of timm's network whose output [N, C, h, w] is explained; null: what forward_features gives"
-    )
-    mean: tuple[float, ...] = Field(min_length=1, description="per channel, subtracted from a film in [0, 1]")
-    std: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1, description="per channel, divides after that")
-
-    @model_validator(mode="after")
-    def _one_std_for_each_mean(self) -> Self:
-        if len(self.mean) != len(self.std):
-            msg = f"mean has {len(self.mean)} channels and std {len(self.std)}"
-            raise ValueError(msg)
-        return self
-
-
 class FileRecord(Record):
     """One file of the bundle."""
 
     sha256: Sha256
     size_bytes: int = Field(ge=0)
-
-
-class Provenance(Record):
-    """Where the network comes from: enough to train it again."""
-
-    command: str
-    git_commit: str
-    trained_at: datetime
-    training_seconds: float
-    seed: int
-    data: str
-    data_sha256: Sha256
-    split_sha256: Sha256
-    pretrained_weights: str = Field(description="source and hash of the backbone's weights, or 'none'")
-    parameters: int
-    device: str
-    libraries: dict[str, str]
-
-
-class Adoption(Record):
-    """Where a network comes from that was trained elsewhere: which file it was, and on which films it was calibrated."""
-
-    command: str
-    git_commit: str
-    adopted_at: datetime
-    source: str = Field(description="name and hash of the ONNX file")
-    data: str = Field(description="the films that calibrated it; on which it was trained is not known")
-    data_sha256: Sha256
-    parameters: int
-    libraries: dict[str, str]
 
 
 class BundleManifest(Record):
@@ -153,7 +100,13 @@ class BundleManifest(Record):
     drift_reference: DriftReference | None = Field(
         default=None, description="null: exported before there was one; drift cannot be seen"
     )
+    mistakes: Mistakes | None = Field(
+        default=None, description="null: exported before they were looked for, or adopted"
+    )
     provenance: Provenance | Adoption
+    about_films: str | None = Field(
+        default=None, description="Markdown: source, licence, population, known shortcuts; null: nobody said"
+    )
     intended_use: str
     files: dict[str, FileRecord]
     precisions: tuple[PrecisionRecord, ...] = Field(

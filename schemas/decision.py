@@ -1,11 +1,15 @@
-"""How logits become probabilities and probabilities a label: the two rules that the trainer's figures and the service's answers share."""
+"""How logits become probabilities and probabilities a label: the rules that the trainer's figures and the service's answers share."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from schemas.calibration import OperatingPoint
+
+Answer = Literal["given", "unclear", "unfamiliar"]
+"""Whether a label is claimed of a film; if not: the classes cannot be told apart, or no film like it was trained on."""
 
 
 def softmax(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -67,3 +71,16 @@ def finding_label(
         if ratio > best:
             label, best = name, ratio
     return label
+
+
+def conformal_set(probabilities: Mapping[str, float], quantiles: Mapping[str, float]) -> tuple[str, ...]:
+    """The classes that a film may be of by `schemas.calibration.ConformalQuantiles`, in the order of `probabilities`."""
+    return tuple(name for name, probability in probabilities.items() if 1 - probability <= quantiles[name])
+
+
+def answer(label: str, prediction_set: Collection[str], *, in_distribution: bool | None) -> Answer:
+    """Whether the label is claimed; a film that was not checked against the training films counts as familiar."""
+    if in_distribution is False:
+        return "unfamiliar"
+    # One class alone, but not the label: threshold and quantiles contradict each other, so nothing is claimed.
+    return "given" if tuple(prediction_set) == (label,) else "unclear"

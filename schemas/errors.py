@@ -113,9 +113,13 @@ class QuotaError(CxrError):
 
 
 class OverloadedError(CxrError):
-    """The queue is full; nothing was done; worth trying again."""
+    """No room for the films or their bytes, or no time for them; nothing was done; worth trying again."""
 
     code = "overloaded"
+
+    def __init__(self, message: str, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class NotReadyError(CxrError):

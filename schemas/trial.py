@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from schemas.bundle import Adoption, Provenance
 from schemas.calibration import Calibration
 from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
+from schemas.provenance import Adoption, Provenance
 from schemas.record import Record
 
 

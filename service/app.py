@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
 
 import cv2
 import structlog
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imaging.child_decoder import ChildDecoder
 from schemas.api import DISCLAIMER
@@ -16,6 +17,7 @@ from service.audit.trail import Trail
 from service.bundles import BundleRegistry
 from service.deployment import Deployment, Threads
 from service.dicomweb.intake import open_intake
+from service.doorway import Doorway
 from service.engine import EngineOpener, OnnxEngine
 from service.metrics import Metrics
 from service.middleware import ProblemMiddleware, RequestMiddleware
@@ -34,7 +36,7 @@ from service.routes import (
 from service.security.gate import Gate
 from service.serving import Service
 from service.settings import Settings
-from service.threads import computing_threads
+from service.threads import ROUTINE, SPARE, Lanes, computing_threads
 from service.trust import Trust
 
 log = structlog.get_logger("service.app")
@@ -42,6 +44,15 @@ log = structlog.get_logger("service.app")
 
 class Application(FastAPI):
     """FastAPI with our middleware around everything, its own answers to broken requests included."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask at the door first: what FastAPI does before its middleware costs as much as a refusal."""
+        await self._door(scope, receive, send)
+
+    @cached_property
+    def _door(self) -> Doorway:
+        service = self.state.service
+        return Doorway(super().__call__, service.admission, service.metrics, service.settings)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Wrap the whole stack: `add_middleware` would put ours inside the body limit and the error handler."""
@@ -72,7 +83,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         redirect_slashes=False,
         max_body_size=settings.max_body_bytes,
     )
-    decode_pool = computing_threads(settings.decode_workers, "decode")
+    decode_lanes = Lanes("decode", routine=settings.decode_workers, stat=settings.decode_workers)
     trust = None if settings.trusted_keys_file is None else Trust(settings.trusted_keys_file)
     registry, metrics = BundleRegistry(settings.models_dir, settings.model, trust), Metrics()
     app.state.service = Service(
@@ -80,11 +91,11 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         metrics,
         registry,
         Deployment(settings, metrics, registry, open_engine),
-        Admission(settings.max_queue, metrics),
-        decode_pool,
-        computing_threads(1, "explain"),
+        Admission(settings.max_queue, settings.max_inflight_bytes, metrics),
+        decode_lanes,
+        computing_threads(1, "explain", ROUTINE),
         _frame_decoder(settings, metrics),
-        Gate(settings, metrics, decode_pool),
+        Gate(settings, metrics, decode_lanes.of("routine")),
         Trail(settings, metrics),
     )
     metrics.ready.set_function(lambda: float(app.state.service.ready))
@@ -120,10 +131,10 @@ async def _serve(service: Service) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         stack.enter_context(service.audit.running())  # left last of all: whatever is answered until then is recorded
         stack.enter_context(service.frame_decoder)  # left after them: the threads of the pool wait for its children
-        stack.enter_context(service.decode_pool)
+        stack.enter_context(service.decode_lanes)
         stack.enter_context(service.explain_pool)
-        engine = stack.enter_context(computing_threads(service.settings.concurrent_runs, "engine"))
-        loader = stack.enter_context(computing_threads(1, "loader"))
+        engine = stack.enter_context(Lanes("engine", routine=service.settings.concurrent_runs, stat=1))
+        loader = stack.enter_context(computing_threads(1, "loader", SPARE))
         stack.push_async_callback(service.deployment.stop)
         await service.deployment.start(Threads(engine, loader))
         yield

@@ -7,7 +7,6 @@ permits cannot overflow, and an entry whose caller has left is dropped while the
 
 import asyncio
 import time
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,7 @@ from schemas.errors import InferenceError, NotReadyError
 from service.admission import Priority
 from service.engine import MOST_PROBABLE, Engine, Outputs
 from service.metrics import Metrics
+from service.threads import Lanes
 
 log = structlog.get_logger("service.batcher")
 
@@ -46,6 +46,7 @@ class Answer:
 class _Entry:
     image: NDArray[np.float32]  # [1, S, S]
     target: int | None
+    priority: Priority
     rank: float
     queued_at: float
     answer: asyncio.Future[Answer]
@@ -63,21 +64,26 @@ def batch_sizes(largest: int) -> tuple[int, ...]:
 class Batcher:
     """Feeds the engine, which is never idle while a film waits; one consumer for each concurrent run.
 
+    Beside them one consumer takes stat films alone, and runs them on threads that go first: a stat film does not wait
+    for the end of a routine one. While it is busy, the others take stat films too, by rank.
+
     Invariant: an entry is in `_waiting`, or in the batch of one consumer, or its future is done.
     """
 
-    def __init__(self, engine: Engine, threads: Executor, metrics: Metrics, limits: Limits) -> None:
-        """`threads` must have room for `limits.concurrent_runs` calls."""
-        self._engine, self._threads, self._metrics, self._limits = engine, threads, metrics, limits
+    def __init__(self, engine: Engine, lanes: Lanes, metrics: Metrics, limits: Limits) -> None:
+        """`lanes` must have room for `limits.concurrent_runs` routine calls."""
+        self._engine, self._lanes, self._metrics, self._limits = engine, lanes, metrics, limits
         self._sizes = batch_sizes(limits.max_batch_size)
         self._waiting: list[_Entry] = []
         self._arrival = asyncio.Event()
         self._draining = False
+        self._stat_runs = False
         self._consumers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to consume."""
-        self._consumers = [asyncio.create_task(self._consume()) for _ in range(self._limits.concurrent_runs)]
+        routine = [self._consume("routine") for _ in range(self._limits.concurrent_runs)]
+        self._consumers = [asyncio.create_task(consumer) for consumer in (self._consume("stat"), *routine)]
 
     async def stop(self) -> None:
         """Answer what waits, accept nothing new, and end."""
@@ -108,35 +114,45 @@ class Batcher:
             raise NotReadyError(msg)
         now = time.perf_counter()  # not the loop's clock: uvloop counts milliseconds
         rank = now - self._limits.stat_head_start_s if priority == "stat" else now
-        entry = _Entry(image, target, rank, now, asyncio.get_running_loop().create_future())
+        entry = _Entry(image, target, priority, rank, now, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         self._metrics.queue_depth.set(len(self._waiting))
         self._arrival.set()
         return await entry.answer
 
-    async def _consume(self) -> None:
+    async def _consume(self, lane: Priority) -> None:
         while True:
-            batch = self._take()
-            if batch:
-                await self._answer(batch)
+            batch = self._take(lane)
+            if batch and lane == "stat":
+                self._stat_runs = True
+                self._arrival.set()  # the other stat films are for any consumer now
+                await self._answer(batch, lane)
+                self._stat_runs = False
+            elif batch:
+                await self._answer(batch, lane)
             elif self._draining:
                 return
             else:
                 self._arrival.clear()
                 await self._arrival.wait()
 
-    def _take(self) -> list[_Entry]:
+    def _take(self, lane: Priority) -> list[_Entry]:
+        fit = sorted((entry for entry in self._waiting if self._is_for(lane, entry)), key=lambda entry: entry.rank)
+        size = max((size for size in self._sizes if size <= len(fit)), default=0)
+        batch = fit[:size]
         # A future is done before its answer when the caller left or its deadline passed: nobody waits for it.
-        live = sorted((entry for entry in self._waiting if not entry.answer.done()), key=lambda entry: entry.rank)
-        size = max((size for size in self._sizes if size <= len(live)), default=0)
-        batch, self._waiting = live[:size], live[size:]
+        self._waiting = [entry for entry in self._waiting if entry not in batch and not entry.answer.done()]
         self._metrics.queue_depth.set(len(self._waiting))
         return batch
 
-    async def _answer(self, batch: list[_Entry]) -> None:
+    def _is_for(self, lane: Priority, entry: _Entry) -> bool:
+        # A stat film is left to the stat consumer, unless that one is busy.
+        return not entry.answer.done() and (entry.priority == lane or (lane == "routine" and self._stat_runs))
+
+    async def _answer(self, batch: list[_Entry], lane: Priority) -> None:
         start = time.perf_counter()
         try:
-            outputs = await asyncio.get_running_loop().run_in_executor(self._threads, self._run, batch)
+            outputs = await asyncio.get_running_loop().run_in_executor(self._lanes.of(lane), self._run, batch)
         except Exception as error:  # supervisor: whatever a batch dies of, it takes only its own films with it
             log.exception("batch_failed", films=len(batch))
             for entry in batch:

@@ -10,7 +10,7 @@ from imaging.thumbnail import LENGTH
 from schemas.api import ConfidenceBand, Decision, Prediction
 from schemas.bundle import STATISTICS, Bundle, BundleManifest
 from schemas.calibration import OperatingPoint
-from schemas.decision import finding_label
+from schemas.decision import answer, conformal_set, finding_label
 from schemas.errors import BundleError, InferenceError
 from schemas.familiarity import THUMBNAIL, Familiarity, unfamiliarity
 from service.engine import Outputs
@@ -83,8 +83,7 @@ def decide(
     calibration = manifest.calibration
     probabilities = {name: min(1.0, float(value)) for name, value in zip(manifest.classes, row, strict=True)}
     label = finding_label(row, manifest.classes, manifest.negative_class, calibration.operating_points)
-    quantiles = calibration.conformal.quantiles
-    prediction_set = tuple(name for name in manifest.classes if 1 - probabilities[name] <= quantiles[name])
+    prediction_set = conformal_set(probabilities, calibration.conformal.quantiles)
     score, in_distribution = _familiarity(manifest, statistics, outputs, thumbnail)
     if "not_frontal" in warnings:
         advice: Advice = "not_frontal"
@@ -119,11 +118,9 @@ def _familiarity(
 def _advise(
     label: str, negative_class: str | None, prediction_set: tuple[str, ...], *, in_distribution: bool | None
 ) -> Advice:
-    if in_distribution is False:
-        return "unfamiliar"
-    # One class alone, but not the label: threshold and quantiles contradict each other, so nothing is claimed.
-    if prediction_set != (label,):
-        return "unclear"
+    answered = answer(label, prediction_set, in_distribution=in_distribution)
+    if answered != "given":
+        return answered
     return "negative" if label == negative_class else "positive"
 
 

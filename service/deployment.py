@@ -18,6 +18,7 @@ from service.engine import EngineOpener
 from service.metrics import Metrics
 from service.serving_bundle import Serving, free_memory
 from service.settings import Settings
+from service.threads import Lanes
 
 Result = TypeVar("Result")
 
@@ -28,7 +29,7 @@ log = structlog.get_logger("service.deployment")
 class Threads:
     """Where blocking work is done: runs of the network, and everything about bundles that are not serving yet."""
 
-    engine: Executor
+    engine: Lanes
     loader: Executor
 
 
@@ -219,7 +220,7 @@ class Deployment:
     def _retire(self, serving: Serving) -> None:
         async def retire() -> None:
             await serving.retire()
-            await self._in_loader(free_memory)
+            await asyncio.to_thread(free_memory)  # not by the loader: its threads wait for a core, and memory must not
 
         task = asyncio.create_task(retire())
         self._retiring.add(task)

@@ -101,7 +101,8 @@ async def explain_film(service: Service, serving: Serving, upload: Upload, quest
     else:
         index, explain = manifest.classes.index(finding), explanations.explainer.explain
         cam = await in_pool(service.explain_pool, explain, reading.film.image, index, question.method)
-    heat_map = await in_pool(service.decode_pool, render, cam, reading.film.radiograph, manifest.preprocess)
+    lane = service.decode_lanes.of(question.priority)
+    heat_map = await in_pool(lane, render, cam, reading.film.radiograph, manifest.preprocess)
     service.metrics.stage_duration.labels("explain").observe(time.perf_counter() - start)
     rows, columns = cam.shape
     return ExplainedFilm(

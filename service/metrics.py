@@ -52,6 +52,9 @@ class Metrics:
             registry=registry,
         )
         self.inflight_images = Gauge("cxr_inflight_images", "Films admitted and not yet answered.", registry=registry)
+        self.inflight_bytes = Gauge(
+            "cxr_inflight_bytes", "Bytes of request bodies that arrived and are not yet answered.", registry=registry
+        )
         self.queue_capacity = Gauge(
             "cxr_queue_capacity", "Films that may be admitted at the same time.", registry=registry
         )

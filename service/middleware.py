@@ -6,11 +6,12 @@
 import re
 import time
 import uuid
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import CxrError, InternalError, MalformedRequestError
@@ -32,8 +33,18 @@ SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 """For every answer whose route says nothing else; an answer about a patient is stored nowhere."""
+SECURITY_LINES: Final = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
 
 log = structlog.get_logger("service.http")
+
+
+def request_id_of(scope: Scope) -> str:
+    """What the caller calls the request, where that is sane; else a new id."""
+    lines: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    for name, value in lines:
+        if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(offered := value.decode("latin-1")):
+            return offered
+    return uuid.uuid4().hex
 
 
 class RequestMiddleware:
@@ -48,8 +59,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        offered = Headers(scope=scope).get("X-Request-ID", "")
-        request_id = offered if SANE_REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
+        request_id = request_id_of(scope)
         state = scope.setdefault("state", {})
         # Not the loop's clock: uvloop counts milliseconds.
         state["request_id"], state["arrived"] = request_id, (start := time.perf_counter())
@@ -59,10 +69,10 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
+                headers = message["headers"]
+                said = {name for name, _ in headers}
+                missing = (line for line in SECURITY_LINES if line[0] not in said)
+                message["headers"] = [*headers, (b"x-request-id", request_id.encode()), *missing]
             await send(message)
 
         with (

@@ -91,7 +91,7 @@ async def read_film(
     """Read one film.
 
     Args:
-        service: its decode pool and metrics are used.
+        service: its decode lanes and metrics are used.
         serving: the bundle that answers.
         upload: the film's bytes.
         priority: stat goes before routine.
@@ -100,7 +100,7 @@ async def read_film(
     Raises:
         CxrError: the film is refused, or the network failed on it.
     """
-    film = await _prepare_in_pool(service, serving.loaded.bundle.manifest.preprocess, upload)
+    film = await _prepare_in_lane(service, serving.loaded.bundle.manifest.preprocess, upload, priority)
     answer = await serving.batcher.submit(film.image, target=target, priority=priority)
     loaded = serving.loaded
     prediction = decide(loaded.bundle.manifest, loaded.statistics, answer.outputs, film.thumbnail, film.warnings)
@@ -111,11 +111,12 @@ async def read_film(
     return Reading(film, answer, prediction)
 
 
-async def _prepare_in_pool(service: Service, spec: PreprocessSpec, upload: Upload) -> PreparedFilm:
+async def _prepare_in_lane(service: Service, spec: PreprocessSpec, upload: Upload, priority: Priority) -> PreparedFilm:
+    lane = service.decode_lanes.of(priority)
     limits = DecodeLimits(max_pixels=service.settings.max_pixels)
     loop = asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(service.decode_pool, _prepare, upload, limits, spec, service.frame_decoder)
+        return await loop.run_in_executor(lane, _prepare, upload, limits, spec, service.frame_decoder)
     except CxrError as error:
         service.metrics.input_rejects.labels(error.code).inc()
         raise

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from imaging.child_decoder import ChildDecoder
-from service.admission import Admission, Priority
+from service.admission import Admission
 from service.audit.trail import Trail
 from service.bundles import BundleRegistry
 from service.deployment import Deployment
@@ -17,6 +17,7 @@ from service.metrics import Metrics
 from service.security.gate import Gate
 from service.serving_bundle import Serving
 from service.settings import Settings
+from service.threads import Lanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Service:
     registry: BundleRegistry
     deployment: Deployment
     admission: Admission
-    decode_pool: Executor
+    decode_lanes: Lanes
     explain_pool: Executor
     """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""
     frame_decoder: ChildDecoder
@@ -41,19 +42,15 @@ class Service:
         return self.deployment.serving is not None and not self.admission.draining
 
     @contextmanager
-    def hold(self, priority: Priority | None = None) -> Iterator[Serving]:
+    def hold(self) -> Iterator[Serving]:
         """The bundle that serves, kept until the request is answered, whatever replaces it meanwhile.
-
-        Args:
-            priority: of the films that are to be read at once; None: no film is.
 
         Raises:
             NotReadyError: there is none, or the service is draining.
-            OverloadedError: no place is free.
             AuditUnavailableError: what is answered could not be recorded.
         """
         self.audit.check()
-        self.admission.check(priority)
+        self.admission.require_open()
         with self.deployment.ready().held() as serving:
             yield serving
 

@@ -79,11 +79,14 @@ class Settings(BaseSettings):
         default=32, description="films in one request to /predict/batch"
     )
     max_body_bytes: Positive = Field(default=64 * 1024 * 1024, description="largest request body")
+    max_inflight_bytes: Positive = Field(
+        default=512 * 1024 * 1024, description="bodies of all requests in flight together; beyond it 503 at once"
+    )
     max_pixels: Positive = Field(default=40_000_000, description="largest film, rows times columns")
     decode_workers: Positive = Field(
         default_factory=usable_cores,
-        description="films decoded at the same time, each by a thread, and where it is compressed by a child process; "
-        "default: the cores",
+        description="routine films decoded at the same time, and as many stat films beside them, each by a thread, and "
+        "where it is compressed by one of so many child processes; default: the cores",
     )
     decode_memory_bytes: Annotated[int, Field(ge=512 * 1024 * 1024)] = Field(
         default=2 * 1024**3, description="address space of a process that decodes compressed films"
@@ -189,6 +192,12 @@ class Settings(BaseSettings):
             msg = (
                 f"max_batch_items {self.max_batch_items} is over the {places} places that max_queue {self.max_queue} "
                 "has for routine films: no such batch could enter"
+            )
+            raise ValueError(msg)
+        if self.max_body_bytes > self.max_inflight_bytes:
+            msg = (
+                f"max_body_bytes {self.max_body_bytes} is over max_inflight_bytes {self.max_inflight_bytes}: the largest "
+                "body could never enter; raise the second or lower the first"
             )
             raise ValueError(msg)
         if self.pacs_url is not None and not self.dicomweb:

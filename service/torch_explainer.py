@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from schemas.api import ExplainMethod
-from schemas.bundle import GOLDEN, GOLDEN_TOLERANCE, WEIGHTS, Bundle, TorchNetwork
+from schemas.bundle import GOLDEN, GOLDEN_TOLERANCE, WEIGHTS, Bundle
 from schemas.errors import BundleError, InferenceError
+from schemas.torch_network import TorchNetwork
 from service.selftest import read_arrays
 
 log = structlog.get_logger("service.torch_explainer")

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.bundle import Provenance, sha256_of
+from schemas.bundle import sha256_of
 from schemas.estimate import Estimate
 from schemas.evaluation import Comparison
 from schemas.preprocess import PreprocessSpec
+from schemas.provenance import Provenance
 from schemas.trial import TrialRecord
 from trainer.calibrate import calibrate
-from trainer.config import freeze_config, make_config
+from trainer.config import make_config
 from trainer.data import DATA, SPLIT, DataRecord
 from trainer.evaluate import evaluate
+from trainer.freeze import freeze_config
 from trainer.history import HISTORY, EpochRecord
 from trainer.leaderboard import LEADERBOARD, ArchitectureSummary, Leaderboard, LeaderboardRow, write_leaderboard
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs

@@ -11,7 +11,8 @@ import onnx
 import pytest
 from safetensors.torch import save
 
-from schemas.bundle import CURRENT, GOLDEN, GRAPH, WEIGHTS, Bundle, TorchNetwork, open_bundle
+from schemas.bundle import CURRENT, GOLDEN, GRAPH, WEIGHTS, Bundle, open_bundle
+from schemas.torch_network import TorchNetwork
 from service.engine import OnnxEngine
 from service.torch_explainer import TorchExplainer
 from tests.service.bundles import change_manifest, replace_file

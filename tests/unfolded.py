@@ -6,7 +6,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from schemas.bundle import TorchNetwork
+from schemas.torch_network import TorchNetwork
 
 
 def unfolded(model: onnx.ModelProto, described: TorchNetwork, *, classes: int, side: int) -> nn.Module | None:

@@ -13,7 +13,6 @@ from schemas.record import Record
 from trainer.architectures import ARCHITECTURES, Recipe, architecture
 from trainer.augment import RECIPES, AugmentRecipe
 from trainer.duplicates import NEAR_DUPLICATE
-from trainer.files import write_atomically
 from trainer.leaks import OnDuplicates
 from trainer.sources import Classes, Masks
 from trainer.views import PERTURBATIONS
@@ -34,7 +33,7 @@ class SearchSpec(Record):
     trials: int = Field(
         default=20, ge=1, description="settings tried for each architecture; the first are the run's own"
     )
-    seed: int = 0
+    seed: int = Field(default=0, description="of what is drawn")
     lr_factor: float = Field(default=10.0, ge=1, description="learning rates from 1/factor to factor times the run's")
     weight_decay_factor: float = Field(default=10.0, ge=1, description="the same for weight decay")
     strategies: tuple[StrategyName, ...] = Field(default=(), description="drawn from; empty: the run's own")
@@ -46,22 +45,37 @@ class RunConfig(Record):
     data: Name = Field(description="folder of films, MedMNIST .npz, or .csv of path,label[,patient][,split]")
     cache: Name = Field(default=".cache/films", description="folder for decoded films")
     archs: tuple[Name, ...] = Field(min_length=1, description="rows of the architecture table, or timm:<name>")
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[int, ...] = Field(
+        default=(0,), min_length=1, description="each architecture is trained once with each"
+    )
     weights: dict[Name, Name] = Field(default={}, description="architecture: 'hub', 'none' or a file; absent: 'none'")
-    device: Literal["cpu", "cuda", "auto"] = "auto"
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        default="auto", description="auto: the graphics card where there is one"
+    )
 
     size: int | None = Field(default=None, ge=16, le=1024, description="S, the side of the network's input")
-    resize: Literal["squash", "pad"] = "squash"
-    intensity: Literal["full_range", "percentile"] = "full_range"
-    clahe: ClaheSpec | None = None
+    resize: Literal["squash", "pad"] = Field(
+        default="squash", description="pad: keep the aspect, black around the film"
+    )
+    intensity: Literal["full_range", "percentile"] = Field(
+        default="full_range",
+        description="what becomes 0 and 1: the limits of the bit depth, or of the film's middle 99 %",
+    )
+    clahe: ClaheSpec | None = Field(
+        default=None, description="local contrast: clip_limit and grid; null: left as it is"
+    )
     augment: Name = Field(default="standard", description="name of an augmentation recipe")
     horizontal_flip: bool = Field(default=False, description="mirror half of the films, hearts and all")
+    teachers: tuple[Name, ...] = Field(
+        default=(), description="folders of trials of the same split, whose mean opinion of each film is learned"
+    )
+    teachers_share: Fraction = Field(default=0.5, description="of the label that is the teachers' opinion")
     mixup: float = Field(default=0.0, ge=0, le=10, description="alpha of the beta distribution; 0: films are not mixed")
     val_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="of train, where the data has no val")
     folds: int | None = Field(default=None, ge=2, description="k-fold cross-validation over train and val, by patient")
     films: int | None = Field(default=None, ge=10, description="train on a sample of so many films; null: all")
     test_fraction: float = Field(default=0.15, ge=0, lt=0.5, description="where the data has no test; 0: never tested")
-    split_seed: int = 0
+    split_seed: int = Field(default=0, description="decides which patients validate and test")
     classes: Classes = Field(
         default="folders", description="kermany3: normal, bacterial, viral by Kermany's file names"
     )
@@ -77,9 +91,9 @@ class RunConfig(Record):
     batch_size: int | None = Field(default=None, ge=2, description="films that the network sees at once")
     accumulate: int = Field(default=1, ge=1, description="batches whose gradients make one step")
     lr: float | None = Field(default=None, gt=0, description="peak learning rate")
-    weight_decay: float | None = Field(default=None, ge=0)
-    optimizer: OptimizerName = "adamw"
-    schedule: ScheduleName = "cosine"
+    weight_decay: float | None = Field(default=None, ge=0, description="of the weights, not of biases and norms")
+    optimizer: OptimizerName = Field(default="adamw", description="sgd and rmsprop with momentum 0.9")
+    schedule: ScheduleName = Field(default="cosine", description="of the learning rate, after the warm-up")
     warmup: Fraction = Field(default=0.05, description="share of all steps over which the rate rises from 0")
     loss: Literal["cross_entropy", "focal", "expected_cost"] = Field(
         default="cross_entropy", description="expected_cost: prices a missed finding above a false alarm"
@@ -88,9 +102,9 @@ class RunConfig(Record):
         default=4.0, ge=1, description="of expected_cost: a missed finding costs so many false alarms"
     )
     class_weights: bool = Field(default=False, description="weigh each class by the inverse of its frequency")
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    focal_gamma: float = Field(default=2.0, ge=0)
-    sampler: Literal["none", "balanced"] = "none"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the truth given to all classes alike")
+    focal_gamma: float = Field(default=2.0, ge=0, description="of focal: how far films that are easy count less")
+    sampler: Literal["none", "balanced"] = Field(default="none", description="balanced: draw each class equally often")
     strategy: StrategyName = Field(
         default="full",
         description="frozen: the last linear layer learns; last_stages: and so many below; progressive: one more each time",
@@ -99,17 +113,17 @@ class RunConfig(Record):
     unfreeze_epochs: int = Field(default=1, ge=1, description="of progressive: epochs until the next stage learns")
     dropout: float | None = Field(default=None, ge=0, lt=1, description="before the last linear layer")
     layer_decay: float = Field(default=1.0, gt=0, le=1, description="factor on the rate for each layer further down")
-    clip_norm: float | None = Field(default=1.0, gt=0)
+    clip_norm: float | None = Field(default=1.0, gt=0, description="longest gradient of a step; null: any")
     ema_decay: float = Field(default=0.0, ge=0, lt=1, description="0: no moving average of the weights")
     patience: int = Field(default=10, ge=1, description="epochs without a better validation AUROC before stopping")
     precision: Literal["fp32", "bf16", "fp16"] = Field(
         default="fp32", description="bf16, fp16: mixed; fp16 on CUDA alone"
     )
     compile: bool = Field(default=False, description="compile the network with torch.compile first")
-    channels_last: bool = True
+    channels_last: bool = Field(default=True, description="memory layout of the network; false: channels first")
     workers: int = Field(default=1, ge=1, description="threads that augment films ahead of the network")
 
-    target_sensitivity: float = Field(default=0.96, gt=0, lt=1)
+    target_sensitivity: float = Field(default=0.96, gt=0, lt=1, description="that each operating point reaches")
     alpha: float = Field(default=0.1, gt=0, lt=1, description="conformal miscoverage accepted of each class")
     shifts: bool = Field(
         default=False, description="judge every trial also on films as other sites would have sent them"
@@ -138,6 +152,9 @@ class RunConfig(Record):
             raise ValueError(msg)
         if self.decide_on == "shifts" and not self.shifts:
             msg = "decide_on=shifts needs the shifted films; set shifts=true too"
+            raise ValueError(msg)
+        if self.teachers and (self.search or self.folds):
+            msg = "teachers teach on one split with settings that are known; train without search and folds"
             raise ValueError(msg)
         if self.augment not in RECIPES:
             msg = f"augment={self.augment!r} is no recipe; known: {', '.join(RECIPES)}"
@@ -223,26 +240,3 @@ def read_config(run: Path) -> RunConfig:
         TrainingConfigError: there is none, or it was altered into something invalid.
     """
     return make_config(read_options(run / CONFIG))
-
-
-def freeze_config(config: RunConfig, run: Path) -> None:
-    """Write the config of a new run, or check that the run was started with an equal one.
-
-    Raises:
-        TrainingConfigError: the run was started with another config; it names the fields that differ.
-    """
-    path = run / CONFIG
-    if not path.exists():
-        run.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-        write_atomically(path, text.encode())
-        return
-    before = read_config(run)
-    differ = [
-        f"{name} was {getattr(before, name)!r}, now {getattr(config, name)!r}"
-        for name in RunConfig.model_fields
-        if getattr(before, name) != getattr(config, name)
-    ]
-    if differ:
-        msg = f"{run} was started with another config: {'; '.join(differ)}; give another --out, or the same options"
-        raise TrainingConfigError(msg)

@@ -7,10 +7,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, ValidationError
 
-from schemas.bundle import Sha256
 from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
-from schemas.record import Record
+from schemas.record import Record, Sha256
 from trainer.batches import LabelledFilms
 from trainer.cache import prepared_films
 from trainer.config import RunConfig

@@ -10,6 +10,7 @@ from schemas.decision import softmax
 from schemas.trial import TrialRecord
 from trainer.calibrate import calibrate
 from trainer.config import RunConfig
+from trainer.consumption import consumption_of, total
 from trainer.data import DataRecord, described, films_of, root_of
 from trainer.films import Film
 from trainer.judge import judge, outputs_of
@@ -73,10 +74,14 @@ def _make(config: RunConfig, data: DataRecord, run: Path, name: str, members: Se
     )
     outputs_of(averaged, labels, films, root_of(run)).write(directory / VALIDATION_OUTPUTS)
     first, costs = records[0], [record.ms_per_film for record in records]
+    origins = [record.provenance for record in records]
+    took = total([consumption_of(each) for each in origins])
     provenance = first.provenance.model_copy(
         update={
-            "parameters": sum(record.provenance.parameters for record in records),
-            "training_seconds": sum(record.provenance.training_seconds for record in records),
+            "parameters": sum(each.parameters for each in origins),
+            "training_seconds": took.seconds,
+            "cpu_seconds": took.cpu_seconds,
+            "energy_joules": took.energy_joules,
         }
     )
     record = first.model_copy(

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,9 @@ from torch.nn import functional
 
 from schemas.errors import TrainingConfigError
 from trainer.batches import Batch, LabelledFilms, augmented_batches, epoch_order, grouped, mixed
+from trainer.batching import Batching, first_batching, smaller
 from trainer.config import RunConfig
+from trainer.consumption import Consumption, Meter, total
 from trainer.device import make_fabric
 from trainer.history import EpochRecord
 from trainer.inference import outputs
@@ -26,8 +28,6 @@ from trainer.metrics import macro_auroc
 from trainer.optim import lr_factor, set_learning_rate
 from trainer.strategies import apply_strategy
 from trainer.tensorboard import EVENTS, write_events
-
-_SMALLEST_BATCH = 2  # batch norm needs two films
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +40,9 @@ class Fit:
     device: torch.device
 
     @property
-    def seconds(self) -> float:
-        """Time spent in epochs that count, over all the processes that took part."""
-        return sum(record.seconds for record in self.history)
-
-
-@dataclass(frozen=True, slots=True)
-class _Batching:
-    """How the films of an epoch are cut: films at once, and batches for one step."""
-
-    size: int
-    accumulate: int
-
-    def halved(self) -> "_Batching":
-        """Half as many films at once, rounded up, and twice as many batches for one step."""
-        return _Batching(-(-self.size // 2), self.accumulate * 2)
+    def consumption(self) -> Consumption:
+        """What the epochs that count took, over all the processes that took part."""
+        return total([record.consumption for record in self.history])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,7 @@ class _Epoch:
     of: int  # at most so many
     name: str
     seed: int
-    batching: _Batching
+    batching: Batching
 
 
 def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it tells
@@ -78,6 +66,7 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
     directory: Path,
     progress: Progress,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    teach: Callable[[Batch], Batch] | None = None,
 ) -> Fit:
     """Train one network until validation stops improving; go on from the directory's checkpoint if it has one.
 
@@ -93,6 +82,7 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
         directory: receives checkpoint.pt, best.safetensors, history.jsonl and events/ after each epoch.
         progress: where the epochs are shown.
         on_epoch: told of each epoch once its checkpoint is on disk; may raise to end the fit there.
+        teach: gives each augmented batch other labels before the network learns from it.
 
     Raises:
         TrainingConfigError: the loss is no longer finite, the device is not there, does not compute in this
@@ -102,22 +92,24 @@ def fit(  # noqa: PLR0913 - everything that a fit is a function of, and where it
     fabric, recipe = make_fabric(config), config.recipe(name)
     loss = build_loss(config, np.bincount(train.labels, minlength=train.classes).tolist(), train.negative)
     learner = make_learner(fabric, config, name, seed, train, directory)
-    batching = _batching(learner, recipe.batch_size, config.accumulate)
+    batching = first_batching(learner.history, recipe.batch_size, config.accumulate)
     while len(learner.history) < recipe.epochs and len(learner.history) - 1 - learner.best_epoch < config.patience:
         epoch = _Epoch(len(learner.history), recipe.epochs, name, seed, batching)
         try:
-            record = _learn(fabric, learner, loss, config, epoch, train, validation, progress)
+            with Meter() as meter:
+                record = _learn(fabric, learner, loss, config, epoch, train, validation, teach, progress)
         except torch.OutOfMemoryError:
             record = None
         if record is None:  # outside of the handler, which keeps what the failed step had in memory
-            batching = _smaller(batching, progress)
+            batching = smaller(batching, progress)
             del learner
             torch.cuda.empty_cache()
             # Half an epoch was in the weights: back to the last checkpoint, or to the beginning.
             fabric = make_fabric(config)
             learner = make_learner(fabric, config, name, seed, train, directory)
             continue
-        learner.history.append(record)
+        took = meter.consumption
+        learner.history.append(replace(record, cpu_seconds=took.cpu_seconds, energy_joules=took.energy_joules))
         learner.save(directory)
         write_events(directory, learner.history)
         progress.console.print(record.line(best=learner.best_epoch == record.epoch))
@@ -136,6 +128,7 @@ def _learn(  # noqa: PLR0913, PLR0917 - everything that an epoch is a function o
     epoch: _Epoch,
     train: LabelledFilms,
     validation: LabelledFilms,
+    teach: Callable[[Batch], Batch] | None,
     progress: Progress,
 ) -> EpochRecord:
     """One epoch: every film once, then the validation films."""
@@ -145,6 +138,7 @@ def _learn(  # noqa: PLR0913, PLR0917 - everything that an epoch is a function o
     balanced = config.sampler == "balanced"
     order = epoch_order(train.labels, seed=epoch.seed, epoch=epoch.number, balanced=balanced)
     batches = _batches(config, epoch, train, order, progress)
+    batches = map(teach, batches) if teach else batches
     steps = math.ceil(math.ceil(len(order) / epoch.batching.size) / epoch.batching.accumulate)
     train_loss = train_epoch(
         fabric,
@@ -227,21 +221,3 @@ def train_epoch(  # noqa: PLR0913 - the loop's parts, each used once
         msg = f"the training loss is {mean} after step {step + len(losses)}; lower --lr, or train in fp32"
         raise TrainingConfigError(msg)
     return mean
-
-
-def _batching(learner: Learner, size: int, accumulate: int) -> _Batching:
-    """As the last epoch was cut: where memory ran out once it would run out again."""
-    last = learner.history[-1] if learner.history else None
-    return _Batching(last.batch_size, last.accumulate) if last and last.batch_size else _Batching(size, accumulate)
-
-
-def _smaller(batching: _Batching, progress: Progress) -> _Batching:
-    if batching.size <= _SMALLEST_BATCH:
-        msg = f"the device has too little memory for {batching.size} films at once; lower --size, or take a smaller network"
-        raise TrainingConfigError(msg)
-    halved = batching.halved()
-    progress.console.print(
-        f"  the device ran out of memory with {batching.size} films at once: the epoch begins again with {halved.size}, "
-        f"{halved.accumulate} batches for one step"
-    )
-    return halved

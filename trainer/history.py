@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from schemas.errors import TrainingDataError
+from trainer.consumption import Consumption
 from trainer.files import write_atomically
 
 HISTORY = "history.jsonl"
@@ -26,6 +27,13 @@ class EpochRecord:
     learning_parameters: int = 0  # weights that learnt
     batch_size: int = 0  # films at once; halved where the device ran out of memory
     accumulate: int = 1  # batches for one step; doubled then
+    cpu_seconds: float | None = None  # of all threads, as `seconds`; None: not recorded, by an earlier version
+    energy_joules: dict[str, float] | None = None  # by counter of the machine; {}: it has none; None: as above
+
+    @property
+    def consumption(self) -> Consumption:
+        """What the epoch took."""
+        return Consumption(self.seconds, self.cpu_seconds, self.energy_joules)
 
     def line(self, *, best: bool) -> str:
         """The epoch in words, for a person who watches."""

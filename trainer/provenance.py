@@ -1,14 +1,45 @@
-"""Where a trained network comes from: commit, libraries, machine."""
+"""Where a trained network comes from: commit, films, libraries, machine, and what the training took."""
 
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 import torch
 
+from schemas.provenance import Provenance
+from trainer.config import RunConfig
+from trainer.data import DataRecord
+from trainer.fit import Fit
+from trainer.networks import Network
+
 _LIBRARIES = ("torch", "timm", "lightning-fabric", "albumentations", "opencv-python-headless", "numpy")
 _PROJECT = Path(__file__).parent.parent
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+def provenance_of(  # noqa: PLR0913 - what a record of origin holds
+    config: RunConfig, data: DataRecord, fitted: Fit, network: Network, *, seed: int, command: str, commit: str
+) -> Provenance:
+    """The record of a network that has just been trained."""
+    took = fitted.consumption
+    return Provenance(
+        command=command,
+        git_commit=commit,
+        trained_at=datetime.now(UTC),
+        training_seconds=took.seconds,
+        cpu_seconds=took.cpu_seconds,
+        energy_joules=took.energy_joules,
+        seed=seed,
+        data=config.data,
+        data_sha256=data.data_sha256,
+        split_sha256=data.split_sha256,
+        pretrained_weights=fitted.pretrained,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        device=device_name(fitted.device),
+        libraries=library_versions(),
+    )
 
 
 def git_commit(folder: Path = _PROJECT) -> str:
@@ -31,8 +62,17 @@ def library_versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: metadata.version(name) for name in _LIBRARIES}}
 
 
-def device_name(device: torch.device) -> str:
-    """The machine that computed, e.g. 'cpu: x86_64, 2 threads'."""
+def device_name(device: torch.device, cpuinfo: Path = _CPUINFO) -> str:
+    """The machine that computed, e.g. 'cpu: AMD EPYC 9354, x86_64, 2 threads'."""
     if device.type == "cuda":
         return f"cuda: {torch.cuda.get_device_name(device)}"
-    return f"{device.type}: {platform.machine()}, {torch.get_num_threads()} threads"
+    return f"{device.type}: {', '.join((*_processor(cpuinfo), platform.machine()))}, {torch.get_num_threads()} threads"
+
+
+def _processor(cpuinfo: Path) -> tuple[str, ...]:
+    """What Linux calls the first processor; nothing where it has no name for it, as on some ARM machines."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ()
+    return tuple(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))[:1]

@@ -23,7 +23,7 @@ def refit_gate(directory: Path) -> dict[str, float] | None:
     Raises:
         CxrError: see `load_trial`; or the films are gone.
     """
-    trial = load_trial(directory)
+    trial = load_trial(directory, with_statistics=False)
     train, validation = (see(trial.network, trial.films(split))[1] for split in ("train", "val"))
     gate = fit_gate(train, validation, trial.record.classes)
     distribution, arrays = (None, None) if gate is None else gate

@@ -8,15 +8,17 @@ from rich.progress import Progress
 
 from schemas.errors import CxrError, TestSetError, TrainingConfigError, TrainingDataError
 from schemas.trial import TrialRecord
-from trainer.config import RunConfig, freeze_config
+from trainer.config import RunConfig
 from trainer.data import DataRecord, split_data
 from trainer.ensemble import evaluate_ensemble_on_test, make_ensembles
 from trainer.failure import FAILURE, read_failure, write_failure
+from trainer.freeze import freeze_config
 from trainer.leaderboard import Leaderboard, rank, read_leaderboard, write_leaderboard
 from trainer.live import TrialTable
 from trainer.plan import Plan, plans
 from trainer.saved_outputs import VALIDATION_OUTPUTS, SavedOutputs
 from trainer.search import Settings, search
+from trainer.teachers import Teachers, find_teachers
 from trainer.testset import open_test_set, read_opening
 from trainer.tracking import require_tracking
 from trainer.trial import TRIAL, TRIALS, evaluate_on_test, make_trial, plan_films, read_trial
@@ -62,8 +64,10 @@ def train(  # noqa: PLR0913 - what a run is a function of, and where it tells
     data = split_data(config, run)
     _refuse_late_training(run, wanted)
     try:
-        settings = _settings(config, data, run, progress)
-        trials = _train_all(config, data, wanted, settings, run=run, command=command, progress=progress, table=table)
+        settings, teach = _settings(config, data, run, progress), find_teachers(config, data)
+        trials = _train_all(
+            config, data, wanted, settings, teach, run=run, command=command, progress=progress, table=table
+        )
         board = _choose(config, data, run, trials)
         _test(config, data, run, board)
     except OSError as error:
@@ -99,6 +103,7 @@ def _train_all(  # noqa: PLR0913 - what trials are a function of, and where they
     data: DataRecord,
     wanted: tuple[Plan, ...],
     settings: Mapping[str, Settings],
+    teach: Teachers | None,
     *,
     run: Path,
     command: str,
@@ -133,6 +138,7 @@ def _train_all(  # noqa: PLR0913 - what trials are a function of, and where they
                 command=command,
                 progress=progress,
                 on_epoch=partial(table.advanced, plan),
+                teach=teach,
             )
         except (CxrError, RuntimeError, MemoryError) as error:  # torch raises RuntimeError for whatever it cannot do
             failed = write_failure(directory, error)

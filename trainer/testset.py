@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from schemas.bundle import Sha256, sha256_of
+from schemas.bundle import sha256_of
 from schemas.errors import TestSetError, TrainingDataError
-from schemas.record import Record
+from schemas.record import Record, Sha256
 from trainer.config import RunConfig
 from trainer.data import split_of
 from trainer.failure import read_failure

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,33 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from rich.progress import Progress
-from safetensors.torch import load_file
 
-from schemas.bundle import STATISTICS, Provenance
+from schemas.bundle import STATISTICS
 from schemas.errors import TrainingDataError
-from schemas.preprocess import PreprocessSpec
+from schemas.mistakes import FilmReference
 from schemas.trial import TrialRecord
-from trainer.architectures import build_network
-from trainer.batches import LabelledFilms
+from trainer.batches import Batch, LabelledFilms
 from trainer.calibrate import calibrate
 from trainer.config import RunConfig, make_config, read_config
-from trainer.data import DataRecord, described, films_of, labelled, root_of
+from trainer.data import DataRecord, described, films_of, labelled, root_of, split_of
 from trainer.distance import fit_gate
 from trainer.files import write_arrays, write_atomically
 from trainer.films import Film
-from trainer.fit import Fit, fit
+from trainer.fit import fit
 from trainer.history import EpochRecord
 from trainer.inference import outputs, see
 from trainer.judge import judge, outputs_of
-from trainer.learner import BEST
 from trainer.many_views import judge_views, validate_views
 from trainer.networks import Network
 from trainer.plan import Plan
-from trainer.provenance import device_name, git_commit, library_versions
+from trainer.provenance import git_commit, provenance_of
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS
 from trainer.shifts import pooled, shift_outputs, with_shifts
 from trainer.speed import ms_per_film
 from trainer.tracking import track
+from trainer.trial_arrays import read_network, read_statistics
 
 TRIAL = "trial.json"
 TRIALS = "trials"
@@ -60,15 +57,24 @@ class TrainedTrial:
 
     def films(self, split: Literal["train", "val"]) -> LabelledFilms:
         """The same with what training knows of them."""
-        run = self.directory.parent.parent
-        config = read_config(run)
-        films = films_of(config, run, split, self.record.fold)
+        config, films = self._split(split)
         return labelled(films, self.record.classes, self.record.preprocess, Path(config.cache))
 
     def patients(self, split: Literal["train", "val"]) -> NDArray[np.str_]:
         """Who each of these films is of, [V], in the order of `inputs`."""
+        return np.array([film.patient for film in self._split(split)[1]])
+
+    def references(self, split: Literal["train", "val"]) -> tuple[FilmReference, ...]:
+        """Where somebody who holds the data finds each of these films, in the order of `inputs`."""
+        config, films = self._split(split)
+        every = split_of(config, self.directory.parent.parent).films
+        lines = {film.path: line for line, film in enumerate(every, start=2)}
+        return tuple(FilmReference(sha256_prefix=film.sha256[:12], split_line=lines[film.path]) for film in films)
+
+    def _split(self, split: Literal["train", "val"]) -> tuple[RunConfig, tuple[Film, ...]]:
         run = self.directory.parent.parent
-        return np.array([film.patient for film in films_of(read_config(run), run, split, self.record.fold)])
+        config = read_config(run)
+        return config, films_of(config, run, split, self.record.fold)
 
 
 def read_trial(directory: Path) -> TrialRecord:
@@ -89,20 +95,24 @@ def write_trial(directory: Path, record: TrialRecord) -> None:
     write_atomically(directory / TRIAL, record.model_dump_json(indent=2).encode())
 
 
-def load_trial(directory: Path) -> TrainedTrial:
+def load_trial(directory: Path, *, with_statistics: bool = True) -> TrainedTrial:
     """A trial as the exporter and the report need it.
 
+    Args:
+        directory: of the trial.
+        with_statistics: False: without the arrays of its gate, which need not be there.
+
     Raises:
-        TrainingDataError: the trial has not ended, its record is of another version, or it is a mean of others.
+        TrainingDataError: the trial has not ended, a file of it is missing or damaged, its record is of another version,
+            or it is a mean of others.
     """
     record = read_trial(directory)
     if record.members:
         msg = f"{directory.name} is a mean of {', '.join(record.members)}, not a network; name one of these"
         raise TrainingDataError(msg)
-    network = _network(directory, record.architecture, len(record.classes), record.preprocess)
-    path = directory / STATISTICS
-    statistics = dict(np.load(path, allow_pickle=False)) if record.calibration.out_of_distribution else None
-    return TrainedTrial(directory, record, network, statistics)
+    network = read_network(directory, record.architecture, len(record.classes), record.preprocess)
+    gated = with_statistics and record.calibration.out_of_distribution is not None
+    return TrainedTrial(directory, record, network, read_statistics(directory) if gated else None)
 
 
 def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and where it tells
@@ -115,6 +125,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
     command: str,
     progress: Progress,
     on_epoch: Callable[[EpochRecord], None] | None = None,
+    teach: Callable[[Batch], Batch] | None = None,
 ) -> TrialRecord:
     """Train one network, calibrate and evaluate it on validation; a trial that has ended is read, not repeated.
 
@@ -127,6 +138,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
         command: what the user typed, for the record.
         progress: where the epochs are shown.
         on_epoch: told of each epoch.
+        teach: gives each augmented batch other labels.
 
     Raises:
         CxrError: see `fit`.
@@ -139,8 +151,18 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
     name, changed = plan.architecture, make_config(config.model_dump() | dict(settings))
     spec, kept = config.preprocess(name), films_of(config, run, "val", plan.fold)
     train, validation = plan_films(config, data, plan, run)
-    fitted = fit(changed, name, plan.seed, train, validation, directory=directory, progress=progress, on_epoch=on_epoch)
-    network = _network(directory, name, len(data.classes), spec)
+    fitted = fit(
+        changed,
+        name,
+        plan.seed,
+        train,
+        validation,
+        directory=directory,
+        progress=progress,
+        on_epoch=on_epoch,
+        teach=teach,
+    )
+    network = read_network(directory, name, len(data.classes), spec)
     logits, seen = see(network, validation)
     gate = fit_gate(see(network, train)[1], seen, data.classes)
     under_shifts = shift_outputs(network, validation.films) if config.shifts else {}
@@ -178,7 +200,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
         fold=plan.fold,
         settings=dict(settings),
         ms_per_film=ms_per_film(network, spec.size),
-        provenance=_provenance(config, data, fitted, network, seed=plan.seed, command=command, commit=commit),
+        provenance=provenance_of(config, data, fitted, network, seed=plan.seed, command=command, commit=commit),
     )
     write_trial(directory, record)
     track(run.resolve().name, plan.name, changed, record, fitted.history)
@@ -214,29 +236,3 @@ def evaluate_on_test(config: RunConfig, directory: Path, films: tuple[Film, ...]
     tested = record.model_copy(update={"test": evaluation, "many_views": views})
     write_trial(directory, tested)
     return tested
-
-
-def _network(directory: Path, name: str, classes: int, spec: PreprocessSpec) -> Network:
-    """A network with the best weights of its trial, on the CPU, in eval mode."""
-    network = build_network(name, classes=classes, size=spec.size)
-    network.load_state_dict(load_file(directory / BEST))
-    return network.eval()
-
-
-def _provenance(  # noqa: PLR0913 - what a record of origin holds
-    config: RunConfig, data: DataRecord, fitted: Fit, network: Network, *, seed: int, command: str, commit: str
-) -> Provenance:
-    return Provenance(
-        command=command,
-        git_commit=commit,
-        trained_at=datetime.now(UTC),
-        training_seconds=fitted.seconds,
-        seed=seed,
-        data=config.data,
-        data_sha256=data.data_sha256,
-        split_sha256=data.split_sha256,
-        pretrained_weights=fitted.pretrained,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        device=device_name(fitted.device),
-        libraries=library_versions(),
-    )

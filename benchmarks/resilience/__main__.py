@@ -8,16 +8,17 @@ from pathlib import Path
 
 from benchmarks.resilience.overload import overload
 from benchmarks.resilience.priority import priority
-from benchmarks.resilience.server import Server, running
-from benchmarks.resilience.swap import swap, two_versions
+from benchmarks.resilience.server import Server, running_apart
+from benchmarks.resilience.swap import swap
 from benchmarks.resilience.table import Row
+from benchmarks.resilience.versions import two_versions
 
 
 def _run(experiment: Callable[[Server, float], Awaitable[list[Row]]], seconds: float, **settings: object) -> list[Row]:
     async def whole(server: Server) -> list[Row]:
         return await experiment(server, seconds)
 
-    with running(**settings) as server:
+    with running_apart(**settings) as server:
         return asyncio.run(whole(server))
 
 

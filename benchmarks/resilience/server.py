@@ -69,6 +69,17 @@ class Server:
         return int(found[1]) / 1024 if found else 0.0
 
     @property
+    def cpu_s(self) -> float:
+        """Processor time that the serving process has had."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def cores(self) -> int:
+        """On which the serving process may run."""
+        return len(os.sched_getaffinity(self.process.pid))
+
+    @property
     def descriptors(self) -> int:
         """Open file descriptors of the serving process."""
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
@@ -89,3 +100,20 @@ def running(**settings: object) -> Iterator[Server]:
         if server.process.poll() is None:
             server.terminate()
         server.process.wait(60)
+
+
+@contextmanager
+def running_apart(**settings: object) -> Iterator[Server]:
+    """The same, without the last core, which alone is left to this process and the load that it makes.
+
+    A hospital's callers are other machines: load that takes the cores of the service while it measures it changes what
+    it measures. On one core there is nothing to divide.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:-1] or cores)
+    try:
+        with running(**settings) as server:
+            os.sched_setaffinity(0, cores[-1:])
+            yield server
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -6,8 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.api import Decision
-from schemas.bundle import Sha256
-from schemas.record import Record
+from schemas.record import Record, Sha256
 
 Event = Literal["started", "stopped", "resumed", "film", "stored", "analysed", "action", "refusal"]
 

@@ -40,7 +40,7 @@ async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects:
         found = await film(service.audit, SPOOL, content, serving.loaded.reference, work)
     reading, explained = (found.reading, found) if isinstance(found, ExplainedFilm) else (found, None)
     record, objects = await asyncio.get_running_loop().run_in_executor(
-        service.decode_pool, _results, content, serving, reading, explained
+        service.decode_lanes.of(claim.priority), _results, content, serving, reading, explained
     )
     await asyncio.to_thread(
         spool.analysed,

@@ -56,7 +56,7 @@ async def explain(
     """JSON with heat map and overlay inside, or by `Accept: image/png` the overlay alone."""
     media_type = negotiate(request.headers.get("Accept", ""), (JSON, PNG))
     question = Question(finding, method, terms.priority)
-    with service.hold(terms.priority) as serving:
+    with service.hold() as serving:
         question.check(serving.loaded)
         async with terms.deadline(service.metrics):
             (upload,) = await receive_films(request, service, terms, part="file", at_most=1)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from imaging.decode import DecodeLimits, decode
 from imaging.graymap import LONGEST_SIDE, graymap
 from schemas.errors import InferenceError
+from service.admission import Priority
 from service.problems import FILM_FAILURES, REQUEST_FAILURES, documented
 from service.reading import receive_films
 from service.security.gate import Requires
@@ -37,16 +38,16 @@ router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict
 )
 async def film(request: Request, service: CurrentService, terms: CallersTerms) -> Response:
     """Bright is dense, whatever the file's photometric interpretation; nothing but the pixels survives."""
-    service.admission.check(terms.priority)
     async with terms.deadline(service.metrics):
         (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
         with service.admission.admit(1, terms.priority):
-            body = await while_caller_waits(request, _decoded(service, upload))
+            body = await while_caller_waits(request, _decoded(service, upload, terms.priority))
     return Response(body, media_type=GRAYMAP)
 
 
-async def _decoded(service: Service, upload: Upload) -> bytes:
-    return await asyncio.get_running_loop().run_in_executor(service.decode_pool, _graymap, service, upload)
+async def _decoded(service: Service, upload: Upload, priority: Priority) -> bytes:
+    lane = service.decode_lanes.of(priority)
+    return await asyncio.get_running_loop().run_in_executor(lane, _graymap, service, upload)
 
 
 def _graymap(service: Service, upload: Upload) -> bytes:

@@ -41,7 +41,7 @@ log = structlog.get_logger("service.predict")
 )
 async def predict(request: Request, service: CurrentService, terms: CallersTerms) -> PredictResponse:
     """The film as multipart part `file`, or as the body itself."""
-    with service.hold(terms.priority) as serving:
+    with service.hold() as serving:
         async with terms.deadline(service.metrics):
             (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
 
@@ -70,7 +70,7 @@ async def predict(request: Request, service: CurrentService, terms: CallersTerms
 async def predict_batch(request: Request, service: CurrentService, terms: CallersTerms) -> BatchResponse:
     """The films as repeated multipart part `files`; each gets its own result or problem, in the request's order."""
     at_most = service.settings.max_batch_items
-    with service.hold(terms.priority) as serving:
+    with service.hold() as serving:
         async with terms.deadline(service.metrics):
             uploads = await receive_films(request, service, terms, part="files", at_most=at_most)
         with service.admission.admit(len(uploads), terms.priority):

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from export.__main__ import main
 from export.golden import read_golden
 from export.publish import verify_bundle
-from schemas.bundle import GOLDEN, GRAPH, WEIGHTS, Adoption
+from schemas.bundle import GOLDEN, GRAPH, WEIGHTS
+from schemas.provenance import Adoption
 from service.engine import OnnxEngine
 from service.torch_explainer import TorchExplainer
 from tests.export.untrained import phantoms

@@ -54,7 +54,17 @@ def with_data(manifest, data):
 
 @pytest.mark.parametrize(
     "heading",
-    ["Intended use", "Not intended for", "Data", "Figures", "Decisions", "Limits", "Provenance", "Disclaimer"],
+    [
+        "Intended use",
+        "Not intended for",
+        "Data",
+        "Figures",
+        "Decisions",
+        "Mistakes",
+        "Limits",
+        "Provenance",
+        "Disclaimer",
+    ],
 )
 def test_every_section_is_there_once(card, heading):
     assert len(re.findall(rf"^## {heading}$", card, re.MULTILINE)) == 1
@@ -204,3 +214,49 @@ def test_precisions_stand_with_their_figures_and_those_that_were_refused_with_th
 
 def test_a_bundle_whose_precisions_were_not_tried_does_not_speak_of_them(card):
     assert "Precisions" not in card
+
+
+def test_mistakes_are_counted_with_intervals_and_the_worst_are_named_by_hash_and_line(manifest, card):
+    missed = manifest.mistakes.kinds[0]
+    worst = missed.worst[0]
+
+    assert f"| missed | a finding, labelled NORMAL | {missed.films} of 20 | {missed.share} |" in card
+    assert (
+        f"| missed | `{worst.film.sha256_prefix}` | {worst.film.split_line} | `PNEUMONIA` {worst.truth_probability:.3f}"
+        in card
+    )
+    assert "| mean gray level lowest third | `PNEUMONIA` |" in card
+
+
+def test_a_bundle_whose_mistakes_were_not_looked_for_does_not_speak_of_them(manifest):
+    assert "## Mistakes" not in render_card(manifest.model_copy(update={"mistakes": None}))
+
+
+def trained(manifest, **took):
+    return render_card(manifest.model_copy(update={"provenance": manifest.provenance.model_copy(update=took)}))
+
+
+def test_time_and_energy_of_training_stand_as_they_were_measured(manifest):
+    took = {"training_seconds": 5400.0, "cpu_seconds": 9000.0}
+    measured = trained(manifest, **took, energy_joules={"processor package-0 (RAPL)": 180_000.0})
+    without = trained(manifest, **took, energy_joules={})
+
+    assert "| Time of training | 90.0 minutes over all epochs, 2.50 core-hours |" in measured
+    assert "| Energy of training | 50.0 Wh by processor package-0 (RAPL): of all that ran on the machine" in measured
+    assert (
+        "| Energy of training | not measured: no energy counter of the machine could be read; 2.50 core-hours"
+        in without
+    )
+
+
+def test_a_network_of_before_energy_was_recorded_says_its_time_and_no_energy(card):
+    assert "| Time of training | 1.5 minutes over all epochs |" in card
+    assert "| Energy of training | not recorded: this version of the trainer came later |" in card
+
+
+def test_what_is_known_of_the_films_stands_under_data(manifest):
+    about = "Films of one ward, CC BY 4.0."
+
+    data = render_card(manifest.model_copy(update={"about_films": about})).split("## Data")[1].split("\n## ")[0]
+
+    assert about in data

@@ -119,3 +119,16 @@ def test_a_precision_that_was_tried_has_its_figures_and_its_verdict(manifest):
     assert found["same label", where]["value"] == 0.9974
     assert found["AUROC difference", where]["confidence_interval"]["upper_bound"] == pytest.approx(0.0006)
     assert found["times as fast", f"{where}, {GOOD.measured_on}"]["value"] == 1.85
+
+
+def test_mistakes_have_their_shares_and_the_figures_by_appearance(manifest, card):
+    found = metrics(card)
+    missed = manifest.mistakes.kinds[0]
+    group = manifest.mistakes.by_appearance[0]
+
+    assert found["share missed", f"validation, {missed.films} of 20 films: a finding, labelled NORMAL"]["value"] == (
+        missed.share.value
+    )
+    where = f"validation, PNEUMONIA, mean gray level lowest third, {group.films} films"
+    assert group.films >= 20 or ("sensitivity", where) not in found
+    assert group.films < 20 or found["sensitivity", where]["value"] == group.sensitivity.value

@@ -59,10 +59,15 @@ def test_a_trained_trial_becomes_the_current_bundle_in_one_command(run, export, 
 
 
 def test_the_winner_of_a_run_is_found_and_its_bundle_verifies(run, export, tmp_path):
-    made, _, _ = export("bundle", "--run", run, "--name", "chest", "--version", "1", "--out", tmp_path)
+    about = tmp_path / "films.md"
+    about.write_text("# Our films\n\nOf one ward.\n")
+    made, _, _ = export(
+        "bundle", "--run", run, "--name", "chest", "--version", "1", "--out", tmp_path, "--about", about
+    )
     checked, printed, _ = export("verify", tmp_path / "chest" / "1")
 
     assert (made, checked) == (0, 0)
+    assert open_bundle(tmp_path / "chest" / "1").manifest.about_films == "Of one ward."
     assert "hashes right, golden films within" in printed
     assert not (tmp_path / "current").exists()
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from export.parity import reference_outputs
 from imaging.phantom import phantom
-from schemas.bundle import Provenance
 from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics
+from schemas.mistakes import FilmReference
 from schemas.preprocess import PreprocessSpec
+from schemas.provenance import Provenance
 from schemas.trial import TrialRecord
 from trainer.architectures import build_network
 from trainer.networks import Network
@@ -41,6 +42,12 @@ class UntrainedTrial:
     def patients(self, split):
         assert split == "val"
         return np.arange(len(self.films)).astype(str)
+
+    def references(self, split):
+        assert split == "val"
+        return tuple(
+            FilmReference(sha256_prefix=f"{index:012x}", split_line=index + 2) for index in range(len(self.films))
+        )
 
 
 def phantoms(count: int, side: int) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.calibration import OperatingPoint
-from schemas.decision import finding_label, softmax
+from schemas.decision import answer, conformal_set, finding_label, softmax
 from schemas.estimate import Estimate
 
 CERTAIN = Estimate(value=1, low=1, high=1)
@@ -75,3 +75,27 @@ def test_a_threshold_of_zero_is_always_reached(probability):
 def test_probabilities_of_another_number_of_classes_are_refused():
     with pytest.raises(ValueError, match="each of 2 classes"):
         finding_label([0.2, 0.3, 0.5], ("NORMAL", "TB"), "NORMAL", [])
+
+
+def test_a_class_is_in_the_conformal_set_when_what_it_lacks_of_1_is_at_most_its_quantile():
+    assert conformal_set({"NORMAL": 0.75, "PNEUMONIA": 0.25}, {"NORMAL": 0.25, "PNEUMONIA": 0.7}) == ("NORMAL",)
+    assert conformal_set({"NORMAL": 0.75, "PNEUMONIA": 0.25}, {"NORMAL": 0.2, "PNEUMONIA": 0.75}) == ("PNEUMONIA",)
+    assert conformal_set({"NORMAL": 0.5, "PNEUMONIA": 0.5}, {"NORMAL": 0.1, "PNEUMONIA": 0.1}) == ()
+
+
+@pytest.mark.parametrize(
+    ("prediction_set", "in_distribution", "expected"),
+    [
+        (("NORMAL",), True, "given"),
+        (("NORMAL",), None, "given"),
+        (("NORMAL",), False, "unfamiliar"),
+        (("PNEUMONIA",), True, "unclear"),
+        (("NORMAL", "PNEUMONIA"), None, "unclear"),
+        ((), None, "unclear"),
+        ((), False, "unfamiliar"),
+    ],
+)
+def test_a_label_is_claimed_of_a_familiar_film_whose_conformal_set_is_the_label_alone(
+    prediction_set, in_distribution, expected
+):
+    assert answer("NORMAL", prediction_set, in_distribution=in_distribution) == expected

@@ -22,7 +22,6 @@ from schemas.bundle import (
     BundleManifest,
     FileRecord,
     GraphContract,
-    Provenance,
     sha256_of,
 )
 from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
@@ -30,6 +29,7 @@ from schemas.decision import softmax
 from schemas.estimate import Estimate
 from schemas.precision import PrecisionFiles, PrecisionRecord
 from schemas.preprocess import PreprocessSpec
+from schemas.provenance import Provenance
 from tests.service.network import GRID, SIDE, TEMPERATURE, TinyNetwork, gradcam_plus_plus, graph, tiny_network
 
 CLASSES = ("NORMAL", "PNEUMONIA")

@@ -1,7 +1,7 @@
 """Rules of greedy batching."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 from schemas.errors import InferenceError, NotReadyError
 from service.batcher import Batcher, Limits, batch_sizes
 from service.metrics import Metrics
+from service.threads import Lanes
 from tests.fakes import GatedEngine
 from tests.service.conftest import until
 
@@ -18,8 +19,8 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def batching(engine, *, max_batch_size=4, concurrent_runs=1, stat_head_start_s=5.0):
-    with ThreadPoolExecutor(concurrent_runs) as threads:
-        batcher = Batcher(engine, threads, Metrics(), Limits(max_batch_size, concurrent_runs, stat_head_start_s))
+    with Lanes("engine", routine=concurrent_runs, stat=1) as lanes:
+        batcher = Batcher(engine, lanes, Metrics(), Limits(max_batch_size, concurrent_runs, stat_head_start_s))
         batcher.start()
         try:
             yield batcher
@@ -37,14 +38,29 @@ def submit(batcher, value, *, target=None, priority="routine"):
 
 
 @asynccontextmanager
-async def busy(engine, batcher):
-    """While the engine holds one film (mean 9), so that what is submitted waits."""
+async def busy(engine, batcher, *, before=0, mean=9, priority="routine"):
+    """While the engine holds one more film, so that what is submitted waits."""
     engine.gate.clear()
-    first = submit(batcher, 9)
-    await until(lambda: engine.batches == [[9.0]])
+    first = submit(batcher, mean, priority=priority)
+    await until(lambda: engine.batches[before:] == [[mean]])
     yield
     engine.gate.set()
     await first
+
+
+class StatIsBusy(GatedEngine):
+    """Holds one stat film until its own gate opens, so that the routine run takes all that waits, in its order."""
+
+    STAT = 8
+
+    def __init__(self):
+        super().__init__()
+        self.stat_gate = threading.Event()
+
+    def run(self, images, targets):
+        outputs = super().run(images, targets)
+        assert images.mean() != self.STAT or self.stat_gate.wait(30)
+        return outputs
 
 
 @pytest.mark.parametrize(
@@ -130,26 +146,55 @@ async def test_a_failing_batch_fails_only_its_films_and_the_loop_lives(concurren
     assert float(answer.outputs.logits[0, 1]) == 7
 
 
-async def test_stat_overtakes_routine():
+async def test_a_stat_film_does_not_wait_for_the_end_of_a_routine_run():
     engine = GatedEngine()
     async with batching(engine, max_batch_size=1) as batcher, busy(engine, batcher):
         waiting = [submit(batcher, 1), submit(batcher, 2), submit(batcher, 3, priority="stat")]
-        await until(lambda: len(batcher._waiting) == 3)
+        await until(lambda: len(engine.batches) == 2)
+
+        assert engine.batches == [[9], [3]]
         engine.gate.set()
         await asyncio.gather(*waiting)
 
     assert engine.batches == [[9], [3], [1], [2]]
 
 
-async def test_a_routine_film_that_waited_longer_than_the_head_start_goes_before_a_new_stat_film():
-    engine = GatedEngine()
-    async with batching(engine, max_batch_size=1, stat_head_start_s=0.0) as batcher, busy(engine, batcher):
-        waiting = [submit(batcher, 1), submit(batcher, 2, priority="stat")]
-        await until(lambda: len(batcher._waiting) == 2)
-        engine.gate.set()
-        await asyncio.gather(*waiting)
+@pytest.mark.parametrize(("stat_head_start_s", "order"), [(5.0, [[3], [4], [1]]), (0.0, [[1], [3], [4]])])
+async def test_stat_overtakes_routine_that_has_not_waited_longer_than_the_head_start(stat_head_start_s, order):
+    engine = StatIsBusy()
+    async with batching(engine, max_batch_size=1, stat_head_start_s=stat_head_start_s) as batcher:
+        first = submit(batcher, engine.STAT, priority="stat")
+        await until(lambda: engine.batches == [[engine.STAT]])
+        async with busy(engine, batcher, before=1):
+            waiting = [submit(batcher, 1), submit(batcher, 3, priority="stat"), submit(batcher, 4, priority="stat")]
+            await until(lambda: len(batcher._waiting) == 3)
+            engine.gate.set()
+            await asyncio.gather(*waiting)
+        engine.stat_gate.set()
+        await first
 
-    assert engine.batches == [[9], [1], [2]]
+    assert engine.batches[2:] == order
+
+
+async def test_an_idle_routine_run_takes_the_stat_films_that_the_stat_run_has_no_room_for():
+    engine = GatedEngine()
+    async with batching(engine, max_batch_size=1) as batcher, busy(engine, batcher, mean=8, priority="stat"):
+        second = submit(batcher, 3, priority="stat")
+        await until(lambda: len(engine.batches) == 2)
+        engine.gate.set()
+        await second
+
+    assert engine.batches == [[8], [3]]
+
+
+async def test_two_stat_films_that_come_together_run_together():
+    engine = GatedEngine()
+    async with batching(engine, max_batch_size=1) as batcher:
+        engine.gate.clear()
+        films = [submit(batcher, 1, priority="stat"), submit(batcher, 2, priority="stat")]
+        await until(lambda: len(engine.batches) == 2)
+        engine.gate.set()
+        await asyncio.gather(*films)
 
 
 async def test_one_film_that_wants_a_heat_map_shares_a_batch_with_films_that_want_none():

@@ -66,6 +66,13 @@ def test_a_batch_that_could_never_be_admitted_is_refused(monkeypatch):
         load_settings()
 
 
+def test_a_body_that_could_never_be_admitted_is_refused(monkeypatch):
+    monkeypatch.setenv("CXR_MAX_INFLIGHT_BYTES", "1000000")
+
+    with pytest.raises(SettingsError, match="max_body_bytes 67108864 is over max_inflight_bytes 1000000"):
+        load_settings()
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "gateway.example"])
 def test_without_keys_other_machines_are_kept_out_unless_the_operator_says_otherwise(monkeypatch, host):
     monkeypatch.setenv("CXR_HOST", host)

@@ -6,7 +6,8 @@ import yaml
 from schemas.errors import TrainingConfigError
 from trainer.architectures import ARCHITECTURES
 from trainer.augment import RECIPES
-from trainer.config import expand, freeze_config, make_config, read_config, read_options
+from trainer.config import RunConfig, SearchSpec, expand, make_config, read_config, read_options
+from trainer.freeze import freeze_config
 
 MINIMAL = {"data": "films", "archs": ["cnn_attention"]}
 
@@ -84,3 +85,8 @@ def test_films_are_mirrored_only_where_the_run_says_so():
     assert make_config(options | {"horizontal_flip": True}).augmentation == RECIPES["light"].model_copy(
         update={"horizontal_flip": True}
     )
+
+
+@pytest.mark.parametrize("record", [RunConfig, SearchSpec])
+def test_every_option_is_described(record):
+    assert [name for name, field in record.model_fields.items() if not field.description] == []

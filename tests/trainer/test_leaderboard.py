@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from schemas.bundle import Provenance
 from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint
 from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
+from schemas.provenance import Provenance
 from schemas.trial import TrialRecord
 from trainer.leaderboard import rank, read_leaderboard, write_leaderboard
 from trainer.saved_outputs import SavedOutputs

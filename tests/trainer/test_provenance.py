@@ -39,3 +39,13 @@ def test_a_source_without_repository_is_unknown(tmp_path):
 def test_the_machine_and_the_libraries_are_named():
     assert device_name(torch.device("cpu")).startswith("cpu: ")
     assert {"python", "torch", "timm", "numpy"} <= set(library_versions())
+
+
+def test_a_processor_is_named_where_linux_names_it(tmp_path):
+    named, nameless = tmp_path / "named", tmp_path / "nameless"
+    named.write_text("processor\t: 0\nmodel name\t: AMD EPYC 9354\nprocessor\t: 1\nmodel name\t: AMD EPYC 9354\n")
+    nameless.write_text("processor\t: 0\nBogoMIPS\t: 50.00\n")
+
+    assert device_name(torch.device("cpu"), named).startswith("cpu: AMD EPYC 9354, ")
+    assert device_name(torch.device("cpu"), nameless) == device_name(torch.device("cpu"), tmp_path / "absent")
+    assert "EPYC" not in device_name(torch.device("cpu"), nameless)

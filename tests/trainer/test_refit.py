@@ -55,6 +55,29 @@ def test_the_command_says_the_cutoffs(trial):
         assert f"{name} {cutoff:.4g}" in result.stdout
 
 
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 no archive", b"no archive"])
+def test_a_gate_whose_file_is_gone_or_damaged_is_named_and_learnt_anew_by_the_command_that_the_failure_names(
+    trial, content
+):
+    path = trial / "statistics.npz"
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(TrainingDataError, match=r"statistics\.npz is missing or damaged.*trainer refit"):
+        load_trial(trial)
+
+    refit_gate(trial)
+
+    assert load_trial(trial).statistics
+
+
+@pytest.mark.parametrize("content", [None, b"no weights"])
+def test_weights_that_are_gone_or_damaged_are_named(trial, content):
+    path = trial / "best.safetensors"
+    path.unlink() if content is None else path.write_bytes(content)
+
+    with pytest.raises(TrainingDataError, match=r"best\.safetensors is missing.*same --out"):
+        load_trial(trial)
+
+
 def test_a_folder_without_a_trial_is_named(tmp_path):
     with pytest.raises(TrainingDataError, match=r"trial\.json is missing"):
         refit_gate(tmp_path)

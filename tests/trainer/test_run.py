@@ -14,8 +14,10 @@ from safetensors.torch import save_file
 from schemas.decision import softmax
 from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError, WeightsError
 from trainer.config import RunConfig, make_config
+from trainer.consumption import energy_counters
 from trainer.data import DATA, SPLIT, films_of, read_data, split_data, split_of
 from trainer.failure import FAILURE, read_failure
+from trainer.history import read_history
 from trainer.leaderboard import LEADERBOARD, Leaderboard, read_leaderboard, write_leaderboard
 from trainer.live import TrialTable
 from trainer.plan import plans
@@ -129,7 +131,10 @@ def test_a_trial_records_where_it_comes_from(finished, kermany_like):
     assert provenance.split_sha256 == data.split_sha256
     assert provenance.pretrained_weights == "none"
     assert provenance.parameters == 471_139
-    assert provenance.training_seconds > 0
+    history = read_history(finished / "trials" / "cnn_attention-seed0")
+    assert provenance.training_seconds == pytest.approx(sum(epoch.seconds for epoch in history))
+    assert provenance.cpu_seconds == pytest.approx(sum(epoch.cpu_seconds for epoch in history))
+    assert set(provenance.energy_joules) == {counter.name for counter in energy_counters()}
     assert provenance.device.startswith("cpu: ")
     assert provenance.libraries["torch"] == torch.__version__.partition("+")[0]
 

@@ -4,6 +4,7 @@ import shlex
 
 import yaml
 
+from trainer.consumption import consumption_of, energy_in_words, total
 from trainer.leaderboard import LeaderboardRow
 from trainer.page import figure_html, table_html
 from trainer.report.claim import ITEMS, VERSION
@@ -119,6 +120,7 @@ def repeat_html(run: RecordedRun) -> str:
     """Everything that a reader needs to make the run again."""
     provenance = run.winner.record.provenance
     commands = sorted({trial.record.provenance.command for trial in run.trials})
+    took = total([consumption_of(trial.record.provenance) for trial in networks(run)])
     again = (
         f"python -m trainer train --config config.yaml --out {shlex.quote(f'runs/{run.folder.resolve().name}-again')}"
     )
@@ -130,8 +132,8 @@ def repeat_html(run: RecordedRun) -> str:
         ("Seed of the split", str(run.config.split_seed)),
         ("Device", ", ".join(sorted({trial.record.provenance.device for trial in run.trials}))),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
-        ("Training, all trials", duration(sum(trial.row.training_seconds for trial in networks(run)))),
-        ("Energy", _NOT_MEASURED),
+        ("Training, all trials", duration(took.seconds)),
+        ("Energy, all trials", energy_in_words(took)),
     ]
     config = yaml.safe_dump(run.config.model_dump(mode="json"), sort_keys=False)
     return "".join(

@@ -1,0 +1,94 @@
+"""What exporting does to trained networks: parity with torch on all validation films, and which precisions are kept.
+
+    python -m benchmarks.exports runs/first/trials/cnn4-seed0 runs/second/trials/resnet50-seed0 --write
+
+Exports each trial into a temporary folder, as `python -m export bundle` does, and prints a Markdown table; --write puts it
+into docs/results/exports.md.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from export.bundle import write_bundle
+from export.parity import ParityReport
+from export.precision import PRECISIONS
+from schemas.bundle import GRAPH, open_bundle
+from schemas.precision import PrecisionRecord
+from trainer.allocator import keep_freed_memory
+from trainer.files import write_atomically
+from trainer.trial import load_trial
+
+PAGE = Path("docs/results/exports.md")
+HEAD = (
+    "| network | px | films | largest logit difference, of what is accepted | AUROC of torch, of the graph | MB of the graph | int8 | fp16 |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |"
+)
+INTRODUCTION = (
+    "# Every architecture, exported\n\n"
+    "`python -m benchmarks.exports`: the best trial of each architecture of the [leaderboard](kermany.md) through `python -m export bundle`. The parity "
+    "gate runs every validation film through torch and through the ONNX graph, 1, 2, 7 and 32 at a time; a graph that is off by more than is accepted, "
+    "gives one film another label or another AUROC in four decimals is not written. int8 and fp16 are kept within .002 AUROC (paired) and 99.5 % of the labels of fp32, int8 also for being at least 1.1 times as fast; what "
+    "is refused says why. fp16 is for GPUs: its time was not measured, its figures are a CPU's.\n\n"
+)
+
+
+def verdict(record: PrecisionRecord) -> str:
+    """One cell: kept or refused, and on which figures."""
+    figures = record.figures
+    if figures is None:
+        return f"refused: {record.refused}"
+    faster = f", {figures.speedup.value:.1f} x" if record.precision == "int8" else ""
+    told = f"{figures.auroc_difference.value:+.4f}, {figures.label_agreement.value:.1%}{faster}"
+    return f"{'kept' if record.refused is None else 'refused'}: {told}"
+
+
+def table_row(directory: Path, out: Path) -> str:
+    """One line of the table: the trial exported."""
+    trial = load_trial(directory)
+    measured: list[ParityReport] = []
+    bundle = write_bundle(
+        trial,
+        name="export",
+        version=directory.name.lower(),
+        out=out,
+        make_current=False,
+        precisions=PRECISIONS,
+        on_parity=measured.append,
+    )
+    (report,) = measured
+    manifest = open_bundle(bundle).manifest
+    worst = max((row for row in report.rows if row.output == "logits"), key=lambda row: row.worst / row.tolerance)
+    reduced = {record.precision: record for record in manifest.precisions}
+    aurocs = " ".join(f"{value:.4f}" for value in report.auroc) if report.auroc else ""
+    cells = (
+        directory.name,
+        str(trial.record.preprocess.size),
+        str(report.films),
+        f"{worst.worst:.1e} of {worst.tolerance:.1e}",
+        aurocs,
+        f"{manifest.files[GRAPH].size_bytes / 1e6:.1f}",
+        *(verdict(reduced[precision]) for precision in PRECISIONS),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Export, print."""
+    keep_freed_memory()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trials", type=Path, nargs="+", help="folders runs/ID/trials/NAME")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE}")
+    options = parser.parse_args()
+    lines = [HEAD]
+    print(HEAD, flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for directory in options.trials:
+            lines.append(table_row(directory, Path(folder)))
+            print(lines[-1], flush=True)
+    if options.write:
+        write_atomically(PAGE, (INTRODUCTION + "\n".join(lines) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The pages of results, and what others published on the same films."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Figures of somebody else, as they gave them."""
+
+    network: str
+    figures: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page of results says beside its tables."""
+
+    title: str
+    text: str
+    caution: str = ""
+    claims: tuple[Claim, ...] = ()
+
+
+_NOT_OURS = (
+    "Figures as their authors gave them; none was measured here. Some were chosen on the test films (the epoch, the threshold or the "
+    "recipe), most give no interval, and one seed more or less moves an AUROC by .004 to .017: they say what has been claimed, not who is better."
+)
+_SCRATCH = (
+    "Only MobileNet, EfficientNet-Lite0 and the convolutions of VGG16 began with weights learnt on photographs; ResNet50, DenseNet121 and "
+    "EfficientNet-B0 began with random ones, which costs a network of their size more than these few epochs can give back: their rows say what "
+    "the code does on two CPU cores in a quarter of an hour, not what these architectures can. With a hub in reach `--weights hub` starts them as everybody does."
+)
+
+PAGES: Mapping[str, Page] = MappingProxyType(
+    {
+        "kermany": Page(
+            "Kermany's chest films: normal or pneumonia",
+            "The complete set, copies across splits dropped, validation split off by patient from the films of train and val, the official 624 test "
+            "films at the end. Inputs are smaller and epochs fewer than a GPU would allow.\n\n" + _SCRATCH,
+            _NOT_OURS,
+            (
+                Claim("MobileNet, 3 classes", "accuracy .91, AUROC .978", "a public project of this field"),
+                Claim(
+                    "ResNet50, 2 classes",
+                    "accuracy .958, sensitivity .964, specificity .941, AUROC .984",
+                    "a public project of this field",
+                ),
+                Claim(
+                    "DINO, linear probe, 224 px, 3 seeds",
+                    "accuracy .916 ± .003, AUROC .989 ± .001",
+                    "MedMNIST+, best of eleven",
+                ),
+                Claim("ResNet-18, 224 px, 3 seeds", "accuracy .911, AUROC .980", "MedMNIST+"),
+                Claim("DenseNet-121, 224 px, 3 seeds", "accuracy .889, AUROC .974", "MedMNIST+"),
+                Claim("VGG16, 224 px, 3 seeds", "accuracy .874, AUROC .985", "MedMNIST+"),
+                Claim("Google AutoML Vision", "accuracy .946, AUROC .991", "MedMNIST"),
+                Claim("ridge regression on 48 x 48 pixels", "AUROC .892", "the floor, measured on these films"),
+            ),
+        ),
+        "kermany3": Page(
+            "Kermany's chest films: normal, bacterial, viral",
+            "The same films and splits with three classes by file name. The germ was named by the set's authors, not by culture, and bacterial and "
+            "viral pneumonia look alike to radiologists too: the confusion between them is no fault that training mends. All children come from one "
+            "hospital, and how often each germ occurs is theirs.",
+            _NOT_OURS,
+            (Claim("MobileNet", "accuracy .91, AUROC .978", "a public project of this field"),),
+        ),
+        "four-classes": Page(
+            "COVID, normal, tuberculosis, viral pneumonia",
+            "Three hundred training films a class and a hundred to test. **An exercise, never clinical evidence**: each class comes from other "
+            "hospitals, ages, machines and encoders; all viral pneumonias are children, most others adults. A network that tells the sources "
+            "apart scores as high as one that tells the diseases apart. Patients are not known, so films of one patient may lie in two splits.",
+            "Figures as their authors gave them, on other samples of the same sources.",
+            (
+                Claim(
+                    "ResNet-18, grouped split", "accuracy .952, macro F1 .957", "COVID-19 Radiography, a public study"
+                ),
+                Claim("the same, lungs alone", "accuracy .930, macro F1 .934", "COVID-19 Radiography, a public study"),
+            ),
+        ),
+        "pneumoniamnist": Page(
+            "PneumoniaMNIST, 28 x 28 pixels",
+            "The films of Kermany's set as 28 x 28 thumbnails, in the official numbers 4,708, 524 and 624; the films' order, so the file's "
+            "checksum, differs from the official file. Thumbnails are enlarged to the size that the rows name, which adds no detail. Copies that "
+            "lie in two splits are dropped; thumbnails have no patients, so train and validation share some.",
+            _NOT_OURS,
+            (
+                Claim("ResNet-50, 28 px", "AUROC .948, accuracy .854", "MedMNIST v2, table 3"),
+                Claim("AutoKeras", "AUROC .947, accuracy .878", "MedMNIST v2, table 3"),
+            ),
+        ),
+    }
+)

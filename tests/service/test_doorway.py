@@ -1,0 +1,103 @@
+"""Rules of what is refused before anything is done for it."""
+
+import asyncio
+
+import pytest
+
+from service.app import create_app
+from service.doorway import FILM_ADDRESSES
+from service.settings import Settings
+from tests.fakes import GatedOpener
+from tests.service.conftest import flat_film, until
+
+pytestmark = pytest.mark.anyio
+
+FILM = flat_film(200)
+
+
+async def in_pieces(*pieces):
+    """A body whose length is not stated."""
+    for piece in pieces:
+        yield piece
+
+
+async def body_held(client):
+    return client.app.state.service.metrics.inflight_bytes._value.get()
+
+
+def test_every_address_that_takes_films_is_guarded():
+    paths = create_app(Settings()).openapi()["paths"]
+    taking = {
+        path
+        for path, item in paths.items()
+        for operation in item.values()
+        if "image/jpeg" in operation.get("requestBody", {}).get("content", {})
+    }
+
+    assert taking == FILM_ADDRESSES
+
+
+@pytest.mark.parametrize("address", sorted(FILM_ADDRESSES))
+async def test_a_film_without_a_place_is_refused_before_its_body_is_read(serve, address):
+    opener = GatedOpener()
+    async with serve(open_engine=opener, max_queue=2, max_batch_items=1) as client:
+        opener.engine.gate.clear()
+        held = asyncio.create_task(client.post("/predict", content=FILM))
+        await until(lambda: client.app.state.service.metrics.inflight_images._value.get() == 1)
+        read = []
+
+        async def body():
+            read.append(FILM)
+            yield FILM
+
+        refused = await client.post(address, content=body())
+        urgent = asyncio.create_task(client.post("/predict?x=1&priority=stat", content=FILM))
+        await until(lambda: client.app.state.service.metrics.inflight_images._value.get() == 2)
+        opener.engine.gate.set()
+
+        assert (await held).status_code == (await urgent).status_code == 200
+    assert (refused.status_code, refused.json()["code"], read) == (503, "overloaded", [])
+    assert refused.headers["X-Request-ID"] == refused.json()["request_id"]
+    assert refused.headers["Cache-Control"] == "no-store"
+
+
+async def test_bytes_beyond_the_limit_are_refused_and_given_back_with_the_request(serve):
+    sizes = {"max_body_bytes": 1000, "max_inflight_bytes": 1000}
+    async with serve(**sizes) as client:
+        arrived = asyncio.Event()
+        gate = asyncio.Event()
+
+        async def slow():
+            yield bytes(600)
+            arrived.set()
+            await gate.wait()
+
+        first = asyncio.create_task(client.post("/predict", content=slow()))
+        await arrived.wait()
+        stated = await client.post("/predict", content=bytes(500))
+        unstated = await client.post("/predict", content=in_pieces(bytes(300), bytes(300)))
+        over_its_own_limit = await client.post("/predict", content=bytes(1001))
+        held = await body_held(client)
+        gate.set()
+        await first
+        after = await client.post("/predict", content=FILM)
+        metrics = (await client.get("/metrics")).text
+
+    assert [answer.status_code for answer in (stated, unstated, over_its_own_limit)] == [503, 503, 413]
+    assert held == 600
+    assert after.status_code == 200
+    assert 'cxr_shed_total{reason="bytes"} 2.0' in metrics
+    assert "cxr_inflight_bytes 0.0" in metrics
+
+
+async def test_refusals_are_counted_one_by_one_and_logged_together(serve, logged):
+    async with serve() as client:
+        await client.post("/admin/drain")
+        for _ in range(3):
+            assert (await client.post("/predict", content=FILM)).status_code == 503
+        await until(lambda: any(event["event"] == "requests_refused" for event in logged))
+        metrics = (await client.get("/metrics")).text
+
+    assert [event["requests"] for event in logged if event["event"] == "requests_refused"] == [3]
+    assert not [event for event in logged if event.get("route") == "/predict"]
+    assert 'cxr_http_requests_total{method="POST",route="/predict",status="503"} 3.0' in metrics

@@ -1,0 +1,58 @@
+"""The card's figures under shifts are found again from files that carry what the network saw."""
+
+import numpy as np
+import pytest
+
+from benchmarks.release_check import MODELS, file_of, left_out, repeatable
+from imaging.decode import decode
+from imaging.phantom import phantom
+from imaging.preprocess import prepare
+from schemas.bundle import CURRENT, open_bundle
+from schemas.evaluation import SubgroupMetrics
+from schemas.preprocess import ClaheSpec, PreprocessSpec
+from trainer.shifts import SHIFTS, shifted
+
+SPEC = PreprocessSpec(size=64)
+GROUP = SubgroupMetrics(
+    column="shift",
+    value="none",
+    films=10,
+    patients=10,
+    finding="PNEUMONIA",
+    positives=5,
+    auroc=None,
+    sensitivity=None,
+    specificity=None,
+    note="fewer than 20 films",
+)
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_a_shifted_film_that_is_sent_as_a_file_is_prepared_to_itself(name):
+    film = phantom(64, 64, seed=1)[np.newaxis, np.newaxis].astype(np.float32) / 255
+    changed = shifted(film, SHIFTS[name])[0]
+
+    assert np.abs(prepare(decode(file_of(changed)), SPEC) - changed).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, True), ({"resize": "pad"}, True), ({"intensity": "percentile"}, False), ({"clahe": ClaheSpec()}, False)],
+)
+def test_a_film_whose_levels_were_stretched_would_be_stretched_again(options, expected):
+    assert repeatable(PreprocessSpec(size=64, **options)) is expected
+
+
+def test_what_is_not_looked_for_is_named_with_the_reason():
+    manifest = open_bundle(MODELS / (MODELS / CURRENT).read_text().strip()).manifest
+    stretched = manifest.preprocess.model_copy(update={"intensity": "percentile"})
+    shifts = tuple(row.model_copy(update={"shifts": (GROUP,)}) for row in manifest.evaluation)
+
+    lines = list(left_out(manifest, ["test"]))
+    with_split = list(left_out(manifest, ["test", "validation"]))
+    unsendable = list(left_out(manifest.model_copy(update={"evaluation": shifts, "preprocess": stretched}), ["test"]))
+
+    assert "On validation: the bundle does not hold which films these are; give --split" in lines
+    assert not any(line.startswith("On ") for line in with_split)
+    assert any(line.startswith("On test, under shifts: ") for line in unsendable)
+    assert any(line.startswith("Provenance: time and energy") for line in lines)

@@ -1,0 +1,32 @@
+"""The config of a run, written down once and never changed."""
+
+from pathlib import Path
+
+import yaml
+
+from schemas.errors import TrainingConfigError
+from trainer.config import CONFIG, RunConfig, read_config
+from trainer.files import write_atomically
+
+
+def freeze_config(config: RunConfig, run: Path) -> None:
+    """Write the config of a new run, or check that the run was started with an equal one.
+
+    Raises:
+        TrainingConfigError: the run was started with another config; it names the fields that differ.
+    """
+    path = run / CONFIG
+    if not path.exists():
+        run.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        write_atomically(path, text.encode())
+        return
+    before = read_config(run)
+    differ = [
+        f"{name} was {getattr(before, name)!r}, now {getattr(config, name)!r}"
+        for name in RunConfig.model_fields
+        if getattr(before, name) != getattr(config, name)
+    ]
+    if differ:
+        msg = f"{run} was started with another config: {'; '.join(differ)}; give another --out, or the same options"
+        raise TrainingConfigError(msg)
