@@ -164,7 +164,7 @@ def running(*, lever: Path | None = None, **settings: object) -> Iterator[Server
         if server.process.poll() is None:
             server.terminate()
         try:
-            server.process.wait(30)
+            server.process.wait(60)
         except subprocess.TimeoutExpired:  # an experiment has broken what would have ended it
             server.process.kill()
             server.process.wait()
