@@ -40,7 +40,8 @@ class Row:
         """As the tables call it."""
         if self.record.members:
             return f"{self.run}: {self.trial}"
-        return f"{self.trial.replace('-seed', ', seed ')}, {self.record.preprocess.size} px"
+        taught = ", taught" if self.config.teachers else ""
+        return f"{self.trial.replace('-seed', ', seed ')}, {self.record.preprocess.size} px{taught}"
 
     @property
     def tested(self) -> Evaluation:
