@@ -102,7 +102,7 @@ sbom: .venv-dev/ready  ## write sbom.RUNTIME.json (CycloneDX) from the lock of t
 	$(TOOL) $(CYCLONEDX) cyclonedx-py requirements requirements/$(RUNTIME).txt --pyproject pyproject.toml \
 		--output-reproducible --of JSON -o sbom.$(RUNTIME).json
 
-audit: .venv-dev/ready  ## ask the advisories about every locked package; needs pypi.org, and fails where it cannot ask
+audit: .venv-dev/ready  ## ask the advisories about every locked package; needs a network, and fails where it cannot ask
 	@for lock in requirements/*.txt; do echo "$$lock"; \
 		$(TOOL) $(PIP_AUDIT) pip-audit --requirement $$lock --require-hashes --disable-pip --strict || failed=1; \
 	done; exit $${failed:-0}
