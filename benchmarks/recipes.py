@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import Progress
@@ -81,7 +82,9 @@ def losses(trial: TrainedTrial) -> tuple[float, float]:
     train, _ = trial.inputs("train")
     truth = torch.from_numpy(labels)
     before = functional.cross_entropy(outputs(trial.network, films)[0], truth)
-    parts = (torch.from_numpy(train[start : start + _BATCH].copy()) for start in range(0, len(train), _BATCH))
+    # Mixed: the films lie class by class, and the variance of a batch of one class is too small.
+    order = np.random.default_rng(0).permutation(len(train))
+    parts = (torch.from_numpy(train[np.sort(order[start : start + _BATCH])]) for start in range(0, len(train), _BATCH))
     update_bn(parts, trial.network)
     return float(before), float(functional.cross_entropy(outputs(trial.network, films)[0], truth))
 
