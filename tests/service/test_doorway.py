@@ -93,11 +93,12 @@ async def test_bytes_beyond_the_limit_are_refused_and_given_back_with_the_reques
 async def test_refusals_are_counted_one_by_one_and_logged_together(serve, logged):
     async with serve() as client:
         await client.post("/admin/drain")
-        for _ in range(3):
-            assert (await client.post("/predict", content=FILM)).status_code == 503
+        refused = [await client.post("/predict", content=FILM, headers={"X-Request-ID": f"film-{i}"}) for i in range(3)]
         await until(lambda: any(event["event"] == "requests_refused" for event in logged))
         metrics = (await client.get("/metrics")).text
 
+    assert [answer.status_code for answer in refused] == [503, 503, 503]
+    assert [answer.json()["request_id"] for answer in refused] == ["film-0", "film-1", "film-2"]
     assert [event["requests"] for event in logged if event["event"] == "requests_refused"] == [3]
     assert not [event for event in logged if event.get("route") == "/predict"]
     assert 'cxr_http_requests_total{method="POST",route="/predict",status="503"} 3.0' in metrics
