@@ -1,8 +1,10 @@
 """Runs beside one another and beside what others published: a page of the documentation, its figure and its records.
 
     python -m benchmarks.leaderboard kermany runs/first runs/second
+    python -m benchmarks.leaderboard kermany docs/results/kermany.json runs/third
 
-Reads runs that have ended on the same films; refuses runs whose split differs. Writes docs/results/<page>.md, .svg and .json.
+Reads runs that have ended on the same films, and records that an earlier page kept of runs; refuses runs whose split differs.
+Writes docs/results/<page>.md, .svg and .json.
 """
 
 import argparse
@@ -16,7 +18,7 @@ from statistics import fmean, stdev
 from benchmarks.published import PAGES, Page
 from schemas.evaluation import Evaluation, LabelMetrics
 from schemas.trial import TrialRecord
-from trainer.config import RunConfig, read_config
+from trainer.config import RunConfig, make_config, read_config
 from trainer.files import write_atomically
 from trainer.leaderboard import read_leaderboard
 from trainer.report.overview import Standing, leaderboard_figure
@@ -51,17 +53,26 @@ class Row:
         return self.record.test
 
 
-def read_rows(runs: Sequence[Path]) -> list[Row]:
-    """The trials of the runs in the order of their validation AUROC, their ensembles after them."""
-    rows = [
-        Row(run.name, row.trial, read_config(run), read_trial(run / TRIALS / row.trial))
-        for run in runs
-        for row in read_leaderboard(run).rows
-    ]
+def read_rows(sources: Sequence[Path]) -> list[Row]:
+    """The trials of folders of runs and of kept records in the order of their validation AUROC, their ensembles after them."""
+    rows = [row for source in sources for row in (kept_rows(source) if source.suffix == ".json" else run_rows(source))]
     splits = {row.run: row.record.provenance.split_sha256 for row in rows}
     if len(set(splits.values())) > 1:
         sys.exit(f"the runs stand on different splits and cannot be compared: {splits}")
     return sorted(rows, key=lambda row: (bool(row.record.members), -row.record.validation.auroc.value))
+
+
+def run_rows(run: Path) -> Iterator[Row]:
+    """The trials of a folder of a run."""
+    for row in read_leaderboard(run).rows:
+        yield Row(run.name, row.trial, read_config(run), read_trial(run / TRIALS / row.trial))
+
+
+def kept_rows(records: Path) -> Iterator[Row]:
+    """The trials whose records an earlier page kept, see `record_of`."""
+    for kept in json.loads(records.read_bytes()):
+        record = TrialRecord.model_validate_json(json.dumps(kept["record"]))
+        yield Row(kept["run"], kept["trial"], make_config(kept["config"]), record)
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -223,11 +234,9 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
 
 def record_of(row: Row) -> dict[str, object]:
     """What the page's figures rest on, for a program."""
-    left_out = dict.fromkeys(("subgroups", "shifts"), True)
-    record = row.record.model_dump(
-        mode="json",
-        exclude={"validation": left_out, "test": left_out, "many_views": True, "calibration": {"out_of_distribution"}},
-    )
+    figures = {name: {"subgroups", "shifts"} for name in ("validation", "test")}
+    record = row.record.model_dump(mode="json", exclude={**figures, "many_views": figures})
+    record["calibration"]["out_of_distribution"] = None  # half a megabyte that no page shows
     config = row.config.model_dump(mode="json", exclude={"cache"})
     return {"run": row.run, "trial": row.trial, "config": config, "record": record}
 
@@ -236,7 +245,7 @@ def main() -> None:
     """Read, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", choices=PAGES)
-    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs")
+    parser.add_argument("runs", type=Path, nargs="+", help="folders of runs, or .json files that an earlier page kept")
     options = parser.parse_args()
     rows = read_rows(options.runs)
     command = f"python -m benchmarks.leaderboard {options.page} {' '.join(map(str, options.runs))}"
