@@ -2,51 +2,16 @@
 
 import asyncio
 import threading
-from contextlib import asynccontextmanager
 
-import numpy as np
 import pytest
 
-from schemas.errors import InferenceError, NotReadyError
-from service.batcher import Batcher, Limits, batch_sizes
-from service.metrics import Metrics
-from service.threads import Lanes
+from schemas.errors import NotReadyError
+from service.batcher import batch_sizes
 from tests.fakes import GatedEngine
+from tests.service.batching import batching, busy, submit
 from tests.service.conftest import until
 
 pytestmark = pytest.mark.anyio
-
-
-@asynccontextmanager
-async def batching(engine, *, max_batch_size=4, concurrent_runs=1, stat_head_start_s=5.0, run_timeout_s=30.0):
-    limits = Limits(max_batch_size, concurrent_runs, stat_head_start_s, run_timeout_s)
-    with Lanes("engine", routine=concurrent_runs, stat=1) as lanes:
-        batcher = Batcher(engine, lanes, Metrics(), limits)
-        batcher.start()
-        try:
-            yield batcher
-        finally:
-            engine.gate.set()
-            await batcher.stop()
-
-
-def film(value):
-    return np.full((1, 4, 4), value, np.float32)
-
-
-def submit(batcher, value, *, target=None, priority="routine"):
-    return asyncio.create_task(batcher.submit(film(value), target=target, priority=priority))
-
-
-@asynccontextmanager
-async def busy(engine, batcher, *, before=0, mean=9, priority="routine"):
-    """While the engine holds one more film, so that what is submitted waits."""
-    engine.gate.clear()
-    first = submit(batcher, mean, priority=priority)
-    await until(lambda: engine.batches[before:] == [[mean]])
-    yield
-    engine.gate.set()
-    await first
 
 
 class StatIsBusy(GatedEngine):
@@ -134,19 +99,6 @@ async def test_a_caller_who_leaves_during_the_run_harms_nobody():
         assert batcher.alive
 
 
-@pytest.mark.parametrize("concurrent_runs", [1, 2])
-async def test_a_failing_batch_fails_only_its_films_and_the_loop_lives(concurrent_runs):
-    engine = GatedEngine(poison=6)
-    async with batching(engine, concurrent_runs=concurrent_runs) as batcher:
-        with pytest.raises(InferenceError) as failure:
-            await submit(batcher, 6)
-        answer = await submit(batcher, 7)
-
-        assert batcher.alive
-    assert str(failure.value.__cause__) == "poisoned film"
-    assert float(answer.outputs.logits[0, 1]) == 7
-
-
 async def test_a_stat_film_does_not_wait_for_the_end_of_a_routine_run():
     engine = GatedEngine()
     async with batching(engine, max_batch_size=1) as batcher, busy(engine, batcher):
@@ -158,57 +110,6 @@ async def test_a_stat_film_does_not_wait_for_the_end_of_a_routine_run():
         await asyncio.gather(*waiting)
 
     assert engine.batches == [[9], [3], [1], [2]]
-
-
-class Panic(BaseException):
-    """What libraries written in Rust raise, and no `except Exception` catches."""
-
-
-@pytest.mark.parametrize("broken", [RuntimeError("the device is lost"), Panic()], ids=["every run", "not an Exception"])
-@pytest.mark.parametrize("priority", ["stat", "routine"])
-async def test_a_network_that_fails_on_an_empty_film_too_is_dead_and_nobody_waits_for_it(broken, priority):
-    engine = GatedEngine()
-    async with batching(engine, max_batch_size=1) as batcher:
-        engine.gate.clear()
-        engine.broken = broken
-        failing, waiting = submit(batcher, 1, priority=priority), [submit(batcher, value) for value in range(2, 5)]
-        await until(lambda: engine.batches != [])
-        engine.gate.set()
-        failures = await asyncio.gather(failing, *waiting, return_exceptions=True)
-
-        assert not batcher.alive
-        with pytest.raises(NotReadyError, match="must be restarted"):
-            await submit(batcher, 5)
-    assert isinstance(failures[0], InferenceError)
-    assert {type(failure) for failure in failures} <= {InferenceError, NotReadyError}
-
-
-async def test_a_consumer_that_is_cancelled_leaves_nobody_waiting():
-    engine = GatedEngine()
-    async with batching(engine) as batcher:
-        engine.gate.clear()
-        running = submit(batcher, 9)
-        await until(lambda: engine.batches == [[9]])
-        waiting = submit(batcher, 1)
-        await until(lambda: len(batcher._waiting) == 1)
-        for consumer in batcher._consumers:
-            consumer.cancel()
-        failures = await asyncio.gather(running, waiting, return_exceptions=True)
-
-    assert [type(failure) for failure in failures] == [InferenceError, NotReadyError]
-
-
-async def test_a_run_that_lasts_too_long_is_told_by_alive():
-    engine = GatedEngine()
-    async with batching(engine, run_timeout_s=0.01) as batcher:
-        engine.gate.clear()
-        hanging = submit(batcher, 1)
-        await until(lambda: engine.batches == [[1]])
-        await until(lambda: not batcher.alive)
-        engine.gate.set()
-        await hanging
-
-        assert batcher.alive
 
 
 @pytest.mark.parametrize(("stat_head_start_s", "order"), [(5.0, [[3], [4], [1]]), (0.0, [[1], [3], [4]])])
@@ -242,9 +143,10 @@ async def test_an_idle_routine_run_takes_the_stat_films_that_the_stat_run_has_no
 async def test_two_stat_films_that_come_together_run_together():
     engine = GatedEngine()
     async with batching(engine, max_batch_size=1) as batcher:
+        await submit(batcher, 0, priority="stat")  # now the routine run is the first to hear of films
         engine.gate.clear()
         films = [submit(batcher, 1, priority="stat"), submit(batcher, 2, priority="stat")]
-        await until(lambda: len(engine.batches) == 2)
+        await until(lambda: len(engine.batches) == 3)
         engine.gate.set()
         await asyncio.gather(*films)
 

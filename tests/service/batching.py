@@ -1,0 +1,43 @@
+"""A batcher around a fake engine, and films for it."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import numpy as np
+
+from service.batcher import Batcher, Limits
+from service.metrics import Metrics
+from service.threads import Lanes
+from tests.service.conftest import until
+
+
+@asynccontextmanager
+async def batching(engine, *, max_batch_size=4, concurrent_runs=1, stat_head_start_s=5.0, run_timeout_s=30.0):
+    limits = Limits(max_batch_size, concurrent_runs, stat_head_start_s, run_timeout_s)
+    with Lanes("engine", routine=concurrent_runs, stat=1) as lanes:
+        batcher = Batcher(engine, lanes, Metrics(), limits)
+        batcher.start()
+        try:
+            yield batcher
+        finally:
+            engine.gate.set()
+            await batcher.stop()
+
+
+def film(value):
+    return np.full((1, 4, 4), value, np.float32)
+
+
+def submit(batcher, value, *, target=None, priority="routine"):
+    return asyncio.create_task(batcher.submit(film(value), target=target, priority=priority))
+
+
+@asynccontextmanager
+async def busy(engine, batcher, *, before=0, mean=9, priority="routine"):
+    """While the engine holds one more film, so that what is submitted waits."""
+    engine.gate.clear()
+    first = submit(batcher, mean, priority=priority)
+    await until(lambda: engine.batches[before:] == [[mean]])
+    yield
+    engine.gate.set()
+    await first
