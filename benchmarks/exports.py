@@ -26,10 +26,11 @@ HEAD = (
 )
 INTRODUCTION = (
     "# Every architecture, exported\n\n"
-    "`python -m benchmarks.exports`: the best trial of each architecture of the [leaderboard](kermany.md) through `python -m export bundle`. The parity "
-    "gate runs every validation film through torch and through the ONNX graph, 1, 2, 7 and 32 at a time; a graph that is off by more than is accepted, "
-    "gives one film another label or another AUROC in four decimals is not written. int8 and fp16 are kept within .002 AUROC (paired) and 99.5 % of the labels of fp32, int8 also for being at least 1.1 times as fast; what "
-    "is refused says why. fp16 is for GPUs: its time was not measured, its figures are a CPU's.\n\n"
+    "`python -m benchmarks.exports`: a trial of each architecture, on [two](kermany.md) or [three classes](kermany3.md), through "
+    "`python -m export bundle`. The parity gate runs every validation film through torch and through the ONNX graph, 1, 2, 7 and 32 at a time; "
+    "a graph that is off by more than is accepted, gives one film another label or another AUROC in four decimals is not written. int8 and fp16 "
+    "are kept within .002 AUROC (paired) and 99.5 % of the labels of fp32, int8 also for being at least 1.1 times as fast; what is refused says "
+    "why. fp16 is for GPUs: its time was not measured, its figures are a CPU's.\n\n"
 )
 
 

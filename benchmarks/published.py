@@ -29,9 +29,10 @@ _NOT_OURS = (
     "recipe), most give no interval, and one seed more or less moves an AUROC by .004 to .017: they say what has been claimed, not who is better."
 )
 _SCRATCH = (
-    "Only MobileNet, EfficientNet-Lite0 and the convolutions of VGG16 began with weights learnt on photographs; ResNet50, DenseNet121 and "
-    "EfficientNet-B0 began with random ones, which costs a network of their size more than these few epochs can give back: their rows say what "
-    "the code does on two CPU cores in a quarter of an hour, not what these architectures can. With a hub in reach `--weights hub` starts them as everybody does."
+    "MobileNet, EfficientNet-Lite0 and the convolutions of VGG16 began with weights learnt on photographs. ResNet50, DenseNet121, EfficientNet-B0 "
+    "and the small CNNs began with random ones, at 96 px for five or six epochs or at 160 px for two, which costs networks of their size more than "
+    "so few epochs can give back: their rows say what the code does in minutes on two CPU cores, not what these architectures can. "
+    "With a hub in reach `--weights hub` starts them as everybody does."
 )
 
 PAGES: Mapping[str, Page] = MappingProxyType(

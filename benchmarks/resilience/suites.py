@@ -71,7 +71,13 @@ def row(suite: Suite, report: Path) -> Row:
     """
     module = suite.path.removesuffix(".py").replace("/", ".")
     cases = ET.parse(report).getroot().iter("testcase")  # noqa: S314 pytest has written it
-    ours = [case for case in cases if f"{case.get('classname')}.".startswith(f"{module}.")]
-    counts = Counter(next((child.tag for child in case if child.tag in _OUTCOMES), "passed") for case in ours)
+    ours = [
+        (next((child.tag for child in case if child.tag in _OUTCOMES), "passed"), case.get("name"))
+        for case in cases
+        if f"{case.get('classname')}.".startswith(f"{module}.")
+    ]
+    counts = Counter(outcome for outcome, _ in ours)
     value = ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("passed", *_OUTCOMES) if counts[outcome])
+    if broken := [str(name) for outcome, name in ours if outcome in {"failure", "error"}]:
+        value += f": {', '.join(broken)}"
     return Row(suite.experiment, suite.figure, value or "not run", "no failure", set(counts) in _GOOD)

@@ -25,13 +25,15 @@ def test_a_time_that_is_missed_fails_the_full_form_alone_and_a_wrong_answer_both
     ("path", "value", "kept"),
     [
         ("tests/service/test_a.py", "1 passed, 1 skipped", True),
-        ("tests/service/security", "1 passed, 1 failure", False),
-        ("tests/service/test_b.py", "1 error", False),
+        ("tests/service/security", "1 passed, 1 failure: x", False),
+        ("tests/service/test_b.py", "1 error: x", False),
         ("tests/service/test_never.py", "not run", False),
         ("tests/service/test_skipped.py", "1 skipped", False),
     ],
 )
-def test_the_line_of_a_suite_counts_its_own_tests_in_the_report(tmp_path, path, value, kept):
+def test_the_line_of_a_suite_counts_its_own_tests_in_the_report_and_names_those_that_failed(
+    tmp_path, path, value, kept
+):
     report = tmp_path / "report.xml"
     report.write_text("""<testsuites><testsuite>
         <testcase classname="tests.service.test_a" name="x"/>
