@@ -17,6 +17,7 @@ from statistics import fmean, stdev
 
 from benchmarks.published import PAGES, Page
 from schemas.evaluation import Evaluation, LabelMetrics
+from schemas.provenance import Provenance
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig, make_config, read_config
 from trainer.files import write_atomically
@@ -89,7 +90,7 @@ def how_made(rows: Sequence[Row]) -> str:
         "augmentation",
         "epochs",
         "parameters",
-        "minutes",
+        "minutes (of processors)",
         "ms a film",
         "validation AUROC",
     )
@@ -102,7 +103,7 @@ def how_made(rows: Sequence[Row]) -> str:
                 row.config.augment,
                 str(row.record.epochs),
                 f"{row.record.provenance.parameters / 1e6:.1f} M",
-                f"{row.record.provenance.training_seconds / 60:.0f}",
+                minutes(row.record.provenance),
                 "" if row.record.ms_per_film is None else f"{row.record.ms_per_film:.0f}",
                 str(row.record.validation.auroc),
             )
@@ -110,6 +111,12 @@ def how_made(rows: Sequence[Row]) -> str:
             if not row.record.members
         ],
     )
+
+
+def minutes(made: Provenance) -> str:
+    """How long training took, and what it took of the processors where that was measured."""
+    spent = "" if made.cpu_seconds is None else f" ({made.cpu_seconds / 60:.0f})"
+    return f"{made.training_seconds / 60:.0f}{spent}"
 
 
 def labelled(evaluation: Evaluation, rule: str) -> LabelMetrics:
@@ -212,7 +219,10 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
         f"![AUROC of every network on validation and test]({name}.svg)",
         "## Chosen on validation",
         how_made(rows),
-        "Minutes are those of training on two shared CPU cores, some beside other work; ms a film: one film, one CPU thread, in PyTorch.",
+        (
+            "Minutes are those of training on two shared CPU cores, some beside other work and with pauses, which the processors' time leaves "
+            "out; ms a film: one film, one CPU thread, in PyTorch."
+        ),
         "## On the test films",
         table(figures_head(tested, "network"), [(row.name, *cells(row.tested)) for row in networks]),
     ]
