@@ -30,7 +30,7 @@ _NOT_OURS = (
 )
 _SCRATCH = (
     "MobileNet, EfficientNet-Lite0 and the convolutions of VGG16 began with weights learnt on photographs. ResNet50, DenseNet121, EfficientNet-B0 "
-    "and the small CNNs began with random ones, at 96 px for five or six epochs or at 160 px for two, which costs networks of their size more than "
+    "and the small CNNs began with random ones, at 96 px for a few epochs or at 160 px for two, which costs networks of their size more than "
     "so few epochs can give back: their rows say what the code does in minutes on two CPU cores, not what these architectures can. "
     "With a hub in reach `--weights hub` starts them as everybody does."
 )
@@ -63,7 +63,8 @@ PAGES: Mapping[str, Page] = MappingProxyType(
         ),
         "kermany3": Page(
             "Kermany's chest films: normal, bacterial, viral",
-            "The same films and splits with three classes by file name. The germ was named by the set's authors, not by culture, and bacterial and "
+            "The same films with three classes by file name, and the same official test films; validation is split off by patient anew, balanced over three "
+            "classes. Every network tells the test films apart better than those of validation, by .05 or more of AUROC; why was not looked into. The germ was named by the set's authors, not by culture, and bacterial and "
             "viral pneumonia look alike to radiologists too: the confusion between them is no fault that training mends. All children come from one "
             "hospital, and how often each germ occurs is theirs.",
             _NOT_OURS,
