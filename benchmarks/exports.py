@@ -87,8 +87,8 @@ def main() -> None:
         for directory in options.trials:
             lines.append(table_row(directory, Path(folder)))
             print(lines[-1], flush=True)
-    if options.write:
-        write_atomically(PAGE, (INTRODUCTION + "\n".join(lines) + "\n").encode())
+            if options.write:  # after each: one that is refused ends the program, and the others took minutes
+                write_atomically(PAGE, (INTRODUCTION + "\n".join(lines) + "\n").encode())
 
 
 if __name__ == "__main__":
