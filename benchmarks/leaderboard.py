@@ -20,6 +20,7 @@ from schemas.evaluation import Evaluation, LabelMetrics
 from schemas.provenance import Provenance
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig, make_config, read_config
+from trainer.consumption import Consumption, consumption_of, teachers_consumption
 from trainer.files import write_atomically
 from trainer.leaderboard import read_leaderboard
 from trainer.report.overview import Standing, leaderboard_figure
@@ -114,9 +115,14 @@ def how_made(rows: Sequence[Row]) -> str:
 
 
 def minutes(made: Provenance) -> str:
-    """How long training took, and what it took of the processors where that was measured."""
-    spent = "" if made.cpu_seconds is None else f" ({made.cpu_seconds / 60:.0f})"
-    return f"{made.training_seconds / 60:.0f}{spent}"
+    """How long training took, and what it took of the processors where that was measured; then the same of its teachers."""
+    own, before = _minutes(consumption_of(made)), _minutes(teachers_consumption(made))
+    return f"{own}, teachers {before}" if made.teachers else own
+
+
+def _minutes(took: Consumption) -> str:
+    spent = "" if took.cpu_seconds is None else f" ({took.cpu_seconds / 60:.0f})"
+    return f"{took.seconds / 60:.0f}{spent}"
 
 
 def labelled(evaluation: Evaluation, rule: str) -> LabelMetrics:

@@ -14,7 +14,7 @@ from schemas.api import DISCLAIMER
 from schemas.bundle import BundleManifest
 from schemas.calibration import OutOfDistribution
 from schemas.provenance import Adoption, Provenance
-from trainer.consumption import Consumption, consumption_of, energy_in_words
+from trainer.consumption import Consumption, consumption_of, energy_in_words, teachers_consumption
 
 
 def render_card(manifest: BundleManifest) -> str:
@@ -157,6 +157,7 @@ def _provenance(manifest: BundleManifest) -> tuple[str, ...]:
         ("Device", provenance.device),
         ("Time of training", _time(took)),
         ("Energy of training", energy_in_words(took)),
+        *_teachers(provenance),
         ("Seed", str(provenance.seed)),
         ("Data", f"{provenance.data}, SHA-256 `{provenance.data_sha256}`"),
         ("Split", f"SHA-256 `{provenance.split_sha256}`"),
@@ -164,6 +165,16 @@ def _provenance(manifest: BundleManifest) -> tuple[str, ...]:
         ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
     )
     return "## Provenance", table(("", ""), rows)
+
+
+def _teachers(provenance: Provenance) -> tuple[tuple[str, str], ...]:
+    if not provenance.teachers:
+        return ()
+    took, names = teachers_consumption(provenance), f"its {len(provenance.teachers)} teachers"
+    return (
+        (f"Time of training {names}", f"{_time(took)}, before"),
+        (f"Energy of training {names}", energy_in_words(took)),
+    )
 
 
 def _time(took: Consumption) -> str:

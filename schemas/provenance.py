@@ -33,6 +33,9 @@ class Provenance(Record):
     parameters: int
     device: str
     libraries: dict[str, str]
+    teachers: tuple["Provenance", ...] | None = Field(
+        default=None, description="the networks that taught it, whose training comes on top; null: not recorded"
+    )
 
 
 class Adoption(Record):

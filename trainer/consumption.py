@@ -28,8 +28,19 @@ class Consumption:
 
 
 def consumption_of(provenance: Provenance) -> Consumption:
-    """What the training of a recorded network took."""
+    """What the training of a recorded network took, without that of its teachers."""
     return Consumption(provenance.training_seconds, provenance.cpu_seconds, provenance.energy_joules)
+
+
+def teachers_consumption(provenance: Provenance) -> Consumption:
+    """What the training of all took that a network learnt from, and of those that they learnt from, each counted once."""
+    found: dict[str, Provenance] = {}
+    waiting = list(provenance.teachers or ())
+    while waiting:
+        teacher = waiting.pop()
+        found[teacher.model_dump_json()] = teacher
+        waiting += teacher.teachers or ()
+    return total([consumption_of(teacher) for teacher in found.values()])
 
 
 def total(parts: Sequence[Consumption]) -> Consumption:

@@ -20,7 +20,15 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 
 def provenance_of(  # noqa: PLR0913 - what a record of origin holds
-    config: RunConfig, data: DataRecord, fitted: Fit, network: Network, *, seed: int, command: str, commit: str
+    config: RunConfig,
+    data: DataRecord,
+    fitted: Fit,
+    network: Network,
+    *,
+    seed: int,
+    command: str,
+    commit: str,
+    teachers: tuple[Provenance, ...],
 ) -> Provenance:
     """The record of a network that has just been trained."""
     took = fitted.consumption
@@ -39,6 +47,7 @@ def provenance_of(  # noqa: PLR0913 - what a record of origin holds
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         device=device_name(fitted.device),
         libraries=library_versions(),
+        teachers=teachers,
     )
 
 

@@ -200,7 +200,16 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
         fold=plan.fold,
         settings=dict(settings),
         ms_per_film=ms_per_film(network, spec.size),
-        provenance=provenance_of(config, data, fitted, network, seed=plan.seed, command=command, commit=commit),
+        provenance=provenance_of(
+            config,
+            data,
+            fitted,
+            network,
+            seed=plan.seed,
+            command=command,
+            commit=commit,
+            teachers=tuple(read_trial(Path(teacher)).provenance for teacher in config.teachers),
+        ),
     )
     write_trial(directory, record)
     track(run.resolve().name, plan.name, changed, record, fitted.history)

@@ -254,6 +254,17 @@ def test_a_network_of_before_energy_was_recorded_says_its_time_and_no_energy(car
     assert "| Energy of training | not recorded: this version of the trainer came later |" in card
 
 
+def test_what_training_the_teachers_took_stands_beside_it_each_of_them_counted_once(manifest):
+    first = manifest.provenance.model_copy(update={"training_seconds": 600.0, "seed": 1, "teachers": ()})
+    second = manifest.provenance.model_copy(update={"training_seconds": 300.0, "seed": 2, "teachers": (first,)})
+
+    taught, alone = trained(manifest, teachers=(first, second)), trained(manifest, teachers=())
+
+    assert "| Time of training its 2 teachers | 15.0 minutes over all epochs, before |" in taught
+    assert "| Energy of training its 2 teachers | not recorded" in taught
+    assert "teachers" not in alone
+
+
 def test_what_is_known_of_the_films_stands_under_data(manifest):
     about = "Films of one ward, CC BY 4.0."
 

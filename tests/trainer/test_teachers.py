@@ -8,10 +8,11 @@ from rich.progress import Progress
 
 from schemas.errors import TrainingConfigError
 from trainer.config import make_config, read_config
+from trainer.report.document import write_report
 from trainer.run import train
 from trainer.saved_outputs import VALIDATION_OUTPUTS, SavedOutputs
 from trainer.teachers import Teachers
-from trainer.trial import TRIALS
+from trainer.trial import TRIALS, read_trial
 
 TRIAL = "cnn_baseline-seed0"
 
@@ -61,6 +62,16 @@ def test_a_pupil_comes_closer_to_its_teacher_than_one_that_does_not_listen(viewe
     distance = {pupil.parts[-3]: np.abs(opinions(pupil) - teacher).mean() for pupil in (listening, deaf)}
 
     assert distance["listening"] < 0.5 * distance["deaf"]
+
+
+def test_a_pupil_records_where_its_teachers_come_from_and_the_report_what_they_took(viewed_run, tmp_path):
+    pupil = taught(viewed_run, tmp_path / "run")
+
+    record, teacher = read_trial(pupil), read_trial(viewed_run / TRIALS / TRIAL)
+    assert record.provenance.teachers == (teacher.provenance,)
+    assert teacher.provenance.teachers == ()
+    report = write_report(tmp_path / "run").read_text()
+    assert "Training of the teachers, before" in report
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import shlex
 
 import yaml
 
-from trainer.consumption import consumption_of, energy_in_words, total
+from trainer.consumption import consumption_of, energy_in_words, teachers_consumption, total
 from trainer.leaderboard import LeaderboardRow
 from trainer.page import figure_html, table_html
 from trainer.report.claim import ITEMS, VERSION
@@ -135,6 +135,12 @@ def repeat_html(run: RecordedRun) -> str:
         ("Training, all trials", duration(took.seconds)),
         ("Energy, all trials", energy_in_words(took)),
     ]
+    if provenance.teachers:
+        before = teachers_consumption(provenance)
+        facts += [
+            ("Training of the teachers, before", duration(before.seconds)),
+            ("Energy of the teachers", energy_in_words(before)),
+        ]
     config = yaml.safe_dump(run.config.model_dump(mode="json"), sort_keys=False)
     return "".join(
         (
