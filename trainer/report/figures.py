@@ -1,5 +1,6 @@
 """Figures of one trial: arrays and records in, a figure out."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -28,6 +29,8 @@ from trainer.report.style import (
 )
 
 _MANY_CLASSES = 6
+_LETTERS_A_ROW = 36
+"""As many fit side by side below a confusion matrix."""
 _DARK_CELL = 0.55
 
 
@@ -158,14 +161,22 @@ def confusion_figure(counts: Sequence[Sequence[int]], classes: Sequence[str], ti
             color="white" if share > _DARK_CELL else INK,
             fontsize=7.5 if crowded else 10,
         )
-    names = [words(name, 14 if crowded else 18) for name in classes]
-    axes.set_xticks(range(len(names)), names, rotation=60 if crowded else 0, ha="right" if crowded else "center")
+    names = [_on_lines(name) for name in classes]
+    slanted = max(len(line) for name in names for line in name.splitlines()) > _LETTERS_A_ROW / len(names)
+    if slanted:
+        names = [words(name, 14 if crowded else 18) for name in classes]
+    axes.set_xticks(range(len(names)), names, rotation=60 if slanted else 0, ha="right" if slanted else "center")
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set(xlabel="label", ylabel="truth")
     axes.set_title(title)
     return figure
+
+
+def _on_lines(name: str) -> str:
+    """A name broken where its words end, so that names side by side do not run into one another."""
+    return "\n".join(words(part, 12) for part in re.findall(r"[^_ ]+_?|_", name))
 
 
 @styled

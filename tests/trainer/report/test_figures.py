@@ -1,6 +1,7 @@
 """Figures show the numbers that they are given, and a name is never read as a formula."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -97,6 +98,25 @@ def test_a_confusion_matrix_shows_counts_and_shares_of_each_truth():
     (axes,) = confusion_figure([[30, 10], [0, 0]], ["NORMAL", "PNEUMONIA"], "Test").axes
 
     assert [text.get_text() for text in axes.texts] == ["30\n75.0%", "10\n25.0%", "0\n0.0%", "0\n0.0%"]
+
+
+@pytest.mark.parametrize(
+    ("names", "slant"),
+    [
+        (["NORMAL", "BACTERIAL_PNEUMONIA", "VIRAL_PNEUMONIA"], 0),
+        (["COVID", "Normal", "TB", "Viral_Pneumonia"], 0),
+        (["NORMAL", "BACTERIAL_PNEUMONIA", "VIRAL_PNEUMONIA", "an immeasurably long name"], 60),
+    ],
+)
+def test_names_side_by_side_do_not_run_into_one_another(names, slant):
+    figure = confusion_figure(np.full((len(names),) * 2, 7).tolist(), names, "Test")
+    figure.draw_without_rendering()
+
+    labels = figure.axes[0].get_xticklabels()
+    assert [label.get_rotation() for label in labels] == [slant] * len(names)
+    spans = [label.get_window_extent() for label in labels]
+    assert all(span.x0 >= 0 and span.x1 <= figure.bbox.width and span.y0 >= 0 for span in spans)
+    assert slant or all(left.x1 < right.x0 for left, right in pairwise(spans))
 
 
 def test_many_classes_fit_with_their_counts_alone_and_names_are_no_formulas(tmp_path):

@@ -97,6 +97,18 @@ def test_a_fall_beyond_the_intervals_and_a_threshold_that_does_not_carry_over_ar
     assert "does not carry over: sensitivity" not in limits
 
 
+def test_a_rise_beyond_the_intervals_is_told_too(tmp_path):
+    run = _run(tmp_path, trials={"cnn4-seed0": 1.0})
+    trial = run.trials[0]
+    high = Estimate(value=0.998, low=0.997, high=0.999)
+    assert trial.record.validation.auroc.high < high.low
+    record = trial.record.model_copy(update={"test": trial.record.test.model_copy(update={"auroc": high})})
+
+    limits = " ".join(limits_in_words(replace(run, trials=(replace(trial, record=record),))))
+
+    assert f"rises from {record.validation.auroc} on validation to {high} on test, beyond their intervals" in limits
+
+
 @pytest.mark.parametrize(("value", "words"), [(0.0, "p < 0.001"), (0.00099, "p < 0.001"), (0.0456, "p = 0.046")])
 def test_a_p_value_is_never_nothing(value, words):
     assert p_value_in_words(value) == words
