@@ -2,7 +2,6 @@
 
 import os
 import random
-import time
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
@@ -112,15 +111,26 @@ def memory_mb(server, field):
     return int(status.split(f"{field}:")[1].split()[0]) / 1024
 
 
+def processor_s(server):
+    """What the server and its children, dead or alive, took of the processors: unlike a clock, no busy neighbour moves it."""
+
+    def ticks(pid):
+        alive = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
+        children = [Path(path).read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+        return sum(map(int, alive)) + sum(ticks(child) for some in children for child in some)
+
+    return ticks(server.process.pid) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_is_refused_within_two_seconds_and_a_hundred_megabytes(server, bomb):
+def test_a_bomb_is_refused_for_two_seconds_of_a_processor_and_a_hundred_megabytes(server, bomb):
     content = BOMBS[bomb]()
     server.client.post("/predict", content=content)  # the first of a kind may load libraries
     Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")  # forget the highest memory so far
-    before, start = memory_mb(server, "VmRSS"), time.perf_counter()
+    before, start = memory_mb(server, "VmRSS"), processor_s(server)
     response = server.client.post("/predict", content=content)
-    duration_s = time.perf_counter() - start
+    spent_s = processor_s(server) - start
 
     assert response.status_code in REFUSED | ({200} if bomb in CUT_OFF else set()), response.text
     assert memory_mb(server, "VmHWM") - before < 100
-    assert duration_s < 2
+    assert spent_s < 2
