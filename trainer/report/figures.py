@@ -204,6 +204,7 @@ def training_figure(history: Sequence[EpochRecord], best_epoch: int) -> Figure:
         axes.axvline(best_epoch + 1, color=RULE, lw=6, zorder=0)
     area.plot(best_epoch + 1, best.val_auroc, "o", color=BLUE, mec="white", ms=9)
     area.set_title(f"best epoch {best_epoch + 1}: AUROC {best.val_auroc:.3f}", fontsize=9, color=BLUE)
+    loss.margins(y=0.15)  # room for the name below the lower line
     loss.set_ylabel("loss")
     area.set_ylabel("validation\nAUROC")
     rate.set(ylabel="learning\nrate", xlabel="epoch")
