@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from benchmarks.leaderboard import table
 from imaging.decode import decode
 from trainer.config import read_config
 from trainer.delong import delong_interval
@@ -51,7 +52,10 @@ GERMS = (
     "patients, with low numbers, and films of low numbers tend to be told apart better in validation, too. How films were taken changes with the "
     "numbers, so an AUROC of three classes on these test films says little about germs."
 )
-ALARMS = "By the largest of the three probabilities. Nearly all false alarms are films of the series NORMAL2-IM, of which the official split tests on the lowest numbers alone."
+ALARMS = (
+    "By the largest of the three probabilities. Nearly all false alarms are films of the series NORMAL2-IM, of which the official split tests on "
+    "the lowest numbers alone."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +81,6 @@ def look(film: Film) -> Looked:
     laplacian = cv2.Laplacian(pixels, cv2.CV_64F)
     series = f"{name['prefix']}, {name['subtype']}" if name["subtype"] else name["prefix"].rstrip("-")
     return Looked(film, series, int(name["number"]), float(pixels.std()), float(np.log(laplacian.var())))
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; every column but the first is a figure."""
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
 def series_table(films: Sequence[Looked]) -> str:
