@@ -5,6 +5,9 @@ import json
 import pytest
 from playwright.sync_api import expect
 
+from schemas.bundle import CURRENT, open_bundle
+from tests.service.server import ROOT, Server
+
 
 @pytest.mark.parametrize(
     ("film", "told"),
@@ -42,6 +45,37 @@ def test_the_answer_tells_figures_with_their_intervals_and_where_they_come_from(
         "8 bits",
     ):
         expect(result).to_contain_text(words)
+
+
+def test_beside_the_figures_that_chose_the_threshold_stand_those_of_the_test_films(visit, give):
+    models_dir = ROOT / "models"
+    manifest = open_bundle(models_dir / (models_dir / CURRENT).read_text().strip()).manifest
+    (point,) = manifest.calibration.operating_points
+    test = next(evaluation for evaluation in manifest.evaluation if evaluation.data == "test")
+    metrics = next(metrics for metrics in test.findings if metrics.threshold == point.threshold)
+    server = Server(models_dir)
+    try:
+        page = visit(server)
+        shown = page.locator(".whiskers")
+
+        for _ in range(2):  # before any film, and with an answer
+            expect(shown).to_have_count(2)
+            for table, figures in zip(shown.all(), (point, metrics), strict=True):
+                for name in ("sensitivity", "specificity"):
+                    estimate = getattr(figures, name)
+                    row = table.get_by_role("row", name=name.capitalize())
+                    words = f"{100 * estimate.value:.1f} % ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+                    expect(row).to_contain_text(words)
+            expect(shown.last).to_contain_text(f"{test.films} test films of {test.patients} patients")
+            give(page, "phantom.jpeg")
+    finally:
+        server.end()
+
+
+def test_a_bundle_that_states_no_test_shows_the_figures_of_validation_alone(page, give):
+    give(page, "positive.png")
+
+    expect(page.locator(".whiskers")).to_have_count(1)
 
 
 def test_bars_are_as_long_as_their_probabilities_and_bear_the_threshold(page, give):

@@ -14,7 +14,7 @@ export function answerElements(answer, model) {
     element("p", { className: "recommendation" }, prediction.recommendation),
     names.length > 0 ? warnings(names) : null,
     isAnswered ? probabilities(prediction, model) : withheld(prediction, model),
-    operatingPoint(prediction.operating_point),
+    operatingPoint(prediction.operating_point, model),
     section("Familiarity", element("p", {}, familiarity(prediction))),
     names.length > 0 ? null : section("About the film", element("p", {}, "Nothing noticed that would weaken the answer.")),
     section("Heat map", element("p", {}, explanation ? heatWords(explanation) : "This model draws no heat map.")),
@@ -61,23 +61,40 @@ function bar(value, threshold) {
   return element("span", { className: "bar", ariaHidden: "true" }, filled, mark);
 }
 
-/** Also shown before any film, from the manifest. */
-export function operatingPoint(point) {
+/**
+ * Also shown before any film, from the manifest. Beside the figures of the films that chose the threshold stand those of films
+ * that chose nothing, where the manifest knows some: they say more about the next film.
+ *
+ * @param model manifest of the bundle, or null where it could not be read.
+ */
+export function operatingPoint(point, model) {
+  const tested = figuresOnTest(point, model);
+  return section(
+    "Operating point",
+    whiskers(`${point.finding} is called from a probability of ${percent(point.threshold)}`, point),
+    element("p", { className: "quiet" }, `95 % intervals; measured on ${point.data}. Elsewhere they may differ.`),
+    ...(tested === null ? [] : [whiskers(tested.words, tested.metrics)]),
+  );
+}
+
+function figuresOnTest({ finding, threshold }, model) {
+  const test = model?.evaluation.find(({ data }) => data === "test");
+  const metrics = test?.findings.find((each) => each.finding === finding && each.threshold === threshold);
+  if (metrics === undefined) return null;
+  return { metrics, words: `On ${test.films} test films of ${test.patients} patients, which chose nothing` };
+}
+
+function whiskers(words, figures) {
   const rows = ["sensitivity", "specificity"].map((name) =>
     element(
       "tr",
       {},
       element("th", { scope: "row" }, name[0].toUpperCase() + name.slice(1)),
-      element("td", {}, whisker(point[name])),
-      element("td", {}, interval(point[name])),
+      element("td", {}, whisker(figures[name])),
+      element("td", {}, interval(figures[name])),
     ),
   );
-  const caption = element("caption", {}, `${point.finding} is called from a probability of ${percent(point.threshold)}`);
-  return section(
-    "Operating point",
-    element("table", { className: "whiskers" }, caption, element("tbody", {}, ...rows)),
-    element("p", { className: "quiet" }, `95 % intervals; measured on ${point.data}. Elsewhere they may differ.`),
-  );
+  return element("table", { className: "whiskers" }, element("caption", {}, words), element("tbody", {}, ...rows));
 }
 
 function whisker({ value, low, high }) {

@@ -15,12 +15,13 @@ function trouble(problem, againInS) {
   return [element("p", {}, element("strong", {}, problem.title), `${again}.`), detail(problem)];
 }
 
-function introduction({ name, version, architecture, classes, negative_class, intended_use, calibration }) {
+function introduction(model) {
+  const { name, version, architecture, classes, negative_class, intended_use, calibration } = model;
   const findings = classes.filter((each) => each !== negative_class);
   return [
     element("h2", {}, `Looks for ${findings.join(", ")}`),
     element("p", {}, "And for nothing else: a film on which it calls none of this may show anything else."),
-    ...calibration.operating_points.map(operatingPoint),
+    ...calibration.operating_points.map((point) => operatingPoint(point, model)),
     section("Model", element("p", {}, `${name} ${version}, ${architecture}`), element("p", { className: "quiet" }, intended_use)),
   ];
 }
