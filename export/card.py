@@ -170,7 +170,8 @@ def _provenance(manifest: BundleManifest) -> tuple[str, ...]:
 def _teachers(provenance: Provenance) -> tuple[tuple[str, str], ...]:
     if not provenance.teachers:
         return ()
-    took, names = teachers_consumption(provenance), f"its {len(provenance.teachers)} teachers"
+    took, count = teachers_consumption(provenance), len(provenance.teachers)
+    names = "its teacher" if count == 1 else f"its {count} teachers"
     return (
         (f"Time of training {names}", f"{_time(took)}, before"),
         (f"Energy of training {names}", energy_in_words(took)),

@@ -148,6 +148,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
         return read_trial(directory)
     directory.mkdir(parents=True, exist_ok=True)
     commit = git_commit()  # of the code that is loaded; it may change on disk while the network trains
+    teachers = tuple(read_trial(Path(teacher)).provenance for teacher in config.teachers)
     name, changed = plan.architecture, make_config(config.model_dump() | dict(settings))
     spec, kept = config.preprocess(name), films_of(config, run, "val", plan.fold)
     train, validation = plan_films(config, data, plan, run)
@@ -208,7 +209,7 @@ def make_trial(  # noqa: PLR0913 - what a trial is a function of, its place, and
             seed=plan.seed,
             command=command,
             commit=commit,
-            teachers=tuple(read_trial(Path(teacher)).provenance for teacher in config.teachers),
+            teachers=teachers,
         ),
     )
     write_trial(directory, record)

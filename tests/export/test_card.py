@@ -259,10 +259,12 @@ def test_what_training_the_teachers_took_stands_beside_it_each_of_them_counted_o
     second = manifest.provenance.model_copy(update={"training_seconds": 300.0, "seed": 2, "teachers": (first,)})
 
     taught, alone = trained(manifest, teachers=(first, second)), trained(manifest, teachers=())
+    by_one = trained(manifest, teachers=(first,))
 
     assert "| Time of training its 2 teachers | 15.0 minutes over all epochs, before |" in taught
     assert "| Energy of training its 2 teachers | not recorded" in taught
-    assert "teachers" not in alone
+    assert "| Time of training its teacher | 10.0 minutes over all epochs, before |" in by_one
+    assert "teacher" not in alone
 
 
 def test_what_is_known_of_the_films_stands_under_data(manifest):

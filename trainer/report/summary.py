@@ -103,8 +103,9 @@ def _limits(run: RecordedRun) -> Iterator[str]:
 def _shift(winner: RecordedTrial) -> Iterator[str]:
     test, validation = winner.record.test, winner.record.validation
     if test is not None and (test.auroc.high < validation.auroc.low or test.auroc.low > validation.auroc.high):
+        moves = "falls" if test.auroc.value < validation.auroc.value else "rises"
         yield (
-            f"The AUROC {'falls' if test.auroc.value < validation.auroc.value else 'rises'} from {validation.auroc} on validation to {test.auroc} on test, beyond their intervals: the "
+            f"The AUROC {moves} from {validation.auroc} on validation to {test.auroc} on test, beyond their intervals: the "
             "test films differ from those that the choice was made on."
         )
     before, after = (
