@@ -87,26 +87,28 @@ def how_made(rows: Sequence[Row]) -> str:
     """Networks, how they were trained, what validation said and what they cost."""
     head = (
         "network",
+        "validation AUROC",
+        "epochs",
         "first weights",
         "augmentation",
-        "epochs",
         "parameters",
         "minutes (of processors)",
         "ms a film",
-        "validation AUROC",
     )
     return table(
         head,
         [
             (
                 row.name,
-                row.record.provenance.pretrained_weights.split()[0].replace("none", "random"),
-                row.config.augment,
+                str(row.record.validation.auroc),
                 str(row.record.epochs),
+                row.record.provenance.pretrained_weights.split()[0]
+                .removesuffix(".safetensors")
+                .replace("none", "random"),
+                row.config.augment,
                 f"{row.record.provenance.parameters / 1e6:.1f} M",
                 minutes(row.record.provenance),
                 "" if row.record.ms_per_film is None else f"{row.record.ms_per_film:.0f}",
-                str(row.record.validation.auroc),
             )
             for row in rows
             if not row.record.members
