@@ -180,7 +180,7 @@ def main() -> None:
     by_path = {one.film.path.relative_to(root).as_posix(): one for one in films}
     trials = [row.trial for row in board.rows if "-seed" in row.trial]
     files = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
-    answers = {split: answers_of(run, trials, file, by_path) for split, file in files.items()}
+    answers = {name: answers_of(run, trials, file, by_path) for name, file in files.items()}
     text = document(films, answers, f"python -m benchmarks.official_split {run}")
     write_atomically(PAGE, text.encode())
     print(text)

@@ -115,9 +115,16 @@ def processor_s(server):
     """What the server and its children, dead or alive, took of the processors: unlike a clock, no busy neighbour moves it."""
 
     def ticks(pid):
-        alive = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]
-        children = [Path(path).read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-        return sum(map(int, alive)) + sum(ticks(child) for some in children for child in some)
+        try:
+            children = [
+                child for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()
+            ]
+            below = sum(
+                map(ticks, children)
+            )  # before its own: what a child took that dies meanwhile is its parent's then
+            return below + sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
 
     return ticks(server.process.pid) / os.sysconf("SC_CLK_TCK")
 
