@@ -18,6 +18,7 @@ from imaging.phantom import phantom
 from imaging.pixel_data import ImagePixel
 from schemas.errors import InvalidImageError
 from tests.imaging.compressed import ENCODERS, compressed_film, encapsulated_film, killers
+from tests.waiting import wait_until
 
 FILM = phantom(64, 48, seed=4)
 GOOD = compressed_film(FILM, uid.JPEGLossless)
@@ -48,16 +49,18 @@ def decoder(deaths):
         yield started
 
 
+def pool_of(decoder):
+    return decoder._idle.queue[-1]  # the one that was used last
+
+
 def child_of(decoder):
-    pool = decoder._idle.get()
-    decoder._idle.put(pool)
-    (child,) = pool._pool_manager.worker_manager.workers
+    (child,) = pool_of(decoder)._pool_manager.worker_manager.workers
     return child
 
 
-def processor_ticks(child):
-    fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+def decodes(pool):
+    """Whether its child has said that it read a frame; before that, its death would be no frame's fault."""
+    return any(task.started for task in pool._pool_manager.task_manager.tasks.copy().values())
 
 
 def test_a_child_gives_what_the_codec_gives_here(decoder, deaths):
@@ -80,11 +83,9 @@ def test_a_child_that_is_killed_while_it_decodes_fails_its_own_film_only(deaths)
     large = frame_of(np.random.default_rng(0).integers(0, 65536, (2000, 2000), np.uint16))
     with ChildDecoder(workers=1, timeout_s=60, on_death=deaths) as decoder, ThreadPoolExecutor(1) as caller:
         decode(GOOD, frame_decoder=decoder)
-        child = child_of(decoder)
-        before = processor_ticks(child)
+        pool, child = pool_of(decoder), child_of(decoder)
         failed = caller.submit(decoder, large)
-        while processor_ticks(child) < before + 5:  # until it has decoded for 50 ms; pytest-timeout ends a wait in vain
-            pass
+        wait_until(lambda: decodes(pool), "the child decodes")
         os.kill(child, signal.SIGKILL)
         with pytest.raises(InvalidImageError, match="made its decoder fail"):
             failed.result()
@@ -142,7 +143,7 @@ def test_more_callers_than_children_take_turns():
 
 def test_nothing_is_started_before_the_first_frame_and_nothing_is_left_at_the_end():
     with ChildDecoder(workers=2) as decoder:
-        assert not decoder._idle.queue[-1]._pool_manager.worker_manager.workers
+        assert not pool_of(decoder)._pool_manager.worker_manager.workers
         decode(GOOD, frame_decoder=decoder)
         child = child_of(decoder)
 
