@@ -8,7 +8,9 @@ import queue
 import resource
 import signal
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import wait
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,6 +25,8 @@ from schemas.errors import InternalError, InvalidImageError
 _FILMS_PER_CHILD = 100
 # Beside the codec's own time: the start of a child, and the way of 80 MB through a pipe.
 _AROUND_S = 10.0
+# How often a caller who waits looks whether its pool still works.
+_LOOK_S = 0.5
 
 
 class ChildDecoder:
@@ -99,7 +103,14 @@ class ChildDecoder:
 
     def _ask(self, pool: ProcessPool, frame: EncapsulatedFrame) -> NDArray[Any]:
         future = pool.schedule(_decode_bounded, (frame, self._timeout_s), timeout=self._timeout_s)
-        pixels: NDArray[Any] = future.result(self._timeout_s + _AROUND_S)
+        end = time.monotonic() + self._timeout_s + _AROUND_S
+        while not wait([future], _LOOK_S).done:
+            if not pool.active:  # pebble forgets a frame that it accepted while its pool broke
+                msg = "the pool broke before it began with the frame"
+                raise RuntimeError(msg)
+            if time.monotonic() > end:
+                raise TimeoutError
+        pixels: NDArray[Any] = future.result()
         return pixels
 
     def _new_pool(self) -> ProcessPool:

@@ -103,6 +103,24 @@ def test_the_death_of_an_idle_child_costs_no_film(decoder, deaths):
     assert set(deaths) <= {"lost"}
 
 
+def test_the_death_of_an_idle_child_costs_no_film_that_comes_at_that_moment(decoder, deaths, monkeypatch):
+    decode(GOOD, frame_decoder=decoder)
+    pool, child = pool_of(decoder), child_of(decoder)
+    waiting = pool._context.task_queue
+    accept = waiting.put
+
+    def accept_while_the_pool_breaks(task):
+        monkeypatch.undo()
+        os.kill(child, signal.SIGKILL)
+        wait_until(lambda: not pool.active, "the death is noticed")
+        accept(task)
+
+    monkeypatch.setattr(waiting, "put", accept_while_the_pool_breaks)
+
+    assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
+    assert deaths == ["lost"]
+
+
 def test_a_frame_that_aborts_its_child_is_invalid_also_after_the_death_of_an_idle_child(decoder, deaths):
     decode(GOOD, frame_decoder=decoder)
     os.kill(child_of(decoder), signal.SIGKILL)
