@@ -25,7 +25,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:8000 (RUNTIME=gpu for CUDA)
-	@exec $(SERVE) -m service
+	@$(if $(filter gpu,$(RUNTIME)),CXR_PROVIDER=$${CXR_PROVIDER:-cuda} )exec $(SERVE) -m service
 
 test: .venv-dev/ready corpora  ## run all tests with coverage (TESTS=path for some; CXR_DATA_DIR for those on real films)
 	rm -f .coverage .coverage.*

@@ -29,7 +29,12 @@ def stack(images, tmp_path_factory) -> Iterator[Stack]:
     films = write_kermany(tmp_path_factory.mktemp("films"), patients=40)
     films.chmod(0o755)
     films.parent.chmod(0o755)
-    settings = {"CXR_DATA_DIR": str(films), "CXR_PORT": str(free_port()), "PROMETHEUS_PORT": str(free_port())}
+    settings = {
+        "CXR_DATA_DIR": str(films),
+        "CXR_PORT": str(free_port()),
+        "PROMETHEUS_PORT": str(free_port()),
+        "CXR_MAX_BATCH_ITEMS": "3",
+    }
     stack = Stack("cxr-test", settings)
     stack.compose("up", "-d", "api", "prometheus")
     yield stack

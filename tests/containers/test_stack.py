@@ -42,6 +42,13 @@ def test_it_predicts_and_explains_a_film(api):
     assert explanation.content.startswith(b"\x89PNG")
 
 
+def test_a_setting_of_the_environment_reaches_it(api):
+    answer = api.post("/predict/batch", files=[("files", ("film.jpeg", FILM))] * 4)
+
+    assert answer.status_code == 413
+    assert "3" in answer.json()["detail"]
+
+
 def test_the_page_is_there(api):
     assert "<title>" in api.get("/").text
 
