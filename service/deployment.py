@@ -55,7 +55,8 @@ class Deployment:
         self._previous: LoadedBundle | None = None
         self._failure: CxrError | None = None
         self._refused: dict[BundleAddress, str] = {}
-        self._seen: Stamp | str | None = None
+        self._seen: Stamp | None = None
+        self._unseen: str | None = None  # why the last look saw nothing
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
@@ -147,11 +148,12 @@ class Deployment:
             try:
                 stamp = await self._in_loader(self._registry.look)
             except BundleError as error:
-                if self._seen != str(error):
-                    self._seen = str(error)
+                if self._unseen != str(error):
+                    self._unseen = str(error)
                     self._refuse(None, error)
                 return
-            if stamp == self._seen:
+            self._unseen = None
+            if stamp == self._seen:  # also after a look that failed: what was withdrawn by hand stays so
                 return
             self._seen = stamp
             try:

@@ -153,10 +153,10 @@ class Trail:
                 self._write(batch, file, syslog)
 
     def _take(self) -> list[_Waiting | None]:
-        """What waits; it is waited for, but after a failure not for long."""
+        """What waits; it is waited for, but not for long: a caller whose own time is over may tell a failure meanwhile."""
         taken: list[_Waiting | None] = []
         with contextlib.suppress(queue.Empty):
-            taken.append(self._queue.get(timeout=RETRY_S if self._failing else None))
+            taken.append(self._queue.get(timeout=RETRY_S))
             while len(taken) < TOGETHER:
                 taken.append(self._queue.get_nowait())
         return taken

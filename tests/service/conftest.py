@@ -27,7 +27,7 @@ def flat_film(gray: int, *, rows: int = 40, columns: int = 32, extension: str = 
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the event loop run until the condition holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 what is waited for happens in the engine's threads
             await asyncio.sleep(0)
 

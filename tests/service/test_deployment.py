@@ -25,7 +25,7 @@ async def version(client):
 
 
 async def until_it_answers(client, wanted):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await version(client) != wanted:  # noqa: ASYNC110 the answer itself is what is waited for
             await asyncio.sleep(0)
 
@@ -69,6 +69,21 @@ async def test_a_service_that_found_no_bundle_serves_the_first_that_appears(serv
         await until(lambda: client.app.state.service.deployment.serving is not None)
 
         assert (before.status_code, (await client.get("/readyz")).status_code) == (503, 200)
+
+
+async def test_a_bundle_that_was_withdrawn_by_hand_stays_so_after_a_look_that_failed(serve, tmp_path):
+    write_tiny_bundle(tmp_path, version="1.0.0")
+    async with serve(models_dir=tmp_path, model_poll_s=3600) as client:
+        look = client.app.state.service.deployment._look
+        write_tiny_bundle(tmp_path, version="2.0.0")
+        await look()
+        await client.post("/models/rollback")
+        (tmp_path / "current").write_text("tiny/3.0")  # half written
+        await look()
+        (tmp_path / "current").write_text("tiny/2.0.0\n")
+        await look()
+
+        assert await version(client) == "1.0.0"
 
 
 @pytest.mark.parametrize(("spoil", "reason"), SPOILT.values(), ids=SPOILT)

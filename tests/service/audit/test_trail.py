@@ -185,6 +185,20 @@ async def test_on_a_full_disk_nothing_is_answered_where_the_policy_is_to_refuse(
     }
 
 
+async def test_a_late_failure_of_a_disk_that_has_nothing_to_do_is_forgotten_when_the_disk_is_tried(
+    serve, log, monkeypatch
+):
+    monkeypatch.setattr("service.audit.trail.RETRY_S", 0.01)
+    async with serve(audit_file=log) as client:
+        await until(lambda: of(log, "started"))
+        client.app.state.service.audit._failed("its line came when the caller had given up", lost=0)
+        refused = client.app.state.service.audit.writable
+        await until(lambda: client.app.state.service.audit.writable)
+
+    assert not refused
+    assert of(log, "resumed")
+
+
 async def test_on_a_full_disk_films_are_answered_and_counted_where_the_policy_is_to_continue(serve, log, logged):
     log.symlink_to("/dev/full")
     async with serve(audit_file=log, audit_on_failure="continue") as client:
