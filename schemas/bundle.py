@@ -192,6 +192,24 @@ class Bundle:
     sha256: str
     """Hash of manifest.json: the identity of the bundle."""
 
+    def read(self, name: str) -> bytes:
+        """The bytes of one of its files; they themselves are checked, for the file may have changed since it was opened.
+
+        Raises:
+            BundleError: the manifest does not list the file, it cannot be read, or it was altered.
+        """
+        record = self.manifest.files.get(name)
+        if record is None:
+            msg = f"{self.directory.name}: the manifest lists no {name}; export the bundle again"
+            raise BundleError(msg)
+        try:
+            content = (self.directory / name).read_bytes()
+        except OSError as error:
+            msg = f"{self.directory.name}: {name} cannot be read ({error.strerror}); copy the whole bundle again"
+            raise BundleError(msg) from error
+        _check_digest(self.directory, name, hashlib.sha256(content).hexdigest(), record)
+        return content
+
 
 def sha256_of(path: Path) -> str:
     """Hash of a file's bytes, in hexadecimal."""
@@ -241,7 +259,10 @@ def _check_file(directory: Path, name: str, record: FileRecord) -> None:
     if size != record.size_bytes:
         msg = f"{directory.name}: {name} has {size} bytes, its manifest says {record.size_bytes}; copy the bundle again"
         raise BundleError(msg)
-    digest = sha256_of(path)
+    _check_digest(directory, name, sha256_of(path), record)
+
+
+def _check_digest(directory: Path, name: str, digest: str, record: FileRecord) -> None:
     if digest != record.sha256:
         msg = f"{directory.name}: {name} has sha256 {digest[:12]}…, its manifest says {record.sha256[:12]}…; it was altered"
         raise BundleError(msg)

@@ -140,7 +140,7 @@ def _open_session(bundle: Bundle, name: str, provider: Provider, intra_op_thread
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Weights outside the graph are outside its hash: the graph is loaded from memory, with a folder that holds nothing.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
-    graph = (bundle.directory / name).read_bytes()
+    graph = bundle.read(name)
     try:
         return ort.InferenceSession(graph, options, providers=[_PROVIDERS[provider]])
     except _ORT_ERRORS as error:

@@ -1,5 +1,6 @@
 """The self-test of a bundle: its golden films must give, here and now, what they gave where it was exported."""
 
+import io
 import zipfile
 from typing import Any, Final
 
@@ -69,7 +70,7 @@ def read_arrays(
         BundleError: the file is not readable or lacks one of them.
     """
     try:
-        with np.load(bundle.directory / name, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(bundle.read(name)), allow_pickle=False) as stored:
             present = tuple(array for array in optional if array in stored)
             return {array: stored[array] for array in (*wanted, *present)}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:

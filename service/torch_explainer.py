@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from schemas.api import ExplainMethod
@@ -162,8 +162,8 @@ def _load(bundle: Bundle, described: TorchNetwork) -> RebuiltNetwork:
         )
         raise BundleError(msg) from error
     try:
-        network.body.load_state_dict(load_file(bundle.directory / WEIGHTS))
-    except (OSError, SafetensorError, RuntimeError) as error:
+        network.body.load_state_dict(load(bundle.read(WEIGHTS)))
+    except (SafetensorError, RuntimeError) as error:
         msg = f"{WEIGHTS} do not fit {described.timm_name}: {_first_line(error)}; export the bundle again"
         raise BundleError(msg) from error
     return network

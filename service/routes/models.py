@@ -50,10 +50,10 @@ def list_models(service: CurrentService) -> ModelList:
     "/current",
     summary="The bundle that serves",
     response_model=BundleManifest,
-    responses=BOTH | documented(*GATE_FAILURES, NotReadyError, NotAcceptableError),
+    responses=BOTH | documented(*GATE_FAILURES, NotReadyError, NotAcceptableError, BundleError),
 )
 def current_model(request: Request, service: CurrentService) -> Response:
-    """Its manifest as JSON, or by `Accept: text/markdown` its model card."""
+    """Its manifest as JSON, or by `Accept: text/markdown` its model card, unless that was altered since it was loaded."""
     return _described(request, service.deployment.ready().loaded.bundle)
 
 
@@ -70,5 +70,5 @@ def one_model(request: Request, service: CurrentService, name: str, version: str
 
 def _described(request: Request, bundle: Bundle) -> Response:
     if negotiate(request.headers.get("Accept", ""), (JSON, MARKDOWN)) == MARKDOWN:
-        return Response((bundle.directory / MODEL_CARD).read_bytes(), media_type=MARKDOWN)
+        return Response(bundle.read(MODEL_CARD), media_type=MARKDOWN)
     return Response(bundle.manifest.model_dump_json(), media_type=JSON)

@@ -73,6 +73,22 @@ def test_a_description_for_torch_is_whole_and_no_address(directory, described, m
         open_bundle(directory)
 
 
+def test_a_file_that_is_changed_after_the_bundle_was_opened_is_refused_when_it_is_read(directory):
+    bundle = open_bundle(directory)
+    card = directory / MODEL_CARD
+    whole = card.read_bytes()
+
+    assert bundle.read(MODEL_CARD) == whole
+    card.write_bytes(whole[:-1] + b"!")
+    with pytest.raises(BundleError, match="it was altered"):
+        bundle.read(MODEL_CARD)
+    card.unlink()
+    with pytest.raises(BundleError, match="cannot be read"):
+        bundle.read(MODEL_CARD)
+    with pytest.raises(BundleError, match=r"lists no weights\.onnx"):
+        bundle.read("weights.onnx")
+
+
 def test_a_truncated_file_is_refused_by_its_size(directory):
     content = (directory / GRAPH).read_bytes()
     (directory / GRAPH).write_bytes(content[:-1])
