@@ -63,7 +63,7 @@ def _lanes(service: Service, spool: Spool, archive: Archive | None) -> list[Lane
         work=partial(analyse, service=service, spool=spool, keep_objects=archive is not None),
         at_once=settings.decode_workers,
         max_attempts=ANALYSES,
-        may_start=lambda: service.deployment.serving is not None and service.audit.writable,
+        may_start=lambda: _can_analyse(service),
     )
     if archive is None:
         return [analysis]
@@ -74,6 +74,12 @@ def _lanes(service: Service, spool: Spool, archive: Archive | None) -> list[Lane
         max_attempts=settings.pacs_max_attempts,
     )
     return [analysis, delivery]
+
+
+def _can_analyse(service: Service) -> bool:
+    """Whether a film would get an answer: one that is claimed without a network, or without a log, is claimed in vain."""
+    deployment = service.deployment
+    return deployment.serving is not None and deployment.alive and service.audit.writable
 
 
 def intake_of(request: Request) -> Intake:

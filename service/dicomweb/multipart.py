@@ -25,14 +25,17 @@ def boundary_of(content_type: str) -> str:
 
     Raises:
         UnsupportedMediaTypeError: it is no multipart/related of application/dicom.
-        MalformedRequestError: it names no boundary.
+        MalformedRequestError: it names no boundary, or one that cannot be decoded.
     """
     header = Message()
     header["Content-Type"] = content_type
     if header.get_content_type() != _RELATED or str(header.get_param("type", DICOM)).lower() != DICOM:
         msg = f'the body is not declared as {_RELATED}; type="{DICOM}"; send the instances so (DICOM PS3.18 10.5.1)'
         raise UnsupportedMediaTypeError(msg)
-    boundary = header.get_boundary()
+    try:
+        boundary = header.get_boundary()
+    except ValueError as error:  # its charset (RFC 2231) is one that Python has and that decodes no text
+        _malformed("states a boundary that cannot be decoded", error)
     if not boundary:
         _malformed("states no boundary")
     return boundary
@@ -55,7 +58,11 @@ async def read_parts(
         BodyTooLargeError: more parts or bytes than accepted.
     """
     parts = _Parts(at_most)
-    parser = MultipartParser(boundary_of(content_type), parts.callbacks, max_body_bytes)
+    boundary = boundary_of(content_type)
+    try:
+        parser = MultipartParser(boundary, parts.callbacks, max_body_bytes)
+    except (FormParserError, UnicodeEncodeError) as error:  # too long, or not of the characters of headers
+        _malformed("states a boundary that is over 256 characters or not Latin-1", error)
     received = 0
     try:
         async for chunk in body:
@@ -126,6 +133,6 @@ class _Parts:
         self.ended = True
 
 
-def _malformed(what: str) -> Never:
+def _malformed(what: str, cause: ValueError | None = None) -> Never:
     msg = f"the {_RELATED} body {what}; let a DICOMweb client build it"
-    raise MalformedRequestError(msg)
+    raise MalformedRequestError(msg) from cause

@@ -22,8 +22,11 @@ from service.settings import Settings
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs the address of every request, with UIDs in it
 
-FAILED_SOP_SEQUENCE: Final = "00081198"
+SOP_INSTANCE_UID: Final = "00080018"
 FAILURE_REASON: Final = "00081197"
+REFERENCED_SOP_SEQUENCE: Final = "00081199"
+FAILURE_SEQUENCES: Final = ("00081198", "0008119A")
+"""FailedSOPSequence, and OtherFailuresSequence for instances whose UIDs the PACS could not read."""
 PROCESSING_FAILURE: Final = 0x0110
 """With A7xx, out of resources, the reason that another attempt may not meet."""
 DUPLICATE: Final = 0x0111
@@ -67,7 +70,8 @@ class Pacs:
         address = f"studies/{study}/instances"
         answer = await self._ask("GET", address, params={"SOPInstanceUID": sop_instance_uid})
         if answer.status_code == HTTPStatus.OK:
-            return bool(_dataset(answer))
+            # A server that does not know the filter answers all instances of the study.
+            return sop_instance_uid in map(_instance_uid, _listed(_dataset(answer)))
         if answer.status_code == HTTPStatus.NO_CONTENT or answer.status_code in NO_SEARCH:
             return False
         msg = f"the PACS answered a search with status {answer.status_code}; check CXR_PACS_URL and its credentials"
@@ -77,9 +81,12 @@ class Pacs:
         """See `Archive`."""
         body, media_type = write_parts(contents)
         answer = await self._ask("POST", "studies", content=body, headers={"Content-Type": media_type})
-        is_told = answer.content and answer.headers.get("Content-Type", "").startswith(DICOM_JSON)
+        media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        is_told = answer.content and media_type in (DICOM_JSON, "application/json")
         dataset = _dataset(answer) if is_told else None
-        _judge(answer.status_code, _failure_reasons(dataset))
+        reasons = [_reason(item) for tag in FAILURE_SEQUENCES for item in _items(dataset, tag)]
+        named = len(_items(dataset, REFERENCED_SOP_SEQUENCE)) + reasons.count(DUPLICATE)
+        _judge(answer.status_code, reasons, all_named=named >= len(contents))
 
     async def _ask(self, method: str, address: str, **request: Any) -> httpx2.Response:
         headers = {"Accept": DICOM_JSON, **await asyncio.to_thread(self._authorization), **request.pop("headers", {})}
@@ -123,18 +130,27 @@ async def open_pacs(settings: Settings) -> AsyncIterator[Pacs | None]:
         yield Pacs(client, token_file=settings.pacs_token_file, login_file=settings.pacs_login_file)
 
 
-def _judge(status: int, reasons: Sequence[int]) -> None:
-    """Raise unless every instance is stored."""
+def _judge(status: int, reasons: Sequence[int | None], *, all_named: bool) -> None:
+    """Raise unless every instance is stored.
+
+    Args:
+        status: of the answer; 202 says that some are stored (PS3.18 10.5.3), 409 that none is.
+        reasons: of the failures; None where the PACS states none.
+        all_named: whether each instance is named as stored or as a duplicate.
+    """
     failures = [reason for reason in reasons if reason != DUPLICATE]
-    is_answered = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES or (status == HTTPStatus.CONFLICT and reasons)
-    if is_answered and not failures:
+    is_success = HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+    if is_success and status != HTTPStatus.ACCEPTED and not reasons:
         return
+    if (is_success or status == HTTPStatus.CONFLICT) and not failures and all_named:
+        return
+    stated = [reason for reason in failures if reason is not None]
     may_pass = (
-        all(reason & 0xFF00 == OUT_OF_RESOURCES or reason == PROCESSING_FAILURE for reason in failures)
-        if failures
-        else status not in FINAL_STATUSES
+        all(reason & 0xFF00 == OUT_OF_RESOURCES or reason == PROCESSING_FAILURE for reason in stated)
+        if stated
+        else status not in FINAL_STATUSES or DUPLICATE in reasons  # the next attempt sends what is missing, alone
     )
-    told = ", ".join(f"{reason:04X}" for reason in failures) or "none"
+    told = ", ".join("not stated" if reason is None else f"{reason:04X}" for reason in failures) or "none"
     msg = f"the PACS answered with status {status} and the failure reasons {told}"
     if may_pass:
         msg += "; the delivery is tried again"
@@ -151,9 +167,27 @@ def _dataset(answer: httpx2.Response) -> Any:
         raise PacsUnreachableError(msg) from error
 
 
-def _failure_reasons(dataset: Any) -> list[int]:
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _items(dataset: Any, tag: str) -> list[Any]:
+    """The items of a sequence, however odd each of them is; none where it is absent or empty."""
     try:
-        failed = dataset[FAILED_SOP_SEQUENCE]["Value"]
-        return [int(item[FAILURE_REASON]["Value"][0]) for item in failed]
-    except (KeyError, TypeError, IndexError, ValueError):
+        return _listed(dataset[tag]["Value"])
+    except (KeyError, TypeError):
         return []
+
+
+def _instance_uid(found: Any) -> str | None:
+    try:
+        return str(found[SOP_INSTANCE_UID]["Value"][0]).strip("\0 ")
+    except (KeyError, TypeError, IndexError):
+        return None
+
+
+def _reason(item: Any) -> int | None:
+    try:
+        return int(item[FAILURE_REASON]["Value"][0])
+    except (KeyError, TypeError, IndexError, ValueError, OverflowError):
+        return None

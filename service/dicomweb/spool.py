@@ -129,9 +129,13 @@ class Spool:
         """The PACS has the results: the bytes go; False where the lease was lost."""
         return self._finish(claim, "delivered", problem=None, detail=None)
 
-    def postpone(self, claim: Claim, problem: str, detail: str, *, delay_s: float | None) -> bool:
-        """Try again after `delay_s`; None: never by itself, it is a dead letter. False where the lease was lost."""
+    def postpone(self, claim: Claim, problem: str, detail: str, *, delay_s: float | None, counts: bool = True) -> bool:
+        """Try again after `delay_s`; None: never by itself, it is a dead letter. False where the lease was lost.
+
+        `counts`: whether this was an attempt; else the film has as many left as before its claim.
+        """
         changes: dict[str, object] = {"problem": problem, "detail": detail, "lease_until": 0.0}
+        changes["attempts"] = claim.attempts if counts else claim.attempts - 1
         if delay_s is None:
             changes |= {"state": "failed", "changed_at": self._clock()}
         else:

@@ -10,7 +10,16 @@ from typing import Final, Literal, get_args
 
 import structlog
 
-from schemas.errors import CxrError, DeadlineError, InferenceError, InternalError, PacsRefusedError
+from schemas.errors import (
+    AuditUnavailableError,
+    CxrError,
+    DeadlineError,
+    InferenceError,
+    InternalError,
+    NotReadyError,
+    PacsRefusedError,
+    SpoolUnavailableError,
+)
 from schemas.results import ResultState
 from service.dicomweb.ledger import Depth, Ledger
 from service.dicomweb.spool import LEASE_S, Claim, Spool
@@ -24,6 +33,9 @@ REST_S: Final = 1.0
 HOUSEKEEPING_S: Final = 5.0
 STOP_S: Final = 10.0
 """Time for what is being worked on at the end; what is cut off is done again after the next start."""
+
+NOT_THE_FILMS: Final = (NotReadyError, AuditUnavailableError, SpoolUnavailableError)
+"""What befalls whichever film is in hand: it is no attempt at the film, which waits until the service is mended."""
 
 log = structlog.get_logger("service.dicomweb.worker")
 
@@ -134,12 +146,13 @@ class Worker:
             await asyncio.to_thread(self._spool.refused, claim, error.code, str(error))
             log.info("film_refused", code=error.code)
             return
-        is_last = claim.attempts >= lane.max_attempts or isinstance(error, PacsRefusedError)
+        counts = not isinstance(error, NOT_THE_FILMS)
+        is_last = (counts and claim.attempts >= lane.max_attempts) or isinstance(error, PacsRefusedError)
         delay_s = None if is_last else self._backoff.delay_s(claim.attempts)
         if lane.state == "analysed":
             self._metrics.pacs_deliveries.labels("failed" if is_last else "postponed").inc()
         log.warning("spool_work_failed", state=lane.state, code=error.code, attempt=claim.attempts, delay_s=delay_s)
-        await asyncio.to_thread(self._spool.postpone, claim, error.code, str(error), delay_s=delay_s)
+        await asyncio.to_thread(self._spool.postpone, claim, error.code, str(error), delay_s=delay_s, counts=counts)
 
     async def _keep_house(self) -> None:
         while not self._stopping.is_set():

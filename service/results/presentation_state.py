@@ -20,9 +20,12 @@ from highdicom.pr import (
     TextObject,
 )
 from numpy.typing import NDArray
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 
 from imaging.attributes import items, numbers, text
+from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
 from service.results.source import MANUFACTURER
 from service.results.uids import derived_uid
@@ -32,6 +35,7 @@ HALF_MAXIMUM = 128  # of the map's 255
 _YELLOW = (80.0, 0.0, 75.0)  # CIELab, as PS3.3 C.10.7 wants it
 _MOST_OUTLINES = 16
 _TOLERANCE = 0.5  # of a cell of the map: what a corner of an outline may be off
+_WORDS = {"OW": "u2", "OL": "u4", "OF": "u4", "OV": "u8", "OD": "u8"}  # whose bytes pydicom keeps in the file's order
 
 
 def presentation_state(
@@ -136,14 +140,14 @@ def _show_like(state: Dataset, source: Dataset) -> None:
     """Keep the film's modality transformation and its window or VOI LUT; without either, show its whole range."""
     slope, intercept = (numbers(source, keyword)[:1] for keyword in ("RescaleSlope", "RescaleIntercept"))
     if items(source, "ModalityLUTSequence"):
-        state.ModalityLUTSequence = copy.deepcopy(source.ModalityLUTSequence)
+        state.ModalityLUTSequence = _copied(source, "ModalityLUTSequence")
     elif slope and intercept:
         state.RescaleSlope, state.RescaleIntercept = slope[0], intercept[0]
         state.RescaleType = text(source, "RescaleType") or "US"
     shown = Dataset()
     centers, widths = numbers(source, "WindowCenter"), numbers(source, "WindowWidth")
     if items(source, "VOILUTSequence"):
-        shown.VOILUTSequence = copy.deepcopy(source.VOILUTSequence)
+        shown.VOILUTSequence = _copied(source, "VOILUTSequence")
     elif centers and widths and widths[0] >= 1:
         shown.WindowCenter, shown.WindowWidth = centers[0], widths[0]
         if text(source, "VOILUTFunction"):
@@ -151,3 +155,18 @@ def _show_like(state: Dataset, source: Dataset) -> None:
     else:
         return
     state.SoftcopyVOILUTSequence = [shown]
+
+
+def _copied(source: Dataset, keyword: str) -> Sequence:
+    """A sequence of the film for a data set that is written in little endian."""
+    with parsing(keyword):
+        copied: Sequence = copy.deepcopy(source[keyword].value)
+        if source.original_encoding[1] is False:
+            for item in copied:
+                item.walk(_swap)  # nested items too
+    return copied
+
+
+def _swap(_: Dataset, element: DataElement) -> None:
+    if element.VR in _WORDS and element.value:
+        element.value = np.frombuffer(element.value, _WORDS[element.VR]).byteswap().tobytes()

@@ -21,6 +21,8 @@ from service.results.uids import derived_uid
 SERIES_NUMBER: Final = 9902
 NARROWEST: Final = 512
 """Width in pixels below which the picture is enlarged, so that what is burned in can be read."""
+TALLEST: Final = 2048
+"""Height to which the overlay is enlarged at most: a film of 65,535 x 1 pixels would give 524,288 rows, 0.8 GB of them."""
 
 _LETTERS = 70  # that a line of the picture's width holds
 _BACKGROUND, _WHITE, _YELLOW = (0, 0, 0), (255, 255, 255), (255, 220, 0)
@@ -66,7 +68,7 @@ def secondary_capture(
 
 
 def labelled(overlay_png: bytes, lines: list[str]) -> NDArray[np.uint8]:
-    """The overlay at its aspect, with lines of text below it where they cover nothing.
+    """The overlay at its aspect, with lines of text below it where they cover nothing, and black beside a narrow one.
 
     Returns:
         uint8 RGB [H, W, 3], W at least `NARROWEST`; the first line is set apart by its colour.
@@ -74,17 +76,17 @@ def labelled(overlay_png: bytes, lines: list[str]) -> NDArray[np.uint8]:
     with Image.open(io.BytesIO(overlay_png), formats=("PNG",)) as opened:
         overlay = opened.convert("RGB")
     if overlay.width < NARROWEST:
-        enlarged = NARROWEST, max(1, round(overlay.height * NARROWEST / overlay.width))
+        scale = min(NARROWEST / overlay.width, TALLEST / overlay.height)
+        enlarged = max(1, round(overlay.width * scale)), max(1, round(overlay.height * scale))
         overlay = overlay.resize(enlarged, Image.Resampling.BICUBIC)
-    size = overlay.width / (0.54 * _LETTERS)  # a letter of the font is about 0.54 of its size wide, capitals counted
+    width = max(overlay.width, NARROWEST)
+    size = width / (0.54 * _LETTERS)  # a letter of the font is about 0.54 of its size wide, capitals counted
     font = ImageFont.load_default(size)
     margin = round(size / 2)
-    wrapped = [
-        (row, number) for number, line in enumerate(lines) for row in _rows(line, font, overlay.width - 2 * margin)
-    ]
+    wrapped = [(row, number) for number, line in enumerate(lines) for row in _rows(line, font, width - 2 * margin)]
     step = round(1.4 * size)
-    picture = Image.new("RGB", (overlay.width, overlay.height + step * len(wrapped) + step // 2), _BACKGROUND)
-    picture.paste(overlay)
+    picture = Image.new("RGB", (width, overlay.height + step * len(wrapped) + step // 2), _BACKGROUND)
+    picture.paste(overlay, ((width - overlay.width) // 2, 0))
     draw = ImageDraw.Draw(picture)
     for row, (part, number) in enumerate(wrapped):
         place = margin, overlay.height + step * row + step // 4

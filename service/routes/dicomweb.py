@@ -3,10 +3,12 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from imaging.limits import DecodeLimits
@@ -20,6 +22,8 @@ from service.negotiation import negotiate
 from service.problems import REQUEST_FAILURES, documented
 from service.security.gate import Requires
 from service.serving import CurrentService, Service
+from service.terms import Terms as CallersTerms
+from service.terms import terms_of
 
 UID_PATTERN: Final = r"^[0-9.]{1,64}$"
 BODY: Final[dict[str, Any]] = {
@@ -41,6 +45,12 @@ Urgency = Annotated[
     Priority | SkipJsonSchema[None],  # absent, but never null
     Header(alias="X-Priority", description="of all instances; default: what each says itself (docs/pacs.md)"),
 ]
+AllowedMs = Annotated[
+    Annotated[int, Field(ge=1, le=600_000)] | SkipJsonSchema[None],  # absent, but never null
+    Header(
+        alias="X-Deadline-Ms", description="give up with 504 where the body has not arrived in so many milliseconds"
+    ),
+]
 Study = Annotated[str, Path(pattern=UID_PATTERN, description="StudyInstanceUID that all instances must have")]
 
 router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
@@ -51,35 +61,58 @@ documentation: Final[dict[str, Any]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What the sender says beside the films."""
+
+    waits: CallersTerms
+    """Until when the body has to arrive; its priority means nothing here."""
+    priority: Priority | None
+
+
+async def sender_of(
+    request: Request, service: CurrentService, priority: Urgency = None, deadline_ms: AllowedMs = None
+) -> Sender:
+    """Read the headers."""
+    return Sender(await terms_of(request, service, deadline_ms=deadline_ms), priority)
+
+
+CurrentSender = Annotated[Sender, Depends(sender_of)]
+
+
 @router.post("/studies", summary="Store films (STOW-RS) to be analysed", **documentation)
 async def store_instances(
-    request: Request, service: CurrentService, intake: CurrentIntake, priority: Urgency = None
+    request: Request, service: CurrentService, intake: CurrentIntake, sender: CurrentSender
 ) -> Response:
     """DICOM PS3.18 10.5: multipart/related in, the status of each instance out as DICOM JSON."""
-    return await _store(request, service, intake, Terms(priority=priority))
+    return await _store(request, service, intake, sender)
 
 
 @router.post("/studies/{study}", summary="Store films (STOW-RS) of one study", **documentation)
 async def store_instances_of_study(
-    request: Request, service: CurrentService, intake: CurrentIntake, study: Study, priority: Urgency = None
+    request: Request, service: CurrentService, intake: CurrentIntake, sender: CurrentSender, study: Study
 ) -> Response:
     """As without a study; instances of another study fail with the reason A900."""
-    return await _store(request, service, intake, Terms(study, priority))
+    return await _store(request, service, intake, sender, study)
 
 
-async def _store(request: Request, service: Service, intake: Intake, terms: Terms) -> Response:
+async def _store(
+    request: Request, service: Service, intake: Intake, sender: Sender, study: str | None = None
+) -> Response:
     negotiate(request.headers.get("Accept", ""), (DICOM_JSON,))
-    with service.hold() as serving:
+    with service.hold() as serving:  # not while the body arrives: its network is not asked here
+        model_sha256 = serving.loaded.reference.sha256
+    async with sender.waits.deadline(service.metrics):
         contents = await read_parts(
             request.stream(),
             request.headers.get("Content-Type", ""),
             at_most=service.settings.max_batch_items,
             max_body_bytes=service.settings.max_body_bytes,
         )
-        service.gate.count(request.state.caller, len(contents))
-        limits = DecodeLimits(max_pixels=service.settings.max_pixels)
-        reception = Reception(intake.spool, limits, serving.loaded.reference.sha256, terms)
-        outcomes = await asyncio.to_thread(reception.store, contents)
+    service.gate.count(request.state.caller, len(contents))
+    limits = DecodeLimits(max_pixels=service.settings.max_pixels)
+    reception = Reception(intake.spool, limits, model_sha256, Terms(study, sender.priority))
+    outcomes = await asyncio.to_thread(reception.store, contents)
     intake.worker.wake()
     for outcome in outcomes:
         service.metrics.stow_instances.labels(outcome.code).inc()

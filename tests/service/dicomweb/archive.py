@@ -23,6 +23,8 @@ class FakeArchive:
         self.may_answer.set()
         self.has_stored = threading.Condition()
         self.has_search = True
+        self.knows_filter = True
+        self.media_type = "application/dicom+json"
         archive = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,7 +50,8 @@ class FakeArchive:
             self._send(handler, 501)
             return
         (wanted,) = parse_qs(urlsplit(handler.path).query)["SOPInstanceUID"]
-        found = [{"00080018": {"vr": "UI", "Value": [wanted]}}] if self.stored[wanted] else []
+        uids = [uid for uid in self.stored if uid == wanted or not self.knows_filter]
+        found = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in uids]
         self._send(handler, 200 if found else 204, found or None)
 
     def store(self, handler: BaseHTTPRequestHandler) -> None:
@@ -80,12 +83,11 @@ class FakeArchive:
     def _note(self, handler: BaseHTTPRequestHandler) -> None:
         self.requests.append((handler.command, handler.path, dict(handler.headers)))
 
-    @staticmethod
-    def _send(handler: BaseHTTPRequestHandler, status: int, body: object = None) -> None:
+    def _send(self, handler: BaseHTTPRequestHandler, status: int, body: object = None) -> None:
         content = b"" if body is None else json.dumps(body).encode()
         try:
             handler.send_response(status)
-            handler.send_header("Content-Type", "application/dicom+json")
+            handler.send_header("Content-Type", self.media_type)
             handler.send_header("Content-Length", str(len(content)))
             handler.end_headers()
             handler.wfile.write(content)

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import BodyTooLargeError, CxrError, MalformedRequestError, UnsupportedMediaTypeError
@@ -48,6 +48,15 @@ def test_another_media_type_is_refused(content_type):
         read(b"--b--", content_type)
 
 
+@pytest.mark.parametrize(
+    "boundary",
+    ["", "; boundary=" + "b" * 257, "; boundary*=utf-8''%E2%82%AC", "; boundary*=undefined''b", "; boundary*=%00''b"],
+)
+def test_a_boundary_that_is_missing_or_unusable_is_refused(boundary):
+    with pytest.raises(MalformedRequestError, match="boundary"):
+        read(b"--b--", f"multipart/related{boundary}")
+
+
 def test_a_part_of_another_media_type_is_refused():
     with pytest.raises(UnsupportedMediaTypeError, match="a part"):
         read(b"--b\r\nContent-Type: application/dicom+json\r\n\r\n{}\r\n--b--")
@@ -71,6 +80,7 @@ def test_bounds_hold_while_the_body_arrives():
         read(body, content_type, max_body_bytes=len(body) - 1)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=5), st.integers(1, 50))
 def test_what_is_written_is_read_again(contents, size):
     body, content_type = write_parts(contents)
@@ -78,6 +88,7 @@ def test_what_is_written_is_read_again(contents, size):
     assert read(body, content_type, size=size) == tuple(contents)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=300))
 def test_whatever_arrives_only_our_own_errors_leave(body):
     for framed in (body, b"--b" + body, b"--b\r\n" + body + b"\r\n--b--"):

@@ -13,8 +13,22 @@ from tests.service.dicomweb.films import STUDY, film, uid
 pytestmark = pytest.mark.anyio
 
 
-def failed(*reasons):
-    return {"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [reason]}} for reason in reasons]}}
+UNSAID = {}
+"""An item of a failure sequence without a reason."""
+
+
+def failed(*reasons, sequence="00081198"):
+    """The answer of an archive that refused instances; a reason is a number, or the item itself."""
+    items = [{"00081197": {"vr": "US", "Value": [reason]}} if isinstance(reason, int) else reason for reason in reasons]
+    return {sequence: {"vr": "SQ", "Value": items}}
+
+
+def others(*reasons):
+    return failed(*reasons, sequence="0008119A")
+
+
+def referenced(*names):
+    return {"00081199": {"vr": "SQ", "Value": [{"00081155": {"vr": "UI", "Value": [uid(name)]}} for name in names]}}
 
 
 def settings(archive, **more):
@@ -33,6 +47,15 @@ async def test_what_was_stored_is_found_again_and_what_was_not_is_not(archive):
     assert [request[1] for request in archive.requests if request[0] == "POST"] == ["/dicom-web/studies"]
 
 
+async def test_an_archive_that_answers_all_instances_of_the_study_has_only_those_that_it_names(archive):
+    archive.knows_filter = False
+    async with open_pacs(settings(archive)) as pacs:
+        await pacs.store([film()])
+
+        assert await pacs.has(STUDY, uid("film"))
+        assert not await pacs.has(STUDY, uid("another"))
+
+
 async def test_an_archive_without_a_search_gets_the_instances(archive):
     archive.has_search = False
     async with open_pacs(settings(archive)) as pacs:
@@ -41,7 +64,15 @@ async def test_an_archive_without_a_search_gets_the_instances(archive):
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(200, failed(0x0111)), (202, failed(0x0111, 0x0111)), (409, failed(0x0111)), (200, None), (204, None)],
+    [
+        (200, failed(0x0111)),
+        (202, failed(0x0111, 0x0111)),
+        (409, failed(0x0111)),
+        (200, None),
+        (204, None),
+        (202, referenced("film")),
+        (200, failed()),
+    ],
 )
 async def test_what_the_archive_has_already_counts_as_stored(archive, status, body):
     archive.answers = [(status, body)]
@@ -59,6 +90,15 @@ async def test_what_the_archive_has_already_counts_as_stored(archive, status, bo
         (200, failed(0xA700)),
         (409, failed(0xA702, 0x0110)),
         (202, failed(0x0110)),
+        (200, failed(UNSAID)),
+        (200, failed(0xA700, UNSAID)),
+        (200, failed({"00081197": {"vr": "US", "Value": ["none"]}})),
+        (200, failed("no item")),
+        (200, others(0xA700)),
+        (200, failed(0x0111) | others(UNSAID)),
+        (202, None),
+        (202, {}),
+        (202, []),
     ],
 )
 async def test_what_may_pass_is_tried_again(archive, status, body):
@@ -78,12 +118,41 @@ async def test_what_may_pass_is_tried_again(archive, status, body):
         (409, failed(0x0122)),
         (202, failed(0xA700, 0xC000)),
         (200, failed(0xA900)),
+        (200, others(0xC000)),
+        (202, failed(UNSAID, 0xC000) | referenced("film")),
+        (409, failed(UNSAID)),
     ],
 )
 async def test_what_will_not_pass_is_refused_for_good(archive, status, body):
     archive.answers = [(status, body)]
     async with open_pacs(settings(archive)) as pacs:
         with pytest.raises(PacsRefusedError, match=f"status {status}"):
+            await pacs.store([film()])
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(202, referenced("film")), (200, failed(0x0111)), (202, failed(0x0111)), (409, failed(0x0111))],
+)
+async def test_an_instance_that_the_answer_does_not_name_is_asked_for_again(archive, status, body):
+    archive.answers = [(status, body)]
+    async with open_pacs(settings(archive)) as pacs:
+        with pytest.raises(PacsUnreachableError, match=f"status {status}"):
+            await pacs.store([film(), film("another")])
+
+
+@pytest.mark.parametrize(
+    ("media_type", "status", "body"),
+    [
+        ("application/dicom+xml", 202, referenced("film")),
+        ("application/json", 200, failed(0xA700)),
+        ("Application/DICOM+JSON; charset=utf-8", 200, failed(0xA700)),
+    ],
+)
+async def test_failures_are_not_missed_for_the_media_type_of_the_answer(archive, media_type, status, body):
+    archive.media_type, archive.answers = media_type, [(status, body)]
+    async with open_pacs(settings(archive)) as pacs:
+        with pytest.raises(PacsUnreachableError, match=f"status {status}"):
             await pacs.store([film()])
 
 

@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from tests.fakes import GatedOpener
 from tests.imaging.files import dicom_bytes
+from tests.service.conftest import until
 from tests.service.dicomweb.films import STUDY, film, film_dataset, stow, uid
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +57,16 @@ async def test_a_stored_film_is_named_in_the_answer_and_analysed_by_the_same_net
     assert (body["attempts"], body["problem"], body["study_instance_uid"]) == (0, None, STUDY)
 
 
+@pytest.mark.parametrize("boundary", ["boundary=" + "b" * 257, "boundary*=utf-8''%E2%82%AC"])
+async def test_a_boundary_that_no_parser_takes_is_a_malformed_request(serve_dicomweb, boundary):
+    async with serve_dicomweb() as client:
+        refused = await client.post(
+            "/dicomweb/studies", content=b"--b--", headers={"Content-Type": f"multipart/related; {boundary}"}
+        )
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "malformed_request")
+
+
 async def test_the_capabilities_name_what_is_stored(serve_dicomweb):
     async with serve_dicomweb() as client:
         assert CR in (await client.get("/capabilities")).json()["stored_sop_classes"]
@@ -68,6 +80,60 @@ async def test_a_draining_service_takes_no_film_and_finishes_those_it_has(serve_
         await result_in(client, "analysed")
 
     assert (refused.status_code, refused.json()["code"]) == (503, "not_ready")
+
+
+async def test_a_body_that_does_not_arrive_is_504_in_time_and_keeps_no_bundle(serve_dicomweb):
+    request, held = stow(film()), []
+
+    async with serve_dicomweb() as client:
+        service = client.app.state.service
+
+        async def body():
+            yield request["content"][:100]
+            held.append(service.deployment.serving._holders)
+            await asyncio.Event().wait()
+
+        headers = request["headers"] | {"X-Deadline-Ms": "50"}
+        late = await client.post("/dicomweb/studies", content=body(), headers=headers)
+        metrics = (await client.get("/metrics")).text
+
+    assert (late.status_code, late.json()["code"]) == (504, "deadline_exceeded")
+    assert held == [0]
+    assert 'cxr_shed_total{reason="deadline"} 1.0' in metrics
+
+
+async def test_without_a_deadline_of_the_sender_the_services_own_counts(serve_dicomweb):
+    request = stow(film())
+
+    async def body():
+        yield request["content"][:100]
+        await asyncio.Event().wait()
+
+    async with serve_dicomweb(deadline_ms=50) as client:
+        late = await client.post("/dicomweb/studies", content=body(), headers=request["headers"])
+
+    assert late.status_code == 504
+
+
+async def test_no_film_is_analysed_while_the_network_is_dead(serve_dicomweb):
+    opener = GatedOpener()
+    async with serve_dicomweb(open_engine=opener) as client:
+        (analysis,) = client.app.state.intake.worker._lanes
+        assert analysis.may_start()
+        opener.engine.broken = RuntimeError("the device is lost")
+        await client.post("/predict", content=film(), headers={"Content-Type": "application/dicom"})
+        await until(lambda: not client.app.state.service.deployment.alive)
+
+        assert not analysis.may_start()
+
+
+async def test_what_follows_the_pixels_is_not_parsed(serve_dicomweb):
+    without_its_end = b"\xfc\xff\xfc\xffSQ\0\0" + b"\xff" * 4
+    async with serve_dicomweb() as client:
+        await client.post("/dicomweb/studies", **stow(film() + without_its_end))
+        body = await result_in(client, "analysed")
+
+    assert body["problem"] is None
 
 
 async def test_a_film_sent_again_is_answered_as_stored_and_not_analysed_again(serve_dicomweb):

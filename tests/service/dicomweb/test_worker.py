@@ -7,7 +7,15 @@ from functools import partial
 import pytest
 
 from imaging.limits import DecodeLimits
-from schemas.errors import InferenceError, InvalidImageError, PacsRefusedError, PacsUnreachableError
+from schemas.errors import (
+    AuditUnavailableError,
+    InferenceError,
+    InvalidImageError,
+    NotReadyError,
+    PacsRefusedError,
+    PacsUnreachableError,
+    SpoolUnavailableError,
+)
 from service.dicomweb.delivery import deliver
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
@@ -179,6 +187,28 @@ async def test_a_defect_harms_no_other_film_and_is_tried_again(
     assert done == [uid("good")]
     assert "Marker" not in f"{logged}{summary}"
     assert uid("poison") not in str(logged)
+
+
+@pytest.mark.parametrize("error", [NotReadyError("dead"), AuditUnavailableError("full"), SpoolUnavailableError("full")])
+async def test_what_is_no_fault_of_the_film_costs_it_no_attempt(running, spool, ledger, clock, error):
+    tried = []
+
+    async def work(claim):
+        tried.append(claim.attempts)
+        if len(tried) <= 5:
+            raise error
+        spool.refused(claim, "none", "")
+
+    def is_done():
+        clock.now += 1
+        worker.wake()
+        return state(ledger) == "refused"
+
+    store(spool)
+    async with running("received", work, max_attempts=2) as worker:
+        await until(is_done)
+
+    assert tried == [1, 1, 1, 1, 1, 1]
 
 
 async def test_a_film_whose_every_attempt_ended_the_process_is_given_up_without_another(running, spool, ledger, clock):

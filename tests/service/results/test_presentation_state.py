@@ -1,13 +1,18 @@
 """The outline of the heat map lies on the film where the map is hot."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
+from pydicom import dcmread
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from imaging.overlay import HeatMap
+from schemas.errors import InvalidImageError
 from service.results.objects import result_objects
 from service.results.presentation_state import half_maximum_outlines
-from tests.imaging.files import lookup_table
+from tests.imaging.files import dicom_bytes, lookup_table
 from tests.service.results.films import COLUMNS, ROWS, analysis, film, heat_map
 
 
@@ -105,6 +110,33 @@ def test_the_films_lookup_tables_and_rescaling_are_kept():
 
     assert state.SoftcopyVOILUTSequence[0].VOILUTSequence[0].LUTDescriptor == [3, 0, 8]
     assert (state.RescaleSlope, state.RescaleIntercept, state.RescaleType) == (2, -5, "US")
+
+
+@pytest.mark.parametrize(("syntax", "word"), [(ExplicitVRBigEndian, ">u2"), (ExplicitVRLittleEndian, "<u2")])
+@pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_a_lookup_table_is_in_little_endian_whatever_the_films_byte_order(syntax, word, keyword):
+    (table,), (nested,) = lookup_table(0, 16, [0, 128, 4095]), lookup_table(0, 16, [1, 2])
+    table.LUTData, nested.LUTData = np.array([0, 128, 4095], word).tobytes(), np.array([1, 2], word).tobytes()
+    table.ModalityLUTSequence = [nested]
+    source = dcmread(io.BytesIO(dicom_bytes(film(**{keyword: [table]}), syntax)))
+
+    state = state_of(source)
+
+    kept = state if keyword == "ModalityLUTSequence" else state.SoftcopyVOILUTSequence[0]
+    shown = kept[keyword].value[0]
+    assert shown.LUTDescriptor == [3, 0, 16]
+    assert np.frombuffer(shown.LUTData, "<u2").tolist() == [0, 128, 4095]
+    assert np.frombuffer(shown.ModalityLUTSequence[0].LUTData, "<u2").tolist() == [1, 2]
+    assert source[keyword].value[0].LUTData == table.LUTData
+
+
+def test_a_lookup_table_of_half_a_word_is_refused():
+    (table,) = lookup_table(0, 16, [0, 1])
+    source = dcmread(io.BytesIO(dicom_bytes(film(VOILUTSequence=[table]), ExplicitVRBigEndian)))
+    source.VOILUTSequence[0].LUTData = b"odd"
+
+    with pytest.raises(InvalidImageError, match="VOILUTSequence"):
+        state_of(source)
 
 
 @pytest.mark.parametrize("attributes", [{}, {"WindowCenter": 10, "WindowWidth": 0}])

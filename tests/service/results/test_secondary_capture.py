@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from service.results.objects import result_objects
-from service.results.secondary_capture import NARROWEST, labelled
+from service.results.secondary_capture import NARROWEST, TALLEST, labelled
 from tests.imaging.files import pillow
 from tests.service.results.films import analysis, film, heat_map
 
@@ -50,6 +50,28 @@ def test_every_line_is_inside_the_picture_at_any_width(width):
     assert not picture[-2:].any()
     bright = np.nonzero(picture[side:].any(axis=2).any(axis=1))[0]
     assert bright.max() - bright.min() > 0.05 * side  # four lines, none smaller than can be read
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "shown"),
+    [(1, 1024, (2, 2048)), (8, 1024, (16, 2048)), (256, 1024, (512, 2048)), (1024, 1, (1024, 1)), (1, 1, (512, 512))],
+)
+def test_an_overlay_of_any_aspect_makes_a_picture_of_bounded_size(width, height, shown):
+    picture = labelled(pillow(Image.new("RGB", (width, height), (9, 9, 9)), "PNG"), ["RESEARCH USE ONLY"])
+
+    film_rows, film_columns = np.nonzero((picture == 9).all(axis=2))
+    assert (np.ptp(film_columns) + 1, np.ptp(film_rows) + 1) == shown
+    assert picture.shape[1] == max(width, NARROWEST)
+    assert picture.shape[0] < TALLEST + 200
+    assert picture[shown[1] :].any()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(65535, 1), (1, 65535)])
+def test_a_film_of_extreme_aspect_has_a_picture_that_an_archive_can_hold(rows, columns):
+    picture = picture_of(film(Rows=rows, Columns=columns))
+
+    assert picture.Rows < TALLEST + 200
+    assert picture.Columns in (NARROWEST, 1024)
 
 
 def test_another_answer_is_another_text():
