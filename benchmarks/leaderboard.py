@@ -101,18 +101,27 @@ def how_made(rows: Sequence[Row]) -> str:
             (
                 row.name,
                 str(row.record.validation.auroc),
-                str(row.record.epochs),
+                epochs(row),
                 row.record.provenance.pretrained_weights.split()[0]
                 .removesuffix(".safetensors")
                 .replace("none", "random"),
                 row.config.augment,
-                f"{row.record.provenance.parameters / 1e6:.1f} M",
+                f"{row.record.provenance.parameters / 1e6:.3g} M",
                 minutes(row.record.provenance),
                 "" if row.record.ms_per_film is None else f"{row.record.ms_per_film:.0f}",
             )
             for row in rows
             if not row.record.members
         ],
+    )
+
+
+def epochs(row: Row) -> str:
+    """How many were trained, of how many where patience ended them."""
+    return (
+        str(row.record.epochs)
+        if row.record.epochs == row.config.epochs
+        else f"{row.record.epochs} of {row.config.epochs}"
     )
 
 

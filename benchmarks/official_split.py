@@ -44,7 +44,7 @@ test films of Kermany's set disagree in both directions. With two classes every 
 numbers. Random patients of train, which is what validation can be made of, come from other stretches."""
 MEASURES = (
     "Sharpness: natural logarithm of the variance of the Laplacian. Contrast: standard deviation of the pixels. Both are medians over films, "
-    "white is 1. The films are copies of 224 x 224 pixels; copies across splits are dropped; val is what the run split off."
+    "white is 1. The films are copies of 224 x 224 pixels; exact copies in train are dropped; val is what the run split off."
 )
 GERMS = (
     "AUROC of viral against bacterial pneumonia, normal films left out, by stretch of patient numbers. Brackets: 95 % intervals, the films of a "

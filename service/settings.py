@@ -187,7 +187,7 @@ class Settings(BaseSettings):
         default=20, description="time for one answer of the PACS"
     )
     pacs_max_attempts: Positive = Field(
-        default=300, description="deliveries tried before a result is a dead letter; 300 are about a day"
+        default=300, description="deliveries tried before a result is a dead letter; 300 are about 19 hours"
     )
 
     @model_validator(mode="after")

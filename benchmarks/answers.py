@@ -1,0 +1,136 @@
+"""How many films the service answers, and how often it is right where it does: the decision, not the label.
+
+    python -m benchmarks.answers --data ../shared/data/kermany224 --split runs/ID/split.csv --write
+
+Posts the validation films of the split and the official test films to `python -m service` with the bundle in `models/`, and
+counts decisions. The bundle's hash of its split must be that of the given one.
+"""
+
+import argparse
+import http.client
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.leaderboard import table
+from benchmarks.resilience.server import Server, running
+from schemas.bundle import CURRENT, BundleManifest, open_bundle, sha256_of
+from schemas.provenance import Provenance
+from trainer.files import write_atomically
+from trainer.films import Film
+from trainer.intervals import wilson_interval
+from trainer.split import read_split
+
+PAGE = Path("docs/results/answers.md")
+MODELS = Path("models")
+POSITIVE, NEGATIVE, UNDECIDED, UNFAMILIAR = "positive", "negative", "undecided", "unfamiliar"
+_CLIENTS = 4
+TEXT = """# What is answered, and how right that is
+
+The figures of the [leaderboard](kermany.md) and of the model card judge the *label* of every film. The service answers fewer: its *decision* is
+`positive` or `negative` where the conformal set holds the label alone and the film is like those of training, else `abstain`. Here decisions
+are counted, as the real server gives them. Nothing was chosen by them.
+"""
+READING = """Undecided: validation demands more certainty than there is. Unfamiliar: too far from the training films. Sensitivity and specificity are those of the
+answered films alone, so they say nothing of the others: whoever lets the service sort films must look at every film that it does not answer.
+Intervals (95 %, Wilson) take films for independent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The decisions about the films of one set that are of one class."""
+
+    films: str
+    truth: str
+    decisions: Counter[str]
+
+    @property
+    def answered(self) -> int:
+        """Films with a decision."""
+        return self.decisions[POSITIVE] + self.decisions[NEGATIVE]
+
+    def row(self) -> tuple[str, ...]:
+        """Of the table of counts."""
+        counts = (str(self.decisions[kind]) for kind in (POSITIVE, NEGATIVE, UNDECIDED, UNFAMILIAR))
+        return (self.films, self.truth, *counts, str(wilson_interval(self.answered, self.decisions.total())))
+
+
+def rates(ill: Counts, well: Counts) -> tuple[str, ...]:
+    """Of the table of rates: share answered, and sensitivity and specificity of what is."""
+    films = ill.decisions.total() + well.decisions.total()
+    return (
+        ill.films,
+        str(wilson_interval(ill.answered + well.answered, films)),
+        str(wilson_interval(ill.decisions[POSITIVE], ill.answered)),
+        str(wilson_interval(well.decisions[NEGATIVE], well.answered)),
+    )
+
+
+def decision(server: Server, film: Film) -> str:
+    """What the server says of a film: one of the four kinds."""
+    status, body = server.ask("POST", "/predict", film.path.read_bytes())
+    if status != http.client.OK:
+        sys.exit(f"a film is answered with {status}: {body.decode()}")
+    said = json.loads(body)["prediction"]
+    if said["decision"] != "abstain":
+        return str(said["decision"])
+    return UNFAMILIAR if said["in_distribution"] is False else UNDECIDED
+
+
+def counts(server: Server, manifest: BundleManifest, name: str, films: Sequence[Film]) -> tuple[Counts, Counts]:
+    """The decisions about the films with the finding, and about those without."""
+    (finding,) = manifest.findings
+    with ThreadPoolExecutor(_CLIENTS) as pool:
+        said = list(pool.map(lambda film: decision(server, film), films))
+    of = {truth: Counter[str]() for truth in (True, False)}
+    for film, kind in zip(films, said, strict=True):
+        of[film.label == finding][kind] += 1
+    return Counts(name, finding, of[True]), Counts(name, str(manifest.negative_class), of[False])
+
+
+def page(bundle: str, found: Sequence[tuple[Counts, Counts]]) -> str:
+    """The page of results."""
+    head = ("films", "truth", POSITIVE, NEGATIVE, UNDECIDED, UNFAMILIAR, "answered")
+    parts = (
+        TEXT.strip(),
+        f"Measured by `python -m benchmarks.answers --write`, bundle `{bundle}`.",
+        table(head, [row.row() for pair in found for row in pair]),
+        table(
+            ("films", "answered", "sensitivity of the answered", "specificity of the answered"),
+            [rates(*pair) for pair in found],
+        ),
+        READING,
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    """Post, count, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the films")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv of the run that the bundle is of")
+    parser.add_argument("--write", action="store_true", help=f"write {PAGE}")
+    options = parser.parse_args()
+    current = (MODELS / CURRENT).read_text().strip()
+    manifest = open_bundle(MODELS / current).manifest
+    if len(manifest.findings) != 1 or manifest.negative_class is None:
+        sys.exit(f"{current} tells {', '.join(manifest.classes)} apart; decisions are counted for one finding")
+    made = manifest.provenance
+    if not isinstance(made, Provenance) or sha256_of(options.split) != made.split_sha256:
+        sys.exit(f"{options.split} is not the split of {current}: its validation films may have been trained on")
+    split = read_split(options.split, options.data)
+    sets = {"validation": split.of("val"), "test": split.of("test")}
+    with running(models_dir=MODELS) as server:
+        found = [counts(server, manifest, name, films) for name, films in sets.items()]
+    text = page(current, found)
+    print(text)
+    if options.write:
+        write_atomically(PAGE, text.encode())
+
+
+if __name__ == "__main__":
+    main()

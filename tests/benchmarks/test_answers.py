@@ -1,0 +1,41 @@
+"""Decisions of a real server, counted by class: what is not answered is in no rate."""
+
+from collections import Counter
+
+from benchmarks.answers import Counts, counts, page, rates
+from benchmarks.resilience.server import running
+from schemas.bundle import open_bundle
+from tests.service.bundles import write_tiny_bundle
+from tests.service.conftest import flat_film
+from trainer.films import Film
+
+
+def film(folder, gray, label):
+    path = folder / f"{gray}.png"
+    path.write_bytes(flat_film(gray))
+    return Film(path, label, str(gray), "test", sha256=str(gray))
+
+
+def test_the_servers_decisions_are_counted_by_class(tmp_path):
+    bundle = open_bundle(write_tiny_bundle(tmp_path / "models"))
+    films = [film(tmp_path, 200, "PNEUMONIA"), film(tmp_path, 210, "NORMAL"), film(tmp_path, 60, "NORMAL")]
+    with running(models_dir=tmp_path / "models") as server:
+        ill, well = counts(server, bundle.manifest, "test", films)
+
+    assert (ill.truth, ill.decisions) == ("PNEUMONIA", Counter(positive=1))
+    assert (well.truth, well.decisions) == ("NORMAL", Counter(positive=1, negative=1))
+
+
+def test_rates_are_of_what_is_answered_and_say_how_much_that_is():
+    ill = Counts("test", "PNEUMONIA", Counter(positive=8, negative=2, undecided=6, unfamiliar=4))
+    well = Counts("test", "NORMAL", Counter(positive=1, negative=3, undecided=1))
+    _, answered, sensitivity, specificity = rates(ill, well)
+
+    assert ill.row()[2:6] == ("8", "2", "6", "4")
+    assert [cell.split()[0] for cell in (ill.row()[6], answered, sensitivity, specificity)] == [
+        "0.500",
+        "0.560",
+        "0.800",
+        "0.750",
+    ]
+    assert "| test | PNEUMONIA | 8 | 2 | 6 | 4 | 0.500" in page("tiny/1.0.0", [(ill, well)])
