@@ -1,7 +1,7 @@
 """Somebody's own ONNX file becomes a bundle: wired, calibrated on labelled films, and judged on films that decided nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,8 +27,10 @@ from schemas.trial import CalibratedNetwork
 from trainer.calibrate import calibrate
 from trainer.data import described as in_words
 from trainer.data import labelled
+from trainer.duplicates import NEAR_DUPLICATE, mark_copies
 from trainer.evaluate import evaluate
 from trainer.films import Film, FilmIndex, data_sha256
+from trainer.leaks import close_leaks
 from trainer.provenance import git_commit, library_versions
 from trainer.sources import index_films
 from trainer.subgroups import attributes_of
@@ -84,7 +86,7 @@ def adopt(  # noqa: PLR0913 - one argument for each option of the command
 
     Raises:
         BundleError: the graph cannot be wired, the weights are not the graph's, or the place is taken.
-        TrainingDataError: the films are of other classes, or none may decide.
+        TrainingDataError: the films are of other classes, none may decide, or a patient or a copy decides and judges.
     """
     destination = free_place(out, name, version)
     model, index = read_graph(network.graph), _index(films, network, cache)
@@ -125,6 +127,11 @@ def _deciding(index: FilmIndex, source: Path) -> tuple[Film, ...]:
     raise TrainingDataError(msg)
 
 
+def _refuse_leaks(index: FilmIndex, cache: Path) -> None:
+    """The gate of training: no patient and no copy of a film both decides and judges."""
+    close_leaks(mark_copies(index, cache, threshold=NEAR_DUPLICATE, skip_unreadable=False))
+
+
 def _wired(model: onnx.ModelProto, network: ForeignNetwork, temperature: float, metadata: Mapping[str, str]) -> bytes:
     classes, size = len(network.classes), network.preprocess.size
     wired = wire(model, network.wiring, classes=classes, size=size, temperature=temperature, metadata=metadata)
@@ -143,6 +150,7 @@ def _calibrated(  # noqa: PLR0913, PLR0917 - what a calibration is a function of
 ) -> CalibratedNetwork:
     deciding, classes = _deciding(index, index.root), network.classes
     judging = tuple(film for film in index.films if film.split == "test")
+    _refuse_leaks(replace(index, films=(*deciding, *judging)), cache)
     prepared = labelled(deciding, classes, network.preprocess, cache)
     check_batches(run, prepared.films, len(classes))
     logits = _logits_of(run, prepared.films)

@@ -21,7 +21,7 @@ from imaging.decode import decode
 from imaging.preprocess import prepare
 from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
-from trainer.films import Film, Progress, read_files
+from trainer.films import Film, Progress, listing, read_files
 
 
 def prepared_films(
@@ -40,7 +40,7 @@ def prepared_films(
         float32 [V, 1, S, S] in [0, 1], a read-only memory map in the order of `films`.
 
     Raises:
-        TrainingDataError: films that cannot be decoded (the first are listed), or no space left.
+        TrainingDataError: films that cannot be decoded or have changed (the first are listed), or no space left.
     """
     path = cache_dir / f"films-{_key(films, spec)}.npy"
     if not path.is_file():
@@ -70,15 +70,25 @@ def _key(films: Iterable[Film], spec: PreprocessSpec) -> str:
 
 
 def _prepared(films: Sequence[Film], spec: PreprocessSpec, progress: Progress | None) -> Iterator[NDArray[np.float32]]:
+    paths = [film.path for film in films]
+    root = Path(os.path.commonpath([path.parent for path in paths]))
+    recorded, changed = {film.path: film.sha256 for film in films}, set[Path]()
     with ChildDecoder(workers=os.cpu_count() or 1) as frame_decoder:
 
         def read(path: Path) -> NDArray[np.float32]:
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() != recorded[path]:
+                changed.add(path)
             # The service decodes with the same `min_side`: a large JPEG at reduced size has other pixels.
-            return prepare(decode(path.read_bytes(), min_side=spec.size, frame_decoder=frame_decoder), spec)
+            return prepare(decode(data, min_side=spec.size, frame_decoder=frame_decoder), spec)
 
-        paths = [film.path for film in films]
-        root = Path(os.path.commonpath([path.parent for path in paths]))
         yield from read_files(paths, read, root=root, progress=progress)
+    if changed:  # a run may have been indexed long ago, and its split.csv is read again by export and refit
+        msg = (
+            f"{len(changed)} of {len(films)} films are not those that were indexed: their bytes have another SHA-256; put "
+            "the indexed files back, or train a new run on what lies there now:"
+        )
+        raise TrainingDataError(msg + listing([path.relative_to(root).as_posix() for path in sorted(changed)]))
 
 
 def _check_space(folder: Path, size_bytes: int) -> None:

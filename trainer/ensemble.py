@@ -14,6 +14,7 @@ from trainer.consumption import consumption_of, total
 from trainer.data import DataRecord, described, films_of, root_of
 from trainer.films import Film
 from trainer.judge import judge, outputs_of
+from trainer.leaderboard import in_order
 from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
 from trainer.trial import TRIALS, read_trial, write_trial
 
@@ -34,7 +35,7 @@ def make_ensembles(
     """
     if config.folds is not None:
         return {}
-    ranked = sorted(trials, key=lambda name: -trials[name].validation.auroc.value)
+    ranked = in_order(trials)
     best = {trials[name].architecture: name for name in reversed(ranked)}
     leaders = [name for name in ranked if name in best.values()][: config.ensemble]
     winner = trials[ranked[0]].architecture

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from schemas.decision import softmax
@@ -69,20 +70,25 @@ def rank(trials: Mapping[str, TrialRecord], outputs: Mapping[str, SavedOutputs])
         trials: by the name of their folder; at least one is a network.
         outputs: what each said of its validation films.
     """
-    ordered = sorted(
-        trials,
-        key=lambda name: (bool(trials[name].members), -trials[name].validation.auroc.value, _size(trials[name]), name),
-    )
+    ordered = in_order(trials)
+    # As they were judged: with more than two classes AUROC depends on the temperature.
+    probabilities = {name: softmax(outputs[name].logits, trials[name].calibration.temperature) for name in trials}
     winner = ordered[0]
     networks = [name for name in ordered if not trials[name].members]
     return Leaderboard(
-        rows=tuple(
-            _row(name, trials[name], _against(outputs[winner], outputs[name], winner, name)) for name in ordered
-        ),
+        rows=tuple(_row(name, trials[name], _against(winner, name, outputs, probabilities)) for name in ordered),
         architectures=tuple(
             _summary(architecture, [trials[name] for name in networks if trials[name].architecture == architecture])
             for architecture in dict.fromkeys(trials[name].architecture for name in networks)
         ),
+    )
+
+
+def in_order(trials: Mapping[str, TrialRecord]) -> list[str]:
+    """The names of trials, best first: networks before ensembles, and of equals the smaller."""
+    return sorted(
+        trials,
+        key=lambda name: (bool(trials[name].members), -trials[name].validation.auroc.value, _size(trials[name]), name),
     )
 
 
@@ -101,13 +107,14 @@ def _row(name: str, record: TrialRecord, against_winner: Comparison | None) -> L
     )
 
 
-def _against(best: SavedOutputs, other: SavedOutputs, winner: str, name: str) -> Comparison | None:
+def _against(
+    winner: str, name: str, outputs: Mapping[str, SavedOutputs], probabilities: Mapping[str, NDArray[np.float64]]
+) -> Comparison | None:
     """The paired difference to the winner; None for the winner, and where the films are others: another fold's."""
-    if name == winner or not np.array_equal(best.films, other.films):
+    best = outputs[winner]
+    if name == winner or not np.array_equal(best.films, outputs[name].films):
         return None
-    # AUROC asks for the order alone, so a temperature changes nothing for two classes; softmax makes rows comparable.
-    first, second = (softmax(saved.logits, 1.0) for saved in (best, other))
-    return compare(best.labels, first, second, best.patients)
+    return compare(best.labels, probabilities[winner], probabilities[name], best.patients)
 
 
 def _summary(architecture: str, records: Sequence[TrialRecord]) -> ArchitectureSummary:

@@ -59,7 +59,8 @@ def close_leaks(index: FilmIndex, on_duplicates: OnDuplicates = "stop") -> FilmI
     if leaks:
         msg = (
             f"{len(leaks)} leaks between the splits: a figure on these films would flatter. Move each patient into one "
-            "split; copies can be dropped by --on-duplicates drop:" + listing([str(leak) for leak in leaks])
+            "split and remove copies from the other; training can drop copies by --on-duplicates drop:"
+            + listing([str(leak) for leak in leaks])
         )
         raise TrainingDataError(msg)
     return kept

@@ -15,7 +15,8 @@ from trainer.trial import load_trial, write_trial
 def refit_gate(directory: Path) -> dict[str, float] | None:
     """Learn from a trial's training films what is usual, and set the cut-offs by its validation films.
 
-    Nothing else of the trial changes; its record is written last.
+    Nothing else of the trial changes. The old arrays go first and the new ones come last: a refit that is killed leaves
+    cut-offs without arrays, which `load_trial` refuses, never with those of another gate.
 
     Returns:
         The cut-off of each class; None where the films do not differ.
@@ -27,10 +28,11 @@ def refit_gate(directory: Path) -> dict[str, float] | None:
     train, validation = (see(trial.network, trial.films(split))[1] for split in ("train", "val"))
     gate = fit_gate(train, validation, trial.record.classes)
     distribution, arrays = (None, None) if gate is None else gate
-    if arrays is not None:
-        write_arrays(directory / STATISTICS, arrays)
+    (directory / STATISTICS).unlink(missing_ok=True)
     calibration = trial.record.calibration.model_copy(update={"out_of_distribution": distribution})
     write_trial(directory, trial.record.model_copy(update={"calibration": calibration}))
+    if arrays is not None:
+        write_arrays(directory / STATISTICS, arrays)
     return None if distribution is None else distribution.cutoffs
 
 

@@ -14,6 +14,7 @@ from trainer.ensemble import evaluate_ensemble_on_test, make_ensembles
 from trainer.failure import FAILURE, read_failure, write_failure
 from trainer.freeze import freeze_config
 from trainer.leaderboard import Leaderboard, rank, read_leaderboard, write_leaderboard
+from trainer.lineage import require_same_split
 from trainer.live import TrialTable
 from trainer.plan import Plan, plans
 from trainer.saved_outputs import VALIDATION_OUTPUTS, SavedOutputs
@@ -48,7 +49,8 @@ def train(  # noqa: PLR0913 - what a run is a function of, and where it tells
         retry_failed: train the trials again that failed before.
 
     Raises:
-        CxrError: see `freeze_config`, `split_data` and `open_test_set`; or what the first trial died of, when none is left.
+        CxrError: see `freeze_config`, `split_data`, `require_same_split` and `open_test_set`; or what the first trial died
+            of, when none is left.
     """
     require_tracking()
     require_files(config.weights.values())
@@ -62,6 +64,7 @@ def train(  # noqa: PLR0913 - what a run is a function of, and where it tells
         for plan in wanted:
             (run / TRIALS / plan.name / FAILURE).unlink(missing_ok=True)
     data = split_data(config, run)
+    require_same_split(config, data)
     _refuse_late_training(run, wanted)
     try:
         settings, teach = _settings(config, data, run, progress), find_teachers(config, data)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from schemas.errors import TrainingConfigError
 from trainer.batches import Batch
 from trainer.config import RunConfig
 from trainer.data import DataRecord
 from trainer.device import make_fabric
+from trainer.lineage import require_equal
 from trainer.losses import shares
 from trainer.networks import Network
 from trainer.trial import TrainedTrial, load_trial
@@ -69,10 +69,9 @@ def _require_fit(trial: TrainedTrial, config: RunConfig, data: DataRecord) -> No
             "split": record.provenance.split_sha256,
             "fold": record.fold,
         }
-        for what, value in ours.items():
-            if theirs[what] != value:
-                msg = (
-                    f"{trial.directory.name} cannot teach {name}: its {what}: {theirs[what]}, here: {value}; "
-                    "train it on the same data, split and size first"
-                )
-                raise TrainingConfigError(msg)
+        require_equal(
+            f"{trial.directory.name} cannot teach {name}",
+            theirs,
+            ours,
+            "train it on the same data, split and size first",
+        )

@@ -1,5 +1,6 @@
 """Somebody's own ONNX file becomes a bundle that answers as it did, calibrated on labelled films, or is refused."""
 
+import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from schemas.provenance import Adoption
 from service.engine import OnnxEngine
 from service.torch_explainer import TorchExplainer
 from tests.export.untrained import phantoms
-from tests.films import write_kermany
+from tests.films import encode, unlike, write_kermany
 
 SIDE = 64
 NETWORK = "test_efficientnet"
@@ -244,6 +245,20 @@ def test_films_that_the_network_was_trained_on_do_not_calibrate_it(adopt, theirs
 
     assert code == 2
     assert "has no validation films" in errors
+
+
+@pytest.mark.parametrize(("kind", "name"), [("copy", "IM-0555-0000.jpeg"), ("patient", "IM-0001-0007.jpeg")])
+def test_a_patient_or_a_copy_that_decides_and_judges_stops_the_adoption(adopt, theirs, tmp_path, kind, name):
+    films = shutil.copytree(theirs.films, tmp_path / "films")
+    first = films / "val" / "NORMAL" / "IM-0001-0000.jpeg"
+    other = encode(unlike(SIDE, seed=999_999))
+    (films / "test" / "NORMAL" / name).write_bytes(first.read_bytes() if kind == "copy" else other)
+
+    code, _, errors, directory = adopt(replace(theirs, films=films))
+
+    assert code == 2
+    assert f"{kind}: val/NORMAL/IM-0001-0000.jpeg = test/NORMAL/" in errors
+    assert not directory.exists()
 
 
 def test_the_graph_says_of_itself_what_the_manifest_says(adopt):

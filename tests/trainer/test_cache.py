@@ -111,6 +111,23 @@ def test_films_that_cannot_be_decoded_are_named_and_leave_no_cache(tmp_path, ker
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_a_film_whose_bytes_are_not_those_of_the_index_is_named_and_not_cached_under_their_hash(tmp_path, kermany_like):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    films = []
+    for film in index_films(kermany_like).films[:3]:
+        path = folder / film.path.name
+        path.write_bytes(film.path.read_bytes())
+        films.append(replace(film, path=path))
+    films[1].path.write_bytes(encode(phantom(64, 64, seed=99)))
+
+    with pytest.raises(TrainingDataError, match=rf"1 of 3 films .*put .* back.*\n  {films[1].path.name}$") as caught:
+        prepared_films(films, SPEC, tmp_path / "cache")
+
+    assert not caught.value.unreadable  # --skip-unreadable does not hide it
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 def test_a_disk_that_is_too_small_is_known_before_anything_is_decoded(tmp_path, kermany_like):
     seen = []
     films = index_films(kermany_like).films[:1] * 300_000

@@ -64,6 +64,17 @@ def test_another_config_for_the_same_run_is_refused_with_the_fields_that_differ(
     assert read_config(tmp_path) == make_config(MINIMAL)
 
 
+def test_a_search_is_refused_with_folds_in_a_new_run_and_an_old_run_with_both_is_still_read(tmp_path):
+    both = make_config({**MINIMAL, "folds": 3, "search": {"method": "random"}})
+    with pytest.raises(TrainingConfigError, match=r"folds=3 with search=random.*without folds"):
+        freeze_config(both, tmp_path / "new")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.yaml").write_text(yaml.safe_dump(both.model_dump(mode="json")))
+
+    assert not (tmp_path / "new").exists()
+    assert read_config(tmp_path / "old") == both
+
+
 @pytest.mark.parametrize("content", ["[1, 2]", "a: [", "1: 2", "\udcff"])
 def test_a_config_file_that_is_no_mapping_of_options_is_refused(tmp_path, content):
     (tmp_path / "c.yaml").write_bytes(content.encode(errors="surrogateescape"))

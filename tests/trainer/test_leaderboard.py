@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint
+from schemas.decision import softmax
 from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
 from schemas.provenance import Provenance
 from schemas.trial import TrialRecord
 from trainer.leaderboard import rank, read_leaderboard, write_leaderboard
+from trainer.metrics import macro_auroc
 from trainer.saved_outputs import SavedOutputs
 
 OUTPUTS = SavedOutputs(
@@ -96,3 +98,23 @@ def test_the_best_on_validation_comes_first_and_of_equals_the_smaller(tmp_path):
     summary = board.architectures[0]
     assert (summary.architecture, summary.trials) == ("cnn4", 3)
     assert (summary.mean, summary.sd) == (pytest.approx(0.93333, abs=1e-4), pytest.approx(0.028868, abs=1e-5))
+
+
+def test_more_than_two_classes_are_compared_by_the_probabilities_that_were_ranked():
+    random = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    films = np.array([f"{number:02d}" for number in range(60)])
+    temperatures = {"first": 0.2, "second": 8.0}
+    outputs, probabilities, trials = {}, {}, {}
+    for name, temperature in temperatures.items():
+        logits = (random.normal(0, 2, (60, 3)) + 2 * np.eye(3)[labels]).astype(np.float32)
+        outputs[name] = SavedOutputs(films, films, labels, logits)
+        probabilities[name] = softmax(logits, temperature)
+        record = _trial(0.95 if name == "first" else 0.9, 10)
+        calibration = record.calibration.model_copy(update={"temperature": temperature})
+        trials[name] = record.model_copy(update={"calibration": calibration})
+
+    against = rank(trials, outputs).rows[1].against_winner
+
+    first, second = (macro_auroc(labels, probabilities[name], np.ones((1, 60)))[0] for name in temperatures)
+    assert against.difference.value == pytest.approx(first - second, abs=1e-9)

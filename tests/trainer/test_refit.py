@@ -1,5 +1,6 @@
 """The gate of a trained network can be learnt anew, and nothing else of the trial changes."""
 
+import os
 import shutil
 
 import numpy as np
@@ -76,6 +77,20 @@ def test_weights_that_are_gone_or_damaged_are_named(trial, content):
 
     with pytest.raises(TrainingDataError, match=r"best\.safetensors is missing.*same --out"):
         load_trial(trial)
+
+
+@pytest.mark.parametrize("file", ["trial.json", "statistics.npz"])
+def test_a_refit_that_stops_half_way_leaves_no_cutoffs_with_arrays_of_another_gate(trial, file):
+    (trial / f".{file}.{os.getpid()}").mkdir()  # where the new file would be written first
+    with pytest.raises(OSError, match=file):
+        refit_gate(trial)
+    with pytest.raises(TrainingDataError, match=r"statistics\.npz is missing or damaged.*trainer refit"):
+        load_trial(trial)
+
+    (trial / f".{file}.{os.getpid()}").rmdir()
+    refit_gate(trial)
+
+    assert load_trial(trial).statistics
 
 
 def test_a_folder_without_a_trial_is_named(tmp_path):

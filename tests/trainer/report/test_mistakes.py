@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from imaging.phantom import phantom
+from schemas.bundle import sha256_of
 from schemas.decision import finding_label, softmax
 from schemas.preprocess import PreprocessSpec
 from tests.films import encode
@@ -55,8 +56,10 @@ def test_a_thumbnail_is_the_film_as_the_network_sees_it_and_a_missing_film_has_n
     pixels = phantom(48, 64, seed=1)
     (tmp_path / "there.png").write_bytes(encode(pixels, ".png"))
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    names = ("there.png", "broken.png", "gone.png")
-    films = {name: Film(tmp_path / name, "NORMAL", name, "val", name) for name in names}
+    (tmp_path / "changed.png").write_bytes(encode(pixels[::-1], ".png"))
+    names = ("there.png", "changed.png", "broken.png", "gone.png")
+    indexed = dict.fromkeys(names, "0" * 64) | {"there.png": sha256_of(tmp_path / "there.png")}
+    films = {name: Film(tmp_path / name, "NORMAL", name, "val", indexed[name]) for name in names}
 
     pictures = thumbnails([*names, "never of the run.png"], films, PreprocessSpec(size=32))
 
