@@ -25,8 +25,9 @@ HEAD = (
     "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |"
 )
 INTRODUCTION = (
-    "# Every architecture, exported\n\n"
-    "`python -m benchmarks.exports`: a trial of each architecture, on [two](kermany.md) or [three classes](kermany3.md), through "
+    "# Networks, exported\n\n"
+    "`python -m benchmarks.exports`: a trial of each architecture that was trained, nine of the table's twelve, on [two](kermany.md) or "
+    "[three classes](kermany3.md), through "
     "`python -m export bundle`. The parity gate runs every validation film through torch and through the ONNX graph, 1, 2, 7 and 32 at a time; "
     "a graph that is off by more than is accepted, gives one film another label or another AUROC in four decimals is not written. int8 and fp16 "
     "are kept within .002 AUROC (paired) and 99.5 % of the labels of fp32, int8 also for being at least 1.1 times as fast; what is refused says "
