@@ -75,7 +75,9 @@ def test_a_frame_that_aborts_its_child_fails_alone(decoder, deaths, killer):
     with pytest.raises(InvalidImageError, match="made its decoder fail"):
         decode(encapsulated_film(fragments, syntax, FILM), frame_decoder=decoder)
 
-    assert deaths == ["crashed"]
+    # Seen before the word that the frame arrived, a death counts as an idle child's, and the frame is tried again.
+    assert deaths[-1] == "crashed"
+    assert set(deaths[:-1]) <= {"lost"}
     assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
 
 
@@ -138,6 +140,7 @@ def test_a_frame_that_takes_too_long_is_given_up_and_its_child_ended(deaths):
             decoder(large)
 
         assert deaths == ["timed_out"]
+        decoder._timeout_s = 30  # the next child must answer, and may be as slow as the machine
         assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
 
 

@@ -119,8 +119,10 @@ def test_a_film_that_is_sent_again_adds_no_instance_even_where_the_service_has_f
     hospital.orthanc.forward(film_id)
     hospital.wait_for_delivery()
 
+    counted = 'cxr_pacs_deliveries_total{result="already_there"} 1.0'
+    wait_until(lambda: counted in hospital.metrics(), "counted, which follows the state")
+
     assert hospital.orthanc.instances() == first
-    assert 'cxr_pacs_deliveries_total{result="already_there"} 1.0' in hospital.metrics()
 
 
 def test_results_arrive_after_an_outage_of_the_pacs(hospital, films):

@@ -73,17 +73,16 @@ def test_files_can_be_dropped_and_pasted(page):
 
 
 def test_a_quota_that_is_used_up_is_waited_for_visibly_and_then_the_film_is_read(visit, start, tiny_models, films):
-    server = start(tiny_models, rate_limit=60)
+    server = start(tiny_models, rate_limit=28)
     page = visit(server)
     expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
-    for count in (32, 31):  # three films into debt: about four seconds
-        parts = [("files", ("x", flat_film(200), "image/png"))] * count
-        assert server.client.post("/predict/batch", files=parts).status_code == 200
+    parts = [("files", ("x", flat_film(200), "image/png"))] * 32  # four films into debt: eleven seconds
+    assert server.client.post("/predict/batch", files=parts).status_code == 200
     choose(page, films, "positive.png")
 
     expect(page.locator("#status")).to_contain_text(re.compile(r"quota is used up: trying again in \d+ s"))
     expect(page.get_by_role("status")).to_contain_text("service busy, again in")
-    expect(page.locator(".verdict")).to_contain_text("operating point reached", timeout=30_000)
+    expect(page.locator(".verdict")).to_contain_text("operating point reached", timeout=60_000)
 
 
 def test_waiting_for_a_busy_service_can_be_cancelled_and_begun_again(visit, start, tiny_models, films):
@@ -127,6 +126,42 @@ def test_a_full_queue_is_waited_for_as_long_as_it_asks(page, films):
     expect(page.locator("#status")).to_contain_text("Too many films at once: trying again in 1 s.")
     expect(page.locator(".verdict")).to_be_visible()
     assert len(refused) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "media_type", "body"),
+    [
+        (502, "application/json", '{"message": "no upstream"}'),
+        (413, "application/json; charset=utf-8", '{"message": "too large", "status": 200}'),
+        (502, "text/html", "<h1>Bad Gateway</h1>"),
+        (502, "application/problem+json", "null"),
+        (502, "application/problem+json", '{"status": 200, "detail": ""}'),
+    ],
+)
+def test_a_failure_that_is_not_the_services_is_told_with_the_status_it_came_with(page, films, status, media_type, body):
+    page.route("**/explain", lambda route: route.fulfill(status=status, content_type=media_type, body=body))
+    choose(page, films, "positive.png")
+
+    expect(page.locator("#status")).to_contain_text("An answer that is not the service's")
+    expect(page.locator("#status")).to_contain_text(f"answered {status}")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(1 if status == 502 else 0)
+
+
+def test_a_proxy_that_is_too_busy_is_waited_for(page, films):
+    refused = []
+
+    def refuse_once(route):
+        if refused:
+            route.continue_()
+            return
+        refused.append(route.request.url)
+        route.fulfill(status=429, headers={"Retry-After": "1"}, json={"message": "API rate limit exceeded"})
+
+    page.route("**/explain", refuse_once)
+    choose(page, films, "positive.png")
+
+    expect(page.locator("#status")).to_contain_text("An answer that is not the service's: trying again in 1 s.")
+    expect(page.locator(".verdict")).to_be_visible()
 
 
 def test_the_waiting_time_is_what_was_asked_for_and_grows_with_chance(page):

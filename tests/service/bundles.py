@@ -58,8 +58,15 @@ def write_tiny_bundle(
         np.savez(directory / STATISTICS, **embedding_statistics(network))
     (directory / MANIFEST).write_text(manifest(directory, name, version, spec, maps=maps).model_dump_json())
     if current:
-        (models_dir / "current").write_text(f"{name}/{version}\n")
+        make_current(models_dir, f"{name}/{version}")
     return directory
+
+
+def make_current(models_dir: Path, address: str) -> None:
+    """Replace the file, as `export` does: a service that looks every 10 ms would find a half-written one empty."""
+    written = models_dir / ".current"
+    written.write_text(f"{address}\n")
+    written.replace(models_dir / "current")
 
 
 def add_int8(directory: Path, *, scale: float = 1.01, tolerance: float = 0.05) -> None:

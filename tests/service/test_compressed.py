@@ -46,8 +46,10 @@ async def test_a_film_that_kills_its_decoder_is_invalid_is_counted_and_harms_no_
 
     assert ["prediction" in result for result in results] == [True, False, True, False, True]
     assert {result["problem"]["code"] for result in results if "problem" in result} == {"invalid_image"}
-    assert await deaths(client) == 2
-    assert [event["reason"] for event in logged if event["event"] == "decode_worker_died"] == ["crashed", "crashed"]
+    reasons = [event["reason"] for event in logged if event["event"] == "decode_worker_died"]
+    assert await deaths(client) == len(reasons)
+    # Seen before the word that the frame arrived, a death counts as an idle child's, and the frame is tried again.
+    assert (reasons.count("crashed"), set(reasons) - {"lost"}) == (2, {"crashed"})
     assert (await client.post("/predict", content=good)).status_code == 200
 
 

@@ -79,6 +79,8 @@ def test_an_explanation_is_answered_over_http(server, accept, start_of_body):
         ("POST", "/predict", bytes(3_000_000), PNG, 413),
         ("POST", "/explain?finding=FRACTURE", FILM, {}, 422),
         ("POST", "/predict", FILM, {"X-Deadline-Ms": "1"}, 504),
+        ("POST", "/predict", FILM, {"X-Deadline-Ms": "9" * 400}, 422),
+        ("POST", "/predict", FILM, {"X-Deadline-Ms": "9" * 5000}, 422),
     ],
 )
 def test_after_every_bad_request_the_next_good_one_is_answered(server, *, method, address, body, headers, status):
@@ -117,7 +119,9 @@ def test_a_film_that_aborts_its_decoder_leaves_the_server_alive(server):
 
         assert (bad.status_code, bad.json()["code"]) == (422, "invalid_image")
         assert server.client.post("/predict", content=good).status_code == 200
-    assert "cxr_decode_worker_deaths_total 3.0" in server.client.get("/metrics").text
+    metrics = server.client.get("/metrics").text
+    # A death that is seen before the word that the frame arrived costs a second child: the frame is tried again.
+    assert float(re.search(r"^cxr_decode_worker_deaths_total (\S+)$", metrics, re.MULTILINE)[1]) >= 3
 
 
 def test_a_decoding_process_that_is_killed_costs_the_server_no_later_film(start, tiny_models):
@@ -153,7 +157,7 @@ def test_a_caller_who_leaves_is_counted_and_harms_nobody(server):
 
     before = cancelled()
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf a film")
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf a film")
     while cancelled() == before:  # pytest-timeout ends a service that never notices
         pass
 
@@ -175,7 +179,7 @@ def test_the_log_is_one_json_object_a_line_with_the_requests_id(start, tiny_mode
 def test_sigterm_lets_requests_in_flight_finish_and_exits_with_success(start, tiny_models):
     server = start(tiny_models)
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
-    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(FILM)}\r\n\r\n".encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(FILM)}\r\n\r\n".encode()
     connection.sendall(head + FILM[:-1])
     server.client.get("/livez")  # the request above has arrived before this one was answered
     server.process.send_signal(signal.SIGTERM)

@@ -108,16 +108,16 @@ async def test_an_unsigned_bundle_is_not_swapped_in_and_log_metric_and_list_say_
     sign_bundle(write_tiny_bundle(models_dir, version="1.0.0"), ours)
     async with serve(models_dir=models_dir, trusted_keys_file=trusted, model_poll_s=0.01) as client:
         unsigned = write_tiny_bundle(models_dir, version="2.0.0")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (models := (await client.get("/models")).json()["models"])[-1]["refused"]:  # noqa: ASYNC110 the answer itself is what is waited for
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.005)
         by_hand = await client.post("/models/tiny/2.0.0/activate")
         described = await client.get("/models/tiny/2.0.0")
         metrics = (await client.get("/metrics")).text
         sign_bundle(unsigned, ours)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await client.get("/models/current")).json()["version"] != "2.0.0":  # noqa: ASYNC110 the answer itself is what is waited for
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.005)
 
     assert [(model["version"], model["serving"]) for model in models] == [("1.0.0", True), ("2.0.0", False)]
     assert "not signed" in models[1]["refused"]
@@ -134,9 +134,9 @@ async def test_a_key_that_becomes_trusted_lets_its_bundle_serve(serve, keys, bun
     async with serve(models_dir=tmp_path / "models", trusted_keys_file=trusted, model_poll_s=0.01) as client:
         before = await client.get("/readyz")
         trusted.write_bytes(theirs.with_suffix(".pub").read_bytes())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 the answer itself is what is waited for
-                await asyncio.sleep(0)
+                await asyncio.sleep(0.005)
 
     assert "bundle_untrusted" in before.json()["detail"]
 

@@ -113,7 +113,10 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_fit
+import torch
 import trainer.fit as module
+
+torch.set_num_threads({threads})
 
 epochs = 0
 train_epoch = module.train_epoch
@@ -131,13 +134,24 @@ test_fit._fit(Path({directory!r}), **{options!r})
 """
 
 
+@pytest.fixture
+def threads():
+    """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole process."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield 2
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("arch", ["cnn_baseline", "cnn_attention"])
-def test_a_fit_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path, arch):
+def test_a_fit_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path, arch, threads):
     options = {"archs": [arch], "ema_decay": 0.9, "schedule": "plateau"}
     straight = _fit(tmp_path / "straight", **options)
 
     (tmp_path / "killed").mkdir()
-    script = _KILLED.format(tests=str(Path(__file__).parent), directory=str(tmp_path / "killed"), options=options)
+    script = _KILLED.format(
+        tests=str(Path(__file__).parent), directory=str(tmp_path / "killed"), options=options, threads=threads
+    )
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     died = subprocess.run([sys.executable, "-c", script], env=environment, cwd=root, capture_output=True, check=False)

@@ -17,7 +17,8 @@ from trainer.trial import TRIAL, read_trial
 ROOT = Path(__file__).parents[2]
 KILLS = 3
 EPOCHS = 4
-DEADLINE_S = 200
+DEADLINE_S = 500
+SEED = int(os.environ.get("KILLS_SEED", "0"))  # of the moments of the kills; another one kills elsewhere
 
 
 @pytest.fixture
@@ -68,15 +69,14 @@ def kill_at(process: subprocess.Popen, run: Path, writes: int) -> bool:
             process.send_signal(signal.SIGKILL)
             process.wait()
             return True
+        time.sleep(0.01)  # looking without a pause would take one of two cores from the run
     return False
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_run_that_is_killed_three_times_ends_as_if_nothing_had_happened(start, tmp_path):
-    seed = random.SystemRandom().randrange(10**6)
-    draw = random.Random(seed)
-    print(f"seed of the kills: {seed}")  # noqa: T201 - shown when the test fails
+    draw = random.Random(SEED)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert start(whole).wait(DEADLINE_S) == 0
 

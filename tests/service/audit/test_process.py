@@ -41,7 +41,7 @@ def test_every_film_that_was_answered_before_a_kill_is_in_the_log_and_the_chain_
         except httpx2.TransportError:
             return
         answered.append(response.json()["request_id"])
-        if len(answered) == 60:
+        if len(answered) >= 60:  # of several threads that find it so, the first kills and the others find it dead
             server.process.send_signal(signal.SIGKILL)
 
     with ThreadPoolExecutor(8) as callers:
@@ -93,18 +93,21 @@ def test_films_that_wait_in_the_spool_outlast_a_full_disk_of_the_log(start, log,
 def test_a_full_disk_of_the_spool_refuses_films_with_a_time_to_come_back_and_loses_none(start, tmp_path):
     spool = tmp_path / "spool" / "spool.db"
     server = start(dicomweb="true", spool_url=f"sqlite:///{spool}", decode_workers=1)
-    films = [dicom_film(f"film {number}") for number in range(6)]
-    before = server.client.post("/dicomweb/studies", **stow(*films[:3]))
+    names = [f"film {number}" for number in range(60)]
+    before = server.client.post("/dicomweb/studies", **stow(*map(dicom_film, names[:3])))
     fill_disk(server.process.pid, spool.stat().st_size)
-    refused = server.client.post("/dicomweb/studies", **stow(*films[3:]))
+    for sent in range(4, len(names) + 1):  # some may fit: SQLite's journal has room again after each housekeeping
+        refused = server.client.post("/dicomweb/studies", **stow(dicom_film(names[sent - 1])))
+        if refused.status_code != 200:
+            break
     fill_disk(server.process.pid, NEVER_FULL)
-    after = server.client.post("/dicomweb/studies", **stow(*films))
+    after = server.client.post("/dicomweb/studies", **stow(*map(dicom_film, names[:sent])))
 
     def states():
         listed = server.client.get("/results").json()["results"]
         return {entry["sop_instance_uid"]: entry["state"] for entry in listed}
 
-    wait_until(lambda: states() == {uid(f"film {number}"): "analysed" for number in range(6)}, "every film analysed")
+    wait_until(lambda: states() == {uid(name): "analysed" for name in names[:sent]}, "every film analysed")
     assert (before.status_code, after.status_code) == (200, 200)
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "30")
     assert "spool_unavailable" in refused.headers["Warning"]

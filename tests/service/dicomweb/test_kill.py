@@ -79,8 +79,10 @@ def test_results_that_the_archive_has_stored_without_our_knowing_are_not_sent_ag
     again = start()
     delivered(again, NAMES[:1])
 
+    counted = 'cxr_pacs_deliveries_total{result="already_there"} 1.0'
+    wait_until(lambda: counted in again.client.get("/metrics").text, "counted, which follows the state")
+
     assert each_result_once(archive, 1)
-    assert 'cxr_pacs_deliveries_total{result="already_there"} 1.0' in again.client.get("/metrics").text
 
 
 def test_a_server_that_is_terminated_ends_in_order_and_keeps_what_waits(start, archive):
