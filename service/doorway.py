@@ -25,6 +25,7 @@ FILM_ADDRESSES: Final = frozenset({"/predict", "/predict/batch", "/explain", "/f
 
 _TOLD_S: Final = 1.0
 """How often refusals are logged, by their number: a line for each costs more than the refusal."""
+_DIGITS: Final = 12  # more than any limit has; int() refuses thousands, and no float holds what has hundreds
 _REFUSALS: Final = (OverloadedError, NotReadyError)
 _ID: Final = "the-id-of-the-request"
 _HEADERS: Final = [(b"content-type", MEDIA_TYPE.encode()), *SECURITY_LINES]
@@ -127,4 +128,5 @@ def _priority(query: bytes) -> Priority:
 
 
 def _number(text: bytes, default: int) -> int:
-    return int(text) if text.isdigit() else default
+    """Of a header that is checked further in, where a wrong one is refused."""
+    return int(text) if text.isdigit() and len(text) <= _DIGITS else default

@@ -24,7 +24,7 @@ def configure(log_format: Literal["auto", "json", "console"]) -> None:
         cache_logger_on_first_use=False,
     )
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [lines_for_a_person()]
         if for_a_person
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -37,3 +37,8 @@ def configure(log_format: Literal["auto", "json", "console"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+
+
+def lines_for_a_person() -> structlog.dev.ConsoleRenderer:
+    """Of events on a terminal. structlog's default prints local variables where `rich` is installed: films, names."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

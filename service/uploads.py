@@ -71,7 +71,7 @@ async def _read_parts(request: Request, part: str, max_body_bytes: int) -> tuple
     parser.spool_max_size = max_body_bytes
     try:
         form = await parser.parse()
-    except MultiPartException as error:
+    except (MultiPartException, ValueError) as error:  # ValueError: of codecs that the Content-Type may name
         msg = "the body cannot be read as multipart/form-data; let your HTTP client build it"
         raise MalformedRequestError(msg) from error
     try:

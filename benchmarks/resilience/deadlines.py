@@ -67,7 +67,7 @@ def _leave(server: Server, body: bytes) -> None:
     """Callers who send a film and close the connection once it was admitted."""
     before, head = (
         server.metric("cxr_inflight_images"),
-        f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n",
+        f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n",
     )
     callers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(_LEAVING)]
     for caller in callers:

@@ -115,7 +115,7 @@ class Clients:
 def written(method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     """The bytes of a request."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return f"{method} {path} HTTP/1.1\r\nHost: service\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n{lines}\r\n".encode() + body
 
 
 @dataclass(frozen=True, slots=True)

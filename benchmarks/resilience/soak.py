@@ -132,7 +132,7 @@ async def _send(
 async def _crashing(_clients: Clients, server: Server, stop: asyncio.Event) -> list[Answered]:
     """Clients that die in the middle of a request, or before they read the answer."""
     body = films(1)[0]
-    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for sent in itertools.cycle([head[:20], head, head + body[:500], head + body]):
         if stop.is_set():
             break

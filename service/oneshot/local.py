@@ -12,6 +12,7 @@ import structlog
 from schemas.api import ExplainResponse, PredictResponse
 from service.app import create_app
 from service.explanation import Question, explain_film
+from service.logs import lines_for_a_person
 from service.reading import read_film
 from service.serving import Service
 from service.serving_bundle import Serving
@@ -84,6 +85,12 @@ async def open_reader(settings: Settings) -> AsyncIterator[LocalReader]:
 def quiet() -> None:
     """Of what the service logs, a person at a command line needs the warnings, and standard output is for answers."""
     structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            lines_for_a_person(),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

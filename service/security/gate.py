@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import hmac
+import ipaddress
 import os
+import re
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +13,7 @@ from typing import Annotated, Final
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from starlette.datastructures import Headers
 
 from schemas.errors import ForbiddenError, OverloadedError, QuotaError, UnauthenticatedError
 from service.audit.accounts import asked_by
@@ -23,6 +26,16 @@ from service.security.watched_file import WatchedFile
 from service.settings import Settings
 
 _GUESSES_AT_ONCE: Final = 8  # hashing one takes 50 ms and 16 MiB; guessing must not take the cores from films
+
+_PORT: Final = re.compile(r":\d+$")
+_ANOTHER_NAME: Final = (
+    "the header Host names no loopback address, and without keys the service answers as localhost, 127.0.0.1 or [::1] "
+    "alone; call it so, or set CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a proxy in front checks every caller"
+)
+_ANOTHER_SITE: Final = (
+    "the header Sec-Fetch-Site or Origin names a page of another site, and without a key only the service's own page may "
+    "ask; give its caller a key (CXR_API_KEYS_FILE), or let the proxy in front pass Host on unchanged"
+)
 
 _API_KEY: Final = APIKeyHeader(name="X-API-Key", auto_error=False, description="written by `python -m service keys`")
 _BEARER: Final = HTTPBearer(auto_error=False, description="a token of the identity provider, or an API key")
@@ -86,6 +99,26 @@ class Gate:
             msg = "what was presented is neither an API key nor a token that this service knows how to check"
         self._metrics.auth_failures.labels("unauthenticated").inc()
         raise UnauthenticatedError(msg)
+
+    def check_page(self, caller: Caller, method: str, headers: Headers) -> None:
+        """Keep pages of other sites out, which anybody's browser may show: what needs no key, they could send.
+
+        Raises:
+            ForbiddenError: nobody in particular calls, and a page of another site made their browser do so.
+
+        Source: W3C Fetch Metadata; RFC 6454 7 (Origin). The order is that of Go's net/http.CrossOriginProtection.
+        """
+        if caller is not self._anonymous:
+            return
+        # DNS rebinding: to a browser, a name of another site that leads to loopback is that site's own service.
+        if caller is LOCAL and not _is_loopback(headers.get("Host", "localhost")):
+            msg = _ANOTHER_NAME
+        elif _is_of_another_site(method, headers):
+            msg = _ANOTHER_SITE
+        else:
+            return
+        self._metrics.auth_failures.labels("forbidden").inc()
+        raise ForbiddenError(msg)
 
     def admit(self, caller: Caller, scope: Scope) -> None:
         """Let a request in.
@@ -156,7 +189,30 @@ class Requires:
         try:
             caller = await service.gate.identify(api_key or token)
             request.state.caller = caller
+            service.gate.check_page(caller, request.method, request.headers)
             service.gate.admit(caller, self.scope)
         except (UnauthenticatedError, ForbiddenError) as error:
             service.audit.note("refusal", **asked_by(request).facts, outcome=error.code)
             raise
+
+
+def _is_loopback(host: str) -> bool:
+    name = _PORT.sub("", host.lower())
+    try:
+        return name == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_of_another_site(method: str, headers: Headers) -> bool:
+    """Whether a browser says so; programs send none of these headers."""
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    if method == "GET" and headers.get("Sec-Fetch-Mode") == "navigate":
+        return False  # a link: it changes nothing, and the page that holds it does not see where it leads
+    if site is not None:  # the browser's own judgement goes first: Origin is no match where a proxy changes Host
+        return site not in {"same-origin", "none"}
+    if origin is None:
+        return False
+    # The scheme is not compared: TLS may have ended at a proxy, which may have taken the port from Host too.
+    authority = origin.lower().partition("://")[2]
+    return authority == "" or headers.get("Host", "").lower() not in {authority, _PORT.sub("", authority)}

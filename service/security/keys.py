@@ -112,8 +112,16 @@ def parse_keys(content: bytes) -> KeyFile:
 
 
 def write_keys(path: Path, file: KeyFile) -> None:
-    """Replace the file of keys, whole or not at all, readable by its owner alone."""
-    write_whole(path, (file.model_dump_json(indent=2) + "\n").encode())
+    """Replace the file of keys, whole or not at all; a new one is readable by its owner alone.
+
+    Raises:
+        SettingsError: it cannot be written, or not so that its present owner can read it.
+    """
+    try:
+        write_whole(path, (file.model_dump_json(indent=2) + "\n").encode())
+    except OSError as error:
+        msg = f"{path} cannot be written ({error.strerror}); the keys are as before: try again once it can be"
+        raise SettingsError(msg) from error
 
 
 def _hash(secret: str, salt: bytes) -> bytes:

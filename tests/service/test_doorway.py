@@ -91,14 +91,33 @@ async def test_bytes_beyond_the_limit_are_refused_and_given_back_with_the_reques
 
 
 async def test_refusals_are_counted_one_by_one_and_logged_together(serve, logged):
+    names = [f"film-{number}" for number in range(20)]
+
+    def told():
+        return [event["requests"] for event in logged if event["event"] == "requests_refused"]
+
     async with serve() as client:
         await client.post("/admin/drain")
-        refused = [await client.post("/predict", content=FILM, headers={"X-Request-ID": f"film-{i}"}) for i in range(3)]
-        await until(lambda: any(event["event"] == "requests_refused" for event in logged))
+        refused = [await client.post("/predict", content=FILM, headers={"X-Request-ID": name}) for name in names]
+        await until(lambda: sum(told()) == 20)
         metrics = (await client.get("/metrics")).text
 
-    assert [answer.status_code for answer in refused] == [503, 503, 503]
-    assert [answer.json()["request_id"] for answer in refused] == ["film-0", "film-1", "film-2"]
-    assert [event["requests"] for event in logged if event["event"] == "requests_refused"] == [3]
+    assert {answer.status_code for answer in refused} == {503}
+    assert [answer.json()["request_id"] for answer in refused] == names
+    assert len(told()) < 10  # one line a second: as a rule one
     assert not [event for event in logged if event.get("route") == "/predict"]
-    assert 'cxr_http_requests_total{method="POST",route="/predict",status="503"} 3.0' in metrics
+    assert 'cxr_http_requests_total{method="POST",route="/predict",status="503"} 20.0' in metrics
+
+
+@pytest.mark.parametrize("digits", [13, 400, 5000])
+async def test_a_deadline_of_many_digits_is_refused_as_any_other_that_is_too_long(client, digits):
+    refused = await client.post("/predict", content=FILM, headers={"X-Deadline-Ms": "9" * digits})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_parameter")
+    assert refused.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_a_stated_length_of_many_digits_is_left_to_the_limit_of_bodies(client):
+    answer = await client.post("/predict", content=in_pieces(FILM), headers={"Content-Length": "9" * 400})
+
+    assert answer.status_code == 413

@@ -85,14 +85,16 @@ async function contentOf(file) {
   }
 }
 
+/** Proxies answer in JSON of their own: only a problem document is the service's, and only if it says something. */
 async function problemOf(response) {
   const retryAfter = response.headers.get("Retry-After");
-  const body = await response.json().catch(() => ({
+  const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json");
+  const told = isProblem ? await response.json().catch(() => null) : null;
+  const body = told?.title && told.detail ? told : {
     title: "An answer that is not the service's",
     detail: `Something between this page and the service answered ${response.status}. Ask who runs the network.`,
-    status: response.status,
     code: "foreign_answer",
     request_id: response.headers.get("X-Request-ID"),
-  }));
-  return new Problem(body, retryAfter === null ? null : Number(retryAfter));
+  };
+  return new Problem({ ...body, status: response.status }, retryAfter === null ? null : Number(retryAfter));
 }

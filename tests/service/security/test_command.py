@@ -75,6 +75,14 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(run, tmp_path, argum
     assert (tmp_path / "keys.json").read_bytes() == before
 
 
+def test_a_file_in_a_folder_that_is_not_there_is_refused_and_no_key_is_told(run, tmp_path):
+    tmp_path.rmdir()
+    refused = run("add", "--name", "ris", "--scope", "predict")
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "keys.json cannot be written (No such file or directory)" in refused.stderr
+
+
 def test_a_file_that_does_not_exist_or_was_broken_is_named(run, tmp_path):
     missing = run("list")
     (tmp_path / "keys.json").write_text(json.dumps({"format": 1, "keys": "none"}))

@@ -1,0 +1,41 @@
+"""Rules of what is logged for a person, where a failure is told with its traceback."""
+
+import logging
+
+import pytest
+import structlog
+
+from service import logs
+from service.oneshot.local import quiet
+
+SECRET = "Doe^Jane"
+
+
+@pytest.fixture
+def root_logger():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield root
+    root.handlers[:], root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def fail(patient_name):
+    """Rich, which is installed for the tests, would show the argument in its traceback."""
+    held = len(patient_name)
+    return held / 0
+
+
+@pytest.mark.parametrize("configure", [lambda: logs.configure("console"), lambda: logs.configure("json"), quiet])
+@pytest.mark.usefixtures("root_logger")
+def test_a_traceback_shows_the_failure_and_no_value_of_its_locals(configure, capsys):
+    configure()
+    try:
+        fail(SECRET)
+    except ZeroDivisionError:
+        structlog.get_logger("test").exception("request_failed")
+    told = capsys.readouterr().err
+
+    assert "request_failed" in told
+    assert "ZeroDivisionError" in told
+    assert SECRET not in told
