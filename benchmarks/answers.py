@@ -2,8 +2,8 @@
 
     python -m benchmarks.answers --data ../shared/data/kermany224 --split runs/ID/split.csv --write
 
-Posts the validation films of the split and the official test films to `python -m service` with the bundle in `models/`, and
-counts decisions. The bundle's hash of its split must be that of the given one.
+Posts the validation films of the split, these again mirrored and upside down, and the official test films to `python -m service`
+with the bundle in `models/`, and counts decisions. The bundle's hash of its split must be that of the given one.
 """
 
 import argparse
@@ -11,13 +11,17 @@ import http.client
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+
+import cv2
 
 from benchmarks.leaderboard import table
 from benchmarks.resilience.server import Server, running
+from imaging.decode import decode
 from schemas.bundle import CURRENT, BundleManifest, open_bundle, sha256_of
 from schemas.provenance import Provenance
 from trainer.files import write_atomically
@@ -29,6 +33,7 @@ PAGE = Path("docs/results/answers.md")
 MODELS = Path("models")
 POSITIVE, NEGATIVE, UNDECIDED, UNFAMILIAR = "positive", "negative", "undecided", "unfamiliar"
 _CLIENTS = 4
+_OVER_ROWS, _OVER_COLUMNS = 0, 1  # what cv2.flip calls them
 TEXT = """# What is answered, and how right that is
 
 The figures of the [leaderboard](kermany.md) and of the model card judge the *label* of every film. The service answers fewer: its *decision* is
@@ -38,6 +43,7 @@ are counted, as the real server gives them. Nothing was chosen by them.
 READING = """Undecided: validation demands more certainty than there is. Unfamiliar: too far from the training films. Sensitivity and specificity are those of the
 answered films alone, so they say nothing of the others: whoever lets the service sort films must look at every film that it does not answer.
 Intervals (95 %, Wilson) take films for independent."""
+FLIPS = """The same validation films, flipped. No such film should be answered; a mirrored chest is hardly noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +76,28 @@ def rates(ill: Counts, well: Counts) -> tuple[str, ...]:
     )
 
 
-def decision(server: Server, film: Film) -> str:
+def as_it_lies(film: Film) -> bytes:
+    """The film's file."""
+    return film.path.read_bytes()
+
+
+def flipped(axis: int) -> Callable[[Film], bytes]:
+    """The film as a PNG file, flipped over an axis of cv2.flip."""
+
+    def file_of(film: Film) -> bytes:
+        return cv2.imencode(".png", cv2.flip(decode(as_it_lies(film)).pixels, axis))[1].tobytes()
+
+    return file_of
+
+
+FLIPPED: Mapping[str, Callable[[Film], bytes]] = MappingProxyType(
+    {"validation, mirrored": flipped(_OVER_COLUMNS), "validation, upside down": flipped(_OVER_ROWS)}
+)
+
+
+def decision(server: Server, file: bytes) -> str:
     """What the server says of a film: one of the four kinds."""
-    status, body = server.ask("POST", "/predict", film.path.read_bytes())
+    status, body = server.ask("POST", "/predict", file)
     if status != http.client.OK:
         sys.exit(f"a film is answered with {status}: {body.decode()}")
     said = json.loads(body)["prediction"]
@@ -81,29 +106,37 @@ def decision(server: Server, film: Film) -> str:
     return UNFAMILIAR if said["in_distribution"] is False else UNDECIDED
 
 
-def counts(server: Server, manifest: BundleManifest, name: str, films: Sequence[Film]) -> tuple[Counts, Counts]:
+def counts(
+    server: Server,
+    manifest: BundleManifest,
+    name: str,
+    films: Sequence[Film],
+    file_of: Callable[[Film], bytes] = as_it_lies,
+) -> tuple[Counts, Counts]:
     """The decisions about the films with the finding, and about those without."""
     (finding,) = manifest.findings
     with ThreadPoolExecutor(_CLIENTS) as pool:
-        said = list(pool.map(lambda film: decision(server, film), films))
+        said = list(pool.map(lambda film: decision(server, file_of(film)), films))
     of = {truth: Counter[str]() for truth in (True, False)}
     for film, kind in zip(films, said, strict=True):
         of[film.label == finding][kind] += 1
     return Counts(name, finding, of[True]), Counts(name, str(manifest.negative_class), of[False])
 
 
-def page(bundle: str, found: Sequence[tuple[Counts, Counts]]) -> str:
+def page(bundle: str, found: Sequence[tuple[Counts, Counts]], flipped_ones: Sequence[tuple[Counts, Counts]]) -> str:
     """The page of results."""
     head = ("films", "truth", POSITIVE, NEGATIVE, UNDECIDED, UNFAMILIAR, "answered")
     parts = (
         TEXT.strip(),
-        f"Measured by `python -m benchmarks.answers --write`, bundle `{bundle}`.",
+        f"Measured by `python -m benchmarks.answers --data … --split … --write`, bundle `{bundle}`.",
         table(head, [row.row() for pair in found for row in pair]),
         table(
             ("films", "answered", "sensitivity of the answered", "specificity of the answered"),
             [rates(*pair) for pair in found],
         ),
         READING,
+        FLIPS,
+        table(head, [row.row() for pair in flipped_ones for row in pair]),
     )
     return "\n\n".join(parts) + "\n"
 
@@ -126,7 +159,8 @@ def main() -> None:
     sets = {"validation": split.of("val"), "test": split.of("test")}
     with running(models_dir=MODELS) as server:
         found = [counts(server, manifest, name, films) for name, films in sets.items()]
-    text = page(current, found)
+        flips = [counts(server, manifest, name, sets["validation"], file_of) for name, file_of in FLIPPED.items()]
+    text = page(current, found, flips)
     print(text)
     if options.write:
         write_atomically(PAGE, text.encode())

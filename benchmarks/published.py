@@ -34,7 +34,7 @@ _SCRATCH = (
     "so few epochs can give back: their rows say what the code does in minutes on two CPU cores, not what these architectures can. "
     "Fewer epochs, tested before, gave less: a test AUROC of .860 (`cnn_baseline`), .912 (`cnn4`) and .910 (`cnn_attention`) after four, .905 "
     "(EfficientNet-B0) after six. With a hub in reach `--weights hub` starts them as everybody does. The taught network began with the best weights of "
-    "its own first seed.\n\n**The floor.** A ridge regression on 48 x 48 pixels (`python -m benchmarks.floor`), which knows no lung, has an AUROC of .983 "
+    "its own first seed.\n\n**The floor.** A ridge regression on 48 x 48 pixels (`python -m benchmarks.floor runs/ID`), which knows no lung, has an AUROC of .983 "
     "[.967, .992] on validation and .903 [.873, .926] on the test films: most of what validation asks can be seen in a thumbnail, and what is "
     "learnt there need not hold on the test films. `cnn_baseline`, and ResNet50 after two epochs, stay below it.\n\nThe three best have three seeds "
     "each. The first seed of VGG16 was trained on two machines, hours apart: the same temperature, threshold and figures, in every digit that is shown."

@@ -2,7 +2,11 @@
 
 from collections import Counter
 
-from benchmarks.answers import Counts, counts, page, rates
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.answers import FLIPPED, Counts, counts, page, rates
 from benchmarks.resilience.server import running
 from schemas.bundle import open_bundle
 from tests.service.bundles import write_tiny_bundle
@@ -38,4 +42,16 @@ def test_rates_are_of_what_is_answered_and_say_how_much_that_is():
         "0.800",
         "0.750",
     ]
-    assert "| test | PNEUMONIA | 8 | 2 | 6 | 4 | 0.500" in page("tiny/1.0.0", [(ill, well)])
+    assert "| test | PNEUMONIA | 8 | 2 | 6 | 4 | 0.500" in page("tiny/1.0.0", [(ill, well)], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("validation, mirrored", [[2, 1], [4, 3]]), ("validation, upside down", [[3, 4], [1, 2]])],
+)
+def test_a_film_is_flipped_as_it_is_called(tmp_path, name, expected):
+    path = tmp_path / "film.png"
+    path.write_bytes(cv2.imencode(".png", np.array([[1, 2], [3, 4]], np.uint8))[1].tobytes())
+    sent = FLIPPED[name](Film(path, "NORMAL", "p", "val", sha256="s"))
+
+    assert cv2.imdecode(np.frombuffer(sent, np.uint8), cv2.IMREAD_GRAYSCALE).tolist() == expected

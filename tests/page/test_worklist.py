@@ -109,18 +109,26 @@ def test_a_service_that_is_not_ready_yet_is_asked_again_by_itself(visit, start, 
     expect(page.locator(".verdict")).to_contain_text("operating point not reached")
 
 
-def test_a_full_queue_is_waited_for_as_long_as_it_asks(page, films):
+def refuse_once(page, **answer):
+    """Answer the first film with this, and let the others pass; the list of those refused."""
     refused = []
 
-    def refuse_once(route):
+    def handle(route):
         if refused:
             route.continue_()
             return
         refused.append(route.request.url)
-        body = '{"title": "Too many films at once", "status": 503, "detail": "full", "code": "overloaded", "request_id": "r"}'
-        route.fulfill(status=503, headers={"Retry-After": "1"}, content_type="application/problem+json", body=body)
+        route.fulfill(headers={"Retry-After": "1"}, **answer)
 
-    page.route("**/explain", refuse_once)
+    page.route("**/explain", handle)
+    return refused
+
+
+def test_a_full_queue_is_waited_for_as_long_as_it_asks(page, films):
+    body = (
+        '{"title": "Too many films at once", "status": 503, "detail": "full", "code": "overloaded", "request_id": "r"}'
+    )
+    refused = refuse_once(page, status=503, content_type="application/problem+json", body=body)
     choose(page, films, "positive.png")
 
     expect(page.locator("#status")).to_contain_text("Too many films at once: trying again in 1 s.")
@@ -148,16 +156,7 @@ def test_a_failure_that_is_not_the_services_is_told_with_the_status_it_came_with
 
 
 def test_a_proxy_that_is_too_busy_is_waited_for(page, films):
-    refused = []
-
-    def refuse_once(route):
-        if refused:
-            route.continue_()
-            return
-        refused.append(route.request.url)
-        route.fulfill(status=429, headers={"Retry-After": "1"}, json={"message": "API rate limit exceeded"})
-
-    page.route("**/explain", refuse_once)
+    refuse_once(page, status=429, json={"message": "API rate limit exceeded"})
     choose(page, films, "positive.png")
 
     expect(page.locator("#status")).to_contain_text("An answer that is not the service's: trying again in 1 s.")

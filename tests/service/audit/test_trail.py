@@ -192,11 +192,9 @@ async def test_a_late_failure_of_a_disk_that_has_nothing_to_do_is_forgotten_when
     async with serve(audit_file=log) as client:
         await until(lambda: of(log, "started"))
         client.app.state.service.audit._failed("its line came when the caller had given up", lost=0)
-        refused = client.app.state.service.audit.writable
         await until(lambda: client.app.state.service.audit.writable)
 
-    assert not refused
-    assert of(log, "resumed")
+    assert of(log, "resumed")  # which is written after a failure alone
 
 
 async def test_on_a_full_disk_films_are_answered_and_counted_where_the_policy_is_to_continue(serve, log, logged):
