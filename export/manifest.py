@@ -6,8 +6,8 @@ from hashlib import sha256
 
 from pydantic import ValidationError
 
-from export.card import render_card
-from export.card_json import render_card_json
+from export.card.card import render_card
+from export.card.card_json import render_card_json
 from schemas.bundle import (
     MANIFEST,
     MODEL_CARD,

@@ -1,17 +1,16 @@
 """Files become a bundle at its place: whole and checked, or not there at all."""
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from bundle.files import sync_directory, write_whole
 from export.golden import OUTPUTS, check_golden, read_golden
 from export.session import Graph
 from schemas.bundle import CURRENT, GOLDEN, Bundle, open_bundle
 from schemas.errors import BundleError
 from schemas.precision import Precision
-from trainer.files import write_atomically
 
 
 def verify_bundle(directory: Path) -> tuple[Bundle, Mapping[Precision, float]]:
@@ -56,7 +55,7 @@ def publish(files: Mapping[str, bytes], destination: Path) -> None:
             verify_bundle(staging)
             destination.parent.mkdir(exist_ok=True)
             staging.rename(destination)
-        _sync_directory(destination.parent)
+        sync_directory(destination.parent)
 
 
 def point_to(destination: Path) -> None:
@@ -67,7 +66,7 @@ def point_to(destination: Path) -> None:
     """
     current = destination.parent.parent / CURRENT
     with _disk_failures_named(current):
-        write_atomically(current, f"{destination.parent.name}/{destination.name}\n".encode())
+        write_whole(current, f"{destination.parent.name}/{destination.name}\n".encode())
 
 
 @contextmanager
@@ -82,17 +81,4 @@ def _disk_failures_named(path: Path) -> Iterator[None]:
 def _write_files(files: Mapping[str, bytes], folder: Path) -> None:
     folder.mkdir()
     for name, content in files.items():
-        with (folder / name).open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-    _sync_directory(folder)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the names in a directory survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        write_whole(folder / name, content)

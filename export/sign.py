@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from bundle.files import write_whole
 from schemas.bundle import MANIFEST, open_bundle
 from schemas.errors import BundleError, SigningKeyError
 from schemas.signature import SIGNATURE, ManifestSignature, key_id_of
-from trainer.files import write_atomically
 
 
 def make_key(path: Path) -> str:
@@ -34,7 +34,7 @@ def make_key(path: Path) -> str:
             stream.write(private)
             stream.flush()
             os.fsync(stream.fileno())
-        write_atomically(
+        write_whole(
             path.with_name(path.name + ".pub"),
             key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         )
@@ -64,7 +64,7 @@ def sign_bundle(directory: Path, key_file: Path) -> str:
     key_id = key_id_of(key.public_key().public_bytes_raw())
     content = ManifestSignature(key_id=key_id, signature=key.sign(signed[0]).hex()).model_dump_json() + "\n"
     try:
-        write_atomically(directory / SIGNATURE, content.encode())
+        write_whole(directory / SIGNATURE, content.encode())
     except OSError as error:
         msg = f"{SIGNATURE} cannot be written beside {MANIFEST} ({error.strerror}); see to it and sign again"
         raise BundleError(msg) from error

@@ -18,8 +18,10 @@ def bombs(_folder: Path) -> list[Row]:
     odd = [
         name for name, (status, _, _) in found.items() if status not in _REFUSED | ({200} if name in CUT_OFF else set())
     ]
-    slowest, largest = max(found, key=lambda bomb: found[bomb][1]), max(found, key=lambda bomb: found[bomb][2])
-    seconds, growth_mb = found[slowest][1], found[largest][2]
+    slowest = max(found, key=lambda bomb: found[bomb][1])
+    largest = max(found, key=lambda bomb: found[bomb][2])
+    seconds = found[slowest][1]
+    growth_mb = found[largest][2]
     name = f"{len(BOMBS)} decompression bombs"
     answered = f"{len(BOMBS) - len(odd)} of {len(BOMBS)} as expected{''.join(f'; not {name}' for name in odd)}"
     return [
@@ -39,7 +41,8 @@ def _exploded(server: Server, content: bytes) -> tuple[int, float, float]:
     """Status, seconds, and MB by which the highest memory passes the memory before."""
     server.ask("POST", "/predict", content)
     Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")  # forget the highest memory so far
-    before, start = server.memory_mb, time.perf_counter()
+    before = server.memory_mb
+    start = time.perf_counter()
     status, _ = server.ask("POST", "/predict", content)
     seconds = time.perf_counter() - start
     return status, seconds, server.highest_memory_mb - before

@@ -9,14 +9,18 @@ from benchmarks.resilience.load import JPEG, Clients, films, statuses
 from benchmarks.resilience.server import Server, running, until
 from benchmarks.resilience.table import Row, counted
 
-_BUSY, _HURRIED, _LEAVING = 2, 20, 10
+_BUSY = 2
+_HURRIED = 20
+_LEAVING = 10
 
 
 async def deadlines(folder: Path) -> list[Row]:
     """An engine that is held; films with deadlines, and films whose callers leave, wait behind two others."""
-    lever, body = Lever(folder / "lever"), films()[0]
+    lever = Lever(folder / "lever")
+    body = films()[0]
     with running(lever=lever.file, concurrent_runs=_BUSY, max_batch_size=1) as server:
-        clients, warmed = Clients(server.port), lever.films
+        clients = Clients(server.port)
+        warmed = lever.films
         lever.pull(Order.HOLD)
         busy = [asyncio.create_task(clients.post("/predict", body)) for _ in range(_BUSY)]
         await asyncio.to_thread(until, lambda: lever.films == warmed + _BUSY, "the engine is busy")
@@ -29,11 +33,9 @@ async def deadlines(folder: Path) -> list[Row]:
         lever.pull(Order.RUN)
         good = await asyncio.gather(*busy)
         clients.close()
-        seen, left, given_up = (
-            lever.films - warmed,
-            server.metric("cxr_cancelled_total"),
-            server.metric('cxr_shed_total{reason="deadline"}'),
-        )
+        seen = lever.films - warmed
+        left = server.metric("cxr_cancelled_total")
+        given_up = server.metric('cxr_shed_total{reason="deadline"}')
     name = "deadlines, engine busy"
     return [
         Row(name, "statuses after the deadline", counted(answers), "504", set(statuses(answers)) == {504}),
@@ -65,10 +67,8 @@ async def deadlines(folder: Path) -> list[Row]:
 
 def _leave(server: Server, body: bytes) -> None:
     """Callers who send a film and close the connection once it was admitted."""
-    before, head = (
-        server.metric("cxr_inflight_images"),
-        f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n",
-    )
+    before = server.metric("cxr_inflight_images")
+    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
     callers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(_LEAVING)]
     for caller in callers:
         caller.sendall(head.encode() + body)

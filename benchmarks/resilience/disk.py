@@ -16,7 +16,8 @@ _BACK_S = 5.0
 
 def disk(folder: Path) -> list[Row]:
     """The audit log's disk under both policies, then the spool's."""
-    log, spool = folder / "audit.jsonl", folder / "spool" / "spool.db"
+    log = folder / "audit.jsonl"
+    spool = folder / "spool" / "spool.db"
     with running(audit_file=log) as server:
         refusing = _audit(server, log, "refuse", (503, 503))
     with running(audit_file=folder / "other.jsonl", audit_on_failure="continue") as server:
@@ -26,7 +27,8 @@ def disk(folder: Path) -> list[Row]:
 
 
 def _audit(server: Server, log: Path, policy: str, expected: tuple[int, int]) -> list[Row]:
-    name, film = f"disk full, audit log, policy {policy}", films()[0]
+    name = f"disk full, audit log, policy {policy}"
+    film = films()[0]
     before = server.ask("POST", "/predict", film)[0]
     fill_disk(server.process.pid, log.stat().st_size + 40)
     during = tuple(server.ask("POST", "/predict", film)[0] for _ in expected)

@@ -39,7 +39,8 @@ async def drain(folder: Path) -> list[Row]:
 async def _drain(
     name: str, lever_file: Path, models: Path, before: Callable[[Lever], None], *, asked: bool
 ) -> list[Row]:
-    lever, body = Lever(lever_file), films()[0]
+    lever = Lever(lever_file)
+    body = films()[0]
     settings = {"models_dir": models, "model_poll_s": 0.1, "drain_s": 2, "shutdown_grace_s": _GRACE_S}
     with running(lever=lever.file, **settings) as server:
         clients = Clients(server.port)
@@ -54,7 +55,8 @@ async def _drain(
         else:
             server.terminate()
         await asyncio.to_thread(until, lambda: server.status("/readyz") != 200, "it is not ready")
-        ready, late = server.status("/readyz"), await clients.post("/predict", body)
+        ready = server.status("/readyz")
+        late = await clients.post("/predict", body)
         released = time.perf_counter()
         lever.pull(Order.RUN)
         answers = await asyncio.gather(*flying)

@@ -11,7 +11,9 @@ from benchmarks.resilience.server import Server, choose, running
 from benchmarks.resilience.table import Row, counted
 from benchmarks.resilience.versions import other_version, two_versions
 
-_DEADLINE_MS, _RUN_TIMEOUT_S, _GIVE_UP_S = 2000, 1.0, 10.0
+_DEADLINE_MS = 2000
+_RUN_TIMEOUT_S = 1.0
+_GIVE_UP_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ async def _break(fault: _Fault, lever_file: Path, models: Path) -> list[Row]:
         "run_timeout_s": _RUN_TIMEOUT_S,
     }
     with running(lever=lever_file, **settings) as server:
-        clients, stop = Clients(server.port), asyncio.Event()
+        clients = Clients(server.port)
+        stop = asyncio.Event()
         callers = 0 if fault.loading else 4
         calling = [asyncio.create_task(_call(clients, stop)) for _ in range(callers)]
         await asyncio.sleep(0.5)  # a service that answers

@@ -11,19 +11,23 @@ DEADLINE_MS = 5000
 
 async def overload(server: Server, seconds: float) -> list[Row]:
     """Five times what the service can, from clients that do not wait."""
-    clients, bodies = Clients(server.port), films()
+    clients = Clients(server.port)
+    bodies = films()
     await closed_loop(clients, bodies, callers=4, seconds=1)
     idle = await closed_loop(clients, bodies, callers=1, seconds=seconds / 4)
     peak = goodput(await closed_loop(clients, bodies, callers=16, seconds=seconds / 2), seconds / 2)
-    before, cpu = server.memory_mb, server.cpu_s
+    before = server.memory_mb
+    cpu = server.cpu_s
     sent = await flood(clients, bodies, rate=5 * peak, seconds=seconds, X_Deadline_Ms=str(DEADLINE_MS))
-    growth, had = server.memory_mb / before - 1, (server.cpu_s - cpu) / sent.seconds / server.cores
+    growth = server.memory_mb / before - 1
+    had = (server.cpu_s - cpu) / sent.seconds / server.cores
     await asyncio.sleep(5)  # the time that the limit gives it to recover
     again = await closed_loop(clients, bodies, callers=1, seconds=seconds / 4)
     clients.close()
     good = [answer for answer in sent.answers if answer.status == 200]
     refused = [answer for answer in sent.answers if answer.status == 503]
-    share, p99 = goodput(good, sent.seconds) / peak, percentile_ms(good, 0.99)
+    share = goodput(good, sent.seconds) / peak
+    p99 = percentile_ms(good, 0.99)
     slower = percentile_ms(again, 0.5) / percentile_ms(idle, 0.5) - 1
     name = f"5 x capacity, {seconds:g} s"
     return [

@@ -45,7 +45,8 @@ def _batch(server: Server) -> Row:
 
 def _aborts(server: Server) -> Row:
     """Each killer ends the process that decodes it."""
-    before, frames = server.metric(_DEATHS), killers(_GOOD)
+    before = server.metric(_DEATHS)
+    frames = killers(_GOOD)
     statuses = []
     for _, syntax, fragments in frames:
         statuses.append(server.ask("POST", "/predict", encapsulated_film(fragments, syntax, _GOOD))[0])

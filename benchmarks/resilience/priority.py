@@ -22,7 +22,8 @@ STAT_RATE = 10
 
 async def priority(server: Server, seconds: float) -> list[Row]:
     """Urgent films among twice as many routine films as the service can."""
-    clients, bodies = Clients(server.port), films()
+    clients = Clients(server.port)
+    bodies = films()
     await closed_loop(clients, bodies, callers=4, seconds=1)
     idle = await open_loop(clients, bodies, rate=STAT_RATE, seconds=seconds, path=STAT)
     peak = goodput(await closed_loop(clients, bodies, callers=16, seconds=seconds / 2), seconds / 2)

@@ -38,7 +38,8 @@ class Sample:
 async def soak(_folder: Path, *, seconds: float, warm_up: float) -> list[Row]:
     """Samples the process once a second, after a warm-up of so many seconds that are no part of the fit."""
     with running() as server:
-        clients, stop = Clients(server.port), asyncio.Event()
+        clients = Clients(server.port)
+        stop = asyncio.Event()
         kinds = (_good, _good, _bad, _crashing)
         calling = [asyncio.create_task(kind(clients, server, stop)) for kind in kinds]
         await asyncio.sleep(warm_up)

@@ -31,7 +31,7 @@ SUITES = (
     Suite("keys, tokens, quotas", "what no key opens stays shut", "tests/service/security"),
     Suite("patient data", "markers come back nowhere", "tests/service/test_patient_data.py"),
     Suite("audit chain", "a changed log is found, a killed one goes on", "tests/service/audit"),
-    Suite("signatures of bundles", "unsigned and changed ones are refused", "tests/service/test_trust.py"),
+    Suite("signatures of bundles", "unsigned and changed ones are refused", "tests/service/models/test_trust.py"),
     Suite("contract, by schemathesis", "every answer stands in the document", "tests/service/test_contract.py"),
 )
 

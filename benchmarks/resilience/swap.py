@@ -12,15 +12,19 @@ from benchmarks.resilience.versions import other_version
 
 EVERY_S = 3.0
 """From one swap to the next: 20 in 60 s."""
-SHORT_S, SWAPS_SHORT, SWAPS_FULL = 30, 20, 50
+SHORT_S = 30
+SWAPS_SHORT = 20
+SWAPS_FULL = 50
 
 
 async def swap(server: Server, seconds: float) -> list[Row]:
     """Swaps of the bundle, one every three seconds, at 80 % load; then without load, until there were 20 or 50."""
-    clients, bodies = Clients(server.port), films()
+    clients = Clients(server.port)
+    bodies = films()
     await closed_loop(clients, bodies, callers=4, seconds=1)
     peak = goodput(await closed_loop(clients, bodies, callers=16, seconds=5), 5)
-    under_load, swaps = round(seconds / EVERY_S), SWAPS_FULL if seconds > SHORT_S else SWAPS_SHORT
+    under_load = round(seconds / EVERY_S)
+    swaps = SWAPS_FULL if seconds > SHORT_S else SWAPS_SHORT
     load = asyncio.create_task(open_loop(clients, bodies, rate=0.8 * peak, seconds=seconds + EVERY_S))
     memory = []
     for number in range(swaps):
@@ -30,7 +34,8 @@ async def swap(server: Server, seconds: float) -> list[Row]:
         memory.append(server.memory_mb)
     answers = await load
     clients.close()
-    failed, growth = len(answers) - statuses(answers)[200], memory[-1] / memory[0]
+    failed = len(answers) - statuses(answers)[200]
+    growth = memory[-1] / memory[0]
     digests, mixed = told_apart(answers, len(bodies))
     name = f"{under_load} swaps in {seconds:g} s at 80 % load"
     return [

@@ -47,10 +47,13 @@ class Trail:
     """
 
     def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings, self._metrics, self._clock = settings, metrics, clock
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
         self._refuses = settings.audit_on_failure == "refuse"
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(WAITING)
-        self._omitted, self._omitted_lock = 0, threading.Lock()
+        self._omitted = 0
+        self._omitted_lock = threading.Lock()
         self._failing = False
         self._refusals_of_second = (0, 0)
 
@@ -95,7 +98,8 @@ class Trail:
 
     def note(self, event: Event, **facts: Any) -> None:
         """Have an event written that nobody waits for."""
-        second, count = int(self._clock()), 0
+        second = int(self._clock())
+        count = 0
         if event == "refusal":
             if self._refusals_of_second[0] == second:
                 count = self._refusals_of_second[1]

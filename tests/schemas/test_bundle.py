@@ -14,7 +14,7 @@ def directory(tmp_path):
     return write_tiny_bundle(tmp_path)
 
 
-def edit(directory, **changes):
+def edit(directory, **changes) -> None:
     """Change fields of the manifest; a callable gets the old value."""
     path = directory / MANIFEST
     content = json.loads(path.read_text())
@@ -23,14 +23,14 @@ def edit(directory, **changes):
     path.write_text(json.dumps(content))
 
 
-def test_a_bundle_is_identified_by_the_hash_of_its_manifest(directory):
+def test_a_bundle_is_identified_by_the_hash_of_its_manifest(directory) -> None:
     bundle = open_bundle(directory)
 
     assert bundle.sha256 == sha256_of(directory / MANIFEST)
     assert bundle.manifest.findings == ("PNEUMONIA",)
 
 
-def test_a_bundle_without_negative_class_has_findings_alone(directory):
+def test_a_bundle_without_negative_class_has_findings_alone(directory) -> None:
     point = open_bundle(directory).manifest.calibration.operating_points[0].model_dump()
     edit(
         directory,
@@ -45,7 +45,7 @@ def test_a_bundle_without_negative_class_has_findings_alone(directory):
 
 
 @pytest.mark.parametrize("name", [GRAPH, GOLDEN, MODEL_CARD])
-def test_one_flipped_bit_in_any_file_is_refused(directory, name):
+def test_one_flipped_bit_in_any_file_is_refused(directory, name) -> None:
     content = bytearray((directory / name).read_bytes())
     content[len(content) // 2] ^= 1
     (directory / name).write_bytes(content)
@@ -66,14 +66,14 @@ TORCH = {"timm_name": "resnet18", "cam_layer": None, "mean": [0.5, 0.5, 0.5], "s
         (TORCH | {"timm_name": "hf-hub:timm/resnet18"}, "should match pattern"),
     ],
 )
-def test_a_description_for_torch_is_whole_and_no_address(directory, described, message):
+def test_a_description_for_torch_is_whole_and_no_address(directory, described, message) -> None:
     edit(directory, torch=described)
 
     with pytest.raises(BundleError, match=message):
         open_bundle(directory)
 
 
-def test_a_file_that_is_changed_after_the_bundle_was_opened_is_refused_when_it_is_read(directory):
+def test_a_file_that_is_changed_after_the_bundle_was_opened_is_refused_when_it_is_read(directory) -> None:
     bundle = open_bundle(directory)
     card = directory / MODEL_CARD
     whole = card.read_bytes()
@@ -89,7 +89,7 @@ def test_a_file_that_is_changed_after_the_bundle_was_opened_is_refused_when_it_i
         bundle.read("weights.onnx")
 
 
-def test_a_truncated_file_is_refused_by_its_size(directory):
+def test_a_truncated_file_is_refused_by_its_size(directory) -> None:
     content = (directory / GRAPH).read_bytes()
     (directory / GRAPH).write_bytes(content[:-1])
 
@@ -97,14 +97,14 @@ def test_a_truncated_file_is_refused_by_its_size(directory):
         open_bundle(directory)
 
 
-def test_a_missing_file_is_refused(directory):
+def test_a_missing_file_is_refused(directory) -> None:
     (directory / GOLDEN).unlink()
 
     with pytest.raises(BundleError, match=f"{GOLDEN} is missing"):
         open_bundle(directory)
 
 
-def test_a_folder_without_manifest_is_refused(directory):
+def test_a_folder_without_manifest_is_refused(directory) -> None:
     (directory / MANIFEST).unlink()
 
     with pytest.raises(BundleError, match=f"{MANIFEST} cannot be read"):
@@ -112,7 +112,7 @@ def test_a_folder_without_manifest_is_refused(directory):
 
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", ".hidden", ""])
-def test_a_file_outside_the_bundle_is_refused(directory, name):
+def test_a_file_outside_the_bundle_is_refused(directory, name) -> None:
     edit(directory, files=lambda old: {**old, name: old[GRAPH]})
 
     with pytest.raises(BundleError, match="not a plain file name"):
@@ -145,7 +145,7 @@ def test_a_file_outside_the_bundle_is_refused(directory, name):
         ),
     ],
 )
-def test_a_manifest_that_contradicts_itself_is_refused_with_the_reason(directory, changes, reason):
+def test_a_manifest_that_contradicts_itself_is_refused_with_the_reason(directory, changes, reason) -> None:
     edit(directory, **changes)
 
     with pytest.raises(BundleError, match=reason):

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from service.batcher import Batcher, Limits
+from service.capacity.threads import Lanes
+from service.engine.batcher import Batcher, Limits
 from service.metrics import Metrics
-from service.threads import Lanes
 from tests.service.conftest import until
 
 

@@ -50,7 +50,8 @@ def write_tiny_bundle(
     """A complete, correct bundle; returns its directory."""
     directory = models_dir / name / version
     directory.mkdir(parents=True)
-    network, spec = tiny_network(), PreprocessSpec(size=SIDE)
+    network = tiny_network()
+    spec = PreprocessSpec(size=SIDE)
     onnx.save(graph(network, maps=maps), directory / GRAPH)
     (directory / MODEL_CARD).write_text(CARD)
     np.savez(directory / GOLDEN, **golden(network, spec))

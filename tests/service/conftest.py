@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from service.app import create_app
-from service.engine import EngineOpener, OnnxEngine
+from service.engine.engine import EngineOpener, OnnxEngine
 from service.settings import Settings
 from tests.films import encode
 from tests.service.bundles import write_tiny_bundle

@@ -11,8 +11,8 @@ from benchmarks.resilience.server import running_apart
 from benchmarks.resilience.swap import told_apart
 from benchmarks.resilience.versions import other_version, two_versions
 from schemas.bundle import CURRENT
-from service.bundles import BundleRegistry, load
-from service.engine import OnnxEngine
+from service.engine.engine import OnnxEngine
+from service.models.registry import BundleRegistry, load
 from service.settings import Settings
 from tests.service.bundles import write_tiny_bundle
 
@@ -22,7 +22,7 @@ def answer(digest, probability, status=200):
     return Answered(status, 0.0, 0.0, json.dumps(body).encode())
 
 
-def test_answers_of_two_digests_that_keep_to_their_networks_are_told_apart():
+def test_answers_of_two_digests_that_keep_to_their_networks_are_told_apart() -> None:
     films = [
         answer("a", 0.1),
         answer("a", 0.2),
@@ -42,14 +42,15 @@ def test_answers_of_two_digests_that_keep_to_their_networks_are_told_apart():
         [answer("b", 0.1), answer("b", 0.1)],  # nobody could say who computed it
     ],
 )
-def test_an_answer_under_another_digest_than_its_networks_stands_out(other):
+def test_an_answer_under_another_digest_than_its_networks_stands_out(other) -> None:
     assert told_apart([answer("a", 0.1), *other], 1) == (2, 1)
 
 
-def test_both_versions_pass_their_self_test_and_answer_differently(tmp_path):
+def test_both_versions_pass_their_self_test_and_answer_differently(tmp_path) -> None:
     write_tiny_bundle(tmp_path / "shipped")
     models = two_versions(tmp_path, tmp_path / "shipped")
-    registry, first = BundleRegistry(models, None), (models / CURRENT).read_text().strip()
+    registry = BundleRegistry(models, None)
+    first = (models / CURRENT).read_text().strip()
     loaded = [load(registry.open(address), OnnxEngine.open, Settings()) for address in registry.known()]
 
     side = loaded[0].bundle.manifest.preprocess.size
@@ -62,11 +63,12 @@ def test_both_versions_pass_their_self_test_and_answer_differently(tmp_path):
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="on one core there is nothing to divide")
-def test_the_load_and_the_service_do_not_share_a_core(tmp_path):
+def test_the_load_and_the_service_do_not_share_a_core(tmp_path) -> None:
     write_tiny_bundle(tmp_path)
     cores = os.sched_getaffinity(0)
     with running_apart(models_dir=tmp_path) as server:
-        ours, its = os.sched_getaffinity(0), os.sched_getaffinity(server.process.pid)
+        ours = os.sched_getaffinity(0)
+        its = os.sched_getaffinity(server.process.pid)
 
     assert not ours & its
     assert ours | its == cores == os.sched_getaffinity(0)
