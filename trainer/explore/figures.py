@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from trainer.explore.probes import ALARM, Probe
@@ -64,6 +65,7 @@ def fact_figure(values: Mapping[str, NDArray[np.float64]], *, name: str) -> Figu
         )
     axes.set_xlabel(name)
     axes.set_ylabel("share of the class")
+    axes.xaxis.set_major_locator(MaxNLocator(5))  # more labels of four digits run into one another
     return figure
 
 

@@ -95,7 +95,7 @@ def _limits(run: RecordedRun) -> Iterator[str]:
     yield from _shift(winner)
     yield from _small_sets(winner)
     if len({trial.row.seed for trial in networks(run) if trial.row.architecture == winner.row.architecture}) == 1:
-        yield "The winner's architecture was trained from one seed: their variation by chance was not measured."
+        yield "The winner's architecture was trained from one seed, so how much chance moves its figures is not known."
     for name, evaluation in winner.evaluations.items():
         if evaluation.ece.low > 0:
             yield f"Its probabilities are off on {name}: expected calibration error {evaluation.ece}."

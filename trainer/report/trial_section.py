@@ -20,7 +20,6 @@ from trainer.report.figures import (
 from trainer.report.html import Picture, Table, drawing
 from trainer.report.records import RecordedTrial
 
-_UNDEFINED = "undefined"
 _FIGURE_HEAD = "figure [95 % interval]"
 _OPTIMISTIC = "Validation chose the epoch and the threshold, so its curve is optimistic."
 _BANDS = "Bands: pointwise 95 %, patients resampled 2,000 times."
@@ -72,7 +71,8 @@ def _overall_table(trial: RecordedTrial) -> Table:
         ("Expected calibration error", *(str(evaluation.ece) for evaluation in evaluations)),
     ]
     for rule in (metrics.rule for metrics in trial.record.validation.labels):
-        rows += _label_rows(rule, [_by_rule(evaluation, rule) for evaluation in evaluations])
+        sets = [metrics for evaluation in evaluations for metrics in evaluation.labels if metrics.rule == rule]
+        rows += _label_rows(rule, sets)
     if (views := trial.record.many_views) is not None:
         areas = [part.auroc for part in (views.validation, views.test) if part is not None]
         rows.append((f"AUROC, mean of {views.views} views of each film", *map(str, areas)))
@@ -98,8 +98,7 @@ def _group_tables(trial: RecordedTrial) -> Iterator[Table]:
     shifts = _group_rows(trial, lambda evaluation: evaluation.shifts)
     head = ("set", "group", "finding", "films with it", "AUROC", "sensitivity", "specificity", "note")
     if subgroups:
-        caption = "Groups of films at the operating point; small groups have wide intervals."
-        yield Table(caption, head, subgroups)
+        yield Table("Groups of films at the operating point; small groups have wide intervals.", head, subgroups)
     if shifts:
         caption = "The same films under changes of exposure, processing and framing, thresholds unchanged."
         yield Table(caption, head, shifts)
@@ -245,12 +244,8 @@ def _set_titles(evaluations: Mapping[str, Evaluation]) -> tuple[str, ...]:
     )
 
 
-def _by_rule(evaluation: Evaluation, rule: str) -> LabelMetrics:
-    return next(metrics for metrics in evaluation.labels if metrics.rule == rule)
-
-
 def _or_undefined(value: Estimate | None) -> str:
-    return _UNDEFINED if value is None else str(value)
+    return "undefined" if value is None else str(value)
 
 
 def _with_interval(value: Estimate | float) -> str:
