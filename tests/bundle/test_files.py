@@ -101,9 +101,14 @@ def test_a_new_file_is_readable_by_whom_the_umask_allows(path) -> None:
 
 def test_a_block_that_fails_leaves_the_old_content_and_nothing_else(path) -> None:
     path.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), whole_file(path) as stream:
-        stream.write(b"half")
-        1 / 0  # noqa: B018 the failure
+
+    def fail_halfway() -> None:
+        with whole_file(path) as stream:
+            stream.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_halfway()
 
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in path.parent.iterdir()] == ["keys.json"]
