@@ -21,9 +21,10 @@ import cv2
 
 from benchmarks.leaderboard import table
 from benchmarks.resilience.server import Server, running
-from bundle.files import write_whole
+from bundle.files import sha256_of, write_whole
+from bundle.opening import open_bundle
 from imaging.decode import decode
-from schemas.bundle import CURRENT, BundleManifest, open_bundle, sha256_of
+from schemas.bundle import CURRENT, BundleManifest
 from schemas.provenance import Provenance
 from trainer.films.film import Film
 from trainer.films.splits import read_split

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.opening import Bundle, open_bundle
 from export.drift import signal_reference
 from imaging.phantom import phantom
 from imaging.quality import input_statistics
-from schemas.bundle import Bundle, open_bundle
 from schemas.drift import DriftReference, film_signals
 from service.answers.drift import DriftWindow
 from service.engine.engine import OnnxEngine

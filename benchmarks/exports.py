@@ -11,10 +11,11 @@ import tempfile
 from pathlib import Path
 
 from bundle.files import write_whole
+from bundle.opening import open_bundle
 from export.export import write_bundle
 from export.gates.parity import ParityReport
 from export.gates.precision import PRECISIONS
-from schemas.bundle import GRAPH, open_bundle
+from schemas.bundle import GRAPH
 from schemas.precision import PrecisionRecord
 from trainer.learning.allocator import keep_freed_memory
 from trainer.trials.trial import load_trial

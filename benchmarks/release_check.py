@@ -26,8 +26,9 @@ from rich.markdown import Markdown
 from rich.progress import track
 
 from benchmarks.resilience.server import Server, running
+from bundle.opening import Bundle, open_bundle
 from export.card.figures import SHIFTS_TITLE, evaluation_section
-from schemas.bundle import CURRENT, MODEL_CARD, Bundle, BundleManifest, open_bundle
+from schemas.bundle import CURRENT, MODEL_CARD, BundleManifest
 from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.bundle import sha256_of
+from bundle.files import sha256_of
 from schemas.estimate import Estimate
 from schemas.evaluation import Comparison
 from schemas.preprocess import PreprocessSpec

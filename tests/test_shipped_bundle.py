@@ -11,7 +11,8 @@ import onnx
 import pytest
 from safetensors.torch import save
 
-from schemas.bundle import CURRENT, GOLDEN, GRAPH, WEIGHTS, Bundle, open_bundle
+from bundle.opening import Bundle, open_bundle
+from schemas.bundle import CURRENT, GOLDEN, GRAPH, WEIGHTS
 from schemas.torch_network import TorchNetwork
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from export.session import largest_difference
+from bundle.golden import largest_difference
 from schemas.bundle import GOLDEN_TOLERANCE
 from schemas.errors import BundleError
 from schemas.torch_network import TorchNetwork

@@ -10,20 +10,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from bundle.files import sha256_of
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
-from schemas.bundle import (
-    GOLDEN,
-    GRAPH,
-    MANIFEST,
-    MODEL_CARD,
-    STATISTICS,
-    BundleManifest,
-    FileRecord,
-    GraphContract,
-    sha256_of,
-)
+from schemas.bundle import GOLDEN, GRAPH, MANIFEST, MODEL_CARD, STATISTICS, BundleManifest, FileRecord, GraphContract
 from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.decision import softmax
 from schemas.estimate import Estimate

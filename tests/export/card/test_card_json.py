@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from bundle.opening import open_bundle
 from export.card.card_json import render_card_json
-from schemas.bundle import MODEL_CARD, MODEL_CARD_JSON, open_bundle
+from schemas.bundle import MODEL_CARD, MODEL_CARD_JSON
 from schemas.estimate import Estimate
 from schemas.precision import PrecisionRecord
 from tests.export.figures import GOOD

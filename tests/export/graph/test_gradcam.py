@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bundle.session import Session
 from export.graph.gradcam import trace_gradients
 from export.graph.graph import ExplainedNetwork, export_graph
-from export.session import Graph
 from schemas.errors import BundleError
 from tests.export.untrained import phantoms, settled
 from trainer.networks.architectures import ARCHITECTURES, build_network
@@ -51,7 +51,7 @@ def test_the_maps_of_the_graph_are_those_of_the_package_grad_cam(name) -> None:
     torch.manual_seed(0)
     films = phantoms(3, side)
     network = settled(build_network(name, classes=CLASSES, size=side), films)
-    graph = Graph(export_graph(network, size=side, temperature=1.0).SerializeToString(), intra_op_threads=1)
+    graph = Session(export_graph(network, size=side, temperature=1.0).SerializeToString(), intra_op_threads=1)
     network.requires_grad_(requires_grad=True)  # the package differentiates the whole network
 
     strongest = 0.0
@@ -129,7 +129,7 @@ def test_a_head_of_many_kinds_of_layers_survives_the_way_through_onnx() -> None:
     features = network.features(torch.from_numpy(films))
     expected = gradcam(features, gradients_by_autograd(network, features, torch.from_numpy(target))).numpy()
 
-    maps = Graph(export_graph(network, size=32, temperature=1.0).SerializeToString()).run(films, target)["gradcam"]
+    maps = Session(export_graph(network, size=32, temperature=1.0).SerializeToString()).run(films, target)["gradcam"]
 
     assert expected.max() > 0
     np.testing.assert_allclose(maps, expected, atol=1e-4 * expected.max())

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from schemas.bundle import STATISTICS, open_bundle
+from bundle.opening import open_bundle
+from schemas.bundle import STATISTICS
 from schemas.errors import BundleError, InferenceError
 from service.answers.decision import RECOMMENDATIONS, load_statistics
 from service.answers.decision import decide as decide_about

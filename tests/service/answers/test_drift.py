@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from schemas.bundle import open_bundle
+from bundle.opening import open_bundle
 from schemas.drift import DriftReference, SignalReference, population_stability_index, signal_names
 from schemas.errors import BundleError
 from service.answers.drift import DriftWindow

@@ -6,7 +6,8 @@ import timm
 import torch
 from safetensors.torch import load_file, save
 
-from schemas.bundle import WEIGHTS, open_bundle
+from bundle.opening import open_bundle
+from schemas.bundle import WEIGHTS
 from schemas.errors import BundleError, InferenceError
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer

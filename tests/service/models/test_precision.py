@@ -6,7 +6,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from schemas.bundle import open_bundle
+from bundle.opening import open_bundle
 from schemas.errors import BundleError
 from service.engine.engine import OnnxEngine
 from service.models.registry import BundleRegistry, load

@@ -185,7 +185,7 @@ def no_manifest(directory) -> None:
         (flip_byte, "it was altered"),
         (truncate, "its manifest says"),
         (other_weights, "golden gradcam|golden probabilities|golden logits"),
-        (nan_weights, "off by nan"),
+        (nan_weights, "off by inf"),
         (another_class_count, "not those of the manifest"),
         (another_polarity, "golden inputs: off by"),
         (another_resize, "golden inputs: off by"),
