@@ -9,7 +9,7 @@ from tests.docs.pages import ROOT
 PAGE = (ROOT / "docs/architecture.md").read_text()
 PACKAGES = ("schemas", "imaging", "bundle", "trainer", "export", "service")
 NAMED = sorted(set(re.findall(rf"`((?:{'|'.join(PACKAGES)})/[\w/.]*)`", PAGE)))
-QUESTIONS = re.findall(r"^\| (\d+) \| (.+?) \| (.+) \|$", PAGE.partition("## Where is … decided?")[2], re.MULTILINE)
+QUESTIONS = re.findall(r"^\| (\d+) \| (.+?) \| (.+) \|$", PAGE.partition("## Where is it decided?")[2], re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", NAMED)
