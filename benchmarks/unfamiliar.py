@@ -162,7 +162,7 @@ def page(bundle: str, rows: Sequence[Row]) -> str:
     return f"""# Unfamiliar pictures
 
 Measured by `python -m benchmarks.unfamiliar --write` through the running service, bundle `{bundle}`. The gate is described in
-[evaluation](../evaluation.md#unfamiliar-pictures); it was fitted on training films and its cut-offs set by validation films. None of
+[evaluation](../decisions.md#unfamiliar-pictures); it was fitted on training films and its cut-offs set by validation films. None of
 the files below took part.
 
 {table(rows)}
