@@ -159,15 +159,20 @@ def at_operating_point(bundle: Bundle, rows: tuple[Signals, ...], labels: NDArra
     return f" {sensitivity:.2f} | {specificity:.2f} |"
 
 
-def main() -> None:
-    """Print the page."""
+def options() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path, help="folder of the bundle whose network looks at the films")
     parser.add_argument("--trial", type=Path, help="folder of the trial whose validation films are used")
     parser.add_argument("--rounds", type=int, default=100, help="streams of each kind (default: %(default)s)")
     parser.add_argument("--window", type=int, default=200, help="films, CXR_DRIFT_WINDOW (default: %(default)s)")
     parser.add_argument("--change", action="append", choices=SHIFTS, help="of the films; default: all of them")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the page."""
+    chosen = options()
     rounds = chosen.rounds
     size = chosen.window
     bundle = open_bundle(chosen.bundle)

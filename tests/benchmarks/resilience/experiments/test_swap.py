@@ -6,9 +6,9 @@ import os
 import numpy as np
 import pytest
 
+from benchmarks.resilience.experiments.swap import told_apart
 from benchmarks.resilience.load import Answered
 from benchmarks.resilience.server import running_apart
-from benchmarks.resilience.swap import told_apart
 from benchmarks.resilience.versions import other_version, two_versions
 from schemas.bundle import CURRENT
 from service.engine.engine import OnnxEngine

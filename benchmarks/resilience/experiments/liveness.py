@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,28 +61,30 @@ async def _break(fault: _Fault, lever_file: Path, models: Path) -> list[Row]:
             current = (models / "current").read_text().strip()
             choose(models, other_version(models, current))
         noticed = await asyncio.to_thread(_until_it_is_not_alive, server, broken)
-        await asyncio.sleep(0.5)  # and what it says from then on
+        await asyncio.sleep(0.5)  # and what it answers from then on
         stop.set()
-        answers = [
-            answer
-            for caller in await asyncio.gather(*calling)
-            for answer in caller
-            if answer.started + answer.seconds > broken
-        ]
+        answers = _since(broken, await asyncio.gather(*calling))
         if fault.loading:
             lever.pull(Order.RUN)
             answers = [await clients.post("/predict", films()[0])]
         clients.close()
         server.process.kill()  # what hangs would not end by itself
+    return _rows(fault, noticed, answers)
+
+
+def _since(broken: float, callers: Sequence[Sequence[Answered]]) -> list[Answered]:
+    return [answer for answers in callers for answer in answers if answer.started + answer.seconds > broken]
+
+
+def _rows(fault: _Fault, noticed: float | None, answers: Sequence[Answered]) -> list[Row]:
     longest = max(answer.seconds for answer in answers)
     hangs = [answer for answer in answers if answer.status == LOST or answer.seconds > _DEADLINE_MS / 1e3 + 1]
-    seen = noticed is not None
     limit = f"< {fault.detected_s:g} s"
-    value = f"{noticed:.2f} s" if noticed is not None else f"not in {_GIVE_UP_S:g} s"
+    value = f"not in {_GIVE_UP_S:g} s" if noticed is None else f"{noticed:.2f} s"
     in_time = noticed is not None and noticed < fault.detected_s
     answered = f"{counted(answers)}; {longest:.2f} s"
     return [
-        Row(fault.name, "/livez answers 503 after", value, limit, in_time, timing=seen),
+        Row(fault.name, "/livez answers 503 after", value, limit, in_time, timing=noticed is not None),
         Row(fault.name, "requests since; the longest", answered, f"none hangs, {_DEADLINE_MS / 1e3:g} s", not hangs),
     ]
 
