@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from schemas.decision import softmax
 from schemas.errors import TrainingConfigError, TrainingDataError
+from schemas.model.decision import softmax
 from trainer.judging.calibrate import calibrate, conformal_quantile, fit_temperature, threshold_for
 
 CLASSES = ("NORMAL", "PNEUMONIA")

@@ -5,7 +5,7 @@ import pytest
 from sklearn.covariance import OAS
 
 from schemas.errors import TrainingConfigError
-from schemas.familiarity import Familiarity, Space, unfamiliarity
+from schemas.model.familiarity import Familiarity, Space, unfamiliarity
 from trainer.judging.gate import SeenFilms, fit_gate, fit_space
 
 RANDOM = np.random.default_rng(11)

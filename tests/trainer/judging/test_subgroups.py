@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.calibration import OperatingPoint
 from schemas.estimate import Estimate
+from schemas.model.calibration import OperatingPoint
 from trainer.films.film import Film
 from trainer.judging.subgroups import attributes_of, subgroup_metrics
 from trainer.statistics.delong import delong_interval

@@ -18,7 +18,7 @@ class TransferSyntax:
     implicit_vr: bool = False
     little_endian: bool = True
     codec: Literal["gdcm", "pylibjpeg", "run_lengths"] | None = None
-    """The plug-in of pydicom that decodes a frame, or our own `imaging.run_lengths`; None: the pixels are not compressed."""
+    """The plug-in of pydicom that decodes a frame, or our own `imaging.dicom.run_lengths`; None: the pixels are not compressed."""
     lossless: bool = True
     """Whether the syntax itself promises the stored values; a lossy one may hold them nonetheless."""
 

@@ -8,7 +8,7 @@ from schemas.record import Record
 
 
 class TorchNetwork(Record):
-    """How torch builds the network of the graph again, to differentiate it: an architecture of timm and `schemas.bundle.WEIGHTS`.
+    """How torch builds the network of the graph again, to differentiate it: an architecture of timm and `schemas.model.manifest.WEIGHTS`.
 
     The name is looked up among the architectures that are installed; nothing is downloaded for it.
     """

@@ -17,8 +17,8 @@ from typing import Any, Self
 from numpy.typing import NDArray
 from pebble import ProcessExpired, ProcessPool
 
-from imaging.codecs import EncapsulatedFrame, decode_frame
-from imaging.transfer_syntaxes import name_of
+from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
+from imaging.dicom.transfer_syntaxes import name_of
 from schemas.errors import InternalError, InvalidImageError
 
 # What a codec leaks ends with the child; a new one costs 0.1 s, so 1 ms a film.
@@ -75,7 +75,7 @@ class ChildDecoder:
             _end(pool)
 
     def __call__(self, frame: EncapsulatedFrame, /) -> NDArray[Any]:
-        """Decode one frame in a child; see `imaging.codecs.FrameDecoder`.
+        """Decode one frame in a child; see `imaging.dicom.codecs.FrameDecoder`.
 
         Raises:
             InternalError: no child can be started.

@@ -1,6 +1,6 @@
 """One compressed frame to its pixels, by C and C++ libraries that a hostile frame can make abort the whole process.
 
-Run it in a process that may die: `imaging.child_decoder`. Five malformed JPEG 2000 frames of a public collection
+Run it in a process that may die: `imaging.dicom.child_decoder`. Five malformed JPEG 2000 frames of a public collection
 abort any process in which OpenJPEG or GDCM decode them.
 """
 
@@ -14,10 +14,10 @@ from pydicom import uid
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 
+from imaging.dicom.pixel_data import ImagePixel
+from imaging.dicom.run_lengths import unpack
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from imaging.limits import parsing
-from imaging.pixel_data import ImagePixel
-from imaging.run_lengths import unpack
-from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.errors import InvalidImageError
 
 # GDCM reads process and precision from the frame itself. pydicom refuses to let it read 12-bit JPEG Extended frames

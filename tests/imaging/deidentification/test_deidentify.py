@@ -15,9 +15,9 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from imaging.confidentiality_profile import ACTIONS, CODES, RESOLVED
 from imaging.decode import decode
-from imaging.deidentify import Deidentifier
+from imaging.deidentification.confidentiality_profile import ACTIONS, CODES, RESOLVED
+from imaging.deidentification.deidentify import Deidentifier
 from imaging.phantom import phantom
 from schemas.errors import BurnedInError, InvalidImageError, NotARadiographError, UnsupportedImageError
 from tests.imaging.files import dicom_bytes, dicom_dataset

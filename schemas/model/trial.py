@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from schemas.calibration import Calibration
-from schemas.evaluation import Evaluation
+from schemas.model.calibration import Calibration
+from schemas.model.evaluation import Evaluation
+from schemas.model.provenance import Adoption, Provenance
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Adoption, Provenance
 from schemas.record import Record
 
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from schemas.calibration import Fraction
-from schemas.decision import Answer
 from schemas.estimate import Estimate
-from schemas.evaluation import SubgroupMetrics
+from schemas.model.calibration import Fraction
+from schemas.model.decision import Answer
+from schemas.model.evaluation import SubgroupMetrics
 from schemas.record import Record
 
 

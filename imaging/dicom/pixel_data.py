@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from imaging.attributes import integer, text
+from imaging.dicom.attributes import integer, text
 from imaging.limits import DecodeLimits
 from schemas.errors import InvalidImageError, NotARadiographError, UnsupportedImageError
 

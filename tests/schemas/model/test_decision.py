@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from schemas.calibration import OperatingPoint
-from schemas.decision import answer, conformal_set, finding_label, softmax
 from schemas.estimate import Estimate
+from schemas.model.calibration import OperatingPoint
+from schemas.model.decision import answer, conformal_set, finding_label, softmax
 
 CERTAIN = Estimate(value=1, low=1, high=1)
 

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from schemas.calibration import Fraction
 from schemas.estimate import Estimate
+from schemas.model.calibration import Fraction
 from schemas.record import Record
 
 

@@ -8,7 +8,7 @@ import itertools
 import struct
 from typing import Final
 
-from imaging.pixel_data import ImagePixel
+from imaging.dicom.pixel_data import ImagePixel
 from schemas.errors import InvalidImageError
 
 _HEADER_BYTES: Final = 64

@@ -7,11 +7,11 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
-from imaging.codecs import decode_frame
 from imaging.decode import decode
+from imaging.dicom.codecs import decode_frame
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
-from imaging.transfer_syntaxes import TRANSFER_SYNTAXES
 from schemas.errors import InvalidImageError, UnsupportedImageError
 from schemas.preprocess import PreprocessSpec
 from tests.imaging.compressed import (

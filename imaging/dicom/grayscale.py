@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from imaging.attributes import items, numbers, raw_bytes, text
+from imaging.dicom.attributes import items, numbers, raw_bytes, text
 from schemas.errors import InvalidImageError
 
 Values = NDArray[np.float64]  # [2**BitsStored]

@@ -20,16 +20,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from schemas.calibration import Calibration
-from schemas.drift import DriftReference, signal_names
 from schemas.errors import BundleError
-from schemas.evaluation import Evaluation
-from schemas.mistakes import Mistakes
-from schemas.precision import Precision, PrecisionFiles, PrecisionRecord
+from schemas.model.calibration import Calibration
+from schemas.model.drift import DriftReference, signal_names
+from schemas.model.evaluation import Evaluation
+from schemas.model.mistakes import Mistakes
+from schemas.model.precision import Precision, PrecisionFiles, PrecisionRecord
+from schemas.model.provenance import Adoption, Provenance
+from schemas.model.torch_network import TorchNetwork
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Adoption, Provenance
 from schemas.record import Record, Sha256
-from schemas.torch_network import TorchNetwork
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"

@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 
+from imaging.dicom.pixel_data import ImagePixel
+from imaging.dicom.run_lengths import unpack
 from imaging.phantom import phantom
-from imaging.pixel_data import ImagePixel
-from imaging.run_lengths import unpack
 from schemas.errors import InvalidImageError
 from tests.imaging.compressed import run_lengths
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from schemas.errors import BundleError
-from schemas.familiarity import Familiarity, Space, unfamiliarity
+from schemas.model.familiarity import Familiarity, Space, unfamiliarity
 
 
 def arrays(**changes):

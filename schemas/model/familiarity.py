@@ -57,7 +57,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Familiarity:
-    """The arrays of `schemas.calibration.OutOfDistribution`, checked.
+    """The arrays of `schemas.model.calibration.OutOfDistribution`, checked.
 
     Invariant: spaces and scales are of the same K classes, and there is a scale for each distance.
     """

@@ -7,9 +7,9 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
-from imaging.codecs import EncapsulatedFrame, decode_frame
+from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
+from imaging.dicom.pixel_data import ImagePixel
 from imaging.phantom import phantom
-from imaging.pixel_data import ImagePixel
 from schemas.errors import InvalidImageError
 from tests.imaging.compressed import ENCODERS
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from schemas.calibration import OperatingPoint
+from schemas.model.calibration import OperatingPoint
 
 Answer = Literal["given", "unclear", "unfamiliar"]
 """Whether a label is claimed of a film; if not: the classes cannot be told apart, or no film like it was trained on."""
@@ -76,7 +76,7 @@ def finding_label(
 
 
 def conformal_set(probabilities: Mapping[str, float], quantiles: Mapping[str, float]) -> tuple[str, ...]:
-    """The classes that a film may be of by `schemas.calibration.ConformalQuantiles`, in the order of `probabilities`."""
+    """The classes that a film may be of by `schemas.model.calibration.ConformalQuantiles`, in the order of `probabilities`."""
     return tuple(name for name, probability in probabilities.items() if 1 - probability <= quantiles[name])
 
 

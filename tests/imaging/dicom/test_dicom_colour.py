@@ -10,8 +10,8 @@ from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate
 from pydicom.pixels.processing import convert_color_space
 
-from imaging.codecs import decode_frame
 from imaging.decode import decode
+from imaging.dicom.codecs import decode_frame
 from imaging.phantom import phantom
 from schemas.errors import InvalidImageError, UnsupportedImageError
 from tests.imaging.compressed import encapsulated_film

@@ -14,12 +14,12 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
 
-from imaging.attributes import text
-from imaging.confidentiality_profile import ACTIONS, Action
-from imaging.dicom import MODALITIES
+from imaging.deidentification.confidentiality_profile import ACTIONS, Action
+from imaging.dicom.attributes import text
+from imaging.dicom.film import MODALITIES
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
+from imaging.dicom.uids import uid_of
 from imaging.limits import parsing
-from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
-from imaging.uids import uid_of
 from schemas.errors import BurnedInError, InvalidImageError, NotARadiographError, UnsupportedImageError
 
 SHORTEST_KEY: Final = 16

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from scipy.stats import chi2
 
-from schemas.drift import (
+from schemas.model.drift import (
     SignalReference,
     film_signals,
     index_limit,

@@ -11,11 +11,11 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
-from imaging.child_decoder import ChildDecoder
-from imaging.codecs import EncapsulatedFrame
 from imaging.decode import decode
+from imaging.dicom.child_decoder import ChildDecoder
+from imaging.dicom.codecs import EncapsulatedFrame
+from imaging.dicom.pixel_data import ImagePixel
 from imaging.phantom import phantom
-from imaging.pixel_data import ImagePixel
 from schemas.errors import InvalidImageError
 from tests.imaging.compressed import ENCODERS, compressed_film, encapsulated_film, killers
 from tests.waiting import wait_until
