@@ -92,8 +92,8 @@ def how_made(rows: Sequence[Row]) -> str:
         "first weights",
         "augmentation",
         "parameters",
-        "minutes (of processors)",
-        "ms a film",
+        "minutes (processor)",
+        "ms per film",
     )
     return table(
         head,
@@ -230,15 +230,15 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
         page.text,
         (
             f"Validation: {validation.films:,} films of {validation.patients:,} patients. Test: {tested.films:,} films ({counts}), "
-            f"opened once by each run, after its winner was chosen. Data `{first.provenance.data_sha256[:12]}`, split "
+            f"which each run opened once, after its winner was chosen. Data `{first.provenance.data_sha256[:12]}`, split "
             f"`{first.provenance.split_sha256[:12]}`. Brackets: 95 % intervals."
         ),
         f"![AUROC of every network on validation and test]({name}.svg)",
         "## Chosen on validation",
         how_made(rows),
         (
-            "Minutes are those of training on two shared CPU cores, some beside other work and with pauses, which the processors' time leaves "
-            "out; ms a film: one film, one CPU thread, in PyTorch."
+            "Minutes are the time of training on two shared CPU cores, some beside other work and with pauses, which the processor time (in "
+            "brackets) excludes. Ms per film: one film, one CPU thread, in PyTorch."
         ),
         "## On the test films",
         table(figures_head(tested, "network"), [(row.name, *cells(row.tested)) for row in networks]),
@@ -247,7 +247,7 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
         rest = ("sensitivity, operating point", "specificity, operating point") if two_classes(tested) else ()
         parts += [
             "## Over seeds",
-            "Test films; mean ± standard deviation.",
+            "Figures on the test films: mean ± standard deviation.",
             table(("network", "AUROC", "accuracy", "ECE", *rest), seeds),
         ]
     if means := list(averages(rows)):
@@ -255,7 +255,7 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
     if page.claims:
         published = [(claim.network, claim.figures, claim.source) for claim in page.claims]
         parts += ["## What others published", page.caution, table(("network", "figures", "where"), published)]
-    parts += ["## Made by", *provenance(rows), f"    {command}"]
+    parts += ["## Reproduce", *provenance(rows), f"    {command}"]
     return "\n\n".join(parts) + "\n"
 
 
