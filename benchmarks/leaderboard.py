@@ -216,7 +216,7 @@ def provenance(rows: Sequence[Row]) -> Iterator[str]:
             row.record.provenance.pretrained_weights for row in rows if row.run == run and not row.record.members
         }
         yield f"    {one.command.replace(f'{Path.cwd()}/', '')}"
-        yield f"commit `{one.git_commit[:12]}`, {one.device}; first weights: {'; '.join(sorted(weights))}."
+        yield f"This command ran at commit `{one.git_commit[:12]}` on {one.device}; first weights: {'; '.join(sorted(weights))}."
 
 
 def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
@@ -237,7 +237,7 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
         "## Chosen on validation",
         how_made(rows),
         (
-            "Minutes are the time of training on two shared CPU cores, some beside other work and with pauses, which the processor time (in "
+            "Minutes are the time of training on two shared CPU cores, some while other work ran and with pauses, which the processor time (in "
             "brackets) excludes. Ms per film: one film, one CPU thread, in PyTorch."
         ),
         "## On the test films",
