@@ -20,13 +20,13 @@ from torch.optim.swa_utils import update_bn
 
 from schemas.evaluation import SubgroupMetrics
 from schemas.trial import TrialRecord
-from trainer.allocator import keep_freed_memory
-from trainer.augment import RECIPES
 from trainer.config import make_config
-from trainer.inference import outputs
-from trainer.run import train
-from trainer.shifts import NONE, SHIFTS
-from trainer.trial import TRIALS, TrainedTrial, load_trial
+from trainer.judging.shifts import NONE, SHIFTS
+from trainer.learning.allocator import keep_freed_memory
+from trainer.learning.augment import RECIPES
+from trainer.networks.inference import outputs
+from trainer.runs.run import train
+from trainer.trials.trial import TRIALS, TrainedTrial, load_trial
 
 _BATCH = 64
 PAGE = Path("docs/results/recipes.md")
@@ -103,7 +103,8 @@ def table_row(recipe: str, trial: TrainedTrial) -> str:
     """One line of the table."""
     record = trial.record
     rows = {row.value: row for row in record.validation.shifts}
-    plain, shifted = rows.pop(NONE), list(rows.values())
+    plain = rows.pop(NONE)
+    shifted = list(rows.values())
     worst = min(shifted, key=balanced)
     means = [fmean(value(row, name)[0] for row in shifted) for name in ("auroc", "sensitivity", "specificity")]
     (specificity,) = value(plain, "specificity")

@@ -17,7 +17,7 @@ LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
-def test_a_lock_pins_every_package_with_hashes_and_names_no_index(lock):
+def test_a_lock_pins_every_package_with_hashes_and_names_no_index(lock) -> None:
     lines = lock.read_text().splitlines()
     pins = [line for line in lines if "==" in line]
 
@@ -27,14 +27,14 @@ def test_a_lock_pins_every_package_with_hashes_and_names_no_index(lock):
 
 
 @pytest.mark.parametrize("extra", ["cpu", "gpu"])
-def test_the_lock_of_the_service_holds_no_torch(extra):
+def test_the_lock_of_the_service_holds_no_torch(extra) -> None:
     packages = re.findall(r"^([a-z0-9._-]+)==", (ROOT / f"requirements/{extra}.txt").read_text(), re.MULTILINE)
 
     assert "fastapi" in packages
     assert not {"torch", "torchvision", "timm", "onnx", "lightning-fabric", "albumentations"} & set(packages)
 
 
-def test_each_declared_dependency_is_locked():
+def test_each_declared_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     declared = {"cpu": ["cpu"], "gpu": ["gpu"], "train": ["cpu", "train"], "dev": ["cpu", "train", "mlflow", "dev"]}
@@ -46,7 +46,7 @@ def test_each_declared_dependency_is_locked():
 
 
 @pytest.mark.parametrize("package", ["service", "imaging", "schemas"])
-def test_serving_code_loads_no_training_library(package):
+def test_serving_code_loads_no_training_library(package) -> None:
     program = (
         f"import sys, pkgutil, importlib, {package}\n"
         f"[importlib.import_module(m.name) for m in pkgutil.walk_packages({package}.__path__, '{package}.')"
@@ -58,18 +58,18 @@ def test_serving_code_loads_no_training_library(package):
     assert answer.stdout.strip() == "[]"
 
 
-def test_every_target_of_the_makefile_is_explained():
+def test_every_target_of_the_makefile_is_explained() -> None:
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE).group(1).split()
 
     assert set(phony) == {*re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)}
 
 
-def test_the_reference_is_what_the_code_says():
+def test_the_reference_is_what_the_code_says() -> None:
     assert (ROOT / "docs/reference.md").read_text() == reference() + "\n", "run `make reference`"
 
 
-def test_the_readme_names_only_commands_and_addresses_that_exist():
+def test_the_readme_names_only_commands_and_addresses_that_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
     addresses = {"/", "/docs", *create_app(Settings()).openapi()["paths"]}
@@ -79,7 +79,7 @@ def test_the_readme_names_only_commands_and_addresses_that_exist():
     assert all((ROOT / link).exists() for link in re.findall(r"\]\((?!http)([^)#]+)", readme))
 
 
-def test_no_film_is_committed():
+def test_no_film_is_committed() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )

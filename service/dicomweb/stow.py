@@ -11,10 +11,9 @@ from typing import Any, Final
 from imaging.limits import DecodeLimits
 from schemas import errors
 from schemas.errors import CxrError
-from service.admission import Priority
+from service.capacity.admission import Priority
 from service.dicomweb.instance import Instance, read_instance
 from service.dicomweb.spool import Spool, Stored
-from service.problems import PROBLEMS
 
 DICOM_JSON: Final = "application/dicom+json"
 
@@ -26,9 +25,13 @@ SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 COERCED: Final = 0xB000
 """Reasons, PS3.18 table I.2-2 and PS3.4 table B.2-1."""
 
-_SOP_CLASS, _SOP_INSTANCE, _RETRIEVE_URL = "00081150", "00081155", "00081190"
+_SOP_CLASS = "00081150"
+_SOP_INSTANCE = "00081155"
+_RETRIEVE_URL = "00081190"
 _WARNING_REASON, _FAILURE_REASON = "00081196", "00081197"
-_FAILED, _REFERENCED, _OTHER_FAILURES = "00081198", "00081199", "0008119A"
+_FAILED = "00081198"
+_REFERENCED = "00081199"
+_OTHER_FAILURES = "0008119A"
 
 _REASONS: Final[Mapping[type[CxrError], int]] = {
     errors.UnsupportedImageError: TRANSFER_SYNTAX_NOT_SUPPORTED,
@@ -115,8 +118,7 @@ def status_of(outcomes: Sequence[Outcome]) -> int:
 def headers_of(outcomes: Sequence[Outcome]) -> dict[str, str]:
     """When to come back where there was no room, and in `Warning` why instances failed, which their codes say coarsely."""
     failures = [outcome.result for outcome in outcomes if isinstance(outcome.result, CxrError)]
-    waits = [PROBLEMS[type(failure)].retry_after_s for failure in failures]
-    longest_s = max((wait for wait in waits if wait is not None), default=None)
+    longest_s = max((wait for failure in failures if (wait := failure.retry_after_s) is not None), default=None)
     headers = {} if longest_s is None else {"Retry-After": str(longest_s)}
     reasons = dict.fromkeys(f"{failure.code}: {failure}".replace('"', "'") for failure in failures)
     if reasons:

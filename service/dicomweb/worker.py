@@ -14,7 +14,7 @@ from schemas.errors import (
     AuditUnavailableError,
     CxrError,
     DeadlineError,
-    InferenceError,
+    FilmError,
     InternalError,
     NotReadyError,
     PacsRefusedError,
@@ -24,7 +24,6 @@ from schemas.results import ResultState
 from service.dicomweb.ledger import Depth, Ledger
 from service.dicomweb.spool import LEASE_S, Claim, Spool
 from service.metrics import Metrics
-from service.problems import FILM_FAILURES
 
 WORK_S: Final = LEASE_S - 20
 """Time for one film; it ends well before another worker may claim the film."""
@@ -81,9 +80,13 @@ class Worker:
         metrics: Metrics,
         backoff: Backoff = Backoff(),
     ) -> None:
-        self._spool, self._ledger, self._lanes = spool, ledger, lanes
-        self._metrics, self._backoff = metrics, backoff
-        self._stopping, self._arrival = asyncio.Event(), asyncio.Event()
+        self._spool = spool
+        self._ledger = ledger
+        self._lanes = lanes
+        self._metrics = metrics
+        self._backoff = backoff
+        self._stopping = asyncio.Event()
+        self._arrival = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -142,7 +145,7 @@ class Worker:
         self.wake()
 
     async def _failed(self, lane: Lane, claim: Claim, error: CxrError) -> None:
-        if isinstance(error, FILM_FAILURES) and not isinstance(error, InferenceError):
+        if isinstance(error, FilmError):
             await asyncio.to_thread(self._spool.refused, claim, error.code, str(error))
             log.info("film_refused", code=error.code)
             return
