@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from service.commands.audit import verify_log
-from tests.service.audit.conftest import records
+from tests.service.audit.lines import records
 from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film as dicom_film
 from tests.service.dicomweb.films import stow, uid

@@ -150,8 +150,8 @@ test_loop._fit(Path({directory!r}), teach=die_in_the_second_epoch, **{options!r}
 def threads():
     """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole process."""
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield 2
+    torch.set_num_threads(1)
+    yield 1
     torch.set_num_threads(before)
 
 
