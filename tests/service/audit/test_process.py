@@ -16,6 +16,8 @@ from tests.service.disk import NEVER_FULL, fill_disk
 from tests.service.server import Server
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.process
+
 FILM = flat_film(200)
 
 

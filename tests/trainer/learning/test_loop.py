@@ -155,6 +155,7 @@ def threads():
     torch.set_num_threads(before)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arch", ["cnn_baseline", "cnn_attention"])
 def test_a_fit_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path, arch, threads) -> None:
     options = {"archs": [arch], "ema_decay": 0.9, "schedule": "plateau"}
