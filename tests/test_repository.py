@@ -45,6 +45,7 @@ def test_each_declared_dependency_is_locked() -> None:
         assert names <= set(re.findall(r"^([a-z0-9._-]+)==", lock.read_text(), re.MULTILINE))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("package", ["service", "imaging", "schemas"])
 def test_serving_code_loads_no_training_library(package) -> None:
     program = (

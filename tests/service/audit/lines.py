@@ -1,19 +1,7 @@
-"""An audit log to look into."""
+"""The lines of an audit log."""
 
 import json
 from pathlib import Path
-
-import pytest
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "audit.jsonl"
 
 
 def records(log: Path) -> list[dict[str, object]]:
