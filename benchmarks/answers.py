@@ -21,17 +21,21 @@ import cv2
 
 from benchmarks.leaderboard import table
 from benchmarks.resilience.server import Server, running
+from bundle.files import sha256_of, write_whole
+from bundle.opening import open_bundle
 from imaging.decode import decode
-from schemas.bundle import CURRENT, BundleManifest, open_bundle, sha256_of
+from schemas.bundle import CURRENT, BundleManifest
 from schemas.provenance import Provenance
-from trainer.files import write_atomically
-from trainer.films import Film
-from trainer.intervals import wilson_interval
-from trainer.split import read_split
+from trainer.films.film import Film
+from trainer.films.splits import read_split
+from trainer.statistics.intervals import wilson_interval
 
 PAGE = Path("docs/results/answers.md")
 MODELS = Path("models")
-POSITIVE, NEGATIVE, UNDECIDED, UNFAMILIAR = "positive", "negative", "undecided", "unfamiliar"
+POSITIVE = "positive"
+NEGATIVE = "negative"
+UNDECIDED = "undecided"
+UNFAMILIAR = "unfamiliar"
 _CLIENTS = 4
 _OVER_ROWS, _OVER_COLUMNS = 0, 1  # what cv2.flip calls them
 TEXT = """# What is answered, and how right that is
@@ -163,7 +167,7 @@ def main() -> None:
     text = page(current, found, flips)
     print(text)
     if options.write:
-        write_atomically(PAGE, text.encode())
+        write_whole(PAGE, text.encode())
 
 
 if __name__ == "__main__":

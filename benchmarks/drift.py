@@ -18,18 +18,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.opening import Bundle, open_bundle
 from export.drift import signal_reference
 from imaging.phantom import phantom
 from imaging.quality import input_statistics
-from schemas.bundle import Bundle, open_bundle
 from schemas.drift import DriftReference, film_signals
-from service.drift import DriftWindow
-from service.engine import OnnxEngine
+from service.answers.drift import DriftWindow
+from service.engine.engine import OnnxEngine
 from trainer.config import read_config
-from trainer.data import films_of
-from trainer.intervals import wilson_interval
-from trainer.shifts import SHIFTS, shifted
-from trainer.trial import load_trial
+from trainer.films.dataset import films_of
+from trainer.judging.shifts import SHIFTS, shifted
+from trainer.statistics.intervals import wilson_interval
+from trainer.trials.trial import load_trial
 
 CLEAN, SHIFTED = 5000, 200
 LOOK = 10  # films between two looks at a clean stream; Prometheus looks every 15 seconds
@@ -159,16 +159,23 @@ def at_operating_point(bundle: Bundle, rows: tuple[Signals, ...], labels: NDArra
     return f" {sensitivity:.2f} | {specificity:.2f} |"
 
 
-def main() -> None:
-    """Print the page."""
+def options() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path, help="folder of the bundle whose network looks at the films")
     parser.add_argument("--trial", type=Path, help="folder of the trial whose validation films are used")
     parser.add_argument("--rounds", type=int, default=100, help="streams of each kind (default: %(default)s)")
     parser.add_argument("--window", type=int, default=200, help="films, CXR_DRIFT_WINDOW (default: %(default)s)")
     parser.add_argument("--change", action="append", choices=SHIFTS, help="of the films; default: all of them")
-    chosen = parser.parse_args()
-    rounds, size, bundle = chosen.rounds, chosen.window, open_bundle(chosen.bundle)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the page."""
+    chosen = options()
+    rounds = chosen.rounds
+    size = chosen.window
+    bundle = open_bundle(chosen.bundle)
     manifest = bundle.manifest
     source = validation_of(chosen.trial) if chosen.trial else phantoms(manifest.preprocess.size)
     clean = signals_of(bundle, source.films)

@@ -10,14 +10,15 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from export.bundle import write_bundle
-from export.parity import ParityReport
-from export.precision import PRECISIONS
-from schemas.bundle import GRAPH, open_bundle
+from bundle.files import write_whole
+from bundle.opening import open_bundle
+from export.export import write_bundle
+from export.gates.parity import ParityReport
+from export.gates.precision import PRECISIONS
+from schemas.bundle import GRAPH
 from schemas.precision import PrecisionRecord
-from trainer.allocator import keep_freed_memory
-from trainer.files import write_atomically
-from trainer.trial import load_trial
+from trainer.learning.allocator import keep_freed_memory
+from trainer.trials.trial import load_trial
 
 PAGE = Path("docs/results/exports.md")
 HEAD = (
@@ -89,7 +90,7 @@ def main() -> None:
             lines.append(table_row(directory, Path(folder)))
             print(lines[-1], flush=True)
             if options.write:  # after each: one that is refused ends the program, and the others took minutes
-                write_atomically(PAGE, (INTRODUCTION + "\n".join(lines) + "\n").encode())
+                write_whole(PAGE, (INTRODUCTION + "\n".join(lines) + "\n").encode())
 
 
 if __name__ == "__main__":

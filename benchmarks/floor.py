@@ -19,9 +19,9 @@ from rich.progress import track
 from imaging.decode import decode
 from schemas.estimate import Estimate
 from trainer.config import read_config
-from trainer.delong import delong_interval
-from trainer.films import Film
-from trainer.split import read_split
+from trainer.films.film import Film
+from trainer.films.splits import read_split
+from trainer.statistics.delong import delong_interval
 
 SIDE = 48
 PENALTIES = tuple(10.0**power for power in range(-2, 5))
@@ -45,8 +45,10 @@ def ridge(
         truth: [N], 0 or 1.
         penalties: > 0, of the squared weights.
     """
-    center, level = pixels.mean(axis=0), truth.mean()
-    gram, moment = (pixels - center).T @ (pixels - center), (pixels - center).T @ (truth - level)
+    center = pixels.mean(axis=0)
+    level = truth.mean()
+    gram = (pixels - center).T @ (pixels - center)
+    moment = (pixels - center).T @ (truth - level)
     found = [np.linalg.solve(gram + penalty * np.eye(len(gram)), moment) for penalty in penalties]
     return [np.append(weights, level - center @ weights) for weights in found]
 
@@ -78,7 +80,8 @@ def main() -> None:
         return delong_interval(truth[name], scores(weights, pixels[name]), patients=patients)
 
     penalty, weights = max(zip(PENALTIES, fitted, strict=True), key=lambda one: auroc(one[1], "val").value)
-    validated, tested = auroc(weights, "val"), auroc(weights, "test")
+    validated = auroc(weights, "val")
+    tested = auroc(weights, "test")
     print(f"{SIDE} x {SIDE} pixels, penalty {penalty:g}: AUROC {validated} on validation, {tested} on test")
 
 

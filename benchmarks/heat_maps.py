@@ -14,8 +14,8 @@ import onnxruntime as ort
 import torch
 from onnx.utils import Extractor
 
-from export.graph import export_graph
-from trainer.architectures import ARCHITECTURES, build_network
+from export.graph.graph import export_graph
+from trainer.networks.architectures import ARCHITECTURES, build_network
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:

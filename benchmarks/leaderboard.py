@@ -16,15 +16,15 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from benchmarks.published import PAGES, Page
+from bundle.files import write_whole
 from schemas.evaluation import Evaluation, LabelMetrics
 from schemas.provenance import Provenance
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig, make_config, read_config
-from trainer.consumption import Consumption, consumption_of, teachers_consumption
-from trainer.files import write_atomically
-from trainer.leaderboard import read_leaderboard
+from trainer.learning.consumption import Consumption, consumption_of, teachers_consumption
 from trainer.report.overview import Standing, leaderboard_figure
-from trainer.trial import TRIALS, read_trial
+from trainer.runs.leaderboard import read_leaderboard
+from trainer.trials.trial import TRIALS, read_trial
 
 RESULTS = Path("docs/results")
 ARGMAX, OPERATING_POINT = "argmax", "operating point"
@@ -127,7 +127,8 @@ def epochs(row: Row) -> str:
 
 def minutes(made: Provenance) -> str:
     """How long training took, and what it took of the processors where that was measured; then the same of its teachers."""
-    own, before = _minutes(consumption_of(made)), _minutes(teachers_consumption(made))
+    own = _minutes(consumption_of(made))
+    before = _minutes(teachers_consumption(made))
     return f"{own}, teachers {before}" if made.teachers else own
 
 
@@ -223,7 +224,8 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
     """The page."""
     networks = [row for row in rows if not row.record.members]
     first = networks[0].record
-    tested, validation = networks[0].tested, first.validation
+    tested = networks[0].tested
+    validation = first.validation
     counts = ", ".join(f"{count:,} {name}" for name, count in tested.class_counts.items())
     parts = [
         f"# {page.title}",
@@ -282,9 +284,9 @@ def main() -> None:
     )
     RESULTS.mkdir(parents=True, exist_ok=True)
     figure.savefig(RESULTS / f"{options.page}.svg", metadata={"Date": None})
-    write_atomically(RESULTS / f"{options.page}.md", text.encode())
+    write_whole(RESULTS / f"{options.page}.md", text.encode())
     records = json.dumps([record_of(row) for row in rows], indent=1).replace(f"{Path.cwd()}/", "")
-    write_atomically(RESULTS / f"{options.page}.json", records.encode())
+    write_whole(RESULTS / f"{options.page}.json", records.encode())
     print(text)
 
 

@@ -20,16 +20,16 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.leaderboard import table
+from bundle.files import write_whole
 from imaging.decode import decode
 from trainer.config import read_config
-from trainer.delong import delong_interval
-from trainer.files import write_atomically
-from trainer.films import KERMANY, SPLITS, Film
-from trainer.leaderboard import read_leaderboard
-from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
-from trainer.sources.kermany import THREE_CLASSES
-from trainer.split import read_split
-from trainer.trial import TRIALS
+from trainer.films.film import KERMANY, SPLITS, Film
+from trainer.films.sources.kermany import THREE_CLASSES
+from trainer.films.splits import read_split
+from trainer.judging.outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
+from trainer.runs.leaderboard import read_leaderboard
+from trainer.statistics.delong import delong_interval
+from trainer.trials.trial import TRIALS
 
 PAGE = Path("docs/results/official-split.md")
 NORMAL, BACTERIAL, VIRAL = range(3)
@@ -182,7 +182,7 @@ def main() -> None:
     files = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
     answers = {name: answers_of(run, trials, file, by_path) for name, file in files.items()}
     text = document(films, answers, f"python -m benchmarks.official_split {run}")
-    write_atomically(PAGE, text.encode())
+    write_whole(PAGE, text.encode())
     print(text)
 
 

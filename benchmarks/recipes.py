@@ -20,13 +20,13 @@ from torch.optim.swa_utils import update_bn
 
 from schemas.evaluation import SubgroupMetrics
 from schemas.trial import TrialRecord
-from trainer.allocator import keep_freed_memory
-from trainer.augment import RECIPES
 from trainer.config import make_config
-from trainer.inference import outputs
-from trainer.run import train
-from trainer.shifts import NONE, SHIFTS
-from trainer.trial import TRIALS, TrainedTrial, load_trial
+from trainer.judging.shifts import NONE, SHIFTS
+from trainer.learning.allocator import keep_freed_memory
+from trainer.learning.augment import RECIPES
+from trainer.networks.inference import outputs
+from trainer.runs.run import train
+from trainer.trials.trial import TRIALS, TrainedTrial, load_trial
 
 _BATCH = 64
 PAGE = Path("docs/results/recipes.md")
@@ -103,7 +103,8 @@ def table_row(recipe: str, trial: TrainedTrial) -> str:
     """One line of the table."""
     record = trial.record
     rows = {row.value: row for row in record.validation.shifts}
-    plain, shifted = rows.pop(NONE), list(rows.values())
+    plain = rows.pop(NONE)
+    shifted = list(rows.values())
     worst = min(shifted, key=balanced)
     means = [fmean(value(row, name)[0] for row in shifted) for name in ("auroc", "sensitivity", "specificity")]
     (specificity,) = value(plain, "specificity")
@@ -129,7 +130,7 @@ def page(rows: Sequence[str], record: TrialRecord, options: argparse.Namespace) 
         f"{record.provenance.pretrained_weights}; {validation.films:,} validation films of {validation.patients:,} patients "
         f"(SHA-256 `{validation.data_sha256[:12]}`); no test film was read. The threshold of each network is the highest that finds "
         f"{record.calibration.operating_points[0].target_sensitivity:.0%} of its plain validation films with the finding; under the "
-        f"{len(SHIFTS)} shifts of `trainer/shifts.py` it stays. Norms anew: the batch norms' statistics are measured again on plain training "
+        f"{len(SHIFTS)} shifts of `trainer/judging/shifts.py` it stays. Norms anew: the batch norms' statistics are measured again on plain training "
         "films; where that lowers the loss, the network judges films that nothing altered with an offset.\n\n"
         + "\n".join((HEAD, *rows))
         + "\n"

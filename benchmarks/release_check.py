@@ -26,17 +26,18 @@ from rich.markdown import Markdown
 from rich.progress import track
 
 from benchmarks.resilience.server import Server, running
-from export.card_figures import SHIFTS_TITLE, evaluation_section
-from schemas.bundle import CURRENT, MODEL_CARD, Bundle, BundleManifest, open_bundle
+from bundle.opening import Bundle, open_bundle
+from export.card.figures import SHIFTS_TITLE, evaluation_section
+from schemas.bundle import CURRENT, MODEL_CARD, BundleManifest
 from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
-from trainer.cache import prepared_films
-from trainer.evaluate import evaluate
-from trainer.films import Film, data_sha256
-from trainer.shifts import NONE, SHIFTS, shifted, with_shifts
-from trainer.sources import index_films
-from trainer.split import read_split
-from trainer.subgroups import attributes_of
+from trainer.films.cache import prepared_films
+from trainer.films.film import Film, data_sha256
+from trainer.films.sources import index_films
+from trainer.films.splits import read_split
+from trainer.judging.evaluate import evaluate
+from trainer.judging.shifts import NONE, SHIFTS, shifted, with_shifts
+from trainer.judging.subgroups import attributes_of
 
 MODELS = Path("models")
 _CLIENTS = 4
@@ -48,7 +49,9 @@ class Asker:
     """A running service with its bundle."""
 
     def __init__(self, server: Server, manifest: BundleManifest, pool: ThreadPoolExecutor) -> None:
-        self._server, self._manifest, self._pool = server, manifest, pool
+        self._server = server
+        self._manifest = manifest
+        self._pool = pool
 
     def logits(self, files: Iterable[bytes], count: int, title: str) -> NDArray[np.float64]:
         """Of each file, [V, K], up to a constant: softmax(T log p / T) is p again."""
@@ -132,7 +135,8 @@ def main() -> None:
     parser.add_argument("--split", type=Path, help="split.csv of the run, for the figures on validation")
     options = parser.parse_args()
     bundle = open_bundle(MODELS / (MODELS / CURRENT).read_text().strip())
-    manifest, index = bundle.manifest, index_films(options.data)
+    manifest = bundle.manifest
+    index = index_films(options.data)
     sets = {"test": tuple(film for film in index.films if film.split == "test")}
     if options.split is not None:
         sets["validation"] = read_split(options.split, index.root).of("val")

@@ -23,15 +23,15 @@ import timm
 import torch
 from lightning_fabric import Fabric
 
-from trainer.allocator import keep_freed_memory
-from trainer.batches import Batch, LabelledFilms, augmented_batches, epoch_order, grouped
 from trainer.config import RunConfig, make_config
-from trainer.data import labelled
-from trainer.fit import train_epoch
-from trainer.learner import Learner, make_learner
-from trainer.losses import build_loss
-from trainer.sources import index_films
-from trainer.strategies import apply_strategy
+from trainer.films.dataset import labelled
+from trainer.films.sources import index_films
+from trainer.learning.allocator import keep_freed_memory
+from trainer.learning.learner import Learner, make_learner
+from trainer.learning.loader import Batch, LabelledFilms, augmented_batches, epoch_order, grouped
+from trainer.learning.loop import train_epoch
+from trainer.learning.losses import build_loss
+from trainer.learning.strategies import apply_strategy
 
 NETWORKS = ("tf_efficientnet_lite0", "mobilenetv3_large_100", "cnn4")
 RECIPES = ("none", "standard", "shift")
@@ -43,7 +43,8 @@ class Loop:
 
     def __init__(self, name: str, augment: str, films: LabelledFilms, config: RunConfig) -> None:
         self.config = config.model_copy(update={"augment": augment})
-        self.films, self.batch_size = films, config.recipe(name).batch_size
+        self.films = films
+        self.batch_size = config.recipe(name).batch_size
         self.fabric = Fabric(accelerator="cpu", devices=1)
         with tempfile.TemporaryDirectory() as empty:
             self.learner: Learner = make_learner(self.fabric, self.config, name, 0, films, Path(empty))
@@ -55,7 +56,8 @@ class Loop:
         """Films a second of one epoch, as `fit` trains it."""
         self.epoch += 1
         order = epoch_order(self.films.labels, seed=0, epoch=self.epoch, balanced=False)
-        recipe, workers = self.config.augmentation, self.config.workers
+        recipe = self.config.augmentation
+        workers = self.config.workers
         batches = augmented_batches(
             self.films, order, batch_size=self.batch_size, recipe=recipe, seed=0, epoch=self.epoch, workers=workers
         )

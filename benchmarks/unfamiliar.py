@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.resilience.server import Server, running
-from trainer.files import write_atomically
-from trainer.intervals import wilson_interval
+from bundle.files import write_whole
+from trainer.statistics.intervals import wilson_interval
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results" / "out-of-distribution.md"
 SIDE = 512
@@ -162,7 +162,7 @@ def page(bundle: str, rows: Sequence[Row]) -> str:
     return f"""# Unfamiliar pictures
 
 Measured by `python -m benchmarks.unfamiliar --write` through the running service, bundle `{bundle}`. The gate is described in
-[evaluation](../evaluation.md#unfamiliar-pictures); it was fitted on training films and its cut-offs set by validation films. None of
+[evaluation](../decisions.md#unfamiliar-pictures); it was fitted on training films and its cut-offs set by validation films. None of
 the files below took part.
 
 {table(rows)}
@@ -186,7 +186,7 @@ def main() -> None:
     print(table(rows))
     if options.write:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(RESULTS, page((options.models / "current").read_text().strip(), rows).encode())
+        write_whole(RESULTS, page((options.models / "current").read_text().strip(), rows).encode())
     sys.exit(0 if all(row.kept for row in rows) else 1)
 
 

@@ -49,7 +49,9 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     names = {path: DOCS / name for name, path in elsewhere.items()}
 
     def pointed(link: re.Match[str]) -> str:
-        text, address, anchor = link[1], link[2], link[3] or ""
+        text = link[1]
+        address = link[2]
+        anchor = link[3] or ""
         target = Path(os.path.normpath(source.parent / address))
         target = names.get(target, target.with_suffix(".md") if target.suffix == ".ipynb" else target)
         if not target.is_relative_to(DOCS):

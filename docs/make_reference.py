@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from service.http.errors import PROBLEMS
 from service.metrics import Metrics
-from service.problems import PROBLEMS
 from service.settings import PREFIX, Settings
-from trainer.architectures import ARCHITECTURES
-from trainer.augment import RECIPES
 from trainer.config import RunConfig
+from trainer.learning.augment import RECIPES
+from trainer.networks.architectures import ARCHITECTURES
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

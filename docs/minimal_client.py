@@ -14,7 +14,8 @@ from PIL import Image, ImageOps
 session = onnxruntime.InferenceSession(sys.argv[1])
 facts = session.get_modelmeta().custom_metadata_map
 classes, spec, calibration = (json.loads(facts[key]) for key in ("classes", "preprocess", "calibration"))
-side, negative = spec["size"], facts["negative_class"]
+side = spec["size"]
+negative = facts["negative_class"]
 if (spec["resize"], spec["intensity"], spec["clahe"]) != ("squash", "full_range", None):
     sys.exit(f"this client does not prepare films as the graph wants them: {spec}")
 
@@ -24,7 +25,8 @@ def resizing(length: int) -> Any:
     if length < side:
         centres = np.clip((np.arange(side) + 0.5) * length / side - 0.5, 0, length - 1)
         return np.maximum(1 - abs(centres[:, None] - np.arange(length)), 0)
-    edges, cells = np.arange(side + 1)[:, None] * length / side, np.arange(length)
+    edges = np.arange(side + 1)[:, None] * length / side
+    cells = np.arange(length)
     return np.maximum(np.minimum(edges[1:], cells + 1) - np.maximum(edges[:-1], cells), 0) * side / length
 
 

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from export.adopt import Decisions, ForeignNetwork
 from export.adopt import adopt as adopt_network
-from export.bundle import write_bundle
-from export.foreign import Wiring
-from export.markdown import without_title
-from export.parity import ParityReport
-from export.precision import PRECISIONS
+from export.card.markdown import without_title
+from export.export import write_bundle
+from export.gates.parity import ParityReport
+from export.gates.precision import PRECISIONS
+from export.graph.foreign import Wiring
 from export.publish import verify_bundle
 from export.sign import make_key, sign_bundle
 from schemas.errors import BundleError, CxrError
@@ -24,8 +24,8 @@ from schemas.precision import PrecisionRecord, ReducedPrecision
 from schemas.preprocess import PreprocessSpec
 from schemas.torch_network import TorchNetwork
 from trainer.config import RunConfig, read_config
-from trainer.leaderboard import read_leaderboard
-from trainer.trial import TRIALS, load_trial
+from trainer.runs.leaderboard import read_leaderboard
+from trainer.trials.trial import TRIALS, load_trial
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Trained networks to ONNX bundles."
@@ -58,7 +58,8 @@ def bundle(  # noqa: PLR0913 - one argument for each option
     ] = False,
 ) -> None:
     """Export a trained network, prove it and publish it."""
-    folder, tried = _trial_folder(trial, run), _precisions(precisions)
+    folder = _trial_folder(trial, run)
+    tried = _precisions(precisions)
     loaded = load_trial(folder)
     _refuse_lungs(folder)
     with console.status(f"exporting {loaded.record.architecture}"):

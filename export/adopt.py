@@ -9,31 +9,32 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.bundle import describe, free_place
-from export.foreign import Wiring, check_batches, read_graph, wire
-from export.golden import make_golden, pack
+from bundle.files import sha256_of
+from bundle.golden import make_golden, pack
+from bundle.session import Run, Session
+from export.export import describe, free_place
+from export.gates.parity import MAX_BATCH, run_in_batches
+from export.graph.foreign import Wiring, check_batches, read_graph, wire
+from export.graph.weights import checked_weights
 from export.manifest import documents, make_manifest
-from export.parity import MAX_BATCH, run_in_batches
 from export.publish import point_to, publish
-from export.session import Graph, Run
-from export.weights import checked_weights
-from schemas.bundle import GOLDEN, GRAPH, WEIGHTS, GraphContract, sha256_of
+from schemas.bundle import GOLDEN, GRAPH, WEIGHTS, GraphContract
 from schemas.errors import TrainingDataError
 from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
 from schemas.provenance import Adoption
 from schemas.torch_network import TorchNetwork
 from schemas.trial import CalibratedNetwork
-from trainer.calibrate import calibrate
-from trainer.data import described as in_words
-from trainer.data import labelled
-from trainer.duplicates import NEAR_DUPLICATE, mark_copies
-from trainer.evaluate import evaluate
-from trainer.films import Film, FilmIndex, data_sha256
-from trainer.leaks import close_leaks
-from trainer.provenance import git_commit, library_versions
-from trainer.sources import index_films
-from trainer.subgroups import attributes_of
+from trainer.films.dataset import described as in_words
+from trainer.films.dataset import labelled
+from trainer.films.duplicates import NEAR_DUPLICATE, mark_copies
+from trainer.films.film import Film, FilmIndex, data_sha256
+from trainer.films.leaks import close_leaks
+from trainer.films.sources import index_films
+from trainer.judging.calibrate import calibrate
+from trainer.judging.evaluate import evaluate
+from trainer.judging.subgroups import attributes_of
+from trainer.trials.provenance import git_commit, library_versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +90,12 @@ def adopt(  # noqa: PLR0913 - one argument for each option of the command
         TrainingDataError: the films are of other classes, none may decide, or a patient or a copy decides and judges.
     """
     destination = free_place(out, name, version)
-    model, index = read_graph(network.graph), _index(films, network, cache)
-    raw = Graph(_wired(model, network, 1.0, {})).run
+    model = read_graph(network.graph)
+    index = _index(films, network, cache)
+    raw = Session(_wired(model, network, 1.0, {})).run
     record = _calibrated(raw, network, index, decisions, cache, command, _parameters(model))
     content = _wired(model, network, record.calibration.temperature, describe(record))
-    run = Graph(content).run
+    run = Session(content).run
     golden = make_golden(run, network.preprocess, len(network.classes))
     files = {GRAPH: content, GOLDEN: pack(golden)}
     if network.torch is not None and network.weights is not None:
@@ -133,7 +135,8 @@ def _refuse_leaks(index: FilmIndex, cache: Path) -> None:
 
 
 def _wired(model: onnx.ModelProto, network: ForeignNetwork, temperature: float, metadata: Mapping[str, str]) -> bytes:
-    classes, size = len(network.classes), network.preprocess.size
+    classes = len(network.classes)
+    size = network.preprocess.size
     wired = wire(model, network.wiring, classes=classes, size=size, temperature=temperature, metadata=metadata)
     content: bytes = wired.SerializeToString()
     return content
@@ -148,7 +151,8 @@ def _calibrated(  # noqa: PLR0913, PLR0917 - what a calibration is a function of
     command: str,
     parameters: int,
 ) -> CalibratedNetwork:
-    deciding, classes = _deciding(index, index.root), network.classes
+    deciding = _deciding(index, index.root)
+    classes = network.classes
     judging = tuple(film for film in index.films if film.split == "test")
     _refuse_leaks(replace(index, films=(*deciding, *judging)), cache)
     prepared = labelled(deciding, classes, network.preprocess, cache)

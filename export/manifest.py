@@ -6,16 +6,9 @@ from hashlib import sha256
 
 from pydantic import ValidationError
 
-from export.card import render_card
-from export.card_json import render_card_json
-from schemas.bundle import (
-    MANIFEST,
-    MODEL_CARD,
-    MODEL_CARD_JSON,
-    BundleManifest,
-    FileRecord,
-    GraphContract,
-)
+from export.card.card import render_card
+from export.card.card_json import render_card_json
+from schemas.bundle import MANIFEST, MODEL_CARD, MODEL_CARD_JSON, BundleManifest, FileRecord, GraphContract
 from schemas.errors import BundleError
 from schemas.torch_network import TorchNetwork
 from schemas.trial import CalibratedNetwork

@@ -1,17 +1,17 @@
 """Files become a bundle at its place: whole and checked, or not there at all."""
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from export.golden import OUTPUTS, check_golden, read_golden
-from export.session import Graph
-from schemas.bundle import CURRENT, GOLDEN, Bundle, open_bundle
+from bundle.files import sync_directory, write_whole
+from bundle.golden import check_golden
+from bundle.opening import Bundle, open_bundle
+from bundle.session import open_session
+from schemas.bundle import CURRENT
 from schemas.errors import BundleError
 from schemas.precision import Precision
-from trainer.files import write_atomically
 
 
 def verify_bundle(directory: Path) -> tuple[Bundle, Mapping[Precision, float]]:
@@ -24,15 +24,10 @@ def verify_bundle(directory: Path) -> tuple[Bundle, Mapping[Precision, float]]:
         BundleError: a file is missing or altered, or the golden set gives something else here.
     """
     bundle = open_bundle(directory)
-    manifest = bundle.manifest
-    maps = manifest.graph.cam_grid is not None
-    films = read_golden(directory / GOLDEN, maps=maps)
     differences: dict[Precision, float] = {}
-    for precision in manifest.offered:
-        files = manifest.graph_files(precision)
-        golden = {**films, **read_golden(directory / files.golden, OUTPUTS, maps=maps)}
-        run = Graph((directory / files.graph).read_bytes()).run
-        differences[precision] = check_golden(run, golden, manifest.preprocess, files.tolerance)
+    for precision in bundle.manifest.offered:
+        session = open_session(bundle, precision=precision)
+        differences[precision] = check_golden(bundle, session.run, precision).relative
     return bundle, differences
 
 
@@ -56,7 +51,7 @@ def publish(files: Mapping[str, bytes], destination: Path) -> None:
             verify_bundle(staging)
             destination.parent.mkdir(exist_ok=True)
             staging.rename(destination)
-        _sync_directory(destination.parent)
+        sync_directory(destination.parent)
 
 
 def point_to(destination: Path) -> None:
@@ -67,7 +62,7 @@ def point_to(destination: Path) -> None:
     """
     current = destination.parent.parent / CURRENT
     with _disk_failures_named(current):
-        write_atomically(current, f"{destination.parent.name}/{destination.name}\n".encode())
+        write_whole(current, f"{destination.parent.name}/{destination.name}\n".encode())
 
 
 @contextmanager
@@ -82,17 +77,4 @@ def _disk_failures_named(path: Path) -> Iterator[None]:
 def _write_files(files: Mapping[str, bytes], folder: Path) -> None:
     folder.mkdir()
     for name, content in files.items():
-        with (folder / name).open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-    _sync_directory(folder)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the names in a directory survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        write_whole(folder / name, content)

@@ -55,7 +55,9 @@ class ChildDecoder:
             timeout_s: wall time and processor time of one frame.
             on_death: told why, for each child that did not survive its work: `crashed`, `timed_out` or `lost`.
         """
-        self._memory_bytes, self._timeout_s, self._on_death = memory_bytes, timeout_s, on_death
+        self._memory_bytes = memory_bytes
+        self._timeout_s = timeout_s
+        self._on_death = on_death
         self._context = multiprocessing.get_context("forkserver")
         self._workers = workers
         self._idle: queue.LifoQueue[ProcessPool] = queue.LifoQueue()

@@ -83,11 +83,13 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
             dataset, bits_stored=module.bits_stored, signed=module.signed, inverted=_is_inverted(dataset, module)
         )
         pixels = shown.table[_gray_patterns(dataset, transfer_syntax, module, frame_decoder)]
-        bits, noticed = shown.bits, shown.warnings
+        bits = shown.bits
+        noticed = shown.warnings
     else:
         colour = _colour_pixels(dataset, transfer_syntax, module, frame_decoder)
         pixels, is_coloured = luminance(Image.fromarray(colour))
-        bits, noticed = 8, ("colour_image",) if is_coloured else ()
+        bits = 8
+        noticed = ("colour_image",) if is_coloured else ()
     return Radiograph(
         pixels=pixels,
         bits=bits,

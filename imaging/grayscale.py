@@ -60,7 +60,8 @@ def grayscale(dataset: Dataset, *, bits_stored: int, signed: bool, inverted: boo
         shown, warnings = _value_of_interest(dataset, values, is_signed=low < 0)
     bits = _WINDOWED_BITS
     if shown is None:
-        shown, bits = (values - low) / (high - low), bits_stored
+        shown = (values - low) / (high - low)
+        bits = bits_stored
     # PresentationLUTShape INVERSE says the same as MONOCHROME1 (PS3.3 C.8.11.3.1.2): inverted once, here.
     if inverted:
         shown = 1 - shown
@@ -92,7 +93,8 @@ def _value_of_interest(dataset: Dataset, values: Values, *, is_signed: bool) -> 
     approximates the table.
     """
     tables = items(dataset, "VOILUTSequence")
-    centers, widths = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
+    centers = numbers(dataset, "WindowCenter")
+    widths = numbers(dataset, "WindowWidth")
     windows = list(zip(centers, widths, strict=False))
     warnings = ("multiple_windows",) if len(tables) + len(windows) > 1 else ()
     if tables:

@@ -24,7 +24,8 @@ def phantom(rows: int, columns: int, *, seed: int, opacity: float = 0.0) -> NDAr
         inside: NDArray[np.float32] = (1 / (1 + np.exp(12 * (distance - 1)))).astype(np.float32)
         return inside
 
-    shift, scale = random.uniform(-0.05, 0.05), random.uniform(0.9, 1.1)
+    shift = random.uniform(-0.05, 0.05)
+    scale = random.uniform(0.9, 1.1)
     film = 0.15 + 0.55 * ellipse(shift, 0.1, 0.95, 1.15)
     for side in (-1, 1):
         film -= 0.45 * ellipse(shift + side * 0.42, -0.05, 0.3 * scale, 0.62 * scale)

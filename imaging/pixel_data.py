@@ -76,7 +76,8 @@ def image_pixel(dataset: Dataset, limits: DecodeLimits) -> ImagePixel:
     if frames != 1:
         msg = f"the DICOM object has {frames} frames; send one film"
         raise NotARadiographError(msg)
-    bits_allocated, bits_stored = integer(dataset, "BitsAllocated"), integer(dataset, "BitsStored")
+    bits_allocated = integer(dataset, "BitsAllocated")
+    bits_stored = integer(dataset, "BitsStored")
     module = ImagePixel(
         rows=rows,
         columns=columns,

@@ -60,7 +60,9 @@ def _segments(frame: bytes, expected: int) -> list[bytes]:
 def _unpack_segment(segment: bytes, size_bytes: int) -> bytearray:
     """The first `size_bytes` of a segment (G.3.2)."""
     # No code needs more than two bytes for each that it gives, so what lies beyond could only be codes for nothing.
-    codes, unpacked, position = segment[: 2 * size_bytes], bytearray(), 0
+    codes = segment[: 2 * size_bytes]
+    unpacked = bytearray()
+    position = 0
     with contextlib.suppress(IndexError):  # the codes are over
         while (missing := size_bytes - len(unpacked)) > 0:
             # So many codes cannot give much too much, and asking after each would cost as much as the code itself.

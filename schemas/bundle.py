@@ -10,20 +10,15 @@
                             weights.safetensors  the weights again, for `TorchNetwork`; most bundles have none
                             MODEL_CARD.md
                             MODEL_CARD.json  the same for programs; absent from bundles of version 0.1
-                            manifest.sig     `schemas.signature`, where somebody has signed it
+                            manifest.sig     `bundle.signature.ManifestSignature`, where somebody has signed it
 
 Nothing in it is pickled or evaluated.
 """
 
-import hashlib
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from schemas.calibration import Calibration
 from schemas.drift import DriftReference, signal_names
@@ -181,88 +176,3 @@ class BundleManifest(Record):
     def offered(self) -> tuple[Precision, ...]:
         """The precisions that the bundle has a graph of, fp32 first."""
         return ("fp32", *(row.precision for row in self.precisions if row.files is not None))
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """A bundle whose every file has the hash that its manifest states."""
-
-    directory: Path
-    manifest: BundleManifest
-    sha256: str
-    """Hash of manifest.json: the identity of the bundle."""
-
-    def read(self, name: str) -> bytes:
-        """The bytes of one of its files; they themselves are checked, for the file may have changed since it was opened.
-
-        Raises:
-            BundleError: the manifest does not list the file, it cannot be read, or it was altered.
-        """
-        record = self.manifest.files.get(name)
-        if record is None:
-            msg = f"{self.directory.name}: the manifest lists no {name}; export the bundle again"
-            raise BundleError(msg)
-        try:
-            content = (self.directory / name).read_bytes()
-        except OSError as error:
-            msg = f"{self.directory.name}: {name} cannot be read ({error.strerror}); copy the whole bundle again"
-            raise BundleError(msg) from error
-        _check_digest(self.directory, name, hashlib.sha256(content).hexdigest(), record)
-        return content
-
-
-def sha256_of(path: Path) -> str:
-    """Hash of a file's bytes, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def open_bundle(directory: Path, accept: Callable[[bytes], object] = lambda _manifest: None) -> Bundle:
-    """Read the manifest of `directory` and check every file it lists.
-
-    Args:
-        directory: of the bundle.
-        accept: is given the manifest's bytes before anything in them is believed; raises where it does not trust them.
-
-    Raises:
-        BundleError: no manifest, a manifest of another format, a file that is missing,
-            of another size, altered, or a path that leaves the bundle.
-    """
-    manifest_path = directory / MANIFEST
-    try:
-        raw = manifest_path.read_bytes()
-    except OSError as error:
-        msg = f"{directory.name}: {MANIFEST} cannot be read ({error.strerror}); publish the bundle again"
-        raise BundleError(msg) from error
-    accept(raw)
-    try:
-        manifest = BundleManifest.model_validate_json(raw)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        msg = f"{directory.name}: {MANIFEST} is not a bundle manifest: {where}: {first['msg']}; export the bundle again"
-        raise BundleError(msg) from error
-    for name, record in manifest.files.items():
-        _check_file(directory, name, record)
-    return Bundle(directory, manifest, hashlib.sha256(raw).hexdigest())
-
-
-def _check_file(directory: Path, name: str, record: FileRecord) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
-        msg = f"{directory.name}: the manifest lists {name!r}, which is not a plain file name"
-        raise BundleError(msg)
-    path = directory / name
-    if not path.is_file():
-        msg = f"{directory.name}: {name} is missing; copy the whole bundle again"
-        raise BundleError(msg)
-    size = path.stat().st_size
-    if size != record.size_bytes:
-        msg = f"{directory.name}: {name} has {size} bytes, its manifest says {record.size_bytes}; copy the bundle again"
-        raise BundleError(msg)
-    _check_digest(directory, name, sha256_of(path), record)
-
-
-def _check_digest(directory: Path, name: str, digest: str, record: FileRecord) -> None:
-    if digest != record.sha256:
-        msg = f"{directory.name}: {name} has sha256 {digest[:12]}…, its manifest says {record.sha256[:12]}…; it was altered"
-        raise BundleError(msg)

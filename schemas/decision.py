@@ -62,14 +62,16 @@ def finding_label(
     if negative_class is None:
         return classes[int(row.argmax())]
     thresholds = {point.finding: point.threshold for point in operating_points}
-    label, best = negative_class, 0.0
+    label = negative_class
+    best = 0.0
     for name, probability in zip(classes, row.tolist(), strict=True):
         if name == negative_class or probability < thresholds[name]:
             continue
         # A threshold of 0 is always reached: its ratio has no bound.
         ratio = probability / thresholds[name] if thresholds[name] > 0 else np.inf
         if ratio > best:
-            label, best = name, ratio
+            label = name
+            best = ratio
     return label
 
 

@@ -96,7 +96,8 @@ def population_stability_index(expected: Sequence[int], found: Sequence[int]) ->
 
     Source: Siddiqi, Credit Risk Scorecards (2006); it is Jeffreys' divergence of the two distributions.
     """
-    films, bins = (sum(expected), sum(found)), len(expected)
+    films = (sum(expected), sum(found))
+    bins = len(expected)
     index = 0.0
     for before, now in zip(expected, found, strict=True):
         was, is_now = ((count + 0.5) / (total + bins / 2) for count, total in zip((before, now), films, strict=True))

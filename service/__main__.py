@@ -14,16 +14,17 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from bundle.session import require_provider
 from schemas.errors import SettingsError
 from service import logs
 from service.app import create_app
-from service.audit.command import audit_command
-from service.deidentification.command import deidentify_command
-from service.engine import EngineOpener, OnnxEngine, require_provider
-from service.explanations import require_backend
-from service.oneshot.command import client_command, predict_command
-from service.security.command import keys_command
-from service.serving import Service
+from service.commands.audit import audit_command
+from service.commands.deidentify import deidentify_command
+from service.commands.keys import keys_command
+from service.commands.predict import client_command, predict_command
+from service.engine.engine import EngineOpener, OnnxEngine
+from service.engine.heat_maps import require_backend
+from service.services import Service
 from service.settings import Settings, load_settings
 
 REFUSED, NOT_STARTED = 2, 3

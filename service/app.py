@@ -11,17 +11,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imaging.child_decoder import ChildDecoder
 from schemas.api import DISCLAIMER
-from service import problems
-from service.admission import Admission
 from service.audit.trail import Trail
-from service.bundles import BundleRegistry
-from service.deployment import Deployment, Threads
+from service.capacity.admission import Admission
+from service.capacity.threads import ROUTINE, SPARE, Lanes, computing_threads
 from service.dicomweb.intake import open_intake
-from service.doorway import Doorway
-from service.engine import EngineOpener, OnnxEngine
-from service.metrics import Metrics
-from service.middleware import ProblemMiddleware, RequestMiddleware
-from service.routes import (
+from service.engine.engine import EngineOpener, OnnxEngine
+from service.http import errors as problems
+from service.http.early_refusal import Doorway
+from service.http.middleware import ProblemMiddleware, RequestMiddleware
+from service.http.routes import (
     administration,
     capabilities,
     dicomweb,
@@ -33,11 +31,13 @@ from service.routes import (
     predict,
     results,
 )
-from service.security.gate import Gate
-from service.serving import Service
+from service.metrics import Metrics
+from service.models.registry import BundleRegistry
+from service.models.swap import Deployment, Threads
+from service.models.trust import Trust
+from service.security.authentication import Gate
+from service.services import Service
 from service.settings import Settings
-from service.threads import ROUTINE, SPARE, Lanes, computing_threads
-from service.trust import Trust
 
 log = structlog.get_logger("service.app")
 
@@ -85,7 +85,8 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
     )
     decode_lanes = Lanes("decode", routine=settings.decode_workers, stat=settings.decode_workers)
     trust = None if settings.trusted_keys_file is None else Trust(settings.trusted_keys_file)
-    registry, metrics = BundleRegistry(settings.models_dir, settings.model, trust), Metrics()
+    registry = BundleRegistry(settings.models_dir, settings.model, trust)
+    metrics = Metrics()
     app.state.service = Service(
         settings,
         metrics,

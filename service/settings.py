@@ -13,8 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from schemas.drift import FEWEST_FILMS
 from schemas.errors import SettingsError
 from schemas.precision import Precision
-from service.admission import routine_places
-from service.explanations import BackendChoice
+from service.capacity.admission import routine_places
+from service.engine.heat_maps import BackendChoice
 
 PREFIX = "CXR_"
 VARIABLES_OF_OTHER_PROGRAMS = frozenset({"CXR_DATA_DIR", "CXR_WEIGHTS_DIR"})

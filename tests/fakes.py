@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bundle import Bundle
+from bundle.opening import Bundle
+from bundle.session import Provider
 from schemas.errors import BundleError
 from schemas.precision import Precision, PrecisionFigures
-from service.engine import Engine, OnnxEngine, Outputs, Provider
+from service.engine.engine import Engine, OnnxEngine, Outputs
 
 
 class GatedEngine:
@@ -25,7 +26,8 @@ class GatedEngine:
         self.batches: list[list[float]] = []
         self.targets: list[list[int] | None] = []
         self.broken: BaseException | None = None
-        self._behind, self._poison = behind, poison
+        self._behind = behind
+        self._poison = poison
 
     def run(self, images: NDArray[np.float32], targets: NDArray[np.int64] | None) -> Outputs:
         means = [round(float(mean), 3) for mean in images.mean(axis=(1, 2, 3))]

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.bundle import sha256_of
+from bundle.files import sha256_of
 from schemas.estimate import Estimate
 from schemas.evaluation import Comparison
 from schemas.preprocess import PreprocessSpec
 from schemas.provenance import Provenance
 from schemas.trial import TrialRecord
-from trainer.calibrate import calibrate
 from trainer.config import make_config
-from trainer.data import DATA, SPLIT, DataRecord
-from trainer.evaluate import evaluate
-from trainer.freeze import freeze_config
-from trainer.history import HISTORY, EpochRecord
-from trainer.leaderboard import LEADERBOARD, ArchitectureSummary, Leaderboard, LeaderboardRow, write_leaderboard
-from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
-from trainer.testset import OPENED, Opening
-from trainer.trial import TRIALS, write_trial
+from trainer.films.dataset import DATA, SPLIT, DataRecord
+from trainer.judging.calibrate import calibrate
+from trainer.judging.evaluate import evaluate
+from trainer.judging.outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
+from trainer.learning.history import HISTORY, EpochRecord
+from trainer.runs.freeze import freeze_config
+from trainer.runs.leaderboard import LEADERBOARD, ArchitectureSummary, Leaderboard, LeaderboardRow, write_leaderboard
+from trainer.runs.test_set import OPENED, Opening
+from trainer.trials.trial import TRIALS, write_trial
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 FILMS = 90

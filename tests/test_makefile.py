@@ -32,7 +32,7 @@ def house(tmp_path):
 
 @pytest.mark.parametrize("name", FILMS)
 @pytest.mark.parametrize("target", ["train", "release-check"])
-def test_a_folder_of_any_name_reaches_the_program(house, target, name):
+def test_a_folder_of_any_name_reaches_the_program(house, target, name) -> None:
     done = make(house, "--silent", target, f"DATA={name.replace('$', '$$')}")
 
     assert done.returncode == 0, done.stderr
@@ -40,12 +40,12 @@ def test_a_folder_of_any_name_reaches_the_program(house, target, name):
 
 
 @pytest.mark.parametrize("variable", ["RUN", "NAME", "VERSION"])
-def test_an_export_takes_its_values_as_they_are(house, variable):
+def test_an_export_takes_its_values_as_they_are(house, variable) -> None:
     assert "a (b) 'c'" in make(house, "--silent", "export", f"{variable}=a (b) 'c'").stdout.splitlines()
 
 
 @pytest.mark.parametrize("target", ["train", "release-check"])
-def test_a_target_without_films_says_how_it_is_used_before_anything_is_installed(house, target):
+def test_a_target_without_films_says_how_it_is_used_before_anything_is_installed(house, target) -> None:
     (house / ".venv-dev/ready").unlink()
 
     done = make(house, "--silent", target)
@@ -55,11 +55,11 @@ def test_a_target_without_films_says_how_it_is_used_before_anything_is_installed
     assert "requirements/install.sh" not in done.stdout + done.stderr
 
 
-def test_no_variable_names_a_folder_outside_of_the_repository():
+def test_no_variable_names_a_folder_outside_of_the_repository() -> None:
     assert not re.findall(r"^\w+ .*= .*\.\./", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_every_file_that_make_needs_is_in_the_repository():
+def test_every_file_that_make_needs_is_in_the_repository() -> None:
     listed = subprocess.run(["git", "ls-files", "requirements"], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert "requirements/install.sh" in listed.stdout.split()

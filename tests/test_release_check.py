@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from benchmarks.release_check import MODELS, file_of, left_out, repeatable
+from bundle.opening import open_bundle
 from imaging.decode import decode
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
-from schemas.bundle import CURRENT, open_bundle
+from schemas.bundle import CURRENT
 from schemas.evaluation import SubgroupMetrics
 from schemas.preprocess import ClaheSpec, PreprocessSpec
-from trainer.shifts import SHIFTS, shifted
+from trainer.judging.shifts import SHIFTS, shifted
 
 SPEC = PreprocessSpec(size=64)
 GROUP = SubgroupMetrics(
@@ -28,7 +29,7 @@ GROUP = SubgroupMetrics(
 
 
 @pytest.mark.parametrize("name", SHIFTS)
-def test_a_shifted_film_that_is_sent_as_a_file_is_prepared_to_itself(name):
+def test_a_shifted_film_that_is_sent_as_a_file_is_prepared_to_itself(name) -> None:
     film = phantom(64, 64, seed=1)[np.newaxis, np.newaxis].astype(np.float32) / 255
     changed = shifted(film, SHIFTS[name])[0]
 
@@ -39,11 +40,11 @@ def test_a_shifted_film_that_is_sent_as_a_file_is_prepared_to_itself(name):
     ("options", "expected"),
     [({}, True), ({"resize": "pad"}, True), ({"intensity": "percentile"}, False), ({"clahe": ClaheSpec()}, False)],
 )
-def test_a_film_whose_levels_were_stretched_would_be_stretched_again(options, expected):
+def test_a_film_whose_levels_were_stretched_would_be_stretched_again(options, expected) -> None:
     assert repeatable(PreprocessSpec(size=64, **options)) is expected
 
 
-def test_what_is_not_looked_for_is_named_with_the_reason():
+def test_what_is_not_looked_for_is_named_with_the_reason() -> None:
     manifest = open_bundle(MODELS / (MODELS / CURRENT).read_text().strip()).manifest
     stretched = manifest.preprocess.model_copy(update={"intensity": "percentile"})
     shifts = tuple(row.model_copy(update={"shifts": (GROUP,)}) for row in manifest.evaluation)

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("package", ["service", "imaging", "schemas"])
-def test_serving_code_loads_no_training_library(package):
+def test_serving_code_loads_no_training_library(package) -> None:
     program = (
         "import sys; sys.modules['jpeg_ls'] = None\n"  # not there for Python 3.14
         f"import pkgutil, importlib, {package}\n"
@@ -28,18 +28,18 @@ def test_serving_code_loads_no_training_library(package):
     assert answer.stdout.strip() == "[]"
 
 
-def test_every_target_of_the_makefile_is_explained():
+def test_every_target_of_the_makefile_is_explained() -> None:
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE).group(1).split()
 
     assert set(phony) == {*re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)}
 
 
-def test_the_reference_is_what_the_code_says():
+def test_the_reference_is_what_the_code_says() -> None:
     assert (ROOT / "docs/reference.md").read_text() == reference() + "\n", "run `make reference`"
 
 
-def test_the_readme_names_only_commands_and_addresses_that_exist():
+def test_the_readme_names_only_commands_and_addresses_that_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
     addresses = {"/", "/docs", *create_app(Settings()).openapi()["paths"]}
@@ -49,7 +49,7 @@ def test_the_readme_names_only_commands_and_addresses_that_exist():
     assert all((ROOT / link).exists() for link in re.findall(r"\]\((?!http)([^)#]+)", readme))
 
 
-def test_no_film_is_committed():
+def test_no_film_is_committed() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
         "\n"
     )

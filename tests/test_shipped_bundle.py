@@ -11,15 +11,16 @@ import onnx
 import pytest
 from safetensors.torch import save
 
-from schemas.bundle import CURRENT, GOLDEN, GRAPH, WEIGHTS, Bundle, open_bundle
+from bundle.opening import Bundle, open_bundle
+from schemas.bundle import CURRENT, GOLDEN, GRAPH, WEIGHTS
 from schemas.torch_network import TorchNetwork
-from service.engine import OnnxEngine
-from service.torch_explainer import TorchExplainer
+from service.engine.engine import OnnxEngine
+from service.engine.torch_heat_maps import TorchExplainer
 from tests.service.bundles import change_manifest, replace_file
 from tests.service.server import Server
 from tests.unfolded import unfolded
-from trainer.architectures import architecture
-from trainer.metrics import auroc
+from trainer.networks.architectures import architecture
+from trainer.statistics.metrics import auroc
 
 ROOT = Path(__file__).parent.parent
 MAX_BUNDLE_BYTES = 25_000_000
@@ -37,11 +38,11 @@ def server() -> Iterator[Server]:
     running.end()
 
 
-def test_the_shipped_bundle_is_small_enough_to_live_in_the_repository(bundle):
+def test_the_shipped_bundle_is_small_enough_to_live_in_the_repository(bundle) -> None:
     assert sum(record.size_bytes for record in bundle.manifest.files.values()) < MAX_BUNDLE_BYTES
 
 
-def test_the_model_card_states_the_figures_of_the_manifest(bundle):
+def test_the_model_card_states_the_figures_of_the_manifest(bundle) -> None:
     card = (bundle.directory / "MODEL_CARD.md").read_text()
 
     assert {evaluation.data for evaluation in bundle.manifest.evaluation} >= {"validation", "test"}
@@ -57,7 +58,8 @@ def weighted(bundle, tmp_path_factory) -> Bundle:
     """The bundle with weights for torch: those that it ships with, or else those that stand in its graph."""
     if bundle.manifest.torch is not None:
         return bundle
-    row, manifest = architecture(bundle.manifest.architecture), bundle.manifest
+    row = architecture(bundle.manifest.architecture)
+    manifest = bundle.manifest
     if row.timm_name is None:
         pytest.skip(f"{manifest.architecture} is not timm's, and the bundle ships without weights for torch")
     arguments = dict(row.timm_arguments)
@@ -73,7 +75,7 @@ def weighted(bundle, tmp_path_factory) -> Bundle:
 
 
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++"])
-def test_torch_and_grad_cam_draw_the_heat_maps_of_the_graph(weighted, method):
+def test_torch_and_grad_cam_draw_the_heat_maps_of_the_graph(weighted, method) -> None:
     engine = OnnxEngine.open(weighted, provider="cpu", intra_op_threads=1)
     explainer = TorchExplainer.open(weighted, weighted.manifest.torch, threads=1)
     with np.load(weighted.directory / GOLDEN, allow_pickle=False) as golden:
@@ -88,7 +90,7 @@ def test_torch_and_grad_cam_draw_the_heat_maps_of_the_graph(weighted, method):
 
 @pytest.mark.real_data
 @pytest.mark.slow
-def test_the_official_test_films_score_over_http_what_the_trainer_measured(bundle, server, real_films):
+def test_the_official_test_films_score_over_http_what_the_trainer_measured(bundle, server, real_films) -> None:
     films = sorted((real_films / "kermany224" / "test").glob("*/*.jpeg"))
     finding = bundle.manifest.findings[0]
 

@@ -28,13 +28,13 @@ def rows(real_films):
 @pytest.mark.real_data
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LIMITS)
-def test_the_share_of_refused_files_keeps_its_limit(rows, kind):
+def test_the_share_of_refused_files_keeps_its_limit(rows, kind) -> None:
     assert rows[kind].kept, str(rows[kind])
 
 
 @pytest.mark.real_data
 @pytest.mark.slow
-def test_every_kind_was_really_asked(rows):
+def test_every_kind_was_really_asked(rows) -> None:
     assert {kind: row.files for kind, row in rows.items() if kind.startswith("official")} == {
         "official test films, NORMAL": 234,
         "official test films, PNEUMONIA": 390,
@@ -55,13 +55,14 @@ def test_every_kind_was_really_asked(rows):
         (Row("official test films, NORMAL", 20, by_type=1, by_score=1), False),
     ],
 )
-def test_a_limit_counts_what_was_refused_by_type_and_by_score(row, kept):
+def test_a_limit_counts_what_was_refused_by_type_and_by_score(row, kept) -> None:
     assert row.kept == kept
     assert ("**missed**" in table([row])) != kept
 
 
-def test_generated_pictures_are_the_same_at_every_call_and_of_limited_kinds():
-    first, second = list(generated()), list(generated())
+def test_generated_pictures_are_the_same_at_every_call_and_of_limited_kinds() -> None:
+    first = list(generated())
+    second = list(generated())
 
     assert {kind for kind, _ in first} == {"black", "gray", "white", "noise", "text"} <= set(LIMITS)
     assert all(np.array_equal(one, other) for (_, one), (_, other) in zip(first, second, strict=True))

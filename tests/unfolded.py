@@ -29,12 +29,14 @@ def unfolded(model: onnx.ModelProto, described: TorchNetwork, *, classes: int, s
     if head is None or not alternating or not folded.keys() >= set(weights):
         return None
     for weight, (_, convolution), norm in zip(weights, convolutions, norms, strict=True):
-        convolution.weight.data, norm.bias.data = constants[weight], folded[weight]
+        convolution.weight.data = constants[weight]
+        norm.bias.data = folded[weight]
         norm.weight.data.fill_(1)
         norm.running_mean.fill_(0)
         norm.running_var.fill_(1 - norm.eps)
     classifier = body.get_classifier()
-    classifier.weight.data, classifier.bias.data = constants[head.input[1]].T, folded[head.input[1]]
+    classifier.weight.data = constants[head.input[1]].T
+    classifier.bias.data = folded[head.input[1]]
     return body
 
 

@@ -21,19 +21,19 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas.errors import CxrError, TrainingConfigError
-from trainer.allocator import keep_freed_memory
 from trainer.config import RunConfig, expand, make_config, read_options
-from trainer.explanations import EXPLANATIONS, REPORT, write_explanations
 from trainer.explore.command import data_command
-from trainer.leaderboard import Leaderboard
-from trainer.live import TrialTable, results
-from trainer.plan import plans
-from trainer.preview import preview_command
-from trainer.refit import refit_command
+from trainer.heat_maps.explain import EXPLANATIONS, REPORT, write_explanations
+from trainer.learning.allocator import keep_freed_memory
+from trainer.learning.preview import preview_command
+from trainer.networks.weights import HUB, NONE
 from trainer.report.command import report_command
 from trainer.report.document import write_report
-from trainer.run import train
-from trainer.weights import HUB, NONE
+from trainer.runs.leaderboard import Leaderboard
+from trainer.runs.progress_table import TrialTable, results
+from trainer.runs.run import train
+from trainer.trials.refit_gate import refit_command
+from trainer.trials.trial_spec import plans
 
 _LOG_COLUMNS = 120  # a table in a log file or a pipe
 _INTERRUPTED = 130  # as a shell counts it
@@ -104,7 +104,8 @@ def train_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each opti
     console = Console() if sys.stdout.isatty() else Console(width=_LOG_COLUMNS)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     command = shlex.join(["python", "-m", "trainer", *sys.argv[1:]])
-    progress, table = Progress(*columns, console=console), TrialTable(plans(run_config))
+    progress = Progress(*columns, console=console)
+    table = TrialTable(plans(run_config))
     try:
         with Live(Group(table, progress), console=console, transient=True) if console.is_terminal else nullcontext():
             board = train(run_config, out, command=command, progress=progress, table=table, retry_failed=retry_failed)

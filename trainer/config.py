@@ -10,12 +10,12 @@ from schemas.calibration import Fraction
 from schemas.errors import TrainingConfigError
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 from schemas.record import Record
-from trainer.architectures import ARCHITECTURES, Recipe, architecture
-from trainer.augment import RECIPES, AugmentRecipe
-from trainer.duplicates import NEAR_DUPLICATE
-from trainer.leaks import OnDuplicates
-from trainer.sources import Classes, Masks
-from trainer.views import PERTURBATIONS
+from trainer.films.duplicates import NEAR_DUPLICATE
+from trainer.films.leaks import OnDuplicates
+from trainer.films.sources import Classes, Masks
+from trainer.learning.augment import RECIPES, AugmentRecipe
+from trainer.networks.architectures import ARCHITECTURES, Recipe, architecture
+from trainer.networks.views import PERTURBATIONS
 
 CONFIG = "config.yaml"
 

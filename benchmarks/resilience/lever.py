@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bundle import Bundle
+from bundle.opening import Bundle
+from bundle.session import Provider
 from schemas.precision import Precision
 from service.__main__ import serve
-from service.engine import Engine, OnnxEngine, Outputs, Provider
+from service.engine.engine import Engine, OnnxEngine, Outputs
 
 _LOOK_S = 0.002
 
@@ -41,7 +42,8 @@ class Lever:
 
     def __init__(self, file: Path) -> None:
         """The order of a new file is to run."""
-        self.file, self._runs = file, file.with_suffix(".runs")
+        self.file = file
+        self._runs = file.with_suffix(".runs")
         for path, content in ((file, Order.RUN), (self._runs, "")):
             if not path.exists():
                 path.write_text(content)
@@ -72,7 +74,8 @@ class CommandedEngine:
     """A `service.engine.Engine` that does what the lever says."""
 
     def __init__(self, behind: Engine, lever: Lever) -> None:
-        self._behind, self._lever = behind, lever
+        self._behind = behind
+        self._lever = lever
 
     def run(self, images: NDArray[np.float32], targets: NDArray[np.int64] | None) -> Outputs:
         """Run the network, or not; see `Order`."""

@@ -59,7 +59,8 @@ class _Connection(asyncio.Protocol):
         length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
         if len(self._received) < end + 4 + length:
             return
-        answer, self._answer = self._answer, None
+        answer = self._answer
+        self._answer = None
         body = bytes(self._received[end + 4 :])
         self._received.clear()
         if not answer.done():
@@ -139,7 +140,8 @@ async def flood(
     clients: Clients, bodies: Sequence[bytes], *, rate: float, seconds: float, path: str = "/predict", **headers: str
 ) -> Flood:
     """An open loop that watches itself: one that falls behind, or takes all of its core, is no measurement."""
-    cpu, start = time.process_time(), time.perf_counter()
+    cpu = time.process_time()
+    start = time.perf_counter()
     answers = await open_loop(clients, bodies, rate=rate, seconds=seconds, path=path, **headers)
     share = (time.process_time() - cpu) / (time.perf_counter() - start)
     sending = max(answer.started for answer in answers) - min(answer.started for answer in answers)
@@ -161,7 +163,8 @@ async def open_loop(
     """
     named = JPEG | {name.replace("_", "-"): value for name, value in headers.items()}
     requests = [written("POST", path, body, named) for body in bodies]  # before: the clock runs from here
-    start, sent = time.perf_counter(), []
+    start = time.perf_counter()
+    sent = []
     for number in range(int(rate * seconds)):
         due = start + number / rate
         if (wait := due - time.perf_counter()) > 0:

@@ -48,7 +48,8 @@ def link_of(line: bytes) -> tuple[int, str]:
     """
     try:
         stated = json.loads(line)
-        sequence, previous = stated["sequence"], stated["previous"]
+        sequence = stated["sequence"]
+        previous = stated["previous"]
     except (ValueError, TypeError, KeyError) as error:
         msg = "it is no audit record"
         raise ValueError(msg) from error

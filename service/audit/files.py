@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from bundle.files import sync_directory
 from schemas.errors import SettingsError
 from service.audit.chain import Head, Seam, extend, head_of
 from service.audit.record import AuditEntry
@@ -58,7 +59,9 @@ class AuditFile:
         Raises:
             SettingsError: it cannot be opened, another process has it, or its end is no audit log.
         """
-        self._path, self._max_bytes, self._sync = path, max_bytes, sync
+        self._path = path
+        self._max_bytes = max_bytes
+        self._sync = sync
         self._descriptor: int | None = None
         self._cut_off_first = False
         with ExitStack() as stack:
@@ -96,7 +99,9 @@ class AuditFile:
         Raises:
             OSError: they are not written; the disk is full, or gone.
         """
-        head, lines, seam = self.head, [], Seam(omitted, self._seam.torn_bytes)
+        head = self.head
+        lines = []
+        seam = Seam(omitted, self._seam.torn_bytes)
         for entry in entries:
             line, head = extend(head, entry, seam)
             lines.append(line)
@@ -104,7 +109,8 @@ class AuditFile:
         content = b"".join(lines)
         self._make_room(len(content))
         self._write(content)
-        self.head, self._seam = head, Seam()
+        self.head = head
+        self._seam = Seam()
         return tuple(lines)
 
     def close(self) -> None:
@@ -146,11 +152,7 @@ class AuditFile:
         os.close(descriptor)
         self._descriptor = None
         self._open()
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(self._path.parent)
 
     def _write(self, content: bytes) -> None:
         descriptor = self._open()

@@ -46,11 +46,22 @@ class Trail:
     Invariant: an event is a line of the file, or it is counted in the next line as omitted.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
-        self._settings, self._metrics, self._clock = settings, metrics, clock
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self._retry_s = retry_s
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
         self._refuses = settings.audit_on_failure == "refuse"
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(WAITING)
-        self._omitted, self._omitted_lock = 0, threading.Lock()
+        self._omitted = 0
+        self._omitted_lock = threading.Lock()
         self._failing = False
         self._refusals_of_second = (0, 0)
 
@@ -95,7 +106,8 @@ class Trail:
 
     def note(self, event: Event, **facts: Any) -> None:
         """Have an event written that nobody waits for."""
-        second, count = int(self._clock()), 0
+        second = int(self._clock())
+        count = 0
         if event == "refusal":
             if self._refusals_of_second[0] == second:
                 count = self._refusals_of_second[1]
@@ -156,7 +168,7 @@ class Trail:
         """What waits; it is waited for, but not for long: a caller whose own time is over may tell a failure meanwhile."""
         taken: list[_Waiting | None] = []
         with contextlib.suppress(queue.Empty):
-            taken.append(self._queue.get(timeout=RETRY_S))
+            taken.append(self._queue.get(timeout=self._retry_s))
             while len(taken) < TOGETHER:
                 taken.append(self._queue.get_nowait())
         return taken

@@ -97,7 +97,10 @@ class Client:
             verify=verify,
             transport=transport,
         )
-        self._timeout_s, self._retries, self._longest_wait_s, self._sleep = timeout_s, retries, longest_wait_s, sleep
+        self._timeout_s = timeout_s
+        self._retries = retries
+        self._longest_wait_s = longest_wait_s
+        self._sleep = sleep
 
     def __enter__(self) -> Self:
         return self
@@ -162,7 +165,8 @@ class Client:
 
     def _attempt_all(self, method: str, path: str, terms: Terms, request: Mapping[str, Any]) -> httpx2.Response:
         headers = {**request.get("headers", {}), "X-Request-ID": terms.request_id or uuid.uuid4().hex}
-        start, left_s = time.monotonic(), self._timeout_s
+        start = time.monotonic()
+        left_s = self._timeout_s
         for retries_left in range(self._retries, -1, -1):
             if terms.deadline_ms is not None:
                 left_s = terms.deadline_ms / 1000 - (time.monotonic() - start)

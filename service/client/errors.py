@@ -22,7 +22,8 @@ class ProblemError(ClientError):
 
     def __init__(self, problem: Problem, retry_after_s: float | None = None) -> None:
         super().__init__(f"{problem.status} {problem.code}: {problem.detail} (request {problem.request_id})")
-        self.problem, self.retry_after_s = problem, retry_after_s
+        self.problem = problem
+        self.retry_after_s = retry_after_s
 
     @property
     def status(self) -> int:
@@ -50,7 +51,8 @@ def problem_of(answer: httpx2.Response) -> Problem:
     try:
         return Problem.model_validate_json(answer.content, extra="ignore")
     except ValidationError:
-        status, request_id = answer.status_code, answer.request.headers.get("X-Request-ID", "")
+        status = answer.status_code
+        request_id = answer.request.headers.get("X-Request-ID", "")
         detail = f"{answer.reason_phrase or 'refused'}, by something in front of the service"
         return Problem(
             type="about:blank",

@@ -14,12 +14,12 @@ from schemas.analysis import AnalysisRecord, ExplainedFinding
 from service.audit.accounts import SPOOL, film
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
-from service.explanation import ExplainedFilm, Question, explain_film
-from service.reading import Reading, read_film
+from service.http.films import Upload
+from service.models.live import Serving
+from service.reading.explain import ExplainedFilm, Question, explain_film
+from service.reading.predict import Reading, read_film
 from service.results.objects import result_objects
-from service.serving import Service
-from service.serving_bundle import Serving
-from service.uploads import Upload
+from service.services import Service
 
 
 async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects: bool) -> None:

@@ -12,7 +12,7 @@ from imaging.attributes import text
 from imaging.dicom import read_elements
 from imaging.limits import DecodeLimits, parsing
 from schemas.errors import InvalidImageError
-from service.admission import Priority
+from service.capacity.admission import Priority
 
 FILM_CLASSES: Final = (
     "1.2.840.10008.5.1.4.1.1.1",  # Computed Radiography

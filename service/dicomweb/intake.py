@@ -16,7 +16,7 @@ from service.dicomweb.pacs import Archive, open_pacs
 from service.dicomweb.spool import Spool
 from service.dicomweb.tables import open_database
 from service.dicomweb.worker import Lane, Worker
-from service.serving import Service
+from service.services import Service
 
 ANALYSES: Final = 5
 """Attempts to analyse a film that no check refused: a failing network is a defect, and so is a film that ends the process."""

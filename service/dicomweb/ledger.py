@@ -26,7 +26,9 @@ class Ledger:
 
     def __init__(self, engine: Engine, *, retention_s: float, clock: Callable[[], float] = time.time) -> None:
         """`retention_s` is how long a film is remembered after its last change; `clock` is in seconds since 1970."""
-        self._engine, self._retention_s, self._clock = engine, retention_s, clock
+        self._engine = engine
+        self._retention_s = retention_s
+        self._clock = clock
 
     def retry(self, sop_instance_uid: str) -> None:
         """Try a dead letter again, from where it failed.

@@ -97,7 +97,8 @@ class _Parts:
         self.contents: list[bytearray] = []
         self.ended = False
         self._at_most = at_most
-        self._field, self._value = bytearray(), bytearray()
+        self._field = bytearray()
+        self._value = bytearray()
         self.callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin,
             "on_part_data": self._data,
@@ -124,7 +125,8 @@ class _Parts:
 
     def _header(self) -> None:
         field, value = self._field.strip().lower(), self._value.partition(b";")[0].strip().lower()
-        self._field, self._value = bytearray(), bytearray()
+        self._field = bytearray()
+        self._value = bytearray()
         if field == b"content-type" and value != DICOM.encode():
             msg = f"a part is not declared as {DICOM}; other kinds of instances are not stored here"
             raise UnsupportedMediaTypeError(msg)

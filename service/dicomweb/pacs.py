@@ -63,7 +63,9 @@ class Pacs:
 
     def __init__(self, client: httpx2.AsyncClient, *, token_file: Path | None, login_file: Path | None) -> None:
         """`client` has the root of the DICOMweb services as its base address."""
-        self._client, self._token_file, self._login_file = client, token_file, login_file
+        self._client = client
+        self._token_file = token_file
+        self._login_file = login_file
 
     async def has(self, study: str, sop_instance_uid: str) -> bool:
         """See `Archive`."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, u
 
 from schemas.errors import SpoolFullError
 from schemas.results import ResultState
-from service.admission import Priority
+from service.capacity.admission import Priority
 from service.dicomweb.instance import Instance
 from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, payloads, remove_films, transaction
 
@@ -43,7 +43,9 @@ class Spool:
 
     def __init__(self, engine: Engine, *, capacity: int, clock: Callable[[], float] = time.time) -> None:
         """`capacity` bounds the films that hold bytes; `clock` is in seconds since 1970."""
-        self._engine, self._capacity, self._clock = engine, capacity, clock
+        self._engine = engine
+        self._capacity = capacity
+        self._clock = clock
 
     def store(self, instance: Instance, priority: Priority, model_sha256: str) -> Stored:
         """Keep a film; one that is known is not kept twice.
@@ -54,7 +56,8 @@ class Spool:
             SpoolFullError: there is no room.
             SpoolUnavailableError: the database cannot be written.
         """
-        uid, digest = instance.sop_instance_uid, instance.sha256
+        uid = instance.sop_instance_uid
+        digest = instance.sha256
         with transaction(self._engine) as connection:
             known = connection.execute(select(instances).where(instances.c.sop_instance_uid == uid)).one_or_none()
             if known is not None and known.sha256 != digest:
@@ -89,7 +92,8 @@ class Spool:
         Raises:
             SpoolUnavailableError: the database cannot be reached.
         """
-        now, token = self._clock(), uuid.uuid4().hex
+        now = self._clock()
+        token = uuid.uuid4().hex
         due = and_(
             instances.c.state == state, instances.c.next_attempt_at <= now, instances.c.lease_until <= now, HAS_BYTES
         )
@@ -144,7 +148,8 @@ class Spool:
             return self._change(connection, claim, changes)
 
     def _finish(self, claim: Claim, state: ResultState, objects: Mapping[str, bytes] = {}, **changes: object) -> bool:
-        now, uid = self._clock(), claim.sop_instance_uid
+        now = self._clock()
+        uid = claim.sop_instance_uid
         changes |= {"state": state, "changed_at": now, "next_attempt_at": now, "attempts": 0, "lease_until": 0.0}
         changes["size_bytes"] = sum(map(len, objects.values()))
         with transaction(self._engine) as connection:

@@ -11,10 +11,10 @@ from typing import Any, Final
 from imaging.limits import DecodeLimits
 from schemas import errors
 from schemas.errors import CxrError
-from service.admission import Priority
+from service.capacity.admission import Priority
 from service.dicomweb.instance import Instance, read_instance
 from service.dicomweb.spool import Spool, Stored
-from service.problems import PROBLEMS
+from service.http.errors import PROBLEMS
 
 DICOM_JSON: Final = "application/dicom+json"
 
@@ -26,9 +26,13 @@ SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
 COERCED: Final = 0xB000
 """Reasons, PS3.18 table I.2-2 and PS3.4 table B.2-1."""
 
-_SOP_CLASS, _SOP_INSTANCE, _RETRIEVE_URL = "00081150", "00081155", "00081190"
+_SOP_CLASS = "00081150"
+_SOP_INSTANCE = "00081155"
+_RETRIEVE_URL = "00081190"
 _WARNING_REASON, _FAILURE_REASON = "00081196", "00081197"
-_FAILED, _REFERENCED, _OTHER_FAILURES = "00081198", "00081199", "0008119A"
+_FAILED = "00081198"
+_REFERENCED = "00081199"
+_OTHER_FAILURES = "0008119A"
 
 _REASONS: Final[Mapping[type[CxrError], int]] = {
     errors.UnsupportedImageError: TRANSFER_SYNTAX_NOT_SUPPORTED,

@@ -23,8 +23,8 @@ from schemas.errors import (
 from schemas.results import ResultState
 from service.dicomweb.ledger import Depth, Ledger
 from service.dicomweb.spool import LEASE_S, Claim, Spool
+from service.http.errors import FILM_FAILURES
 from service.metrics import Metrics
-from service.problems import FILM_FAILURES
 
 WORK_S: Final = LEASE_S - 20
 """Time for one film; it ends well before another worker may claim the film."""
@@ -81,9 +81,13 @@ class Worker:
         metrics: Metrics,
         backoff: Backoff = Backoff(),
     ) -> None:
-        self._spool, self._ledger, self._lanes = spool, ledger, lanes
-        self._metrics, self._backoff = metrics, backoff
-        self._stopping, self._arrival = asyncio.Event(), asyncio.Event()
+        self._spool = spool
+        self._ledger = ledger
+        self._lanes = lanes
+        self._metrics = metrics
+        self._backoff = backoff
+        self._stopping = asyncio.Event()
+        self._arrival = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:

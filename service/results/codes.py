@@ -11,7 +11,10 @@ from pydicom.sr.coding import Code
 from schemas.analysis import AnalysisRecord
 from schemas.calibration import OperatingPoint
 
-SNOMED, RADLEX, DICOM, OURS = "SCT", "RADLEX", "DCM", "99CXR"
+SNOMED = "SCT"
+RADLEX = "RADLEX"
+DICOM = "DCM"
+OURS = "99CXR"
 OURS_NAME: Final = "Chest X-ray classifier"
 
 SYSTEMS: Final[Mapping[str, str]] = MappingProxyType(

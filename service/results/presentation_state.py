@@ -142,14 +142,17 @@ def _show_like(state: Dataset, source: Dataset) -> None:
     if items(source, "ModalityLUTSequence"):
         state.ModalityLUTSequence = _copied(source, "ModalityLUTSequence")
     elif slope and intercept:
-        state.RescaleSlope, state.RescaleIntercept = slope[0], intercept[0]
+        state.RescaleSlope = slope[0]
+        state.RescaleIntercept = intercept[0]
         state.RescaleType = text(source, "RescaleType") or "US"
     shown = Dataset()
-    centers, widths = numbers(source, "WindowCenter"), numbers(source, "WindowWidth")
+    centers = numbers(source, "WindowCenter")
+    widths = numbers(source, "WindowWidth")
     if items(source, "VOILUTSequence"):
         shown.VOILUTSequence = _copied(source, "VOILUTSequence")
     elif centers and widths and widths[0] >= 1:
-        shown.WindowCenter, shown.WindowWidth = centers[0], widths[0]
+        shown.WindowCenter = centers[0]
+        shown.WindowWidth = widths[0]
         if text(source, "VOILUTFunction"):
             shown.VOILUTFunction = text(source, "VOILUTFunction")
     else:

@@ -25,7 +25,9 @@ TALLEST: Final = 2048
 """Height to which the overlay is enlarged at most: a film of 65,535 x 1 pixels would give 524,288 rows, 0.8 GB of them."""
 
 _LETTERS = 70  # that a line of the picture's width holds
-_BACKGROUND, _WHITE, _YELLOW = (0, 0, 0), (255, 255, 255), (255, 220, 0)
+_BACKGROUND = (0, 0, 0)
+_WHITE = (255, 255, 255)
+_YELLOW = (255, 220, 0)
 
 
 def secondary_capture(
@@ -107,7 +109,8 @@ def _rows(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: 
 
 
 def _lines(record: AnalysisRecord, explained: ExplainedFinding) -> list[str]:
-    prediction, model = record.prediction, record.model
+    prediction = record.prediction
+    model = record.model
     finding = prediction.operating_point.finding
     answer = {
         "positive": f"{prediction.label}: operating point reached",

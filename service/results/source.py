@@ -57,7 +57,8 @@ def evidence(source: Dataset, record: AnalysisRecord) -> Dataset:
         setattr(film, keyword, uid)
     for keyword in _PATIENT_AND_STUDY:
         setattr(film, keyword, "")
-    film.Rows, film.Columns = record.image.rows, record.image.columns
+    film.Rows = record.image.rows
+    film.Columns = record.image.columns
     film.SamplesPerPixel = 1
     film.PhotometricInterpretation = record.image.photometric_interpretation
     film.Modality = text(source, "Modality")

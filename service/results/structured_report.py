@@ -143,7 +143,8 @@ def _image_library(film: Dataset) -> ContainerContentItem:
 
 
 def _group(record: AnalysisRecord, point: OperatingPoint) -> MeasurementsAndQualitativeEvaluations:
-    model, prediction = record.model, record.prediction
+    model = record.model
+    prediction = record.prediction
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid=derived_uid(record.sop_instance_uid, model.sha256, "finding", point.finding),

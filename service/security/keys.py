@@ -16,10 +16,10 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError
 
+from bundle.files import write_whole
 from schemas.errors import SettingsError
 from schemas.record import Record
 from service.security.callers import Caller, Scope
-from service.whole_file import write_whole
 
 _PRESENTED: Final = re.compile(r"cxr_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
 _SCRYPT: Final = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}  # 16 MiB and about 50 ms a guess
@@ -79,7 +79,9 @@ def new_key(
     name: str, scopes: tuple[Scope, ...], *, films_per_minute: int | None = None, expires_at: datetime | None = None
 ) -> tuple[str, ApiKey]:
     """A fresh key: the text to hand to its holder, which is written down nowhere, and its entry."""
-    identity, secret, salt = secrets.token_hex(6), secrets.token_urlsafe(32), os.urandom(_SALT_BYTES)
+    identity = secrets.token_hex(6)
+    secret = secrets.token_urlsafe(32)
+    salt = os.urandom(_SALT_BYTES)
     entry = ApiKey(
         id=identity,
         name=name,
@@ -118,7 +120,7 @@ def write_keys(path: Path, file: KeyFile) -> None:
         SettingsError: it cannot be written, or not so that its present owner can read it.
     """
     try:
-        write_whole(path, (file.model_dump_json(indent=2) + "\n").encode())
+        write_whole(path, (file.model_dump_json(indent=2) + "\n").encode(), private=True)
     except OSError as error:
         msg = f"{path} cannot be written ({error.strerror}); the keys are as before: try again once it can be"
         raise SettingsError(msg) from error

@@ -28,7 +28,8 @@ class Quota:
 
     def __init__(self, films_per_minute: int | None, clock: Callable[[], float] = time.monotonic) -> None:
         """`films_per_minute` is of callers who have none of their own; None: they are not limited."""
-        self._default, self._clock = films_per_minute, clock
+        self._default = films_per_minute
+        self._clock = clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
     def check(self, caller: Caller) -> None:

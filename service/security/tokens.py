@@ -33,7 +33,8 @@ class TokenVerifier:
             SettingsError: the key set cannot be read or holds an unusable key.
         """
         self._keys = WatchedFile(keys_file, parse_key_set)
-        self._issuer, self._audience = issuer, audience
+        self._issuer = issuer
+        self._audience = audience
 
     def verify(self, token: str) -> Caller:
         """The caller whom a token names; scopes of other services in it are ignored.

@@ -32,7 +32,8 @@ class WatchedFile(Generic[Content]):
         Raises:
             SettingsError: it cannot be read or parsed.
         """
-        self._path, self._parse = path, parse
+        self._path = path
+        self._parse = parse
         try:
             self._state = self._look()
             self._content = parse(path.read_bytes())

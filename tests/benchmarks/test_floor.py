@@ -6,7 +6,7 @@ import pytest
 from benchmarks.floor import ridge, scores
 
 
-def test_without_much_penalty_it_is_least_squares_and_with_much_the_mean():
+def test_without_much_penalty_it_is_least_squares_and_with_much_the_mean() -> None:
     random = np.random.default_rng(0)
     pixels = random.random((200, 3))
     truth = pixels @ [2.0, -1.0, 0.5] + 7
@@ -17,7 +17,7 @@ def test_without_much_penalty_it_is_least_squares_and_with_much_the_mean():
     assert scores(mean, pixels) == pytest.approx(truth.mean())
 
 
-def test_of_two_pixels_that_say_the_same_each_has_half():
+def test_of_two_pixels_that_say_the_same_each_has_half() -> None:
     column = np.arange(10.0)
     (weights,) = ridge(np.stack([column, column], axis=1), column, (1e-6,))
 

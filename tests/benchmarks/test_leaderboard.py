@@ -27,7 +27,7 @@ def lines(text: str, first: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith(f"| {first}")]
 
 
-def test_a_page_orders_the_trials_of_all_runs_by_validation_and_says_how_each_was_made(page, tmp_path):
+def test_a_page_orders_the_trials_of_all_runs_by_validation_and_says_how_each_was_made(page, tmp_path) -> None:
     strong = write_run(tmp_path / "strong", trials={"cnn4-seed0": 3.0, "cnn4-seed1": 2.0})
     weak = write_run(tmp_path / "weak", trials={"resnet50-seed0": 0.5})
 
@@ -41,7 +41,7 @@ def test_a_page_orders_the_trials_of_all_runs_by_validation_and_says_how_each_wa
     assert (leaderboard.RESULTS / "kermany.svg").stat().st_size > 0
 
 
-def test_a_page_goes_on_from_the_records_that_an_earlier_one_kept(page, tmp_path):
+def test_a_page_goes_on_from_the_records_that_an_earlier_one_kept(page, tmp_path) -> None:
     first = write_run(tmp_path / "first", trials={"cnn4-seed0": 3.0})
     second = write_run(tmp_path / "second", trials={"resnet50-seed0": 0.5})
     kept = leaderboard.RESULTS / "kermany.json"
@@ -55,8 +55,9 @@ def test_a_page_goes_on_from_the_records_that_an_earlier_one_kept(page, tmp_path
     assert [row["trial"] for row in json.loads(kept.read_bytes())] == ["cnn4-seed0", "resnet50-seed0"]
 
 
-def test_runs_on_different_splits_are_not_compared(page, tmp_path):
-    first, second = write_run(tmp_path / "first"), write_run(tmp_path / "second")
+def test_runs_on_different_splits_are_not_compared(page, tmp_path) -> None:
+    first = write_run(tmp_path / "first")
+    second = write_run(tmp_path / "second")
     record = next(second.glob("trials/*/trial.json"))
     record.write_text(record.read_text().replace("b" * 64, "f" * 64))
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.official_split import Answers, Looked, alarm_rows, germ_rows, look, series_table
-from trainer.films import Film
+from trainer.films.film import Film
 
 
 def film(name: str, split: str = "test") -> Film:
@@ -27,7 +27,9 @@ def looked(name: str, number: int, contrast: float, split: str = "test", series:
         ("NORMAL2-IM-0246-0001-0002.png", "NORMAL2-IM", 246),
     ],
 )
-def test_a_films_name_tells_its_series_and_number_and_its_pixels_contrast_and_sharpness(tmp_path, name, series, number):
+def test_a_films_name_tells_its_series_and_number_and_its_pixels_contrast_and_sharpness(
+    tmp_path, name, series, number
+) -> None:
     pixels = np.zeros((40, 40), np.uint8)
     pixels[:, 20:] = 255
     Image.fromarray(pixels).save(tmp_path / name)
@@ -40,14 +42,14 @@ def test_a_films_name_tells_its_series_and_number_and_its_pixels_contrast_and_sh
     assert seen.sharpness == pytest.approx(np.log(2 / 40))
 
 
-def test_other_films_are_refused_by_name(tmp_path):
+def test_other_films_are_refused_by_name(tmp_path) -> None:
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "chest.png")
 
     with pytest.raises(SystemExit, match=r"chest\.png is not named as Kermany's films"):
         look(film(str(tmp_path / "chest.png")))
 
 
-def test_series_are_counted_by_split_with_their_numbers_and_medians():
+def test_series_are_counted_by_split_with_their_numbers_and_medians() -> None:
     films = [looked(f"person{number}_virus_1", number, 0.1 * number, split="val") for number in (1, 2, 4)]
 
     line = series_table([*films, looked("person9_virus_1", 9, 0.9)]).splitlines()[2]
@@ -55,8 +57,9 @@ def test_series_are_counted_by_split_with_their_numbers_and_medians():
     assert line == "| person, virus: val | 3 | 3 | 1 to 4 | -4.00 | 0.200 |"
 
 
-def test_germs_are_told_apart_by_stretch_of_numbers_normal_films_left_out():
-    numbers, labels = [1, 2, 3, 4, 300, 301, 302], [1, 1, 2, 2, 1, 2, 0]
+def test_germs_are_told_apart_by_stretch_of_numbers_normal_films_left_out() -> None:
+    numbers = [1, 2, 3, 4, 300, 301, 302]
+    labels = [1, 1, 2, 2, 1, 2, 0]
     contrast = [0.1, 0.2, 0.3, 0.4, 0.9, 0.1, 0.5]
     films = tuple(looked(f"person{number}_x", number, value) for number, value in zip(numbers, contrast, strict=True))
     logits = np.zeros((7, 3), np.float32)
@@ -73,7 +76,7 @@ def test_germs_are_told_apart_by_stretch_of_numbers_normal_films_left_out():
     assert rows["test, 200 to 499"][2].startswith("0.000 [")
 
 
-def test_false_alarms_are_counted_by_series_of_normal_films():
+def test_false_alarms_are_counted_by_series_of_normal_films() -> None:
     names = ["IM", "IM", "NORMAL2-IM", "NORMAL2-IM", "person, virus"]
     films = tuple(looked(str(place), place, 0.2, series=name) for place, name in enumerate(names))
     logits = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0], [0, 0, 1]], np.float32)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.resilience.experiments.soak import Sample, growth_mb_per_minute
+from benchmarks.resilience.experiments.suites import Suite, row
 from benchmarks.resilience.lever import CommandedEngine, Lever, Order, Panic
-from benchmarks.resilience.soak import Sample, growth_mb_per_minute
-from benchmarks.resilience.suites import Suite, row
 from benchmarks.resilience.table import Row
 from tests.fakes import GatedEngine
 
@@ -14,7 +14,7 @@ from tests.fakes import GatedEngine
     ("kept", "timing", "short", "full"),
     [(True, True, False, False), (True, False, False, False), (False, True, False, True), (False, False, True, True)],
 )
-def test_a_time_that_is_missed_fails_the_full_form_alone_and_a_wrong_answer_both(kept, timing, short, full):
+def test_a_time_that_is_missed_fails_the_full_form_alone_and_a_wrong_answer_both(kept, timing, short, full) -> None:
     line = Row("load", "p99", "90 ms", "< 50 ms", kept, timing)
 
     assert (line.fails(full=False), line.fails(full=True)) == (short, full)
@@ -33,7 +33,7 @@ def test_a_time_that_is_missed_fails_the_full_form_alone_and_a_wrong_answer_both
 )
 def test_the_line_of_a_suite_counts_its_own_tests_in_the_report_and_names_those_that_failed(
     tmp_path, path, value, kept
-):
+) -> None:
     report = tmp_path / "report.xml"
     report.write_text("""<testsuites><testsuite>
         <testcase classname="tests.service.test_a" name="x"/>
@@ -50,7 +50,7 @@ def test_the_line_of_a_suite_counts_its_own_tests_in_the_report_and_names_those_
     assert (line.value, line.kept, line.timing) == (value, kept, False)
 
 
-def test_the_growth_of_memory_is_the_slope_that_one_spike_does_not_move():
+def test_the_growth_of_memory_is_the_slope_that_one_spike_does_not_move() -> None:
     samples = [Sample(second / 60, 100 + second / 20, 30) for second in range(60)]
     samples[30] = Sample(0.5, 900, 30)
     slope, low, high = growth_mb_per_minute(samples)
@@ -59,9 +59,11 @@ def test_the_growth_of_memory_is_the_slope_that_one_spike_does_not_move():
     assert low <= slope <= high
 
 
-def test_the_engine_does_what_the_lever_says_and_every_run_is_counted(tmp_path):
-    lever, behind = Lever(tmp_path / "lever"), GatedEngine()
-    engine, films = CommandedEngine(behind, lever), np.full((2, 1, 4, 4), 0.5, np.float32)
+def test_the_engine_does_what_the_lever_says_and_every_run_is_counted(tmp_path) -> None:
+    lever = Lever(tmp_path / "lever")
+    behind = GatedEngine()
+    engine = CommandedEngine(behind, lever)
+    films = np.full((2, 1, 4, 4), 0.5, np.float32)
     engine.run(films, None)
     for order, failure in ((Order.FAIL, RuntimeError), (Order.PANIC, Panic)):
         lever.pull(order)

@@ -33,7 +33,7 @@ def api(stack):
         yield found
 
 
-def test_it_predicts_and_explains_a_film(api):
+def test_it_predicts_and_explains_a_film(api) -> None:
     prediction = api.post("/predict", files={"file": ("film.jpeg", FILM, "image/jpeg")})
     explanation = api.post("/explain", files={"file": ("film.jpeg", FILM)}, headers={"Accept": "image/png"})
 
@@ -42,18 +42,18 @@ def test_it_predicts_and_explains_a_film(api):
     assert explanation.content.startswith(b"\x89PNG")
 
 
-def test_a_setting_of_the_environment_reaches_it(api):
+def test_a_setting_of_the_environment_reaches_it(api) -> None:
     answer = api.post("/predict/batch", files=[("files", ("film.jpeg", FILM))] * 4)
 
     assert answer.status_code == 413
     assert "3" in answer.json()["detail"]
 
 
-def test_the_page_is_there(api):
+def test_the_page_is_there(api) -> None:
     assert "<title>" in api.get("/").text
 
 
-def test_the_service_runs_as_nobody_special_on_a_file_system_that_it_cannot_write(stack, api):
+def test_the_service_runs_as_nobody_special_on_a_file_system_that_it_cannot_write(stack, api) -> None:
     (container,) = stack.containers("api")
     host = stack.inspect(container)["HostConfig"]
 
@@ -66,7 +66,7 @@ def test_the_service_runs_as_nobody_special_on_a_file_system_that_it_cannot_writ
     assert host["Memory"] > 0
 
 
-def test_the_image_of_the_service_is_small_and_holds_no_torch(stack, api):
+def test_the_image_of_the_service_is_small_and_holds_no_torch(stack, api) -> None:
     base, image = (
         int(run("docker", "image", "inspect", name, "--format", "{{.Size}}"))
         for name in ("python:3.11-slim-bookworm", "cxr-api")
@@ -83,12 +83,12 @@ def prometheus(stack, query):
     return [float(row["value"][1]) for row in found]
 
 
-def test_prometheus_scrapes_it(stack, api):
+def test_prometheus_scrapes_it(stack, api) -> None:
     wait_until(lambda: prometheus(stack, 'up{job="cxr"}') == [1.0], "the target is up", timeout_s=90)
     wait_until(lambda: prometheus(stack, "cxr_model_info"), "the bundle is known", timeout_s=60)
 
 
-def test_what_is_trained_beside_it_is_served_without_a_restart(stack, api):
+def test_what_is_trained_beside_it_is_served_without_a_restart(stack, api) -> None:
     before = api.get("/models/current").json()
     started = stack.inspect(stack.containers("api")[0])["State"]["StartedAt"]
 
@@ -102,7 +102,7 @@ def test_what_is_trained_beside_it_is_served_without_a_restart(stack, api):
     assert stack.inspect(stack.containers("api")[0])["State"]["StartedAt"] == started
 
 
-def test_two_of_it_serve_and_are_watched(stack, api):
+def test_two_of_it_serve_and_are_watched(stack, api) -> None:
     first = int(stack.settings["CXR_PORT"])
     stack.settings["CXR_PORT"] = f"{first}-{first + 9}"
 
@@ -117,7 +117,7 @@ def test_two_of_it_serve_and_are_watched(stack, api):
     wait_until(lambda: prometheus(stack, 'sum(up{job="cxr"})') == [2.0], "both are scraped", timeout_s=90)
 
 
-def test_a_stop_ends_it_cleanly(stack):
+def test_a_stop_ends_it_cleanly(stack) -> None:
     stopped = stack.containers("api")
 
     stack.compose("stop", "--timeout", "30", "api")

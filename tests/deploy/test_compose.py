@@ -9,7 +9,7 @@ FIXED = {"models_dir", "host", "port"}
 """Paths and addresses inside of the container."""
 
 
-def test_every_setting_of_the_service_can_be_given_from_outside():
+def test_every_setting_of_the_service_can_be_given_from_outside() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     names = {PREFIX + name.upper() for name in Settings.model_fields if name not in FIXED}
 

@@ -21,11 +21,11 @@ from tests.deploy.expressions import grouped, known_series, selectors, unknown
         ("max(cxr_x / cxr_y) or vector(0)", [("cxr_x", set()), ("cxr_y", set())], set()),
     ],
 )
-def test_an_expression_is_its_series_and_labels(expression, series, labels):
+def test_an_expression_is_its_series_and_labels(expression, series, labels) -> None:
     assert (list(selectors(expression)), grouped(expression)) == (series, labels)
 
 
-def test_the_series_of_counters_histograms_and_gauges_are_known_with_their_labels():
+def test_the_series_of_counters_histograms_and_gauges_are_known_with_their_labels() -> None:
     series = known_series()
 
     assert series["cxr_http_requests_total"] == {"route", "method", "status", "job", "instance"}
@@ -43,5 +43,5 @@ def test_the_series_of_counters_histograms_and_gauges_are_known_with_their_label
         ("sum by (reason) (cxr_images_total)", "by (reason)"),
     ],
 )
-def test_what_nobody_exports_is_named(expression, fault):
+def test_what_nobody_exports_is_named(expression, fault) -> None:
     assert unknown(expression) == [fault]

@@ -28,13 +28,13 @@ def expressions(panel):
     return [target["expr"].replace("$__rate_interval", "5m") for target in panel["targets"]]
 
 
-def test_there_is_a_dashboard_of_the_service_one_of_the_model_and_one_of_drift():
+def test_there_is_a_dashboard_of_the_service_one_of_the_model_and_one_of_drift() -> None:
     assert list(DASHBOARDS) == ["drift", "model", "service"]
     assert len({board["uid"] for board in DASHBOARDS.values()}) == 3
     assert len({board["title"] for board in DASHBOARDS.values()}) == 3
 
 
-def test_the_provisioned_source_is_the_one_that_the_panels_ask():
+def test_the_provisioned_source_is_the_one_that_the_panels_ask() -> None:
     (source,) = provisioned("datasources")["datasources"]
     asked = {
         (panel["datasource"]["type"], panel["datasource"]["uid"])
@@ -45,20 +45,20 @@ def test_the_provisioned_source_is_the_one_that_the_panels_ask():
     assert asked == {(source["type"], source["uid"])}
 
 
-def test_dashboards_are_provisioned_from_files():
+def test_dashboards_are_provisioned_from_files() -> None:
     (provider,) = provisioned("dashboards")["providers"]
 
     assert (provider["type"], provider["options"]["path"]) == ("file", "/var/lib/grafana/dashboards")
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_asks_for_what_is_exported_or_recorded(panel):
+def test_a_panel_asks_for_what_is_exported_or_recorded(panel) -> None:
     assert expressions(panel)
     assert [fault for expression in expressions(panel) for fault in unknown(expression)] == []
 
 
 @pytest.mark.parametrize("panel", PANELS)
-def test_a_panel_can_be_read(panel):
+def test_a_panel_can_be_read(panel) -> None:
     defaults = panel["fieldConfig"]["defaults"]
 
     assert len(panel["title"]) > 2
@@ -75,7 +75,7 @@ def test_a_panel_can_be_read(panel):
 
 
 @pytest.mark.parametrize("board", DASHBOARDS.values(), ids=DASHBOARDS)
-def test_panels_have_different_titles_and_do_not_overlap(board):
+def test_panels_have_different_titles_and_do_not_overlap(board) -> None:
     cells = [
         (panel["gridPos"]["x"] + right, panel["gridPos"]["y"] + down)
         for panel in board["panels"]
@@ -89,7 +89,7 @@ def test_panels_have_different_titles_and_do_not_overlap(board):
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian package prometheus) is not on PATH")
-def test_prometheus_understands_every_expression_of_the_dashboards(tmp_path):
+def test_prometheus_understands_every_expression_of_the_dashboards(tmp_path) -> None:
     every = [expression for panel in PANELS for expression in expressions(panel.values[0])]
     asked = [{"record": f"panel:{number}", "expr": expression} for number, expression in enumerate(every)]
     (tmp_path / "panels.yml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": asked}]}))

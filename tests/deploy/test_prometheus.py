@@ -9,7 +9,8 @@ import yaml
 
 from tests.deploy.expressions import PROMETHEUS, ROOT, rules, unknown
 
-RECORDED, ALERTS = rules("recording_rules.yml"), rules("alerts.yml")
+RECORDED = rules("recording_rules.yml")
+ALERTS = rules("alerts.yml")
 RUNBOOKS = ROOT / "docs/runbooks"
 CASES = [
     case
@@ -28,12 +29,12 @@ def promtool(*arguments):
 
 
 @pytest.mark.parametrize("rule", RECORDED + ALERTS, ids=lambda rule: rule.get("record", rule.get("alert")))
-def test_a_rule_is_about_what_is_exported_or_recorded(rule):
+def test_a_rule_is_about_what_is_exported_or_recorded(rule) -> None:
     assert unknown(rule["expr"]) == []
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
-def test_an_alert_says_how_bad_it_is_what_happened_and_where_to_read_on(rule):
+def test_an_alert_says_how_bad_it_is_what_happened_and_where_to_read_on(rule) -> None:
     assert rule["labels"].keys() == {"severity"}
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert rule["annotations"].keys() == {"summary", "runbook"}
@@ -41,18 +42,18 @@ def test_an_alert_says_how_bad_it_is_what_happened_and_where_to_read_on(rule):
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
-def test_an_alert_has_a_case_that_fires_and_one_that_does_not(rule):
+def test_an_alert_has_a_case_that_fires_and_one_that_does_not(rule) -> None:
     outcomes = {bool(case["exp_alerts"]) for case in CASES if case["alertname"] == rule["alert"]}
 
     assert outcomes == {True, False}
 
 
-def test_every_alert_has_its_page_and_every_page_its_alert():
+def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
     assert sorted(path.stem for path in RUNBOOKS.glob("*.md")) == sorted(rule["alert"] for rule in ALERTS)
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
-def test_a_page_says_what_it_means_what_it_costs_where_to_look_and_what_to_do(rule):
+def test_a_page_says_what_it_means_what_it_costs_where_to_look_and_what_to_do(rule) -> None:
     page = (RUNBOOKS / f"{rule['alert']}.md").read_text()
 
     assert page.startswith(f"# {rule['alert']}\n")
@@ -75,7 +76,7 @@ def test_a_page_says_what_it_means_what_it_costs_where_to_look_and_what_to_do(ru
     ],
     ids=lambda arguments: arguments[-1],
 )
-def test_promtool_finds_nothing_to_say(arguments):
+def test_promtool_finds_nothing_to_say(arguments) -> None:
     checked = promtool(*arguments)
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -83,7 +84,7 @@ def test_promtool_finds_nothing_to_say(arguments):
 
 @needs_promtool
 @pytest.mark.parametrize("file", [path.name for path in sorted(PROMETHEUS.glob("*_test.yml"))])
-def test_alerts_fire_when_they_should_and_not_before(file):
+def test_alerts_fire_when_they_should_and_not_before(file) -> None:
     tested = promtool("test", "rules", file)
 
     assert tested.returncode == 0, tested.stdout + tested.stderr

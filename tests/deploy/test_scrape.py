@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from tests.deploy.expressions import PROMETHEUS, ROOT
+from tests.service.answers.test_drift import with_reference
 from tests.service.conftest import flat_film
 from tests.service.server import Server
-from tests.service.test_drift import with_reference
 from tests.waiting import wait_until
 
 pytestmark = [
@@ -25,7 +25,7 @@ pytestmark = [
 class Scraper:
     """The process and its HTTP interface; it looks every second instead of every fifteen."""
 
-    def __init__(self, folder, target):
+    def __init__(self, folder, target) -> None:
         config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
         config["global"] = dict.fromkeys(config["global"], "1s")
         config["rule_files"] = [str(PROMETHEUS / name) for name in config["rule_files"]]
@@ -71,7 +71,7 @@ class Scraper:
         alerts = self.client.get("/alerts").json()["data"]["alerts"]
         return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
-    def end(self):
+    def end(self) -> None:
         self.client.close()
         self.process.terminate()
         self.process.wait(30)
@@ -93,7 +93,7 @@ def prometheus(server, tmp_path_factory):
     scraper.end()
 
 
-def test_rules_dashboards_and_the_drift_alert_work_on_what_the_server_exports(server, prometheus):
+def test_rules_dashboards_and_the_drift_alert_work_on_what_the_server_exports(server, prometheus) -> None:
     wait_until(lambda: prometheus.query("cxr_ready == 1"), "the server is scraped and ready")
     assert "CxrDrift" not in prometheus.firing()
 

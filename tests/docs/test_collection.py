@@ -8,7 +8,7 @@ import pytest
 
 from docs.make_collection import VARIABLES, collection
 from service.app import create_app
-from service.security.command import keys_command
+from service.commands.keys import keys_command
 from service.settings import Settings
 from tests.docs.pages import ROOT
 from tests.service.bundles import write_tiny_bundle
@@ -47,7 +47,8 @@ def server(tmp_path, capsys):
 
 def sent(item, server):
     """Send one request as Postman would."""
-    request, values = item["request"], {"base_url": server.address, "name": "tiny", "version": "1.1.0"}
+    request = item["request"]
+    values = {"base_url": server.address, "name": "tiny", "version": "1.1.0"}
     values["sop_instance_uid"] = uid("film")
     assert values.keys() | {"api_key"} == VARIABLES.keys()
     url = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], request["url"]["raw"])
@@ -58,11 +59,11 @@ def sent(item, server):
     return server.client.request(request["method"], url, headers=headers, content=content, files=files)
 
 
-def test_the_committed_collection_is_what_the_code_says():
+def test_the_committed_collection_is_what_the_code_says() -> None:
     assert COMMITTED.read_text() == collection() + "\n", "run `make reference`"
 
 
-def test_every_address_is_in_the_collection_except_what_only_a_router_sends():
+def test_every_address_is_in_the_collection_except_what_only_a_router_sends() -> None:
     items = requests(json.loads(collection()))
     addresses = {re.sub(r"\{\{(\w+)\}\}", r"{\1}", item["request"]["url"]["raw"]) for item in items}
     paths = create_app(Settings()).openapi()["paths"]
@@ -70,7 +71,7 @@ def test_every_address_is_in_the_collection_except_what_only_a_router_sends():
     assert {"{base_url}" + path for path in paths if not path.startswith("/dicomweb")} == addresses
 
 
-def test_every_request_of_the_collection_is_answered(server):
+def test_every_request_of_the_collection_is_answered(server) -> None:
     items = list(requests(json.loads(collection())))
     items.sort(key=lambda item: item["request"]["url"]["raw"].endswith("/drain"))  # after it nothing else is
     answers = {item["name"]: sent(item, server) for item in items}

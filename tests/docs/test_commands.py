@@ -33,7 +33,7 @@ OF_CONTAINERS = {
 }
 WITH_COMMANDS = [page for page in PAGES if commands(page)]
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
-EXECUTED = {"README.md", "docs/quick-start.md", "docs/curl.md", "docs/client.md", "docs/security.md"}
+EXECUTED = {"README.md", "docs/first-answer.md", "docs/requests-with-curl.md", "docs/python-client.md", "docs/security.md"}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def reader(folder, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=named)
-def test_every_command_of_a_page_works(page, reader):
+def test_every_command_of_a_page_works(page, reader) -> None:
     for line in commands(page):
         words = [word for word in shlex.split(line) if not re.match("[A-Z_]+=", word)]
         program = "python" if words[0].endswith("/python") else words[0]
@@ -76,13 +76,13 @@ def test_every_command_of_a_page_works(page, reader):
         assert not PROGRAMS[program](words, line.replace(ADDRESS, reader.address), reader), line
 
 
-def test_the_pages_that_promise_it_have_commands():
+def test_the_pages_that_promise_it_have_commands() -> None:
     assert {named(page) for page in WITH_COMMANDS} >= EXECUTED
     assert sum(line.startswith("curl ") for page in WITH_COMMANDS for line in commands(page)) > 15
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=named)
-def test_every_python_block_of_a_page_runs(page, reader, capsys):
+def test_every_python_block_of_a_page_runs(page, reader, capsys) -> None:
     for block in blocks(page, "python"):
         exec(compile(block.replace(ADDRESS, reader.address), named(page), "exec"), {})
 
@@ -90,7 +90,7 @@ def test_every_python_block_of_a_page_runs(page, reader, capsys):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_setting_metric_and_target_that_a_page_names_exists(page):
+def test_every_setting_metric_and_target_that_a_page_names_exists(page) -> None:
     text = page.read_text()
     settings = {PREFIX + name.upper() for name in Settings.model_fields} | VARIABLES_OF_OTHER_PROGRAMS | OF_CONTAINERS
     families = {metric.name for family in Metrics().registry.collect() for metric in (family, *family.samples)}
@@ -129,7 +129,8 @@ def docker(words, _line, _reader):
 def python(words, line, reader):
     if words[1] == "-c":
         return subprocess.run([sys.executable, *words[1:]], env=os.environ, check=False, timeout=60).returncode
-    module, arguments = words[2], words[3:]
+    module = words[2]
+    arguments = words[3:]
     if module in {"trainer", "export"}:
         return typer_command({"trainer": trainer.__main__.app, "export": export.__main__.app}[module], arguments)
     assert module == "service", line
@@ -138,7 +139,7 @@ def python(words, line, reader):
     return COMMANDS[arguments[0]]([word.replace(ADDRESS, reader.address) for word in arguments[1:]])
 
 
-def typer_command(app, arguments):
+def typer_command(app, arguments) -> None:
     """Read the arguments as the program would, without doing anything."""
     group = typer.main.get_command(app)
     with group.make_context("python", list(arguments)) as context:

@@ -6,7 +6,7 @@ from tests.docs.pages import PAGES, anchors, links, named
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_every_link_to_a_file_or_a_heading_leads_there(page):
+def test_every_link_to_a_file_or_a_heading_leads_there(page) -> None:
     astray = []
     for link in links(page):
         if ":" in link.partition("/")[0]:
@@ -23,5 +23,5 @@ def test_every_link_to_a_file_or_a_heading_leads_there(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
-def test_no_link_is_without_encryption_but_to_this_machine(page):
+def test_no_link_is_without_encryption_but_to_this_machine(page) -> None:
     assert [link for link in links(page) if link.startswith("http://") and "//127.0.0.1" not in link] == []

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from bundle.opening import open_bundle
 from imaging.phantom import phantom
-from schemas.bundle import CURRENT, GRAPH, open_bundle
+from schemas.bundle import CURRENT, GRAPH
 from tests.films import encode
 from tests.service.bundles import change_manifest
 from tests.service.server import ROOT, Server
@@ -58,7 +59,7 @@ def assert_same_answer(server: Server, film: Path) -> str:
 
 
 @pytest.mark.parametrize("what", FILMS)
-def test_the_client_answers_as_the_server(server, tmp_path, what):
+def test_the_client_answers_as_the_server(server, tmp_path, what) -> None:
     film = tmp_path / "film"
     film.write_bytes(FILMS[what])
 
@@ -66,7 +67,7 @@ def test_the_client_answers_as_the_server(server, tmp_path, what):
 
 
 @pytest.mark.real_data
-def test_the_client_answers_as_the_server_on_films_of_every_decision(server, real_films):
+def test_the_client_answers_as_the_server_on_films_of_every_decision(server, real_films) -> None:
     films = sorted((real_films / "kermany224" / "test").glob("*/*.jpeg"))[::78]
 
     decisions = {assert_same_answer(server, film) for film in films}

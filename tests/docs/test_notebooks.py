@@ -13,14 +13,14 @@ PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_a_notebook_runs_on_the_films_that_it_draws(path):
+def test_a_notebook_runs_on_the_films_that_it_draws(path) -> None:
     notebook = executed(path)
 
     assert any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
-def test_a_notebook_is_committed_small_with_its_pictures_and_names_no_folder_of_anybody(path):
+def test_a_notebook_is_committed_small_with_its_pictures_and_names_no_folder_of_anybody(path) -> None:
     text = path.read_text()
     outputs = [output for cell in json.loads(text)["cells"] for output in cell.get("outputs", [])]
 
@@ -29,5 +29,5 @@ def test_a_notebook_is_committed_small_with_its_pictures_and_names_no_folder_of_
     assert not any(word in text for word in ("/tmp/", "/home/", "/root/", str(ROOT)))
 
 
-def test_there_are_notebooks_for_data_and_for_training():
+def test_there_are_notebooks_for_data_and_for_training() -> None:
     assert [path.stem for path in PATHS] == ["explore", "train-explain-export"]

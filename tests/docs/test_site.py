@@ -26,12 +26,15 @@ FETCHED = {
 class Document(HTMLParser):
     """Ids, links and what a browser fetches to show the page."""
 
-    def __init__(self, path):
+    def __init__(self, path) -> None:
         super().__init__()
-        self.ids, self.links, self.fetched, self.text = set(), [], [], []
+        self.ids = set()
+        self.links = []
+        self.fetched = []
+        self.text = []
         self.feed(path.read_text())
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag, attributes) -> None:
         known = dict(attributes)
         self.ids |= {known[name] for name in ("id", "name") if known.get(name)}
         if tag == "a" and known.get("href"):
@@ -39,7 +42,7 @@ class Document(HTMLParser):
         if tag in FETCHED and known.get(FETCHED[tag]):
             self.fetched.append(known[FETCHED[tag]])
 
-    def handle_data(self, data):
+    def handle_data(self, data) -> None:
         self.text.append(data)
 
 
@@ -58,7 +61,7 @@ def documents(site):
     return {path: Document(path) for path in sorted(site.rglob("*.html"))}
 
 
-def test_the_site_holds_every_page_of_its_sources(site):
+def test_the_site_holds_every_page_of_its_sources(site) -> None:
     sources = {path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")}
     sources |= {path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.ipynb")}
     made = {path.relative_to(site) for path in site.rglob("*.html")}
@@ -67,7 +70,7 @@ def test_the_site_holds_every_page_of_its_sources(site):
     assert {name.replace(".md", ".html") for name in pages_from_elsewhere()} <= {str(path) for path in made}
 
 
-def test_no_page_needs_anything_from_elsewhere(documents, site):
+def test_no_page_needs_anything_from_elsewhere(documents, site) -> None:
     outside = {
         (path.name, address)
         for path, document in documents.items()
@@ -81,7 +84,7 @@ def test_no_page_needs_anything_from_elsewhere(documents, site):
     assert styles == []
 
 
-def test_every_link_within_the_site_leads_to_a_page_and_to_a_heading(documents):
+def test_every_link_within_the_site_leads_to_a_page_and_to_a_heading(documents) -> None:
     astray = []
     for path, document in documents.items():
         if path.name == "404.html":
@@ -98,10 +101,10 @@ def test_every_link_within_the_site_leads_to_a_page_and_to_a_heading(documents):
     assert astray == []
 
 
-def test_pages_are_reached_from_the_navigation_or_are_templates():
+def test_pages_are_reached_from_the_navigation_or_are_templates() -> None:
     entries = []
 
-    def collect(entry):
+    def collect(entry) -> None:
         for content in entry.values():
             if isinstance(content, list):
                 for inner in content:
@@ -119,14 +122,14 @@ def test_pages_are_reached_from_the_navigation_or_are_templates():
     assert reached <= pages
 
 
-def test_a_notebook_is_shown_with_its_pictures(documents):
+def test_a_notebook_is_shown_with_its_pictures(documents) -> None:
     shown = next(document for path, document in documents.items() if path.name == "explore.html")
 
     assert any(address.startswith("data:image/png;base64,") for address in shown.fetched)
     assert "AUROC without looking at the picture" in "".join(shown.text)
 
 
-def test_the_model_card_is_that_of_the_bundle_that_ships(documents):
+def test_the_model_card_is_that_of_the_bundle_that_ships(documents) -> None:
     card = next(document for path, document in documents.items() if path.name == "model-card.html")
     current = (ROOT / "models/current").read_text().strip()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from export.bundle import write_bundle
+from export.export import write_bundle
 from tests.export.untrained import SIDE, UntrainedTrial, small_network, trial_of
 
 

@@ -13,19 +13,20 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from bundle.golden import read_golden
 from export.__main__ import main
-from export.golden import read_golden
 from export.publish import verify_bundle
-from schemas.bundle import GOLDEN, GRAPH, WEIGHTS
+from schemas.bundle import GRAPH, WEIGHTS
 from schemas.provenance import Adoption
-from service.engine import OnnxEngine
-from service.torch_explainer import TorchExplainer
+from service.engine.engine import OnnxEngine
+from service.engine.torch_heat_maps import TorchExplainer
 from tests.export.untrained import phantoms
 from tests.films import encode, unlike, write_kermany
 
 SIDE = 64
 NETWORK = "test_efficientnet"
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def adopt(theirs, tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_an_adopted_network_answers_as_it_did_and_is_calibrated_and_judged_on_films_apart(adopt, theirs):
+def test_an_adopted_network_answers_as_it_did_and_is_calibrated_and_judged_on_films_apart(adopt, theirs) -> None:
     code, printed, errors, directory = adopt()
     bundle, difference = verify_bundle(directory)
     manifest = bundle.manifest
@@ -119,7 +120,7 @@ def test_an_adopted_network_answers_as_it_did_and_is_calibrated_and_judged_on_fi
     assert manifest.provenance.source.startswith("theirs.onnx sha256:")
 
 
-def test_the_cards_of_an_adopted_network_claim_nothing_about_its_training(adopt):
+def test_the_cards_of_an_adopted_network_claim_nothing_about_its_training(adopt) -> None:
     _, _, _, directory = adopt()
     card = (directory / "MODEL_CARD.md").read_text()
 
@@ -129,10 +130,10 @@ def test_the_cards_of_an_adopted_network_claim_nothing_about_its_training(adopt)
     assert "Not checked: this bundle cannot tell an unfamiliar film" in card
 
 
-def test_an_adopted_network_is_explained_by_torch_with_the_weights_beside_it(adopt):
+def test_an_adopted_network_is_explained_by_torch_with_the_weights_beside_it(adopt) -> None:
     _, _, _, directory = adopt(weights=True)
     bundle, _ = verify_bundle(directory)
-    golden = read_golden(directory / GOLDEN, maps=False)
+    golden = read_golden(bundle)
 
     explainer = TorchExplainer.open(bundle, bundle.manifest.torch, threads=1)
     cam = explainer.explain(golden["inputs"][0], 1, "gradcam++")
@@ -142,7 +143,7 @@ def test_an_adopted_network_is_explained_by_torch_with_the_weights_beside_it(ado
     assert cam.shape == (2, 2)
 
 
-def test_the_names_of_the_owner_do_not_collide_with_those_of_the_contract(adopt, theirs, tmp_path):
+def test_the_names_of_the_owner_do_not_collide_with_those_of_the_contract(adopt, theirs, tmp_path) -> None:
     model = onnx.load(theirs.graph)
     renamed = {"pixel_values": "image", "scores": "probabilities"}
     for node in model.graph.node:
@@ -165,7 +166,7 @@ def with_softmax(theirs, folder):
     return replace(theirs, graph=folder / "softmax.onnx")
 
 
-def test_a_softmax_is_no_logit_but_the_tensor_before_it_may_be_named(adopt, theirs, tmp_path):
+def test_a_softmax_is_no_logit_but_the_tensor_before_it_may_be_named(adopt, theirs, tmp_path) -> None:
     spoilt = with_softmax(theirs, tmp_path)
 
     refused, _, errors, _ = adopt(spoilt)
@@ -189,7 +190,7 @@ def test_a_softmax_is_no_logit_but_the_tensor_before_it_may_be_named(adopt, thei
         ({"resize": "crop"}, "--resize: Input should be 'squash' or 'pad'"),
     ],
 )
-def test_what_does_not_fit_is_refused_with_a_remedy(adopt, options, message):
+def test_what_does_not_fit_is_refused_with_a_remedy(adopt, options, message) -> None:
     code, _, errors, directory = adopt(**options)
 
     assert code == 2
@@ -205,7 +206,7 @@ def test_what_does_not_fit_is_refused_with_a_remedy(adopt, options, message):
         ({"cam_layer": "no.layer"}, "correct --timm, --weights or --cam-layer"),
     ],
 )
-def test_weights_that_do_not_fit_their_description_are_refused(adopt, options, message):
+def test_weights_that_do_not_fit_their_description_are_refused(adopt, options, message) -> None:
     code, _, errors, directory = adopt(weights=True, **options)
 
     assert code == 2
@@ -213,7 +214,7 @@ def test_weights_that_do_not_fit_their_description_are_refused(adopt, options, m
     assert not directory.exists()
 
 
-def test_weights_of_another_network_are_refused(adopt, theirs, tmp_path):
+def test_weights_of_another_network_are_refused(adopt, theirs, tmp_path) -> None:
     torch.manual_seed(8)
     save_file(timm.create_model(NETWORK, num_classes=2).state_dict(), tmp_path / "other.safetensors")
 
@@ -224,7 +225,7 @@ def test_weights_of_another_network_are_refused(adopt, theirs, tmp_path):
     assert not directory.exists()
 
 
-def test_a_graph_of_one_film_at_a_time_is_refused(adopt, theirs, tmp_path):
+def test_a_graph_of_one_film_at_a_time_is_refused(adopt, theirs, tmp_path) -> None:
     model = onnx.load(theirs.graph)
     shape = onnx.numpy_helper.from_array(np.array([1, 2]), "one")
     model.graph.initializer.append(shape)
@@ -238,7 +239,7 @@ def test_a_graph_of_one_film_at_a_time_is_refused(adopt, theirs, tmp_path):
     assert "export it with a dynamic first axis" in errors
 
 
-def test_films_that_the_network_was_trained_on_do_not_calibrate_it(adopt, theirs, tmp_path):
+def test_films_that_the_network_was_trained_on_do_not_calibrate_it(adopt, theirs, tmp_path) -> None:
     films = write_kermany(tmp_path / "films", patients=4, side=SIDE, splits=("train", "test"))
 
     code, _, errors, _ = adopt(replace(theirs, films=films))
@@ -248,7 +249,7 @@ def test_films_that_the_network_was_trained_on_do_not_calibrate_it(adopt, theirs
 
 
 @pytest.mark.parametrize(("kind", "name"), [("copy", "IM-0555-0000.jpeg"), ("patient", "IM-0001-0007.jpeg")])
-def test_a_patient_or_a_copy_that_decides_and_judges_stops_the_adoption(adopt, theirs, tmp_path, kind, name):
+def test_a_patient_or_a_copy_that_decides_and_judges_stops_the_adoption(adopt, theirs, tmp_path, kind, name) -> None:
     films = shutil.copytree(theirs.films, tmp_path / "films")
     first = films / "val" / "NORMAL" / "IM-0001-0000.jpeg"
     other = encode(unlike(SIDE, seed=999_999))
@@ -261,7 +262,7 @@ def test_a_patient_or_a_copy_that_decides_and_judges_stops_the_adoption(adopt, t
     assert not directory.exists()
 
 
-def test_the_graph_says_of_itself_what_the_manifest_says(adopt):
+def test_the_graph_says_of_itself_what_the_manifest_says(adopt) -> None:
     _, _, _, directory = adopt()
     facts = onnxruntime.InferenceSession(directory / GRAPH).get_modelmeta().custom_metadata_map
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
+from bundle.opening import open_bundle
 from export.__main__ import main
-from schemas.bundle import open_bundle
 from trainer.config import CONFIG, make_config
-from trainer.run import train
-from trainer.trial import read_trial
+from trainer.runs.run import train
+from trainer.trials.trial import read_trial
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +40,9 @@ def export(monkeypatch, capsys):
     return run_program
 
 
-def test_a_trained_trial_becomes_the_current_bundle_in_one_command(run, export, tmp_path):
-    trial, out = run / "trials" / "cnn_baseline-seed0", tmp_path / "models"
+def test_a_trained_trial_becomes_the_current_bundle_in_one_command(run, export, tmp_path) -> None:
+    trial = run / "trials" / "cnn_baseline-seed0"
+    out = tmp_path / "models"
 
     code, printed, errors = export(
         "bundle", "--trial", trial, "--name", "chest", "--version", "1.0.0", "--out", out, "--make-current"
@@ -58,7 +59,7 @@ def test_a_trained_trial_becomes_the_current_bundle_in_one_command(run, export, 
     assert " MB" in printed
 
 
-def test_the_winner_of_a_run_is_found_and_its_bundle_verifies(run, export, tmp_path):
+def test_the_winner_of_a_run_is_found_and_its_bundle_verifies(run, export, tmp_path) -> None:
     about = tmp_path / "films.md"
     about.write_text("# Our films\n\nOf one ward.\n")
     made, _, _ = export(
@@ -74,7 +75,7 @@ def test_the_winner_of_a_run_is_found_and_its_bundle_verifies(run, export, tmp_p
 
 def test_weights_of_a_network_that_timm_alone_does_not_build_are_refused_before_anything_is_written(
     run, export, tmp_path
-):
+) -> None:
     code, _, errors = export(
         "bundle", "--run", run, "--name", "chest", "--version", "1", "--out", tmp_path / "out", "--with-weights"
     )
@@ -84,7 +85,7 @@ def test_weights_of_a_network_that_timm_alone_does_not_build_are_refused_before_
     assert not (tmp_path / "out").exists()
 
 
-def test_a_network_that_knows_lungs_alone_is_not_exported(run, export, tmp_path):
+def test_a_network_that_knows_lungs_alone_is_not_exported(run, export, tmp_path) -> None:
     lungs = Path(shutil.copytree(run, tmp_path / "lungs"))
     config = lungs / CONFIG
     config.write_text(config.read_text().replace("masks: ignore", "masks: lungs"))
@@ -96,7 +97,7 @@ def test_a_network_that_knows_lungs_alone_is_not_exported(run, export, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failure_is_one_line_and_exit_code_2(bundle, models, export, tmp_path):
+def test_a_failure_is_one_line_and_exit_code_2(bundle, models, export, tmp_path) -> None:
     altered = tmp_path / "altered"
     altered.mkdir()
     for path in bundle.iterdir():
@@ -111,7 +112,7 @@ def test_a_failure_is_one_line_and_exit_code_2(bundle, models, export, tmp_path)
     assert "MODEL_CARD.md" in errors
 
 
-def test_a_trial_that_is_not_there_is_a_failure_with_a_remedy(export, tmp_path):
+def test_a_trial_that_is_not_there_is_a_failure_with_a_remedy(export, tmp_path) -> None:
     code, _, errors = export("bundle", "--trial", tmp_path, "--name", "chest", "--version", "1", "--out", tmp_path)
 
     assert code == 2
@@ -120,7 +121,7 @@ def test_a_trial_that_is_not_there_is_a_failure_with_a_remedy(export, tmp_path):
 
 
 @pytest.mark.parametrize("options", [(), ("--trial", "a", "--run", "b")])
-def test_either_a_trial_or_a_run_is_named(export, options):
+def test_either_a_trial_or_a_run_is_named(export, options) -> None:
     code, _, errors = export("bundle", "--name", "chest", "--version", "1", *options)
 
     assert code == 2

@@ -1,4 +1,4 @@
-"""Rules of keys and signatures; what the service makes of them stands in tests/service/test_trust.py."""
+"""Rules of keys and signatures; what the service makes of them stands in tests/service/models/test_trust.py."""
 
 import shutil
 import subprocess
@@ -7,11 +7,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from typer.testing import CliRunner
 
+from bundle.signature import SIGNATURE, ManifestSignature, key_id_of
 from export.__main__ import app
 from export.sign import make_key, sign_bundle
 from schemas.bundle import MANIFEST, MODEL_CARD
 from schemas.errors import BundleError, SigningKeyError
-from schemas.signature import SIGNATURE, ManifestSignature, key_id_of
 from tests.service.bundles import write_tiny_bundle
 
 
@@ -20,17 +20,17 @@ def bundle(tmp_path):
     return write_tiny_bundle(tmp_path / "models")
 
 
-def test_the_signature_is_of_the_manifests_bytes(bundle, tmp_path):
+def test_the_signature_is_of_the_manifests_bytes(bundle, tmp_path) -> None:
     key_id = make_key(tmp_path / "key")
     sign_bundle(bundle, tmp_path / "key")
     public = load_pem_public_key((tmp_path / "key.pub").read_bytes())
     written = ManifestSignature.model_validate_json((bundle / SIGNATURE).read_bytes())
 
     public.verify(bytes.fromhex(written.signature), (bundle / MANIFEST).read_bytes())
-    assert written.key_id == key_id == key_id_of(public.public_bytes_raw())
+    assert written.key_id == key_id == key_id_of(public)
 
 
-def test_a_private_key_is_its_owners_alone_and_is_never_overwritten(tmp_path):
+def test_a_private_key_is_its_owners_alone_and_is_never_overwritten(tmp_path) -> None:
     make_key(tmp_path / "key")
     content = (tmp_path / "key").read_bytes()
 
@@ -40,7 +40,7 @@ def test_a_private_key_is_its_owners_alone_and_is_never_overwritten(tmp_path):
     assert (tmp_path / "key").read_bytes() == content
 
 
-def test_an_altered_bundle_is_not_signed(bundle, tmp_path):
+def test_an_altered_bundle_is_not_signed(bundle, tmp_path) -> None:
     make_key(tmp_path / "key")
     (bundle / MODEL_CARD).write_text("better")
 
@@ -50,7 +50,7 @@ def test_an_altered_bundle_is_not_signed(bundle, tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"no key", "public"])
-def test_a_key_that_cannot_sign_is_refused_with_the_remedy(bundle, tmp_path, content):
+def test_a_key_that_cannot_sign_is_refused_with_the_remedy(bundle, tmp_path, content) -> None:
     make_key(tmp_path / "key")
     if content is None:
         (tmp_path / "key").unlink()
@@ -63,7 +63,7 @@ def test_a_key_that_cannot_sign_is_refused_with_the_remedy(bundle, tmp_path, con
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 @pytest.mark.parametrize(("algorithm", "accepted"), [("ed25519", True), ("ed448", False)])
-def test_ed25519_keys_of_other_programs_sign_and_no_others(bundle, tmp_path, algorithm, accepted):
+def test_ed25519_keys_of_other_programs_sign_and_no_others(bundle, tmp_path, algorithm, accepted) -> None:
     command = ["openssl", "genpkey", "-algorithm", algorithm, "-out", str(tmp_path / "key")]
     subprocess.run(command, check=True, capture_output=True)
 
@@ -75,7 +75,7 @@ def test_ed25519_keys_of_other_programs_sign_and_no_others(bundle, tmp_path, alg
     assert (bundle / SIGNATURE).exists() == accepted
 
 
-def test_the_commands_make_a_key_and_sign(bundle, tmp_path):
+def test_the_commands_make_a_key_and_sign(bundle, tmp_path) -> None:
     made = CliRunner().invoke(app, ["keygen", str(tmp_path / "key")])
     signed = CliRunner().invoke(app, ["sign", "--bundle", str(bundle), "--key", str(tmp_path / "key")])
 

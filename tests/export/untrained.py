@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from export.parity import reference_outputs
+from export.gates.parity import reference_outputs
 from imaging.phantom import phantom
 from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.estimate import Estimate
@@ -17,8 +17,8 @@ from schemas.mistakes import FilmReference
 from schemas.preprocess import PreprocessSpec
 from schemas.provenance import Provenance
 from schemas.trial import TrialRecord
-from trainer.architectures import build_network
-from trainer.networks import Network
+from trainer.networks.architectures import build_network
+from trainer.networks.network import Network
 
 SIDE = 32
 CLASSES = ("NORMAL", "PNEUMONIA")

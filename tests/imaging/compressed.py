@@ -42,9 +42,12 @@ def encapsulated_film(fragments: bytes, transfer_syntax: str, like: NDArray[Any]
 def by_gdcm(transfer_syntax: str, codec: Callable[[], Any] | None = None) -> Encoder:
     def encode(stored: NDArray[Any], bits: int) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
-            source, target = Path(folder) / "source", Path(folder) / "target"
+            source = Path(folder) / "source"
+            target = Path(folder) / "target"
             source.write_bytes(dicom_bytes(dicom_dataset(stored, bits_stored=bits)))
-            reader, change, writer = gdcm.ImageReader(), gdcm.ImageChangeTransferSyntax(), gdcm.ImageWriter()
+            reader = gdcm.ImageReader()
+            change = gdcm.ImageChangeTransferSyntax()
+            writer = gdcm.ImageWriter()
             reader.SetFileName(str(source))
             assert reader.Read()
             change.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.GetTSType(str(transfer_syntax))))
@@ -136,12 +139,14 @@ def _segment(marker: int, content: bytes) -> bytes:
 
 def _scan(shifted: NDArray[np.float64]) -> list[str]:
     """Bits of all blocks: a DC symbol is its number in 5 bits; an AC symbol, zeros in front and size, in 9."""
-    written, last = [], 0
+    written = []
+    last = 0
     for top in range(0, shifted.shape[0], _SIDE):
         for left in range(0, shifted.shape[1], _SIDE):
             block = _COSINES @ shifted[top : top + _SIDE, left : left + _SIDE] @ _COSINES.T
             values = [round(block[at]) for at in _ZIGZAG]
-            difference, last = values[0] - last, values[0]
+            difference = values[0] - last
+            last = values[0]
             written.append(f"{abs(difference).bit_length():05b}" + _magnitude(difference))
             zeros = 0
             for value in values[1:]:

@@ -18,7 +18,10 @@ from pydicom.uid import (
     generate_uid,
 )
 
-GRAY, RGB, PALETTE, GRAY_ALPHA = 0, 2, 3, 4
+GRAY = 0
+RGB = 2
+PALETTE = 3
+GRAY_ALPHA = 4
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 
 

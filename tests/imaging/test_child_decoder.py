@@ -63,13 +63,13 @@ def decodes(pool):
     return any(task.started for task in pool._pool_manager.task_manager.tasks.copy().values())
 
 
-def test_a_child_gives_what_the_codec_gives_here(decoder, deaths):
+def test_a_child_gives_what_the_codec_gives_here(decoder, deaths) -> None:
     assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
     assert deaths == []
 
 
 @pytest.mark.parametrize("killer", killers(FILM), ids=lambda killer: killer[0])
-def test_a_frame_that_aborts_its_child_fails_alone(decoder, deaths, killer):
+def test_a_frame_that_aborts_its_child_fails_alone(decoder, deaths, killer) -> None:
     syntax, fragments = killer[1:]
 
     with pytest.raises(InvalidImageError, match="made its decoder fail"):
@@ -81,11 +81,12 @@ def test_a_frame_that_aborts_its_child_fails_alone(decoder, deaths, killer):
     assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
 
 
-def test_a_child_that_is_killed_while_it_decodes_fails_its_own_film_only(deaths):
+def test_a_child_that_is_killed_while_it_decodes_fails_its_own_film_only(deaths) -> None:
     large = frame_of(np.random.default_rng(0).integers(0, 65536, (2000, 2000), np.uint16))
     with ChildDecoder(workers=1, timeout_s=60, on_death=deaths) as decoder, ThreadPoolExecutor(1) as caller:
         decode(GOOD, frame_decoder=decoder)
-        pool, child = pool_of(decoder), child_of(decoder)
+        pool = pool_of(decoder)
+        child = child_of(decoder)
         failed = caller.submit(decoder, large)
         wait_until(lambda: decodes(pool), "the child decodes")
         os.kill(child, signal.SIGKILL)
@@ -96,7 +97,7 @@ def test_a_child_that_is_killed_while_it_decodes_fails_its_own_film_only(deaths)
         assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
 
 
-def test_the_death_of_an_idle_child_costs_no_film(decoder, deaths):
+def test_the_death_of_an_idle_child_costs_no_film(decoder, deaths) -> None:
     decode(GOOD, frame_decoder=decoder)
     os.kill(child_of(decoder), signal.SIGKILL)
 
@@ -105,13 +106,14 @@ def test_the_death_of_an_idle_child_costs_no_film(decoder, deaths):
     assert set(deaths) <= {"lost"}
 
 
-def test_the_death_of_an_idle_child_costs_no_film_that_comes_at_that_moment(decoder, deaths, monkeypatch):
+def test_the_death_of_an_idle_child_costs_no_film_that_comes_at_that_moment(decoder, deaths, monkeypatch) -> None:
     decode(GOOD, frame_decoder=decoder)
-    pool, child = pool_of(decoder), child_of(decoder)
+    pool = pool_of(decoder)
+    child = child_of(decoder)
     waiting = pool._context.task_queue
     accept = waiting.put
 
-    def accept_while_the_pool_breaks(task):
+    def accept_while_the_pool_breaks(task) -> None:
         monkeypatch.undo()
         os.kill(child, signal.SIGKILL)
         wait_until(lambda: not pool.active, "the death is noticed")
@@ -123,7 +125,7 @@ def test_the_death_of_an_idle_child_costs_no_film_that_comes_at_that_moment(deco
     assert deaths == ["lost"]
 
 
-def test_a_frame_that_aborts_its_child_is_invalid_also_after_the_death_of_an_idle_child(decoder, deaths):
+def test_a_frame_that_aborts_its_child_is_invalid_also_after_the_death_of_an_idle_child(decoder, deaths) -> None:
     decode(GOOD, frame_decoder=decoder)
     os.kill(child_of(decoder), signal.SIGKILL)
     (_, syntax, fragments), *_ = killers(FILM)
@@ -133,7 +135,7 @@ def test_a_frame_that_aborts_its_child_is_invalid_also_after_the_death_of_an_idl
     assert deaths[-1] == "crashed"
 
 
-def test_a_frame_that_takes_too_long_is_given_up_and_its_child_ended(deaths):
+def test_a_frame_that_takes_too_long_is_given_up_and_its_child_ended(deaths) -> None:
     large = frame_of(np.random.default_rng(0).integers(0, 65536, (3000, 3000), np.uint16))
     with ChildDecoder(workers=1, timeout_s=0.3, on_death=deaths) as decoder:
         with pytest.raises(InvalidImageError, match=r"took over 0\.3 s"):
@@ -144,7 +146,7 @@ def test_a_frame_that_takes_too_long_is_given_up_and_its_child_ended(deaths):
         assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
 
 
-def test_a_frame_that_needs_more_memory_than_a_child_may_have_is_invalid(deaths):
+def test_a_frame_that_needs_more_memory_than_a_child_may_have_is_invalid(deaths) -> None:
     large = frame_of(np.zeros((5000, 5000), np.uint16))
     with ChildDecoder(workers=1, memory_bytes=300 * 1024**2, on_death=deaths) as decoder:
         with pytest.raises(InvalidImageError):
@@ -153,7 +155,7 @@ def test_a_frame_that_needs_more_memory_than_a_child_may_have_is_invalid(deaths)
         assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
 
 
-def test_more_callers_than_children_take_turns():
+def test_more_callers_than_children_take_turns() -> None:
     films = [phantom(64, 48, seed=seed) for seed in range(8)]
     with ChildDecoder(workers=2) as decoder, ThreadPoolExecutor(8) as callers:
         compressed = [compressed_film(film, uid.JPEGLSLossless) for film in films]
@@ -162,7 +164,7 @@ def test_more_callers_than_children_take_turns():
     assert all(np.array_equal(*pair) for pair in zip(shown, films, strict=True))
 
 
-def test_nothing_is_started_before_the_first_frame_and_nothing_is_left_at_the_end():
+def test_nothing_is_started_before_the_first_frame_and_nothing_is_left_at_the_end() -> None:
     with ChildDecoder(workers=2) as decoder:
         assert not pool_of(decoder)._pool_manager.worker_manager.workers
         decode(GOOD, frame_decoder=decoder)
@@ -173,8 +175,9 @@ def test_nothing_is_started_before_the_first_frame_and_nothing_is_left_at_the_en
 
 
 @pytest.mark.parametrize("syntax", ENCODERS)
-def test_mutated_frames_give_a_film_or_an_error_of_ours(decoder, syntax):
-    frame, random = ENCODERS[syntax](FILM, 8), np.random.default_rng(5)
+def test_mutated_frames_give_a_film_or_an_error_of_ours(decoder, syntax) -> None:
+    frame = ENCODERS[syntax](FILM, 8)
+    random = np.random.default_rng(5)
     for _ in range(40):
         mutated = bytearray(frame)
         for _ in range(random.integers(1, 4)):

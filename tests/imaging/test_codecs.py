@@ -27,7 +27,7 @@ def jpeg_ls(*presets, near=0):
 
 
 @pytest.mark.parametrize("presets", [(), (0, 0, 0, 0, 0), (255, 3, 7, 21, 64)], ids=["none", "0", "written out"])
-def test_jpeg_ls_with_the_default_parameters_is_decoded(presets):
+def test_jpeg_ls_with_the_default_parameters_is_decoded(presets) -> None:
     assert np.array_equal(decode_frame(jpeg_ls(*presets)), FILM)
 
 
@@ -43,6 +43,6 @@ def test_jpeg_ls_with_the_default_parameters_is_decoded(presets):
         ((), 128),
     ],
 )
-def test_jpeg_ls_with_parameters_outside_their_ranges_never_reaches_its_codec(presets, near):
+def test_jpeg_ls_with_parameters_outside_their_ranges_never_reaches_its_codec(presets, near) -> None:
     with pytest.raises(InvalidImageError, match="coding parameters"):
         decode_frame(jpeg_ls(*presets, near=near))

@@ -29,11 +29,11 @@ def film_or_error(content, decoder):
         return error
 
 
-def test_the_collections_are_there():
+def test_the_collections_are_there() -> None:
     assert len(FILES) > 200
 
 
-def test_every_file_is_a_film_or_a_typed_error(decoder):
+def test_every_file_is_a_film_or_a_typed_error(decoder) -> None:
     found = {path.name: film_or_error(path.read_bytes(), decoder) for path in FILES}
     films = {name for name, outcome in found.items() if not isinstance(outcome, Exception)}
 
@@ -44,7 +44,7 @@ def test_every_file_is_a_film_or_a_typed_error(decoder):
 
 
 @pytest.mark.filterwarnings("ignore")  # pydicom warns about many of these files when it writes them again
-def test_every_object_with_pixels_is_a_film_or_a_typed_error_when_it_claims_to_be_a_radiograph(decoder):
+def test_every_object_with_pixels_is_a_film_or_a_typed_error_when_it_claims_to_be_a_radiograph(decoder) -> None:
     films = 0
     for path in FILES:
         try:
@@ -60,7 +60,7 @@ def test_every_object_with_pixels_is_a_film_or_a_typed_error_when_it_claims_to_b
 
 
 @pytest.mark.parametrize("number", [1, 3])
-def test_published_radiographs_are_the_same_film_uncompressed_and_losslessly_compressed(decoder, number):
+def test_published_radiographs_are_the_same_film_uncompressed_and_losslessly_compressed(decoder, number) -> None:
     by_syntax = {path.name[4:8]: path for path in FILES if path.name.startswith(f"RG{number}_")}
     shown = {syntax: decode(path.read_bytes(), frame_decoder=decoder).pixels for syntax, path in by_syntax.items()}
 
@@ -69,7 +69,7 @@ def test_published_radiographs_are_the_same_film_uncompressed_and_losslessly_com
 
 
 @pytest.mark.real_data
-def test_real_films_in_compressed_syntaxes_are_read(real_films, decoder):
+def test_real_films_in_compressed_syntaxes_are_read(real_films, decoder) -> None:
     files = sorted((real_films / "dicom").glob("*.dcm"))
     outcomes = {path.name: film_or_error(path.read_bytes(), decoder) for path in files}
 

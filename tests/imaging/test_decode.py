@@ -26,7 +26,7 @@ FORMATS = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_content_names_the_format(name):
+def test_the_content_names_the_format(name) -> None:
     data, media_type = FORMATS[name]
 
     assert sniff(data) == name
@@ -35,7 +35,7 @@ def test_the_content_names_the_format(name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_declared_type_that_the_content_contradicts_is_refused(name):
+def test_a_declared_type_that_the_content_contradicts_is_refused(name) -> None:
     data, media_type = FORMATS[name]
 
     for other in {known for _, known in FORMATS.values()} - {media_type}:
@@ -43,7 +43,7 @@ def test_a_declared_type_that_the_content_contradicts_is_refused(name):
             decode(data, declared_type=other)
 
 
-def test_a_declared_type_outside_the_contract_is_refused_without_being_repeated():
+def test_a_declared_type_outside_the_contract_is_refused_without_being_repeated() -> None:
     with pytest.raises(UnsupportedImageError, match="declare one of these") as caught:
         decode(encode(FILM), declared_type="text/marker")
 
@@ -51,12 +51,12 @@ def test_a_declared_type_outside_the_contract_is_refused_without_being_repeated(
 
 
 @pytest.mark.parametrize("data", [b"# A text", b"GIF89a" + bytes(200), b"\xff\xd8", bytes(200), b"\x89PNG", b"II*\0"])
-def test_other_content_is_unsupported(data):
+def test_other_content_is_unsupported(data) -> None:
     with pytest.raises(UnsupportedImageError, match="neither JPEG nor PNG nor a DICOM file"):
         decode(data)
 
 
-def test_no_content_is_invalid():
+def test_no_content_is_invalid() -> None:
     with pytest.raises(InvalidImageError, match="empty"):
         decode(b"")
 
@@ -69,12 +69,12 @@ def test_no_content_is_invalid():
         (50_000, 50_000),  # Pillow refuses
     ],
 )
-def test_more_pixels_than_the_limit_are_refused_by_the_header(rows, columns):
+def test_more_pixels_than_the_limit_are_refused_by_the_header(rows, columns) -> None:
     with pytest.raises(ImageTooLargeError, match="pixels"):
         decode(png(rows, columns, 8, GRAY, b""))
 
 
-def test_the_limits_are_the_callers():
+def test_the_limits_are_the_callers() -> None:
     with pytest.raises(ImageTooLargeError, match="20 x 13 pixels in 1 frames; at most 259"):
         decode(encode(FILM), limits=DecodeLimits(max_pixels=259))
 
@@ -96,6 +96,6 @@ INTRICATE: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("name", INTRICATE)
 @pytest.mark.timeout(60)
-def test_a_small_file_of_endless_parts_is_refused_soon(name):
+def test_a_small_file_of_endless_parts_is_refused_soon(name) -> None:
     with pytest.raises(ImageTooLargeError, match=r"scans|too many parts"):
         decode(INTRICATE[name]())

@@ -65,7 +65,7 @@ def marked(tag):
 TABLE = sorted(tag for tag in ACTIONS if dictionary_has_tag(tag) and tag >> 16 not in (0x0000, 0x0002))
 
 
-def test_no_attribute_of_the_table_leaves_a_trace():
+def test_no_attribute_of_the_table_leaves_a_trace() -> None:
     source = film(BurnedInAnnotation="NO")
     planted = 0
     for tag in TABLE:
@@ -94,9 +94,12 @@ def test_no_attribute_of_the_table_leaves_a_trace():
     assert [mark for mark in MARKED if mark in after] == []
 
 
-def test_identifying_attributes_inside_kept_sequences_are_judged_too():
-    item, inner = Dataset(), Dataset()
-    inner.OperatorsName, inner.SOPInstanceUID, inner.CodeValue = "MARKER", "1.2.777.5", "T-D3000"
+def test_identifying_attributes_inside_kept_sequences_are_judged_too() -> None:
+    item = Dataset()
+    inner = Dataset()
+    inner.OperatorsName = "MARKER"
+    inner.SOPInstanceUID = "1.2.777.5"
+    inner.CodeValue = "T-D3000"
     item.AnatomicRegionModifierSequence = [inner]
     item.add_new(0x00091001, "LO", "MARKER")
     source = film(AnatomicRegionSequence=[item])
@@ -109,7 +112,7 @@ def test_identifying_attributes_inside_kept_sequences_are_judged_too():
     assert "1.2.777" not in str(copy)
 
 
-def test_references_between_films_of_a_set_still_hold():
+def test_references_between_films_of_a_set_still_hold() -> None:
     reference = Dataset()
     reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1", "1.2.9"
     first = copied(film(SOPInstanceUID="1.2.9"))
@@ -120,11 +123,11 @@ def test_references_between_films_of_a_set_still_hold():
     assert second.file_meta.MediaStorageSOPInstanceUID == second.SOPInstanceUID
 
 
-def test_a_well_known_uid_is_kept():
+def test_a_well_known_uid_is_kept() -> None:
     assert copied(film(FrameOfReferenceUID="1.2.840.10008.1.4.1.1")).FrameOfReferenceUID == "1.2.840.10008.1.4.1.1"
 
 
-def test_pseudonyms_group_films_by_patient():
+def test_pseudonyms_group_films_by_patient() -> None:
     def name(**attributes):
         return copied(film(**attributes)).PatientID
 
@@ -136,15 +139,16 @@ def test_pseudonyms_group_films_by_patient():
     assert "MARKER" not in name()
 
 
-def test_another_key_gives_other_pseudonyms_and_uids():
-    one, other = copied(film()), copied(film(), b"another secret, as long as needed")
+def test_another_key_gives_other_pseudonyms_and_uids() -> None:
+    one = copied(film())
+    other = copied(film(), b"another secret, as long as needed")
 
     assert one.PatientID != other.PatientID
     assert one.SOPInstanceUID != other.SOPInstanceUID
     assert file_of(copied(film())) == file_of(one)
 
 
-def test_the_copy_says_that_it_is_one():
+def test_the_copy_says_that_it_is_one() -> None:
     copy = copied(film())
 
     assert copy.PatientIdentityRemoved == "YES"
@@ -153,7 +157,7 @@ def test_the_copy_says_that_it_is_one():
     assert copy.LongitudinalTemporalInformationModified == "REMOVED"
 
 
-def test_the_pixels_and_what_shows_them_stay():
+def test_the_pixels_and_what_shows_them_stay() -> None:
     source = film(PhotometricInterpretation="MONOCHROME1", WindowCenter=100, WindowWidth=90)
 
     before, after = (decode(file_of(made)).pixels for made in (source, copied(source)))
@@ -162,7 +166,7 @@ def test_the_pixels_and_what_shows_them_stay():
 
 
 @pytest.mark.parametrize("name", ["RG1_UNCI.dcm", "RG1_J2KR.dcm", "RG3_J2KI.dcm"])
-def test_published_films_keep_their_pixels_bit_by_bit(name):
+def test_published_films_keep_their_pixels_bit_by_bit(name) -> None:
     source = dcmread(get_testdata_file(name, download=False))
 
     copy = copied(source)
@@ -181,7 +185,7 @@ needs_dciodvfy = pytest.mark.skipif(
 
 @needs_dciodvfy
 @pytest.mark.parametrize("name", ["RG1_UNCI.dcm", "RG3_UNCI.dcm"])
-def test_a_copy_breaks_no_rule_that_its_source_keeps(name, tmp_path):
+def test_a_copy_breaks_no_rule_that_its_source_keeps(name, tmp_path) -> None:
     source = Path(get_testdata_file(name, download=False))
     (tmp_path / "copy.dcm").write_bytes(file_of(Deidentifier(KEY).copy(dcmread(source))))
 
@@ -190,7 +194,7 @@ def test_a_copy_breaks_no_rule_that_its_source_keeps(name, tmp_path):
 
 @needs_dciodvfy
 @pytest.mark.real_data
-def test_a_copy_of_a_real_film_breaks_no_rule_that_its_source_keeps(real_films, tmp_path):
+def test_a_copy_of_a_real_film_breaks_no_rule_that_its_source_keeps(real_films, tmp_path) -> None:
     paths = sorted((real_films / "dicom").glob("*.dcm"))
 
     assert paths
@@ -206,7 +210,7 @@ def errors(path):
     return {line for line in said if line.startswith("Error")}
 
 
-def test_text_in_the_pixels_is_refused_until_somebody_looked():
+def test_text_in_the_pixels_is_refused_until_somebody_looked() -> None:
     source = film(BurnedInAnnotation="YES")
 
     with pytest.raises(BurnedInError, match="look at the film"):
@@ -224,7 +228,7 @@ def test_text_in_the_pixels_is_refused_until_somebody_looked():
         ({"SOPInstanceUID": ""}, InvalidImageError),
     ],
 )
-def test_what_is_no_complete_film_is_refused(attributes, error):
+def test_what_is_no_complete_film_is_refused(attributes, error) -> None:
     source = film()
     for keyword, value in attributes.items():
         if value is None:
@@ -236,7 +240,7 @@ def test_what_is_no_complete_film_is_refused(attributes, error):
         Deidentifier(KEY).copy(source)
 
 
-def test_a_transfer_syntax_that_is_not_read_is_refused():
+def test_a_transfer_syntax_that_is_not_read_is_refused() -> None:
     source = film()
     source.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
 
@@ -267,12 +271,12 @@ def test_a_transfer_syntax_that_is_not_read_is_refused():
         ("ImageComments", "X"),
     ],
 )
-def test_the_table_has_the_standards_code(keyword, code):
+def test_the_table_has_the_standards_code(keyword, code) -> None:
     assert keyword in CODES[code].split()
     assert ACTIONS[tag_for_keyword(keyword)] == RESOLVED[code]
 
 
-def test_the_table_has_every_attribute_once():
+def test_the_table_has_every_attribute_once() -> None:
     names = [name for code in CODES for name in CODES[code].split()]
 
     assert len(names) == len(set(names)) == len(ACTIONS) == 652

@@ -50,13 +50,13 @@ def decoded(stored: np.ndarray, **attributes: object) -> np.ndarray:
         ),
     ],
 )
-def test_what_the_attributes_say_against_a_frontal_chest_film_is_a_warning(attributes, warnings):
+def test_what_the_attributes_say_against_a_frontal_chest_film_is_a_warning(attributes, warnings) -> None:
     assert decode(dicom_bytes(dicom_dataset(FILM, **attributes))).warnings == warnings
 
 
 @pytest.mark.parametrize("element", [0x0010, 0x3000])
 @pytest.mark.parametrize("group", [0x6000, 0x601E])
-def test_an_overlay_is_not_drawn_and_noted(group, element):
+def test_an_overlay_is_not_drawn_and_noted(group, element) -> None:
     dataset = dicom_dataset(FILM)
     dataset.add_new((group, element), "US" if element == 0x0010 else "OW", 12 if element == 0x0010 else b"\0\0")
     radiograph = decode(dicom_bytes(dataset))
@@ -76,7 +76,9 @@ def test_an_overlay_is_not_drawn_and_noted(group, element):
         ("MONOCHROME1", "IDENTITY", True),
     ],
 )
-def test_a_film_is_inverted_once_where_photometric_interpretation_or_presentation_says_so(photometric, shape, inverted):
+def test_a_film_is_inverted_once_where_photometric_interpretation_or_presentation_says_so(
+    photometric, shape, inverted
+) -> None:
     shown = decoded(
         FILM, PhotometricInterpretation=photometric, **({} if shape is None else {"PresentationLUTShape": shape})
     )
@@ -98,13 +100,13 @@ def test_a_film_is_inverted_once_where_photometric_interpretation_or_presentatio
         ({"SamplesPerPixel": 4}, "PhotometricInterpretation and SamplesPerPixel are neither"),
     ],
 )
-def test_another_kind_of_object_is_no_radiograph(attributes, message):
+def test_another_kind_of_object_is_no_radiograph(attributes, message) -> None:
     with pytest.raises(NotARadiographError, match=message):
         decoded(FILM, **attributes)
 
 
 @pytest.mark.parametrize("attributes", [{"BitsAllocated": 32}, {"BitsAllocated": 1}, {"BitsStored": 9}])
-def test_other_depths_are_unsupported(attributes):
+def test_other_depths_are_unsupported(attributes) -> None:
     with pytest.raises(UnsupportedImageError, match="BitsAllocated must be 8 or 16"):
         decoded(FILM, **attributes)
 
@@ -113,7 +115,7 @@ def test_other_depths_are_unsupported(attributes):
     "attributes",
     [{"Rows": 65535, "Columns": 65535}, {"NumberOfFrames": 2_000_000_000}, {"Rows": 5000, "Columns": 9000}],
 )
-def test_a_lying_size_is_refused_before_the_pixels_are_touched(attributes):
+def test_a_lying_size_is_refused_before_the_pixels_are_touched(attributes) -> None:
     with pytest.raises(ImageTooLargeError, match="at most 40000000 are accepted"):
         decoded(FILM, **attributes)
 
@@ -128,7 +130,7 @@ def test_a_lying_size_is_refused_before_the_pixels_are_touched(attributes):
         ("1.2.840.10008.5.1.4.1.1.1", "an unknown transfer syntax"),
     ],
 )
-def test_another_transfer_syntax_is_refused_by_name_before_the_data_set_is_read(syntax, name):
+def test_another_transfer_syntax_is_refused_by_name_before_the_data_set_is_read(syntax, name) -> None:
     data = dicom_bytes(dicom_dataset(FILM))
     meta_end = data.index(b"\x08\0\x16\0")
     uid = syntax.encode() + b"\0" * (len(syntax) % 2)
@@ -140,7 +142,7 @@ def test_another_transfer_syntax_is_refused_by_name_before_the_data_set_is_read(
         decode(data[:132] + meta + data[meta_end:])
 
 
-def test_file_meta_information_without_a_syntax_is_invalid():
+def test_file_meta_information_without_a_syntax_is_invalid() -> None:
     data = dicom_bytes(dicom_dataset(FILM))
 
     with pytest.raises(InvalidImageError, match="states no TransferSyntaxUID"):
@@ -150,12 +152,12 @@ def test_file_meta_information_without_a_syntax_is_invalid():
 
 
 @pytest.mark.parametrize("missing", [1, 50, 108])
-def test_a_truncated_film_is_invalid(missing):
+def test_a_truncated_film_is_invalid(missing) -> None:
     with pytest.raises(InvalidImageError, match=r"truncated|uncompressed bytes"):
         decode(dicom_bytes(dicom_dataset(FILM))[:-missing])
 
 
-def test_encapsulated_pixels_in_an_uncompressed_syntax_are_invalid():
+def test_encapsulated_pixels_in_an_uncompressed_syntax_are_invalid() -> None:
     dataset = dicom_dataset(FILM)
     data = dicom_bytes(dataset)
     fragment = b"\xfe\xff\0\xe0" + struct.pack("<I", FILM.size) + FILM.tobytes() + b"\xfe\xff\xdd\xe0\0\0\0\0"
@@ -166,7 +168,7 @@ def test_encapsulated_pixels_in_an_uncompressed_syntax_are_invalid():
 
 
 @pytest.mark.timeout(60)
-def test_a_sequence_of_endless_items_is_refused_soon():
+def test_a_sequence_of_endless_items_is_refused_soon() -> None:
     data = dicom_bytes(dicom_dataset(FILM))
     start = data.index(b"\x08\0\x16\0")
     endless = b"\x08\0\x06\0SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\0\xe0\0\0\0\0" * 300_000
@@ -176,7 +178,7 @@ def test_a_sequence_of_endless_items_is_refused_soon():
 
 
 @pytest.mark.timeout(60)
-def test_a_deeply_nested_sequence_is_invalid():
+def test_a_deeply_nested_sequence_is_invalid() -> None:
     data = dicom_bytes(dicom_dataset(FILM))
     start = data.index(b"\x08\0\x16\0")
     nested = (b"\x08\0\x06\0SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\0\xe0\xff\xff\xff\xff") * 20_000
@@ -185,7 +187,7 @@ def test_a_deeply_nested_sequence_is_invalid():
         decode(data[:start] + nested + data[start:])
 
 
-def test_nothing_of_the_patient_reaches_the_radiograph_or_an_error():
+def test_nothing_of_the_patient_reaches_the_radiograph_or_an_error() -> None:
     films = [dicom_dataset(FILM, StudyDescription="MARKER", Modality=modality) for modality in ("DX", "MARKER")]
     films.append(dicom_dataset(FILM, PhotometricInterpretation="MARKER"))
     films.append(dicom_dataset(FILM, BodyPartExamined="MARKER", ViewPosition="MARKER"))
@@ -220,7 +222,7 @@ EXPECTED_OF_BUNDLED_FILES = {
 
 
 @pytest.mark.parametrize("name", EXPECTED_OF_BUNDLED_FILES)
-def test_every_published_object_gets_a_film_or_its_error(name):
+def test_every_published_object_gets_a_film_or_its_error(name) -> None:
     path = get_testdata_file(name, download=False)
     assert path is not None
     expected = EXPECTED_OF_BUNDLED_FILES[name]
@@ -235,7 +237,7 @@ def test_every_published_object_gets_a_film_or_its_error(name):
 
 
 @pytest.mark.real_data
-def test_no_published_object_of_another_kind_is_answered(real_films):
+def test_no_published_object_of_another_kind_is_answered(real_films) -> None:
     objects = sorted((real_films / "ood" / "dicom").iterdir())
 
     assert objects

@@ -37,7 +37,7 @@ def decoded(stored: np.ndarray, **attributes: object) -> np.ndarray:
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("bits", [8, 10, 12, 15, 16])
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.name)
-def test_without_a_window_stored_values_keep_their_depth_over_the_whole_range(syntax, bits, signed, polarity):
+def test_without_a_window_stored_values_keep_their_depth_over_the_whole_range(syntax, bits, signed, polarity) -> None:
     stored = film_of_every_value(bits, signed=signed)
     dataset = dicom_dataset(stored, bits_stored=bits, PhotometricInterpretation=polarity)
 
@@ -53,9 +53,10 @@ def test_without_a_window_stored_values_keep_their_depth_over_the_whole_range(sy
     assert radiograph.warnings == ()
 
 
-def test_bits_beside_the_stored_ones_are_ignored():
+def test_bits_beside_the_stored_ones_are_ignored() -> None:
     stored = film_of_every_value(12, signed=False)
-    clean, with_overlay_bits = dicom_dataset(stored, bits_stored=12), dicom_dataset(stored | 0xF000, bits_stored=12)
+    clean = dicom_dataset(stored, bits_stored=12)
+    with_overlay_bits = dicom_dataset(stored | 0xF000, bits_stored=12)
     with_overlay_bits.PixelData = (stored | 0xF000).tobytes()
     shifted = dicom_dataset(stored, bits_stored=12, HighBit=15, PixelData=(stored << 4).tobytes())
 
@@ -63,7 +64,7 @@ def test_bits_beside_the_stored_ones_are_ignored():
         assert decode(dicom_bytes(dataset)).pixels.tolist() == stored.tolist()
 
 
-def test_a_rescale_of_negative_slope_turns_the_film():
+def test_a_rescale_of_negative_slope_turns_the_film() -> None:
     stored = film_of_every_value(10, signed=False)
 
     assert decoded(stored, bits_stored=10, RescaleSlope=-2, RescaleIntercept=7).tolist() == (1023 - stored).tolist()
@@ -101,7 +102,7 @@ def sigmoid(x: float, c: float, w: float) -> float:
 )
 def test_a_window_is_applied_as_the_standard_writes_it_before_the_inversion(
     function, brightness, center, width, polarity
-):
+) -> None:
     stored = film_of_every_value(12, signed=True)
     attributes = {} if function is None else {"VOILUTFunction": function}
 
@@ -123,7 +124,7 @@ def test_a_window_is_applied_as_the_standard_writes_it_before_the_inversion(
     assert np.abs(pixels - 65535 * np.array(expected)).max() <= 0.5 + 1e-6
 
 
-def test_a_window_costs_no_depth():
+def test_a_window_costs_no_depth() -> None:
     stored = np.arange(1000, 1064, dtype=np.uint16).reshape(8, 8)
 
     pixels = decoded(stored, bits_stored=12, WindowCenter=1032, WindowWidth=4096)
@@ -131,7 +132,7 @@ def test_a_window_costs_no_depth():
     assert len(np.unique(pixels)) == 64
 
 
-def test_the_first_of_several_windows_is_applied_and_named():
+def test_the_first_of_several_windows_is_applied_and_named() -> None:
     stored = film_of_every_value(12, signed=False)
     several = decode(dicom_bytes(dicom_dataset(stored, bits_stored=12, WindowCenter=[600, 40], WindowWidth=[300, 80])))
 
@@ -139,7 +140,7 @@ def test_the_first_of_several_windows_is_applied_and_named():
     assert several.warnings == ("multiple_windows",)
 
 
-def test_empty_window_attributes_are_no_window():
+def test_empty_window_attributes_are_no_window() -> None:
     stored = film_of_every_value(12, signed=False)
 
     assert decoded(stored, bits_stored=12, WindowCenter="", WindowWidth="").tolist() == stored.tolist()
@@ -164,21 +165,21 @@ def test_empty_window_attributes_are_no_window():
         ({"NumberOfFrames": 0}, "each must be at least 1"),
     ],
 )
-def test_attributes_outside_the_standard_are_refused_without_their_value(attributes, message):
+def test_attributes_outside_the_standard_are_refused_without_their_value(attributes, message) -> None:
     with pytest.raises(InvalidImageError, match=message) as caught:
         decoded(FILM.astype(np.uint16), **attributes)
 
     assert "MARKER" not in str(caught.value)
 
 
-def test_an_absurd_but_finite_window_saturates():
+def test_an_absurd_but_finite_window_saturates() -> None:
     pixels = decoded(FILM.astype(np.uint16), WindowCenter="-1e308", WindowWidth="1e-300", VOILUTFunction="SIGMOID")
 
     assert (pixels == 65535).all()
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.name)
-def test_a_voi_table_is_looked_up_and_goes_before_a_window(syntax):
+def test_a_voi_table_is_looked_up_and_goes_before_a_window(syntax) -> None:
     stored = np.array([[0, 99, 100, 101], [102, 103, 104, 4000]], np.uint16)
     table = [0, 10, 500, 1023, 700]
     item = lookup_table(100, 10, table)
@@ -193,7 +194,7 @@ def test_a_voi_table_is_looked_up_and_goes_before_a_window(syntax):
     assert radiograph.warnings == ("multiple_windows",)
 
 
-def test_a_voi_table_over_rescaled_values_may_start_below_zero():
+def test_a_voi_table_over_rescaled_values_may_start_below_zero() -> None:
     stored = np.array([[0, 1, 2, 3]], np.uint16)
     item = lookup_table(-2, 8, [0, 51, 102, 255], signed=True)
 
@@ -202,7 +203,7 @@ def test_a_voi_table_over_rescaled_values_may_start_below_zero():
     assert pixels.tolist() == [[0, 13107, 26214, 65535]]
 
 
-def test_a_modality_table_goes_before_the_window():
+def test_a_modality_table_goes_before_the_window() -> None:
     stored = np.array([[-2, -1], [0, 1]], np.int16)
     item = lookup_table(-2, 12, [4000, 3000, 2000, 1000], signed=True)
 
@@ -211,7 +212,7 @@ def test_a_modality_table_goes_before_the_window():
     assert np.abs(pixels - np.array([[4000, 3000], [2000, 1000]]) / 4000 * 65535).max() <= 0.5
 
 
-def test_a_table_of_65536_entries_states_zero_of_them():
+def test_a_table_of_65536_entries_states_zero_of_them() -> None:
     item = lookup_table(0, 16, list(range(65535, -1, -1))[:65535])
     item[0].LUTDescriptor = [0, 0, 16]
     item[0].LUTData = np.arange(65535, -1, -1).astype("<u2").tobytes()
@@ -219,7 +220,7 @@ def test_a_table_of_65536_entries_states_zero_of_them():
     assert decoded(np.array([[0, 5, 65535]], np.uint16), VOILUTSequence=item).tolist() == [[65535, 65530, 0]]
 
 
-def test_a_table_of_bytes_may_be_packed():
+def test_a_table_of_bytes_may_be_packed() -> None:
     item = lookup_table(0, 8, [0, 51, 102, 255])
     item[0].LUTData = bytes([0, 51, 102, 255])
 
@@ -237,7 +238,7 @@ def test_a_table_of_bytes_may_be_packed():
         ([4, 0, 10], None, "must hold uncompressed bytes"),
     ],
 )
-def test_a_table_that_contradicts_its_descriptor_is_refused(descriptor, data, message):
+def test_a_table_that_contradicts_its_descriptor_is_refused(descriptor, data, message) -> None:
     item = lookup_table(0, 16, [1, 2, 3, 4])
     item[0].LUTDescriptor = descriptor
     if data is None:
@@ -251,7 +252,7 @@ def test_a_table_that_contradicts_its_descriptor_is_refused(descriptor, data, me
 
 @pytest.mark.parametrize("polarity", ["MONOCHROME1", "MONOCHROME2"])
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.name)
-def test_padding_is_black_in_either_polarity(syntax, polarity):
+def test_padding_is_black_in_either_polarity(syntax, polarity) -> None:
     stored = np.array([[-2000, -1500, -1, 0], [1, 2, 3, 2047]], np.int16)
     dataset = dicom_dataset(stored, bits_stored=12, PhotometricInterpretation=polarity)
     dataset.add_new("PixelPaddingValue", "SS", -2000)
@@ -265,7 +266,7 @@ def test_padding_is_black_in_either_polarity(syntax, polarity):
 
 
 @pytest.mark.parametrize("name", ["RG1_UNCI.dcm", "RG3_UNCR.dcm", "vlut_04.dcm", "mlut_18.dcm"])
-def test_published_films_come_out_as_pydicom_renders_them(name):
+def test_published_films_come_out_as_pydicom_renders_them(name) -> None:
     path = get_testdata_file(name, download=False)
     assert path is not None
     dataset = pydicom.dcmread(path)

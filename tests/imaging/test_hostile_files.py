@@ -95,7 +95,7 @@ def try_to_decode(data: bytes) -> None:
 @settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(whole=st.sampled_from(WHOLE), changes=st.lists(CHANGE, min_size=1, max_size=6))
 @example(whole=WHOLE[0], changes=[])
-def test_only_errors_of_the_image_family_leave_mutated_files(whole, changes):
+def test_only_errors_of_the_image_family_leave_mutated_files(whole, changes) -> None:
     data = whole
     for change in changes:
         data = changed(data, change)
@@ -105,12 +105,12 @@ def test_only_errors_of_the_image_family_leave_mutated_files(whole, changes):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(signature=st.sampled_from([data[:140] for data in WHOLE]), rest=st.binary(max_size=400))
-def test_only_errors_of_the_image_family_leave_random_bytes(signature, rest):
+def test_only_errors_of_the_image_family_leave_random_bytes(signature, rest) -> None:
     try_to_decode(signature + rest)
     try_to_decode(signature[:8] + rest)
     try_to_decode(rest)
 
 
 @pytest.mark.parametrize("whole", WHOLE)
-def test_the_unchanged_files_decode(whole):
+def test_the_unchanged_files_decode(whole) -> None:
     assert decode(whole, limits=LIMITS).pixels.size == FILM.size

@@ -50,7 +50,7 @@ def hottest(rendered: HeatMap) -> tuple[float, float]:
     ],
 )
 @pytest.mark.parametrize("spec", [SQUASH, PAD], ids=["squash", "pad"])
-def test_both_pictures_have_the_sources_aspect_and_are_no_larger_than_needed(decoded, source, expected, spec):
+def test_both_pictures_have_the_sources_aspect_and_are_no_larger_than_needed(decoded, source, expected, spec) -> None:
     rendered = render(point(3, 3), radiograph(np.zeros(decoded, np.uint8), shape=source), spec)
 
     assert gray(rendered).shape == expected
@@ -58,7 +58,7 @@ def test_both_pictures_have_the_sources_aspect_and_are_no_larger_than_needed(dec
     assert colour(rendered).shape == (*expected, 3)
 
 
-def test_a_map_without_heat_gives_the_plain_film():
+def test_a_map_without_heat_gives_the_plain_film() -> None:
     rendered = render(np.zeros((7, 7), np.float32), radiograph(FILM), SQUASH)
 
     assert np.array_equal(colour(rendered), np.stack([FILM] * 3, axis=-1))
@@ -67,7 +67,7 @@ def test_a_map_without_heat_gives_the_plain_film():
     assert rendered.concentration == 0
 
 
-def test_cold_regions_show_the_film_untouched_and_hot_ones_are_coloured():
+def test_cold_regions_show_the_film_untouched_and_hot_ones_are_coloured() -> None:
     overlay = colour(render(point(3, 5), radiograph(FILM), SQUASH)).astype(int)
 
     untouched = overlay[:, :200]
@@ -77,7 +77,7 @@ def test_cold_regions_show_the_film_untouched_and_hot_ones_are_coloured():
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 6), (6, 0), (3, 3), (5, 1)])
-def test_squashed_films_get_their_heat_where_the_network_saw_it(row, column):
+def test_squashed_films_get_their_heat_where_the_network_saw_it(row, column) -> None:
     rendered = render(point(row, column), radiograph(FILM), SQUASH)
 
     x, y = (column + 0.5) / 7, (row + 0.5) / 7
@@ -89,14 +89,14 @@ def test_squashed_films_get_their_heat_where_the_network_saw_it(row, column):
     ("cell", "film_x", "film_y"),
     [((7, 7), 0.536, 0.571), ((4, 0), 0.036, 0.143), ((9, 13), 0.964, 0.857), ((6, 3), 0.25, 0.429)],
 )
-def test_padded_films_get_their_heat_at_the_place_inside_the_padding(cell, film_x, film_y):
+def test_padded_films_get_their_heat_at_the_place_inside_the_padding(cell, film_x, film_y) -> None:
     # the film fills the middle half of a square of 14 cells: rows 3.5 to 10.5
     rendered = render(point(*cell, rows=14, columns=14), radiograph(FILM), PAD)
 
     assert hottest(rendered) == pytest.approx((film_x, film_y), abs=0.04)
 
 
-def test_heat_on_the_padding_alone_is_not_on_the_film():
+def test_heat_on_the_padding_alone_is_not_on_the_film() -> None:
     rendered = render(point(0, 3, rows=14, columns=14), radiograph(FILM), PAD)
 
     assert rendered.center_of_mass is None
@@ -105,7 +105,7 @@ def test_heat_on_the_padding_alone_is_not_on_the_film():
 
 
 @pytest.mark.parametrize("spec", [SQUASH, PAD], ids=["squash", "pad"])
-def test_even_heat_is_centred_and_flat(spec):
+def test_even_heat_is_centred_and_flat(spec) -> None:
     rendered = render(np.full((7, 7), 0.2, np.float32), radiograph(FILM), spec)
 
     assert rendered.center_of_mass == pytest.approx((0.5, 0.5))
@@ -113,21 +113,21 @@ def test_even_heat_is_centred_and_flat(spec):
     assert (gray(rendered) == 255).all()
 
 
-def test_a_point_is_concentrated_at_its_place():
+def test_a_point_is_concentrated_at_its_place() -> None:
     rendered = render(point(1, 5), radiograph(FILM), SQUASH)
 
     assert rendered.concentration == 1
     assert rendered.center_of_mass == pytest.approx((5.5 / 7, 1.5 / 7), abs=0.01)
 
 
-def test_concentration_is_the_share_of_the_strongest_tenth_of_cells():
+def test_concentration_is_the_share_of_the_strongest_tenth_of_cells() -> None:
     cam = np.zeros((5, 4), np.float32)
     cam.ravel()[:4] = [4, 3, 2, 1]
 
     assert render(cam, radiograph(FILM), SQUASH).concentration == pytest.approx(0.7)
 
 
-def test_the_scale_of_the_map_does_not_matter():
+def test_the_scale_of_the_map_does_not_matter() -> None:
     cam = np.random.default_rng(1).random((7, 7), np.float32)
 
     one, other = (render(np.float32(factor) * cam, radiograph(FILM), SQUASH) for factor in (1e-6, 1e3))
@@ -135,7 +135,7 @@ def test_the_scale_of_the_map_does_not_matter():
     assert np.abs(gray(one).astype(int) - gray(other)).max() <= 1
 
 
-def test_the_film_is_shown_as_the_network_sees_it():
+def test_the_film_is_shown_as_the_network_sees_it() -> None:
     dark = FILM // 8
     spec = PreprocessSpec(size=224, intensity="percentile")
 
@@ -145,7 +145,7 @@ def test_the_film_is_shown_as_the_network_sees_it():
     assert overlay.min() == 0
 
 
-def test_a_deep_film_is_shown_over_its_whole_range():
+def test_a_deep_film_is_shown_over_its_whole_range() -> None:
     deep = FILM.astype(np.uint16) * 257
 
     overlay = colour(render(np.zeros((7, 7), np.float32), radiograph(deep), SQUASH))

@@ -22,7 +22,7 @@ def random_film(rows: int, columns: int, dtype: type = np.uint16) -> np.ndarray:
 
 @pytest.mark.parametrize("resize", ["squash", "pad"])
 @pytest.mark.parametrize(("shape"), [(32, 32), (200, 100), (31, 500), (1, 1), (1, 900), (700, 3)])
-def test_the_input_is_one_contiguous_square_in_the_unit_range(shape, resize):
+def test_the_input_is_one_contiguous_square_in_the_unit_range(shape, resize) -> None:
     prepared = prepare(radiograph(random_film(*shape)), PreprocessSpec(size=32, resize=resize))
 
     assert (prepared.shape, prepared.dtype) == ((1, 32, 32), np.float32)
@@ -32,7 +32,7 @@ def test_the_input_is_one_contiguous_square_in_the_unit_range(shape, resize):
 
 
 @pytest.mark.parametrize(("dtype", "largest"), [(np.uint8, 255), (np.uint16, 65535)])
-def test_a_film_of_the_networks_size_is_exactly_its_pixels(dtype, largest):
+def test_a_film_of_the_networks_size_is_exactly_its_pixels(dtype, largest) -> None:
     film = random_film(48, 48, dtype)
 
     prepared = prepare(radiograph(film), PreprocessSpec(size=48))
@@ -41,7 +41,7 @@ def test_a_film_of_the_networks_size_is_exactly_its_pixels(dtype, largest):
 
 
 @pytest.mark.parametrize("factor", [2, 3, 5, 9])
-def test_shrinking_by_a_whole_factor_is_the_area_average(factor):
+def test_shrinking_by_a_whole_factor_is_the_area_average(factor) -> None:
     film = random_film(64 * factor, 64 * factor)
 
     prepared = prepare(radiograph(film), PreprocessSpec(size=64))
@@ -54,7 +54,8 @@ def area_weights(source: int, target: int) -> np.ndarray:
     """Which share of each source pixel falls into each target pixel, [target, source]."""
     weights = np.zeros((target, source))
     for row in range(target):
-        start, end = row * source / target, (row + 1) * source / target
+        start = row * source / target
+        end = (row + 1) * source / target
         for column in range(source):
             weights[row, column] = max(0.0, min(end, column + 1) - max(start, column))
     return weights * target / source
@@ -72,7 +73,7 @@ def linear_weights(source: int, target: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shape", [(150, 91), (150, 40), (40, 150), (40, 33), (64, 150), (150, 64)])
-def test_each_axis_is_averaged_where_it_shrinks_and_interpolated_where_it_grows(shape):
+def test_each_axis_is_averaged_where_it_shrinks_and_interpolated_where_it_grows(shape) -> None:
     film = random_film(*shape)
 
     prepared = prepare(radiograph(film), PreprocessSpec(size=64))
@@ -90,7 +91,7 @@ def test_each_axis_is_averaged_where_it_shrinks_and_interpolated_where_it_grows(
         ((3, 1000), Placement(top=49, left=0, rows=1, columns=100)),
     ],
 )
-def test_padding_centres_the_film_and_keeps_its_aspect(shape, place):
+def test_padding_centres_the_film_and_keeps_its_aspect(shape, place) -> None:
     white = radiograph(np.full(shape, 255, np.uint8))
 
     prepared = prepare(white, PreprocessSpec(size=100, resize="pad"))[0]
@@ -101,7 +102,7 @@ def test_padding_centres_the_film_and_keeps_its_aspect(shape, place):
     assert np.abs(prepared - expected).max() < 1e-6
 
 
-def test_the_aspect_is_the_sources_even_when_a_large_jpeg_was_decoded_small():
+def test_the_aspect_is_the_sources_even_when_a_large_jpeg_was_decoded_small() -> None:
     film = decode(encode(np.full((388, 801), 255, np.uint8)), min_side=32)
 
     prepared = prepare(film, PreprocessSpec(size=32, resize="pad"))[0]
@@ -110,7 +111,7 @@ def test_the_aspect_is_the_sources_even_when_a_large_jpeg_was_decoded_small():
     assert (prepared > 0.5).any(axis=1).sum() == 16
 
 
-def test_a_deep_film_is_not_squeezed_through_eight_bits():
+def test_a_deep_film_is_not_squeezed_through_eight_bits() -> None:
     steps = np.tile(np.arange(2000, 2032, dtype=np.uint16), (32, 1))
 
     prepared = prepare(radiograph(steps, bits=12), PreprocessSpec(size=32))
@@ -119,7 +120,7 @@ def test_a_deep_film_is_not_squeezed_through_eight_bits():
     assert prepared[0, 0, 0] == np.float32(2000) / np.float32(4095)
 
 
-def test_percentile_intensity_stretches_the_film_to_its_own_range():
+def test_percentile_intensity_stretches_the_film_to_its_own_range() -> None:
     film = np.tile(np.arange(1000, 2000, dtype=np.uint16), (1000, 1))
     film[0, 0], film[0, 1] = 0, 65535  # a dead and a burnt pixel move nothing
 
@@ -130,14 +131,14 @@ def test_percentile_intensity_stretches_the_film_to_its_own_range():
     assert (prepared[0, 0], prepared[0, 1]) == (0, 1)
 
 
-def test_a_film_of_one_value_has_no_percentiles_and_becomes_black():
+def test_a_film_of_one_value_has_no_percentiles_and_becomes_black() -> None:
     prepared = prepare(radiograph(np.full((40, 40), 77, np.uint8)), PreprocessSpec(size=32, intensity="percentile"))
 
     assert not prepared.any()
 
 
 @pytest.mark.parametrize("grid", [1, 4, 8])
-def test_clahe_is_opencvs_on_the_resized_film(grid):
+def test_clahe_is_opencvs_on_the_resized_film(grid) -> None:
     film = phantom(64, 64, seed=4)
     spec = PreprocessSpec(size=64, clahe=ClaheSpec(clip_limit=2.0, grid=grid))
 
@@ -147,7 +148,7 @@ def test_clahe_is_opencvs_on_the_resized_film(grid):
     assert np.abs(prepared[0] - expected / 255).max() < 1e-6
 
 
-def test_clahe_limits_the_contrast_of_noise_in_deep_films_too():
+def test_clahe_limits_the_contrast_of_noise_in_deep_films_too() -> None:
     noise = np.random.default_rng(0).normal(0.5, 0.002, (224, 224))
     film = (noise * 65535).round().astype(np.uint16)
 
@@ -156,7 +157,7 @@ def test_clahe_limits_the_contrast_of_noise_in_deep_films_too():
     assert 0.002 < prepared.std() < 0.01
 
 
-def test_clahe_leaves_the_padding_black():
+def test_clahe_leaves_the_padding_black() -> None:
     film = np.full((50, 100), 200, np.uint8)
 
     prepared = prepare(radiograph(film), PreprocessSpec(size=100, resize="pad", clahe=ClaheSpec()))[0]
@@ -166,7 +167,7 @@ def test_clahe_leaves_the_padding_black():
 
 
 @pytest.mark.real_data
-def test_reduced_decoding_changes_real_films_by_less_than_a_gray_level(real_films):
+def test_reduced_decoding_changes_real_films_by_less_than_a_gray_level(real_films) -> None:
     films = sorted((real_films / "originals").glob("*/*"))
 
     for film in films[::4]:

@@ -47,11 +47,11 @@ def mostly(value: int, share: float) -> np.ndarray:
         ),
     ],
 )
-def test_a_film_is_warned_about_exactly_beyond_the_thresholds(film, warnings):
+def test_a_film_is_warned_about_exactly_beyond_the_thresholds(film, warnings) -> None:
     assert input_warnings(film) == warnings
 
 
-def test_statistics_are_those_of_the_pixels():
+def test_statistics_are_those_of_the_pixels() -> None:
     prepared = np.random.default_rng(3).random((1, 64, 64), np.float32)
     prepared[0, 4:-4, 4:-4] *= 0.5
 
@@ -63,12 +63,12 @@ def test_statistics_are_those_of_the_pixels():
     assert found.border == pytest.approx(np.mean(frame))
 
 
-def test_statistics_of_a_flat_input_are_its_value():
+def test_statistics_of_a_flat_input_are_its_value() -> None:
     assert input_statistics(np.full((1, 16, 16), 0.25, np.float32)) == InputStatistics(0.25, 0.0, 0.25)
 
 
 @pytest.mark.real_data
-def test_hardly_any_real_chest_film_is_warned_about(real_films):
+def test_hardly_any_real_chest_film_is_warned_about(real_films) -> None:
     films = sorted((real_films / "kermany224" / "test").glob("*/*"))[::8]
     films += sorted((real_films / "originals").glob("*/*"))
 

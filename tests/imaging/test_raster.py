@@ -60,7 +60,7 @@ REFERENCE: dict[str, tuple[bytes, np.ndarray, float, str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("name", REFERENCE)
-def test_every_kind_of_file_gives_the_pixels_of_the_reference_table(name):
+def test_every_kind_of_file_gives_the_pixels_of_the_reference_table(name) -> None:
     data, expected, tolerance, photometric_interpretation, warnings = REFERENCE[name]
     bits = 16 if expected.dtype == np.uint16 else 8
 
@@ -92,7 +92,7 @@ STORED_BY_ORIENTATION = {
 
 @pytest.mark.parametrize("orientation", STORED_BY_ORIENTATION)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_a_film_is_turned_upright_by_its_exif_orientation(orientation, dtype):
+def test_a_film_is_turned_upright_by_its_exif_orientation(orientation, dtype) -> None:
     stored = np.array(STORED_BY_ORIENTATION[orientation], dtype)
     tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01" + struct.pack(">HHI", orientation, 0, 0)
 
@@ -103,16 +103,16 @@ def test_a_film_is_turned_upright_by_its_exif_orientation(orientation, dtype):
     assert (radiograph.rows, radiograph.columns) == (2, 3)
 
 
-def test_an_orientation_outside_the_standard_changes_nothing():
+def test_an_orientation_outside_the_standard_changes_nothing() -> None:
     assert decode(jpeg_with_exif(9)).pixels.shape == FILM.shape
 
 
-def test_nothing_of_exif_survives():
+def test_nothing_of_exif_survives() -> None:
     assert "MARKER" not in repr(decode(jpeg_with_exif(1)))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_broken_exif_does_not_cost_the_film():
+def test_broken_exif_does_not_cost_the_film() -> None:
     data = jpeg_with_exif(6)
     broken = data.replace(b"Exif\0\0MM\0*\0\0\0\x08\0\x02", b"Exif\0\0MM\0*\0\0\0\x08\0\xff")
 
@@ -135,14 +135,14 @@ def sized(rows: int, columns: int) -> bytes:
         (9000, 100, 32, (9000, 100)),
     ],
 )
-def test_a_large_jpeg_is_decoded_small_only_while_twice_the_side_remains(rows, columns, min_side, expected):
+def test_a_large_jpeg_is_decoded_small_only_while_twice_the_side_remains(rows, columns, min_side, expected) -> None:
     radiograph = decode(sized(rows, columns), min_side=min_side)
 
     assert radiograph.pixels.shape == expected
     assert (radiograph.rows, radiograph.columns) == (rows, columns)
 
 
-def test_a_jpeg_decoded_small_shows_the_same_film():
+def test_a_jpeg_decoded_small_shows_the_same_film() -> None:
     film = phantom(512, 640, seed=3)
 
     small = decode(encode(film), min_side=64).pixels
@@ -151,11 +151,11 @@ def test_a_jpeg_decoded_small_shows_the_same_film():
     assert np.abs(small - average).mean() < 1
 
 
-def test_a_png_ignores_the_smallest_side():
+def test_a_png_ignores_the_smallest_side() -> None:
     assert decode(png_of(FILM, GRAY), min_side=2).pixels.shape == FILM.shape
 
 
-def test_orientation_and_reduced_size_go_together():
+def test_orientation_and_reduced_size_go_together() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     data = pillow(Image.fromarray(phantom(300, 200, seed=1)), "JPEG", exif=exif)
@@ -168,7 +168,7 @@ def test_orientation_and_reduced_size_go_together():
 
 @pytest.mark.parametrize("name", ["jpeg", "png"])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
-def test_a_truncated_file_is_invalid(name, share):
+def test_a_truncated_file_is_invalid(name, share) -> None:
     film = phantom(200, 200, seed=1)
     data = encode(film) if name == "jpeg" else png_of(film, GRAY)
 
@@ -176,7 +176,7 @@ def test_a_truncated_file_is_invalid(name, share):
         decode(data[: int(len(data) * share)])
 
 
-def test_an_animation_is_no_radiograph():
+def test_an_animation_is_no_radiograph() -> None:
     frames = [Image.fromarray(FILM), Image.fromarray(FILM[::-1])]
 
     with pytest.raises(NotARadiographError, match="2 pictures"):
@@ -186,7 +186,7 @@ def test_an_animation_is_no_radiograph():
 
 
 @pytest.mark.real_data
-def test_films_as_published_decode_to_what_opencv_decodes(real_films):
+def test_films_as_published_decode_to_what_opencv_decodes(real_films) -> None:
     films = sorted((real_films / "kermany224" / "test").glob("*/*"))[::60]
 
     assert len(films) > 10
@@ -197,7 +197,7 @@ def test_films_as_published_decode_to_what_opencv_decodes(real_films):
 
 
 @pytest.mark.real_data
-def test_photographs_are_noticed_by_their_colour(real_films):
+def test_photographs_are_noticed_by_their_colour(real_films) -> None:
     photographs = sorted((real_films / "ood" / "photos_fruit").iterdir())
 
     assert all("colour_image" in decode(photograph.read_bytes()).warnings for photograph in photographs)

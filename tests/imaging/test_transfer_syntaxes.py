@@ -77,7 +77,7 @@ COMBINATIONS = [
 
 
 @pytest.mark.parametrize(("syntax", "bits", "signed"), COMBINATIONS)
-def test_a_film_gives_one_tensor_in_every_syntax_at_every_depth_signed_or_not(syntax, bits, signed):
+def test_a_film_gives_one_tensor_in_every_syntax_at_every_depth_signed_or_not(syntax, bits, signed) -> None:
     radiograph = decode(written(syntax, bits, signed=signed), frame_decoder=decode_frame)
     shown = radiograph.pixels / 65535
     reference = decode(written(uid.ExplicitVRLittleEndian, 8, signed=False))
@@ -88,7 +88,7 @@ def test_a_film_gives_one_tensor_in_every_syntax_at_every_depth_signed_or_not(sy
 
 
 @pytest.mark.parametrize("syntax", HTJ2K)
-def test_a_published_high_throughput_frame_has_its_pixels_in_every_syntax_that_may_hold_it(syntax):
+def test_a_published_high_throughput_frame_has_its_pixels_in_every_syntax_that_may_hold_it(syntax) -> None:
     film = encapsulated_film(encapsulate([HTJ2K_FRAME]), syntax, np.zeros(HTJ2K_SHAPE, np.uint8))
     pixels = decode(film, frame_decoder=decode_frame).pixels
 
@@ -97,23 +97,23 @@ def test_a_published_high_throughput_frame_has_its_pixels_in_every_syntax_that_m
 
 
 @pytest.mark.parametrize("pixels", [FILM[:-1], FILM.ravel(), FILM.astype(np.uint32), np.stack([FILM] * 3, axis=-1)])
-def test_pixels_of_another_shape_or_width_are_refused_whoever_decoded_them(pixels):
+def test_pixels_of_another_shape_or_width_are_refused_whoever_decoded_them(pixels) -> None:
     with pytest.raises(InvalidImageError, match="another size or depth"):
         decode(compressed_film(FILM, uid.JPEGLossless), frame_decoder=lambda _: pixels)
 
 
-def test_every_syntax_of_the_table_is_covered():
+def test_every_syntax_of_the_table_is_covered() -> None:
     assert {*NATIVE, *ENCODERS, *HTJ2K} == set(TRANSFER_SYNTAXES)
 
 
 @pytest.mark.parametrize("syntax", ENCODERS)
-def test_without_a_frame_decoder_a_compressed_film_is_refused_by_the_name_of_its_syntax(syntax):
+def test_without_a_frame_decoder_a_compressed_film_is_refused_by_the_name_of_its_syntax(syntax) -> None:
     with pytest.raises(UnsupportedImageError, match="is compressed by"):
         decode(compressed_film(FILM, syntax))
 
 
 @pytest.mark.parametrize("syntax", ENCODERS)
-def test_a_frame_of_another_size_than_the_data_set_states_is_invalid(syntax):
+def test_a_frame_of_another_size_than_the_data_set_states_is_invalid(syntax) -> None:
     frame = ENCODERS[syntax](FILM, 8)
 
     for other in (FILM[:32], FILM[:, :32], np.tile(FILM, (2, 2))):
@@ -123,12 +123,12 @@ def test_a_frame_of_another_size_than_the_data_set_states_is_invalid(syntax):
 
 @pytest.mark.parametrize("syntax", [*ENCODERS, *HTJ2K])
 @pytest.mark.parametrize("fragments", [b"", b"rubbish", encapsulate([b"\0\0"]), encapsulate([b"\xff\xd8\xff\xd9" * 9])])
-def test_fragments_that_hold_no_frame_are_invalid(syntax, fragments):
+def test_fragments_that_hold_no_frame_are_invalid(syntax, fragments) -> None:
     with pytest.raises(InvalidImageError):
         decode(encapsulated_film(fragments, syntax, FILM), frame_decoder=decode_frame)
 
 
-def test_uncompressed_pixels_in_a_compressed_syntax_are_invalid():
+def test_uncompressed_pixels_in_a_compressed_syntax_are_invalid() -> None:
     data = dicom_bytes(dicom_dataset(FILM)).replace(
         uid.ExplicitVRLittleEndian.encode() + b"\0", b"1.2.840.10008.1.2.5\0", 1
     )
@@ -137,7 +137,9 @@ def test_uncompressed_pixels_in_a_compressed_syntax_are_invalid():
         decode(data, frame_decoder=decode_frame)
 
 
-def test_run_lengths_of_a_film_whose_values_do_not_start_at_the_lowest_bit_are_shifted_as_uncompressed_ones_are():
+def test_run_lengths_of_a_film_whose_values_do_not_start_at_the_lowest_bit_are_shifted_as_uncompressed_ones_are() -> (
+    None
+):
     stored = FILM.astype(np.uint16) << 4
     film = encapsulated_film(
         encapsulate([run_lengths(stored, 16)]), uid.RLELossless, stored, bits_stored=12, HighBit=11
@@ -151,7 +153,7 @@ def test_run_lengths_of_a_film_whose_values_do_not_start_at_the_lowest_bit_are_s
         assert np.array_equal(decode(data, frame_decoder=decode_frame).pixels, expected)
 
 
-def test_only_the_frame_and_its_numbers_are_handed_to_the_frame_decoder():
+def test_only_the_frame_and_its_numbers_are_handed_to_the_frame_decoder() -> None:
     frames = []
 
     def watch(frame):
@@ -170,7 +172,7 @@ BY_VALUE = [syntax for syntax in ENCODERS if syntax not in (uid.RLELossless, *SE
 
 
 @pytest.mark.parametrize("syntax", BY_VALUE)
-def test_a_frame_of_more_bits_than_the_data_set_allocates_is_invalid(syntax):
+def test_a_frame_of_more_bits_than_the_data_set_allocates_is_invalid(syntax) -> None:
     film = encapsulated_film(encapsulate([ENCODERS[syntax](DEEP, 16)]), syntax, FILM)
 
     with pytest.raises(InvalidImageError, match="samples of 16 bits"):
@@ -178,7 +180,9 @@ def test_a_frame_of_more_bits_than_the_data_set_allocates_is_invalid(syntax):
 
 
 @pytest.mark.parametrize("syntax", BY_VALUE)
-def test_values_above_bits_stored_are_invalid_where_nothing_was_lost_and_white_where_an_encoder_overshot(syntax):
+def test_values_above_bits_stored_are_invalid_where_nothing_was_lost_and_white_where_an_encoder_overshot(
+    syntax,
+) -> None:
     film = encapsulated_film(encapsulate([ENCODERS[syntax](DEEP, 16)]), syntax, DEEP, bits_stored=12)
 
     if TRANSFER_SYNTAXES[syntax].lossless:
@@ -190,7 +194,7 @@ def test_values_above_bits_stored_are_invalid_where_nothing_was_lost_and_white_w
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
 @pytest.mark.parametrize("syntax", ENCODERS)
-def test_a_truncated_frame_is_invalid_and_not_filled_with_gray(syntax, share):
+def test_a_truncated_frame_is_invalid_and_not_filled_with_gray(syntax, share) -> None:
     frame = ENCODERS[syntax](FILM, 8)
     film = encapsulated_film(encapsulate([frame[: 2 * int(share * len(frame) / 2)]]), syntax, FILM)
 
@@ -199,6 +203,6 @@ def test_a_truncated_frame_is_invalid_and_not_filled_with_gray(syntax, share):
 
 
 @pytest.mark.parametrize("missing", [8, 9, 300])
-def test_a_truncated_file_of_a_compressed_film_is_invalid(missing):
+def test_a_truncated_file_of_a_compressed_film_is_invalid(missing) -> None:
     with pytest.raises(InvalidImageError):
         decode(compressed_film(FILM, uid.JPEGLossless)[:-missing], frame_decoder=decode_frame)

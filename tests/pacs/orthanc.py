@@ -36,7 +36,8 @@ class Orthanc:
 
     def __init__(self, folder: Path, service_url: str) -> None:
         self.folder = folder
-        self.http_port, self.dicom_port = free_port(), free_port()
+        self.http_port = free_port()
+        self.dicom_port = free_port()
         self.dicomweb_url = f"http://127.0.0.1:{self.http_port}/dicom-web"
         configuration = committed_configuration()
         configuration |= {

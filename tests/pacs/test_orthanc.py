@@ -33,7 +33,8 @@ class Hospital:
     """Orthanc, and the service in front of which it stands; the service may be killed and started again."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+        self.folder = folder
+        self.port = free_port()
         self.orthanc = Orthanc(folder, f"http://127.0.0.1:{self.port}/dicomweb/")
         self.service = self.start_service()
 
@@ -95,7 +96,7 @@ def in_one_study(instances):
     return len({(instance["StudyInstanceUID"], instance["PatientID"]) for instance in instances}) == 1
 
 
-def test_the_results_of_a_film_appear_in_its_study(hospital):
+def test_the_results_of_a_film_appear_in_its_study(hospital) -> None:
     hospital.orthanc.receive(RADIOGRAPH)
     hospital.wait_for_delivery()
     instances = hospital.orthanc.instances()
@@ -104,7 +105,7 @@ def test_the_results_of_a_film_appear_in_its_study(hospital):
     assert in_one_study(instances)
 
 
-def test_a_film_that_is_sent_again_adds_no_instance_even_where_the_service_has_forgotten_it(hospital):
+def test_a_film_that_is_sent_again_adds_no_instance_even_where_the_service_has_forgotten_it(hospital) -> None:
     hospital.orthanc.receive(RADIOGRAPH)
     hospital.wait_for_delivery()
     first = hospital.orthanc.instances()
@@ -125,7 +126,7 @@ def test_a_film_that_is_sent_again_adds_no_instance_even_where_the_service_has_f
     assert hospital.orthanc.instances() == first
 
 
-def test_results_arrive_after_an_outage_of_the_pacs(hospital, films):
+def test_results_arrive_after_an_outage_of_the_pacs(hospital, films) -> None:
     hospital.orthanc.stop()
     stopped_at = time.monotonic()
     path = films("film")
@@ -143,7 +144,7 @@ def test_results_arrive_after_an_outage_of_the_pacs(hospital, films):
     assert in_one_study(hospital.orthanc.instances())
 
 
-def test_a_service_that_is_killed_in_the_middle_loses_nothing_and_sends_nothing_twice(hospital, films):
+def test_a_service_that_is_killed_in_the_middle_loses_nothing_and_sends_nothing_twice(hospital, films) -> None:
     names = ["a", "bb", "ccc", "dddd"]
     for name in names[:2]:
         hospital.orthanc.receive(films(name))

@@ -68,7 +68,9 @@ def browser():
 @pytest.fixture
 def visit(browser):
     """Open the page of a server: `visit(server, viewport=…)`. What the browser had to complain about fails the test."""
-    contexts, complaints, addresses = [], [], set()
+    contexts = []
+    complaints = []
+    addresses = set()
 
     def opened(server: Server, **options) -> Page:
         context = browser.new_context(**({"viewport": {"width": 1200, "height": 800}} | options))

@@ -5,7 +5,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from schemas.bundle import CURRENT, open_bundle
+from bundle.opening import open_bundle
+from schemas.bundle import CURRENT
 from tests.service.server import ROOT, Server
 
 
@@ -18,7 +19,7 @@ from tests.service.server import ROOT, Server
         ("unfamiliar.png", ("Unfamiliar film: no answer", "Unlike the films that the network was trained on", "≠")),
     ],
 )
-def test_each_state_has_its_words_and_its_sign(page, give, film, told):
+def test_each_state_has_its_words_and_its_sign(page, give, film, told) -> None:
     headline, band, sign = told
     give(page, film)
     verdict = page.locator(".verdict")
@@ -29,7 +30,7 @@ def test_each_state_has_its_words_and_its_sign(page, give, film, told):
     expect(page.get_by_role("status")).to_have_text(headline)
 
 
-def test_the_answer_tells_figures_with_their_intervals_and_where_they_come_from(page, give):
+def test_the_answer_tells_figures_with_their_intervals_and_where_they_come_from(page, give) -> None:
     give(page, "positive.png")
     result = page.locator("#result")
 
@@ -47,7 +48,7 @@ def test_the_answer_tells_figures_with_their_intervals_and_where_they_come_from(
         expect(result).to_contain_text(words)
 
 
-def test_beside_the_figures_that_chose_the_threshold_stand_those_of_the_test_films(visit, give):
+def test_beside_the_figures_that_chose_the_threshold_stand_those_of_the_test_films(visit, give) -> None:
     models_dir = ROOT / "models"
     manifest = open_bundle(models_dir / (models_dir / CURRENT).read_text().strip()).manifest
     (point,) = manifest.calibration.operating_points
@@ -73,13 +74,13 @@ def test_beside_the_figures_that_chose_the_threshold_stand_those_of_the_test_fil
         server.end()
 
 
-def test_a_bundle_that_states_no_test_shows_the_figures_of_validation_alone(page, give):
+def test_a_bundle_that_states_no_test_shows_the_figures_of_validation_alone(page, give) -> None:
     give(page, "positive.png")
 
     expect(page.locator(".whiskers")).to_have_count(1)
 
 
-def test_bars_are_as_long_as_their_probabilities_and_bear_the_threshold(page, give):
+def test_bars_are_as_long_as_their_probabilities_and_bear_the_threshold(page, give) -> None:
     give(page, "positive.png")
     row = page.get_by_role("row", name="PNEUMONIA")
     shares = row.locator(".bar").evaluate(
@@ -93,7 +94,7 @@ def test_bars_are_as_long_as_their_probabilities_and_bear_the_threshold(page, gi
 
 
 @pytest.mark.parametrize("film", ["undecided.png", "unfamiliar.png"])
-def test_an_abstention_shows_no_probabilities_unless_they_are_asked_for(page, give, film):
+def test_an_abstention_shows_no_probabilities_unless_they_are_asked_for(page, give, film) -> None:
     give(page, film)
 
     expect(page.locator(".bars")).to_be_hidden()
@@ -101,7 +102,7 @@ def test_an_abstention_shows_no_probabilities_unless_they_are_asked_for(page, gi
     expect(page.locator(".bars")).to_be_visible()
 
 
-def test_warnings_about_the_film_are_told_in_words_before_the_figures(page, give):
+def test_warnings_about_the_film_are_told_in_words_before_the_figures(page, give) -> None:
     give(page, "unfamiliar.png")
     text = page.locator("#result").inner_text()
 
@@ -109,7 +110,7 @@ def test_warnings_about_the_film_are_told_in_words_before_the_figures(page, give
     assert text.index("Little contrast") < text.index("Operating point")
 
 
-def test_the_caution_stays_in_sight_on_a_phone_and_the_film_comes_first(visit, server, give):
+def test_the_caution_stays_in_sight_on_a_phone_and_the_film_comes_first(visit, server, give) -> None:
     page = visit(server, viewport={"width": 390, "height": 844}, has_touch=True)
     give(page, "positive.png")
     tops = [page.locator(name).bounding_box()["y"] for name in ("#film", "#tools", ".verdict")]
@@ -121,7 +122,7 @@ def test_the_caution_stays_in_sight_on_a_phone_and_the_film_comes_first(visit, s
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_the_answer_and_the_overlay_can_be_taken_along(page, give):
+def test_the_answer_and_the_overlay_can_be_taken_along(page, give) -> None:
     give(page, "positive.png")
     with page.expect_download() as answer:
         page.get_by_role("button", name="JSON").click()
@@ -135,7 +136,7 @@ def test_the_answer_and_the_overlay_can_be_taken_along(page, give):
     assert overlay.value.suggested_filename == f"cxr-{body['request_id']}-PNEUMONIA.png"
 
 
-def test_the_report_has_the_film_beside_its_heat_map_the_answer_and_the_caution(page, give):
+def test_the_report_has_the_film_beside_its_heat_map_the_answer_and_the_caution(page, give) -> None:
     give(page, "phantom.jpeg")
     pdf = page.pdf()
     printed = page.evaluate(
@@ -153,7 +154,7 @@ def test_the_report_has_the_film_beside_its_heat_map_the_answer_and_the_caution(
     expect(page.locator("#tools")).to_be_hidden()
 
 
-def test_the_model_card_can_be_read(page):
+def test_the_model_card_can_be_read(page) -> None:
     page.get_by_role("button", name="Model card").click()
 
     expect(page.get_by_role("dialog")).to_contain_text("A bundle for tests.")

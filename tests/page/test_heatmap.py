@@ -18,7 +18,7 @@ def is_gray(colours):
     return all(max(colour) - min(colour) <= 1 for colour in colours)
 
 
-def test_a_film_is_seen_first_without_heat_even_after_another_was_seen_with_it(film, give, look):
+def test_a_film_is_seen_first_without_heat_even_after_another_was_seen_with_it(film, give, look) -> None:
     first = look(film, *ROW)
     film.get_by_role("button", name="Heat map").click()
     hot = look(film, *ROW)
@@ -31,7 +31,7 @@ def test_a_film_is_seen_first_without_heat_even_after_another_was_seen_with_it(f
 
 
 @pytest.mark.parametrize("hold", ["key", "button"])
-def test_peeking_shows_the_heat_as_long_as_it_is_held(film, look, hold):
+def test_peeking_shows_the_heat_as_long_as_it_is_held(film, look, hold) -> None:
     button = film.get_by_role("button", name="Hold to peek").bounding_box()
     film.mouse.move(button["x"] + 5, button["y"] + 5)
     film.keyboard.down("p") if hold == "key" else film.mouse.down()
@@ -43,7 +43,7 @@ def test_peeking_shows_the_heat_as_long_as_it_is_held(film, look, hold):
     assert is_gray(look(film, *ROW))
 
 
-def test_opacity_fades_the_colours_but_not_the_line(film, look):
+def test_opacity_fades_the_colours_but_not_the_line(film, look) -> None:
     film.get_by_role("button", name="Heat map").click()
     strong = look(film, *ROW)
     film.get_by_label("Opacity").fill("0")
@@ -57,7 +57,7 @@ def test_opacity_fades_the_colours_but_not_the_line(film, look):
     assert (255, 255, 255) in faded  # the line
 
 
-def test_side_by_side_shows_the_film_left_and_the_heat_right(film, look):
+def test_side_by_side_shows_the_film_left_and_the_heat_right(film, look) -> None:
     film.get_by_role("button", name="Side by side").click()
     left = look(film, *[(0.1 + 0.003 * step, 0.5) for step in range(100)])
     right = look(film, *[(0.6 + 0.003 * step, 0.5) for step in range(100)])
@@ -66,7 +66,7 @@ def test_side_by_side_shows_the_film_left_and_the_heat_right(film, look):
     assert not is_gray(right)
 
 
-def test_another_finding_can_be_explained(film, look):
+def test_another_finding_can_be_explained(film, look) -> None:
     film.get_by_role("button", name="Heat map").click()
     before = look(film, *ROW)
     expect(film.locator("#result")).to_contain_text("Of PNEUMONIA (gradcam, onnx)")
@@ -76,7 +76,7 @@ def test_another_finding_can_be_explained(film, look):
     assert look(film, *ROW) != before
 
 
-def test_the_colours_are_those_of_the_service(page):
+def test_the_colours_are_those_of_the_service(page) -> None:
     expected = (
         cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_PLASMA).reshape(256, 3)[:, ::-1].astype(int)
     )
@@ -91,7 +91,7 @@ def test_the_colours_are_those_of_the_service(page):
     assert np.abs(np.array(colours) - expected).max() <= 5  # 2 %: seventeen of the 256 steps are kept
 
 
-def test_the_line_runs_where_the_heat_crosses_its_level(page):
+def test_the_line_runs_where_the_heat_crosses_its_level(page) -> None:
     on_line = page.evaluate(
         """async () => {
             const { contour } = await import("/static/page/heatmap.js");

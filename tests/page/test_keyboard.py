@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 
-def test_a_film_is_opened_read_and_judged_without_a_pointer(page, films, look):
+def test_a_film_is_opened_read_and_judged_without_a_pointer(page, films, look) -> None:
     page.on("filechooser", lambda _: None)  # listened for from now on: under load, only from later on otherwise
     for _ in range(20):
         page.keyboard.press("Tab")
@@ -39,7 +39,7 @@ def test_a_film_is_opened_read_and_judged_without_a_pointer(page, films, look):
         page.keyboard.press("g")
 
 
-def test_arrows_on_the_film_move_it_and_with_shift_set_the_window(page, give, look):
+def test_arrows_on_the_film_move_it_and_with_shift_set_the_window(page, give, look) -> None:
     give(page, "positive.png")
     page.keyboard.press("Shift+ArrowUp")
     page.keyboard.press("Shift+ArrowLeft")
@@ -54,7 +54,7 @@ def test_arrows_on_the_film_move_it_and_with_shift_set_the_window(page, give, lo
     expect(page.locator("#shown")).to_contain_text("L 128  W 255")
 
 
-def test_keys_typed_into_a_field_are_text_and_can_be_switched_off_for_good(page, give):
+def test_keys_typed_into_a_field_are_text_and_can_be_switched_off_for_good(page, give) -> None:
     give(page, "positive.png")
     page.get_by_label("L", exact=True).press("i")
     expect(page.locator("#invert")).to_have_attribute("aria-pressed", "false")
@@ -69,7 +69,7 @@ def test_keys_typed_into_a_field_are_text_and_can_be_switched_off_for_good(page,
     expect(page.get_by_label("Single keys work")).not_to_be_checked()
 
 
-def test_the_help_lists_every_key_and_escape_closes_it(page):
+def test_the_help_lists_every_key_and_escape_closes_it(page) -> None:
     page.keyboard.press("?")
     listed = page.locator("#shortcuts kbd").all_inner_texts()
 
@@ -81,10 +81,11 @@ def test_the_help_lists_every_key_and_escape_closes_it(page):
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_whatever_has_the_focus_shows_it(page, give):
+def test_whatever_has_the_focus_shows_it(page, give) -> None:
     give(page, "positive.png")
     page.locator("body").press("Tab")
-    seen, unmarked = set(), []
+    seen = set()
+    unmarked = []
     for _ in range(40):
         name, outline = page.evaluate(
             """() => {
@@ -106,7 +107,7 @@ def test_whatever_has_the_focus_shows_it(page, give):
 
 
 @pytest.mark.parametrize("name", ["n", "b", "h", "d", "g", "e", "i", "a", "1", "+", "Escape"])
-def test_a_key_before_any_film_does_nothing(page, name):
+def test_a_key_before_any_film_does_nothing(page, name) -> None:
     page.keyboard.press(name)
 
     expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()

@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-MIDDLE, CORNER = (0.5, 0.5), (0.01, 0.5)
+MIDDLE = (0.5, 0.5)
+CORNER = (0.01, 0.5)
 
 
 @pytest.fixture
@@ -13,7 +14,7 @@ def film(page, give):
     return page
 
 
-def drag(page, x, y, *, keys=()):
+def drag(page, x, y, *, keys=()) -> None:
     box = page.locator("#film").bounding_box()
     start = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     for key in keys:
@@ -26,11 +27,11 @@ def drag(page, x, y, *, keys=()):
         page.keyboard.up(key)
 
 
-def test_a_film_is_drawn_in_the_middle_with_the_files_own_gray(film, look):
+def test_a_film_is_drawn_in_the_middle_with_the_files_own_gray(film, look) -> None:
     assert look(film, MIDDLE, CORNER) == [(200, 200, 200), (0, 0, 0)]
 
 
-def test_dragging_up_and_down_moves_the_level_and_sideways_the_width(film, look):
+def test_dragging_up_and_down_moves_the_level_and_sideways_the_width(film, look) -> None:
     drag(film, 0, -60)  # a tenth of the range: the level falls by 25.5, everything is brighter
     brighter = look(film, MIDDLE)[0][0]
     film.get_by_role("button", name="Reset").click()
@@ -43,7 +44,7 @@ def test_dragging_up_and_down_moves_the_level_and_sideways_the_width(film, look)
     assert film.get_by_label("L", exact=True).input_value() == "128"
 
 
-def test_window_and_level_can_be_typed(film, look):
+def test_window_and_level_can_be_typed(film, look) -> None:
     film.get_by_label("L", exact=True).fill("200")
     film.get_by_label("W", exact=True).fill("50")
     film.get_by_label("W", exact=True).press("Enter")
@@ -51,7 +52,7 @@ def test_window_and_level_can_be_typed(film, look):
     assert look(film, MIDDLE)[0][0] == pytest.approx(128, abs=1)
 
 
-def test_the_window_works_on_all_of_a_films_sixteen_bits(page, give):
+def test_the_window_works_on_all_of_a_films_sixteen_bits(page, give) -> None:
     give(page, "deep.png")
     page.get_by_label("W", exact=True).fill("400")
     page.get_by_label("L", exact=True).fill("30000")
@@ -60,7 +61,7 @@ def test_the_window_works_on_all_of_a_films_sixteen_bits(page, give):
     expect(page.locator("#shown")).to_contain_text("L 30000  W 400")
 
 
-def test_automatic_window_stretches_the_films_own_values(page, give, look):
+def test_automatic_window_stretches_the_films_own_values(page, give, look) -> None:
     give(page, "phantom.jpeg")
     before = look(page, *[(0.35 + 0.03 * step, 0.5) for step in range(11)])
     page.get_by_role("button", name="Auto").click()
@@ -72,7 +73,7 @@ def test_automatic_window_stretches_the_films_own_values(page, give, look):
     assert spread(after) > spread(before)
 
 
-def test_inverting_turns_black_into_white_and_back(film, look):
+def test_inverting_turns_black_into_white_and_back(film, look) -> None:
     film.get_by_role("button", name="Invert").click()
     inverted = look(film, MIDDLE)
     expect(film.get_by_role("button", name="Invert")).to_have_attribute("aria-pressed", "true")
@@ -82,7 +83,7 @@ def test_inverting_turns_black_into_white_and_back(film, look):
     assert look(film, MIDDLE) == [(200, 200, 200)]
 
 
-def test_wheel_and_buttons_zoom_and_fit_shows_all_again(film, look):
+def test_wheel_and_buttons_zoom_and_fit_shows_all_again(film, look) -> None:
     box = film.locator("#film").bounding_box()
     film.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     film.mouse.wheel(0, -1200)
@@ -95,7 +96,7 @@ def test_wheel_and_buttons_zoom_and_fit_shows_all_again(film, look):
     assert (zoomed, fitted, look(film, CORNER)) == ([(200, 200, 200)], [(0, 0, 0)], [(200, 200, 200)])
 
 
-def test_one_to_one_shows_a_pixel_of_the_film_on_a_pixel_of_the_screen(film, look):
+def test_one_to_one_shows_a_pixel_of_the_film_on_a_pixel_of_the_screen(film, look) -> None:
     film.get_by_role("button", name="One pixel of the film").click()
     width = film.locator("#film").evaluate("(canvas) => canvas.width")
 
@@ -103,7 +104,7 @@ def test_one_to_one_shows_a_pixel_of_the_film_on_a_pixel_of_the_screen(film, loo
 
 
 @pytest.mark.parametrize("by", ["shift", "mode"])
-def test_a_film_can_be_moved_but_never_out_of_sight(film, look, by):
+def test_a_film_can_be_moved_but_never_out_of_sight(film, look, by) -> None:
     if by == "mode":
         film.get_by_text("Move", exact=True).click()
     drag(film, -150, 0, keys=("Shift",) if by == "shift" else ())
@@ -116,7 +117,7 @@ def test_a_film_can_be_moved_but_never_out_of_sight(film, look, by):
     assert film.get_by_label("W", exact=True).input_value() == "255"
 
 
-def test_the_sample_film_is_offered_and_its_dicom_pixels_are_shown(page, look):
+def test_the_sample_film_is_offered_and_its_dicom_pixels_are_shown(page, look) -> None:
     page.get_by_role("button", name="Try the sample film").click()
     expect(page.locator("#heat")).to_be_enabled()
 
@@ -125,7 +126,7 @@ def test_the_sample_film_is_offered_and_its_dicom_pixels_are_shown(page, look):
     assert look(page, (0.4, 0.25))[0][0] < 150  # and the lung is not
 
 
-def test_a_compressed_dicom_file_that_no_browser_can_read_is_shown(page, give, look):
+def test_a_compressed_dicom_file_that_no_browser_can_read_is_shown(page, give, look) -> None:
     give(page, "lossless.dcm")
 
     expect(page.locator("#result")).to_contain_text("300 pixels, 8 bits, MONOCHROME2")

@@ -24,11 +24,11 @@ def start():
         server.end()
 
 
-def choose(page, films, *names):
+def choose(page, films, *names) -> None:
     page.locator("#file").set_input_files([films / name for name in names])
 
 
-def test_several_films_become_a_work_list_with_progress_and_each_keeps_its_answer(page, films):
+def test_several_films_become_a_work_list_with_progress_and_each_keeps_its_answer(page, films) -> None:
     choose(page, films, "positive.png", "broken.jpeg", "unfamiliar.png")
 
     expect(page.get_by_text("3 of 3")).to_be_visible()
@@ -44,7 +44,7 @@ def test_several_films_become_a_work_list_with_progress_and_each_keeps_its_answe
     expect(page.locator(".verdict")).to_contain_text("operating point reached")
 
 
-def test_a_refused_film_shows_the_services_reason_and_the_requests_id(page, films):
+def test_a_refused_film_shows_the_services_reason_and_the_requests_id(page, films) -> None:
     choose(page, films, "broken.jpeg")
     status = page.locator("#status")
 
@@ -55,7 +55,7 @@ def test_a_refused_film_shows_the_services_reason_and_the_requests_id(page, film
     expect(page.get_by_role("button", name="Try again")).to_have_count(0)  # it would be refused again
 
 
-def test_files_can_be_dropped_and_pasted(page):
+def test_files_can_be_dropped_and_pasted(page) -> None:
     for kind, property_name in (("drop", "dataTransfer"), ("paste", "clipboardData")):
         page.evaluate(
             """([kind, property, bytes]) => {
@@ -72,7 +72,9 @@ def test_files_can_be_dropped_and_pasted(page):
     expect(page.get_by_text("2 of 2")).to_be_visible()
 
 
-def test_a_quota_that_is_used_up_is_waited_for_visibly_and_then_the_film_is_read(visit, start, tiny_models, films):
+def test_a_quota_that_is_used_up_is_waited_for_visibly_and_then_the_film_is_read(
+    visit, start, tiny_models, films
+) -> None:
     server = start(tiny_models, rate_limit=28)
     page = visit(server)
     expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
@@ -85,7 +87,7 @@ def test_a_quota_that_is_used_up_is_waited_for_visibly_and_then_the_film_is_read
     expect(page.locator(".verdict")).to_contain_text("operating point reached", timeout=60_000)
 
 
-def test_waiting_for_a_busy_service_can_be_cancelled_and_begun_again(visit, start, tiny_models, films):
+def test_waiting_for_a_busy_service_can_be_cancelled_and_begun_again(visit, start, tiny_models, films) -> None:
     server = start(tiny_models, rate_limit=1)
     page = visit(server)
     expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
@@ -98,7 +100,7 @@ def test_waiting_for_a_busy_service_can_be_cancelled_and_begun_again(visit, star
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
-def test_a_service_that_is_not_ready_yet_is_asked_again_by_itself(visit, start, tmp_path, films):
+def test_a_service_that_is_not_ready_yet_is_asked_again_by_itself(visit, start, tmp_path, films) -> None:
     server = start(tmp_path, model_poll_s=0.2)
     page = visit(server)
     expect(page.locator("#status")).to_contain_text("The service cannot answer yet: asking again in")
@@ -113,7 +115,7 @@ def refuse_once(page, **answer):
     """Answer the first film with this, and let the others pass; the list of those refused."""
     refused = []
 
-    def handle(route):
+    def handle(route) -> None:
         if refused:
             route.continue_()
             return
@@ -124,7 +126,7 @@ def refuse_once(page, **answer):
     return refused
 
 
-def test_a_full_queue_is_waited_for_as_long_as_it_asks(page, films):
+def test_a_full_queue_is_waited_for_as_long_as_it_asks(page, films) -> None:
     body = (
         '{"title": "Too many films at once", "status": 503, "detail": "full", "code": "overloaded", "request_id": "r"}'
     )
@@ -146,7 +148,9 @@ def test_a_full_queue_is_waited_for_as_long_as_it_asks(page, films):
         (502, "application/problem+json", '{"status": 200, "detail": ""}'),
     ],
 )
-def test_a_failure_that_is_not_the_services_is_told_with_the_status_it_came_with(page, films, status, media_type, body):
+def test_a_failure_that_is_not_the_services_is_told_with_the_status_it_came_with(
+    page, films, status, media_type, body
+) -> None:
     page.route("**/explain", lambda route: route.fulfill(status=status, content_type=media_type, body=body))
     choose(page, films, "positive.png")
 
@@ -155,7 +159,7 @@ def test_a_failure_that_is_not_the_services_is_told_with_the_status_it_came_with
     expect(page.get_by_role("button", name="Try again")).to_have_count(1 if status == 502 else 0)
 
 
-def test_a_proxy_that_is_too_busy_is_waited_for(page, films):
+def test_a_proxy_that_is_too_busy_is_waited_for(page, films) -> None:
     refuse_once(page, status=429, json={"message": "API rate limit exceeded"})
     choose(page, films, "positive.png")
 
@@ -163,7 +167,7 @@ def test_a_proxy_that_is_too_busy_is_waited_for(page, films):
     expect(page.locator(".verdict")).to_be_visible()
 
 
-def test_the_waiting_time_is_what_was_asked_for_and_grows_with_chance(page):
+def test_the_waiting_time_is_what_was_asked_for_and_grows_with_chance(page) -> None:
     delays = page.evaluate(
         """async () => {
             const { delayS } = await import("/static/page/patience.js");
@@ -175,7 +179,7 @@ def test_the_waiting_time_is_what_was_asked_for_and_grows_with_chance(page):
     assert delays == [3, 4, 11, 18, 2]
 
 
-def test_a_service_that_has_gone_is_told_apart_from_a_refusal(visit, start, tiny_models, films):
+def test_a_service_that_has_gone_is_told_apart_from_a_refusal(visit, start, tiny_models, films) -> None:
     server = start(tiny_models)
     page = visit(server)
     expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
@@ -186,7 +190,7 @@ def test_a_service_that_has_gone_is_told_apart_from_a_refusal(visit, start, tiny
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
-def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(visit, start, tiny_models, films, tmp_path):
+def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(visit, start, tiny_models, films, tmp_path) -> None:
     key, entry = new_key("reader", ("predict",))
     write_keys(tmp_path / "keys.json", KeyFile(keys=(entry,)))
     server = start(tiny_models, api_keys_file=tmp_path / "keys.json")
@@ -204,7 +208,7 @@ def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(visit, start, tiny_mod
     assert page.evaluate("sessionStorage.length") == 0
 
 
-def test_the_name_of_a_file_never_leaves_the_browser(page, tmp_path):
+def test_the_name_of_a_file_never_leaves_the_browser(page, tmp_path) -> None:
     sent = []
     page.on(
         "request", lambda request: sent.append((request.url, request.all_headers(), request.post_data_buffer or b""))

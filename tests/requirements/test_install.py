@@ -49,7 +49,7 @@ def install(root, environment="none", **variables):
     )
 
 
-def test_the_newest_python_is_taken_whatever_its_name(house):
+def test_the_newest_python_is_taken_whatever_its_name(house) -> None:
     install_python(house, "python3.11", 11)
     install_python(house, "python3", 13)
     install_python(house, "python3.12", 12)
@@ -62,7 +62,7 @@ def test_the_newest_python_is_taken_whatever_its_name(house):
     assert (house / ".venv-none/ready").exists()
 
 
-def test_a_python_that_cannot_make_environments_and_the_shim_of_a_missing_one_are_passed_over(house):
+def test_a_python_that_cannot_make_environments_and_the_shim_of_a_missing_one_are_passed_over(house) -> None:
     install_python(house, "python3.14", 14, answer="exit 127")
     install_python(house, "python3.12", 12, answer="exit 1")
     install_python(house, "python3.11", 11)
@@ -70,7 +70,7 @@ def test_a_python_that_cannot_make_environments_and_the_shim_of_a_missing_one_ar
     assert "with Python 3.11.0" in install(house).stdout
 
 
-def test_where_there_is_no_python_one_message_says_what_to_install(house):
+def test_where_there_is_no_python_one_message_says_what_to_install(house) -> None:
     install_python(house, "python3", 10, answer="exit 1")
 
     done = install(house)
@@ -82,14 +82,14 @@ def test_where_there_is_no_python_one_message_says_what_to_install(house):
     assert not (house / ".venv-none").exists()
 
 
-def test_a_named_python_is_taken_even_if_a_newer_one_is_there(house):
+def test_a_named_python_is_taken_even_if_a_newer_one_is_there(house) -> None:
     install_python(house, "python3.14", 14)
     install_python(house, "python3.11", 11)
 
     assert "with Python 3.11.0" in install(house, PYTHON="python3.11").stdout
 
 
-def test_a_named_python_that_does_not_suit_is_refused(house):
+def test_a_named_python_that_does_not_suit_is_refused(house) -> None:
     install_python(house, "python3.9", 9, answer="exit 1")
 
     done = install(house, PYTHON="python3.9")
@@ -98,14 +98,14 @@ def test_a_named_python_that_does_not_suit_is_refused(house):
     assert done.stderr.startswith("PYTHON=python3.9 is not a CPython from 3.11 to 3.14")
 
 
-def test_the_python_of_these_tests_makes_an_environment(house):
+def test_the_python_of_these_tests_makes_an_environment(house) -> None:
     done = install(house, PYTHON=sys.executable)
 
     assert done.returncode == 0, done.stderr
     assert (house / ".venv-none/bin/pip").exists()
 
 
-def test_what_a_killed_installation_left_is_removed(house):
+def test_what_a_killed_installation_left_is_removed(house) -> None:
     install_python(house, "python3.12", 12)
     left = house / ".venv-none/half"
     left.mkdir(parents=True)
@@ -114,7 +114,7 @@ def test_what_a_killed_installation_left_is_removed(house):
     assert not left.exists()
 
 
-def test_an_installation_that_fails_shows_why_and_is_not_ready(house):
+def test_an_installation_that_fails_shows_why_and_is_not_ready(house) -> None:
     (house / "requirements/none.txt").write_text("nothing==1\n")
 
     done = install(house, PYTHON=sys.executable, PIP_NO_INDEX="1")
@@ -125,7 +125,7 @@ def test_an_installation_that_fails_shows_why_and_is_not_ready(house):
     assert not (house / ".venv-none/ready").exists()
 
 
-def test_an_environment_that_does_not_exist_is_refused_with_those_that_do(house):
+def test_an_environment_that_does_not_exist_is_refused_with_those_that_do(house) -> None:
     install_python(house, "python3.12", 12)
 
     assert "the environments are: none" in install(house, "other").stderr
@@ -135,7 +135,7 @@ def test_an_environment_that_does_not_exist_is_refused_with_those_that_do(house)
     ("environment", "system", "machine", "message"),
     [("cpu", "Darwin", "x86_64", "Intel"), ("gpu", "Darwin", "arm64", "serves on the CPU")],
 )
-def test_a_machine_without_wheels_is_told_what_to_do_instead(house, environment, system, machine, message):
+def test_a_machine_without_wheels_is_told_what_to_do_instead(house, environment, system, machine, message) -> None:
     (house / "bin/uname").unlink()
     (house / "bin/uname").write_text(f'#!/bin/sh\n[ "$1" = -s ] && echo {system} || echo {machine}\n')
     (house / "bin/uname").chmod(0o755)

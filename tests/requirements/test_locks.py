@@ -19,12 +19,12 @@ EVERYWHERE = [
 ]
 
 
-def test_there_is_a_lock_for_each_environment_and_no_other():
+def test_there_is_a_lock_for_each_environment_and_no_other() -> None:
     assert {path.stem for path in (ROOT / "requirements").glob("*.txt")} == ENVIRONMENTS.keys()
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_a_lock_pins_every_package_with_hashes_and_names_no_index(environment):
+def test_a_lock_pins_every_package_with_hashes_and_names_no_index(environment) -> None:
     lines = lock_of(environment).read_text().splitlines()
     packages = [line for line in lines if not line.startswith(" ")]
 
@@ -36,7 +36,7 @@ def test_a_lock_pins_every_package_with_hashes_and_names_no_index(environment):
 
 
 @pytest.mark.parametrize(("environment", "platform", "python"), EVERYWHERE)
-def test_what_is_declared_is_locked_within_its_bounds(environment, platform, python):
+def test_what_is_declared_is_locked_within_its_bounds(environment, platform, python) -> None:
     locked = installed(environment, platform, python)
     extras = PROJECT["optional-dependencies"]
     markers = platform.markers(python)
@@ -47,14 +47,14 @@ def test_what_is_declared_is_locked_within_its_bounds(environment, platform, pyt
 
 
 @pytest.mark.parametrize(("environment", "platform", "python"), EVERYWHERE)
-def test_no_package_is_pinned_twice_for_a_machine(environment, platform, python):
+def test_no_package_is_pinned_twice_for_a_machine(environment, platform, python) -> None:
     markers = platform.markers(python)
     names = [pin.requirement.name for pin in pins(environment) if pin.applies(markers)]
 
     assert len(names) == len(set(names))
 
 
-def test_every_environment_has_the_versions_of_the_one_resolution():
+def test_every_environment_has_the_versions_of_the_one_resolution() -> None:
     """CUDA's libraries in the GPU service are those for ONNX Runtime; PyTorch's are pinned by PyTorch."""
     chosen = {pin.requirement.name: pin for pin in pins("dev")}
     assert all(pin.requirement.name in chosen for environment in ("cpu", "train") for pin in pins(environment))
@@ -68,7 +68,7 @@ def test_every_environment_has_the_versions_of_the_one_resolution():
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS)
 @pytest.mark.parametrize("python", PYTHONS)
-def test_each_machine_gets_the_runtime_that_it_can_use(platform, python):
+def test_each_machine_gets_the_runtime_that_it_can_use(platform, python) -> None:
     linux = platform.sys_platform == "linux"
 
     assert "onnxruntime" in installed("cpu", platform, python)
@@ -80,7 +80,7 @@ def test_each_machine_gets_the_runtime_that_it_can_use(platform, python):
 
 
 @pytest.mark.parametrize("environment", ["cpu", "gpu"])
-def test_the_lock_of_the_service_holds_no_torch(environment):
+def test_the_lock_of_the_service_holds_no_torch(environment) -> None:
     names = {pin.requirement.name for pin in pins(environment)}
 
     assert "fastapi" in names

@@ -46,7 +46,7 @@ def without_those_built_here(lock):
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=PLATFORMS)
 @pytest.mark.parametrize("environment", ["dev", "gpu"])  # dev holds cpu and train: test_locks.py
-def test_every_package_of_an_environment_has_a_wheel(environment, platform, python, tmp_path):
+def test_every_package_of_an_environment_has_a_wheel(environment, platform, python, tmp_path) -> None:
     if environment == "gpu" and platform.sys_platform != "linux":
         pytest.skip("CUDA needs Linux")
     tags = GLIBC_OF_CUDA[platform.name] if environment == "gpu" else platform.name
@@ -60,7 +60,7 @@ def test_every_package_of_an_environment_has_a_wheel(environment, platform, pyth
     assert found.returncode == 0, found.stderr[-1000:]
 
 
-def test_resolving_again_changes_no_lock(tmp_path):
+def test_resolving_again_changes_no_lock(tmp_path) -> None:
     """`make lock` was run after the last change of pyproject.toml."""
     for environment, extras in ENVIRONMENTS.items():
         again = tmp_path / f"{environment}.txt"

@@ -10,20 +10,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from bundle.files import sha256_of
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
-from schemas.bundle import (
-    GOLDEN,
-    GRAPH,
-    MANIFEST,
-    MODEL_CARD,
-    STATISTICS,
-    BundleManifest,
-    FileRecord,
-    GraphContract,
-    sha256_of,
-)
+from schemas.bundle import GOLDEN, GRAPH, MANIFEST, MODEL_CARD, STATISTICS, BundleManifest, FileRecord, GraphContract
 from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.decision import softmax
 from schemas.estimate import Estimate
@@ -50,7 +41,8 @@ def write_tiny_bundle(
     """A complete, correct bundle; returns its directory."""
     directory = models_dir / name / version
     directory.mkdir(parents=True)
-    network, spec = tiny_network(), PreprocessSpec(size=SIDE)
+    network = tiny_network()
+    spec = PreprocessSpec(size=SIDE)
     onnx.save(graph(network, maps=maps), directory / GRAPH)
     (directory / MODEL_CARD).write_text(CARD)
     np.savez(directory / GOLDEN, **golden(network, spec))

@@ -1,6 +1,5 @@
 """A tiny bundle, an app that serves it, and a client that calls the app in this process."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import structlog
 
 from service.app import create_app
-from service.engine import EngineOpener, OnnxEngine
+from service.engine.engine import EngineOpener, OnnxEngine
 from service.settings import Settings
 from tests.films import encode
 from tests.service.bundles import write_tiny_bundle
@@ -23,13 +22,6 @@ Serve = Callable[..., AbstractAsyncContextManager[Client]]
 def flat_film(gray: int, *, rows: int = 40, columns: int = 32, extension: str = ".png") -> bytes:
     """A film of one gray level: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
     return encode(np.full((rows, columns), gray, np.uint8), extension)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the event loop run until the condition holds."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 what is waited for happens in the engine's threads
-            await asyncio.sleep(0.005)  # a core for those threads, which are of niceness up to 19
 
 
 @pytest.fixture
@@ -68,6 +60,17 @@ def serve(tiny_models: Path) -> Serve:
                 yield client
 
     return start
+
+
+@pytest.fixture
+def spool_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/spool/spool.db"
+
+
+@pytest.fixture
+def serve_dicomweb(serve: Serve, spool_url: str) -> Serve:
+    """As `serve`, with DICOMweb on."""
+    return lambda **settings: serve(dicomweb=True, spool_url=spool_url, **settings)
 
 
 @pytest.fixture

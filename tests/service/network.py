@@ -44,7 +44,8 @@ def tiny_network(classes: int = 2) -> TinyNetwork:
     kernels = random.normal(0, 0.05, (3, 1, 4, 4)).astype(np.float32)
     kernels[0] = 1 / 16
     head = random.normal(0, 0.1, (classes, 3)).astype(np.float32)
-    head[0, 0], head[1:, 0] = -10, 10
+    head[0, 0] = -10
+    head[1:, 0] = 10
     bias = np.full(classes, -5, np.float32)
     bias[0] = 5
     return TinyNetwork(kernels, head, bias)
@@ -52,7 +53,8 @@ def tiny_network(classes: int = 2) -> TinyNetwork:
 
 def gradcam_plus_plus(network: TinyNetwork, image: NDArray[np.float32], target: int) -> NDArray[np.float32]:
     """[h, w]. Source: Chattopadhay et al., WACV 2018, arXiv:1710.11063."""
-    features, gradient = network.features(image), network.head[target] / (GRID * GRID)
+    features = network.features(image)
+    gradient = network.head[target] / (GRID * GRID)
     alpha = gradient**2 / (2 * gradient**2 + gradient**3 * features.sum(axis=(1, 2)) + 1e-8)
     weights = GRID * GRID * alpha * np.maximum(gradient, 0)
     return np.maximum(np.einsum("f,fhw->hw", weights, features), 0).astype(np.float32)

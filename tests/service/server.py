@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 class Server:
     """The process, its log and a client of it."""
 
-    def __init__(self, models_dir, **settings):
+    def __init__(self, models_dir, **settings) -> None:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CXR_")}
         environment |= {"CXR_MODELS_DIR": str(models_dir), "CXR_PORT": "0", "PYTHONUNBUFFERED": "1"}
         environment |= {f"CXR_{name.upper()}": str(value) for name, value in settings.items()}
@@ -39,13 +39,13 @@ class Server:
         limits = httpx2.Limits(keepalive_expiry=2)
         self.client = httpx2.Client(base_url=self.address, timeout=30, limits=limits)
 
-    def _read(self):
+    def _read(self) -> None:
         for line in self.process.stdout:
             with self._said:
                 self.lines.append(line)
                 self._said.notify_all()
 
-    def wait_until_it_says(self, text):
+    def wait_until_it_says(self, text) -> None:
         with self._said:
             assert self._said.wait_for(lambda: any(text in line for line in self.lines), 30)
 
@@ -66,7 +66,7 @@ class Server:
         self.process.stdout.close()
         return code
 
-    def end(self):
+    def end(self) -> None:
         self.client.close()
         if self.process.poll() is None:
             self.terminate()

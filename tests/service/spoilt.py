@@ -55,7 +55,8 @@ def other_classes(directory: Path) -> None:
 def slow(directory: Path) -> None:
     """The same answers, and 64 products of large matrices for nothing."""
     model = graph(tiny_network())
-    network, steps = model.graph, 64
+    network = model.graph
+    steps = 64
     constants = {"times": np.array([1, 1, 6, 6], np.int64), "nothing": np.array(0, np.float32)}
     network.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
     nodes = list(network.node)

@@ -30,7 +30,7 @@ async def deaths(client):
     return float(line.split()[1])
 
 
-async def test_a_losslessly_compressed_film_gets_the_answer_of_the_uncompressed_one(client):
+async def test_a_losslessly_compressed_film_gets_the_answer_of_the_uncompressed_one(client) -> None:
     expected = await prediction(client, PLAIN)
 
     for syntax in LOSSLESS:
@@ -38,7 +38,7 @@ async def test_a_losslessly_compressed_film_gets_the_answer_of_the_uncompressed_
     assert await deaths(client) == 0
 
 
-async def test_a_film_that_kills_its_decoder_is_invalid_is_counted_and_harms_no_other(client, logged):
+async def test_a_film_that_kills_its_decoder_is_invalid_is_counted_and_harms_no_other(client, logged) -> None:
     good = compressed_film(FILM, uid.JPEGLossless)
     killer = encapsulated_film(KILLER, KILLER_SYNTAX, FILM)
     parts = [("files", ("film", film)) for film in (good, killer, good, killer, PLAIN)]
@@ -53,7 +53,7 @@ async def test_a_film_that_kills_its_decoder_is_invalid_is_counted_and_harms_no_
     assert (await client.post("/predict", content=good)).status_code == 200
 
 
-async def test_a_film_that_takes_longer_than_the_setting_is_invalid(serve):
+async def test_a_film_that_takes_longer_than_the_setting_is_invalid(serve) -> None:
     large = compressed_film(phantom(3000, 2500, seed=1), uid.JPEG2000)
     async with serve(decode_timeout_s=1) as client:
         client.app.state.service.frame_decoder._timeout_s = 0.01  # a test need not wait for the smallest setting
@@ -64,7 +64,7 @@ async def test_a_film_that_takes_longer_than_the_setting_is_invalid(serve):
 
 
 @pytest.mark.parametrize("view", ["LL", "RL", "LATERAL"])
-async def test_a_lateral_film_is_not_answered(client, view):
+async def test_a_lateral_film_is_not_answered(client, view) -> None:
     body = (await client.post("/predict", content=dicom_bytes(dicom_dataset(FILM, ViewPosition=view)))).json()
 
     assert (body["prediction"]["decision"], body["prediction"]["confidence_band"]) == ("abstain", "low")
@@ -72,7 +72,7 @@ async def test_a_lateral_film_is_not_answered(client, view):
     assert "not_frontal" in body["image"]["warnings"]
 
 
-async def test_the_capabilities_are_what_the_tables_and_settings_say(client):
+async def test_the_capabilities_are_what_the_tables_and_settings_say(client) -> None:
     body = (await client.get("/capabilities")).json()
     settings = Settings()
 
@@ -86,7 +86,7 @@ async def test_the_capabilities_are_what_the_tables_and_settings_say(client):
     assert (body["limits"]["max_pixels"], body["limits"]["decode_timeout_s"]) == (settings.max_pixels, 20)
 
 
-async def test_fragments_that_hold_nothing_are_invalid_and_need_no_new_child(client):
+async def test_fragments_that_hold_nothing_are_invalid_and_need_no_new_child(client) -> None:
     empty = encapsulated_film(encapsulate([b"\0\0"]), uid.JPEG2000Lossless, FILM)
 
     assert (await client.post("/predict", content=empty)).json()["code"] == "invalid_image"

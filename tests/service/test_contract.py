@@ -52,7 +52,7 @@ schema = schemathesis.openapi.from_dict(create_app(Settings(dicomweb=True)).open
 
 @schema.parametrize()
 @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_documented_and_none_is_a_defect(case, server):
+def test_every_answer_is_documented_and_none_is_a_defect(case, server) -> None:
     response = case.call(base_url=str(server.client.base_url))
 
     assert response.status_code < 500 or response.status_code in RETRIED, response.text

@@ -41,7 +41,7 @@ def answers(server, contents):
     return found
 
 
-def test_pydicoms_test_files_give_no_failure(server):
+def test_pydicoms_test_files_give_no_failure(server) -> None:
     folder = Path(data.__file__).parent
     contents = [path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and "py" not in path.suffix]
 
@@ -49,7 +49,7 @@ def test_pydicoms_test_files_give_no_failure(server):
     assert set(answers(server, [content for content in contents if content])) <= REFUSED | {200}
 
 
-def test_pillows_test_images_give_no_failure(server):
+def test_pillows_test_images_give_no_failure(server) -> None:
     folder = Path(os.environ.get("PILLOW_SOURCE_DIR", ROOT / ".corpora" / "pillow"), "Tests")
     if not folder.is_dir():
         pytest.skip(
@@ -61,7 +61,7 @@ def test_pillows_test_images_give_no_failure(server):
     assert set(answers(server, [content for content in contents if content])) <= REFUSED | {200}
 
 
-def test_the_corpus_is_of_the_pillow_that_decodes():
+def test_the_corpus_is_of_the_pillow_that_decodes() -> None:
     assert f"pillow=={version('pillow')} --hash=sha256:" in (ROOT / "tests" / "corpora.txt").read_text()
 
 
@@ -81,7 +81,7 @@ def mutated(films, generator):
 
 @pytest.mark.slow
 @pytest.mark.real_data
-def test_mutations_of_real_films_give_no_failure(server, real_films):
+def test_mutations_of_real_films_give_no_failure(server, real_films) -> None:
     paths = (
         sorted((real_films / "kermany224").rglob("*.jp*g"))[:200:4] + sorted((real_films / "dicom").glob("*.dcm"))[:6]
     )
@@ -95,7 +95,7 @@ def test_mutations_of_real_films_give_no_failure(server, real_films):
     assert found[200] > 100
 
 
-def test_mutations_of_made_films_give_no_failure(server):
+def test_mutations_of_made_films_give_no_failure(server) -> None:
     films = [flat_film(200), flat_film(90, extension=".jpeg"), dicom_bytes(dicom_dataset(FILM))]
     films += [compressed_film(FILM, syntax) for syntax in COMPRESSED]
     generator = random.Random(0)
@@ -130,11 +130,12 @@ def processor_s(server):
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_is_refused_for_two_seconds_of_a_processor_and_a_hundred_megabytes(server, bomb):
+def test_a_bomb_is_refused_for_two_seconds_of_a_processor_and_a_hundred_megabytes(server, bomb) -> None:
     content = BOMBS[bomb]()
     server.client.post("/predict", content=content)  # the first of a kind may load libraries
     Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")  # forget the highest memory so far
-    before, start = memory_mb(server, "VmRSS"), processor_s(server)
+    before = memory_mb(server, "VmRSS")
+    start = processor_s(server)
     response = server.client.post("/predict", content=content)
     spent_s = processor_s(server) - start
 

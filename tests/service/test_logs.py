@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from service import logs
-from service.oneshot.local import quiet
+from service.commands.local import quiet
 
 SECRET = "Doe^Jane"
 
@@ -14,9 +14,11 @@ SECRET = "Doe^Jane"
 @pytest.fixture
 def root_logger():
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
+    level = root.level
     yield root
-    root.handlers[:], root.level = handlers, level
+    root.handlers[:] = handlers
+    root.level = level
     structlog.reset_defaults()
 
 
@@ -28,7 +30,7 @@ def fail(patient_name):
 
 @pytest.mark.parametrize("configure", [lambda: logs.configure("console"), lambda: logs.configure("json"), quiet])
 @pytest.mark.usefixtures("root_logger")
-def test_a_traceback_shows_the_failure_and_no_value_of_its_locals(configure, capsys):
+def test_a_traceback_shows_the_failure_and_no_value_of_its_locals(configure, capsys) -> None:
     configure()
     try:
         fail(SECRET)

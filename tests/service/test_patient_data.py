@@ -102,12 +102,12 @@ def server(tiny_models, tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom does not like some of the markers where it writes them
-def test_a_marker_comes_back_in_no_answer_log_metric_audit_record_or_temporary_file(server, tmp_path):
+def test_a_marker_comes_back_in_no_answer_log_metric_audit_record_or_temporary_file(server, tmp_path) -> None:
     planted = set()
 
     @settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(marker=st.text("QXZJKVW", min_size=12, max_size=12))
-    def plant(marker):
+    def plant(marker) -> None:
         planted.add(marker)
         for channel, request in CHANNELS.items():
             address, body = request(marker)

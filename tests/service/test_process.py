@@ -43,7 +43,7 @@ def server(tiny_models):
     running.end()
 
 
-def test_a_film_is_answered_over_http(server):
+def test_a_film_is_answered_over_http(server) -> None:
     response = server.client.post("/predict", files={"file": ("x.jpeg", FILM, "image/jpeg")})
 
     assert response.status_code == 200
@@ -51,7 +51,7 @@ def test_a_film_is_answered_over_http(server):
     assert "server" not in response.headers
 
 
-def test_a_batch_with_a_broken_film_is_answered_over_http(server):
+def test_a_batch_with_a_broken_film_is_answered_over_http(server) -> None:
     parts = [("files", ("a", FILM, "image/jpeg")), ("files", ("b", FILM[:500], "image/jpeg"))]
     results = server.client.post("/predict/batch", files=parts).json()["results"]
 
@@ -61,7 +61,7 @@ def test_a_batch_with_a_broken_film_is_answered_over_http(server):
 @pytest.mark.parametrize(
     ("accept", "start_of_body"), [("image/png", b"\x89PNG"), ("application/json", b'{"request_id"')]
 )
-def test_an_explanation_is_answered_over_http(server, accept, start_of_body):
+def test_an_explanation_is_answered_over_http(server, accept, start_of_body) -> None:
     response = server.client.post("/explain", content=FILM, headers={"Content-Type": "image/jpeg", "Accept": accept})
 
     assert response.status_code == 200
@@ -83,7 +83,9 @@ def test_an_explanation_is_answered_over_http(server, accept, start_of_body):
         ("POST", "/predict", FILM, {"X-Deadline-Ms": "9" * 5000}, 422),
     ],
 )
-def test_after_every_bad_request_the_next_good_one_is_answered(server, *, method, address, body, headers, status):
+def test_after_every_bad_request_the_next_good_one_is_answered(
+    server, *, method, address, body, headers, status
+) -> None:
     bad = server.client.request(method, address, content=body, headers=headers)
     good = server.client.post("/predict", content=FILM)
 
@@ -91,13 +93,13 @@ def test_after_every_bad_request_the_next_good_one_is_answered(server, *, method
     assert good.status_code == 200
 
 
-def test_a_body_whose_length_is_not_stated_is_limited_too(server):
+def test_a_body_whose_length_is_not_stated_is_limited_too(server) -> None:
     response = server.client.post("/predict", content=(bytes(100_000) for _ in range(20)), headers=PNG)
 
     assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
 
 
-def test_parallel_callers_get_the_answers_that_they_get_alone(server):
+def test_parallel_callers_get_the_answers_that_they_get_alone(server) -> None:
     films = [encode(phantom(60, 50, seed=seed, opacity=seed / 16), ".png") for seed in range(16)]
 
     def ask(film):
@@ -111,7 +113,7 @@ def test_parallel_callers_get_the_answers_that_they_get_alone(server):
     assert together == pytest.approx(alone, abs=1e-5)
 
 
-def test_a_film_that_aborts_its_decoder_leaves_the_server_alive(server):
+def test_a_film_that_aborts_its_decoder_leaves_the_server_alive(server) -> None:
     pixels = phantom(64, 48, seed=2)
     good = compressed_film(pixels, "1.2.840.10008.1.2.4.70")
     for _, syntax, fragments in killers(pixels):
@@ -124,7 +126,7 @@ def test_a_film_that_aborts_its_decoder_leaves_the_server_alive(server):
     assert float(re.search(r"^cxr_decode_worker_deaths_total (\S+)$", metrics, re.MULTILINE)[1]) >= 3
 
 
-def test_a_decoding_process_that_is_killed_costs_the_server_no_later_film(start, tiny_models):
+def test_a_decoding_process_that_is_killed_costs_the_server_no_later_film(start, tiny_models) -> None:
     server = start(tiny_models, decode_workers=1)
     good = compressed_film(phantom(64, 48, seed=2), "1.2.840.10008.1.2.4.70")
     assert server.client.post("/predict", content=good).status_code == 200
@@ -150,7 +152,7 @@ def descendants_of_fork_server(process):
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-def test_a_caller_who_leaves_is_counted_and_harms_nobody(server):
+def test_a_caller_who_leaves_is_counted_and_harms_nobody(server) -> None:
     def cancelled():
         text = server.client.get("/metrics").text
         return float(re.search(r"^cxr_cancelled_total (\S+)$", text, re.MULTILINE)[1])
@@ -164,7 +166,7 @@ def test_a_caller_who_leaves_is_counted_and_harms_nobody(server):
     assert server.client.post("/predict", content=FILM).status_code == 200
 
 
-def test_the_log_is_one_json_object_a_line_with_the_requests_id(start, tiny_models):
+def test_the_log_is_one_json_object_a_line_with_the_requests_id(start, tiny_models) -> None:
     server = start(tiny_models)
     server.client.post("/predict", content=FILM, headers={"X-Request-ID": "film-9"})
     server.terminate()
@@ -176,7 +178,7 @@ def test_the_log_is_one_json_object_a_line_with_the_requests_id(start, tiny_mode
     }
 
 
-def test_sigterm_lets_requests_in_flight_finish_and_exits_with_success(start, tiny_models):
+def test_sigterm_lets_requests_in_flight_finish_and_exits_with_success(start, tiny_models) -> None:
     server = start(tiny_models)
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
     head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(FILM)}\r\n\r\n".encode()
@@ -192,7 +194,7 @@ def test_sigterm_lets_requests_in_flight_finish_and_exits_with_success(start, ti
     assert server.wait() == 0
 
 
-def test_a_refused_bundle_is_told_by_readyz_and_not_by_a_dead_process(start, tmp_path):
+def test_a_refused_bundle_is_told_by_readyz_and_not_by_a_dead_process(start, tmp_path) -> None:
     directory = write_tiny_bundle(tmp_path)
     (directory / "golden.npz").unlink()
     server = start(tmp_path)
@@ -211,7 +213,7 @@ def test_a_refused_bundle_is_told_by_readyz_and_not_by_a_dead_process(start, tmp
         ({"CXR_PROVIDER": "cuda"}, "CXR_PROVIDER=cpu"),
     ],
 )
-def test_settings_that_cannot_be_honoured_end_the_start_with_the_remedy(settings, remedy):
+def test_settings_that_cannot_be_honoured_end_the_start_with_the_remedy(settings, remedy) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "service"],
         cwd=ROOT,
@@ -227,7 +229,7 @@ def test_settings_that_cannot_be_honoured_end_the_start_with_the_remedy(settings
     assert "Traceback" not in ended.stderr
 
 
-def test_a_port_that_is_taken_ends_the_start(server, tiny_models):
+def test_a_port_that_is_taken_ends_the_start(server, tiny_models) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "service"],
         cwd=ROOT,
@@ -242,14 +244,14 @@ def test_a_port_that_is_taken_ends_the_start(server, tiny_models):
     assert "address already in use" in ended.stderr
 
 
-def test_ctrl_c_ends_the_service_with_success(start, tiny_models):
+def test_ctrl_c_ends_the_service_with_success(start, tiny_models) -> None:
     server = start(tiny_models)
     server.process.send_signal(signal.SIGINT)
 
     assert server.wait() == 0
 
 
-def test_the_service_loads_neither_torch_nor_the_trainer_nor_the_exporter():
+def test_the_service_loads_neither_torch_nor_the_trainer_nor_the_exporter() -> None:
     program = "import sys, service.app; print(sorted({name.partition('.')[0] for name in sys.modules}))"
 
     printed = subprocess.run(

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from export.bundle import write_bundle
+from export.export import write_bundle
 from schemas.bundle import MANIFEST
 from tests.export.untrained import phantoms, settled, trial_of
 from tests.service.bundles import change_manifest
-from trainer.architectures import build_network
+from trainer.networks.architectures import build_network
 
 SIDE = 64
 ARCHITECTURE = "timm:test_efficientnet"

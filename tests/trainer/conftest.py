@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from tests.films import write_kermany
 from trainer.config import make_config
-from trainer.run import train
+from trainer.runs.run import train
 
 
 @pytest.fixture(scope="session")

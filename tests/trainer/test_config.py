@@ -4,10 +4,10 @@ import pytest
 import yaml
 
 from schemas.errors import TrainingConfigError
-from trainer.architectures import ARCHITECTURES
-from trainer.augment import RECIPES
 from trainer.config import RunConfig, SearchSpec, expand, make_config, read_config, read_options
-from trainer.freeze import freeze_config
+from trainer.learning.augment import RECIPES
+from trainer.networks.architectures import ARCHITECTURES
+from trainer.runs.freeze import freeze_config
 
 MINIMAL = {"data": "films", "archs": ["cnn_attention"]}
 
@@ -27,12 +27,12 @@ MINIMAL = {"data": "films", "archs": ["cnn_attention"]}
         ({"optimizer": "lion"}, "optimizer: Input should be 'adamw', 'adam', 'sgd' or 'rmsprop'"),
     ],
 )
-def test_a_config_that_contradicts_itself_is_refused_by_field(options, message):
+def test_a_config_that_contradicts_itself_is_refused_by_field(options, message) -> None:
     with pytest.raises(TrainingConfigError, match=message):
         make_config({**MINIMAL, **options})
 
 
-def test_what_a_run_leaves_open_comes_from_the_architecture_and_the_rest_from_the_run():
+def test_what_a_run_leaves_open_comes_from_the_architecture_and_the_rest_from_the_run() -> None:
     row = ARCHITECTURES["cnn_attention"]
     config = make_config({**MINIMAL, "lr": 0.5, "size": 96, "weight_decay": 0.0})
 
@@ -43,11 +43,11 @@ def test_what_a_run_leaves_open_comes_from_the_architecture_and_the_rest_from_th
     assert make_config(MINIMAL).preprocess("cnn_attention").size == row.input_size
 
 
-def test_all_means_every_row_of_the_table():
+def test_all_means_every_row_of_the_table() -> None:
     assert make_config(expand({"data": "films", "archs": ["all"]})).archs == tuple(ARCHITECTURES)
 
 
-def test_a_run_keeps_its_config_and_takes_an_equal_one(tmp_path):
+def test_a_run_keeps_its_config_and_takes_an_equal_one(tmp_path) -> None:
     config = make_config({**MINIMAL, "weights": {"cnn_attention": "none"}, "clahe": {"clip_limit": 3.0}})
     freeze_config(config, tmp_path / "run")
     freeze_config(config, tmp_path / "run")
@@ -55,7 +55,7 @@ def test_a_run_keeps_its_config_and_takes_an_equal_one(tmp_path):
     assert read_config(tmp_path / "run") == config
 
 
-def test_another_config_for_the_same_run_is_refused_with_the_fields_that_differ(tmp_path):
+def test_another_config_for_the_same_run_is_refused_with_the_fields_that_differ(tmp_path) -> None:
     freeze_config(make_config(MINIMAL), tmp_path)
 
     with pytest.raises(TrainingConfigError, match=r"seeds was \(0,\), now \(1,\); lr was None, now 0\.1;"):
@@ -64,7 +64,7 @@ def test_another_config_for_the_same_run_is_refused_with_the_fields_that_differ(
     assert read_config(tmp_path) == make_config(MINIMAL)
 
 
-def test_a_search_is_refused_with_folds_in_a_new_run_and_an_old_run_with_both_is_still_read(tmp_path):
+def test_a_search_is_refused_with_folds_in_a_new_run_and_an_old_run_with_both_is_still_read(tmp_path) -> None:
     both = make_config({**MINIMAL, "folds": 3, "search": {"method": "random"}})
     with pytest.raises(TrainingConfigError, match=r"folds=3 with search=random.*without folds"):
         freeze_config(both, tmp_path / "new")
@@ -76,20 +76,20 @@ def test_a_search_is_refused_with_folds_in_a_new_run_and_an_old_run_with_both_is
 
 
 @pytest.mark.parametrize("content", ["[1, 2]", "a: [", "1: 2", "\udcff"])
-def test_a_config_file_that_is_no_mapping_of_options_is_refused(tmp_path, content):
+def test_a_config_file_that_is_no_mapping_of_options_is_refused(tmp_path, content) -> None:
     (tmp_path / "c.yaml").write_bytes(content.encode(errors="surrogateescape"))
 
     with pytest.raises(TrainingConfigError, match="the config"):
         read_options(tmp_path / "c.yaml")
 
 
-def test_the_frozen_config_is_yaml_that_a_person_can_read(tmp_path):
+def test_the_frozen_config_is_yaml_that_a_person_can_read(tmp_path) -> None:
     freeze_config(make_config(MINIMAL), tmp_path)
 
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["archs"] == ["cnn_attention"]
 
 
-def test_films_are_mirrored_only_where_the_run_says_so():
+def test_films_are_mirrored_only_where_the_run_says_so() -> None:
     options = {"data": "films", "archs": ["cnn4"], "augment": "light"}
 
     assert not make_config(options).augmentation.horizontal_flip
@@ -99,5 +99,5 @@ def test_films_are_mirrored_only_where_the_run_says_so():
 
 
 @pytest.mark.parametrize("record", [RunConfig, SearchSpec])
-def test_every_option_is_described(record):
+def test_every_option_is_described(record) -> None:
     assert [name for name, field in record.model_fields.items() if not field.description] == []

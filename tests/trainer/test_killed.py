@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.history import HISTORY
-from trainer.trial import TRIAL, read_trial
+from trainer.learning.history import HISTORY
+from trainer.trials.trial import TRIAL, read_trial
 
 ROOT = Path(__file__).parents[2]
 KILLS = 3
@@ -61,10 +61,12 @@ def files_written(run: Path) -> set[tuple[str, int]]:
 def kill_at(process: subprocess.Popen, run: Path, writes: int) -> bool:
     """Kill once so many files were written; False where it ended before."""
     seen = files_written(run)
-    end, count = time.monotonic() + DEADLINE_S, 0
+    end = time.monotonic() + DEADLINE_S
+    count = 0
     while process.poll() is None and time.monotonic() < end:
         now = files_written(run)
-        count, seen = count + len(now - seen), now
+        count = count + len(now - seen)
+        seen = now
         if count >= writes:
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -75,9 +77,10 @@ def kill_at(process: subprocess.Popen, run: Path, writes: int) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_run_that_is_killed_three_times_ends_as_if_nothing_had_happened(start, tmp_path):
+def test_a_run_that_is_killed_three_times_ends_as_if_nothing_had_happened(start, tmp_path) -> None:
     draw = random.Random(SEED)
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole = tmp_path / "whole"
+    broken = tmp_path / "broken"
     assert start(whole).wait(DEADLINE_S) == 0
 
     kills = 0

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from trainer.__main__ import main
-from trainer.trial import read_trial
+from trainer.trials.trial import read_trial
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--size", "32", "--epochs", "1", "--batch-size", "8", "--set", "val_fraction=0.3", "--set", "device=cpu"]
@@ -22,7 +22,7 @@ def _run(monkeypatch, *arguments: str) -> int:
     return int(stopped.value.code or 0)
 
 
-def test_the_command_trains_and_prints_a_table(monkeypatch, capsys, kermany_like, tmp_path):
+def test_the_command_trains_and_prints_a_table(monkeypatch, capsys, kermany_like, tmp_path) -> None:
     options = ["--data", str(kermany_like), "--arch", "cnn_baseline", "--seed", "1", "--seed", "2", *QUICK]
     status = _run(monkeypatch, "train", *options, "--set", f"cache={tmp_path}", "--out", str(tmp_path / "run"))
     printed = capsys.readouterr().out
@@ -37,7 +37,7 @@ def test_the_command_trains_and_prints_a_table(monkeypatch, capsys, kermany_like
     assert record.provenance.command.startswith(f"python -m trainer train --data {kermany_like} --arch cnn_baseline")
 
 
-def test_a_file_of_options_is_read_and_the_command_line_wins(monkeypatch, kermany_like, tmp_path):
+def test_a_file_of_options_is_read_and_the_command_line_wins(monkeypatch, kermany_like, tmp_path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump({"data": str(kermany_like), "archs": ["cnn4"], "lr": 0.5, "epochs": 7}))
     options = ["--config", str(file), "--arch", "cnn_baseline", *QUICK, "--set", f"cache={tmp_path}"]
@@ -62,7 +62,7 @@ def test_a_file_of_options_is_read_and_the_command_line_wins(monkeypatch, kerman
 )
 def test_a_mistake_is_one_line_and_status_2(  # noqa: PLR0917 - fixtures
     monkeypatch, capsys, kermany_like, tmp_path, arguments, message
-):
+) -> None:
     options = ["--data", str(kermany_like), *arguments, *QUICK, "--set", f"cache={tmp_path}"]
 
     status = _run(monkeypatch, "train", *options, "--out", str(tmp_path / "run"))
@@ -74,7 +74,7 @@ def test_a_mistake_is_one_line_and_status_2(  # noqa: PLR0917 - fixtures
     assert complaint.count("\n") == 1
 
 
-def test_weights_are_given_for_one_architecture_or_all(monkeypatch, kermany_like, tmp_path):
+def test_weights_are_given_for_one_architecture_or_all(monkeypatch, kermany_like, tmp_path) -> None:
     options = ["--data", str(kermany_like), "--arch", "cnn_baseline", "--weights", "cnn_baseline=none", *QUICK]
 
     assert _run(monkeypatch, "train", *options, "--set", f"cache={tmp_path}", "--out", str(tmp_path / "run")) == 0
@@ -82,7 +82,7 @@ def test_weights_are_given_for_one_architecture_or_all(monkeypatch, kermany_like
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["weights"] == {"cnn_baseline": "none"}
 
 
-def test_a_folder_without_films_is_one_line_of_the_program_itself(tmp_path):
+def test_a_folder_without_films_is_one_line_of_the_program_itself(tmp_path) -> None:
     command = [sys.executable, "-m", "trainer", "train", "--data", str(tmp_path / "absent"), "--arch", "cnn_baseline"]
     ended = subprocess.run(
         [*command, "--out", str(tmp_path / "run")],

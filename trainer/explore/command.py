@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainer.explore.document import findings, write_data_report
-from trainer.sources import index_films
+from trainer.films.sources import index_films
 
 
 def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option

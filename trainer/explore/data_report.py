@@ -9,8 +9,8 @@ from pydantic import Field
 from schemas.record import Record
 from trainer.explore.facts import FilmFacts
 from trainer.explore.probes import Probe, Target, probe_all
-from trainer.films import Film, FilmIndex
-from trainer.leaks import find_leaks
+from trainer.films.film import Film, FilmIndex
+from trainer.films.leaks import find_leaks
 
 _LISTED = 50
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.files import write_whole
 from schemas.preprocess import PreprocessSpec
-from trainer.cache import prepared_films
-from trainer.duplicates import NEAR_DUPLICATE, mark_copies
 from trainer.explore.data_report import SPREADS, DataReport, describe
 from trainer.explore.facts import FilmFacts, film_facts
 from trainer.explore.figures import counts_figure, fact_figure, montage, probe_figure
 from trainer.explore.probes import ALARM, Probe
-from trainer.files import write_atomically
-from trainer.films import Film, FilmIndex, Progress
-from trainer.page import Section, figure_html, render_page, table_html
+from trainer.films.cache import prepared_films
+from trainer.films.duplicates import NEAR_DUPLICATE, mark_copies
+from trainer.films.film import Film, FilmIndex, Progress
+from trainer.report.html import Section, figure_html, render_page, table_html
 from trainer.report.markup import bullets, data_address, heading, narrow, paragraph, picture, side_by_side
 
 _NAMES: Mapping[str, str] = {
@@ -58,8 +58,8 @@ def write_data_report(  # noqa: PLR0913 - what the report is a function of, and 
         for label in marked.classes
     }
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(out.with_suffix(".json"), report.model_dump_json(indent=2).encode())
-    write_atomically(out, render(report, _values(marked, facts), sheets).encode())
+    write_whole(out.with_suffix(".json"), report.model_dump_json(indent=2).encode())
+    write_whole(out, render(report, _values(marked, facts), sheets).encode())
     return report
 
 
@@ -90,7 +90,8 @@ def render(
 def findings(report: DataReport) -> list[str]:
     """What a reader must know before training, in words."""
     counts = {label: sum(found[label] for found in report.counts.values()) for label in report.classes}
-    most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
+    most = max(counts, key=counts.__getitem__)
+    least = min(counts, key=counts.__getitem__)
     ratio = counts[most] / max(1, counts[least])
     lines = [
         "Every class has as many films as any other."

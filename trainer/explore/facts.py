@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imaging.child_decoder import ChildDecoder
 from imaging.codecs import FrameDecoder
 from imaging.decode import decode
-from trainer.films import Film, Progress
+from trainer.films.film import Film, Progress
 
 _BORDER = 16  # the frame is one sixteenth of the shorter side wide
 _AHEAD = 64  # decoded films in memory at once

@@ -19,7 +19,8 @@ def counts_figure(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     """Films of each class in each split, as bars with their numbers."""
     classes = list(next(iter(counts.values())))
     figure, axes = panel(0.9 + 0.28 * len(counts) * len(classes))
-    places, names = [], []
+    places = []
+    names = []
     for row, (split, found) in enumerate(counts.items()):
         for column, label in enumerate(classes):
             place = row * (len(classes) + 0.7) + column

@@ -14,10 +14,10 @@ from sklearn.preprocessing import SplineTransformer, StandardScaler
 
 from schemas.estimate import Estimate
 from schemas.record import Record
-from trainer.delong import delong_interval
 from trainer.explore.facts import FilmFacts
-from trainer.intervals import bootstrap, percentile_interval
-from trainer.metrics import Weights, macro_auroc
+from trainer.statistics.delong import delong_interval
+from trainer.statistics.intervals import bootstrap, percentile_interval
+from trainer.statistics.metrics import Weights, macro_auroc
 
 ALARM: Final = 0.6
 """A probe whose whole interval lies above this alarms: chance is .5, and little cheating is a little above it."""
@@ -102,7 +102,8 @@ def probe(name: str, columns: NDArray[np.float64], target: Target) -> Probe:
 
 def _out_of_fold(columns: NDArray[np.float64], target: Target) -> NDArray[np.float64]:
     """Probabilities [N, K] of films that were not learnt from."""
-    labels, patients = target.labels, np.asarray(target.patients)
+    labels = target.labels
+    patients = np.asarray(target.patients)
     smallest = min(len(set(patients[labels == label])) for label in np.unique(labels))
     folds = StratifiedGroupKFold(max(2, min(_FOLDS, smallest)), shuffle=True, random_state=0)
     scores = np.zeros((len(labels), len(np.unique(labels))))

@@ -79,7 +79,8 @@ def _initialization(run: RecordedRun) -> str:
 
 
 def _training(run: RecordedRun) -> str:
-    recipe, config = run.config.recipe(run.winner.row.architecture), run.config
+    recipe = run.config.recipe(run.winner.row.architecture)
+    config = run.config
     return f"{config.optimizer}, peak learning rate {recipe.lr:g}, {config.schedule} schedule, batch {recipe.batch_size}, up to {recipe.epochs} epochs with early stopping ({config.patience}), {config.loss}, augmentation {config.augment}; all fields under To repeat it."
 
 

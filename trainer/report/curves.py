@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from schemas.estimate import Estimate
-from trainer.intervals import RESAMPLES, bootstrap, wilson_interval
-from trainer.metrics import Weights, equal_bins
+from trainer.statistics.intervals import RESAMPLES, bootstrap, wilson_interval
+from trainer.statistics.metrics import Weights, equal_bins
 
 Array = NDArray[np.float64]
 
@@ -73,7 +73,8 @@ def curves(
     Source: bands pointwise at fixed false-positive rate, recall or threshold, Fawcett, Pattern Recognition
         Letters 27 (2006) 861-874, ch. 9 (vertical and threshold averaging).
     """
-    truth, scores = np.asarray(positive, bool), np.asarray(probability, np.float64)
+    truth = np.asarray(positive, bool)
+    scores = np.asarray(probability, np.float64)
 
     def at_grid(weights: Weights) -> Array:
         false_rate, true_rate = roc_points(truth, scores, weights)
@@ -123,7 +124,8 @@ def reliability(correct: ArrayLike, confidence: ArrayLike) -> Reliability:
         correct: bool [N], whether the film's label is right.
         confidence: [N], the probability of that label.
     """
-    right, sure = np.asarray(correct, bool), np.asarray(confidence, np.float64)
+    right = np.asarray(correct, bool)
+    sure = np.asarray(confidence, np.float64)
     order, starts = equal_bins(sure)
     counts = np.diff([*starts, len(sure)])
     hits = np.add.reduceat(right[order].astype(np.int64), starts)
@@ -133,7 +135,8 @@ def reliability(correct: ArrayLike, confidence: ArrayLike) -> Reliability:
 
 def _called(positive: ArrayLike, scores: ArrayLike, weights: Weights | None) -> tuple[Array, Array]:
     """How many positive and how many negative films reach each distinct score, [..., U + 1], 0 first."""
-    truth, values = np.asarray(positive, bool), np.asarray(scores)
+    truth = np.asarray(positive, bool)
+    values = np.asarray(scores)
     order = np.argsort(-values, kind="stable")
     ranked = values[order]
     lasts = np.flatnonzero(np.concatenate((ranked[1:] != ranked[:-1], [True])))
@@ -146,7 +149,8 @@ def _called(positive: ArrayLike, scores: ArrayLike, weights: Weights | None) -> 
 def _rates(truth: NDArray[np.bool_], scores: Array, weights: Weights) -> tuple[Array, Array]:
     """Sensitivity and specificity [B, 101] at the thresholds `GRID`."""
     called = scores[:, None] >= GRID  # [N, 101]
-    positives, negatives = weights * truth, weights * ~truth
+    positives = weights * truth
+    negatives = weights * ~truth
     sensitivity = positives @ called / positives.sum(axis=1, keepdims=True)
     specificity = negatives @ ~called / negatives.sum(axis=1, keepdims=True)
     return sensitivity, specificity

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from bundle.files import write_whole
 from schemas.api import DISCLAIMER
-from trainer.files import write_atomically
-from trainer.page import Section, render_page
 from trainer.report.film_sections import explanations_html, mistakes_html
+from trainer.report.html import Section, render_page
 from trainer.report.markup import bullets, folded, paragraph
 from trainer.report.records import RecordedRun, read_run
 from trainer.report.run_sections import (
@@ -44,7 +44,7 @@ def write_report(run: Path) -> Path:
         CxrError: see `trainer.report.records.read_run`.
     """
     path = run / REPORT
-    write_atomically(path, render_report(read_run(run)).encode())
+    write_whole(path, render_report(read_run(run)).encode())
     return path
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from schemas.estimate import Estimate
 from schemas.evaluation import FindingMetrics
-from trainer.history import EpochRecord
+from trainer.learning.history import EpochRecord
 from trainer.report.curves import GRID, Curve, Curves, Reliability
 from trainer.report.style import (
     BAND_ALPHA,

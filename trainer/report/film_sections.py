@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from schemas.estimate import Estimate
-from trainer.data import root_of, split_of
-from trainer.explanations import EXPLANATIONS, ExplanationReport
-from trainer.films import Film
-from trainer.page import table_html
+from trainer.films.dataset import root_of, split_of
+from trainer.films.film import Film
+from trainer.heat_maps.explain import EXPLANATIONS, ExplanationReport
+from trainer.report.html import table_html
 from trainer.report.markup import data_address, heading, paragraph, picture, side_by_side, without_picture
 from trainer.report.mistakes import JudgedFilm, borderline, judged, thumbnails, worst
 from trainer.report.records import RecordedRun
@@ -65,7 +65,8 @@ def _most_probable(film: JudgedFilm) -> list[tuple[str, float]]:
 
 def _films(run: RecordedRun) -> dict[str, Film]:
     """The run's films by their path relative to the data folder."""
-    root, split = root_of(run.folder), split_of(run.config, run.folder)
+    root = root_of(run.folder)
+    split = split_of(run.config, run.folder)
     return {film.path.relative_to(root).as_posix(): film for film in split.films}
 
 

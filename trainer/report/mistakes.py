@@ -13,9 +13,9 @@ from schemas.decision import finding_label, softmax
 from schemas.errors import CxrError
 from schemas.preprocess import PreprocessSpec
 from schemas.trial import TrialRecord
-from trainer.cache import prepared_films
-from trainer.films import Film
-from trainer.saved_outputs import SavedOutputs
+from trainer.films.cache import prepared_films
+from trainer.films.film import Film
+from trainer.judging.outputs import SavedOutputs
 
 _SMALLEST = 1e-12  # a probability whose logarithm is still taken
 

@@ -10,14 +10,14 @@ from schemas.errors import TrainingDataError
 from schemas.evaluation import Evaluation, FindingMetrics
 from schemas.trial import TrialRecord
 from trainer.config import RunConfig, read_config
-from trainer.data import DataRecord, read_data
-from trainer.explanations import EXPLANATIONS, REPORT, ExplanationReport
-from trainer.failure import FailedTrial, read_failure
-from trainer.history import EpochRecord, read_history
-from trainer.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
-from trainer.saved_outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
-from trainer.testset import Opening, read_opening
-from trainer.trial import TRIALS, read_trial
+from trainer.films.dataset import DataRecord, read_data
+from trainer.heat_maps.explain import EXPLANATIONS, REPORT, ExplanationReport
+from trainer.judging.outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
+from trainer.learning.history import EpochRecord, read_history
+from trainer.runs.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
+from trainer.runs.test_set import Opening, read_opening
+from trainer.trials.failure import FailedTrial, read_failure
+from trainer.trials.trial import TRIALS, read_trial
 
 OUTPUTS = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
 
@@ -79,7 +79,9 @@ def read_run(run: Path) -> RecordedRun:
         TrainingDataError: no leaderboard yet, or a record that is missing, damaged or of another version.
         TrainingConfigError: the folder is no run.
     """
-    config, data, board = read_config(run), read_data(run), read_leaderboard(run)
+    config = read_config(run)
+    data = read_data(run)
+    board = read_leaderboard(run)
     return RecordedRun(
         folder=run,
         config=config,

@@ -4,14 +4,14 @@ import shlex
 
 import yaml
 
-from trainer.consumption import consumption_of, energy_in_words, teachers_consumption, total
-from trainer.leaderboard import LeaderboardRow
-from trainer.page import figure_html, table_html
+from trainer.learning.consumption import consumption_of, energy_in_words, teachers_consumption, total
 from trainer.report.claim import ITEMS, VERSION
+from trainer.report.html import figure_html, table_html
 from trainer.report.markup import bullets, folded, heading, narrow, paragraph, verbatim
 from trainer.report.overview import Standing, leaderboard_figure
 from trainer.report.records import RecordedRun, RecordedTrial
 from trainer.report.summary import findings_in_words, limits_in_words, networks, p_value_in_words, tie
+from trainer.runs.leaderboard import LeaderboardRow
 
 _TO_ANSWER = "to be answered by the authors"
 _NOT_MEASURED = "not measured"
@@ -192,7 +192,8 @@ def _milliseconds(value: float | None) -> str:
 
 
 def _origin(trial: RecordedTrial) -> tuple[str, str, str, str]:
-    record, provenance = trial.record, trial.record.provenance
+    record = trial.record
+    provenance = trial.record.provenance
     found = ", ".join(f"{name} {value}" for name, value in record.settings.items())
     made = f"mean of {', '.join(record.members)}" if record.members else provenance.pretrained_weights
     return trial.row.trial, made, found or "-", f"{provenance.trained_at:%Y-%m-%d %H:%M}"

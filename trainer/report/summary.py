@@ -101,7 +101,8 @@ def _limits(run: RecordedRun) -> Iterator[str]:
 
 
 def _shift(winner: RecordedTrial) -> Iterator[str]:
-    test, validation = winner.record.test, winner.record.validation
+    test = winner.record.test
+    validation = winner.record.validation
     if test is not None and (test.auroc.high < validation.auroc.low or test.auroc.low > validation.auroc.high):
         moves = "falls" if test.auroc.value < validation.auroc.value else "rises"
         yield (
@@ -113,7 +114,8 @@ def _shift(winner: RecordedTrial) -> Iterator[str]:
     )
     for finding, metrics in after.items():
         for figure in ("sensitivity", "specificity"):
-            here, there = getattr(before[finding], figure), getattr(metrics, figure)
+            here = getattr(before[finding], figure)
+            there = getattr(metrics, figure)
             if there.high < here.low:
                 yield f"The threshold for {finding} does not carry over: {figure} {here} on validation, {there} on test."
 

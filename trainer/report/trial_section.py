@@ -7,7 +7,6 @@ import numpy as np
 from schemas.decision import softmax
 from schemas.estimate import Estimate
 from schemas.evaluation import Evaluation, LabelMetrics, SubgroupMetrics
-from trainer.page import figure_html, table_html
 from trainer.report.curves import Curves, curves, reliability
 from trainer.report.figures import (
     confusion_figure,
@@ -17,6 +16,7 @@ from trainer.report.figures import (
     threshold_figure,
     training_figure,
 )
+from trainer.report.html import figure_html, table_html
 from trainer.report.markup import paragraph, side_by_side
 from trainer.report.records import RecordedTrial
 
@@ -172,7 +172,8 @@ def _finding_figures(trial: RecordedTrial, finding: str) -> Iterator[str]:
 
 
 def _curves(trial: RecordedTrial, finding: str, name: str) -> Curves:
-    outputs, index = trial.outputs[name], trial.record.classes.index(finding)
+    outputs = trial.outputs[name]
+    index = trial.record.classes.index(finding)
     probability = softmax(outputs.logits, trial.record.calibration.temperature)[:, index]
     return curves(outputs.labels == index, probability, outputs.patients)
 

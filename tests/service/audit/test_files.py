@@ -7,9 +7,9 @@ from hashlib import sha256
 import pytest
 
 from schemas.errors import SettingsError
-from service.audit.command import verify_log
 from service.audit.files import AuditFile, files_of
 from service.audit.record import AuditEntry
+from service.commands.audit import verify_log
 from tests.service.audit.conftest import records
 
 ENTRY = AuditEntry(at=datetime(2026, 1, 1, tzinfo=UTC), event="film", caller="key:0123456789ab")
@@ -28,7 +28,7 @@ def opened():
         file.close()
 
 
-def test_each_line_holds_the_hash_of_the_line_before_it(opened, log):
+def test_each_line_holds_the_hash_of_the_line_before_it(opened, log) -> None:
     file = opened(log)
     file.append([ENTRY, ENTRY])
     file.append([ENTRY])
@@ -43,13 +43,13 @@ def test_each_line_holds_the_hash_of_the_line_before_it(opened, log):
     assert file.head.sha256 == sha256(lines[2]).hexdigest()
 
 
-def test_only_the_owner_may_read_it(opened, log):
+def test_only_the_owner_may_read_it(opened, log) -> None:
     opened(log).append([ENTRY])
 
     assert log.stat().st_mode & 0o777 == 0o600
 
 
-def test_rotation_and_restarts_keep_the_chain(opened, log):
+def test_rotation_and_restarts_keep_the_chain(opened, log) -> None:
     for _ in range(3):
         file = opened(log, max_bytes=600)
         for _ in range(7):
@@ -63,7 +63,7 @@ def test_rotation_and_restarts_keep_the_chain(opened, log):
     assert (finding.first, finding.head.sequence) == (1, 21)
 
 
-def test_a_restart_right_after_a_rotation_finds_the_end_in_the_file_before(opened, log):
+def test_a_restart_right_after_a_rotation_finds_the_end_in_the_file_before(opened, log) -> None:
     file = opened(log)
     file.append([ENTRY])
     file.close()
@@ -74,7 +74,7 @@ def test_a_restart_right_after_a_rotation_finds_the_end_in_the_file_before(opene
 
 
 @pytest.mark.parametrize("kept", [1, 50, 150])
-def test_what_a_kill_left_of_a_line_is_cut_off_and_the_next_line_says_so(opened, log, kept):
+def test_what_a_kill_left_of_a_line_is_cut_off_and_the_next_line_says_so(opened, log, kept) -> None:
     file = opened(log)
     file.append([ENTRY, ENTRY])
     file.close()
@@ -91,7 +91,7 @@ def test_what_a_kill_left_of_a_line_is_cut_off_and_the_next_line_says_so(opened,
 @pytest.mark.parametrize(
     "content", [b"no record\n", b'{"sequence": 1}\n', b'{"sequence": "1", "previous": "x"}\n', b"[]\n"]
 )
-def test_what_is_no_audit_log_is_not_continued(opened, log, content):
+def test_what_is_no_audit_log_is_not_continued(opened, log, content) -> None:
     log.write_bytes(content)
 
     with pytest.raises(SettingsError, match="put this one aside"):
@@ -99,12 +99,12 @@ def test_what_is_no_audit_log_is_not_continued(opened, log, content):
     assert log.read_bytes() == content
 
 
-def test_a_folder_that_is_not_there_is_refused(opened, tmp_path):
+def test_a_folder_that_is_not_there_is_refused(opened, tmp_path) -> None:
     with pytest.raises(SettingsError, match="No such file or directory"):
         opened(tmp_path / "nowhere" / "audit.jsonl")
 
 
-def test_two_writers_cannot_have_one_log(opened, log):
+def test_two_writers_cannot_have_one_log(opened, log) -> None:
     first = opened(log)
     with pytest.raises(SettingsError, match="another process"):
         opened(log)
@@ -118,14 +118,14 @@ def room():
     """How large a file of this process may become."""
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def limit(size_bytes):
+    def limit(size_bytes) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
 
     yield limit
     limit(hard)
 
 
-def test_a_write_that_the_disk_cut_short_leaves_no_trace_once_there_is_room(opened, log, room):
+def test_a_write_that_the_disk_cut_short_leaves_no_trace_once_there_is_room(opened, log, room) -> None:
     file = opened(log)
     file.append([ENTRY])
     size = log.stat().st_size
@@ -140,7 +140,7 @@ def test_a_write_that_the_disk_cut_short_leaves_no_trace_once_there_is_room(open
     assert verify_log(log).head.sequence == 2
 
 
-def test_a_full_disk_is_an_error_and_not_a_line(opened, log):
+def test_a_full_disk_is_an_error_and_not_a_line(opened, log) -> None:
     log.symlink_to("/dev/full")
     file = opened(log)
 

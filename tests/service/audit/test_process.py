@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
-from service.audit.command import verify_log
+from service.commands.audit import verify_log
 from tests.service.audit.conftest import records
 from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film as dicom_film
@@ -32,10 +32,11 @@ def start(tiny_models):
         server.end()
 
 
-def test_every_film_that_was_answered_before_a_kill_is_in_the_log_and_the_chain_goes_on(start, log):
-    server, answered = start(audit_file=log), []
+def test_every_film_that_was_answered_before_a_kill_is_in_the_log_and_the_chain_goes_on(start, log) -> None:
+    server = start(audit_file=log)
+    answered = []
 
-    def ask(number):
+    def ask(number) -> None:
         try:
             response = server.client.post("/predict", content=FILM, headers={"X-Request-ID": f"film-{number}"})
         except httpx2.TransportError:
@@ -58,7 +59,7 @@ def test_every_film_that_was_answered_before_a_kill_is_in_the_log_and_the_chain_
     assert verify_log(log).head.sequence == len(told)
 
 
-def test_films_are_refused_while_the_disk_of_the_log_is_full_and_answered_again_by_itself(start, log):
+def test_films_are_refused_while_the_disk_of_the_log_is_full_and_answered_again_by_itself(start, log) -> None:
     server = start(audit_file=log)
     assert server.client.post("/predict", content=FILM).status_code == 200
     fill_disk(server.process.pid, log.stat().st_size + 40)
@@ -76,7 +77,7 @@ def test_films_are_refused_while_the_disk_of_the_log_is_full_and_answered_again_
     assert verify_log(log).torn_bytes == 0
 
 
-def test_films_that_wait_in_the_spool_outlast_a_full_disk_of_the_log(start, log, tmp_path):
+def test_films_that_wait_in_the_spool_outlast_a_full_disk_of_the_log(start, log, tmp_path) -> None:
     server = start(audit_file=log, dicomweb="true", spool_url=f"sqlite:///{tmp_path}/spool/spool.db")
     fill_disk(server.process.pid, log.stat().st_size)
     stored = server.client.post("/dicomweb/studies", **stow(dicom_film("film")))
@@ -90,7 +91,7 @@ def test_films_that_wait_in_the_spool_outlast_a_full_disk_of_the_log(start, log,
     assert (stored.status_code, again.status_code) == (503, 200)
 
 
-def test_a_full_disk_of_the_spool_refuses_films_with_a_time_to_come_back_and_loses_none(start, tmp_path):
+def test_a_full_disk_of_the_spool_refuses_films_with_a_time_to_come_back_and_loses_none(start, tmp_path) -> None:
     spool = tmp_path / "spool" / "spool.db"
     server = start(dicomweb="true", spool_url=f"sqlite:///{spool}", decode_workers=1)
     names = [f"film {number}" for number in range(60)]

@@ -7,18 +7,23 @@ from hashlib import sha256
 
 import pytest
 
-from service.audit.command import verify_log
+from service.audit.trail import Trail
+from service.commands.audit import verify_log
+from service.metrics import Metrics
 from service.security.keys import KeyFile, new_key, write_keys
+from service.settings import Settings
 from tests.fakes import GatedOpener
 from tests.service.audit.conftest import records
 from tests.service.bundles import write_tiny_bundle
-from tests.service.conftest import flat_film, until
+from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film as dicom_film
 from tests.service.dicomweb.films import stow
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
-FILM, OTHER = flat_film(200), flat_film(60)
+FILM = flat_film(200)
+OTHER = flat_film(60)
 PNG = {"Content-Type": "image/png"}
 
 
@@ -34,7 +39,7 @@ def metric(client, name):
     return client.app.state.service.metrics.registry.get_sample_value(name)
 
 
-async def test_a_film_is_recorded_by_its_hash_with_who_which_model_and_what_was_decided(serve, log):
+async def test_a_film_is_recorded_by_its_hash_with_who_which_model_and_what_was_decided(serve, log) -> None:
     async with serve(audit_file=log) as client:
         answer = (await client.post("/predict", content=FILM, headers=PNG | {"X-Request-ID": "film-9"})).json()
         (record,) = of(log, "film")
@@ -53,7 +58,7 @@ async def test_a_film_is_recorded_by_its_hash_with_who_which_model_and_what_was_
     assert [entry["event"] for entry in records(log)] == ["started", "film", "stopped"]
 
 
-async def test_the_log_of_several_starts_is_one_chain(serve, log):
+async def test_the_log_of_several_starts_is_one_chain(serve, log) -> None:
     for _ in range(3):
         async with serve(audit_file=log) as client:
             await asyncio.gather(*(client.post("/predict", content=FILM, headers=PNG) for _ in range(8)))
@@ -61,7 +66,7 @@ async def test_the_log_of_several_starts_is_one_chain(serve, log):
     assert verify_log(log).head.sequence == 3 * (1 + 8 + 1)
 
 
-async def test_every_film_of_a_batch_is_recorded_the_broken_one_with_its_problem(serve, log):
+async def test_every_film_of_a_batch_is_recorded_the_broken_one_with_its_problem(serve, log) -> None:
     parts = [("files", ("a", content, "image/png")) for content in (FILM, FILM[:60], OTHER)]
     async with serve(audit_file=log) as client:
         await client.post("/predict/batch", files=parts)
@@ -70,7 +75,7 @@ async def test_every_film_of_a_batch_is_recorded_the_broken_one_with_its_problem
     assert found == {digest(FILM): "ok", digest(FILM[:60]): "invalid_image", digest(OTHER): "ok"}
 
 
-async def test_an_explanation_is_recorded(serve, log):
+async def test_an_explanation_is_recorded(serve, log) -> None:
     async with serve(audit_file=log) as client:
         await client.post("/explain", content=FILM, headers=PNG)
         (record,) = of(log, "film")
@@ -86,7 +91,7 @@ async def test_an_explanation_is_recorded(serve, log):
         (FILM, {"Content-Type": "image/jpeg"}, "unsupported_image"),
     ],
 )
-async def test_a_refused_film_is_recorded_with_its_problem(serve, log, content, headers, outcome):
+async def test_a_refused_film_is_recorded_with_its_problem(serve, log, content, headers, outcome) -> None:
     async with serve(audit_file=log) as client:
         await client.post("/predict", content=content, headers=headers)
         (record,) = of(log, "film")
@@ -94,7 +99,7 @@ async def test_a_refused_film_is_recorded_with_its_problem(serve, log, content, 
     assert (record["film_sha256"], record["outcome"], "label" in record) == (digest(content), outcome, False)
 
 
-async def test_a_film_whose_deadline_passed_is_recorded(serve, log):
+async def test_a_film_whose_deadline_passed_is_recorded(serve, log) -> None:
     opener = GatedOpener()
     async with serve(audit_file=log, open_engine=opener) as client:
         opener.engine.gate.clear()
@@ -105,19 +110,20 @@ async def test_a_film_whose_deadline_passed_is_recorded(serve, log):
     assert (late.status_code, record["outcome"]) == (504, "deadline_exceeded")
 
 
-async def test_films_by_dicomweb_are_recorded_when_stored_and_when_analysed(serve, log, tmp_path):
+async def test_films_by_dicomweb_are_recorded_when_stored_and_when_analysed(serve, log, tmp_path) -> None:
     content = dicom_film("film")
     async with serve(audit_file=log, dicomweb=True, spool_url=f"sqlite:///{tmp_path}/spool/spool.db") as client:
         await client.post("/dicomweb/studies", **stow(content, content, b"rubbish"))
         await until(lambda: of(log, "analysed"))
-    stored, (analysed,) = of(log, "stored"), of(log, "analysed")
+    stored = of(log, "stored")
+    (analysed,) = of(log, "analysed")
 
     assert [record["outcome"] for record in stored] == ["new", "known", "invalid_image"]
     assert {record["film_sha256"] for record in (*stored[:2], analysed)} == {digest(content)}
     assert (analysed["caller"], analysed["decision"]) == ("service", "positive")
 
 
-async def test_what_an_administrator_does_is_recorded_before_and_after(serve, log, tmp_path):
+async def test_what_an_administrator_does_is_recorded_before_and_after(serve, log, tmp_path) -> None:
     write_tiny_bundle(tmp_path / "models")
     async with serve(audit_file=log, models_dir=tmp_path / "models") as client:
         activated = (await client.post("/models/tiny/1.0.0/activate")).json()
@@ -135,14 +141,15 @@ async def test_what_an_administrator_does_is_recorded_before_and_after(serve, lo
     ]
 
 
-async def test_who_is_refused_is_recorded_by_the_id_of_the_key_and_never_by_the_key(serve, log, tmp_path):
+async def test_who_is_refused_is_recorded_by_the_id_of_the_key_and_never_by_the_key(serve, log, tmp_path) -> None:
     key, entry = new_key("ris", ("predict",))
     write_keys(tmp_path / "keys.json", KeyFile(keys=(entry,)))
     async with serve(audit_file=log, api_keys_file=tmp_path / "keys.json") as client:
         await client.post("/predict", content=FILM, headers={"X-API-Key": key})
         await client.post("/admin/drain", headers={"X-API-Key": key})
         await client.post("/predict", content=FILM, headers={"X-API-Key": "guessed-secret"})
-    (film,), refusals = of(log, "film"), of(log, "refusal")
+    (film,) = of(log, "film")
+    refusals = of(log, "refusal")
 
     assert film["caller"] == entry.caller.identity
     assert [(record["caller"], record["route"], record["outcome"]) for record in refusals] == [
@@ -152,7 +159,7 @@ async def test_who_is_refused_is_recorded_by_the_id_of_the_key_and_never_by_the_
     assert not {key, key.rsplit("_", 1)[1], "guessed-secret"} & set(re.findall(r"[\w-]+", log.read_text()))
 
 
-async def test_guessing_keys_does_not_fill_the_disk_and_what_is_left_out_is_counted(serve, log, tmp_path):
+async def test_guessing_keys_does_not_fill_the_disk_and_what_is_left_out_is_counted(serve, log, tmp_path) -> None:
     write_keys(tmp_path / "keys.json", KeyFile())
     async with serve(audit_file=log, api_keys_file=tmp_path / "keys.json") as client:
         trail = client.app.state.service.audit
@@ -165,7 +172,7 @@ async def test_guessing_keys_does_not_fill_the_disk_and_what_is_left_out_is_coun
     assert sum(record.get("omitted", 0) for record in told) == 40
 
 
-async def test_on_a_full_disk_nothing_is_answered_where_the_policy_is_to_refuse(serve, log, logged):
+async def test_on_a_full_disk_nothing_is_answered_where_the_policy_is_to_refuse(serve, log, logged) -> None:
     log.symlink_to("/dev/full")
     async with serve(audit_file=log) as client:
         await until(lambda: metric(client, "cxr_audit_write_failures_total"))  # the record of the start
@@ -185,19 +192,19 @@ async def test_on_a_full_disk_nothing_is_answered_where_the_policy_is_to_refuse(
     }
 
 
-async def test_a_late_failure_of_a_disk_that_has_nothing_to_do_is_forgotten_when_the_disk_is_tried(
-    serve, log, monkeypatch
-):
-    monkeypatch.setattr("service.audit.trail.RETRY_S", 0.01)
-    async with serve(audit_file=log) as client:
-        await until(lambda: of(log, "started"))
-        client.app.state.service.audit._failed("its line came when the caller had given up", lost=0)
-        await until(lambda: client.app.state.service.audit.writable)
+async def test_a_late_failure_of_a_disk_that_has_nothing_to_do_is_forgotten_when_the_disk_is_tried(log) -> None:
+    trail = Trail(Settings(audit_file=log), Metrics(), retry_s=0.01)
+    with trail.running():
+        await trail.record("started", caller="service")
+        trail._failed("its line came when the caller had given up", lost=0)
+        await until(lambda: trail.writable)
 
     assert of(log, "resumed")  # which is written after a failure alone
 
 
-async def test_on_a_full_disk_films_are_answered_and_counted_where_the_policy_is_to_continue(serve, log, logged):
+async def test_on_a_full_disk_films_are_answered_and_counted_where_the_policy_is_to_continue(
+    serve, log, logged
+) -> None:
     log.symlink_to("/dev/full")
     async with serve(audit_file=log, audit_on_failure="continue") as client:
         answers = [await client.post("/predict", content=FILM, headers=PNG) for _ in range(3)]
@@ -209,7 +216,7 @@ async def test_on_a_full_disk_films_are_answered_and_counted_where_the_policy_is
     assert any(event["event"] == "audit_write_failed" and event["lost"] for event in logged)
 
 
-async def test_without_a_file_nothing_is_kept(client):
+async def test_without_a_file_nothing_is_kept(client) -> None:
     await client.post("/predict", content=FILM, headers=PNG)
 
     assert metric(client, "cxr_audit_write_failures_total") == 0
@@ -227,7 +234,7 @@ def syslog(tmp_path):
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["local", "udp"])
-async def test_each_line_goes_to_syslog_too(serve, log, syslog, which):
+async def test_each_line_goes_to_syslog_too(serve, log, syslog, which) -> None:
     address, receiver = list(syslog.items())[which]
     async with serve(audit_file=log, audit_syslog=address) as client:
         await client.post("/predict", content=FILM, headers=PNG)
@@ -236,7 +243,7 @@ async def test_each_line_goes_to_syslog_too(serve, log, syslog, which):
     assert received == [b"<109>cxr-audit: " + line for line in log.read_bytes().splitlines()]
 
 
-async def test_a_syslog_that_is_gone_is_counted_and_costs_no_film(serve, log, tmp_path):
+async def test_a_syslog_that_is_gone_is_counted_and_costs_no_film(serve, log, tmp_path) -> None:
     async with serve(audit_file=log, audit_syslog=str(tmp_path / "nobody")) as client:
         answer = await client.post("/predict", content=FILM, headers=PNG)
         await until(lambda: metric(client, "cxr_audit_write_failures_total") == 2)

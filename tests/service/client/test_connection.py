@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from service.client import Client, NoAnswerError, ProblemError, Terms
-from service.security.command import keys_command
+from service.commands.keys import keys_command
 from tests.service.bundles import CLASSES
 from tests.service.conftest import flat_film
 from tests.service.server import ROOT, Server
@@ -45,7 +45,9 @@ def scripted():
     """A client whose service gives these answers in turn; with the requests that it got and the waits in between."""
 
     def start(*answers, **options):
-        script, requests, waits = iter(answers), [], []
+        script = iter(answers)
+        requests = []
+        waits = []
 
         def answer(request):
             requests.append(request)
@@ -62,7 +64,7 @@ def overloaded(retry_after=None, status=503):
     return httpx2.Response(status, json=OVERLOADED | {"status": status}, headers=headers)
 
 
-def test_a_film_is_read_from_bytes_and_from_a_file(client, tmp_path):
+def test_a_film_is_read_from_bytes_and_from_a_file(client, tmp_path) -> None:
     (tmp_path / "film.png").write_bytes(FILM)
     answers = [client.predict(film) for film in (FILM, tmp_path / "film.png", str(tmp_path / "film.png"))]
 
@@ -71,7 +73,7 @@ def test_a_film_is_read_from_bytes_and_from_a_file(client, tmp_path):
     assert answers[0].image.format == "png"
 
 
-def test_a_batch_has_a_result_or_a_problem_for_each_film(client):
+def test_a_batch_has_a_result_or_a_problem_for_each_film(client) -> None:
     answer = client.predict_batch([FILM, b"rubbish", flat_film(60)])
 
     assert [result.filename_index for result in answer.results] == [0, 1, 2]
@@ -79,19 +81,19 @@ def test_a_batch_has_a_result_or_a_problem_for_each_film(client):
     assert answer.results[2].prediction.label == "NORMAL"
 
 
-def test_an_explanation_comes_as_a_record_and_as_a_picture(client):
+def test_an_explanation_comes_as_a_record_and_as_a_picture(client) -> None:
     answer = client.explain(FILM, finding="NORMAL", method="gradcam++")
 
     assert (answer.explanation.finding, answer.explanation.method) == ("NORMAL", "gradcam++")
     assert client.overlay(FILM).startswith(b"\x89PNG")
 
 
-def test_the_bundles_are_listed_and_the_service_is_ready(client):
+def test_the_bundles_are_listed_and_the_service_is_ready(client) -> None:
     assert [(model.name, model.serving) for model in client.models().models] == [("tiny", True)]
     assert client.ready()
 
 
-def test_a_refused_film_is_a_typed_error_with_everything_that_the_service_said(client):
+def test_a_refused_film_is_a_typed_error_with_everything_that_the_service_said(client) -> None:
     with pytest.raises(ProblemError) as caught:
         client.predict(b"rubbish", Terms(request_id="film-7"))
 
@@ -100,7 +102,7 @@ def test_a_refused_film_is_a_typed_error_with_everything_that_the_service_said(c
     assert caught.value.retry_after_s is None
 
 
-def test_keys_are_sent_and_an_unknown_one_is_refused(tmp_path, tiny_models, capsys):
+def test_keys_are_sent_and_an_unknown_one_is_refused(tmp_path, tiny_models, capsys) -> None:
     keys_command(["add", "--name", "ris", "--scope", "predict", "--file", str(tmp_path / "keys")])
     key = capsys.readouterr().out
     server = Server(tiny_models, api_keys_file=tmp_path / "keys")
@@ -120,7 +122,7 @@ def test_keys_are_sent_and_an_unknown_one_is_refused(tmp_path, tiny_models, caps
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_service_that_asks_to_come_back_is_asked_again_as_late_as_it_says(scripted, status):
+def test_a_service_that_asks_to_come_back_is_asked_again_as_late_as_it_says(scripted, status) -> None:
     client, requests, waits = scripted(
         overloaded("2", status), overloaded("7", status), httpx2.Response(200, json=READY)
     )
@@ -130,7 +132,7 @@ def test_a_service_that_asks_to_come_back_is_asked_again_as_late_as_it_says(scri
     assert len({request.headers["X-Request-ID"] for request in requests}) == 1
 
 
-def test_retry_after_may_be_a_date_and_may_be_missing(scripted):
+def test_retry_after_may_be_a_date_and_may_be_missing(scripted) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     client, _, waits = scripted(overloaded(date), overloaded(), overloaded("soon"), httpx2.Response(200, json=READY))
     client.models()
@@ -139,7 +141,7 @@ def test_retry_after_may_be_a_date_and_may_be_missing(scripted):
     assert waits[1:] == [1, 1]
 
 
-def test_attempts_are_bounded_and_the_last_problem_is_told(scripted):
+def test_attempts_are_bounded_and_the_last_problem_is_told(scripted) -> None:
     client, requests, waits = scripted(*[overloaded("1")] * 3, retries=2)
     with pytest.raises(ProblemError, match="503 overloaded: the queue is full") as caught:
         client.models()
@@ -147,7 +149,7 @@ def test_attempts_are_bounded_and_the_last_problem_is_told(scripted):
     assert (len(requests), waits, caught.value.retry_after_s) == (3, [1, 1], 1)
 
 
-def test_a_wait_that_is_too_long_is_not_begun(scripted):
+def test_a_wait_that_is_too_long_is_not_begun(scripted) -> None:
     client, requests, waits = scripted(overloaded("61"), longest_wait_s=60)
     with pytest.raises(ProblemError):
         client.models()
@@ -155,7 +157,7 @@ def test_a_wait_that_is_too_long_is_not_begun(scripted):
     assert (len(requests), waits) == (1, [])
 
 
-def test_the_deadline_is_of_all_attempts_together(scripted):
+def test_the_deadline_is_of_all_attempts_together(scripted) -> None:
     client, requests, waits = scripted(overloaded("1"), overloaded("30"), httpx2.Response(200))
     with pytest.raises(ProblemError):
         client.predict(FILM, Terms(deadline_ms=20_000))
@@ -164,7 +166,7 @@ def test_the_deadline_is_of_all_attempts_together(scripted):
     assert [0 < int(request.headers["X-Deadline-Ms"]) <= 20_000 for request in requests] == [True, True]
 
 
-def test_a_refusal_that_time_does_not_mend_is_not_tried_again(scripted):
+def test_a_refusal_that_time_does_not_mend_is_not_tried_again(scripted) -> None:
     client, requests, _ = scripted(httpx2.Response(422, json=OVERLOADED | {"status": 422, "code": "invalid_image"}))
     with pytest.raises(ProblemError, match="422 invalid_image"):
         client.predict(FILM)
@@ -172,7 +174,7 @@ def test_a_refusal_that_time_does_not_mend_is_not_tried_again(scripted):
     assert len(requests) == 1
 
 
-def test_urgency_and_the_films_type_are_sent(scripted):
+def test_urgency_and_the_films_type_are_sent(scripted) -> None:
     client, requests, _ = scripted(httpx2.Response(422, json=OVERLOADED))
     with pytest.raises(ProblemError):
         client.predict(FILM, Terms(priority="stat"))
@@ -181,7 +183,7 @@ def test_urgency_and_the_films_type_are_sent(scripted):
     assert requests[0].headers["Content-Type"] == "application/octet-stream"
 
 
-def test_what_a_proxy_answers_is_a_problem_too(scripted):
+def test_what_a_proxy_answers_is_a_problem_too(scripted) -> None:
     client, _, _ = scripted(httpx2.Response(502, text="<html>Bad Gateway</html>"))
     with pytest.raises(ProblemError) as caught:
         client.predict(FILM, Terms(request_id="film-8"))
@@ -189,15 +191,16 @@ def test_what_a_proxy_answers_is_a_problem_too(scripted):
     assert (caught.value.status, caught.value.code, caught.value.request_id) == (502, "http_502", "film-8")
 
 
-def test_fields_that_a_later_service_adds_are_passed_over(client, scripted):
+def test_fields_that_a_later_service_adds_are_passed_over(client, scripted) -> None:
     answer = json.loads(client.predict(FILM).model_dump_json())
-    answer["new"], answer["prediction"]["new"] = 1, {"a": 2}
+    answer["new"] = 1
+    answer["prediction"]["new"] = {"a": 2}
     later, _, _ = scripted(httpx2.Response(200, json=answer))
 
     assert later.predict(FILM).prediction.label == "PNEUMONIA"
 
 
-def test_an_address_where_nothing_or_something_else_answers_is_told(scripted):
+def test_an_address_where_nothing_or_something_else_answers_is_told(scripted) -> None:
     other, _, _ = scripted(httpx2.Response(200, text="hello"))
 
     with (
@@ -209,7 +212,7 @@ def test_an_address_where_nothing_or_something_else_answers_is_told(scripted):
         other.models()
 
 
-def test_the_client_loads_nothing_that_reads_films():
+def test_the_client_loads_nothing_that_reads_films() -> None:
     program = "import sys, service.client; print(sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
 

@@ -2,8 +2,7 @@
 
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,20 +36,9 @@ def archive() -> Iterator[FakeArchive]:
 
 
 @pytest.fixture
-def spool_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/spool/spool.db"
-
-
-@pytest.fixture
 def database(spool_url: str) -> Iterator[Engine]:
     with open_database(spool_url) as engine:
         yield engine
-
-
-@pytest.fixture
-def serve_dicomweb(serve, spool_url) -> Callable[..., AbstractAsyncContextManager]:
-    """As `serve`, with DICOMweb on."""
-    return lambda **settings: serve(dicomweb=True, spool_url=spool_url, **settings)
 
 
 @pytest.fixture(scope="session")

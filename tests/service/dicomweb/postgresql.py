@@ -20,7 +20,8 @@ def binaries() -> Path | None:
 def server(folder: Path) -> Iterator[str]:
     """Run it; yields the start of an address: add the name of a database. It listens on a socket of the folder alone."""
     tools = binaries()
-    data, as_user = Path(tempfile.mkdtemp(prefix="pg", dir=folder)), []
+    data = Path(tempfile.mkdtemp(prefix="pg", dir=folder))
+    as_user = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
         for path in (data, *data.parents):

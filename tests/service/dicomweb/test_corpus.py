@@ -1,11 +1,10 @@
 """Every file of pydicom's published collections is answered by `/predict` and by STOW-RS, and a refusal says why."""
 
-import asyncio
-
 import pytest
 
 from tests.imaging.test_corpus import FILES
 from tests.service.dicomweb.films import stow
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -13,7 +12,7 @@ REFUSALS = {413, 415, 422}
 DICOM = {"Content-Type": "application/dicom"}
 
 
-async def test_predict_answers_every_file_with_200_or_a_typed_refusal(serve):
+async def test_predict_answers_every_file_with_200_or_a_typed_refusal(serve) -> None:
     async with serve() as client:
         answers = [await client.post("/predict", content=path.read_bytes(), headers=DICOM) for path in FILES]
 
@@ -22,13 +21,12 @@ async def test_predict_answers_every_file_with_200_or_a_typed_refusal(serve):
     assert all(answer.json()["code"] and answer.json()["detail"] for answer in answers if answer.status_code != 200)
 
 
-async def test_stow_stores_every_film_and_says_of_every_other_file_why_not(serve_dicomweb):
+async def test_stow_stores_every_film_and_says_of_every_other_file_why_not(serve_dicomweb) -> None:
     async with serve_dicomweb(spool_capacity=1000) as client:
         answers = [await client.post("/dicomweb/studies", **stow(path.read_bytes())) for path in FILES]
-        async with asyncio.timeout(120):
-            while (await results(client, "received")) != []:  # noqa: ASYNC110 what is waited for is asked over HTTP
-                await asyncio.sleep(0.05)
-        finished, failed = await results(client, None), await results(client, "failed")
+        await until(lambda: nothing_waits(client), timeout_s=120)
+        finished = await results(client, None)
+        failed = await results(client, "failed")
 
     statuses = {answer.status_code for answer in answers}
     assert statuses == {200, 202, 409}
@@ -38,6 +36,10 @@ async def test_stow_stores_every_film_and_says_of_every_other_file_why_not(serve
     assert failed == []
     assert {entry["state"] for entry in finished} == {"analysed", "refused"}
     assert all(entry["problem"] for entry in finished if entry["state"] == "refused")
+
+
+async def nothing_waits(client) -> bool:
+    return (await results(client, "received")) == []
 
 
 async def results(client, state):

@@ -27,13 +27,13 @@ def start(tiny_models, spool_url, archive):
         server.end()
 
 
-def kill(server):
+def kill(server) -> None:
     server.process.send_signal(signal.SIGKILL)
     server.wait()
     server.client.close()
 
 
-def store(server, names=NAMES):
+def store(server, names=NAMES) -> None:
     response = server.client.post("/dicomweb/studies", **stow(*map(film, names)))
     assert response.status_code == 200
 
@@ -42,7 +42,7 @@ def states(server):
     return {entry["sop_instance_uid"]: entry["state"] for entry in server.client.get("/results").json()["results"]}
 
 
-def delivered(server, names=NAMES):
+def delivered(server, names=NAMES) -> None:
     wait_until(lambda: states(server) == {uid(name): "delivered" for name in names}, "every film delivered")
 
 
@@ -50,7 +50,7 @@ def each_result_once(archive, films):
     return len(archive.stored) == 3 * films and set(archive.stored.values()) == {1}
 
 
-def test_films_that_were_answered_and_not_yet_worked_on_are_delivered_after_the_next_start(start, archive):
+def test_films_that_were_answered_and_not_yet_worked_on_are_delivered_after_the_next_start(start, archive) -> None:
     server = start()
     store(server)
     kill(server)
@@ -59,7 +59,7 @@ def test_films_that_were_answered_and_not_yet_worked_on_are_delivered_after_the_
     assert each_result_once(archive, len(NAMES))
 
 
-def test_films_in_the_middle_of_their_analysis_are_delivered_after_the_next_start(start, archive):
+def test_films_in_the_middle_of_their_analysis_are_delivered_after_the_next_start(start, archive) -> None:
     server = start(decode_workers=1)
     store(server)
     wait_until(lambda: "analysed" in states(server).values() or archive.stored, "the first of several analyses")
@@ -69,7 +69,7 @@ def test_films_in_the_middle_of_their_analysis_are_delivered_after_the_next_star
     assert each_result_once(archive, len(NAMES))
 
 
-def test_results_that_the_archive_has_stored_without_our_knowing_are_not_sent_again(start, archive):
+def test_results_that_the_archive_has_stored_without_our_knowing_are_not_sent_again(start, archive) -> None:
     archive.may_answer.clear()
     server = start()
     store(server, NAMES[:1])
@@ -85,7 +85,7 @@ def test_results_that_the_archive_has_stored_without_our_knowing_are_not_sent_ag
     assert each_result_once(archive, 1)
 
 
-def test_a_server_that_is_terminated_ends_in_order_and_keeps_what_waits(start, archive):
+def test_a_server_that_is_terminated_ends_in_order_and_keeps_what_waits(start, archive) -> None:
     archive.answers = [(503, {})] * 100
     server = start()
     store(server, NAMES[:1])

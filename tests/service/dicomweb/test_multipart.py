@@ -20,7 +20,7 @@ def read(body, content_type=TYPE, *, at_most=10, max_body_bytes=10_000, size=7):
     return asyncio.run(read_parts(chunks(), content_type, at_most=at_most, max_body_bytes=max_body_bytes))
 
 
-def test_parts_are_read_whatever_the_chunks_and_the_frame_around_them():
+def test_parts_are_read_whatever_the_chunks_and_the_frame_around_them() -> None:
     body = b"\r\n--b\r\nContent-Type: application/dicom\r\n\r\none\r\n--b\r\n\r\n\r\ntwo\r\n--b--\r\nepilogue"
 
     assert {read(body, size=size) for size in (1, 2, 5, 1000)} == {(b"one", b"\r\ntwo")}
@@ -36,14 +36,14 @@ def test_parts_are_read_whatever_the_chunks_and_the_frame_around_them():
         'multipart/related; type="application/dicom"; start="x"; boundary="b"',
     ],
 )
-def test_the_declaration_is_read_as_the_standard_allows_it_to_be_written(content_type):
+def test_the_declaration_is_read_as_the_standard_allows_it_to_be_written(content_type) -> None:
     assert read(b"--b\r\nContent-Type: application/dicom; transfer-syntax=*\r\n\r\none\r\n--b--", content_type) == (
         b"one",
     )
 
 
 @pytest.mark.parametrize("content_type", ["", "application/dicom", "multipart/form-data; boundary=b", "nonsense"])
-def test_another_media_type_is_refused(content_type):
+def test_another_media_type_is_refused(content_type) -> None:
     with pytest.raises(UnsupportedMediaTypeError):
         read(b"--b--", content_type)
 
@@ -52,12 +52,12 @@ def test_another_media_type_is_refused(content_type):
     "boundary",
     ["", "; boundary=" + "b" * 257, "; boundary*=utf-8''%E2%82%AC", "; boundary*=undefined''b", "; boundary*=%00''b"],
 )
-def test_a_boundary_that_is_missing_or_unusable_is_refused(boundary):
+def test_a_boundary_that_is_missing_or_unusable_is_refused(boundary) -> None:
     with pytest.raises(MalformedRequestError, match="boundary"):
         read(b"--b--", f"multipart/related{boundary}")
 
 
-def test_a_part_of_another_media_type_is_refused():
+def test_a_part_of_another_media_type_is_refused() -> None:
     with pytest.raises(UnsupportedMediaTypeError, match="a part"):
         read(b"--b\r\nContent-Type: application/dicom+json\r\n\r\n{}\r\n--b--")
 
@@ -65,12 +65,12 @@ def test_a_part_of_another_media_type_is_refused():
 @pytest.mark.parametrize(
     "body", [b"", b"film", b"--b", b"--b\r\n\r\nfilm", b"--b\r\n\r\nfilm\r\n--b", b"--b--", b"--c\r\n\r\nx\r\n--c--"]
 )
-def test_a_body_that_is_cut_off_or_empty_is_refused(body):
+def test_a_body_that_is_cut_off_or_empty_is_refused(body) -> None:
     with pytest.raises(MalformedRequestError):
         read(body)
 
 
-def test_bounds_hold_while_the_body_arrives():
+def test_bounds_hold_while_the_body_arrives() -> None:
     body, content_type = write_parts([b"x" * 100] * 3)
 
     assert len(read(body, content_type, at_most=3, max_body_bytes=len(body))) == 3
@@ -82,7 +82,7 @@ def test_bounds_hold_while_the_body_arrives():
 
 @settings(deadline=None, derandomize=True)
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=5), st.integers(1, 50))
-def test_what_is_written_is_read_again(contents, size):
+def test_what_is_written_is_read_again(contents, size) -> None:
     body, content_type = write_parts(contents)
 
     assert read(body, content_type, size=size) == tuple(contents)
@@ -90,7 +90,7 @@ def test_what_is_written_is_read_again(contents, size):
 
 @settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=300))
-def test_whatever_arrives_only_our_own_errors_leave(body):
+def test_whatever_arrives_only_our_own_errors_leave(body) -> None:
     for framed in (body, b"--b" + body, b"--b\r\n" + body + b"\r\n--b--"):
         try:
             read(framed)

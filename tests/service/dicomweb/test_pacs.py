@@ -35,7 +35,7 @@ def settings(archive, **more):
     return Settings(dicomweb=True, pacs_url=archive.url, **more)
 
 
-async def test_what_was_stored_is_found_again_and_what_was_not_is_not(archive):
+async def test_what_was_stored_is_found_again_and_what_was_not_is_not(archive) -> None:
     async with open_pacs(settings(archive)) as pacs:
         before = await pacs.has(STUDY, uid("film"))
         await pacs.store([film(), film("another")])
@@ -47,7 +47,7 @@ async def test_what_was_stored_is_found_again_and_what_was_not_is_not(archive):
     assert [request[1] for request in archive.requests if request[0] == "POST"] == ["/dicom-web/studies"]
 
 
-async def test_an_archive_that_answers_all_instances_of_the_study_has_only_those_that_it_names(archive):
+async def test_an_archive_that_answers_all_instances_of_the_study_has_only_those_that_it_names(archive) -> None:
     archive.knows_filter = False
     async with open_pacs(settings(archive)) as pacs:
         await pacs.store([film()])
@@ -56,7 +56,7 @@ async def test_an_archive_that_answers_all_instances_of_the_study_has_only_those
         assert not await pacs.has(STUDY, uid("another"))
 
 
-async def test_an_archive_without_a_search_gets_the_instances(archive):
+async def test_an_archive_without_a_search_gets_the_instances(archive) -> None:
     archive.has_search = False
     async with open_pacs(settings(archive)) as pacs:
         assert not await pacs.has(STUDY, uid("film"))
@@ -74,7 +74,7 @@ async def test_an_archive_without_a_search_gets_the_instances(archive):
         (200, failed()),
     ],
 )
-async def test_what_the_archive_has_already_counts_as_stored(archive, status, body):
+async def test_what_the_archive_has_already_counts_as_stored(archive, status, body) -> None:
     archive.answers = [(status, body)]
     async with open_pacs(settings(archive)) as pacs:
         await pacs.store([film()])
@@ -101,7 +101,7 @@ async def test_what_the_archive_has_already_counts_as_stored(archive, status, bo
         (202, []),
     ],
 )
-async def test_what_may_pass_is_tried_again(archive, status, body):
+async def test_what_may_pass_is_tried_again(archive, status, body) -> None:
     archive.answers = [(status, body)]
     async with open_pacs(settings(archive)) as pacs:
         with pytest.raises(PacsUnreachableError, match=f"status {status}"):
@@ -123,7 +123,7 @@ async def test_what_may_pass_is_tried_again(archive, status, body):
         (409, failed(UNSAID)),
     ],
 )
-async def test_what_will_not_pass_is_refused_for_good(archive, status, body):
+async def test_what_will_not_pass_is_refused_for_good(archive, status, body) -> None:
     archive.answers = [(status, body)]
     async with open_pacs(settings(archive)) as pacs:
         with pytest.raises(PacsRefusedError, match=f"status {status}"):
@@ -134,7 +134,7 @@ async def test_what_will_not_pass_is_refused_for_good(archive, status, body):
     ("status", "body"),
     [(202, referenced("film")), (200, failed(0x0111)), (202, failed(0x0111)), (409, failed(0x0111))],
 )
-async def test_an_instance_that_the_answer_does_not_name_is_asked_for_again(archive, status, body):
+async def test_an_instance_that_the_answer_does_not_name_is_asked_for_again(archive, status, body) -> None:
     archive.answers = [(status, body)]
     async with open_pacs(settings(archive)) as pacs:
         with pytest.raises(PacsUnreachableError, match=f"status {status}"):
@@ -149,14 +149,15 @@ async def test_an_instance_that_the_answer_does_not_name_is_asked_for_again(arch
         ("Application/DICOM+JSON; charset=utf-8", 200, failed(0xA700)),
     ],
 )
-async def test_failures_are_not_missed_for_the_media_type_of_the_answer(archive, media_type, status, body):
-    archive.media_type, archive.answers = media_type, [(status, body)]
+async def test_failures_are_not_missed_for_the_media_type_of_the_answer(archive, media_type, status, body) -> None:
+    archive.media_type = media_type
+    archive.answers = [(status, body)]
     async with open_pacs(settings(archive)) as pacs:
         with pytest.raises(PacsUnreachableError, match=f"status {status}"):
             await pacs.store([film()])
 
 
-async def test_an_archive_that_is_away_is_unreachable_and_no_uid_is_told():
+async def test_an_archive_that_is_away_is_unreachable_and_no_uid_is_told() -> None:
     gone = FakeArchive()
     gone.close()
     async with open_pacs(settings(gone)) as pacs:
@@ -167,8 +168,9 @@ async def test_an_archive_that_is_away_is_unreachable_and_no_uid_is_told():
     assert "ConnectError" in str(failure.value)
 
 
-async def test_credentials_are_read_at_every_request(archive, tmp_path):
-    token, login = tmp_path / "token", tmp_path / "login"
+async def test_credentials_are_read_at_every_request(archive, tmp_path) -> None:
+    token = tmp_path / "token"
+    login = tmp_path / "login"
     token.write_text("first\n")
     login.write_text("service:pass word\n")
     async with open_pacs(settings(archive, pacs_token_file=token)) as pacs:
@@ -187,7 +189,7 @@ def lower(request):
     return method, address, {name.lower(): value for name, value in headers.items()}
 
 
-async def test_credentials_that_cannot_be_read_hold_the_delivery_back(archive, tmp_path):
+async def test_credentials_that_cannot_be_read_hold_the_delivery_back(archive, tmp_path) -> None:
     async with open_pacs(settings(archive, pacs_token_file=tmp_path / "none")) as pacs:
         with pytest.raises(PacsUnreachableError, match="credentials"):
             await pacs.store([film()])
@@ -195,7 +197,7 @@ async def test_credentials_that_cannot_be_read_hold_the_delivery_back(archive, t
     assert archive.requests == []
 
 
-async def test_certificates_that_cannot_be_read_stop_the_start(archive, tmp_path):
+async def test_certificates_that_cannot_be_read_stop_the_start(archive, tmp_path) -> None:
     (tmp_path / "ca.pem").write_text("none")
     for name in ("ca.pem", "missing.pem"):
         with pytest.raises(SettingsError, match="CXR_PACS_CA_FILE"):
@@ -203,22 +205,22 @@ async def test_certificates_that_cannot_be_read_stop_the_start(archive, tmp_path
                 pass
 
 
-async def test_without_an_address_there_is_no_archive():
+async def test_without_an_address_there_is_no_archive() -> None:
     async with open_pacs(Settings()) as pacs:
         assert pacs is None
 
 
 @pytest.mark.parametrize("url", ["ftp://pacs", "http://user:secret@pacs/dicom-web", "pacs:8042"])
-def test_an_address_that_is_none_or_holds_a_secret_is_refused(url):
+def test_an_address_that_is_none_or_holds_a_secret_is_refused(url) -> None:
     with pytest.raises(ValueError, match="pacs_url"):
         Settings(dicomweb=True, pacs_url=url)
 
 
-def test_two_kinds_of_credentials_are_refused(tmp_path):
+def test_two_kinds_of_credentials_are_refused(tmp_path) -> None:
     with pytest.raises(ValueError, match="set one of them"):
         Settings(pacs_token_file=tmp_path, pacs_login_file=tmp_path)
 
 
-def test_a_pacs_without_dicomweb_is_refused():
+def test_a_pacs_without_dicomweb_is_refused() -> None:
     with pytest.raises(ValueError, match="CXR_DICOMWEB=true"):
         Settings(pacs_url="http://pacs/dicom-web")

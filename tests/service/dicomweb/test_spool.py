@@ -12,7 +12,8 @@ from service.dicomweb.spool import LEASE_S, Spool
 from service.dicomweb.tables import open_database
 from tests.service.dicomweb.films import film, uid
 
-MODEL, OTHER_MODEL = "a" * 64, "b" * 64
+MODEL = "a" * 64
+OTHER_MODEL = "b" * 64
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -40,13 +41,13 @@ def instance(name="film", **attributes):
     return read_instance(film(name, **attributes), DecodeLimits())
 
 
-def analysed(spool, name="film"):
+def analysed(spool, name="film") -> None:
     spool.store(instance(name), "routine", MODEL)
     claim = spool.claim("received")
     assert spool.analysed(claim, model_sha256=MODEL, record="{}", objects={"1.2.3": b"sr", "1.2.4": b"sc"})
 
 
-def test_a_stored_film_is_claimed_once_with_its_bytes(spool):
+def test_a_stored_film_is_claimed_once_with_its_bytes(spool) -> None:
     stored = spool.store(instance(), "routine", MODEL)
     claim = spool.claim("received")
 
@@ -56,7 +57,9 @@ def test_a_stored_film_is_claimed_once_with_its_bytes(spool):
     assert spool.claim("analysed") is None
 
 
-def test_a_film_of_a_worker_that_died_is_claimed_again_after_its_lease_and_the_dead_have_no_say(spool, ledger, clock):
+def test_a_film_of_a_worker_that_died_is_claimed_again_after_its_lease_and_the_dead_have_no_say(
+    spool, ledger, clock
+) -> None:
     spool.store(instance(), "routine", MODEL)
     first = spool.claim("received")
     clock.now += LEASE_S - 1
@@ -71,7 +74,7 @@ def test_a_film_of_a_worker_that_died_is_claimed_again_after_its_lease_and_the_d
     assert ledger.find(uid("film"))[0].state == "analysed"
 
 
-def test_stat_is_claimed_before_routine_and_each_in_the_order_of_arrival(spool, clock):
+def test_stat_is_claimed_before_routine_and_each_in_the_order_of_arrival(spool, clock) -> None:
     for name, priority in (("first", "routine"), ("second", "stat"), ("third", "stat")):
         spool.store(instance(name), priority, MODEL)
         clock.now += 1
@@ -81,7 +84,7 @@ def test_stat_is_claimed_before_routine_and_each_in_the_order_of_arrival(spool, 
     assert claimed == [uid("second"), uid("third"), uid("first")]
 
 
-def test_each_step_keeps_only_the_bytes_that_the_next_needs(spool, ledger):
+def test_each_step_keeps_only_the_bytes_that_the_next_needs(spool, ledger) -> None:
     analysed(spool)
     claim = spool.claim("analysed")
     assert (claim.payloads, claim.attempts) == ({"1.2.3": b"sr", "1.2.4": b"sc"}, 1)
@@ -92,7 +95,7 @@ def test_each_step_keeps_only_the_bytes_that_the_next_needs(spool, ledger):
     assert (summary.state, summary.next_attempt_at, record) == ("delivered", None, "{}")
 
 
-def test_a_film_whose_results_go_nowhere_waits_for_nothing(spool, ledger):
+def test_a_film_whose_results_go_nowhere_waits_for_nothing(spool, ledger) -> None:
     spool.store(instance(), "routine", MODEL)
     spool.analysed(spool.claim("received"), model_sha256=MODEL, record="{}", objects={})
 
@@ -100,7 +103,7 @@ def test_a_film_whose_results_go_nowhere_waits_for_nothing(spool, ledger):
     assert (ledger.find(uid("film"))[0].next_attempt_at, ledger.depth().oldest_s) == (None, 0)
 
 
-def test_a_film_sent_again_makes_no_new_work_until_the_model_is_another(spool):
+def test_a_film_sent_again_makes_no_new_work_until_the_model_is_another(spool) -> None:
     assert spool.store(instance(), "routine", MODEL) == "new"
     assert spool.store(instance(), "routine", MODEL) == "known"
     spool.analysed(spool.claim("received"), model_sha256=MODEL, record="{}", objects={})
@@ -111,14 +114,14 @@ def test_a_film_sent_again_makes_no_new_work_until_the_model_is_another(spool):
     assert spool.claim("received").attempts == 1
 
 
-def test_another_content_under_a_known_uid_is_not_stored(spool):
+def test_another_content_under_a_known_uid_is_not_stored(spool) -> None:
     spool.store(instance(), "routine", MODEL)
 
     assert spool.store(instance(gray=60), "routine", OTHER_MODEL) == "other_content"
     assert spool.claim("received").payloads == {"source": film()}
 
 
-def test_a_full_spool_refuses_new_films_alone(spool, ledger):
+def test_a_full_spool_refuses_new_films_alone(spool, ledger) -> None:
     analysed(spool, "first")
     for name in ("second", "third"):
         spool.store(instance(name), "routine", MODEL)
@@ -132,7 +135,7 @@ def test_a_full_spool_refuses_new_films_alone(spool, ledger):
     assert ledger.depth().states == {"received": 3, "delivered": 1}
 
 
-def test_postponed_work_comes_back_when_its_time_has_come_and_says_why(spool, ledger, clock):
+def test_postponed_work_comes_back_when_its_time_has_come_and_says_why(spool, ledger, clock) -> None:
     analysed(spool)
     assert spool.postpone(spool.claim("analysed"), "pacs_unreachable", "no answer", delay_s=10)
     assert spool.claim("analysed") is None
@@ -144,7 +147,7 @@ def test_postponed_work_comes_back_when_its_time_has_come_and_says_why(spool, le
     assert spool.claim("analysed").attempts == 2
 
 
-def test_a_dead_letter_keeps_its_bytes_and_goes_on_where_it_failed_when_asked(spool, ledger):
+def test_a_dead_letter_keeps_its_bytes_and_goes_on_where_it_failed_when_asked(spool, ledger) -> None:
     analysed(spool, "unsent")
     spool.postpone(spool.claim("analysed"), "pacs_refused", "409", delay_s=None)
     spool.store(instance("unread"), "routine", MODEL)
@@ -159,7 +162,7 @@ def test_a_dead_letter_keeps_its_bytes_and_goes_on_where_it_failed_when_asked(sp
         ledger.retry(uid("unread"))
 
 
-def test_a_dead_letter_that_is_sent_again_is_analysed_again(spool):
+def test_a_dead_letter_that_is_sent_again_is_analysed_again(spool) -> None:
     analysed(spool)
     spool.postpone(spool.claim("analysed"), "pacs_refused", "409", delay_s=None)
 
@@ -167,7 +170,7 @@ def test_a_dead_letter_that_is_sent_again_is_analysed_again(spool):
     assert spool.claim("received").payloads == {"source": film()}
 
 
-def test_what_is_finished_is_forgotten_after_its_retention_and_what_waits_is_not(spool, ledger, clock):
+def test_what_is_finished_is_forgotten_after_its_retention_and_what_waits_is_not(spool, ledger, clock) -> None:
     analysed(spool, "delivered")
     spool.delivered(spool.claim("analysed"))
     spool.store(instance("refused"), "routine", MODEL)
@@ -183,7 +186,7 @@ def test_what_is_finished_is_forgotten_after_its_retention_and_what_waits_is_not
         ledger.find(uid("delivered"))
 
 
-def test_the_depth_counts_states_and_the_age_of_the_oldest_that_waits(spool, ledger, clock):
+def test_the_depth_counts_states_and_the_age_of_the_oldest_that_waits(spool, ledger, clock) -> None:
     spool.store(instance("first"), "routine", MODEL)
     clock.now += 60
     spool.store(instance("second"), "routine", MODEL)
@@ -194,13 +197,14 @@ def test_the_depth_counts_states_and_the_age_of_the_oldest_that_waits(spool, led
     assert (depth.states, depth.oldest_s) == ({"received": 2}, 61)
 
 
-def test_workers_that_claim_at_the_same_time_never_get_the_same_film(database):
+def test_workers_that_claim_at_the_same_time_never_get_the_same_film(database) -> None:
     spool = Spool(database, capacity=100)
     for number in range(12):
         spool.store(instance(str(number)), "routine", MODEL)
-    claimed, barrier = [], threading.Barrier(4)
+    claimed = []
+    barrier = threading.Barrier(4)
 
-    def work():
+    def work() -> None:
         barrier.wait()
         while (claim := spool.claim("received")) is not None:
             claimed.append(claim.sop_instance_uid)
@@ -214,7 +218,7 @@ def test_workers_that_claim_at_the_same_time_never_get_the_same_film(database):
     assert sorted(claimed) == sorted(uid(str(number)) for number in range(12))
 
 
-def test_the_listing_is_bounded_and_begins_with_the_latest_change(spool, ledger, clock):
+def test_the_listing_is_bounded_and_begins_with_the_latest_change(spool, ledger, clock) -> None:
     for name in ("first", "second", "third"):
         spool.store(instance(name), "routine", MODEL)
         clock.now += 1

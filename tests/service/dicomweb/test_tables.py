@@ -15,11 +15,11 @@ from tests.service.dicomweb.films import film
 MODEL = "a" * 64
 
 
-def store(engine, **attributes):
+def store(engine, **attributes) -> None:
     Spool(engine, capacity=10).store(read_instance(film(**attributes), DecodeLimits()), "routine", MODEL)
 
 
-def test_what_a_killed_process_had_claimed_is_free_at_the_next_start(spool_url):
+def test_what_a_killed_process_had_claimed_is_free_at_the_next_start(spool_url) -> None:
     with open_database(spool_url) as engine:
         store(engine)
         assert Spool(engine, capacity=10).claim("received").attempts == 1
@@ -27,12 +27,12 @@ def test_what_a_killed_process_had_claimed_is_free_at_the_next_start(spool_url):
         assert Spool(engine, capacity=10).claim("received").attempts == 2
 
 
-def test_a_second_process_on_the_same_file_is_refused(spool_url, database):
+def test_a_second_process_on_the_same_file_is_refused(spool_url, database) -> None:
     with pytest.raises(SettingsError, match="another process uses this SQLite spool"), open_database(spool_url):
         pass
 
 
-def test_a_commit_waits_for_the_disk(database):
+def test_a_commit_waits_for_the_disk(database) -> None:
     with database.connect() as connection:
         pragmas = [
             connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -42,7 +42,7 @@ def test_a_commit_waits_for_the_disk(database):
     assert pragmas == ["wal", 2, 1, 1]
 
 
-def test_nobody_else_on_the_machine_may_read_the_films(database, tmp_path):
+def test_nobody_else_on_the_machine_may_read_the_films(database, tmp_path) -> None:
     store(database)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool").iterdir()}
 
@@ -51,8 +51,9 @@ def test_nobody_else_on_the_machine_may_read_the_films(database, tmp_path):
     assert modes["spool.db-wal"] == 0o600
 
 
-def test_no_byte_of_a_film_is_left_in_any_file_after_its_analysis(database, tmp_path):
-    spool, ledger = Spool(database, capacity=10), Ledger(database, retention_s=3600)
+def test_no_byte_of_a_film_is_left_in_any_file_after_its_analysis(database, tmp_path) -> None:
+    spool = Spool(database, capacity=10)
+    ledger = Ledger(database, retention_s=3600)
     store(database)
 
     def files_with_the_patient():
@@ -76,14 +77,14 @@ def test_no_byte_of_a_film_is_left_in_any_file_after_its_analysis(database, tmp_
         "postgresql+psycopg://postgres:secret@127.0.0.1:1/none",
     ],
 )
-def test_an_address_that_cannot_be_opened_is_refused_without_being_quoted(url):
+def test_an_address_that_cannot_be_opened_is_refused_without_being_quoted(url) -> None:
     with pytest.raises(SettingsError, match="CXR_SPOOL_URL") as refusal, open_database(url):
         pass
 
     assert "secret" not in str(refusal.value)
 
 
-def test_a_database_that_fails_says_so_and_quotes_no_film(database, logged):
+def test_a_database_that_fails_says_so_and_quotes_no_film(database, logged) -> None:
     with database.begin() as connection:
         connection.exec_driver_sql("DROP TABLE payloads")
 

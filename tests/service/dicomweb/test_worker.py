@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Never
 
 import pytest
 
@@ -23,13 +24,14 @@ from service.dicomweb.spool import Spool
 from service.dicomweb.worker import Backoff, Lane, Worker
 from service.metrics import Metrics
 from tests.fakes import MemoryArchive
-from tests.service.conftest import until
 from tests.service.dicomweb.films import film, uid
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
 MODEL = "a" * 64
-SR, SC = {"1.2.3": b"sr"}, {"1.2.4": b"sc"}
+SR = {"1.2.3": b"sr"}
+SC = {"1.2.4": b"sc"}
 LATEST = Backoff(first_s=1, longest_s=8, uniform=lambda _, high: high)
 
 
@@ -64,11 +66,11 @@ def running(spool, ledger, metrics):
     return start
 
 
-def store(spool, name="film"):
+def store(spool, name="film") -> None:
     spool.store(read_instance(film(name), DecodeLimits()), "routine", MODEL)
 
 
-def store_results(spool, objects):
+def store_results(spool, objects) -> None:
     store(spool)
     spool.analysed(spool.claim("received"), model_sha256=MODEL, record="{}", objects=objects)
 
@@ -78,19 +80,19 @@ def state(ledger, name="film"):
 
 
 def fails_with(error):
-    async def work(_claim):
+    async def work(_claim) -> Never:
         raise error
 
     return work
 
 
 @pytest.mark.parametrize(("attempt", "seconds"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (10_000, 8)])
-def test_waits_double_up_to_the_longest(attempt, seconds):
+def test_waits_double_up_to_the_longest(attempt, seconds) -> None:
     assert LATEST.delay_s(attempt) == seconds
     assert seconds / 2 <= Backoff(first_s=1, longest_s=8).delay_s(attempt) <= seconds
 
 
-async def test_results_are_stored_and_counted(running, spool, ledger, metrics):
+async def test_results_are_stored_and_counted(running, spool, ledger, metrics) -> None:
     archive = MemoryArchive()
     store_results(spool, SR | SC)
     async with running("analysed", partial(deliver, spool=spool, archive=archive, metrics=metrics)):
@@ -100,7 +102,7 @@ async def test_results_are_stored_and_counted(running, spool, ledger, metrics):
     assert metrics.pacs_deliveries.labels("delivered")._value.get() == 1
 
 
-async def test_only_what_the_archive_lacks_is_sent(running, spool, ledger, metrics):
+async def test_only_what_the_archive_lacks_is_sent(running, spool, ledger, metrics) -> None:
     archive = MemoryArchive(has={"1.2.3"})
     store_results(spool, SR | SC)
     async with running("analysed", partial(deliver, spool=spool, archive=archive, metrics=metrics)):
@@ -109,7 +111,9 @@ async def test_only_what_the_archive_lacks_is_sent(running, spool, ledger, metri
     assert archive.batches == [[b"sc"]]
 
 
-async def test_an_archive_that_cannot_be_asked_is_sent_nothing_until_it_can(running, spool, ledger, metrics, clock):
+async def test_an_archive_that_cannot_be_asked_is_sent_nothing_until_it_can(
+    running, spool, ledger, metrics, clock
+) -> None:
     archive = MemoryArchive(failures=[PacsUnreachableError("away"), PacsUnreachableError("away")])
     store_results(spool, SR)
     async with running("analysed", partial(deliver, spool=spool, archive=archive, metrics=metrics)) as worker:
@@ -129,7 +133,7 @@ async def test_an_archive_that_cannot_be_asked_is_sent_nothing_until_it_can(runn
 
 async def test_after_the_last_attempt_a_result_is_a_dead_letter_with_its_problem(
     running, spool, ledger, metrics, clock
-):
+) -> None:
     store_results(spool, SR)
     async with running("analysed", fails_with(PacsUnreachableError("away")), max_attempts=2) as worker:
 
@@ -146,7 +150,7 @@ async def test_after_the_last_attempt_a_result_is_a_dead_letter_with_its_problem
     assert metrics.pacs_deliveries.labels("failed")._value.get() == 1
 
 
-async def test_a_refusal_is_a_dead_letter_at_once(running, spool, ledger):
+async def test_a_refusal_is_a_dead_letter_at_once(running, spool, ledger) -> None:
     store_results(spool, SR)
     async with running("analysed", fails_with(PacsRefusedError("no"))):
         await until(lambda: state(ledger) == "failed")
@@ -154,7 +158,7 @@ async def test_a_refusal_is_a_dead_letter_at_once(running, spool, ledger):
     assert ledger.find(uid("film"))[0].attempts == 1
 
 
-async def test_a_film_that_cannot_be_read_is_refused_and_never_tried_again(running, spool, ledger):
+async def test_a_film_that_cannot_be_read_is_refused_and_never_tried_again(running, spool, ledger) -> None:
     store(spool)
     async with running("received", fails_with(InvalidImageError("broken"))):
         await until(lambda: state(ledger) == "refused")
@@ -167,10 +171,10 @@ async def test_a_film_that_cannot_be_read_is_refused_and_never_tried_again(runni
 )
 async def test_a_defect_harms_no_other_film_and_is_tried_again(
     running, spool, ledger, *, clock, logged, error, problem
-):
+) -> None:
     done = []
 
-    async def work(claim):
+    async def work(claim) -> None:
         if claim.sop_instance_uid == uid("poison"):
             raise error
         done.append(claim.sop_instance_uid)
@@ -190,10 +194,10 @@ async def test_a_defect_harms_no_other_film_and_is_tried_again(
 
 
 @pytest.mark.parametrize("error", [NotReadyError("dead"), AuditUnavailableError("full"), SpoolUnavailableError("full")])
-async def test_what_is_no_fault_of_the_film_costs_it_no_attempt(running, spool, ledger, clock, error):
+async def test_what_is_no_fault_of_the_film_costs_it_no_attempt(running, spool, ledger, clock, error) -> None:
     tried = []
 
-    async def work(claim):
+    async def work(claim) -> None:
         tried.append(claim.attempts)
         if len(tried) <= 5:
             raise error
@@ -211,13 +215,15 @@ async def test_what_is_no_fault_of_the_film_costs_it_no_attempt(running, spool, 
     assert tried == [1, 1, 1, 1, 1, 1]
 
 
-async def test_a_film_whose_every_attempt_ended_the_process_is_given_up_without_another(running, spool, ledger, clock):
+async def test_a_film_whose_every_attempt_ended_the_process_is_given_up_without_another(
+    running, spool, ledger, clock
+) -> None:
     store(spool)
     for _ in range(3):
         assert spool.claim("received")
         clock.now += 1000
 
-    async def work(_claim):
+    async def work(_claim) -> None:
         pytest.fail("it was tried a fourth time")
 
     async with running("received", work, max_attempts=3):
@@ -226,8 +232,9 @@ async def test_a_film_whose_every_attempt_ended_the_process_is_given_up_without_
     assert "ended the service 3 times" in ledger.find(uid("film"))[0].detail
 
 
-async def test_a_lane_that_may_not_start_leaves_its_films(spool, ledger, metrics):
-    asked, may_start = asyncio.Event(), False
+async def test_a_lane_that_may_not_start_leaves_its_films(spool, ledger, metrics) -> None:
+    asked = asyncio.Event()
+    may_start = False
 
     def permission():
         asked.set()
@@ -245,7 +252,7 @@ async def test_a_lane_that_may_not_start_leaves_its_films(spool, ledger, metrics
     await worker.stop()
 
 
-async def test_a_database_that_was_away_stops_no_loop(running, spool, ledger, database, logged):
+async def test_a_database_that_was_away_stops_no_loop(running, spool, ledger, database, logged) -> None:
     with database.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE instances RENAME TO away")
     async with running("received", fails_with(InvalidImageError("read"))) as worker:
@@ -258,10 +265,11 @@ async def test_a_database_that_was_away_stops_no_loop(running, spool, ledger, da
         assert worker.alive
 
 
-async def test_stopping_lets_the_film_in_hand_finish(running, spool, ledger):
-    begun, gate = asyncio.Event(), asyncio.Event()
+async def test_stopping_lets_the_film_in_hand_finish(running, spool, ledger) -> None:
+    begun = asyncio.Event()
+    gate = asyncio.Event()
 
-    async def work(claim):
+    async def work(claim) -> None:
         begun.set()
         await gate.wait()
         spool.refused(claim, "none", "")
@@ -278,7 +286,7 @@ async def test_stopping_lets_the_film_in_hand_finish(running, spool, ledger):
     assert not worker.alive
 
 
-async def test_the_metrics_show_the_states_and_the_oldest(running, spool, metrics, clock):
+async def test_the_metrics_show_the_states_and_the_oldest(running, spool, metrics, clock) -> None:
     store(spool)
     clock.now += 30
     text = metrics.registry

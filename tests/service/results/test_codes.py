@@ -23,13 +23,13 @@ from tests.service.results.films import analysis, film
         ("Swan-Ganz catheter", "99CXR", "SWAN_GANZ_CATHET"),
     ],
 )
-def test_class_names_have_codes_however_they_are_spelt(name, scheme, value):
+def test_class_names_have_codes_however_they_are_spelt(name, scheme, value) -> None:
     code = finding_code(name).code
 
     assert (code.scheme_designator, code.value) == (scheme, value)
 
 
-def test_every_code_fits_its_attributes_and_has_an_address_in_fhir():
+def test_every_code_fits_its_attributes_and_has_an_address_in_fhir() -> None:
     for finding in (*FINDINGS.values(), finding_code("a name " * 20), finding_code("肺炎")):
         assert len(finding.code.value) <= 16
         assert len(finding.code.meaning) <= 64
@@ -38,11 +38,11 @@ def test_every_code_fits_its_attributes_and_has_an_address_in_fhir():
 
 
 @pytest.mark.parametrize("name", ["NORMAL", "normal", "No Finding", "clear"])
-def test_the_class_without_findings_is_never_coded_as_a_normal_chest(name):
+def test_the_class_without_findings_is_never_coded_as_a_normal_chest(name) -> None:
     assert finding_code(name).code.scheme_designator == "99CXR"
 
 
-def test_every_code_stands_in_the_documentation():
+def test_every_code_stands_in_the_documentation() -> None:
     page = (Path(__file__).parents[3] / "docs" / "dicom-objects.md").read_text(encoding="utf-8")
     coded = [getattr(codes, name) for name in vars(codes) if isinstance(getattr(codes, name), Code)]
     coded += [*codes.DECISIONS.values(), *codes.CONFIDENCES.values(), *codes.FAMILIARITIES.values()]
@@ -65,7 +65,7 @@ THREE = {"NORMAL": 0.05, "BACTERIAL_PNEUMONIA": 0.55, "VIRAL_PNEUMONIA": 0.4}
         ({"NORMAL": 0.9, "PNEUMONIA": 0.1}, {"label": "NORMAL", "decision": "negative"}, ["negative"]),
     ],
 )
-def test_the_films_one_decision_is_told_apart_for_each_finding(probabilities, changes, decisions):
+def test_the_films_one_decision_is_told_apart_for_each_finding(probabilities, changes, decisions) -> None:
     record = analysis(film(), probabilities, **changes)
 
     assert [finding_decision(record, point) for point in record.operating_points] == decisions

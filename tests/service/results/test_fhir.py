@@ -27,7 +27,7 @@ def resources(bundle, kind):
         analysis(film(), {"Swan-Ganz": 0.4, "pacemaker": 0.6}, negative_class=None),
     ],
 )
-def test_the_bundle_and_every_resource_are_valid_r5(record):
+def test_the_bundle_and_every_resource_are_valid_r5(record) -> None:
     bundle = json.loads(json.dumps(fhir_bundle(record)))
 
     assert __fhir_version__.startswith("5.")
@@ -36,7 +36,7 @@ def test_the_bundle_and_every_resource_are_valid_r5(record):
         get_fhir_model_class(entry["resource"]["resourceType"]).model_validate(entry["resource"])
 
 
-def test_the_report_refers_to_what_the_bundle_holds():
+def test_the_report_refers_to_what_the_bundle_holds() -> None:
     bundle = fhir_bundle(analysis(film(), THREE))
 
     (report,), observations, (device,) = (
@@ -51,7 +51,7 @@ def test_the_report_refers_to_what_the_bundle_holds():
     assert report["conclusion"].endswith(DISCLAIMER)
 
 
-def test_an_observation_has_code_probability_interpretation_and_operating_point():
+def test_an_observation_has_code_probability_interpretation_and_operating_point() -> None:
     (made,) = resources(fhir_bundle(analysis(film())), "Observation")
 
     assert made["code"]["coding"][0] == {
@@ -72,14 +72,14 @@ def test_an_observation_has_code_probability_interpretation_and_operating_point(
     )
 
 
-def test_the_report_has_the_name_of_the_structured_report():
+def test_the_report_has_the_name_of_the_structured_report() -> None:
     (report,) = resources(fhir_bundle(analysis(film())), "DiagnosticReport")
 
     sr = result_objects(film(), analysis(film()), None).sr
     assert report["identifier"][0]["value"] == f"urn:oid:{sr.SOPInstanceUID}"
 
 
-def test_the_device_is_the_bundle():
+def test_the_device_is_the_bundle() -> None:
     (device,) = resources(fhir_bundle(analysis(film())), "Device")
     (again,) = resources(fhir_bundle(analysis(film(SOPInstanceUID="1.2.9"))), "Device")
 
@@ -88,7 +88,7 @@ def test_the_device_is_the_bundle():
     assert f"urn:cxr:sha256:{SHA256}" in [name["value"] for name in device["identifier"]]
 
 
-def test_the_same_analysis_is_the_same_json_and_names_no_patient():
+def test_the_same_analysis_is_the_same_json_and_names_no_patient() -> None:
     text = json.dumps(fhir_bundle(analysis(film())))
 
     assert text == json.dumps(fhir_bundle(analysis(film())))

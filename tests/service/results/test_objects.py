@@ -52,14 +52,14 @@ needs_dciodvfy = pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy is n
         {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "山田^太郎", "TimezoneOffsetFromUTC": "+0900"},
     ],
 )
-def test_dciodvfy_reports_no_error(attributes, tmp_path):
+def test_dciodvfy_reports_no_error(attributes, tmp_path) -> None:
     for kind, content in written(film(**attributes)).items():
         assert errors(content, tmp_path / kind) == []
 
 
 @needs_dciodvfy
 @pytest.mark.parametrize("name", ["RG1_UNCI.dcm", "RG3_UNCI.dcm"])
-def test_dciodvfy_reports_no_error_for_published_films(name, tmp_path):
+def test_dciodvfy_reports_no_error_for_published_films(name, tmp_path) -> None:
     source = dcmread(get_testdata_file(name, download=False), stop_before_pixels=True)
 
     for kind, content in written(source).items():
@@ -68,7 +68,7 @@ def test_dciodvfy_reports_no_error_for_published_films(name, tmp_path):
 
 @needs_dciodvfy
 @pytest.mark.real_data
-def test_dciodvfy_reports_no_error_for_real_films(real_films, tmp_path):
+def test_dciodvfy_reports_no_error_for_real_films(real_films, tmp_path) -> None:
     paths = sorted((real_films / "dicom").glob("*.dcm"))
 
     assert paths
@@ -77,11 +77,11 @@ def test_dciodvfy_reports_no_error_for_real_films(real_films, tmp_path):
             assert errors(content, tmp_path / kind) == []
 
 
-def test_the_same_work_is_the_same_files_byte_for_byte():
+def test_the_same_work_is_the_same_files_byte_for_byte() -> None:
     assert written(film()) == written(film())
 
 
-def test_another_model_has_its_own_instances_and_series():
+def test_another_model_has_its_own_instances_and_series() -> None:
     source = film()
     record = analysis(source)
     other = record.model_copy(update={"model": record.model.model_copy(update={"sha256": "6b" * 32})})
@@ -89,13 +89,15 @@ def test_another_model_has_its_own_instances_and_series():
     first, second = (result_objects(source, made, heat_map(source)) for made in (record, other))
 
     for kind in KINDS:
-        one, two = getattr(first, kind), getattr(second, kind)
+        one = getattr(first, kind)
+        two = getattr(second, kind)
         assert one.SOPInstanceUID != two.SOPInstanceUID
         assert one.SeriesInstanceUID != two.SeriesInstanceUID
 
 
-def test_films_of_a_study_share_the_series_of_each_kind_and_nothing_else():
-    front, other = film(InstanceNumber=1), film(SOPInstanceUID="1.2.3.4.6", InstanceNumber=2)
+def test_films_of_a_study_share_the_series_of_each_kind_and_nothing_else() -> None:
+    front = film(InstanceNumber=1)
+    other = film(SOPInstanceUID="1.2.3.4.6", InstanceNumber=2)
 
     first, second = (result_objects(source, analysis(source), heat_map(source)) for source in (front, other))
 
@@ -105,7 +107,7 @@ def test_films_of_a_study_share_the_series_of_each_kind_and_nothing_else():
     assert (first.sr.InstanceNumber, second.sr.InstanceNumber) == (1, 2)
 
 
-def test_results_are_filed_under_the_films_patient_and_study():
+def test_results_are_filed_under_the_films_patient_and_study() -> None:
     source = film(AccessionNumber="A1", StudyDate="20200102", IssuerOfPatientID="Ward 7", PatientSex="F")
 
     for content in written(source).values():
@@ -115,14 +117,14 @@ def test_results_are_filed_under_the_films_patient_and_study():
         assert (result.IssuerOfPatientID, result.PatientSex) == ("Ward 7", "F")
 
 
-def test_a_name_in_another_character_set_survives():
+def test_a_name_in_another_character_set_survives() -> None:
     source = film(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg")
 
     for content in written(dcmread(io.BytesIO(dicom_bytes(source)))).values():
         assert str(dcmread(io.BytesIO(content)).PatientName) == "Müller^Jörg"
 
 
-def test_dates_are_of_the_analysis_in_the_films_time_zone():
+def test_dates_are_of_the_analysis_in_the_films_time_zone() -> None:
     source = film(TimezoneOffsetFromUTC="+0530")
 
     made = result_objects(source, analysis(source), heat_map(source))
@@ -133,7 +135,7 @@ def test_dates_are_of_the_analysis_in_the_films_time_zone():
     assert made.sr.TimezoneOffsetFromUTC == "+0530"
 
 
-def test_an_analysis_dated_elsewhere_is_kept_in_utc():
+def test_an_analysis_dated_elsewhere_is_kept_in_utc() -> None:
     source = film()
     made = analysis(source).model_dump() | {"analysed_at": "2026-11-22T05:00:05.123+05:30"}
 
@@ -144,7 +146,7 @@ def test_an_analysis_dated_elsewhere_is_kept_in_utc():
     assert type(record).model_validate_json(record.model_dump_json()) == record
 
 
-def test_a_bundle_without_heat_maps_gives_the_report_alone():
+def test_a_bundle_without_heat_maps_gives_the_report_alone() -> None:
     source = film()
     record = analysis(source).model_copy(update={"explanation": None})
 
@@ -155,7 +157,7 @@ def test_a_bundle_without_heat_maps_gives_the_report_alone():
 
 
 @pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID"])
-def test_a_film_without_its_uids_is_refused(keyword):
+def test_a_film_without_its_uids_is_refused(keyword) -> None:
     source = film()
     delattr(source, keyword)
 
@@ -163,7 +165,7 @@ def test_a_film_without_its_uids_is_refused(keyword):
         result_objects(source, analysis(film()), None)
 
 
-def test_no_log_names_the_patient(caplog, recwarn):
+def test_no_log_names_the_patient(caplog, recwarn) -> None:
     written(film(PatientName="NoCaretMarker", PatientID="X" * 80, AccessionNumber="B" * 40))
 
     assert (caplog.text, len(recwarn)) == ("", 0)

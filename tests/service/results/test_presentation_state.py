@@ -27,7 +27,7 @@ def outlines_of(state):
 
 
 @pytest.mark.parametrize(("row", "column"), [(4, 5), (1, 1), (3, 3)])
-def test_the_outline_is_centred_on_the_hottest_cell_in_pixels_of_the_film(row, column):
+def test_the_outline_is_centred_on_the_hottest_cell_in_pixels_of_the_film(row, column) -> None:
     source = film()
 
     (outline,) = outlines_of(state_of(source, heat_map(source, row, column)))
@@ -37,7 +37,7 @@ def test_the_outline_is_centred_on_the_hottest_cell_in_pixels_of_the_film(row, c
     assert (outline[0] == outline[-1]).all()
 
 
-def test_the_padding_that_the_network_saw_is_not_on_the_film():
+def test_the_padding_that_the_network_saw_is_not_on_the_film() -> None:
     source = film()
 
     (outline,) = outlines_of(state_of(source, heat_map(source, 3, 1, resize="pad")))
@@ -47,7 +47,7 @@ def test_the_padding_that_the_network_saw_is_not_on_the_film():
     assert outline[:, 1].mean() == pytest.approx(ROWS / 2, abs=ROWS / 14)
 
 
-def test_half_of_the_maximum_is_outlined():
+def test_half_of_the_maximum_is_outlined() -> None:
     heat = np.zeros((10, 20), np.uint8)
     heat[2:6, 4:12] = 128
     heat[1:7, 3:13] = np.maximum(heat[1:7, 3:13], 127)
@@ -58,7 +58,7 @@ def test_half_of_the_maximum_is_outlined():
     assert outline.max(axis=0).tolist() == [230, 55]
 
 
-def test_several_regions_are_outlined_the_largest_first():
+def test_several_regions_are_outlined_the_largest_first() -> None:
     heat = np.zeros((50, 50), np.uint8)
     heat[2:10, 2:10] = 200
     heat[20:45, 20:45] = 255
@@ -68,7 +68,7 @@ def test_several_regions_are_outlined_the_largest_first():
     assert [outline.min() for outline in outlines] == [20.5, 2.5]
 
 
-def test_a_map_without_heat_has_no_presentation_state():
+def test_a_map_without_heat_has_no_presentation_state() -> None:
     source = film()
     cold = cv2.imencode(".png", np.zeros((30, 20), np.uint8))[1].tobytes()
 
@@ -77,7 +77,7 @@ def test_a_map_without_heat_has_no_presentation_state():
     assert made.presentation_state is None
 
 
-def test_a_film_in_colour_has_no_grayscale_presentation_state():
+def test_a_film_in_colour_has_no_grayscale_presentation_state() -> None:
     source = film(PhotometricInterpretation="RGB", SamplesPerPixel=3)
 
     made = result_objects(source, analysis(source), heat_map(source))
@@ -94,18 +94,18 @@ def test_a_film_in_colour_has_no_grayscale_presentation_state():
         ({"PresentationLUTShape": "INVERSE"}, "INVERSE"),
     ],
 )
-def test_the_film_is_shown_in_its_own_polarity(attributes, shape):
+def test_the_film_is_shown_in_its_own_polarity(attributes, shape) -> None:
     assert state_of(film(**attributes)).PresentationLUTShape == shape
 
 
-def test_the_films_window_is_kept():
+def test_the_films_window_is_kept() -> None:
     state = state_of(film(WindowCenter=[100, 50], WindowWidth=[80, 20], VOILUTFunction="SIGMOID"))
 
     shown = state.SoftcopyVOILUTSequence[0]
     assert (shown.WindowCenter, shown.WindowWidth, shown.VOILUTFunction) == (100, 80, "SIGMOID")
 
 
-def test_the_films_lookup_tables_and_rescaling_are_kept():
+def test_the_films_lookup_tables_and_rescaling_are_kept() -> None:
     state = state_of(film(VOILUTSequence=lookup_table(0, 8, [0, 128, 255]), RescaleSlope=2, RescaleIntercept=-5))
 
     assert state.SoftcopyVOILUTSequence[0].VOILUTSequence[0].LUTDescriptor == [3, 0, 8]
@@ -114,9 +114,11 @@ def test_the_films_lookup_tables_and_rescaling_are_kept():
 
 @pytest.mark.parametrize(("syntax", "word"), [(ExplicitVRBigEndian, ">u2"), (ExplicitVRLittleEndian, "<u2")])
 @pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
-def test_a_lookup_table_is_in_little_endian_whatever_the_films_byte_order(syntax, word, keyword):
-    (table,), (nested,) = lookup_table(0, 16, [0, 128, 4095]), lookup_table(0, 16, [1, 2])
-    table.LUTData, nested.LUTData = np.array([0, 128, 4095], word).tobytes(), np.array([1, 2], word).tobytes()
+def test_a_lookup_table_is_in_little_endian_whatever_the_films_byte_order(syntax, word, keyword) -> None:
+    (table,) = lookup_table(0, 16, [0, 128, 4095])
+    (nested,) = lookup_table(0, 16, [1, 2])
+    table.LUTData = np.array([0, 128, 4095], word).tobytes()
+    nested.LUTData = np.array([1, 2], word).tobytes()
     table.ModalityLUTSequence = [nested]
     source = dcmread(io.BytesIO(dicom_bytes(film(**{keyword: [table]}), syntax)))
 
@@ -130,7 +132,7 @@ def test_a_lookup_table_is_in_little_endian_whatever_the_films_byte_order(syntax
     assert source[keyword].value[0].LUTData == table.LUTData
 
 
-def test_a_lookup_table_of_half_a_word_is_refused():
+def test_a_lookup_table_of_half_a_word_is_refused() -> None:
     (table,) = lookup_table(0, 16, [0, 1])
     source = dcmread(io.BytesIO(dicom_bytes(film(VOILUTSequence=[table]), ExplicitVRBigEndian)))
     source.VOILUTSequence[0].LUTData = b"odd"
@@ -140,11 +142,11 @@ def test_a_lookup_table_of_half_a_word_is_refused():
 
 
 @pytest.mark.parametrize("attributes", [{}, {"WindowCenter": 10, "WindowWidth": 0}])
-def test_a_film_without_a_valid_window_is_shown_in_its_whole_range(attributes):
+def test_a_film_without_a_valid_window_is_shown_in_its_whole_range(attributes) -> None:
     assert "SoftcopyVOILUTSequence" not in state_of(film(**attributes))
 
 
-def test_the_text_says_what_is_outlined_and_for_what_use():
+def test_the_text_says_what_is_outlined_and_for_what_use() -> None:
     (text,) = state_of(film()).GraphicAnnotationSequence[0].TextObjectSequence
 
     assert text.UnformattedTextValue == (

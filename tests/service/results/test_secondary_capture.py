@@ -16,7 +16,7 @@ def picture_of(source, **changes):
     return result_objects(source, analysis(source, **changes), heat_map(source)).secondary_capture
 
 
-def test_the_picture_is_rgb_of_eight_bits_at_the_films_aspect_above_its_text():
+def test_the_picture_is_rgb_of_eight_bits_at_the_films_aspect_above_its_text() -> None:
     picture = picture_of(film())
 
     assert (picture.PhotometricInterpretation, picture.BitsStored, picture.SamplesPerPixel) == ("RGB", 8, 3)
@@ -27,7 +27,7 @@ def test_the_picture_is_rgb_of_eight_bits_at_the_films_aspect_above_its_text():
     assert np.abs(shown - expected).max() == 0
 
 
-def test_what_is_derived_and_burned_in_is_said():
+def test_what_is_derived_and_burned_in_is_said() -> None:
     picture = picture_of(film())
 
     assert (picture.BurnedInAnnotation, picture.ConversionType) == ("YES", "WSD")
@@ -37,7 +37,7 @@ def test_what_is_derived_and_burned_in_is_said():
 
 
 @pytest.mark.parametrize("width", [40, 512, 1000])
-def test_every_line_is_inside_the_picture_at_any_width(width):
+def test_every_line_is_inside_the_picture_at_any_width(width) -> None:
     black = pillow(Image.new("RGB", (width, width)), "PNG")
     widest = ["W" * 20 + " RESEARCH USE ONLY " + "M" * 20, "probability of BACTERIAL_PNEUMONIA 0.96 " * 3]
 
@@ -56,7 +56,7 @@ def test_every_line_is_inside_the_picture_at_any_width(width):
     ("width", "height", "shown"),
     [(1, 1024, (2, 2048)), (8, 1024, (16, 2048)), (256, 1024, (512, 2048)), (1024, 1, (1024, 1)), (1, 1, (512, 512))],
 )
-def test_an_overlay_of_any_aspect_makes_a_picture_of_bounded_size(width, height, shown):
+def test_an_overlay_of_any_aspect_makes_a_picture_of_bounded_size(width, height, shown) -> None:
     picture = labelled(pillow(Image.new("RGB", (width, height), (9, 9, 9)), "PNG"), ["RESEARCH USE ONLY"])
 
     film_rows, film_columns = np.nonzero((picture == 9).all(axis=2))
@@ -67,14 +67,14 @@ def test_an_overlay_of_any_aspect_makes_a_picture_of_bounded_size(width, height,
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(65535, 1), (1, 65535)])
-def test_a_film_of_extreme_aspect_has_a_picture_that_an_archive_can_hold(rows, columns):
+def test_a_film_of_extreme_aspect_has_a_picture_that_an_archive_can_hold(rows, columns) -> None:
     picture = picture_of(film(Rows=rows, Columns=columns))
 
     assert picture.Rows < TALLEST + 200
     assert picture.Columns in (NARROWEST, 1024)
 
 
-def test_another_answer_is_another_text():
+def test_another_answer_is_another_text() -> None:
     positive, negative, abstained = (
         picture_of(film(), **changes).PixelData
         for changes in ({}, {"decision": "negative", "label": "NORMAL"}, {"decision": "abstain"})

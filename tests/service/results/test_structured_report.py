@@ -18,7 +18,7 @@ def read_back(source, record):
     return srread(stream)
 
 
-def test_the_report_is_a_measurement_report_that_no_one_has_verified():
+def test_the_report_is_a_measurement_report_that_no_one_has_verified() -> None:
     report = read_back(film(), analysis(film()))
 
     assert report.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.33"
@@ -34,7 +34,7 @@ def test_the_report_is_a_measurement_report_that_no_one_has_verified():
     assert names[-2:] == ["111028", "126010"]
 
 
-def test_a_finding_has_its_probability_operating_point_and_decision():
+def test_a_finding_has_its_probability_operating_point_and_decision() -> None:
     report = read_back(film(), analysis(film()))
 
     (group,) = report.content.get_image_measurement_groups()
@@ -57,7 +57,7 @@ def test_a_finding_has_its_probability_operating_point_and_decision():
     assert image.referenced_sop_instance_uid == "1.2.3.4.5"
 
 
-def test_every_finding_has_a_group_and_the_negative_class_none():
+def test_every_finding_has_a_group_and_the_negative_class_none() -> None:
     record = analysis(film(), {"NORMAL": 0.05, "BACTERIAL_PNEUMONIA": 0.55, "VIRAL_PNEUMONIA": 0.4})
 
     groups = read_back(film(), record).content.get_image_measurement_groups()
@@ -66,7 +66,7 @@ def test_every_finding_has_a_group_and_the_negative_class_none():
     assert len({group.tracking_uid for group in groups}) == 2
 
 
-def test_the_algorithm_is_identified_by_name_version_and_digest():
+def test_the_algorithm_is_identified_by_name_version_and_digest() -> None:
     (group,) = read_back(film(), analysis(film(), warnings=("overlay",))).content.get_image_measurement_groups()
 
     texts = {}
@@ -78,7 +78,7 @@ def test_the_algorithm_is_identified_by_name_version_and_digest():
     assert texts["Comment"] == [DISCLAIMER, "PNEUMONIA reached its operating point.", "The film: overlay"]
 
 
-def test_a_reduced_precision_is_named_beside_the_digest_of_its_graph():
+def test_a_reduced_precision_is_named_beside_the_digest_of_its_graph() -> None:
     record = analysis(film())
     record = record.model_copy(update={"model": record.model.model_copy(update={"precision": "int8"})})
 
@@ -88,7 +88,7 @@ def test_a_reduced_precision_is_named_beside_the_digest_of_its_graph():
     assert f"int8 graph sha256 {SHA256}" in texts
 
 
-def test_a_film_that_was_not_checked_is_not_said_to_be_like_the_training_films():
+def test_a_film_that_was_not_checked_is_not_said_to_be_like_the_training_films() -> None:
     record = analysis(film(), in_distribution=None, out_of_distribution_score=None)
 
     (group,) = read_back(film(), record).content.get_image_measurement_groups()
@@ -99,7 +99,7 @@ def test_a_film_that_was_not_checked_is_not_said_to_be_like_the_training_films()
 
 
 @pytest.mark.parametrize("modality", ["CR", "DX"])
-def test_the_image_library_names_the_film(modality):
+def test_the_image_library_names_the_film(modality) -> None:
     report = read_back(film(Modality=modality), analysis(film(Modality=modality)))
 
     library = report.ContentSequence[-2]

@@ -11,7 +11,7 @@ PACS = Caller("key:2", frozenset({"predict"}), films_per_minute=120)
 
 
 class Clock:
-    def __init__(self):
+    def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self):
@@ -29,7 +29,7 @@ def let_in(quota, caller):
     pytest.fail("no end")
 
 
-def test_a_minutes_worth_is_let_in_at_once_and_then_one_for_each_share_of_the_minute():
+def test_a_minutes_worth_is_let_in_at_once_and_then_one_for_each_share_of_the_minute() -> None:
     quota = Quota(30, clock := Clock())
 
     assert let_in(quota, RIS) == 30
@@ -39,8 +39,9 @@ def test_a_minutes_worth_is_let_in_at_once_and_then_one_for_each_share_of_the_mi
     assert let_in(quota, RIS) == 30
 
 
-def test_over_a_long_time_no_more_than_the_rate_is_let_in():
-    quota, total = Quota(60, clock := Clock()), 0
+def test_over_a_long_time_no_more_than_the_rate_is_let_in() -> None:
+    quota = Quota(60, clock := Clock())
+    total = 0
     for second in range(600):
         clock.now = float(second)
         total += let_in(quota, RIS)
@@ -48,14 +49,14 @@ def test_over_a_long_time_no_more_than_the_rate_is_let_in():
     assert total == 60 + 599
 
 
-def test_a_key_with_its_own_quota_has_it_and_others_are_not_charged():
+def test_a_key_with_its_own_quota_has_it_and_others_are_not_charged() -> None:
     quota = Quota(30, Clock())
 
     assert let_in(quota, PACS) == 120
     assert let_in(quota, RIS) == 30
 
 
-def test_a_batch_may_overdraw_and_its_debt_is_waited_for():
+def test_a_batch_may_overdraw_and_its_debt_is_waited_for() -> None:
     quota = Quota(60, clock := Clock())
     quota.check(RIS)
     quota.take(RIS, 90)
@@ -67,14 +68,14 @@ def test_a_batch_may_overdraw_and_its_debt_is_waited_for():
     assert let_in(quota, RIS) == 1
 
 
-def test_without_a_rate_nobody_is_limited():
+def test_without_a_rate_nobody_is_limited() -> None:
     quota = Quota(None, Clock())
     for _ in range(1000):
         quota.check(RIS)
         quota.take(RIS, 100)
 
 
-def test_the_memory_of_callers_is_bounded():
+def test_the_memory_of_callers_is_bounded() -> None:
     quota = Quota(1, Clock())
     for number in range(10_050):
         quota.take(Caller(f"token:{number}", frozenset()), 1)

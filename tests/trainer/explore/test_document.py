@@ -16,7 +16,7 @@ from trainer.explore.data_report import DataReport
 from trainer.explore.document import findings
 from trainer.explore.facts import film_facts
 from trainer.explore.figures import montage
-from trainer.sources import index_films
+from trainer.films.sources import index_films
 
 
 def run(monkeypatch, *arguments: str) -> int:
@@ -31,16 +31,19 @@ class Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.headings, self.alts, self.addresses, self._in = [], [], [], ""
+        self.headings = []
+        self.alts = []
+        self.addresses = []
+        self._in = ""
         self.feed(text)
 
-    def handle_starttag(self, tag, attributes):
+    def handle_starttag(self, tag, attributes) -> None:
         values = dict(attributes)
         self._in = tag
         self.alts += [values["alt"]] if tag == "img" else []
         self.addresses += [values[name] for name in ("src", "href") if name in values]
 
-    def handle_data(self, data):
+    def handle_data(self, data) -> None:
         if self._in in {"h1", "h2", "h3"}:
             self.headings.append(data)
             self._in = ""
@@ -67,7 +70,7 @@ def written(films, tmp_path_factory) -> tuple[dict, str]:
     return json.loads(out.with_suffix(".json").read_text()), out.read_text()
 
 
-def test_films_patients_sizes_and_files_that_are_none_are_counted(written):
+def test_films_patients_sizes_and_files_that_are_none_are_counted(written) -> None:
     record, _ = written
 
     assert record["counts"] == {"train": {"NORMAL": 30, "PNEUMONIA": 30}, "test": {"NORMAL": 31, "PNEUMONIA": 30}}
@@ -78,7 +81,7 @@ def test_films_patients_sizes_and_files_that_are_none_are_counted(written):
     assert "notes.txt" in record["dropped"][0]
 
 
-def test_copies_across_the_splits_are_leaks(written):
+def test_copies_across_the_splits_are_leaks(written) -> None:
     record, page = written
 
     assert record["leak_count"] >= 1
@@ -87,7 +90,7 @@ def test_copies_across_the_splits_are_leaks(written):
     assert "leaks between the splits" in page
 
 
-def test_a_size_that_gives_the_class_away_alarms(written):
+def test_a_size_that_gives_the_class_away_alarms(written) -> None:
     record, page = written
     probes = {(probe["tells"], probe["name"]): probe for probe in record["probes"]}
 
@@ -98,7 +101,7 @@ def test_a_size_that_gives_the_class_away_alarms(written):
     assert "Without looking at a lung, the classes can be told by" in page
 
 
-def test_the_page_needs_no_other_file_and_every_picture_has_a_text(written):
+def test_the_page_needs_no_other_file_and_every_picture_has_a_text(written) -> None:
     page = Page(written[1])
 
     assert {"What stands out", "Films", "A look at each class", "NORMAL", "PNEUMONIA"} <= set(page.headings)
@@ -107,12 +110,12 @@ def test_the_page_needs_no_other_file_and_every_picture_has_a_text(written):
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
 
 
-def test_a_folder_without_films_is_one_line(monkeypatch, capsys, tmp_path):
+def test_a_folder_without_films_is_one_line(monkeypatch, capsys, tmp_path) -> None:
     assert run(monkeypatch, str(tmp_path / "absent")) == 2
     assert "is not a folder" in capsys.readouterr().err
 
 
-def test_facts_are_those_of_the_files(tmp_path):
+def test_facts_are_those_of_the_files(tmp_path) -> None:
     for label, gray in (("a", 51), ("b", 204)):
         film = np.full((64, 96), gray, np.uint8)
         film[8:-8, 8:-8] = 255 - gray
@@ -129,7 +132,7 @@ def test_facts_are_those_of_the_files(tmp_path):
     assert dark.contrast == pytest.approx(0.6 * (inner * (1 - inner)) ** 0.5, abs=0.005)
 
 
-def test_a_montage_has_the_films_side_by_side():
+def test_a_montage_has_the_films_side_by_side() -> None:
     drawn = np.stack([phantom(32, 32, seed=seed) for seed in range(5)])[:, None].astype(np.float32) / 255
     sheet = cv2.imdecode(np.frombuffer(montage(drawn, 3), np.uint8), cv2.IMREAD_GRAYSCALE)
 
@@ -139,7 +142,7 @@ def test_a_montage_has_the_films_side_by_side():
     assert (sheet[36:, 72:] == 255).all()
 
 
-def test_classes_of_one_size_are_called_so(written):
+def test_classes_of_one_size_are_called_so(written) -> None:
     equal = {"train": {"NORMAL": 5, "PNEUMONIA": 3}, "test": {"NORMAL": 1, "PNEUMONIA": 3}}
     report = DataReport.model_validate(written[0])
 

@@ -17,19 +17,19 @@ def answers(tmp_path_factory):
     return run, {item.number: item.answer(run) for item in ITEMS if item.answer is not None}
 
 
-def test_the_items_are_numbered_through():
+def test_the_items_are_numbered_through() -> None:
     assert [item.number for item in ITEMS] == list(range(1, 45))
 
 
-def test_the_sections_have_as_many_items_as_the_checklist():
+def test_the_sections_have_as_many_items_as_the_checklist() -> None:
     assert list(Counter(item.section for item in ITEMS).values()) == [1, 1, 2, 2, 7, 5, 2, 1, 3, 3, 7, 2, 3, 2, 3]
 
 
-def test_what_no_run_can_know_is_left_to_the_authors(answers):
+def test_what_no_run_can_know_is_left_to_the_authors(answers) -> None:
     assert {item.number for item in ITEMS} - set(answers[1]) == AUTHORS
 
 
-def test_answers_come_from_the_records(answers):
+def test_answers_come_from_the_records(answers) -> None:
     run, known = answers
     metrics = run.winner.at_operating_point("PNEUMONIA")["test"]
 
@@ -45,7 +45,7 @@ def test_answers_come_from_the_records(answers):
     assert "d" * 40 in known[43]
 
 
-def test_answers_say_what_was_not_done(tmp_path):
+def test_answers_say_what_was_not_done(tmp_path) -> None:
     run = read_run(write_run(tmp_path / "run", opened=False, kept=False))
     known = {item.number: item.answer(run) for item in ITEMS if item.answer is not None}
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from trainer.metrics import ece
 from trainer.report.curves import GRID, curves, precision_recall_points, reliability, roc_points
+from trainer.statistics.metrics import ece
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def films():
     return positive, scores, np.arange(300) // 2
 
 
-def test_the_roc_has_the_points_of_scikit_learn(films):
+def test_the_roc_has_the_points_of_scikit_learn(films) -> None:
     positive, scores, _ = films
     false_rate, true_rate, _ = roc_curve(positive, scores, drop_intermediate=False)
 
@@ -26,7 +26,7 @@ def test_the_roc_has_the_points_of_scikit_learn(films):
     np.testing.assert_allclose(found[1], true_rate)
 
 
-def test_precision_and_recall_are_those_of_scikit_learn(films):
+def test_precision_and_recall_are_those_of_scikit_learn(films) -> None:
     positive, scores, _ = films
     precision, recall, _ = precision_recall_curve(positive, scores)
 
@@ -38,18 +38,19 @@ def test_precision_and_recall_are_those_of_scikit_learn(films):
     assert area == pytest.approx(average_precision_score(positive, scores))
 
 
-def test_a_film_that_counts_twice_counts_as_two(films):
+def test_a_film_that_counts_twice_counts_as_two(films) -> None:
     positive, scores, _ = films
     twice = np.where(np.arange(300) < 50, 2.0, 1.0)
     repeated = np.repeat(np.arange(300), twice.astype(int))
 
     for points in (roc_points, precision_recall_points):
-        weighted, listed = points(positive, scores, twice), points(positive[repeated], scores[repeated])
+        weighted = points(positive, scores, twice)
+        listed = points(positive[repeated], scores[repeated])
 
         np.testing.assert_allclose(weighted, listed)
 
 
-def test_each_band_holds_its_curve_and_is_wider_for_fewer_patients(films):
+def test_each_band_holds_its_curve_and_is_wider_for_fewer_patients(films) -> None:
     positive, scores, patients = films
     whole = curves(positive, scores, patients, resamples=400)
     part = curves(positive[:80], scores[:80], patients[:80], resamples=400)
@@ -67,7 +68,7 @@ def test_each_band_holds_its_curve_and_is_wider_for_fewer_patients(films):
     assert whole.prevalence == positive.mean()
 
 
-def test_the_threshold_sweep_counts_films_at_or_above_it(films):
+def test_the_threshold_sweep_counts_films_at_or_above_it(films) -> None:
     positive, scores, patients = films
     found = curves(positive, scores, patients, resamples=20)
 
@@ -76,7 +77,7 @@ def test_the_threshold_sweep_counts_films_at_or_above_it(films):
     assert (found.sensitivity.y[0], found.specificity.y[0]) == (1, 0)
 
 
-def test_films_of_one_patient_widen_the_band(films):
+def test_films_of_one_patient_widen_the_band(films) -> None:
     positive, scores, _ = films
     doubled = [np.repeat(values, 2) for values in (positive, scores, np.arange(300))]
 
@@ -87,7 +88,7 @@ def test_films_of_one_patient_widen_the_band(films):
 
 
 @pytest.mark.parametrize("count", [7, 16, 300])
-def test_the_gaps_of_the_bins_are_the_expected_calibration_error(films, count):
+def test_the_gaps_of_the_bins_are_the_expected_calibration_error(films, count) -> None:
     positive, scores, _ = (values[:count] for values in films)
 
     bins = reliability(positive, scores)

@@ -18,28 +18,30 @@ from tests.films import encode
 from tests.runs import write_run
 from trainer.__main__ import app
 from trainer.config import make_config
-from trainer.explanations import EXPLANATIONS, ClassAttention, ExplanationReport, Sheet
-from trainer.explanations import REPORT as EXPLAINED
-from trainer.failure import FAILURE
-from trainer.leaderboard import read_leaderboard
+from trainer.heat_maps.explain import EXPLANATIONS, ClassAttention, ExplanationReport, Sheet
+from trainer.heat_maps.explain import REPORT as EXPLAINED
+from trainer.judging.outputs import TEST_OUTPUTS
 from trainer.report.document import REPORT, write_report
-from trainer.run import train
-from trainer.saved_outputs import TEST_OUTPUTS
-from trainer.trial import TRIALS, read_trial, write_trial
+from trainer.runs.leaderboard import read_leaderboard
+from trainer.runs.run import train
+from trainer.trials.failure import FAILURE
+from trainer.trials.trial import TRIALS, read_trial, write_trial
 
 
 class Page(HTMLParser):
     """What a reader finds in a page: its text, its tags and their attributes."""
 
-    def __init__(self, html: str):
+    def __init__(self, html: str) -> None:
         super().__init__()
-        self.html, self.text, self.tags = html, "", []
+        self.html = html
+        self.text = ""
+        self.tags = []
         self.feed(html)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag, attrs) -> None:
         self.tags.append((tag, dict(attrs)))
 
-    def handle_data(self, data):
+    def handle_data(self, data) -> None:
         self.text += f"{data} "
 
     @property
@@ -79,7 +81,7 @@ def trained_page(trained) -> Page:
     return _page(trained)
 
 
-def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained_page):
+def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained_page) -> None:
     page = trained_page
     board = read_leaderboard(trained)
 
@@ -97,7 +99,7 @@ def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained
     assert "no interval" not in page.text
 
 
-def test_a_real_run_is_reported_with_its_curves_and_its_mistakes_as_pictures(trained, trained_page):
+def test_a_real_run_is_reported_with_its_curves_and_its_mistakes_as_pictures(trained, trained_page) -> None:
     page = trained_page
     winner = read_leaderboard(trained).winner.trial
 
@@ -113,7 +115,7 @@ def test_a_real_run_is_reported_with_its_curves_and_its_mistakes_as_pictures(tra
     assert f"The winner: {winner}" in page.text
 
 
-def test_every_picture_is_described_and_nothing_is_asked_of_the_network(trained_page):
+def test_every_picture_is_described_and_nothing_is_asked_of_the_network(trained_page) -> None:
     page = trained_page
     addresses = [
         value
@@ -130,7 +132,7 @@ def test_every_picture_is_described_and_nothing_is_asked_of_the_network(trained_
     assert "url(http" not in page.html
 
 
-def test_what_a_reader_needs_to_repeat_the_run_is_there(trained, trained_page):
+def test_what_a_reader_needs_to_repeat_the_run_is_there(trained, trained_page) -> None:
     page = trained_page
     provenance = read_trial(trained / TRIALS / "cnn_baseline-seed0").provenance
 
@@ -148,7 +150,7 @@ def test_what_a_reader_needs_to_repeat_the_run_is_there(trained, trained_page):
     assert page.text.count(DISCLAIMER) >= 1
 
 
-def test_films_that_are_gone_are_described_without_a_picture(tmp_path):
+def test_films_that_are_gone_are_described_without_a_picture(tmp_path) -> None:
     page = _page(write_run(tmp_path / "run"))
 
     assert "were not found under films" in page.text
@@ -156,7 +158,7 @@ def test_films_that_are_gone_are_described_without_a_picture(tmp_path):
     assert not any(alt.startswith("Film of ") for alt in page.alts)
 
 
-def test_a_sealed_run_says_so_and_shows_no_figure_of_the_test(tmp_path):
+def test_a_sealed_run_says_so_and_shows_no_figure_of_the_test(tmp_path) -> None:
     run = write_run(tmp_path / "run", opened=False)
     left_by_a_kill = write_run(tmp_path / "other") / TRIALS / "cnn4-seed0" / TEST_OUTPUTS
     left_by_a_kill.rename(run / TRIALS / "cnn4-seed0" / TEST_OUTPUTS)
@@ -169,7 +171,7 @@ def test_a_sealed_run_says_so_and_shows_no_figure_of_the_test(tmp_path):
     assert "ROC curves of PNEUMONIA on validation." in " ".join(page.alts)
 
 
-def test_a_run_without_outputs_says_what_cannot_be_drawn_and_how_to_get_it(tmp_path):
+def test_a_run_without_outputs_says_what_cannot_be_drawn_and_how_to_get_it(tmp_path) -> None:
     page = _page(write_run(tmp_path / "run", kept=False))
 
     assert "No curves, calibration diagram and mistakes on validation and test" in page.text
@@ -178,7 +180,7 @@ def test_a_run_without_outputs_says_what_cannot_be_drawn_and_how_to_get_it(tmp_p
     assert any(alt.startswith("Confusion matrix on test") for alt in page.alts)
 
 
-def test_failed_trials_are_listed_with_their_reason(tmp_path):
+def test_failed_trials_are_listed_with_their_reason(tmp_path) -> None:
     run = write_run(tmp_path / "run")
     failed = run / TRIALS / "cnn4-seed9"
     failed.mkdir()
@@ -191,7 +193,7 @@ def test_failed_trials_are_listed_with_their_reason(tmp_path):
     assert "1 trial failed and may have won: cnn4-seed9" in page.text
 
 
-def test_several_classes_folds_and_ensembles_have_their_places(tmp_path):
+def test_several_classes_folds_and_ensembles_have_their_places(tmp_path) -> None:
     classes = ("<b>bold</b>", "COVID & $x$", "Viral")
     trials = {"cnn4-seed0-fold0": 2.0, "ensemble": 3.0}
     difference = Estimate(value=0.0123, low=-0.0045, high=0.0301)
@@ -211,7 +213,7 @@ def test_several_classes_folds_and_ensembles_have_their_places(tmp_path):
     assert "Every class is a finding" in page.text
 
 
-def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path):
+def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path) -> None:
     run = write_run(tmp_path / "run")
     directory = run / TRIALS / "cnn4-seed0"
     record = read_trial(directory)
@@ -237,7 +239,7 @@ def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path):
         assert shown in text
 
 
-def test_sheets_of_explanations_stand_in_the_file(tmp_path):
+def test_sheets_of_explanations_stand_in_the_file(tmp_path) -> None:
     run = write_run(tmp_path / "run")
     folder = run / EXPLANATIONS / "cnn4-seed0"
     folder.mkdir(parents=True)
@@ -276,7 +278,7 @@ def test_sheets_of_explanations_stand_in_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", [FAILURE, "history.jsonl"])
-def test_a_damaged_record_is_refused_by_name(tmp_path, name):
+def test_a_damaged_record_is_refused_by_name(tmp_path, name) -> None:
     run = write_run(tmp_path / "run")
     (run / TRIALS / "cnn4-seed0" / name).write_text('{"half')
 
@@ -286,7 +288,7 @@ def test_a_damaged_record_is_refused_by_name(tmp_path, name):
     assert not (run / REPORT).exists()
 
 
-def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path):
+def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path) -> None:
     run = write_run(tmp_path / "run")
     (run / "leaderboard.json").unlink()
 
@@ -294,7 +296,7 @@ def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path):
         write_report(run)
 
 
-def test_the_command_writes_the_report_and_tells_where(tmp_path):
+def test_the_command_writes_the_report_and_tells_where(tmp_path) -> None:
     run = write_run(tmp_path / "run")
 
     outcome = CliRunner().invoke(app, ["report", str(run)])
@@ -303,5 +305,5 @@ def test_the_command_writes_the_report_and_tells_where(tmp_path):
     assert (run / REPORT).read_text().startswith("<!doctype html>")
 
 
-def test_a_trial_takes_less_than_a_twelfth_of_ten_megabytes(trained, trained_page):
+def test_a_trial_takes_less_than_a_twelfth_of_ten_megabytes(trained, trained_page) -> None:
     assert len(trained_page.html) < 10_000_000 / 12 * len(read_leaderboard(trained).rows)

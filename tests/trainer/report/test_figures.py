@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.runs import write_run
-from trainer.history import EpochRecord
+from trainer.learning.history import EpochRecord
 from trainer.report.curves import curves, reliability
 from trainer.report.figures import (
     confusion_figure,
@@ -43,7 +43,7 @@ def _marks(axes) -> dict[str, tuple[float, float]]:
     return {line.get_color(): tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() == "o"}
 
 
-def test_the_roc_names_each_area_and_marks_each_operating_point(winner, drawn):
+def test_the_roc_names_each_area_and_marks_each_operating_point(winner, drawn) -> None:
     metrics = winner.at_operating_point("PNEUMONIA")
 
     (axes,) = roc_figure(drawn, metrics).axes
@@ -54,7 +54,7 @@ def test_the_roc_names_each_area_and_marks_each_operating_point(winner, drawn):
         assert _marks(axes)[SETS[name]] == (1 - found.specificity.value, found.sensitivity.value)
 
 
-def test_points_on_a_straight_line_are_left_out_and_the_curve_stays(winner, drawn):
+def test_points_on_a_straight_line_are_left_out_and_the_curve_stays(winner, drawn) -> None:
     (axes,) = roc_figure(drawn, winner.at_operating_point("PNEUMONIA")).axes
     line = next(line for line in axes.lines if line.get_color() == SETS["test"] and line.get_marker() != "o")
     curve = drawn["test"].roc
@@ -63,7 +63,7 @@ def test_points_on_a_straight_line_are_left_out_and_the_curve_stays(winner, draw
     assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(np.trapezoid(curve.y, curve.x))
 
 
-def test_precision_and_recall_stand_with_the_prevalence(winner, drawn):
+def test_precision_and_recall_stand_with_the_prevalence(winner, drawn) -> None:
     metrics = winner.at_operating_point("PNEUMONIA")
 
     (axes,) = precision_recall_figure(drawn, metrics).axes
@@ -73,14 +73,14 @@ def test_precision_and_recall_stand_with_the_prevalence(winner, drawn):
 
 
 @pytest.mark.parametrize("threshold", [0.125, 0.875])
-def test_the_threshold_sweep_marks_the_operating_point(drawn, threshold):
+def test_the_threshold_sweep_marks_the_operating_point(drawn, threshold) -> None:
     (axes,) = threshold_figure(drawn["test"], threshold, "test").axes
 
     assert f"operating point {threshold:.3f}" in _texts(axes)
     assert any(tuple(line.get_xdata()) == (threshold, threshold) for line in axes.lines)
 
 
-def test_the_reliability_diagram_shows_every_bin_and_every_film(winner):
+def test_the_reliability_diagram_shows_every_bin_and_every_film(winner) -> None:
     random = np.random.default_rng(0)
     confidence = random.uniform(0.5, 1, 200)
     bins = reliability(random.random(200) < confidence, confidence)
@@ -94,7 +94,7 @@ def test_the_reliability_diagram_shows_every_bin_and_every_film(winner):
     assert upper.get_ylim()[0] <= min(share.low for share in bins.correct)
 
 
-def test_a_confusion_matrix_shows_counts_and_shares_of_each_truth():
+def test_a_confusion_matrix_shows_counts_and_shares_of_each_truth() -> None:
     (axes,) = confusion_figure([[30, 10], [0, 0]], ["NORMAL", "PNEUMONIA"], "Test").axes
 
     assert [text.get_text() for text in axes.texts] == ["30\n75.0%", "10\n25.0%", "0\n0.0%", "0\n0.0%"]
@@ -108,7 +108,7 @@ def test_a_confusion_matrix_shows_counts_and_shares_of_each_truth():
         (["NORMAL", "BACTERIAL_PNEUMONIA", "VIRAL_PNEUMONIA", "an immeasurably long name"], 60),
     ],
 )
-def test_names_side_by_side_do_not_run_into_one_another(names, slant):
+def test_names_side_by_side_do_not_run_into_one_another(names, slant) -> None:
     figure = confusion_figure(np.full((len(names),) * 2, 7).tolist(), names, "Test")
     figure.draw_without_rendering()
 
@@ -119,7 +119,7 @@ def test_names_side_by_side_do_not_run_into_one_another(names, slant):
     assert slant or all(left.x1 < right.x0 for left, right in pairwise(spans))
 
 
-def test_many_classes_fit_with_their_counts_alone_and_names_are_no_formulas(tmp_path):
+def test_many_classes_fit_with_their_counts_alone_and_names_are_no_formulas(tmp_path) -> None:
     names = [f"${index}$ <b>a name that is far too long to fit" for index in range(14)]
 
     figure = confusion_figure(np.arange(196).reshape(14, 14).tolist(), names, "$x")
@@ -130,7 +130,7 @@ def test_many_classes_fit_with_their_counts_alone_and_names_are_no_formulas(tmp_
     assert figure.axes[0].texts[195].get_text() == "195"
 
 
-def test_training_curves_mark_the_epoch_that_was_kept(winner):
+def test_training_curves_mark_the_epoch_that_was_kept(winner) -> None:
     history = [EpochRecord(epoch, 1e-3, 0.5, 0.6, 0.8 + epoch / 100, 1, 10) for epoch in range(5)]
 
     loss, area, rate = training_figure(history, 3).axes
@@ -141,7 +141,7 @@ def test_training_curves_mark_the_epoch_that_was_kept(winner):
     assert rate.lines[0].get_ydata().tolist() == [1e-3] * 5
 
 
-def test_one_epoch_is_still_a_figure(winner, tmp_path):
+def test_one_epoch_is_still_a_figure(winner, tmp_path) -> None:
     training_figure(winner.history[:2], 1).savefig(tmp_path / "two.svg")
     figure = training_figure(winner.history[:1], 0)
 
@@ -150,7 +150,7 @@ def test_one_epoch_is_still_a_figure(winner, tmp_path):
     assert [line.get_marker() for line in figure.axes[0].lines[:2]] == ["o", "o"]
 
 
-def test_the_leaderboard_figure_has_an_interval_for_each_trial_and_set(winner):
+def test_the_leaderboard_figure_has_an_interval_for_each_trial_and_set(winner) -> None:
     standings = [
         Standing("first", {name: found.auroc for name, found in winner.evaluations.items()}),
         Standing("sealed", {"validation": winner.record.validation.auroc}),
@@ -163,6 +163,6 @@ def test_the_leaderboard_figure_has_an_interval_for_each_trial_and_set(winner):
     assert axes.containers[1].lines[0].get_xdata()[0] == winner.record.test.auroc.value
 
 
-def test_the_history_of_a_trial_is_read_as_training_wrote_it(winner):
+def test_the_history_of_a_trial_is_read_as_training_wrote_it(winner) -> None:
     assert [record.epoch for record in winner.history] == [0, 1, 2]
     assert json.dumps(winner.history[1].train_loss) == "0.5"

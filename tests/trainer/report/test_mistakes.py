@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
+from bundle.files import sha256_of
 from imaging.phantom import phantom
-from schemas.bundle import sha256_of
 from schemas.decision import finding_label, softmax
 from schemas.preprocess import PreprocessSpec
 from tests.films import encode
 from tests.runs import write_run
-from trainer.films import Film
+from trainer.films.film import Film
 from trainer.report.mistakes import JudgedFilm, borderline, judged, thumbnails, worst
 from trainer.report.records import read_run
 
@@ -29,19 +29,20 @@ def films():
     )
 
 
-def test_the_worst_are_the_wrong_ones_with_the_least_probability_for_the_truth(films):
+def test_the_worst_are_the_wrong_ones_with_the_least_probability_for_the_truth(films) -> None:
     assert [film.path for film in worst(films, 2)] == ["missed", "called"]
     assert [film.path for film in worst(films, 9)] == ["missed", "called", "called, unsure"]
 
 
-def test_borderline_are_those_nearest_to_the_threshold_right_or_wrong(films):
+def test_borderline_are_those_nearest_to_the_threshold_right_or_wrong(films) -> None:
     assert [film.path for film in borderline(films, {"PNEUMONIA": 0.2}, 2)] == ["called, unsure", "missed"]
     assert borderline(films, {"PNEUMONIA": 0.98}, 1)[0].path == "right"
 
 
-def test_a_film_is_judged_by_the_calibrated_probabilities_at_the_operating_point(tmp_path):
+def test_a_film_is_judged_by_the_calibrated_probabilities_at_the_operating_point(tmp_path) -> None:
     winner = read_run(write_run(tmp_path / "run")).winner
-    outputs, calibration = winner.outputs["test"], winner.record.calibration
+    outputs = winner.outputs["test"]
+    calibration = winner.record.calibration
     row = softmax(outputs.logits[17], calibration.temperature)
 
     film = judged(outputs, winner.record)[17]
@@ -52,7 +53,7 @@ def test_a_film_is_judged_by_the_calibrated_probabilities_at_the_operating_point
     assert film.probabilities["PNEUMONIA"] == pytest.approx(row[1])
 
 
-def test_a_thumbnail_is_the_film_as_the_network_sees_it_and_a_missing_film_has_none(tmp_path):
+def test_a_thumbnail_is_the_film_as_the_network_sees_it_and_a_missing_film_has_none(tmp_path) -> None:
     pixels = phantom(48, 64, seed=1)
     (tmp_path / "there.png").write_bytes(encode(pixels, ".png"))
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")

@@ -16,7 +16,7 @@ def _run(folder, **options):
     return read_run(write_run(folder / "run", **options))
 
 
-def test_the_winner_stands_first_with_its_interval_and_the_films_behind_it(tmp_path):
+def test_the_winner_stands_first_with_its_interval_and_the_films_behind_it(tmp_path) -> None:
     run = _run(tmp_path, trials=TRIALS)
     words = findings_in_words(run)
 
@@ -29,7 +29,7 @@ def test_the_winner_stands_first_with_its_interval_and_the_films_behind_it(tmp_p
 @pytest.mark.parametrize(
     ("low", "verdict"), [(-0.01, "they tie"), (0.0, "they tie"), (0.004, "is distinguishable from it")]
 )
-def test_a_difference_whose_interval_includes_nothing_is_called_a_tie(tmp_path, low, verdict):
+def test_a_difference_whose_interval_includes_nothing_is_called_a_tie(tmp_path, low, verdict) -> None:
     difference = Estimate(value=0.012, low=low, high=0.03)
 
     words = findings_in_words(_run(tmp_path, trials=TRIALS, differences={"cnn4-seed1": difference}))
@@ -39,19 +39,19 @@ def test_a_difference_whose_interval_includes_nothing_is_called_a_tie(tmp_path, 
     assert verdict in words[1]
 
 
-def test_further_ties_are_named(tmp_path):
+def test_further_ties_are_named(tmp_path) -> None:
     difference = Estimate(value=0.012, low=-0.01, high=0.03)
     differences = dict.fromkeys(("cnn4-seed1", "cnn4-seed2"), difference)
 
     assert "so does cnn4-seed2" in findings_in_words(_run(tmp_path, trials=TRIALS, differences=differences))[1]
 
 
-def test_without_a_second_or_without_a_comparison_nothing_is_claimed(tmp_path):
+def test_without_a_second_or_without_a_comparison_nothing_is_claimed(tmp_path) -> None:
     assert "No other network" in findings_in_words(_run(tmp_path / "one"))[1]
     assert "no paired comparison" in findings_in_words(_run(tmp_path / "old", trials=TRIALS))[1]
 
 
-def test_averages_are_no_trials_and_folds_are_not_compared_film_by_film(tmp_path):
+def test_averages_are_no_trials_and_folds_are_not_compared_film_by_film(tmp_path) -> None:
     averaged = findings_in_words(_run(tmp_path / "one", trials={"cnn4-seed0": 2.0, "ensemble": 3.0}))
     folds = findings_in_words(_run(tmp_path / "folds", trials={"cnn4-seed0-fold1": 2.0, "cnn4-seed0-fold0": 1.0}))
 
@@ -60,7 +60,7 @@ def test_averages_are_no_trials_and_folds_are_not_compared_film_by_film(tmp_path
     assert "on the films of another fold" in folds[1]
 
 
-def test_the_test_is_told_with_the_moment_of_its_opening_or_as_sealed(tmp_path):
+def test_the_test_is_told_with_the_moment_of_its_opening_or_as_sealed(tmp_path) -> None:
     run = _run(tmp_path / "opened")
     metrics = run.winner.at_operating_point("PNEUMONIA")["test"]
     words = " ".join(findings_in_words(run)[2:])
@@ -72,7 +72,7 @@ def test_the_test_is_told_with_the_moment_of_its_opening_or_as_sealed(tmp_path):
     assert sealed[2:] == ("The test set is sealed: no figure of this report was measured on it.",)
 
 
-def test_limits_name_small_sets_single_seeds_and_unchecked_films(tmp_path):
+def test_limits_name_small_sets_single_seeds_and_unchecked_films(tmp_path) -> None:
     limits = " ".join(limits_in_words(_run(tmp_path)))
 
     assert "The validation set is small: 45 of NORMAL and 45 of PNEUMONIA" in limits
@@ -81,7 +81,7 @@ def test_limits_name_small_sets_single_seeds_and_unchecked_films(tmp_path):
     assert "one seed" not in " ".join(limits_in_words(_run(tmp_path / "more", trials=TRIALS)))
 
 
-def test_a_fall_beyond_the_intervals_and_a_threshold_that_does_not_carry_over_are_told(tmp_path):
+def test_a_fall_beyond_the_intervals_and_a_threshold_that_does_not_carry_over_are_told(tmp_path) -> None:
     run = _run(tmp_path, trials={"cnn4-seed0": 4.0})
     trial = run.trials[0]
     low = Estimate(value=0.5, low=0.4, high=0.6)
@@ -97,7 +97,7 @@ def test_a_fall_beyond_the_intervals_and_a_threshold_that_does_not_carry_over_ar
     assert "does not carry over: sensitivity" not in limits
 
 
-def test_a_rise_beyond_the_intervals_is_told_too(tmp_path):
+def test_a_rise_beyond_the_intervals_is_told_too(tmp_path) -> None:
     run = _run(tmp_path, trials={"cnn4-seed0": 1.0})
     trial = run.trials[0]
     high = Estimate(value=0.998, low=0.997, high=0.999)
@@ -110,5 +110,5 @@ def test_a_rise_beyond_the_intervals_is_told_too(tmp_path):
 
 
 @pytest.mark.parametrize(("value", "words"), [(0.0, "p < 0.001"), (0.00099, "p < 0.001"), (0.0456, "p = 0.046")])
-def test_a_p_value_is_never_nothing(value, words):
+def test_a_p_value_is_never_nothing(value, words) -> None:
     assert p_value_in_words(value) == words

@@ -1,0 +1,136 @@
+"""The model card for programs: the manifest's figures in the vocabulary of Google's Model Card Toolkit, schema 0.0.2.
+
+Source: https://github.com/tensorflow/model-card-toolkit, after Mitchell et al., FAT* 2019, arXiv:1810.03993.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from export.card.limits import LIMITS, NOT_INTENDED, known_limits
+from schemas.api import DISCLAIMER
+from schemas.bundle import BundleManifest
+from schemas.estimate import Estimate
+from schemas.evaluation import Evaluation, SubgroupMetrics
+from schemas.mistakes import Mistakes
+from schemas.precision import PrecisionRecord
+
+SCHEMA_VERSION = "0.0.2"
+
+
+def render_card_json(manifest: BundleManifest) -> str:
+    """The card of a bundle as JSON; its file list is not read, so that the card's own hash can be in it.
+
+    Every metric has its `value`, its `slice` (set, then finding, threshold, rule or group) and, where it has one, its
+    95 % `confidence_interval`.
+    """
+    provenance = manifest.provenance
+    card = {
+        "schema_version": SCHEMA_VERSION,
+        "model_details": {
+            "name": manifest.name,
+            "overview": manifest.intended_use,
+            "documentation": DISCLAIMER if manifest.about_films is None else f"{DISCLAIMER}\n\n{manifest.about_films}",
+            "version": {"name": manifest.version, "date": f"{manifest.created_at:%Y-%m-%d}"},
+        },
+        "model_parameters": {
+            "model_architecture": f"{manifest.architecture}, {provenance.parameters:,} parameters",
+            "data": [
+                {
+                    "name": evaluation.data,
+                    "description": f"{evaluation.films} films of {evaluation.patients} patients from {provenance.data}: "
+                    f"{', '.join(f'{name} {count}' for name, count in evaluation.class_counts.items())}; "
+                    f"SHA-256 {evaluation.data_sha256}",
+                }
+                for evaluation in manifest.evaluation
+            ],
+            "input_format": f"one film, {manifest.preprocess.size} x {manifest.preprocess.size}: "
+            f"{manifest.preprocess.model_dump_json()}",
+            "output_format": f"calibrated probabilities of {', '.join(manifest.classes)}",
+        },
+        "quantitative_analysis": {
+            "performance_metrics": [
+                *(metric for evaluation in manifest.evaluation for metric in _metrics(evaluation, manifest.classes)),
+                *(() if manifest.mistakes is None else _mistake_metrics(manifest.mistakes)),
+                *(metric for record in manifest.precisions for metric in _precision_metrics(record)),
+            ]
+        },
+        "considerations": {
+            "use_cases": [{"description": manifest.intended_use}],
+            "limitations": [
+                {"description": text}
+                for text in (*(f"Not intended for: {use}" for use in NOT_INTENDED), *known_limits(manifest), *LIMITS)
+            ],
+        },
+    }
+    return json.dumps(card, indent=2) + "\n"
+
+
+def _metrics(evaluation: Evaluation, classes: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    data = evaluation.data
+    yield _metric("AUROC", evaluation.auroc, data)
+    yield _metric("Brier score", evaluation.brier, data)
+    yield _metric("expected calibration error", evaluation.ece, data)
+    for name, area in evaluation.class_auroc.items() if len(classes) > 2 else ():  # noqa: PLR2004 - one curve for two
+        yield _metric("AUROC", area, f"{data}, {name} against the rest")
+    for row in evaluation.findings:
+        where = f"{data}, {row.finding} from {row.threshold:.4f}, prevalence {row.prevalence:.4f}"
+        for name in ("auroc", "auprc", "sensitivity", "specificity", "ppv", "npv", "f1"):
+            figure = getattr(row, name)
+            if figure is not None:
+                yield _metric(name.upper() if name in _ACRONYMS else name, figure, where, threshold=row.threshold)
+    for rule in evaluation.labels:
+        where = f"{data}, label by {rule.rule}"
+        yield _metric("accuracy", rule.accuracy, where)
+        yield _metric("balanced accuracy", rule.balanced_accuracy, where)
+        yield _metric("macro F1", rule.macro_f1, where)
+        yield _metric("Matthews correlation", rule.mcc, where)
+        for name, figure in rule.class_f1.items():
+            yield _metric("F1", figure, f"{where}, {name}")
+    yield from _group_metrics((*evaluation.subgroups, *evaluation.shifts), data)
+
+
+def _group_metrics(groups: Iterable[SubgroupMetrics], data: str) -> Iterator[dict[str, Any]]:
+    for group in groups:
+        where = f"{data}, {group.finding}, {group.column} {group.value}, {group.films} films"
+        for name in ("auroc", "sensitivity", "specificity"):
+            figure = getattr(group, name)
+            if figure is not None:
+                yield _metric(name.upper() if name in _ACRONYMS else name, figure, where)
+
+
+def _mistake_metrics(mistakes: Mistakes) -> Iterator[dict[str, Any]]:
+    for kind in mistakes.kinds:
+        if kind.share is not None:
+            yield _metric(
+                f"share {kind.kind}", kind.share, f"validation, {kind.films} of {kind.of} films: {kind.meaning}"
+            )
+    yield from _group_metrics(mistakes.by_appearance, "validation")
+
+
+def _precision_metrics(record: PrecisionRecord) -> Iterator[dict[str, Any]]:
+    verdict = "kept" if record.refused is None else f"refused: {record.refused}"
+    where = f"{record.precision} beside fp32, validation, {verdict}"
+    figures = record.figures
+    if figures is None:
+        return
+    yield _metric("AUROC difference", figures.auroc_difference, where)
+    yield _metric("same label", figures.label_agreement, where)
+    if figures.in_distribution_agreement is not None:
+        yield _metric("same verdict on distribution", figures.in_distribution_agreement, where)
+    yield _metric("largest logit difference", figures.largest_logit_difference, where)
+    yield _metric("median correlation of heat maps", figures.heatmap_correlation, where)
+    yield _metric("times as fast", figures.speedup, f"{where}, {figures.measured_on}")
+
+
+_ACRONYMS = {"auroc", "auprc", "ppv", "npv", "f1"}
+
+
+def _metric(kind: str, figure: Estimate | float, where: str, *, threshold: float | None = None) -> dict[str, Any]:
+    metric: dict[str, Any] = {"type": kind, "slice": where}
+    if threshold is not None:
+        metric["threshold"] = threshold
+    if isinstance(figure, Estimate):
+        interval = {"lower_bound": figure.low, "upper_bound": figure.high}
+        return {**metric, "value": figure.value, "confidence_interval": interval}
+    return {**metric, "value": figure}

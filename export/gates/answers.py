@@ -1,0 +1,70 @@
+"""What the service would say of films, by the rules that it shares with the trainer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.session import GraphOutputs
+from imaging.thumbnail import thumbnails
+from schemas.decision import Answer, answer, conformal_set, finding_label
+from schemas.familiarity import Familiarity, unfamiliarity
+from schemas.trial import CalibratedNetwork
+
+Statistics = Mapping[str, NDArray[Any]]
+"""Arrays of `schemas.calibration.OutOfDistribution`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSet:
+    """Films that a graph is judged on."""
+
+    films: NDArray[np.float32]  # [V, 1, S, S] in [0, 1]
+    labels: NDArray[np.int64]  # [V]
+    patients: NDArray[np.str_]  # [V]
+    statistics: Statistics | None
+    """None: no verdict on distribution is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Of V films, in their order."""
+
+    probabilities: NDArray[np.float64]  # [V, K], calibrated
+    labels: NDArray[np.int64]  # [V], at the operating points, as indices into the classes
+    unfamiliarity: NDArray[np.float64] | None  # [V], above 1 is not answered; None: not checked
+    given: tuple[Answer, ...]
+
+    @property
+    def in_distribution(self) -> NDArray[np.bool_] | None:
+        """Whether each film is within the cut-offs, [V]; None: not checked."""
+        return None if self.unfamiliarity is None else self.unfamiliarity <= 1
+
+
+def answers(outputs: GraphOutputs, validation: ValidationSet, record: CalibratedNetwork) -> Answers:
+    """Apply the record's thresholds, quantiles and cut-offs to the outputs of a graph for these films."""
+    classes = record.classes
+    points = record.calibration.operating_points
+    probabilities = np.minimum(outputs["probabilities"].astype(np.float64), 1.0)
+    labels = [finding_label(row, classes, record.negative_class, points) for row in probabilities]
+    scores = _unfamiliarity(outputs, validation, record)
+    given = []
+    for index, label in enumerate(labels):
+        found = conformal_set(
+            dict(zip(classes, probabilities[index].tolist(), strict=True)), record.calibration.conformal.quantiles
+        )
+        given.append(answer(label, found, in_distribution=None if scores is None else bool(scores[index] <= 1)))
+    return Answers(probabilities, np.array([classes.index(label) for label in labels]), scores, tuple(given))
+
+
+def _unfamiliarity(
+    outputs: GraphOutputs, validation: ValidationSet, record: CalibratedNetwork
+) -> NDArray[np.float64] | None:
+    distribution = record.calibration.out_of_distribution
+    if distribution is None or validation.statistics is None:
+        return None
+    cutoffs = np.array([distribution.cutoffs[name] for name in record.classes])
+    scores = Familiarity.from_arrays(validation.statistics).scores(outputs["embedding"], thumbnails(validation.films))
+    return unfamiliarity(scores, cutoffs)

@@ -1,0 +1,167 @@
+"""The parity gate: a graph is shipped only if it computes what the trained network computes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bundle.golden import largest_difference
+from bundle.session import GraphOutputs, Run
+from export.graph.gradcam import select_target
+from schemas.decision import finding_label, softmax
+from schemas.errors import ParityError
+from schemas.trial import TrialRecord
+from trainer.networks.gradcam import gradcam, gradcam_plus_plus
+from trainer.networks.network import Network
+from trainer.statistics.metrics import macro_auroc
+
+BATCHES = (1, 2, 7, 32)
+MAX_BATCH = BATCHES[-1]
+
+TOLERANCES: Mapping[str, float] = {
+    "logits": 1e-4,
+    "probabilities": 1e-4,
+    "embedding": 1e-4,
+    # A map is a difference of large sums, behind a ReLU; 1e-3 of its maximum is a quarter of a gray level.
+    "gradcam": 1e-3,
+    "gradcam_plus_plus": 1e-3,
+}
+"""Largest accepted |onnx - torch|, relative to the largest |torch| over all films: an untrained network's logits are
+about 0.05, where an absolute 1e-4 would prove nothing."""
+
+FLOOR = 1e-6  # the scale of an output that is zero for every film
+
+AUROC_TOLERANCE = 5e-5  # four decimals
+
+
+@dataclass(frozen=True, slots=True)
+class ParityRow:
+    """How far one output was off at one batch size, in the units of that output."""
+
+    output: str
+    batch: int
+    worst: float
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class ParityReport:
+    """What the gate measured; its existence means that it was passed."""
+
+    films: int
+    rows: tuple[ParityRow, ...]
+    auroc: tuple[float, float] | None
+    """Of torch and of the graph at the largest batch; None where there were no labels of every class."""
+
+
+def check_parity(
+    network: Network,
+    run: Run,
+    record: TrialRecord,
+    films: NDArray[np.float32],
+    labels: NDArray[np.int64] | None = None,
+) -> ParityReport:
+    """Run films through torch's own autograd and through the graph, and compare all that the graph gives.
+
+    Args:
+        network: in eval mode, on the CPU.
+        run: the graph exported from it.
+        record: temperature, classes and operating points.
+        films: [V, 1, S, S], V >= 1; the first are repeated where V is less than `MAX_BATCH`.
+        labels: [V]; with a film of every class the AUROCs are compared too.
+
+    Raises:
+        ParityError: an output is off by more than its tolerance (or not a number), a film gets another label,
+            or the AUROC differs in its first four decimals.
+    """
+    count = len(films)
+    films = films[np.arange(max(count, MAX_BATCH)) % count]
+    targets = np.arange(len(films)) % (len(record.classes) + 1) - 1  # every class, and -1
+    expected = reference_outputs(network, films, targets, record.calibration.temperature)
+    rows: list[ParityRow] = []
+    for batch in BATCHES:
+        found = run_in_batches(run, films, targets, batch)
+        rows += [_compare(name, batch, found[name], expected[name]) for name in TOLERANCES]
+        _check_labels(record, batch, found["probabilities"], expected["logits"])
+    return ParityReport(count, tuple(rows), _compare_auroc(found, expected, labels))
+
+
+def reference_outputs(
+    network: Network, films: NDArray[np.float32], targets: NDArray[np.int64], temperature: float, *, batch: int = 16
+) -> GraphOutputs:
+    """Everything that the graph must give, by torch: gradients by autograd, not by the traced program."""
+    parts = []
+    for start in range(0, len(films), batch):
+        image, target = (torch.from_numpy(array[start : start + batch]) for array in (films, targets))
+        with torch.no_grad():
+            features = network.features(image)
+        features.requires_grad_()
+        logits = network.head(features)
+        (gradients,) = torch.autograd.grad(logits, features, select_target(logits, target))
+        with torch.no_grad():
+            parts.append(
+                {
+                    "logits": logits,
+                    "probabilities": torch.softmax(logits / temperature, 1),
+                    "embedding": network.embed(features),
+                    "gradcam": gradcam(features, gradients),
+                    "gradcam_plus_plus": gradcam_plus_plus(features, gradients),
+                }
+            )
+    return {name: np.concatenate([part[name].detach().numpy() for part in parts]) for name in parts[0]}
+
+
+def run_in_batches(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], batch: int) -> GraphOutputs:
+    """The outputs of the graph for any number of films, `batch` at a time; the last batch may be smaller."""
+    starts = range(0, len(films), batch)
+    parts = [run(films[start : start + batch], targets[start : start + batch]) for start in starts]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _compare(name: str, batch: int, found: NDArray[np.float32], expected: NDArray[np.float32]) -> ParityRow:
+    tolerance = TOLERANCES[name] * max(float(np.abs(expected).max()), FLOOR)
+    worst = largest_difference(found, expected)
+    if not worst <= tolerance:  # a tolerance that is no number refuses too
+        msg = (
+            f"{name} at batch {batch} is off by {worst:.3g}, at most {tolerance:.3g} is accepted; "
+            "the graph does not compute what was trained and is not shipped"
+        )
+        raise ParityError(msg)
+    return ParityRow(name, batch, worst, tolerance)
+
+
+def _check_labels(
+    record: TrialRecord, batch: int, probabilities: NDArray[np.float32], reference: NDArray[np.float32]
+) -> None:
+    """Compare what the service will say (the graph's probabilities) with what the trainer evaluated (its own softmax)."""
+    trained = softmax(reference, record.calibration.temperature)
+    rule = (record.classes, record.negative_class, record.calibration.operating_points)
+    differing = sum(
+        finding_label(here, *rule) != finding_label(there, *rule)
+        for here, there in zip(probabilities, trained, strict=True)
+    )
+    if differing:
+        msg = (
+            f"labels at batch {batch}: {differing} of {len(probabilities)} films get another label than in torch, none "
+            "may; a threshold that equals a film's own probability does this: place it between two films"
+        )
+        raise ParityError(msg)
+
+
+def _compare_auroc(
+    found: GraphOutputs, expected: GraphOutputs, labels: NDArray[np.int64] | None
+) -> tuple[float, float] | None:
+    if labels is None or len(np.unique(labels)) < expected["logits"].shape[1]:
+        return None
+    by_torch, by_graph = (
+        float(macro_auroc(labels, outputs["probabilities"][: len(labels)])) for outputs in (expected, found)
+    )
+    if abs(by_torch - by_graph) >= AUROC_TOLERANCE:
+        msg = (
+            f"AUROC is {by_graph:.6f} by the graph and {by_torch:.6f} by torch, four decimals must agree; "
+            "the graph is not shipped"
+        )
+        raise ParityError(msg)
+    return by_torch, by_graph

@@ -1,0 +1,1 @@
+"""ONNX graphs: tracing, Grad-CAM inside the graph, foreign graphs, fp16 and int8."""

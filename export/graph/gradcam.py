@@ -1,0 +1,124 @@
+"""The gradients of Grad-CAM as a tensor program that an ONNX graph can hold, exact for non-linear heads too."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._decomp import core_aten_decompositions
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
+
+from schemas.errors import BundleError
+from trainer.networks.network import Network
+
+MOST_PROBABLE = -1
+"""The `target` that asks for the class of the largest logit."""
+
+aten = torch.ops.aten
+
+
+def select_target(logits: Tensor, target: Tensor) -> Tensor:
+    """One-hot rows [N, K] of the class to explain.
+
+    Args:
+        logits: [N, K].
+        target: int64 [N], -1 for the most probable class. Any other value outside [0, K-1] gives a row
+            of zeros and so an empty map; whoever takes targets from users checks them.
+    """
+    chosen = torch.where(target == MOST_PROBABLE, logits.argmax(1), target)
+    return (chosen[:, None] == torch.arange(logits.shape[1])).to(logits.dtype)
+
+
+def trace_gradients(network: Network, features: Tensor) -> fx.GraphModule:
+    """Write the head and its vector-Jacobian product down as one program of plain tensor operations.
+
+    torch.export cannot see through autograd, and tracing the whole network with symbolic shapes fails; the head
+    alone, with fake tensors of which only N is dynamic, works (torch 2.15; the interfaces are semi-private).
+
+    Args:
+        network: in eval mode.
+        features: an example, [N, C, h, w] with N > 1: sizes of 1 are taken for constants.
+
+    Returns:
+        (features [N, C, h, w], target int64 [N]) -> (logits [N, K], gradients of the target's logit [N, C, h, w]).
+
+    Raises:
+        BundleError: the head's gradient needs an operation that ONNX has no form for.
+    """
+
+    def program(features: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        logits, pull_back = torch.func.vjp(network.head, features)[:2]
+        (gradients,) = pull_back(select_target(logits, target))
+        return logits, gradients
+
+    mode = FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv())
+
+    def fake(example: Tensor) -> Tensor:
+        sizes = [DimDynamic.DYNAMIC] + [DimDynamic.STATIC] * (example.dim() - 1)
+        return mode.from_tensor(example, symbolic_context=StatelessSymbolicContext(dynamic_sizes=sizes))
+
+    tracer = make_fx(program, decomposition_table=_decompositions(), _allow_non_fake_inputs=True)
+    # Contiguous: other strides, which ONNX does not know, would be written down as as_strided.
+    examples = fake(features.contiguous()), fake(torch.zeros(len(features), dtype=torch.int64))
+    with mode:  # decompositions allocate tensors of N rows, which only the mode can do
+        traced: fx.GraphModule = tracer(*examples)
+    left = {str(node.target) for node in traced.graph.nodes if "backward" in str(node.target)}
+    if left:
+        msg = (
+            f"the gradient of this network's head needs {', '.join(sorted(left))}, which ONNX does not have; "
+            "add a decomposition beside convolution_backward in export/graph/gradcam.py"
+        )
+        raise BundleError(msg)
+    return traced
+
+
+def _decompositions() -> Mapping[Any, Callable[..., Any]]:
+    table = dict(core_aten_decompositions())
+    del table[aten.empty_like.default]  # its decomposition (in the gradient of SiLU and Mish) has no ONNX form; it has
+    table[aten.convolution_backward.default] = _convolution_backward
+    table[aten.max_pool2d_with_indices_backward.default] = _max_pool_backward
+    return table
+
+
+def _convolution_backward(  # noqa: PLR0913, PLR0917 - the signature is torch's
+    gradient: Tensor,
+    features: Tensor,
+    weight: Tensor,
+    _bias_sizes: list[int] | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,  # noqa: FBT001
+    _output_padding: list[int],
+    groups: int,
+    output_mask: list[bool],
+) -> Any:
+    """The gradient on a convolution's input: the transposed convolution of the gradient on its output."""
+    if transposed or any(output_mask[1:]):
+        return NotImplemented
+    # What the stride cut off the far edge has to be put back.
+    missing = [
+        features.shape[axis + 2]
+        - ((gradient.shape[axis + 2] - 1) * stride[axis] - 2 * padding[axis])
+        - (dilation[axis] * (weight.shape[axis + 2] - 1) + 1)
+        for axis in range(2)
+    ]
+    found = torch.convolution(gradient, weight, None, stride, padding, dilation, True, missing, groups)  # noqa: FBT003
+    return found, None, None
+
+
+def _max_pool_backward(
+    gradient: Tensor,
+    features: Tensor,
+    _kernel_size: list[int],
+    _stride: list[int],
+    _padding: list[int],
+    _dilation: list[int],
+    _ceil_mode: bool,  # noqa: FBT001
+    indices: Tensor,
+) -> Tensor:
+    """The gradient on a pooling's input: each cell's gradient goes to the place that its maximum came from."""
+    flat = torch.zeros_like(features).flatten(2)
+    return flat.scatter_add(2, indices.flatten(2), gradient.flatten(2)).view_as(features)

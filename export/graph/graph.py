@@ -1,0 +1,82 @@
+"""A trained network with its explanations as one ONNX graph of `schemas.bundle.GraphContract`."""
+
+from collections.abc import Mapping
+
+import onnx
+import torch
+from torch import Tensor, fx, nn
+
+from export.graph.gradcam import trace_gradients
+from trainer.networks.gradcam import gradcam, gradcam_plus_plus
+from trainer.networks.network import Network
+
+OPSET = 20
+INPUTS = ("image", "target")
+OUTPUTS = ("logits", "probabilities", "embedding", "gradcam", "gradcam_plus_plus")
+
+
+class ExplainedNetwork(nn.Module):
+    """A network in eval mode whose forward pass also explains; made for films of one side S."""
+
+    head: fx.GraphModule
+
+    def __init__(self, network: Network, *, size: int, temperature: float) -> None:
+        super().__init__()
+        self.network = network.eval().requires_grad_(requires_grad=False)
+        self.temperature = temperature
+        with torch.no_grad():
+            features = network.features(torch.zeros(2, 1, size, size))
+        self.head = trace_gradients(network, features)
+
+    def forward(self, image: Tensor, target: Tensor) -> tuple[Tensor, ...]:
+        """Everything of `OUTPUTS` for films float32 [N, 1, S, S] in [0, 1] and targets int64 [N]."""
+        features = self.network.features(image)
+        logits, gradients = self.head(features, target)
+        return (
+            logits,
+            torch.softmax(logits / self.temperature, 1),
+            self.network.embed(features),
+            gradcam(features, gradients),
+            gradcam_plus_plus(features, gradients),
+        )
+
+
+def export_graph(
+    network: Network, *, size: int, temperature: float, metadata: Mapping[str, str] | None = None
+) -> onnx.ModelProto:
+    """The ONNX graph of a network, weights inside, N dynamic.
+
+    Args:
+        network: on the CPU; it is left in eval mode, without gradients.
+        size: S.
+        temperature: probabilities = softmax(logits / temperature).
+        metadata: what a client must know that has nothing but this file.
+
+    Raises:
+        BundleError: the head's gradient has no ONNX form.
+    """
+    module = ExplainedNetwork(network, size=size, temperature=temperature).eval()
+    program = torch.onnx.export(
+        module,
+        (torch.zeros(2, 1, size, size), torch.zeros(2, dtype=torch.int64)),
+        input_names=INPUTS,
+        output_names=OUTPUTS,
+        # Named once: the exporter finds that the two are equal, and warns of a second name.
+        dynamic_shapes=({0: torch.export.Dim("N")}, {0: torch.export.Dim.AUTO}),
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None  # noqa: S101 - torch returns None only when it writes a file
+    graph = program.model_proto
+    _forget_origin(graph)
+    onnx.helper.set_model_props(graph, dict(metadata or {}))
+    return graph
+
+
+def _forget_origin(graph: onnx.ModelProto) -> None:
+    """Drop the stack traces that torch leaves in every node: they name the exporting machine's folders."""
+    for part in (*graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    graph.graph.ClearField("metadata_props")

@@ -1,0 +1,83 @@
+"""The weights of a network beside its graph, and how torch builds it again: what the service's torch backend explains."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from bundle.golden import largest_difference
+from schemas.bundle import GOLDEN_TOLERANCE
+from schemas.errors import BundleError
+from schemas.torch_network import TorchNetwork
+from trainer.networks.architectures import architecture
+from trainer.networks.network import Network, TimmNetwork
+
+
+def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
+    """How timm alone builds a network of the table again, and a safetensors file of its weights under timm's names.
+
+    Args:
+        name: of the architecture, as the trainer knows it.
+        network: built by that name.
+
+    Raises:
+        BundleError: timm alone does not build it.
+    """
+    row = architecture(name)
+    if row.timm_name is None or type(network) is not TimmNetwork:
+        msg = f"{name} is not built by timm alone, so torch could not build it again in the service; leave out --with-weights"
+        raise BundleError(msg)
+    described = TorchNetwork(
+        timm_name=row.timm_name,
+        arguments=dict(row.timm_arguments),
+        cam_layer=None,  # the graph explains what forward_features gives
+        mean=row.mean,
+        std=row.std,
+    )
+    return described, save({name: value.contiguous() for name, value in network.body.state_dict().items()})
+
+
+def checked_weights(
+    described: TorchNetwork, path: Path, films: NDArray[np.float32], logits: NDArray[np.float32]
+) -> bytes:
+    """The content of a safetensors file, once the described network with its weights has given the graph's logits.
+
+    Args:
+        described: the network.
+        path: of the file.
+        films: [V, 1, S, S].
+        logits: [V, K], what the graph says of them.
+
+    Raises:
+        BundleError: the file does not fit the network, or the network is not that of the graph.
+    """
+    try:
+        network = TimmNetwork(
+            logits.shape[1],
+            0.0,
+            name=described.timm_name,
+            arguments=described.arguments,
+            cam_layer="",
+            mean=described.mean,
+            std=described.std,
+        ).eval()
+        network.body.get_submodule(described.cam_layer or "")
+        network.body.load_state_dict(load_file(path))
+        with torch.no_grad():
+            found = network(torch.from_numpy(films)).numpy()
+    except (RuntimeError, AttributeError, TypeError, OSError, SafetensorError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        msg = f"{path.name} makes no network {described.timm_name}: {reason}; correct --timm, --weights or --cam-layer"
+        raise BundleError(msg) from error
+    worst = largest_difference(found, logits)
+    tolerance = GOLDEN_TOLERANCE * float(np.abs(logits).max())
+    if not worst <= tolerance:  # so that NaN is refused
+        msg = (
+            f"{path.name} are not the weights of the graph: torch's logits of the golden films are off by {worst:.3g}, at most "
+            f"{tolerance:.3g} is accepted; give the graph's own weights, --mean and --std"
+        )
+        raise BundleError(msg)
+    return path.read_bytes()

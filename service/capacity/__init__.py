@@ -1,0 +1,1 @@
+"""How much work the process takes on: admission and thread lanes."""

@@ -1,0 +1,156 @@
+"""How many films and bytes the service takes on at the same time, whichever bundle reads them, and whether it takes any."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Literal, NoReturn
+
+from schemas.errors import NotReadyError, OverloadedError
+from service.metrics import Metrics
+
+Priority = Literal["stat", "routine"]
+
+_STAT_SHARE: Final = 8  # one place in so many is kept for stat films: a full queue must not turn them away
+_FEWEST, _LAST = 8, 64  # films that tell a pace, and those that are remembered
+
+
+def routine_places(capacity: int) -> int:
+    """How many of so many places routine films may take."""
+    return capacity if capacity == 1 else capacity - max(1, capacity // _STAT_SHARE)
+
+
+class Admission:
+    """Counts films from before they are decoded until they are answered, and the bytes of their requests.
+
+    Invariant: neither count exceeds its capacity, and routine films alone never reach theirs.
+    """
+
+    def __init__(
+        self, capacity: int, capacity_bytes: int, metrics: Metrics, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`capacity` is in films."""
+        self._places: dict[Priority, int] = {"stat": capacity, "routine": routine_places(capacity)}
+        self._admitted: dict[Priority, int] = {"stat": 0, "routine": 0}
+        self._capacity_bytes = capacity_bytes
+        self._bytes = 0
+        self._metrics = metrics
+        self._clock = clock
+        self._left: deque[float] = deque(maxlen=_LAST)  # when films left, as long as others were there
+        self._draining = False
+        metrics.queue_capacity.set(capacity)
+
+    @property
+    def draining(self) -> bool:
+        """Whether new films are refused because the process is about to end."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Let no request begin from now on; those that have begun are answered."""
+        self._draining = True
+
+    def require_open(self) -> None:
+        """Let a request begin.
+
+        Raises:
+            NotReadyError: the service is draining.
+        """
+        if self._draining:
+            self._metrics.shed.labels("draining").inc()
+            msg = "the service is shutting down; send the film to another instance"
+            raise NotReadyError(msg)
+
+    def check(self, priority: Priority, *, allowed_s: float, body_bytes: int = 0) -> None:
+        """Let a request with films begin; refusing it before its body is read costs much less than refusing it after.
+
+        Args:
+            priority: of its films.
+            allowed_s: until its caller gives up.
+            body_bytes: length of its body; 0: not known yet.
+
+        Raises:
+            NotReadyError: the service is draining.
+            OverloadedError: not even one place is free, or none for its bytes, or its turn would come too late.
+        """
+        self.require_open()
+        self._require(1, priority)
+        if self._bytes + body_bytes > self._capacity_bytes:
+            self._refuse("bytes", self._no_room(body_bytes))
+        if (wait_s := self._expected_s(priority)) > allowed_s:
+            msg = (
+                f"{self._before(priority)} films go before it, at the present pace an answer takes {wait_s:.1f} s, and "
+                f"{allowed_s:.1f} s are allowed"
+            )
+            self._refuse("too_late", msg)
+
+    @contextmanager
+    def admit(self, films: int, priority: Priority) -> Iterator[None]:
+        """Hold the places of `films` films; also while draining, for requests that had begun before.
+
+        Raises:
+            OverloadedError: they are not free; nothing was done.
+        """
+        self._require(films, priority)
+        self._add(films, priority)
+        try:
+            yield
+        finally:
+            self._add(-films, priority)
+            self._note_departure(films)
+
+    def take_bytes(self, size: int) -> None:
+        """Count a part of a body that has arrived.
+
+        Raises:
+            OverloadedError: there is no room for it; it is not counted.
+        """
+        if self._bytes + size > self._capacity_bytes:
+            self._refuse("bytes", self._no_room(size))
+        self._add_bytes(size)
+
+    def give_back_bytes(self, size: int) -> None:
+        """A request that held so many bytes is over."""
+        self._add_bytes(-size)
+
+    def _require(self, films: int, priority: Priority) -> None:
+        admitted = sum(self._admitted.values())
+        if admitted + films > self._places[priority]:
+            msg = (
+                f"{admitted} of {self._places[priority]} places for {priority} films are taken and {films} are needed; "
+                "try again shortly"
+            )
+            self._refuse("queue_full", msg)
+
+    def _refuse(self, reason: str, message: str) -> NoReturn:
+        self._metrics.shed.labels(reason).inc()
+        raise OverloadedError(message, retry_after_s=max(1, math.ceil(self._expected_s("routine"))))
+
+    def _no_room(self, size: int) -> str:
+        return (
+            f"the requests in flight hold {self._bytes} of {self._capacity_bytes} bytes and {size} more do not fit; "
+            "try again shortly"
+        )
+
+    def _expected_s(self, priority: Priority) -> float:
+        """How long the next film would take at the pace at which the last ones left; 0 where that is not known."""
+        if len(self._left) < _FEWEST:
+            return 0.0
+        return (self._before(priority) + 1) * (self._clock() - self._left[0]) / (len(self._left) - 1)
+
+    def _before(self, priority: Priority) -> int:
+        return sum(self._admitted.values()) if priority == "routine" else self._admitted["stat"]
+
+    def _note_departure(self, films: int) -> None:
+        if any(self._admitted.values()):
+            self._left.extend([self._clock()] * films)
+        else:  # whatever slowed the service down is over
+            self._left.clear()
+
+    def _add(self, films: int, priority: Priority) -> None:
+        self._admitted[priority] += films
+        self._metrics.inflight_images.set(sum(self._admitted.values()))
+
+    def _add_bytes(self, size: int) -> None:
+        self._bytes += size
+        self._metrics.inflight_bytes.set(self._bytes)

@@ -1,0 +1,1 @@
+"""The command lines of `python -m service`: predict, keys, audit, deidentify."""

@@ -1,0 +1,157 @@
+"""`python -m service deidentify`: copies of DICOM films for training sets, by PS3.15 Annex E."""
+
+import argparse
+import io
+import secrets
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import dcmread, dcmwrite
+from pydicom.filereader import read_file_meta_info
+
+from bundle.files import write_whole
+from imaging.attributes import text
+from imaging.deidentify import SHORTEST_KEY, Deidentifier
+from imaging.limits import parsing
+from imaging.transfer_syntaxes import TRANSFER_SYNTAXES
+from schemas.errors import CxrError, InvalidImageError, SettingsError, UnsupportedImageError
+
+REFUSED, INCOMPLETE = 2, 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    content: bytes
+    uid: str
+    patient: str
+    """The pseudonym."""
+    says_burned_in: bool
+    """Whether the file says at all if text is burned in."""
+
+
+def deidentify_command(arguments: list[str]) -> int:
+    """Run the command; 0, 1 where some file could not be copied, 2 where the options are refused.
+
+    Args:
+        arguments: what follows `deidentify` on the command line.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        files = _files(options.inputs, options.out)
+        deidentifier = Deidentifier(_key(options.key))
+        options.out.mkdir(parents=True, exist_ok=True)
+    except (CxrError, OSError) as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return REFUSED
+    if options.key is None:
+        print("No --key: pseudonyms and UIDs of this run fit no other run's, and cannot be made again.")
+    return _copy_all(files, options.out, deidentifier, accept_burned_in=options.accept_burned_in)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m service deidentify",
+        description="Copy CR and DX films without what identifies their patients (DICOM PS3.15 Annex E, Basic Profile).",
+    )
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="DICOM files and folders of them")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the copies, named by their new UIDs")
+    parser.add_argument("--key", type=Path, help="file of a secret: the same secret gives the same pseudonyms and UIDs")
+    parser.add_argument(
+        "--accept-burned-in", action="store_true", help="also films that say that text is burned into their pixels"
+    )
+    return parser
+
+
+def _files(inputs: Iterable[Path], out: Path) -> list[Path]:
+    """Every file to copy, in order.
+
+    Raises:
+        SettingsError: an input does not exist, or copies would lie among the inputs.
+    """
+    files: list[Path] = []
+    for given in inputs:
+        if not given.exists():
+            msg = f"{given} does not exist; give files or folders that do"
+            raise SettingsError(msg)
+        folder = given if given.is_dir() else given.parent
+        if out.resolve() == folder.resolve() or (given.is_dir() and folder.resolve() in out.resolve().parents):
+            msg = (
+                f"--out {out} lies among the films of {folder}; copies and originals must not mix: give another folder"
+            )
+            raise SettingsError(msg)
+        files += sorted(path for path in given.rglob("*") if path.is_file()) if given.is_dir() else [given]
+    return files
+
+
+def _key(path: Path | None) -> bytes:
+    """Raises SettingsError: the file cannot be read, or its secret can be guessed."""
+    if path is None:
+        return secrets.token_bytes(32)
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        msg = f"--key {path} cannot be read ({error.strerror}); make one: head -c 32 /dev/urandom > {path}"
+        raise SettingsError(msg) from error
+    if len(key) < SHORTEST_KEY:
+        msg = f"--key {path} holds {len(key)} bytes, and under {SHORTEST_KEY} can be guessed; give a longer secret"
+        raise SettingsError(msg)
+    return key
+
+
+def _copy_all(files: Sequence[Path], out: Path, deidentifier: Deidentifier, *, accept_burned_in: bool) -> int:
+    outcomes: Counter[str] = Counter()
+    patients: set[str] = set()
+    written: set[str] = set()
+    for path in _with_progress(files):
+        try:
+            made = _copy(path, deidentifier, accept_burned_in=accept_burned_in)
+            if made.uid in written:
+                msg = "another file of this run has its SOPInstanceUID; only the first was copied"
+                raise InvalidImageError(msg)
+            write_whole(out / f"{made.uid}.dcm", made.content, private=True)
+        except (CxrError, OSError) as error:
+            code = error.code if isinstance(error, CxrError) else "unreadable"
+            outcomes[code] += 1
+            print(f"{path}: {code}: {error}", file=sys.stderr)
+            continue
+        written.add(made.uid)
+        patients.add(made.patient)
+        outcomes["copied"] += 1
+        outcomes["copied, BurnedInAnnotation not stated"] += not made.says_burned_in
+    _summarise(outcomes, len(files), len(patients))
+    return 0 if outcomes["copied"] == len(files) else INCOMPLETE
+
+
+def _copy(path: Path, deidentifier: Deidentifier, *, accept_burned_in: bool) -> _Copy:
+    with parsing("DICOM file meta information"):
+        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
+    if syntax not in TRANSFER_SYNTAXES:  # before pydicom inflates a deflated data set
+        msg = "written in a transfer syntax that is not read here; convert the film first"
+        raise UnsupportedImageError(msg)
+    with parsing("DICOM data set"):
+        source = dcmread(path)
+    film = deidentifier.copy(source, accept_burned_in=accept_burned_in)
+    stream = io.BytesIO()
+    with parsing("DICOM data set"):
+        dcmwrite(stream, film, enforce_file_format=True)
+    return _Copy(
+        stream.getvalue(), str(film.SOPInstanceUID), str(film.PatientID), bool(text(source, "BurnedInAnnotation"))
+    )
+
+
+def _with_progress(files: Sequence[Path]) -> Iterator[Path]:
+    for number, path in enumerate(files, start=1):
+        if sys.stderr.isatty():
+            print(f"\r{number} of {len(files)}", end="\n" if number == len(files) else "", file=sys.stderr, flush=True)
+        yield path
+
+
+def _summarise(outcomes: Counter[str], files: int, patients: int) -> None:
+    rows = [("files", files), *sorted(outcomes.items()), ("patients among the copies", patients)]
+    width = max(len(name) for name, _ in rows)
+    for name, count in rows:
+        if count or name == "files":
+            print(f"{name:<{width}}  {count:>6}")

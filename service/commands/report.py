@@ -1,0 +1,103 @@
+"""What the command line says about films: a table for a person, JSON lines for a program."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Literal, TextIO
+
+from schemas.api import DISCLAIMER, PredictResponse
+from schemas.errors import SettingsError
+
+Format = Literal["auto", "table", "json"]
+
+_PICTURES: Final = {"explanation": {"heatmap_png_base64", "overlay_png_base64"}}
+"""Written to files; no line of JSON carries them."""
+
+
+class FilmError(Exception):
+    """One film that has no answer; the others go on."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+Outcome = PredictResponse | FilmError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that reading here and reading by a server share."""
+    parser.add_argument("films", nargs="+", type=Path, metavar="FILE", help="JPEG, PNG or DICOM")
+    parser.add_argument(
+        "--format",
+        choices=("auto", "table", "json"),
+        default="auto",
+        help="json: one object a line; default: a table on a terminal, json otherwise",
+    )
+    parser.add_argument(
+        "--explain", type=Path, metavar="DIR", help="write each film under its heat map to DIR/FILE.png"
+    )
+
+
+def prepare_folder(folder: Path | None, films: Sequence[Path]) -> None:
+    """Make the folder for overlays, before the first film is read.
+
+    Raises:
+        SettingsError: two films would have one overlay, or the folder cannot be made.
+    """
+    if folder is None:
+        return
+    names = [film.name for film in films]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        msg = f"two films are called {twice[0]}, so their overlays would be one file; read them in two runs"
+        raise SettingsError(msg)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"--explain {folder} cannot be made ({error.strerror}); give a folder that can be written"
+        raise SettingsError(msg) from error
+
+
+def printer(wanted: Format, films: Sequence[Path]) -> Callable[[Path, Outcome], None]:
+    """What prints the outcome of one film."""
+    if wanted == "json" or (wanted == "auto" and not sys.stdout.isatty()):
+        return _print_json
+    width = max(len(str(film)) for film in films)
+    _say(f"{'film':<{width}}  {'label':<22} {'probability':>11}  {'decision':<9} confidence")
+
+    def print_row(film: Path, outcome: Outcome) -> None:
+        _say(f"{film!s:<{width}}  {_row(outcome)}")
+
+    return print_row
+
+
+def finish(films: Sequence[Path], failed: Sequence[Path]) -> None:
+    """Tell a person how many films have no answer, and what answers are not for."""
+    if count := len(failed):
+        _say(f"{count} of {len(films)} films have no answer", sys.stderr)
+    _say(DISCLAIMER, sys.stderr)
+
+
+def _say(line: str, stream: TextIO | None = None) -> None:
+    stream = stream or sys.stdout
+    stream.write(line + "\n")
+    stream.flush()
+
+
+def _print_json(film: Path, outcome: Outcome) -> None:
+    line: dict[str, object] = {"file": str(film)}
+    if isinstance(outcome, FilmError):
+        line["failure"] = {"code": outcome.code, "detail": outcome.detail}
+    else:
+        line |= outcome.model_dump(mode="json", exclude=_PICTURES)
+    _say(json.dumps(line))
+
+
+def _row(outcome: Outcome) -> str:
+    if isinstance(outcome, FilmError):
+        return f"{outcome.code}: {outcome.detail}"
+    said = outcome.prediction
+    return f"{said.label:<22} {said.probabilities[said.label]:>11.3f}  {said.decision:<9} {said.confidence_band}"

@@ -1,1 +1,0 @@
-"""De-identified copies of films for training sets."""

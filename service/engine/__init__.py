@@ -1,0 +1,1 @@
+"""One network at work: the ONNX Runtime engine, its batcher, and heat maps."""

@@ -1,0 +1,91 @@
+"""The network of a bundle as one call: float32 films in, logits, probabilities, embedding and heat maps out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.opening import Bundle
+from bundle.session import ANSWER_OUTPUTS, MOST_PROBABLE, GraphOutputs, Provider, Session, open_session
+from schemas.api import ExplainMethod
+from schemas.precision import Precision
+
+MAPS: Final[Mapping[ExplainMethod, str]] = {"gradcam": "gradcam", "gradcam++": "gradcam_plus_plus"}
+"""The graph's output of each method."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the network says about N films; without maps where nobody asked or the bundle has none."""
+
+    logits: NDArray[np.float32]  # [N, K]
+    probabilities: NDArray[np.float32]  # [N, K], calibrated
+    embedding: NDArray[np.float32]  # [N, D]
+    maps: Mapping[ExplainMethod, NDArray[np.float32]] = field(default_factory=dict)  # each [N, h, w], >= 0
+
+    def __getitem__(self, film: int) -> "Outputs":
+        """The outputs of one film, N = 1."""
+        one = slice(film, film + 1)
+        maps = {method: array[one] for method, array in self.maps.items()}
+        return Outputs(self.logits[one], self.probabilities[one], self.embedding[one], maps)
+
+    def by_name(self) -> GraphOutputs:
+        """The arrays by their names in the graph, for the self-test."""
+        maps = {MAPS[method]: array for method, array in self.maps.items()}
+        return {"logits": self.logits, "probabilities": self.probabilities, "embedding": self.embedding, **maps}
+
+
+class Engine(Protocol):
+    """Runs the network; safe to call from several threads at once."""
+
+    def run(self, images: NDArray[np.float32], targets: NDArray[np.int64] | None) -> Outputs:
+        """Run the network on a batch.
+
+        Args:
+            images: [N, 1, S, S] in [0, 1].
+            targets: int64 [N], the class to explain or `MOST_PROBABLE`; None: no heat maps are wanted.
+
+        Raises:
+            InferenceError: the network failed.
+        """
+        ...
+
+
+class EngineOpener(Protocol):
+    """Makes the engine of a bundle."""
+
+    def __call__(
+        self, bundle: Bundle, *, provider: Provider, intra_op_threads: int, precision: Precision = "fp32"
+    ) -> Engine:
+        """Open a graph of `bundle`.
+
+        Raises:
+            BundleError: the bundle has no graph of this precision, or it cannot be loaded, or has not the inputs and
+                outputs of its contract.
+            SettingsError: the provider is not there.
+        """
+        ...
+
+
+class OnnxEngine:
+    """One ONNX Runtime session; concurrent runs share its weights."""
+
+    def __init__(self, session: Session, *, has_maps: bool) -> None:
+        self._session = session
+        self._maps = tuple(MAPS.values()) if has_maps else ()
+
+    @classmethod
+    def open(cls, bundle: Bundle, *, provider: Provider, intra_op_threads: int, precision: Precision = "fp32") -> Self:
+        """Load a graph of a bundle; see `EngineOpener`."""
+        session = open_session(bundle, provider=provider, intra_op_threads=intra_op_threads, precision=precision)
+        return cls(session, has_maps=bundle.manifest.graph.cam_grid is not None)
+
+    def run(self, images: NDArray[np.float32], targets: NDArray[np.int64] | None) -> Outputs:
+        """Run the network on a batch; see `Engine`."""
+        maps = () if targets is None else self._maps
+        explained = np.full(len(images), MOST_PROBABLE, np.int64) if targets is None else targets
+        arrays = self._session.run(images, explained, (*ANSWER_OUTPUTS, *maps))
+        drawn = {method: arrays[name] for method, name in MAPS.items() if name in arrays}
+        return Outputs(arrays["logits"], arrays["probabilities"], arrays["embedding"], drawn)

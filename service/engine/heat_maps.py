@@ -1,0 +1,102 @@
+"""Which backend draws the heat maps of a bundle: outputs of its graph, torch, or none, and what would help then."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.opening import Bundle
+from schemas.api import ExplainBackend, ExplainMethod
+from schemas.errors import ExplanationUnavailableError, SettingsError
+
+if TYPE_CHECKING:
+    from service.engine.torch_heat_maps import TorchExplainer
+
+BackendChoice = Literal["auto", "onnx", "torch"]
+
+
+class Explainer(Protocol):
+    """Draws heat maps outside the graph; called by one thread at a time."""
+
+    def explain(self, image: NDArray[np.float32], target: int, method: ExplainMethod) -> NDArray[np.float32]:
+        """The map float32 [h, w], >= 0, not scaled, of an image [1, S, S] in [0, 1] for the class `target`.
+
+        Raises:
+            InferenceError: it failed.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Explanations:
+    """How a loaded bundle is explained.
+
+    Invariant: there is an explainer for the backend torch alone, and a reason where there is no backend.
+    """
+
+    backend: ExplainBackend | None
+    explainer: Explainer | None = None
+    reason: str = ""
+
+    def require(self) -> None:
+        """Refuse what cannot be explained.
+
+        Raises:
+            ExplanationUnavailableError: there is no backend; the message says what would help.
+        """
+        if self.backend is None:
+            raise ExplanationUnavailableError(self.reason)
+
+
+def require_backend(choice: BackendChoice) -> None:
+    """Check that what the operator asks for is installed.
+
+    Raises:
+        SettingsError: it is not.
+    """
+    if choice == "torch" and _torch_explainer() is None:
+        msg = "explain_backend torch is not installed; install the extra [torch], or set CXR_EXPLAIN_BACKEND=auto"
+        raise SettingsError(msg)
+
+
+def open_explanations(bundle: Bundle, choice: BackendChoice, *, threads: int) -> Explanations:
+    """Choose the backend of a bundle, and prove its network where that is torch.
+
+    Args:
+        bundle: its hashes are right.
+        choice: what the operator asks for.
+        threads: that torch computes with.
+
+    Raises:
+        BundleError: torch is to explain, and its network is not that of the graph.
+    """
+    manifest = bundle.manifest
+    has_maps = manifest.graph.cam_grid is not None
+    described = manifest.torch
+    if has_maps and choice != "torch":
+        return Explanations("onnx")
+    reason = f"bundle {manifest.name}/{manifest.version} has no " + ("weights for torch" if has_maps else "heat maps")
+    if choice == "onnx":
+        reason += (
+            " in its graph, and CXR_EXPLAIN_BACKEND=onnx forbids torch; set it to auto, or export it with heat maps"
+        )
+    elif described is None and has_maps:
+        reason += "; export it --with-weights, or set CXR_EXPLAIN_BACKEND=auto"
+    elif described is None:
+        reason += (
+            " in its graph and no weights for torch; export it with heat maps, or adopt it with --timm and --weights"
+        )
+    elif (explainer := _torch_explainer()) is None:
+        reason += " in its graph, and torch is not installed; install the extra [torch] beside the service"
+    else:
+        return Explanations("torch", explainer.open(bundle, described, threads=threads))
+    return Explanations(None, reason=reason)
+
+
+def _torch_explainer() -> "type[TorchExplainer] | None":
+    try:
+        from service.engine.torch_heat_maps import TorchExplainer  # noqa: PLC0415 - absent from the default image
+    except ImportError:
+        return None
+    return TorchExplainer

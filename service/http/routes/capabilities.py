@@ -1,0 +1,39 @@
+"""`GET /capabilities`: which films are read, in which formats and within which limits; for integrators."""
+
+from typing import Final
+
+from fastapi import APIRouter, Depends
+
+from imaging.dicom import MODALITIES
+from imaging.pixel_data import COLOUR, GRAY
+from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
+from schemas.api import Capabilities, CapabilityLimits, TransferSyntaxFacts
+from service.dicomweb.instance import FILM_CLASSES
+from service.http.errors import GATE_FAILURES, documented
+from service.http.routes.pages import SAMPLE_ADDRESS, sample_film
+from service.security.authentication import Requires
+from service.services import CurrentService
+
+FILM_TYPES: Final = ("image/jpeg", "image/png", "application/dicom")
+
+router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
+
+
+@router.get("/capabilities", summary="The films that are read", responses=documented(*GATE_FAILURES))
+async def capabilities(service: CurrentService) -> Capabilities:
+    """From the tables by which films are decoded, so it cannot promise anything else."""
+    settings = service.settings
+    limits = {name: getattr(settings, name) for name in CapabilityLimits.model_fields}
+    syntaxes = tuple(
+        TransferSyntaxFacts(name=name_of(uid), uid=str(uid), lossless=syntax.lossless)
+        for uid, syntax in TRANSFER_SYNTAXES.items()
+    )
+    return Capabilities(
+        media_types=FILM_TYPES,
+        modalities=MODALITIES,
+        photometric_interpretations=(*GRAY, *COLOUR),
+        transfer_syntaxes=syntaxes,
+        stored_sop_classes=FILM_CLASSES if settings.dicomweb else (),
+        limits=CapabilityLimits(**limits),
+        sample=None if sample_film() is None else SAMPLE_ADDRESS,
+    )

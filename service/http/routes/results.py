@@ -1,0 +1,68 @@
+"""`GET /results…`: what became of the films that came by DICOMweb."""
+
+import asyncio
+import json
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic.json_schema import SkipJsonSchema
+
+from schemas.analysis import AnalysisRecord
+from schemas.errors import InvalidParameterError, NotFoundError, SpoolUnavailableError
+from schemas.results import Result, ResultList, ResultState
+from service.dicomweb.intake import CurrentIntake
+from service.http.errors import GATE_FAILURES, documented
+from service.http.routes.dicomweb import UID_PATTERN
+from service.results.fhir import fhir_bundle
+from service.security.authentication import Requires
+
+FHIR_JSON: Final = "application/fhir+json"
+BUNDLE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {FHIR_JSON: {"schema": {"type": "object"}}}}}
+FAILURES: Final = documented(*GATE_FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError)
+
+SopInstance = Annotated[str, Path(pattern=UID_PATTERN, description="SOPInstanceUID of the film that was stored")]
+State = Annotated[
+    ResultState | SkipJsonSchema[None],  # absent, but never null
+    Query(description="only films in this state; failed: the dead letters"),
+]
+
+router = APIRouter(prefix="/results", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
+
+
+@router.get("", summary="The films that came by DICOMweb", responses=FAILURES)
+async def list_results(
+    intake: CurrentIntake, state: State = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> ResultList:
+    """The latest change first."""
+    return ResultList(results=await asyncio.to_thread(intake.ledger.list, state, limit))
+
+
+@router.get("/{sop_instance_uid}", summary="One film and its analysis", responses=FAILURES)
+async def one_result(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Result:
+    """Where it stands, and the analysis once there is one."""
+    summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)
+    analysis = None if record is None else AnalysisRecord.model_validate_json(record)
+    return Result(**dict(summary), analysis=analysis)
+
+
+@router.get(
+    "/{sop_instance_uid}/fhir",
+    summary="The analysis as FHIR R5",
+    response_class=Response,
+    responses=BUNDLE | FAILURES,
+)
+async def as_fhir(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Response:
+    """A Bundle with a DiagnosticReport; 404 before the film is analysed."""
+    summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)
+    if record is None:
+        msg = f"the film is in state {summary.state} and has no analysis; GET /results/{{sop}} tells when it has"
+        raise NotFoundError(msg)
+    return Response(json.dumps(fhir_bundle(AnalysisRecord.model_validate_json(record))), media_type=FHIR_JSON)
+
+
+@router.post("/{sop_instance_uid}/retry", summary="Try a dead letter again", status_code=202, responses=FAILURES)
+async def retry(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Result:
+    """From where it failed: its analysis, or its delivery."""
+    await asyncio.to_thread(intake.ledger.retry, sop_instance_uid)
+    intake.worker.wake()
+    return await one_result(intake, sop_instance_uid)

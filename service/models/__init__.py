@@ -1,0 +1,1 @@
+"""Bundles in service: finding, loading, proving, swapping and holding them."""

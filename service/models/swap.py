@@ -1,0 +1,245 @@
+"""The bundle that serves, the one before it, and the way from one to the next without a request noticing."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from schemas.errors import BundleError, CxrError, InternalError, NotReadyError
+from service.answers.drift import DriftWindow, show
+from service.capacity.threads import Lanes
+from service.engine.batcher import Batcher, Limits
+from service.engine.engine import EngineOpener
+from service.metrics import Metrics
+from service.models.candidate import check_classes, check_speed
+from service.models.live import Serving, free_memory
+from service.models.registry import BundleAddress, BundleRegistry, LoadedBundle, Stamp, load
+from service.settings import Settings
+
+Result = TypeVar("Result")
+
+log = structlog.get_logger("service.models.swap")
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Where blocking work is done: runs of the network, and everything about bundles that are not serving yet."""
+
+    engine: Lanes
+    loader: Executor
+
+
+class Deployment:
+    """Looks at the models directory, and swaps the bundle that serves when another is chosen there and passes its checks.
+
+    A candidate is opened, hashed, self-tested and warmed beside the bundle that serves, then one reference is
+    replaced. Requests keep the bundle that they began with. The bundle before stays in memory: going back is instant.
+    A candidate that is refused is tried again only once its files or the choice have changed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        registry: BundleRegistry,
+        open_engine: EngineOpener,
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._registry = registry
+        self._open_engine = open_engine
+        self._threads: Threads | None = None
+        self._serving: Serving | None = None
+        self._previous: LoadedBundle | None = None
+        self._failure: CxrError | None = None
+        self._refused: dict[BundleAddress, str] = {}
+        self._seen: Stamp | None = None
+        self._unseen: str | None = None  # why the last look saw nothing
+        self._changing = asyncio.Lock()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._watcher: asyncio.Task[None] | None = None
+
+    @property
+    def serving(self) -> Serving | None:
+        """The bundle that serves; None where none could be loaded yet."""
+        return self._serving
+
+    @property
+    def refused(self) -> dict[BundleAddress, str]:
+        """Bundles that failed their checks, and why."""
+        return dict(self._refused)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the loops that answer films and that watch the models directory still run."""
+        watching = self._watcher is None or not self._watcher.done()
+        return watching and (self._serving is None or self._serving.batcher.alive)
+
+    def ready(self) -> Serving:
+        """The bundle that serves.
+
+        Raises:
+            NotReadyError: there is none; the message carries the reason's code.
+        """
+        if self._serving is None:
+            reason = "it is still loading" if self._failure is None else f"{self._failure.code}: {self._failure}"
+            msg = f"no bundle serves: {reason}"
+            raise NotReadyError(msg)
+        return self._serving
+
+    async def start(self, threads: Threads) -> None:
+        """Load the chosen bundle, and watch the models directory from then on; without a bundle, wait for one.
+
+        Raises:
+            CxrError: what no other bundle would mend: the provider is not there.
+        """
+        self._threads = threads
+        await self._look()
+        self._watcher = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Answer what was admitted, and end."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.gather(self._watcher, return_exceptions=True)
+        if self._serving is not None:
+            self._retire(self._serving)
+        await asyncio.gather(*self._retiring, return_exceptions=True)  # a dead one must not hinder the rest
+
+    async def activate(self, address: BundleAddress) -> Serving:
+        """Serve this bundle until the models directory chooses another, or the process ends.
+
+        Raises:
+            NotFoundError: there is no such bundle.
+            BundleError: it failed its checks; the bundle that served goes on.
+        """
+        async with self._changing:
+            if self._serving is None or self._serving.address != address:
+                await self._replace(address)
+            return self.ready()
+
+    async def rollback(self) -> Serving:
+        """Serve the bundle before this one again; it is still in memory.
+
+        Raises:
+            BundleError: there is none.
+        """
+        async with self._changing:
+            if self._previous is None:
+                msg = "no earlier bundle is in memory: this is the first since the start; activate one by its name"
+                raise BundleError(msg)
+            self._swap(self._previous)
+            return self.ready()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.model_poll_s)
+            try:
+                await self._look()
+            except Exception:  # supervisor: whatever a candidate dies of, the bundle that serves goes on
+                self._metrics.model_loads.labels("refused", InternalError.code).inc()
+                log.exception("bundle_refused")
+
+    async def _look(self) -> None:
+        """One look at the models directory; what is chosen there is tried once for each state of its files."""
+        async with self._changing:
+            try:
+                stamp = await self._in_loader(self._registry.look)
+            except BundleError as error:
+                if self._unseen != str(error):
+                    self._unseen = str(error)
+                    self._refuse(None, error)
+                return
+            self._unseen = None
+            if stamp == self._seen:  # also after a look that failed: what was withdrawn by hand stays so
+                return
+            self._seen = stamp
+            try:
+                await self._replace(stamp.address, by_itself=True)
+            except BundleError as error:
+                log.warning(
+                    "bundle_kept", bundle=str(self._serving.address) if self._serving else None, tried=error.code
+                )
+
+    async def _replace(self, address: BundleAddress, *, by_itself: bool = False) -> None:
+        """Load a bundle and let it serve.
+
+        Raises:
+            CxrError: it is refused; it is counted and logged.
+        """
+        start = time.perf_counter()
+        current = None if self._serving is None else self._serving.loaded
+        try:
+            loaded = await self._in_loader(lambda: self._load(address, current, by_itself=by_itself))
+        except BundleError as error:
+            self._refuse(address, error)
+            raise
+        except CxrError as error:
+            log.error("start_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason says all
+            raise
+        self._refused.pop(address, None)
+        self._metrics.model_loads.labels("loaded", "").inc()
+        seconds = round(time.perf_counter() - start, 3)
+        log.info("bundle_loaded", bundle=str(address), sha256=loaded.reference.sha256, seconds=seconds)
+        self._swap(loaded)
+
+    def _load(self, address: BundleAddress, current: LoadedBundle | None, *, by_itself: bool) -> LoadedBundle:
+        loaded = load(self._registry.open(address), self._open_engine, self._settings)
+        if current is not None and by_itself:
+            check_classes(loaded, current)
+        if current is not None:
+            check_speed(loaded, current, self._settings.max_slowdown)
+        return loaded
+
+    def _swap(self, loaded: LoadedBundle) -> None:
+        """Replace the one reference that requests read; nothing is awaited in here."""
+        assert self._threads is not None  # noqa: S101 set by start, before anything is loaded
+        settings = self._settings
+        before = self._serving
+        batcher = Batcher(
+            loaded.engine,
+            self._threads.engine,
+            self._metrics,
+            Limits(settings.largest_batch, settings.concurrent_runs, run_timeout_s=settings.run_timeout_s),
+        )
+        batcher.start()
+        reference = loaded.bundle.manifest.drift_reference
+        window = None if reference is None else DriftWindow(reference, settings.drift_window)
+        show(window, self._metrics)
+        self._serving = Serving(loaded, batcher, window)
+        self._failure = None
+        if before is not None:
+            self._previous = before.loaded
+            self._retire(before)
+        self._metrics.selftest_error.set(loaded.selftest_error)
+        model = loaded.reference
+        self._metrics.model_info.clear()
+        self._metrics.model_info.labels(
+            model.name, model.version, model.architecture, model.sha256, settings.provider
+        ).set(1)
+        log.info("bundle_serves", bundle=str(self._serving.address), precision=model.precision, sha256=model.sha256)
+
+    def _retire(self, serving: Serving) -> None:
+        async def retire() -> None:
+            await serving.retire()
+            await asyncio.to_thread(free_memory)  # not by the loader: its threads wait for a core, and memory must not
+
+        task = asyncio.create_task(retire())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    def _refuse(self, address: BundleAddress | None, error: BundleError) -> None:
+        if self._serving is None:
+            self._failure = error
+        if address is not None:
+            self._refused[address] = str(error)
+        self._metrics.model_loads.labels("refused", error.code).inc()
+        log.error("bundle_refused", bundle=address and str(address), code=error.code, reason=str(error))
+
+    async def _in_loader(self, work: Callable[[], Result]) -> Result:
+        assert self._threads is not None  # noqa: S101 set by start
+        return await asyncio.get_running_loop().run_in_executor(self._threads.loader, work)

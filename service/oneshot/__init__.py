@@ -1,1 +1,0 @@
-"""Films from the command line, read once: in this process, or by a server."""

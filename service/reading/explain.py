@@ -1,0 +1,127 @@
+"""The explanation of one film: its reading, and the heat map of one class over it."""
+
+import asyncio
+import base64
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from bundle.session import MOST_PROBABLE
+from imaging.overlay import HeatMap, render
+from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation, Prediction
+from schemas.errors import InvalidParameterError
+from service.capacity.admission import Priority
+from service.engine.batcher import Answer
+from service.http.films import Upload
+from service.models.live import Serving
+from service.models.registry import LoadedBundle
+from service.reading.predict import Reading, read_film
+from service.services import Service
+
+NOTE: Final = (
+    "The heat map shows what moved the network, not where disease is: it is no localisation "
+    "(Saporta et al. 2022, doi:10.1038/s42256-022-00536-x)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the caller wants explained."""
+
+    finding: str | None
+    """None: the predicted label."""
+    method: ExplainMethod
+    priority: Priority
+
+    def check(self, loaded: LoadedBundle) -> None:
+        """Refuse what the bundle cannot answer, before a film is decoded for it.
+
+        Raises:
+            InvalidParameterError: the finding is none of its classes.
+            ExplanationUnavailableError: nothing here can draw its heat maps.
+        """
+        manifest = loaded.bundle.manifest
+        if self.finding is not None and self.finding not in manifest.classes:
+            msg = f"the finding is not one of {', '.join(manifest.classes)}; name one of these"
+            raise InvalidParameterError(msg)
+        loaded.explanations.require()
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedFilm:
+    """A reading with the heat map of `finding`."""
+
+    reading: Reading
+    finding: str
+    method: ExplainMethod
+    heat_map: HeatMap
+    layer: str
+    backend: ExplainBackend
+    grid: tuple[int, int]
+
+    @property
+    def prediction(self) -> Prediction:
+        """What the network says about the film."""
+        return self.reading.prediction
+
+    @property
+    def explanation(self) -> Explanation:
+        """What the answer says about the heat map."""
+        center = self.heat_map.center_of_mass
+        return Explanation(
+            finding=self.finding,
+            method=self.method,
+            layer=self.layer,
+            backend=self.backend,
+            heatmap_png_base64=base64.b64encode(self.heat_map.heatmap_png).decode("ascii"),
+            overlay_png_base64=base64.b64encode(self.heat_map.overlay_png).decode("ascii"),
+            grid=self.grid,
+            center_of_mass=None if center is None else CenterOfMass(x=center[0], y=center[1]),
+            concentration=self.heat_map.concentration,
+            note=NOTE,
+        )
+
+
+async def explain_film(service: Service, serving: Serving, upload: Upload, question: Question) -> ExplainedFilm:
+    """Read one film and compute the heat map.
+
+    Raises:
+        CxrError: the film is refused, or the network failed on it.
+    """
+    manifest = serving.loaded.bundle.manifest
+    explanations = serving.loaded.explanations
+    target = MOST_PROBABLE if question.finding is None else manifest.classes.index(question.finding)
+    in_graph = explanations.backend == "onnx"
+    reading = await read_film(service, serving, upload, priority=question.priority, target=target if in_graph else None)
+    finding = question.finding or reading.prediction.label
+    start = time.perf_counter()
+    in_pool = asyncio.get_running_loop().run_in_executor
+    if explanations.explainer is None:
+        answer = await _answer_about(serving, reading, finding, target, question.priority)
+        cam = answer.outputs.maps[question.method][0]
+    else:
+        index = manifest.classes.index(finding)
+        explain = explanations.explainer.explain
+        cam = await in_pool(service.explain_pool, explain, reading.film.image, index, question.method)
+    lane = service.decode_lanes.of(question.priority)
+    heat_map = await in_pool(lane, render, cam, reading.film.radiograph, manifest.preprocess)
+    service.metrics.stage_duration.labels("explain").observe(time.perf_counter() - start)
+    rows, columns = cam.shape
+    return ExplainedFilm(
+        reading=reading,
+        finding=finding,
+        method=question.method,
+        heat_map=heat_map,
+        layer=manifest.graph.cam_layer,
+        backend="onnx" if in_graph else "torch",
+        grid=(rows, columns),
+    )
+
+
+async def _answer_about(serving: Serving, reading: Reading, finding: str, target: int, priority: Priority) -> Answer:
+    """The answer whose maps are of `finding`: a label that its threshold chose may not be the most probable class."""
+    wanted = serving.loaded.bundle.manifest.classes.index(finding)
+    explained = int(reading.answer.outputs.logits[0].argmax()) if target == MOST_PROBABLE else target
+    if explained == wanted:
+        return reading.answer
+    return await serving.batcher.submit(reading.film.image, target=wanted, priority=priority)

@@ -1,0 +1,77 @@
+"""What the batcher does where the network fails, hangs or is lost."""
+
+import asyncio
+
+import pytest
+
+from schemas.errors import InferenceError, NotReadyError
+from tests.fakes import GatedEngine
+from tests.service.batching import BUSY, batching, submit
+from tests.waiting import until
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("concurrent_runs", [1, 2])
+async def test_a_failing_batch_fails_only_its_films_and_the_loop_lives(concurrent_runs) -> None:
+    engine = GatedEngine(poison=6)
+    async with batching(engine, concurrent_runs=concurrent_runs) as batcher:
+        with pytest.raises(InferenceError) as failure:
+            await submit(batcher, 6)
+        answer = await submit(batcher, 7)
+
+        assert batcher.alive
+    assert str(failure.value.__cause__) == "poisoned film"
+    assert float(answer.outputs.logits[0, 1]) == 7
+
+
+class Panic(BaseException):
+    """What libraries written in Rust raise, and no `except Exception` catches."""
+
+
+@pytest.mark.parametrize("broken", [RuntimeError("the device is lost"), Panic()], ids=["every run", "not an Exception"])
+@pytest.mark.parametrize("priority", ["stat", "routine"])
+async def test_a_network_that_fails_on_an_empty_film_too_is_dead_and_nobody_waits_for_it(broken, priority) -> None:
+    engine = GatedEngine()
+    async with batching(engine, max_batch_size=1) as batcher:
+        engine.gate.clear()
+        engine.broken = broken
+        failing = submit(batcher, 1, priority=priority)
+        waiting = [submit(batcher, value) for value in range(2, 5)]
+        await until(lambda: engine.batches != [])
+        engine.gate.set()
+        failures = await asyncio.gather(failing, *waiting, return_exceptions=True)
+
+        assert not batcher.alive
+        with pytest.raises(NotReadyError, match="must be restarted"):
+            await submit(batcher, 5)
+    assert isinstance(failures[0], InferenceError)
+    assert {type(failure) for failure in failures} <= {InferenceError, NotReadyError}
+
+
+async def test_a_consumer_that_is_cancelled_leaves_nobody_waiting() -> None:
+    engine = GatedEngine()
+    async with batching(engine) as batcher:
+        engine.gate.clear()
+        running = submit(batcher, BUSY)
+        await until(lambda: engine.batches == [[BUSY]])
+        waiting = submit(batcher, 1)
+        await until(lambda: len(batcher._waiting) == 1)
+        for consumer in batcher._consumers:
+            consumer.cancel()
+        failures = await asyncio.gather(running, waiting, return_exceptions=True)
+
+    assert [type(failure) for failure in failures] == [InferenceError, NotReadyError]
+
+
+async def test_a_run_that_lasts_too_long_is_told_by_alive() -> None:
+    engine = GatedEngine()
+    async with batching(engine, run_timeout_s=0.01) as batcher:
+        engine.gate.clear()
+        hanging = submit(batcher, 1)
+        await until(lambda: engine.batches == [[1]])
+        await until(lambda: not batcher.alive)
+        engine.gate.set()
+        await hanging
+
+        assert batcher.alive

@@ -1,0 +1,104 @@
+"""A CSV of films is read whole, or its faults are listed."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.errors import TrainingDataError
+from tests.films import write_classes
+from trainer.films.sources import index_films
+
+
+@pytest.fixture
+def films(tmp_path) -> Path:
+    """Films 0.png, 1.png, … in a/ and b/."""
+    return write_classes(tmp_path, {"a": 3, "b": 3})
+
+
+def table(folder: Path, *lines: str) -> Path:
+    path = folder / "films.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_films_labels_patients_splits_and_attributes_are_read(films) -> None:
+    path = table(
+        films,
+        "path,label,patient,split,sex,hospital",
+        "a/0.png,TB,MRN-1,train,F,north",
+        'b/0.png,"NORMAL",MRN-2,train,,"south, new"',
+        "a/1.png,TB,MRN-3,test,M,north",
+        " b/1.png , NORMAL , MRN-4 , test ,,",
+        "",
+        "a/2.png,TB,MRN-1,train,F,north",
+        "b/2.png,NORMAL,,train,,",
+    )
+
+    index = index_films(path)
+
+    assert index.root == films
+    assert index.classes == ("NORMAL", "TB")
+    assert index.counts == {"train": {"NORMAL": 2, "TB": 2}, "test": {"NORMAL": 1, "TB": 1}}
+    assert [film.patient for film in index.films] == ["a/0.png", "b/0.png", "a/1.png", "b/1.png", "a/0.png", "b/2.png"]
+    assert dict(index.films[0].attributes) == {"sex": "F", "hospital": "north"}
+    assert dict(index.films[1].attributes) == {"hospital": "south, new"}
+    assert dict(index.films[5].attributes) == {}
+    assert "MRN" not in repr(index)
+
+
+def test_path_and_label_are_enough_and_a_byte_order_mark_does_no_harm(films) -> None:
+    path = table(films, "\ufefflabel,path", "TB,a/0.png", "NORMAL,b/0.png")
+
+    assert index_films(path).counts == {None: {"NORMAL": 1, "TB": 1}}
+
+
+def test_an_empty_split_column_says_nothing(films) -> None:
+    assert set(index_films(table(films, "path,label,split", "a/0.png,A,", "b/0.png,B,")).counts) == {None}
+
+
+def test_what_a_run_wrote_about_films_is_computed_again(films) -> None:
+    index = index_films(table(films, "path,label,sha256,copy_of", "a/0.png,A,beef,cafe", "b/0.png,B,beef,"))
+
+    assert index.films[0].sha256 != "beef"
+    assert dict(index.films[0].attributes) == {}
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "starts with nothing; it needs a header path,label"),
+        (["path,truth", "a/0.png,A"], "starts with path,truth; it needs"),
+        (["path,label,sex,sex", "a/0.png,A,F,F"], "of distinct names"),
+        (["path,label,", "a/0.png,A,F"], "of distinct names"),
+        (["path,label"], "needs rows of 2 cells .*no rows"),
+        (["path,label", "a/0.png,A,extra", "b/0.png"], "\n  line 2: 3 cells\n  line 3: 1 cells"),
+        (["path,label", "a/0.png,A", "a/9.png,A"], "1 faults .*\n  line 3: a/9.png is not a file"),
+        (["path,label", "a/0.png,A", "a/0.png,B"], "a/0.png stands in it more than once"),
+        (
+            ["path,label", "../x.png,A", "/etc/passwd,B"],
+            "line 2: ../x.png is not below .*\n  line 3: /etc/passwd is not",
+        ),
+        (["path,label", "a/0.png,", ",B"], "2 faults .*\n  line 2: path or label is empty"),
+        (["path,label,split", "a/0.png,A,training"], "the split training is none of train, val, test"),
+        (["path,label,split", "a/0.png,A,train", "b/0.png,B,"], "1 films .* have no split .*\n  line 3"),
+        (["path,label,split", "a/0.png,A,test", "b/0.png,B,val"], "no film with split train"),
+        (["path,label,split", "a/0.png,A,train", "b/0.png,B,train", "a/1.png,A,test"], "class B has no film in test"),
+        (["path,label", "a/0.png,A", "a/1.png,A"], "1 classes .A.; training needs at least two"),
+        (["path,label,Patient ID", "a/0.png,A,7"], "has the columns Patient ID, which may identify people"),
+        (["path,label,patient_name", "a/0.png,A,x"], "call the one that tells patients apart `patient`"),
+        (["path,label", 'a/0.png,"A'], "cannot be read as comma-separated UTF-8"),
+    ],
+)
+def test_each_fault_of_a_table_is_said(films, lines, message) -> None:
+    path = films / "films.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+
+    with pytest.raises(TrainingDataError, match=f"(?s){message}"):
+        index_films(path)
+
+
+def test_a_table_in_another_encoding_is_refused(films) -> None:
+    (films / "films.csv").write_bytes("path,label\na/0.png,Lungenentzündung\n".encode("latin-1"))
+
+    with pytest.raises(TrainingDataError, match="cannot be read as comma-separated UTF-8"):
+        index_films(films / "films.csv")

@@ -1,0 +1,243 @@
+"""Before anything is trained the films of a run are indexed, checked and written down, and nobody's id with them."""
+
+import json
+import resource
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.progress import Progress
+
+from bundle.opening import open_bundle
+from imaging.decode import decode
+from schemas.errors import TrainingDataError
+from tests.films import encode, unlike, write_classes
+from tests.imaging.files import dicom_bytes, dicom_dataset
+from trainer.config import RunConfig, make_config
+from trainer.films.dataset import DATA, SPLIT, films_of, read_data, split_data, split_of
+from trainer.runs.run import train
+
+ROOT = Path(__file__).parents[3]
+
+
+def config(data: Path, cache: Path, **options) -> RunConfig:
+    given = {
+        "data": str(data),
+        "cache": str(cache),
+        "archs": ["cnn_baseline"],
+        "size": 32,
+        "epochs": 1,
+        "device": "cpu",
+    }
+    return make_config({**given, "batch_size": 8, "val_fraction": 0.3, **options})
+
+
+@pytest.fixture
+def films(kermany_like, tmp_path) -> Path:
+    """A folder with official splits, to plant leaks in."""
+    return Path(shutil.copytree(kermany_like, tmp_path / "films"))
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    (tmp_path / "run").mkdir()
+    return tmp_path / "run"
+
+
+def plant_patient(films: Path) -> str:
+    film = films / "test/PNEUMONIA/person1001_virus_0.jpeg"
+    film.rename(film.with_name("person1_virus_77.jpeg"))
+    return "patient: train/PNEUMONIA/person1_virus_0.jpeg = test/PNEUMONIA/person1_virus_77.jpeg"
+
+
+def plant_copy(films: Path) -> str:
+    shutil.copy(films / "test/NORMAL/IM-1003-0000.jpeg", films / "train/NORMAL/IM-0777-0001.jpeg")
+    return "copy: train/NORMAL/IM-0777-0001.jpeg = test/NORMAL/IM-1003-0000.jpeg"
+
+
+def plant_near_copy(films: Path) -> str:
+    film = decode((films / "test/NORMAL/IM-1003-0000.jpeg").read_bytes()).pixels
+    small = cv2.resize(film, (48, 40), interpolation=cv2.INTER_AREA)
+    _, jpeg = cv2.imencode(".jpeg", small, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    (films / "train/NORMAL/IM-0777-0001.jpeg").write_bytes(jpeg.tobytes())
+    return "near copy: train/NORMAL/IM-0777-0001.jpeg = test/NORMAL/IM-1003-0000.jpeg"
+
+
+@pytest.mark.parametrize("plant", [plant_patient, plant_copy, plant_near_copy])
+def test_each_planted_leak_stops_the_run_by_name_and_nothing_is_written(films, run, tmp_path, plant) -> None:
+    leak = plant(films)
+
+    with pytest.raises(TrainingDataError) as stopped:
+        split_data(config(films, tmp_path / "cache"), run)
+
+    assert str(stopped.value).endswith(f"\n  {leak}")
+    assert str(stopped.value).startswith("1 leaks between the splits")
+    assert list(run.iterdir()) == []
+
+
+@pytest.mark.parametrize("plant", [plant_copy, plant_near_copy])
+def test_planted_copies_go_from_train_and_are_recorded_where_dropping_is_allowed(films, run, tmp_path, plant) -> None:
+    clean = split_data(config(films, tmp_path / "cache", on_duplicates="drop"), run)
+    plant(films)
+    other = tmp_path / "other"
+    other.mkdir()
+
+    data = split_data(config(films, tmp_path / "cache", on_duplicates="drop"), other)
+
+    assert (data.counts, data.split_sha256) == (clean.counts, clean.split_sha256)
+    assert data.dropped == ("train/NORMAL/IM-0777-0001.jpeg: copy of test/NORMAL/IM-1003-0000.jpeg",)
+    assert data.notes[-1].startswith("dropped ")
+    assert data.notes[-1] != clean.notes[-1]
+
+
+def test_copies_in_another_encoding_stand_on_one_side_of_a_split_of_ours(run, tmp_path) -> None:
+    root = write_classes(tmp_path / "films", {"A": 0, "B": 0})
+    for number in range(60):
+        film = unlike(48, seed=number)
+        folder = root / "AB"[number % 2]
+        (folder / f"{number}.png").write_bytes(encode(film, ".png"))
+        (folder / f"copy-of-{number}.jpeg").write_bytes(encode(film))
+    settings = config(root, tmp_path / "cache", test_fraction=0.2)
+
+    data = split_data(settings, run)
+    places = {film.path.name: film.split for film in split_of(settings, run).films}
+
+    assert all(places[f"{number}.png"] == places[f"copy-of-{number}.jpeg"] for number in range(60))
+    assert set(places.values()) == {"train", "val", "test"}
+    assert data.notes == ("60 films show the picture of another film in another encoding",)
+
+
+def test_a_threshold_of_one_looks_for_exact_thumbnails_alone(films, run, tmp_path) -> None:
+    plant_near_copy(films)
+
+    assert split_data(config(films, tmp_path / "cache", near_duplicates=1), run).dropped == ()
+
+
+def test_no_id_of_a_patient_stands_in_the_files_of_a_run(run, tmp_path) -> None:
+    lines = ["path,label,patient,sex"]
+    for number in range(24):
+        label = "AB"[number % 2]
+        patient = f"MRN-{number // 2}"
+        path = tmp_path / "films" / label / f"{number}.dcm"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        dataset = dicom_dataset(unlike(32, seed=number), PatientID=f"PACS-{number // 2}", PatientAge="041Y")
+        path.write_bytes(dicom_bytes(dataset))
+        lines.append(f"{label}/{number}.dcm,{label},{patient if number < 12 else ''},F")
+    (tmp_path / "films" / "films.csv").write_text("\n".join(lines))
+
+    for data in (tmp_path / "films", tmp_path / "films" / "films.csv"):
+        out = tmp_path / f"run-{data.name}"
+        out.mkdir()
+        record = split_data(config(data, tmp_path / "cache", test_fraction=0), out)
+        written = "".join(path.read_text() for path in out.iterdir())
+
+        assert not [word for word in ("MRN", "PACS", "Marker", "MARKER") if word in written]
+        assert record.patients["train"] + record.patients["val"] == 12
+        assert "age" in (out / SPLIT).read_text().splitlines()[0].split(",")
+
+
+def test_unreadable_films_are_recorded_where_they_may_be_skipped(films, run, tmp_path) -> None:
+    (films / "train/NORMAL/notes.txt").write_text("not a film")
+    torn = films / "train/PNEUMONIA/person1_virus_0.jpeg"
+    torn.write_bytes(torn.read_bytes()[:300])
+
+    with pytest.raises(TrainingDataError, match=r"train/NORMAL/notes\.txt: the content is neither"):
+        split_data(config(films, tmp_path / "cache"), run)
+    data = split_data(config(films, tmp_path / "cache", skip_unreadable=True), run)
+
+    assert data.counts["train"]["PNEUMONIA"] + data.counts["val"]["PNEUMONIA"] == 23
+    assert [line.split(": ")[0] for line in data.dropped] == [
+        "train/NORMAL/notes.txt",
+        torn.relative_to(films).as_posix(),
+    ]
+    assert data.notes == ("skipped 1 unreadable films", "skipped 1 films that cannot be decoded")
+
+
+def test_a_disk_without_space_for_the_records_is_named(films, run, tmp_path) -> None:
+    settings = config(films, tmp_path / "cache")
+    split_data(settings, run)  # fills the cache
+    other = tmp_path / "other"
+    other.mkdir()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(TrainingDataError, match=r"other cannot hold the record of the films \(File too large\)"):
+            split_data(settings, other)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_run_on_an_archive_trains_and_opens_its_test_set(tmp_path) -> None:
+    arrays = {}
+    for number, (split, count) in enumerate({"train": 24, "val": 60, "test": 16}.items()):
+        labels = np.arange(count) % 2
+        arrays[f"{split}_images"] = np.stack(
+            [unlike(28, seed=1000 * number + film, opacity=0.9 * label) for film, label in enumerate(labels)]
+        )
+        arrays[f"{split}_labels"] = labels.reshape(count, 1).astype(np.uint8)
+    np.savez_compressed(tmp_path / "films.npz", **arrays)
+    settings = config(tmp_path / "films.npz", tmp_path / "cache", label_names=["normal", "pneumonia"])
+
+    with Progress(console=Console(quiet=True)) as progress:
+        board = train(settings, tmp_path / "run", command="python -m trainer train", progress=progress)
+    data = read_data(tmp_path / "run")
+
+    assert data.negative_class == "normal"
+    assert [sum(data.counts[split].values()) for split in ("train", "val", "test")] == [24, 60, 16]
+    assert data.notes == ("unpacked from films.npz",)
+    assert all(film.path.is_file() for film in films_of(settings, tmp_path / "run", "val"))
+    assert (
+        json.loads((tmp_path / "run" / "trials" / board.winner.trial / "trial.json").read_text())["test"]["films"] == 16
+    )
+
+
+def test_a_run_whose_record_names_no_root_finds_its_films_where_its_data_lies(films, run, tmp_path) -> None:
+    settings = config(films, tmp_path / "cache")
+    split_data(settings, run)
+    record = json.loads((run / DATA).read_text())
+    for name in ("root", "dropped"):  # a record as runs wrote it before there were archives
+        del record[name]
+    (run / DATA).write_text(json.dumps(record))
+
+    assert split_data(settings, run).root is None
+    assert {film.path.parents[2] for film in split_of(settings, run).films} == {films}
+
+
+def test_the_names_of_labels_must_differ() -> None:
+    with pytest.raises(Exception, match="label_names repeats an entry"):
+        config(Path("films.npz"), Path("cache"), label_names=["sick", "sick"])
+
+
+@pytest.mark.real_data
+def test_the_split_of_the_shipped_network_is_still_the_one_that_it_was_trained_on(real_films, run, tmp_path) -> None:
+    models = ROOT / "models"
+    shipped = open_bundle(models / (models / "current").read_text().strip()).manifest.provenance
+    settings = make_config(
+        {
+            "data": str(real_films / "kermany224"),
+            "cache": str(tmp_path),
+            "archs": ["tf_efficientnet_lite0"],
+            "on_duplicates": "drop",
+        }
+    )
+
+    data = split_data(settings, run)
+
+    assert (data.data_sha256, data.split_sha256) == (shipped.data_sha256, shipped.split_sha256)
+    assert len(data.dropped) == 26
+
+
+@pytest.mark.real_data
+def test_copies_that_the_real_archive_repeats_across_its_splits_stop_the_run_or_go(real_films, run, tmp_path) -> None:
+    archive = real_films / "pneumoniamnist_28_reconstructed.npz"
+
+    with pytest.raises(TrainingDataError, match="8 leaks between the splits"):
+        split_data(config(archive, tmp_path / "cache"), run)
+    data = split_data(config(archive, tmp_path / "cache", on_duplicates="drop"), run)
+
+    assert sum(data.counts["test"].values()) == 624
+    assert len(data.dropped) == 26

@@ -1,0 +1,48 @@
+"""Rules of the table that a user watches."""
+
+from rich.console import Console
+
+from trainer.learning.history import EpochRecord
+from trainer.runs.progress_table import TrialTable
+from trainer.trials.trial_spec import Plan
+
+FIRST = Plan("cnn4", 0)
+SECOND = Plan("timm:resnet18", 1, fold=2)
+
+
+def epoch(number: int, auroc: float) -> EpochRecord:
+    return EpochRecord(number, 1e-3, 0.5, 0.6, auroc, seconds=90.0, films_per_second=41.4)
+
+
+def rows(table: TrialTable) -> list[list[str]]:
+    console = Console(width=100)
+    with console.capture() as captured:
+        console.print(table)
+    lines = [line.split("│")[1:-1] for line in captured.get().splitlines() if "│" in line]
+    return [[cell.strip() for cell in line] for line in lines]
+
+
+def test_a_plan_names_its_folder() -> None:
+    assert (FIRST.name, SECOND.name) == ("cnn4-seed0", "timm-resnet18-seed1-fold2")
+
+
+def test_a_trial_waits_trains_and_is_done() -> None:
+    table = TrialTable([FIRST, SECOND])
+    waiting = rows(table)
+    table.started(FIRST, epochs=3)
+    table.advanced(FIRST, epoch(0, 0.91))
+    table.advanced(FIRST, epoch(1, 0.87))
+    training = rows(table)
+    table.ended(FIRST, 0.9123)
+
+    assert waiting == [["cnn4-seed0", "waiting", "", "", "", ""], [SECOND.name, "waiting", "", "", "", ""]]
+    assert training[0] == ["cnn4-seed0", "training", "2 of 3", "0.9100", "41", "2 min"]
+    assert rows(table)[0] == ["cnn4-seed0", "done", "2 of 3", "0.9123", "41", ""]
+
+
+def test_a_trial_that_failed_says_so() -> None:
+    table = TrialTable([FIRST])
+    table.started(FIRST, epochs=3)
+    table.failed(FIRST)
+
+    assert rows(table)[0][1] == "failed"

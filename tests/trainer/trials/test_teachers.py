@@ -1,0 +1,92 @@
+"""A pupil learns what its teachers say, and only from teachers that never saw its validation films."""
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from rich.progress import Progress
+
+from schemas.errors import TrainingConfigError
+from trainer.config import make_config, read_config
+from trainer.judging.outputs import VALIDATION_OUTPUTS, SavedOutputs
+from trainer.report.document import write_report
+from trainer.runs.run import train
+from trainer.trials.teachers import Teachers
+from trainer.trials.trial import TRIALS, read_trial
+
+TRIAL = "cnn_baseline-seed0"
+
+
+class Saying(torch.nn.Module):
+    """A teacher that says the same of every film."""
+
+    def __init__(self, *probabilities) -> None:
+        super().__init__()
+        self.logits = torch.tensor(probabilities).log()
+
+    def forward(self, images):
+        return self.logits.expand(len(images), -1)
+
+
+def taught(viewed_run, out, **options):
+    """Train a network as the viewed run's was, with that one as its teacher."""
+    teacher = str(viewed_run / TRIALS / TRIAL)
+    config = make_config(
+        read_config(viewed_run).model_dump() | {"tta": 0, "scales": [1.0], "teachers": [teacher]} | options
+    )
+    with Progress(console=Console(quiet=True)) as progress:
+        train(config, out, command="python -m trainer train", progress=progress)
+    return out / TRIALS / TRIAL
+
+
+def opinions(trial):
+    return torch.from_numpy(SavedOutputs.read(trial / VALIDATION_OUTPUTS).logits).softmax(1).numpy()
+
+
+def test_a_label_is_the_truth_and_a_share_of_what_the_teachers_say_in_the_mean() -> None:
+    teachers = Teachers([Saying(0.9, 0.1), Saying(0.5, 0.5)], 0.25, torch.device("cpu"))
+
+    images, labels = teachers((torch.zeros(2, 1, 8, 8), torch.tensor([0, 1])))
+
+    assert images.shape == (2, 1, 8, 8)
+    assert labels.tolist() == [pytest.approx([0.925, 0.075]), pytest.approx([0.175, 0.825])]
+    assert not labels.requires_grad
+
+
+def test_a_pupil_comes_closer_to_its_teacher_than_one_that_does_not_listen(viewed_run, tmp_path) -> None:
+    settings = {"seeds": [7], "epochs": 6, "lr": 0.003}
+    listening = taught(viewed_run, tmp_path / "listening", teachers_share=1.0, **settings).parent / "cnn_baseline-seed7"
+    deaf = taught(viewed_run, tmp_path / "deaf", teachers_share=0.0, **settings).parent / "cnn_baseline-seed7"
+
+    teacher = opinions(viewed_run / TRIALS / TRIAL)
+    distance = {pupil.parts[-3]: np.abs(opinions(pupil) - teacher).mean() for pupil in (listening, deaf)}
+
+    assert distance["listening"] < 0.5 * distance["deaf"]
+
+
+def test_a_pupil_records_where_its_teachers_come_from_and_the_report_what_they_took(viewed_run, tmp_path) -> None:
+    pupil = taught(viewed_run, tmp_path / "run")
+
+    record = read_trial(pupil)
+    teacher = read_trial(viewed_run / TRIALS / TRIAL)
+    assert record.provenance.teachers == (teacher.provenance,)
+    assert teacher.provenance.teachers == ()
+    report = write_report(tmp_path / "run").read_text()
+    assert "Training of the teachers, before" in report
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"split_seed": 1}, "its split"),
+        ({"size": 48}, "its films prepared"),
+    ],
+)
+def test_a_teacher_that_knows_other_films_is_refused(viewed_run, tmp_path, options, reason) -> None:
+    with pytest.raises(TrainingConfigError, match=reason):
+        taught(viewed_run, tmp_path / "run", **options)
+
+
+def test_teachers_and_a_search_are_refused_together(viewed_run) -> None:
+    with pytest.raises(TrainingConfigError, match="train without search and folds"):
+        make_config(read_config(viewed_run).model_dump() | {"teachers": ["runs/a/trials/b"], "folds": 3})

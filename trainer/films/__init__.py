@@ -1,0 +1,1 @@
+"""Films on disk: indexing, reading, caching, splits by patient, leaks and duplicates; knows no network."""

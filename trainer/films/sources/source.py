@@ -1,0 +1,33 @@
+"""What a source finds before any film is read: files with their labels, and what it says about splits and patients."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainer.films.film import SplitName
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFilm:
+    """One file that a source names."""
+
+    path: Path
+    label: str
+    split: SplitName | None = None
+    patient: str | None = None
+    """As the source calls them; None: it does not say. It is written nowhere."""
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    mask: Path | None = None
+    """An image of the same film that is bright where the lungs are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """All films of a source below `root`, in a stable order."""
+
+    root: Path
+    films: tuple[FoundFilm, ...]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """As in `trainer.films.film.FilmIndex`."""

@@ -1,0 +1,115 @@
+"""A CSV of films: `path,label`, and as far as known `patient`, `split` and any attributes."""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from schemas.errors import TrainingDataError
+from trainer.films.film import SPLITS, SplitName, listing
+from trainer.films.sources.source import FoundFilm, Source
+
+_OWN = ("path", "label", "patient", "split")
+_COMPUTED = ("sha256", "copy_of")
+_IDENTIFYING = frozenset(
+    [
+        "patientid",
+        "patientname",
+        "name",
+        "firstname",
+        "lastname",
+        "mrn",
+        "medicalrecordnumber",
+        "birthdate",
+        "patientbirthdate",
+        "dateofbirth",
+        "dob",
+        "accessionnumber",
+        "address",
+        "phone",
+        "email",
+        "ssn",
+    ]
+)
+_SPLITS: dict[str, SplitName | None] = {"": None, **{name: name for name in SPLITS}}
+
+
+def table_source(table: Path) -> Source:
+    """Find the films that a CSV lists; paths are relative to its folder.
+
+    Args:
+        table: UTF-8, comma-separated, with a header: `path,label[,patient][,split]`; `split` is train, val or test,
+            or empty in every row; any other column is an attribute of the films.
+
+    Raises:
+        TrainingDataError: not such a table, a path that is missing, repeated or outside the folder, a split for
+            some films only, or a column that identifies people.
+    """
+    rows = _rows(table)
+    root = table.parent
+    faults = [f"line {number}: {fault}" for number, row in rows if (fault := _fault(row, root))]
+    repeated = [path for path, count in Counter(row["path"] for _, row in rows).items() if count > 1]
+    faults += [f"{path} stands in it more than once" for path in repeated]
+    if faults:
+        msg = f"{len(faults)} faults in {table}; mend them:" + listing(faults)
+        raise TrainingDataError(msg)
+    placed = {_SPLITS[row.get("split", "")] for _, row in rows}
+    if None in placed and len(placed) > 1:
+        bare = [f"line {number}" for number, row in rows if not row["split"]]
+        msg = f"{len(bare)} films of {table} have no split and the others have; fill the column or empty it:"
+        raise TrainingDataError(msg + listing(bare))
+    if placed != {None} and "train" not in placed:
+        msg = f"{table} has no film with split train; name the films to train on, or empty the column"
+        raise TrainingDataError(msg)
+    films = tuple(_film(row, root) for _, row in rows)
+    return Source(root, films, tuple(sorted({film.label for film in films})))
+
+
+def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
+    """Line number and cells by column, stripped."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            _check_header(header, table)
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        msg = f"{table} cannot be read as comma-separated UTF-8 ({error}); save it as such"
+        raise TrainingDataError(msg) from error
+    uneven = [f"line {number}: {len(row)} cells" for number, row in rows if len(row) != len(header)]
+    if uneven or not rows:
+        msg = f"{table} needs rows of {len(header)} cells below its header, as many as that has; mend it:"
+        raise TrainingDataError(msg + listing(uneven or ["no rows"]))
+    return [(number, dict(zip(header, row, strict=True))) for number, row in rows]
+
+
+def _check_header(header: Sequence[str], table: Path) -> None:
+    if not {"path", "label"} <= set(header) or "" in header or len(set(header)) != len(header):
+        msg = f"{table} starts with {','.join(header) or 'nothing'}; it needs a header path,label[,patient][,split][,…] of distinct names"
+        raise TrainingDataError(msg)
+    if people := [name for name in header if "".join(filter(str.isalnum, name)).lower() in _IDENTIFYING]:
+        msg = (
+            f"{table} has the columns {', '.join(people)}, which may identify people and would be written into the run; "
+            "call the one that tells patients apart `patient`, which is not, and remove the others"
+        )
+        raise TrainingDataError(msg)
+
+
+def _fault(row: dict[str, str], root: Path) -> str | None:
+    if not row["path"] or not row["label"]:
+        return "path or label is empty"
+    if Path(row["path"]).is_absolute() or ".." in Path(row["path"]).parts:
+        return f"{row['path']} is not below {root}, the folder of the table"
+    if not (root / row["path"]).is_file():
+        return f"{row['path']} is not a file"
+    if row.get("split", "") not in _SPLITS:
+        return f"the split {row['split']} is none of {', '.join(SPLITS)}"
+    return None
+
+
+def _film(row: dict[str, str], root: Path) -> FoundFilm:
+    known = (*_OWN, *_COMPUTED)
+    attributes = {name: value for name, value in row.items() if value and name not in known}
+    return FoundFilm(
+        root / row["path"], row["label"], _SPLITS[row.get("split", "")], row.get("patient") or None, attributes
+    )

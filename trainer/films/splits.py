@@ -1,0 +1,208 @@
+"""Which films train, which validate and which test: grouped by patient and picture, stratified by label."""
+
+import csv
+import hashlib
+import io
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+from bundle.files import write_whole
+from schemas.errors import TrainingConfigError, TrainingDataError
+from trainer.films.film import SPLITS, Film, FilmIndex, SplitName, check_classes
+
+P = TypeVar("P", bound=Hashable)
+
+_COLUMNS = ("path", "label", "patient", "split", "sha256")
+_COPY_OF = "copy_of"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Every film of a run with its place; no patient and no copy of a film stands in two places."""
+
+    root: Path
+    films: tuple[Film, ...]
+
+    def of(self, name: SplitName) -> tuple[Film, ...]:
+        """The films of one place, in the order of the index."""
+        return tuple(film for film in self.films if film.split == name)
+
+    @property
+    def table(self) -> str:
+        """The table `path,label,patient,split,sha256`, then `copy_of` and a column for each attribute, where a film has one.
+
+        Paths are relative to `root`.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        attributes = sorted({name for film in self.films for name in film.attributes})
+        copies = [_COPY_OF] if any(film.copy_of for film in self.films) else []
+        writer.writerow((*_COLUMNS, *copies, *attributes))
+        for film in self.films:
+            path = film.path.relative_to(self.root).as_posix()
+            more = [*(film.copy_of for _ in copies), *(film.attributes.get(name, "") for name in attributes)]
+            writer.writerow((path, film.label, film.patient, film.split, film.sha256, *more))
+        return text.getvalue()
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the table: the identity of the split."""
+        return hashlib.sha256(self.table.encode()).hexdigest()
+
+    def write(self, path: Path) -> None:
+        """Write the table, whole or not at all."""
+        write_whole(path, self.table.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One division of cross-validation; `split` of each film says on which side it stands."""
+
+    train: tuple[Film, ...]
+    val: tuple[Film, ...]
+
+
+def read_split(path: Path, root: Path) -> Split:
+    """Read a table that `Split.write` wrote.
+
+    Args:
+        path: the table.
+        root: the folder that its paths are relative to.
+
+    Raises:
+        TrainingDataError: no such table, or one of another form.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
+    except OSError as error:
+        msg = f"{path} cannot be read ({error.strerror}); start the run again"
+        raise TrainingDataError(msg) from error
+    head = tuple(rows[0]) if rows else ()
+    if head[: len(_COLUMNS)] != _COLUMNS or any(len(row) != len(head) or row[3] not in SPLITS for row in rows[1:]):
+        msg = f"{path} is not a table of {', '.join(_COLUMNS)} with splits {', '.join(SPLITS)}; start the run again"
+        raise TrainingDataError(msg)
+    return Split(root, tuple(_film(dict(zip(head, row, strict=True)), root) for row in rows[1:]))
+
+
+def _film(row: dict[str, str], root: Path) -> Film:
+    names: dict[str, SplitName] = {name: name for name in SPLITS}
+    attributes = {name: value for name, value in row.items() if value and name not in (*_COLUMNS, _COPY_OF)}
+    copy_of = row.get(_COPY_OF, "")
+    return Film(
+        root / row["path"], row["label"], row["patient"], names[row["split"]], row["sha256"], attributes, copy_of
+    )
+
+
+def grouped_split(index: FilmIndex, *, val_fraction: float, test_fraction: float = 0.0, seed: int) -> Split:
+    """Give every film its place; a place that the source gives stays as it is.
+
+    Patients, and patients who share a picture, stay together. Groups are taken in an order that a
+    hash of the seed decides, the same on every machine, each to the place whose label counts it brings
+    nearest to their targets in squared distance.
+
+    Args:
+        index: films that passed `trainer.leaks.close_leaks`.
+        val_fraction: share of the films outside the source's val and test that becomes val, where it gives none.
+        test_fraction: the same for test; 0: no test set.
+        seed: another seed gives another split.
+
+    Raises:
+        TrainingConfigError: fractions that are not shares, or that leave nothing to train on.
+        TrainingDataError: a class with too few patients to stand in every place.
+    """
+    given = set(index.counts)
+    wanted: dict[SplitName, float] = {}
+    if "val" not in given:
+        wanted["val"] = val_fraction
+    if "test" not in given and test_fraction:
+        wanted["test"] = test_fraction
+    if not all(0 < share < 1 for share in wanted.values()) or sum(wanted.values()) >= 1:
+        msg = f"val_fraction={val_fraction} and test_fraction={test_fraction} must be shares that leave films for train"
+        raise TrainingConfigError(msg)
+    pool = [film for film in index.films if film.split in (None, "train")]
+    places = _place(_groups(pool), {"train": 1 - sum(wanted.values()), **wanted}, seed)
+    films = tuple(
+        replace(film, split=places[film.patient]) if film.split in (None, "train") else film for film in index.films
+    )
+    check_classes(films, index.classes, ("train", *wanted))
+    return Split(index.root, films)
+
+
+def grouped_folds(films: Sequence[Film], folds: int, seed: int) -> tuple[Fold, ...]:
+    """Divide films for k-fold cross-validation: each validates in exactly one fold and trains in all others.
+
+    Patients, and patients who share a picture, stay together in a fold; the folds are alike in the films of each
+    class, by the rule of `grouped_split`. The same films and seed give the same folds on every machine, and the order
+    of the films is kept within each.
+
+    Args:
+        films: of train and val of a split; where each of them stands is not asked. Test films are refused, so that
+            they stay out of every fold.
+        folds: k, at least 2.
+        seed: another seed gives other folds.
+
+    Returns:
+        k folds, which hold all films each.
+
+    Raises:
+        TrainingConfigError: fewer than 2 folds.
+        TrainingDataError: a test film, or a class with fewer patients than folds.
+    """
+    if folds < 2:  # noqa: PLR2004 - with one fold nothing is left to train on
+        msg = f"folds={folds}: cross-validation needs at least 2"
+        raise TrainingConfigError(msg)
+    if any(film.split == "test" for film in films):
+        msg = "test films would be trained on in cross-validation; give the films of train and val alone"
+        raise TrainingDataError(msg)
+    places = _place(_groups(films), dict.fromkeys(range(folds), 1 / folds), seed)
+    classes = sorted({film.label for film in films})
+    divided = []
+    for fold in range(folds):
+        placed = [replace(film, split="val" if places[film.patient] == fold else "train") for film in films]
+        check_classes(placed, classes, ("train", "val"))
+        divided.append(Fold(*(tuple(film for film in placed if film.split == part) for part in ("train", "val"))))
+    return tuple(divided)
+
+
+def _groups(films: Sequence[Film]) -> dict[str, list[Film]]:
+    """Films by patient; patients who share a picture are one group."""
+    parent = {film.patient: film.patient for film in films}
+
+    def root(patient: str) -> str:
+        while parent[patient] != patient:
+            patient = parent[patient]
+        return patient
+
+    owner: dict[str, str] = {}
+    for film in films:
+        first, second = sorted((root(owner.setdefault(film.content, film.patient)), root(film.patient)))
+        parent[second] = first
+    groups: dict[str, list[Film]] = defaultdict(list)
+    for film in films:
+        groups[root(film.patient)].append(film)
+    return groups
+
+
+def _place(groups: dict[str, list[Film]], shares: dict[P, float], seed: int) -> dict[str, P]:
+    """The place of each patient."""
+    totals = Counter(film.label for group in groups.values() for film in group)
+    targets = {place: {label: share * totals[label] for label in totals} for place, share in shares.items()}
+    held: dict[P, Counter[str]] = {place: Counter() for place in shares}
+    places: dict[str, P] = {}
+    for name in sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest()):
+        added = Counter(film.label for film in groups[name])
+
+        def worsening(place: P, added: Counter[str] = added) -> float:
+            # Change of sum((held - target)^2 / target) when the group is added to this place.
+            return sum(
+                n * (n + 2 * (held[place][label] - targets[place][label])) / targets[place][label]
+                for label, n in added.items()
+            )
+
+        place = min(shares, key=worsening)
+        held[place].update(added)
+        places.update((film.patient, place) for film in groups[name])
+    return places

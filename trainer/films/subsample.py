@@ -1,0 +1,43 @@
+"""A smaller split that looks like the whole one: for a first try, and for tests of everything at once."""
+
+import hashlib
+from collections import defaultdict
+from dataclasses import replace
+
+from schemas.errors import TrainingDataError
+from trainer.films.film import Film
+from trainer.films.splits import Split
+
+
+def sample_split(split: Split, films: int, seed: int) -> Split:
+    """So many films of a split, each place and class in proportion, by whole patients as far as the count allows.
+
+    Args:
+        split: every film has a place.
+        films: how many to keep; at least one of each place and class is.
+        seed: another seed keeps others.
+
+    Raises:
+        TrainingDataError: more films are asked for than there are.
+    """
+    if films > len(split.films):
+        msg = f"films={films} asks for more than the {len(split.films)} that there are; ask for fewer, or leave it out"
+        raise TrainingDataError(msg)
+    cells: dict[tuple[str | None, str], list[Film]] = defaultdict(list)
+    for film in split.films:
+        cells[film.split, film.label].append(film)
+    kept = {
+        film.path
+        for members in cells.values()
+        for film in _first(members, max(1, round(films * len(members) / len(split.films))), seed)
+    }
+    return replace(split, films=tuple(film for film in split.films if film.path in kept))
+
+
+def _first(films: list[Film], count: int, seed: int) -> list[Film]:
+    """The first films in an order that draws patients, not films."""
+
+    def order(film: Film) -> tuple[bytes, str]:
+        return hashlib.sha256(f"{seed} {film.patient}".encode()).digest(), film.sha256
+
+    return sorted(films, key=order)[:count]

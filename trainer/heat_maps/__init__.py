@@ -1,0 +1,1 @@
+"""Heat maps of trained networks: drawing them and measuring how faithful they are."""

@@ -1,0 +1,44 @@
+"""What a trial's network said of every film of a split, on disk: enough to draw and to average without running it again."""
+
+import io
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.files import write_arrays
+from schemas.errors import TrainingDataError
+
+VALIDATION_OUTPUTS = "validation.npz"
+TEST_OUTPUTS = "test.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedOutputs:
+    """Films of a split in the order of split.csv, with their truth and their logits."""
+
+    films: NDArray[np.str_]  # [N], paths relative to the run's data folder
+    patients: NDArray[np.str_]  # [N]
+    labels: NDArray[np.int64]  # [N], the truth, indices into the run's classes
+    logits: NDArray[np.float32]  # [N, K], not calibrated
+
+    def write(self, path: Path) -> None:
+        """Write the arrays, whole or not at all."""
+        write_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` wrote.
+
+        Raises:
+            TrainingDataError: there is no such file, or it is of another version.
+        """
+        try:
+            arrays = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+            return cls(*(arrays[field.name] for field in fields(cls)))
+        except (OSError, EOFError, ValueError, IndexError, KeyError, BadZipFile) as error:
+            msg = f"{path} is missing or of another version; run the training again with the same --out"
+            raise TrainingDataError(msg) from error

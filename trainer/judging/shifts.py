@@ -1,0 +1,147 @@
+"""Films as another hospital would have sent them: what becomes of the operating point under each change."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.calibration import Calibration
+from schemas.decision import softmax
+from schemas.evaluation import Evaluation
+from trainer.films.film import Film
+from trainer.judging.subgroups import finding_rows
+from trainer.networks.inference import outputs
+from trainer.networks.network import Network
+
+Pixels = NDArray[np.float32]  # [S, S] in [0, 1]
+Shift = Callable[[Pixels], NDArray[Any]]
+
+COLUMN = "shift"
+NONE = "none"
+_BATCH = 128  # films that are changed and seen at once
+
+
+def _contrast(factor: float) -> Shift:
+    return lambda film: film.mean() + factor * (film - film.mean())
+
+
+def _brightness(change: float) -> Shift:
+    return lambda film: film + np.float32(change)
+
+
+def _gamma(exponent: float) -> Shift:
+    return lambda film: film**exponent
+
+
+def _blur(share: float) -> Shift:
+    return lambda film: cv2.GaussianBlur(film, (0, 0), share * len(film))
+
+
+def _resolution(factor: float) -> Shift:
+    def lower(film: Pixels) -> NDArray[Any]:
+        side = max(1, round(factor * len(film)))
+        small = cv2.resize(film, (side, side), interpolation=cv2.INTER_AREA)
+        return cv2.resize(small, film.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+    return lower
+
+
+def _jpeg(quality: int) -> Shift:
+    def compress(film: Pixels) -> NDArray[Any]:
+        _, file = cv2.imencode(".jpg", (film * 255).round().astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
+        return np.asarray(cv2.imdecode(file, cv2.IMREAD_GRAYSCALE), np.float32) / 255
+
+    return compress
+
+
+def _noise(deviation: float) -> Shift:
+    # The same grain on every film: a figure must not depend on the order of the films.
+    return lambda film: film + deviation * np.random.default_rng(0).standard_normal(film.shape, np.float32)
+
+
+def _geometry(*, rotation_deg: float = 0.0, scale: float = 1.0) -> Shift:
+    """Turned counter-clockwise and enlarged about the centre, black beyond the border."""
+
+    def place(film: Pixels) -> NDArray[Any]:
+        centre = (len(film) - 1) / 2
+        matrix = cv2.getRotationMatrix2D((centre, centre), rotation_deg, scale)
+        return cv2.warpAffine(film, matrix, film.shape[::-1], flags=cv2.INTER_LINEAR)
+
+    return place
+
+
+SHIFTS: Mapping[str, Shift] = MappingProxyType(
+    {
+        "contrast x 0.6": _contrast(0.6),
+        "contrast x 1.6": _contrast(1.6),
+        "brightness - 0.15": _brightness(-0.15),
+        "brightness + 0.15": _brightness(0.15),
+        "gamma 0.7": _gamma(0.7),
+        "gamma 1.5": _gamma(1.5),
+        "blur, sigma S / 150": _blur(1 / 150),
+        "half resolution": _resolution(0.5),
+        "JPEG quality 30": _jpeg(30),
+        "noise, sigma 0.04": _noise(0.04),
+        "rotation 10 degrees": _geometry(rotation_deg=10),
+        "rotation -10 degrees": _geometry(rotation_deg=-10),
+        "crop to 85 %": _geometry(scale=1 / 0.85),
+        "padding to 118 %": _geometry(scale=0.85),
+    }
+)
+"""Changes of a prepared film that leave what a reader sees of the lung: exposure, processing, transport, framing.
+
+Source: the kinds of Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261, as far as radiographs meet them.
+"""
+
+
+def shifted(films: NDArray[np.float32], shift: Shift) -> NDArray[np.float32]:
+    """Prepared films [V, 1, S, S] in [0, 1] after `shift`, clipped to [0, 1]."""
+    changed = [np.clip(shift(film[0]), 0, 1) for film in films]
+    return np.stack(changed)[:, None].astype(np.float32)
+
+
+def shift_outputs(network: Network, films: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Logits [V, K] of films [V, 1, S, S] as they are, and after each of `SHIFTS`."""
+    parts = [films[start : start + _BATCH] for start in range(0, len(films), _BATCH)]
+    panel: dict[str, Shift] = {NONE: lambda film: film, **SHIFTS}
+    return {
+        name: np.concatenate([outputs(network, shifted(part, shift))[0].numpy() for part in parts])
+        for name, shift in panel.items()
+    }
+
+
+def pooled(
+    logits: Mapping[str, NDArray[np.float32]], truth: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits [P, K] and truth [P] of all copies of the films together, plain and shifted."""
+    return np.concatenate(list(logits.values())), np.tile(truth, len(logits))
+
+
+def with_shifts(
+    evaluation: Evaluation,
+    logits: Mapping[str, NDArray[np.float32]],
+    truth: NDArray[np.int64],
+    films: Sequence[Film],
+    calibration: Calibration,
+) -> Evaluation:
+    """The evaluation with each finding's figures under each shift; thresholds and temperature stay those of validation.
+
+    Args:
+        evaluation: of the plain films.
+        logits: [V, K] by the name of the shift; empty: none was tried.
+        truth: [V], indices into the evaluation's classes.
+        films: V films.
+        calibration: what validation decided.
+    """
+    classes = tuple(evaluation.class_counts)
+    who = np.array([film.patient for film in films])
+    rows = (
+        finding_rows(
+            COLUMN, name, calibration.operating_points, classes, truth, softmax(found, calibration.temperature), who
+        )
+        for name, found in logits.items()
+    )
+    return evaluation.model_copy(update={"shifts": tuple(row for group in rows for row in group)})

@@ -1,0 +1,52 @@
+"""The state of a fit after an epoch, on disk: whole or absent, and read without executing anything."""
+
+import io
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from bundle.files import write_whole
+from schemas.errors import TrainingConfigError
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Enough to go on as if nothing had happened.
+
+    No random state and no scheduler: the order, the augmentation, the dropout and the learning rate of an
+    epoch are functions of seed, epoch and history.
+    """
+
+    weights: dict[str, Tensor]
+    average: dict[str, Tensor] | None  # the moving average of the weights
+    optimizer: dict[str, Any]
+    history: list[dict[str, Any]]  # one entry for each epoch done, see `history.EpochRecord`
+    pretrained: str
+    scaler: dict[str, Any] = field(default_factory=dict)  # of the gradients, for fp16
+
+    def save(self, directory: Path) -> None:
+        """Replace the checkpoint of a trial's directory."""
+        buffer = io.BytesIO()
+        torch.save({entry.name: getattr(self, entry.name) for entry in fields(self)}, buffer)
+        write_whole(directory / CHECKPOINT, buffer.getvalue())
+
+    @classmethod
+    def load(cls, directory: Path) -> Self | None:
+        """The checkpoint of a trial's directory, on the CPU; None where there is none.
+
+        Raises:
+            TrainingConfigError: the file is not a checkpoint of this version.
+        """
+        path = directory / CHECKPOINT
+        if not path.exists():
+            return None
+        try:
+            return cls(**torch.load(path, map_location="cpu", weights_only=True))
+        except Exception as error:  # the unpickler of damaged bytes raises whatever they lead it to
+            msg = f"{path} is not a checkpoint of this version ({type(error).__name__}); remove it to start the trial anew"
+            raise TrainingConfigError(msg) from error

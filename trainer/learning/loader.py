@@ -1,0 +1,114 @@
+"""Batches of augmented films, made ahead of the network, each a pure function of seed, epoch and film."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from trainer.learning.augment import AugmentRecipe, apply
+
+Batch = tuple[Tensor, Tensor]  # float32 [N, 1, S, S], int64 [N] or shares of the classes float32 [N, K]
+
+_AHEAD = 4  # batches per worker: enough to ride over a slow film, and no more memory than that
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFilms:
+    """Prepared films and their labels."""
+
+    films: NDArray[np.float32]  # [V, 1, S, S] in [0, 1], may be memory-mapped
+    labels: NDArray[np.int64]  # [V]
+    classes: int  # K
+    negative: int | None = None
+    """Index of the class that means none of the findings."""
+
+
+def epoch_order(labels: NDArray[np.int64], *, seed: int, epoch: int, balanced: bool) -> NDArray[np.int64]:
+    """The films of one epoch, in order: all of them shuffled, or as many drawn so that each class is equally likely.
+
+    Args:
+        labels: int64 [V].
+        seed: of the trial.
+        epoch: from 0.
+        balanced: draw with replacement, classes equally likely.
+    """
+    random = np.random.default_rng((seed, epoch))
+    if not balanced:
+        return random.permutation(len(labels))
+    frequency = np.bincount(labels)[labels].astype(np.float64)
+    return random.choice(len(labels), size=len(labels), p=1 / frequency / (1 / frequency).sum())
+
+
+def augmented_batches(  # noqa: PLR0913 - everything that a batch is a function of
+    films: LabelledFilms,
+    order: NDArray[np.int64],
+    *,
+    batch_size: int,
+    recipe: AugmentRecipe,
+    seed: int,
+    epoch: int,
+    workers: int,
+) -> Iterator[Batch]:
+    """Batches of `order`, augmented by `workers` threads ahead of the caller.
+
+    Args:
+        films: prepared, with their labels.
+        order: indices of films.
+        batch_size: N; the last batch may be smaller.
+        recipe: how films are augmented.
+        seed: of the trial.
+        epoch: from 0.
+        workers: threads.
+    """
+
+    def make(indices: NDArray[np.int64]) -> Batch:
+        batch = np.empty((len(indices), *films.films.shape[1:]), np.float32)
+        for row, index in zip(batch, indices, strict=True):
+            draw = int(np.random.SeedSequence((seed, epoch, int(index))).generate_state(1)[0])
+            row[:] = apply(recipe, films.films[index], draw)
+        return torch.from_numpy(batch), torch.from_numpy(films.labels[indices])
+
+    parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    waiting: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="augment") as pool:
+        for part in parts:
+            waiting.append(pool.submit(make, part))
+            if len(waiting) > _AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def grouped(batches: Iterable[Batch], count: int) -> Iterator[list[Batch]]:
+    """Batches in groups of `count`, the last may be smaller: those whose gradients make one step."""
+    rest = iter(batches)
+    while group := list(islice(rest, count)):
+        yield group
+
+
+def mixed(batch: Batch, *, alpha: float, classes: int, draw: tuple[int, ...]) -> Batch:
+    """Each film blended with another of the batch, and its label with the other's.
+
+    Args:
+        batch: films and int64 labels.
+        alpha: of the beta distribution from which the share of the first film is drawn; 0 leaves all as it is.
+        classes: K.
+        draw: what the random choice is a function of.
+
+    Source: Zhang et al., ICLR 2018, arXiv:1710.09412.
+    """
+    images, labels = batch
+    if alpha == 0:
+        return batch
+    random = np.random.default_rng(draw)
+    share = float(random.beta(alpha, alpha))
+    other = torch.from_numpy(random.permutation(len(labels)))
+    truth = functional.one_hot(labels, classes).float()
+    return share * images + (1 - share) * images[other], share * truth + (1 - share) * truth[other]

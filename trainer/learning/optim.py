@@ -1,0 +1,71 @@
+"""What drives the weights: the optimizer and the learning rate's course."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from timm.optim._param_groups import param_groups_layer_decay
+from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+
+from trainer.config import RunConfig
+from trainer.networks.architectures import Recipe
+from trainer.networks.network import Network, TimmNetwork
+
+_PLATEAU_EPOCHS = 2  # epochs without a lower validation loss that halve the rate
+_STEPS = (0.6, 0.85)  # shares of the run after which the rate falls to a tenth
+
+
+def build_optimizer(network: Network, config: RunConfig, recipe: Recipe) -> Optimizer:
+    """The optimizer over all weights, also those that learn later; biases and norms do not decay, lower layers learn more slowly."""
+    body = network.body if isinstance(network, TimmNetwork) else network
+    groups: list[dict[str, Any]] = param_groups_layer_decay(
+        body, weight_decay=recipe.weight_decay, layer_decay=config.layer_decay
+    )
+    for group in groups:
+        group["peak_lr"] = group["lr"] = recipe.lr * group.pop("lr_scale")
+    kinds: dict[str, Callable[[], Optimizer]] = {
+        "adamw": lambda: AdamW(groups),
+        "adam": lambda: Adam(groups),
+        "sgd": lambda: SGD(groups, momentum=0.9, nesterov=True),
+        "rmsprop": lambda: RMSprop(groups, momentum=0.9),
+    }
+    return kinds[config.optimizer]()
+
+
+def lr_factor(config: RunConfig, progress: float, validation_losses: Sequence[float]) -> float:
+    """The share of the peak learning rate to use: a pure function, so that a resumed run needs no scheduler state.
+
+    Args:
+        config: which schedule, and the warm-up's share of the run.
+        progress: share of all steps done, in [0, 1).
+        validation_losses: of the epochs done.
+    """
+    if progress < config.warmup:
+        return (progress + 1e-3) / (config.warmup + 1e-3)
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * (progress - config.warmup) / (1 - config.warmup)))
+    if config.schedule == "step":
+        return 0.1 ** sum(progress >= step for step in _STEPS)
+    if config.schedule == "plateau":
+        return 0.5 ** _plateaus(validation_losses)
+    return 1.0
+
+
+def _plateaus(losses: Sequence[float]) -> int:
+    """How often the loss went `_PLATEAU_EPOCHS` epochs without a new minimum."""
+    plateaus = 0
+    waited = 0
+    lowest = math.inf
+    for loss in losses:
+        waited = 0 if loss < lowest else waited + 1
+        lowest = min(lowest, loss)
+        if waited == _PLATEAU_EPOCHS:
+            plateaus = plateaus + 1
+            waited = 0
+    return plateaus
+
+
+def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
+    """Set each group's rate to its share of the peak."""
+    for group in optimizer.param_groups:
+        group["lr"] = factor * group["peak_lr"]

@@ -1,0 +1,1 @@
+"""Networks: the table of architectures, building, pretrained weights, inference, Grad-CAM; knows no training."""

@@ -1,0 +1,1 @@
+"""Clinical statistics of labels and probabilities: metrics, intervals, paired comparisons; knows no film."""

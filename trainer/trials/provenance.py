@@ -1,0 +1,87 @@
+"""Where a trained network comes from: commit, films, libraries, machine, and what the training took."""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from schemas.provenance import Provenance
+from trainer.config import RunConfig
+from trainer.films.dataset import DataRecord
+from trainer.learning.loop import Fit
+from trainer.networks.network import Network
+
+_LIBRARIES = ("torch", "timm", "lightning-fabric", "albumentations", "opencv-python-headless", "numpy")
+_PROJECT = Path(__file__).parents[2]
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+def provenance_of(  # noqa: PLR0913 - what a record of origin holds
+    config: RunConfig,
+    data: DataRecord,
+    fitted: Fit,
+    network: Network,
+    *,
+    seed: int,
+    command: str,
+    commit: str,
+    teachers: tuple[Provenance, ...],
+) -> Provenance:
+    """The record of a network that has just been trained."""
+    took = fitted.consumption
+    return Provenance(
+        command=command,
+        git_commit=commit,
+        trained_at=datetime.now(UTC),
+        training_seconds=took.seconds,
+        cpu_seconds=took.cpu_seconds,
+        energy_joules=took.energy_joules,
+        seed=seed,
+        data=config.data,
+        data_sha256=data.data_sha256,
+        split_sha256=data.split_sha256,
+        pretrained_weights=fitted.pretrained,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        device=device_name(fitted.device),
+        libraries=library_versions(),
+        teachers=teachers,
+    )
+
+
+def git_commit(folder: Path = _PROJECT) -> str:
+    """The commit of the source, with '-dirty' where tracked files were changed; 'unknown' outside a repository."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - our words
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{commit}-dirty" if changed else commit
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that decide what is computed."""
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in _LIBRARIES}}
+
+
+def device_name(device: torch.device, cpuinfo: Path = _CPUINFO) -> str:
+    """The machine that computed, e.g. 'cpu: AMD EPYC 9354, x86_64, 2 threads'."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"{device.type}: {', '.join((*_processor(cpuinfo), platform.machine()))}, {torch.get_num_threads()} threads"
+
+
+def _processor(cpuinfo: Path) -> tuple[str, ...]:
+    """What Linux calls the first processor; nothing where it has no name for it, as on some ARM machines."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ()
+    return tuple(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))[:1]
