@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from service.http.errors import PROBLEMS
 from service.metrics import Metrics
 from service.settings import PREFIX, Settings
 from trainer.config import RunConfig
@@ -17,6 +16,12 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def raised(base: type[CxrError]) -> list[type[CxrError]]:
+    """The errors below `base` that are raised: those with a code of their own."""
+    kinds = [kind for child in base.__subclasses__() for kind in (child, *raised(child))]
+    return [kind for kind in kinds if "code" in vars(kind)]
 
 
 def default(field: FieldInfo) -> str:
@@ -34,8 +39,8 @@ def reference() -> str:
         (f"`{PREFIX}{name.upper()}`", default(f), f.description or "") for name, f in Settings.model_fields.items()
     )
     problems = (
-        (f"`{error.code}`", str(kind.status), (error.__doc__ or "").splitlines()[0])
-        for error, kind in sorted(PROBLEMS.items(), key=lambda row: (row[1].status, row[0].code))
+        (f"`{error.code}`", str(problem_type(error).status), (error.__doc__ or "").splitlines()[0])
+        for error in sorted(raised(CxrError), key=lambda error: (problem_type(error).status, error.code))
     )
     metrics = sorted(Metrics().registry.collect(), key=lambda family: family.name)
     families = (
