@@ -8,6 +8,8 @@ import pytest
 
 from tests.requirements.locks import ROOT
 
+pytestmark = pytest.mark.process
+
 FILMS = ["Chest X-Ray Images (Pneumonia)", "it's here; $(echo no)", 'a "quoted" & `odd` *', "plain"]
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.requirements.locks import ROOT
 
+pytestmark = pytest.mark.process
+
 FAKE = """#!/bin/sh
 case "$1 $2" in
 "-c "*) {answer} ;;

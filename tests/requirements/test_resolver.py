@@ -8,6 +8,8 @@ import pytest
 
 from tests.requirements.locks import ENVIRONMENTS, PLATFORMS, PYTHONS, ROOT, lock_of
 
+pytestmark = pytest.mark.process
+
 BUILT_HERE = {"grad-cam"}
 """Released as source alone, of pure Python: any machine makes its wheel."""
 OLDEST_MACOS = "14.0"
