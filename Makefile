@@ -23,7 +23,7 @@ VERSION ?= 1.0.0
 # A value as one word of the shell: names of folders hold blanks, parentheses and apostrophes.
 quote = '$(subst ','\'',$1)'
 
-.PHONY: help run test pacs-test docker-test check format train export bench resilience corpora release-check reference docs lock sbom audit clean
+.PHONY: help run test pacs-test docker-test check format train export bench resilience corpora release-check reference docs lock sbom audit pin-images release-dry-run clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,7 +55,8 @@ format: .venv-dev/ready  ## format and mend what ruff can mend
 	$(DEV) -m ruff check --fix .
 
 train: data-is-named .venv-dev/ready  ## train on DATA: ARCH=NAME|all RUN=runs/ID TRAIN_OPTIONS='--epochs 10 …'
-	$(DEV) -m trainer train --data $(call quote,$(DATA)) --arch $(call quote,$(ARCH)) --out $(call quote,$(RUN)) $(TRAIN_OPTIONS)
+	$(DEV) -m trainer train --data $(call quote,$(DATA)) --arch $(call quote,$(ARCH)) --out $(call quote,$(RUN)) \
+		$(TRAIN_OPTIONS)
 
 export: .venv-dev/ready  ## write the winner of RUN to models/NAME/VERSION and make it current
 	$(DEV) -m export bundle --run $(call quote,$(RUN)) --name $(call quote,$(NAME)) --version $(call quote,$(VERSION)) \
@@ -80,7 +81,8 @@ release-check: data-is-named .venv-dev/ready  ## find the model card's figures a
 # First, so that the sentence comes before the installation.
 .PHONY: data-is-named
 data-is-named:
-	@[[ -n $(call quote,$(DATA)) ]] || { echo "DATA names no films. Usage: make $(firstword $(MAKECMDGOALS)) DATA='path/to/films'" >&2; exit 2; }
+	@[[ -n $(call quote,$(DATA)) ]] || \
+		{ echo "DATA names no films. Usage: make $(firstword $(MAKECMDGOALS)) DATA='path/to/films'" >&2; exit 2; }
 
 reference: .venv-dev/ready  ## write docs/reference.md from the code
 	$(DEV) -m docs.make_reference > docs/reference.md
@@ -113,6 +115,17 @@ audit: .venv-dev/ready  ## ask the advisories about every locked package; needs 
 	@for lock in requirements/*.txt; do echo "$$lock"; \
 		$(TOOL) $(PIP_AUDIT) pip-audit --requirement $$lock --require-hashes --disable-pip --strict || failed=1; \
 	done; exit $${failed:-0}
+
+pin-images: .venv-dev/ready  ## write the digest of each base image and each image of the stack behind its tag; needs docker buildx
+	$(DEV) -m deploy.release pin-images
+
+TAG ?=
+release-dry-run: .venv-dev/ready  ## check offline what a release needs, and print the steps that a tag starts (TAG=v…)
+	$(DEV) -m deploy.release check $(if $(TAG),--tag $(call quote,$(TAG)))
+	$(DEV) -m pytest --quiet tests/requirements/test_locks.py
+	.venv-dev/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv-dev/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(DEV) -m deploy.release steps
 
 clean:  ## remove the environments and everything that was made
 	rm -rf .venv-* .*_cache .coverage .coverage.* .hypothesis .corpora
