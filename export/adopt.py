@@ -9,21 +9,22 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from bundle.files import sha256_of
+from bundle.golden import make_golden, pack
+from bundle.session import Run, Session
 from export.export import describe, free_place
 from export.gates.parity import MAX_BATCH, run_in_batches
-from export.golden import make_golden, pack
 from export.graph.foreign import Wiring, check_batches, read_graph, wire
 from export.graph.weights import checked_weights
 from export.manifest import documents, make_manifest
 from export.publish import point_to, publish
-from export.session import Graph, Run
-from schemas.bundle import GOLDEN, GRAPH, WEIGHTS, GraphContract, sha256_of
 from schemas.errors import TrainingDataError
-from schemas.evaluation import Evaluation
+from schemas.model.evaluation import Evaluation
+from schemas.model.manifest import GOLDEN, GRAPH, WEIGHTS, GraphContract
+from schemas.model.provenance import Adoption
+from schemas.model.torch_network import TorchNetwork
+from schemas.model.trial import CalibratedNetwork
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Adoption
-from schemas.torch_network import TorchNetwork
-from schemas.trial import CalibratedNetwork
 from trainer.films.dataset import described as in_words
 from trainer.films.dataset import labelled
 from trainer.films.duplicates import NEAR_DUPLICATE, mark_copies
@@ -91,10 +92,10 @@ def adopt(  # noqa: PLR0913 - one argument for each option of the command
     destination = free_place(out, name, version)
     model = read_graph(network.graph)
     index = _index(films, network, cache)
-    raw = Graph(_wired(model, network, 1.0, {})).run
+    raw = Session(_wired(model, network, 1.0, {})).run
     record = _calibrated(raw, network, index, decisions, cache, command, _parameters(model))
     content = _wired(model, network, record.calibration.temperature, describe(record))
-    run = Graph(content).run
+    run = Session(content).run
     golden = make_golden(run, network.preprocess, len(network.classes))
     files = {GRAPH: content, GOLDEN: pack(golden)}
     if network.torch is not None and network.weights is not None:

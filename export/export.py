@@ -9,23 +9,23 @@ import onnx
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from bundle.golden import Arrays, make_golden, pack
+from bundle.session import Session
 from export.card.mistakes import find_mistakes
 from export.drift import drift_reference
 from export.gates.answers import ValidationSet
 from export.gates.comparison import Yardstick
 from export.gates.parity import MAX_BATCH, ParityReport, check_parity, run_in_batches
 from export.gates.precision import Attempt, attempt
-from export.golden import Arrays, make_golden, pack
 from export.graph.graph import OPSET, export_graph
 from export.graph.weights import torch_network
 from export.manifest import documents, make_manifest
 from export.publish import point_to, publish
-from export.session import Graph
-from schemas.bundle import GOLDEN, GRAPH, STATISTICS, WEIGHTS, BundleManifest, BundleName, GraphContract
 from schemas.errors import BundleError
-from schemas.mistakes import FilmReference
-from schemas.precision import PrecisionRecord, ReducedPrecision
-from schemas.trial import CalibratedNetwork, TrialRecord
+from schemas.model.manifest import GOLDEN, GRAPH, STATISTICS, WEIGHTS, BundleManifest, BundleName, GraphContract
+from schemas.model.mistakes import FilmReference
+from schemas.model.precision import PrecisionRecord, ReducedPrecision
+from schemas.model.trial import CalibratedNetwork, TrialRecord
 from trainer.networks.network import Network
 
 
@@ -44,7 +44,7 @@ class Trial(Protocol):
 
     @property
     def statistics(self) -> Mapping[str, NDArray[Any]] | None:
-        """The arrays of `schemas.calibration.OutOfDistribution`."""
+        """The arrays of `schemas.model.calibration.OutOfDistribution`."""
         ...
 
     def inputs(self, split: Literal["train", "val"]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -108,7 +108,7 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         metadata=describe(record),
     )
     content = model.SerializeToString()
-    run = Graph(content).run
+    run = Session(content).run
     validation = ValidationSet(*trial.inputs("val"), trial.patients("val"), trial.statistics)
     on_parity(check_parity(trial.network, run, record, validation.films, validation.labels))
     golden = make_golden(run, record.preprocess, len(record.classes))

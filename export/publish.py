@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bundle.files import sync_directory, write_whole
-from export.golden import OUTPUTS, check_golden, read_golden
-from export.session import Graph
-from schemas.bundle import CURRENT, GOLDEN, Bundle, open_bundle
+from bundle.golden import check_golden
+from bundle.opening import Bundle, open_bundle
+from bundle.session import open_session
 from schemas.errors import BundleError
-from schemas.precision import Precision
+from schemas.model.manifest import CURRENT
+from schemas.model.precision import Precision
 
 
 def verify_bundle(directory: Path) -> tuple[Bundle, Mapping[Precision, float]]:
@@ -23,15 +24,10 @@ def verify_bundle(directory: Path) -> tuple[Bundle, Mapping[Precision, float]]:
         BundleError: a file is missing or altered, or the golden set gives something else here.
     """
     bundle = open_bundle(directory)
-    manifest = bundle.manifest
-    maps = manifest.graph.cam_grid is not None
-    films = read_golden(directory / GOLDEN, maps=maps)
     differences: dict[Precision, float] = {}
-    for precision in manifest.offered:
-        files = manifest.graph_files(precision)
-        golden = {**films, **read_golden(directory / files.golden, OUTPUTS, maps=maps)}
-        run = Graph((directory / files.graph).read_bytes()).run
-        differences[precision] = check_golden(run, golden, manifest.preprocess, files.tolerance)
+    for precision in bundle.manifest.offered:
+        session = open_session(bundle, precision=precision)
+        differences[precision] = check_golden(bundle, session.run, precision).relative
     return bundle, differences
 
 

@@ -14,6 +14,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from bundle.session import require_provider
 from schemas.errors import SettingsError
 from service import logs
 from service.app import create_app
@@ -21,7 +22,7 @@ from service.commands.audit import audit_command
 from service.commands.deidentify import deidentify_command
 from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
-from service.engine.engine import EngineOpener, OnnxEngine, require_provider
+from service.engine.engine import EngineOpener, OnnxEngine
 from service.engine.heat_maps import require_backend
 from service.services import Service
 from service.settings import Settings, load_settings

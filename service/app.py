@@ -9,15 +9,15 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from imaging.child_decoder import ChildDecoder
+from imaging.dicom.child_decoder import ChildDecoder
 from schemas.api import DISCLAIMER
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import ROUTINE, SPARE, Lanes, computing_threads
 from service.dicomweb.intake import open_intake
 from service.engine.engine import EngineOpener, OnnxEngine
-from service.http import errors as problems
 from service.http.early_refusal import Doorway
+from service.http.errors import install_error_handlers
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.routes import (
     administration,
@@ -101,7 +101,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
     )
     metrics.ready.set_function(lambda: float(app.state.service.ready))
     app.state.intake = None
-    problems.install(app)
+    install_error_handlers(app)
     for routes in (predict, explain, film, models, administration, capabilities, dicomweb, results, operations, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files())

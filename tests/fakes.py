@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bundle import Bundle
+from bundle.opening import Bundle
+from bundle.session import Provider
 from schemas.errors import BundleError
-from schemas.precision import Precision, PrecisionFigures
-from service.engine.engine import Engine, OnnxEngine, Outputs, Provider
+from schemas.model.precision import Precision, PrecisionFigures
+from service.engine.engine import Engine, OnnxEngine, Outputs
 
 
 class GatedEngine:

@@ -11,8 +11,9 @@ import onnx
 import pytest
 from safetensors.torch import save
 
-from schemas.bundle import CURRENT, GOLDEN, GRAPH, WEIGHTS, Bundle, open_bundle
-from schemas.torch_network import TorchNetwork
+from bundle.opening import Bundle, open_bundle
+from schemas.model.manifest import CURRENT, GOLDEN, GRAPH, WEIGHTS
+from schemas.model.torch_network import TorchNetwork
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer
 from tests.service.bundles import change_manifest, replace_file

@@ -8,14 +8,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.golden import OUTPUTS, Arrays, pack
+from bundle.golden import OUTPUTS, Arrays, pack
+from bundle.session import Session
 from export.graph.backbone import backbone
 from export.graph.fp16 import halve
 from export.graph.int8 import quantize
-from export.session import Graph
-from schemas.bundle import GOLDEN_TOLERANCE
 from schemas.errors import BundleError
-from schemas.precision import PrecisionFigures, PrecisionFiles, PrecisionRecord, ReducedPrecision
+from schemas.model.manifest import GOLDEN_TOLERANCE
+from schemas.model.precision import PrecisionFigures, PrecisionFiles, PrecisionRecord, ReducedPrecision
 
 PRECISIONS: Final[tuple[ReducedPrecision, ...]] = ("int8", "fp16")
 
@@ -140,7 +140,7 @@ def _golden_outputs(precision: ReducedPrecision, content: bytes, golden: Arrays)
     the fused graph and the file run node by node, in float: several times their difference is accepted.
     """
     fused, plain = (
-        Graph(content, optimized=optimized).run(golden["inputs"], golden["targets"]) for optimized in (True, False)
+        Session(content, optimized=optimized).run(golden["inputs"], golden["targets"]) for optimized in (True, False)
     )
     worst = max(_relative(plain[name], fused[name]) for name in OUTPUTS)
     least = _HALF_TOLERANCE if precision == "fp16" else GOLDEN_TOLERANCE

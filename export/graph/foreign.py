@@ -1,4 +1,4 @@
-"""Somebody's own ONNX file as a graph of `schemas.bundle.GraphContract`: one gray channel in, calibrated probabilities out."""
+"""Somebody's own ONNX file as a graph of `schemas.model.manifest.GraphContract`: one gray channel in, calibrated probabilities out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
+from bundle.golden import largest_difference
+from bundle.session import Run, first_line
 from export.gates.parity import BATCHES, TOLERANCES, run_in_batches
-from export.session import Run, largest_difference
 from schemas.errors import BundleError
 
 _PREFIX = "adopted/"
@@ -38,7 +39,7 @@ def read_graph(path: Path) -> onnx.ModelProto:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf, the checker and the file system have no error in common
-        msg = f"{path.name} is no ONNX graph that can be read: {_first_line(error)}; export it again"
+        msg = f"{path.name} is no ONNX graph that can be read: {first_line(error)}; export it again"
         raise BundleError(msg) from error
     return model
 
@@ -122,7 +123,7 @@ def _logits(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], ba
     try:
         return run_in_batches(run, films, targets, batch)["logits"]
     except Exception as error:  # ONNX Runtime's errors share no base class
-        msg = f"the graph does not run on {batch} films: {_first_line(error)}; export it with a dynamic first axis"
+        msg = f"the graph does not run on {batch} films: {first_line(error)}; export it with a dynamic first axis"
         raise BundleError(msg) from error
 
 
@@ -165,7 +166,3 @@ def _per_channel(name: str, values: Sequence[float], channels: int) -> NDArray[n
         msg = f"--{name} has {len(values)} values and the graph's input {channels} channels; give one for each channel"
         raise BundleError(msg)
     return np.array(values, np.float32).reshape(1, channels, 1, 1)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

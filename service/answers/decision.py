@@ -6,15 +6,15 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.opening import Bundle
 from imaging.thumbnail import LENGTH
 from schemas.api import ConfidenceBand, Decision, Prediction
-from schemas.bundle import STATISTICS, Bundle, BundleManifest
-from schemas.calibration import OperatingPoint
-from schemas.decision import answer, conformal_set, finding_label
 from schemas.errors import BundleError, InferenceError
-from schemas.familiarity import THUMBNAIL, Familiarity, unfamiliarity
+from schemas.model.calibration import OperatingPoint
+from schemas.model.decision import answer, conformal_set, finding_label
+from schemas.model.familiarity import THUMBNAIL, Familiarity, unfamiliarity
+from schemas.model.manifest import STATISTICS, BundleManifest
 from service.engine.engine import Outputs
-from service.engine.selftest import read_arrays
 
 BANDS: Final[tuple[tuple[float, ConfidenceBand], ...]] = ((0.9, "high"), (0.7, "medium"), (0.0, "low"))
 """Lowest calibrated probability of the label for each band; an abstention is always low."""
@@ -48,7 +48,7 @@ def load_statistics(bundle: Bundle) -> Familiarity | None:
     manifest = bundle.manifest
     if manifest.calibration.out_of_distribution is None:
         return None
-    familiarity = Familiarity.from_arrays(read_arrays(bundle, STATISTICS, _ARRAYS, _LATER_ARRAYS))
+    familiarity = Familiarity.from_arrays(bundle.read_arrays(STATISTICS, _ARRAYS, _LATER_ARRAYS))
     frames = familiarity.thumbnail
     found = (*familiarity.embedding.class_means.shape[:1], *familiarity.embedding.center.shape)
     if found != (len(manifest.classes), manifest.graph.embedding_size) or (frames and len(frames.center) != LENGTH):

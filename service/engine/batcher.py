@@ -13,10 +13,11 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from bundle.session import MOST_PROBABLE
 from schemas.errors import InferenceError, NotReadyError
 from service.capacity.admission import Priority
 from service.capacity.threads import Lanes
-from service.engine.engine import MOST_PROBABLE, Engine, Outputs
+from service.engine.engine import Engine, Outputs
 from service.metrics import Metrics
 
 log = structlog.get_logger("service.engine.batcher")

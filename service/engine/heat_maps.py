@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.opening import Bundle
 from schemas.api import ExplainBackend, ExplainMethod
-from schemas.bundle import Bundle
 from schemas.errors import ExplanationUnavailableError, SettingsError
 
 if TYPE_CHECKING:

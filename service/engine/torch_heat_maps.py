@@ -16,11 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from bundle.opening import Bundle
+from bundle.session import first_line
 from schemas.api import ExplainMethod
-from schemas.bundle import GOLDEN, GOLDEN_TOLERANCE, WEIGHTS, Bundle
 from schemas.errors import BundleError, InferenceError
-from schemas.torch_network import TorchNetwork
-from service.engine.selftest import read_arrays
+from schemas.model.manifest import GOLDEN, GOLDEN_TOLERANCE, WEIGHTS
+from schemas.model.torch_network import TorchNetwork
 
 log = structlog.get_logger("service.engine.torch_heat_maps")
 
@@ -129,14 +130,14 @@ class TorchExplainer:
 
     def _check(self, bundle: Bundle) -> None:
         """The golden films must get the graph's logits, and a map of at least 2 x 2 cells."""
-        golden = read_arrays(bundle, GOLDEN, ("inputs", "logits"))
+        golden = bundle.read_arrays(GOLDEN, ("inputs", "logits"))
         maps: list[Tensor] = []
         handle = self._network.cam_layer.register_forward_hook(lambda _, __, output: maps.append(output))
         try:
             with torch.no_grad():
                 found = self._network(torch.from_numpy(golden["inputs"])).numpy()
         except RuntimeError as error:
-            msg = f"torch cannot run the network that the manifest describes: {_first_line(error)}; export the bundle again"
+            msg = f"torch cannot run the network that the manifest describes: {first_line(error)}; export the bundle again"
             raise BundleError(msg) from error
         finally:
             handle.remove()
@@ -160,16 +161,12 @@ def _load(bundle: Bundle, described: TorchNetwork) -> RebuiltNetwork:
     except Exception as error:  # timm and its architectures raise errors of any kind at what they do not know
         msg = (
             f"timm {timm.__version__} cannot build {described.timm_name!r} as the manifest describes it: "
-            f"{_first_line(error)}; install the timm that the bundle was made with, or export it again"
+            f"{first_line(error)}; install the timm that the bundle was made with, or export it again"
         )
         raise BundleError(msg) from error
     try:
         network.body.load_state_dict(load(bundle.read(WEIGHTS)))
     except (SafetensorError, RuntimeError) as error:
-        msg = f"{WEIGHTS} do not fit {described.timm_name}: {_first_line(error)}; export the bundle again"
+        msg = f"{WEIGHTS} do not fit {described.timm_name}: {first_line(error)}; export the bundle again"
         raise BundleError(msg) from error
     return network
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

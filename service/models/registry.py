@@ -5,16 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.golden import check_golden, warm
+from bundle.opening import Bundle, open_bundle
+from bundle.session import GraphOutputs
 from schemas.api import ModelReference
-from schemas.bundle import CURRENT, MANIFEST, Bundle, open_bundle
-from schemas.errors import BundleError, InferenceError, NotFoundError
-from schemas.familiarity import Familiarity
-from schemas.precision import Precision
+from schemas.errors import BundleError, NotFoundError
+from schemas.model.familiarity import Familiarity
+from schemas.model.manifest import CURRENT, MANIFEST
+from schemas.model.precision import Precision
 from service.answers.decision import load_statistics
 from service.engine.batcher import batch_sizes
 from service.engine.engine import Engine, EngineOpener
 from service.engine.heat_maps import Explanations, open_explanations
-from service.engine.selftest import check_golden, warm
 from service.models.trust import Trust
 from service.settings import Settings
 
@@ -174,12 +179,12 @@ def load(bundle: Bundle, open_engine: EngineOpener, settings: Settings) -> Loade
         precision=settings.precision,
     )
     statistics = load_statistics(bundle)
-    try:
-        selftest_error = check_golden(bundle, engine, settings.precision)
-        warm(engine, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
-    except InferenceError as error:
-        msg = f"the network of the bundle does not run here: {error}"
-        raise BundleError(msg) from error
+
+    def run(images: NDArray[np.float32], targets: NDArray[np.int64]) -> GraphOutputs:
+        return engine.run(images, targets).by_name()
+
+    selftest_error = check_golden(bundle, run, settings.precision).logits
+    warm(run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
     explanations = open_explanations(bundle, settings.explain_backend, threads=settings.intra_op_threads)
     return LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision)
 

@@ -6,16 +6,15 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from bundle.session import MOST_PROBABLE
 from imaging.overlay import HeatMap, render
 from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation, Prediction
 from schemas.errors import InvalidParameterError
 from service.capacity.admission import Priority
 from service.engine.batcher import Answer
-from service.engine.engine import MOST_PROBABLE
-from service.http.films import Upload
 from service.models.live import Serving
 from service.models.registry import LoadedBundle
-from service.reading.predict import Reading, read_film
+from service.reading.predict import Reading, Upload, read_film
 from service.services import Service
 
 NOTE: Final = (

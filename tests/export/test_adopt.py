@@ -13,11 +13,11 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from bundle.golden import read_golden
 from export.__main__ import main
-from export.golden import read_golden
 from export.publish import verify_bundle
-from schemas.bundle import GOLDEN, GRAPH, WEIGHTS
-from schemas.provenance import Adoption
+from schemas.model.manifest import GRAPH, WEIGHTS
+from schemas.model.provenance import Adoption
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer
 from tests.export.untrained import phantoms
@@ -133,7 +133,7 @@ def test_the_cards_of_an_adopted_network_claim_nothing_about_its_training(adopt)
 def test_an_adopted_network_is_explained_by_torch_with_the_weights_beside_it(adopt) -> None:
     _, _, _, directory = adopt(weights=True)
     bundle, _ = verify_bundle(directory)
-    golden = read_golden(directory / GOLDEN, maps=False)
+    golden = read_golden(bundle)
 
     explainer = TorchExplainer.open(bundle, bundle.manifest.torch, threads=1)
     cam = explainer.explain(golden["inputs"][0], 1, "gradcam++")

@@ -5,10 +5,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from bundle.opening import open_bundle
 from export.drift import drift_reference, signal_reference
 from export.export import write_bundle
 from imaging.quality import input_statistics
-from schemas.bundle import open_bundle
 from tests.export.untrained import SIDE, UntrainedTrial, phantoms
 
 

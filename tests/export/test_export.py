@@ -9,12 +9,13 @@ from typing import Never
 import numpy as np
 import pytest
 
+from bundle.golden import pack, read_golden
+from bundle.opening import open_bundle
 from export.export import write_bundle
 from export.gates.parity import ParityReport
-from export.golden import pack, read_golden
 from export.publish import point_to, publish, verify_bundle
-from schemas.bundle import BundleManifest, open_bundle
 from schemas.errors import BundleError, ParityError
+from schemas.model.manifest import BundleManifest
 from tests.export.untrained import CLASSES, SIDE, UntrainedTrial, small_network, trial_of
 
 
@@ -222,7 +223,7 @@ def test_a_network_exchanged_together_with_its_hash_fails_on_the_golden_films(co
 
 
 def test_golden_films_exchanged_together_with_their_hash_fail(copy) -> None:
-    golden = dict(read_golden(copy / "golden.npz"))
+    golden = dict(read_golden(open_bundle(copy)))
     restate(copy, "golden.npz", pack({**golden, "radiographs": golden["radiographs"][::-1]}))
 
     with pytest.raises(BundleError, match="golden inputs: off by"):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from rich.progress import Progress
 
+from bundle.opening import open_bundle
 from export.__main__ import main
-from schemas.bundle import open_bundle
 from trainer.config import CONFIG, make_config
 from trainer.runs.run import train
 from trainer.trials.trial import read_trial

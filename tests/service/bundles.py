@@ -10,10 +10,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from bundle.files import sha256_of
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
-from schemas.bundle import (
+from schemas.estimate import Estimate
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.model.decision import softmax
+from schemas.model.manifest import (
     GOLDEN,
     GRAPH,
     MANIFEST,
@@ -22,14 +26,10 @@ from schemas.bundle import (
     BundleManifest,
     FileRecord,
     GraphContract,
-    sha256_of,
 )
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
-from schemas.decision import softmax
-from schemas.estimate import Estimate
-from schemas.precision import PrecisionFiles, PrecisionRecord
+from schemas.model.precision import PrecisionFiles, PrecisionRecord
+from schemas.model.provenance import Provenance
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
 from tests.service.network import GRID, SIDE, TEMPERATURE, TinyNetwork, gradcam_plus_plus, graph, tiny_network
 
 CLASSES = ("NORMAL", "PNEUMONIA")

@@ -13,7 +13,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, StrictUndefined
 
-from schemas.evaluation import FindingMetrics
+from schemas.model.evaluation import FindingMetrics
 from trainer.films.dataset import DataRecord
 from trainer.report.records import RecordedRun, RecordedTrial
 from trainer.report.summary import limits_in_words, networks

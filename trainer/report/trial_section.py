@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.decision import softmax
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
 from trainer.report.curves import Curves, curves, reliability
 from trainer.report.figures import (
     confusion_figure,
@@ -227,10 +227,7 @@ def _training_figures(trial: RecordedTrial) -> Iterator[Picture]:
     if trial.history:
         yield drawing(
             training_figure(trial.history, best),
-            caption=(
-                f"Training of {trial.row.trial}. The grey line marks the epoch whose weights were kept, chosen on "
-                "validation."
-            ),
+            caption="The grey line marks the epoch whose weights were kept, chosen on validation.",
             alt=(
                 f"Loss, validation AUROC and learning rate over {len(trial.history)} epochs; epoch {best + 1} was kept."
             ),

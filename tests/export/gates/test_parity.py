@@ -6,17 +6,18 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from bundle.session import Session
 from export.gates.parity import BATCHES, TOLERANCES, check_parity
 from export.graph.graph import export_graph
-from export.session import Graph
 from schemas.errors import ParityError
+from tests.architectures import EACH_ARCHITECTURE
 from tests.export.untrained import TEMPERATURE, phantoms, settled, small_network, trial_of
 from trainer.networks.architectures import ARCHITECTURES, build_network
 
 
 @pytest.fixture(scope="module")
 def run(bundle):
-    return Graph((bundle / "model.onnx").read_bytes()).run
+    return Session((bundle / "model.onnx").read_bytes()).run
 
 
 def altered(run, output, change):
@@ -36,7 +37,7 @@ def perturbed(bundle, factor):
     weights = numpy_helper.to_array(tensor).copy()
     weights.flat[np.abs(weights).argmax()] *= factor
     tensor.CopyFrom(numpy_helper.from_array(weights, tensor.name))
-    return Graph(model.SerializeToString()).run
+    return Session(model.SerializeToString()).run
 
 
 def test_the_exported_graph_passes_at_every_batch_size_with_room_to_spare(trial, run) -> None:
@@ -143,13 +144,7 @@ def test_few_films_are_repeated_to_fill_the_largest_batch(trial, run) -> None:
     assert sizes >= {1, 2, 7, 32}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if row.timm_name is None else pytest.mark.slow)
-        for name, row in ARCHITECTURES.items()
-    ],
-)
+@pytest.mark.parametrize("name", EACH_ARCHITECTURE)
 def test_every_architecture_exports_and_passes_the_gate(name) -> None:
     side = 64 if ARCHITECTURES[name].timm_name is None else 96
     torch.manual_seed(0)
@@ -157,7 +152,7 @@ def test_every_architecture_exports_and_passes_the_gate(name) -> None:
     trial = trial_of(network, architecture=name, side=side, distribution=False)
     graph = export_graph(network, size=side, temperature=TEMPERATURE)
 
-    report = check_parity(network, Graph(graph.SerializeToString()).run, trial.record, trial.films, trial.labels)
+    report = check_parity(network, Session(graph.SerializeToString()).run, trial.record, trial.films, trial.labels)
 
     assert {(row.output, row.batch) for row in report.rows} == {(name, size) for name in TOLERANCES for size in BATCHES}
     assert report.auroc is not None

@@ -7,9 +7,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from bundle.golden import OUTPUTS, compare_golden, read_golden
+from bundle.opening import open_bundle
+from bundle.session import Session
 from export.gates.precision import FLOAT_CONVOLUTIONS, attempt, objection
-from export.golden import OUTPUTS, check_golden, read_golden
-from export.session import Graph
 from schemas.errors import BundleError
 from tests.export.figures import GOOD, figure
 from tests.export.untrained import SIDE, phantoms
@@ -26,7 +27,7 @@ def model(bundle):
 
 @pytest.fixture(scope="module")
 def golden(bundle):
-    return read_golden(bundle / "golden.npz")
+    return read_golden(open_bundle(bundle))
 
 
 def chain(convolutions):
@@ -96,19 +97,20 @@ def test_what_passes_is_kept_with_its_graph_its_golden_outputs_and_its_figures(m
 
 
 def test_the_golden_outputs_are_those_of_the_reduced_graph_within_its_own_tolerance(
-    model, golden, trial, tmp_path
+    model, golden, trial, bundle, tmp_path
 ) -> None:
     tried = attempt("int8", model, trial.films, ScriptedJudge(GOOD), golden)
     path = tmp_path / "golden.int8.npz"
     path.write_bytes(tried.files[path.name])
-    own = {**golden, **read_golden(path, OUTPUTS)}
+    own = {**golden, **np.load(path)}
+    manifest = open_bundle(bundle).manifest
     tolerance = tried.record.files.tolerance
-    plain = Graph(tried.files["model.int8.onnx"], optimized=False).run
+    plain = Session(tried.files["model.int8.onnx"], optimized=False).run
 
     assert 1e-3 <= tolerance < 0.3
-    assert check_golden(plain, own, trial.record.preprocess, tolerance) <= tolerance / 4 + 1e-9
+    assert compare_golden(plain, own, manifest, tolerance).relative <= tolerance / 4 + 1e-9
     with pytest.raises(BundleError, match="golden logits: off by"):
-        check_golden(plain, {**own, "logits": own["logits"] * (1 + 2 * tolerance)}, trial.record.preprocess, tolerance)
+        compare_golden(plain, {**own, "logits": own["logits"] * (1 + 2 * tolerance)}, manifest, tolerance)
 
 
 def test_a_graph_that_changes_labels_is_tried_again_with_more_convolutions_in_float(golden) -> None:

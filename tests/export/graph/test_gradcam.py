@@ -8,17 +8,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bundle.session import Session
 from export.graph.gradcam import trace_gradients
 from export.graph.graph import ExplainedNetwork, export_graph
-from export.session import Graph
 from schemas.errors import BundleError
+from tests.architectures import EACH_ARCHITECTURE
 from tests.export.untrained import phantoms, settled
 from trainer.networks.architectures import ARCHITECTURES, build_network
 from trainer.networks.gradcam import gradcam
 from trainer.networks.network import Network
 
 METHODS = {"gradcam": "GradCAM", "gradcam_plus_plus": "GradCAMPlusPlus"}
-FAST = {"cnn_baseline", "cnn4", "cnn_attention"}
 CLASSES = 3
 TARGETS = ([-1], [2], [-1, -1, -1], [0, 1, 2])
 
@@ -43,15 +43,13 @@ def reference(method, network, films, target):
         return explainer(torch.from_numpy(films), targets=None if target[0] == -1 else targets)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in ARCHITECTURES]
-)
+@pytest.mark.parametrize("name", EACH_ARCHITECTURE)
 def test_the_maps_of_the_graph_are_those_of_the_package_grad_cam(name) -> None:
     side = 64 if ARCHITECTURES[name].timm_name is None else 96
     torch.manual_seed(0)
     films = phantoms(3, side)
     network = settled(build_network(name, classes=CLASSES, size=side), films)
-    graph = Graph(export_graph(network, size=side, temperature=1.0).SerializeToString(), intra_op_threads=1)
+    graph = Session(export_graph(network, size=side, temperature=1.0).SerializeToString(), intra_op_threads=1)
     network.requires_grad_(requires_grad=True)  # the package differentiates the whole network
 
     strongest = 0.0
@@ -129,7 +127,7 @@ def test_a_head_of_many_kinds_of_layers_survives_the_way_through_onnx() -> None:
     features = network.features(torch.from_numpy(films))
     expected = gradcam(features, gradients_by_autograd(network, features, torch.from_numpy(target))).numpy()
 
-    maps = Graph(export_graph(network, size=32, temperature=1.0).SerializeToString()).run(films, target)["gradcam"]
+    maps = Session(export_graph(network, size=32, temperature=1.0).SerializeToString()).run(films, target)["gradcam"]
 
     assert expected.max() > 0
     np.testing.assert_allclose(maps, expected, atol=1e-4 * expected.max())

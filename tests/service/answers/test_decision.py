@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from schemas.bundle import STATISTICS, open_bundle
+from bundle.opening import open_bundle
 from schemas.errors import BundleError, InferenceError
+from schemas.model.manifest import STATISTICS
 from service.answers.decision import RECOMMENDATIONS, load_statistics
 from service.answers.decision import decide as decide_about
 from service.engine.engine import Outputs

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from schemas.bundle import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
 from schemas.errors import BundleError, NotFoundError
+from schemas.model.manifest import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
 from service.engine.engine import OnnxEngine
 from service.models.registry import BundleAddress, BundleRegistry, load
 from service.settings import Settings
@@ -185,7 +185,7 @@ def no_manifest(directory) -> None:
         (flip_byte, "it was altered"),
         (truncate, "its manifest says"),
         (other_weights, "golden gradcam|golden probabilities|golden logits"),
-        (nan_weights, "off by nan"),
+        (nan_weights, "off by inf"),
         (another_class_count, "not those of the manifest"),
         (another_polarity, "golden inputs: off by"),
         (another_resize, "golden inputs: off by"),

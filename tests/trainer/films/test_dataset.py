@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
+from bundle.opening import open_bundle
 from imaging.decode import decode
-from schemas.bundle import open_bundle
 from schemas.errors import TrainingDataError
 from tests.films import encode, unlike, write_classes
 from tests.imaging.files import dicom_bytes, dicom_dataset

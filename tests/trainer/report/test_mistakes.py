@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
+from bundle.files import sha256_of
 from imaging.phantom import phantom
-from schemas.bundle import sha256_of
-from schemas.decision import finding_label, softmax
+from schemas.model.decision import finding_label, softmax
 from schemas.preprocess import PreprocessSpec
 from tests.films import encode
 from tests.runs import write_run
