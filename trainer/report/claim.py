@@ -76,7 +76,7 @@ def checklist_items() -> tuple[Item, ...]:
 
 def answer_checklist(run: RecordedRun) -> dict[Item, str | None]:
     """Every item with its answer in plain text; None where it is left to the authors."""
-    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - plain text, which pages escape
+    environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - text that pages escape
     environment.filters["thousands"] = "{:,}".format
     facts = vars(_facts(run))
 
