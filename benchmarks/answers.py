@@ -24,8 +24,8 @@ from benchmarks.resilience.server import Server, running
 from bundle.files import sha256_of, write_whole
 from bundle.opening import open_bundle
 from imaging.decode import decode
-from schemas.bundle import CURRENT, BundleManifest
-from schemas.provenance import Provenance
+from schemas.model.manifest import CURRENT, BundleManifest
+from schemas.model.provenance import Provenance
 from trainer.films.film import Film
 from trainer.films.splits import read_split
 from trainer.statistics.intervals import wilson_interval

@@ -22,7 +22,7 @@ from bundle.opening import Bundle, open_bundle
 from export.drift import signal_reference
 from imaging.phantom import phantom
 from imaging.quality import input_statistics
-from schemas.drift import DriftReference, film_signals
+from schemas.model.drift import DriftReference, film_signals
 from service.answers.drift import DriftWindow
 from service.engine.engine import OnnxEngine
 from trainer.config import read_config

@@ -15,8 +15,8 @@ from bundle.opening import open_bundle
 from export.export import write_bundle
 from export.gates.parity import ParityReport
 from export.gates.precision import PRECISIONS
-from schemas.bundle import GRAPH
-from schemas.precision import PrecisionRecord
+from schemas.model.manifest import GRAPH
+from schemas.model.precision import PrecisionRecord
 from trainer.learning.allocator import keep_freed_memory
 from trainer.trials.trial import load_trial
 

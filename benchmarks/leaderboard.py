@@ -17,9 +17,9 @@ from statistics import fmean, stdev
 
 from benchmarks.published import PAGES, Page
 from bundle.files import write_whole
-from schemas.evaluation import Evaluation, LabelMetrics
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
+from schemas.model.evaluation import Evaluation, LabelMetrics
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig, make_config, read_config
 from trainer.learning.consumption import Consumption, consumption_of, teachers_consumption
 from trainer.report.overview import Standing, leaderboard_figure

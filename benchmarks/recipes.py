@@ -18,8 +18,8 @@ from rich.progress import Progress
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
-from schemas.evaluation import SubgroupMetrics
-from schemas.trial import TrialRecord
+from schemas.model.evaluation import SubgroupMetrics
+from schemas.model.trial import TrialRecord
 from trainer.config import make_config
 from trainer.judging.shifts import NONE, SHIFTS
 from trainer.learning.allocator import keep_freed_memory

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.child_decoder import ChildDecoder
-from imaging.codecs import FrameDecoder
 from imaging.decode import decode
+from imaging.dicom.child_decoder import ChildDecoder
+from imaging.dicom.codecs import FrameDecoder
 from trainer.films.film import Film, Progress
 
 _BORDER = 16  # the frame is one sixteenth of the shorter side wide

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from schemas.estimate import Estimate
-from schemas.evaluation import FindingMetrics
+from schemas.model.evaluation import FindingMetrics
 from trainer.learning.history import EpochRecord
 from trainer.report.curves import GRID, Curve, Curves, Reliability
 from trainer.report.style import (

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from schemas.decision import finding_label, softmax
 from schemas.errors import CxrError
+from schemas.model.decision import finding_label, softmax
+from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.trial import TrialRecord
 from trainer.films.cache import prepared_films
 from trainer.films.film import Film
 from trainer.judging.outputs import SavedOutputs

@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from schemas.errors import TrainingDataError
-from schemas.evaluation import Evaluation, FindingMetrics
-from schemas.trial import TrialRecord
+from schemas.model.evaluation import Evaluation, FindingMetrics
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig, read_config
 from trainer.films.dataset import DataRecord, read_data
 from trainer.heat_maps.explain import EXPLANATIONS, REPORT, ExplanationReport

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from schemas.estimate import Estimate
-from schemas.evaluation import FindingMetrics
+from schemas.model.evaluation import FindingMetrics
 from trainer.report.records import RecordedRun, RecordedTrial
 
 _FEW_POSITIVES = 50

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from schemas.decision import softmax
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, LabelMetrics, SubgroupMetrics
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation, LabelMetrics, SubgroupMetrics
 from trainer.report.curves import Curves, curves, reliability
 from trainer.report.figures import (
     confusion_figure,

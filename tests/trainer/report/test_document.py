@@ -13,7 +13,7 @@ from imaging.phantom import phantom
 from schemas.api import DISCLAIMER
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import SubgroupMetrics
+from schemas.model.evaluation import SubgroupMetrics
 from tests.films import encode
 from tests.runs import write_run
 from trainer.__main__ import app

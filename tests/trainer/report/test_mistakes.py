@@ -6,7 +6,7 @@ import pytest
 
 from bundle.files import sha256_of
 from imaging.phantom import phantom
-from schemas.decision import finding_label, softmax
+from schemas.model.decision import finding_label, softmax
 from schemas.preprocess import PreprocessSpec
 from tests.films import encode
 from tests.runs import write_run
