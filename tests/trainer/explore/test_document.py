@@ -31,9 +31,9 @@ class Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.headings = []
-        self.alts = []
-        self.addresses = []
+        self.headings: list[str] = []
+        self.alts: list[str] = []
+        self.addresses: list[str] = []
         self._in = ""
         self.feed(text)
 
@@ -133,7 +133,7 @@ def test_facts_are_those_of_the_files(tmp_path) -> None:
 
 
 def test_a_montage_has_the_films_side_by_side() -> None:
-    drawn = np.stack([phantom(32, 32, seed=seed) for seed in range(5)])[:, None].astype(np.float32) / 255
+    drawn = np.stack([phantom(32, 32, seed=seed) for seed in range(5)])[:, None].astype(np.float32) / np.float32(255)
     sheet = cv2.imdecode(np.frombuffer(montage(drawn, 3), np.uint8), cv2.IMREAD_GRAYSCALE)
 
     assert sheet.shape == (2 * 36 - 4, 3 * 36 - 4)

@@ -10,7 +10,7 @@ class Page(HTMLParser):
         super().__init__()
         self.html = html
         self.text = ""
-        self.tags = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.feed(html)
 
     def handle_starttag(self, tag, attrs) -> None:
