@@ -23,7 +23,7 @@ VERSION ?= 1.0.0
 # A value as one word of the shell: names of folders hold blanks, parentheses and apostrophes.
 quote = '$(subst ','\'',$1)'
 
-.PHONY: help run test pacs-test docker-test check format train export bench resilience corpora release-check reference docs lock sbom audit pin-images release-dry-run clean
+.PHONY: help run test test-fast coverage pacs-test docker-test check format train export bench resilience corpora release-check reference docs lock sbom audit pin-images release-dry-run clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +31,18 @@ help:  ## list the targets
 run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:8000 (RUNTIME=gpu for CUDA)
 	@$(if $(filter gpu,$(RUNTIME)),CXR_PROVIDER=$${CXR_PROVIDER:-cuda} )exec $(SERVE) -m service
 
-test: .venv-dev/ready corpora  ## run all tests with coverage (TESTS=path for some; CXR_DATA_DIR for those on real films)
+# A file stays on one core, where its fixtures are; tests/tiers.py says which files begin.
+PYTEST := $(DEV) -m pytest $(TESTS) -n auto --dist loadfile --no-loadscope-reorder
+
+test: .venv-dev/ready corpora  ## run all tests, 12 min on two cores (TESTS=path for some; CXR_DATA_DIR for those on real films)
+	$(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT)))
+
+test-fast: .venv-dev/ready  ## run the tests that need no process, browser, table or simulation, under 3 min (TESTS=path for some)
+	$(PYTEST) --fast
+
+coverage: .venv-dev/ready corpora  ## run all tests and list the lines and branches that none reaches
 	rm -f .coverage .coverage.*
-	$(DEV) -m pytest $(TESTS) -n auto --dist loadfile --cov --cov-report= $(if $(REPORT),--junitxml=$(call quote,$(REPORT)))
+	$(PYTEST) --cov --cov-report=
 	$(DEV) -m coverage report
 
 pacs-test: .venv-dev/ready  ## send films through Debian's Orthanc to the service and back, with an outage of a minute

@@ -22,7 +22,7 @@ from bundle.opening import Bundle, open_bundle
 from export.drift import signal_reference
 from imaging.phantom import phantom
 from imaging.quality import input_statistics
-from schemas.drift import DriftReference, film_signals
+from schemas.model.drift import DriftReference, film_signals
 from service.answers.drift import DriftWindow
 from service.engine.engine import OnnxEngine
 from trainer.config import read_config
@@ -181,12 +181,13 @@ def main() -> None:
     clean = signals_of(bundle, source.films)
     print(f"""# Drift, simulated
 
-`python -m benchmarks.drift`: {manifest.architecture} of {manifest.name}/{manifest.version}, {source.words}.
-Windows of {size} films, {rounds} streams of each kind, drawn with replacement; an alarm is any of {len(clean[0])} signals above its limit.
+This page shows how rarely the [drift alert](../monitoring.md#drift) fires without cause, and how soon with one, on simulated streams of films.
+`python -m benchmarks.drift` used the network {manifest.architecture} of {manifest.name}/{manifest.version} and {source.words}.
+Windows have {size} films; {rounds} streams of each kind were drawn with replacement; an alarm is any of {len(clean[0])} signals above its limit.
 
 ## {CLEAN:,} clean films
 
-Looked at after every {LOOK}th film.
+The signals were checked after every {LOOK}th film.
 
 | reference | films drawn from | quiet streams | share | signals of the alarms |
 | --- | --- | ---: | ---: | --- |""")
@@ -195,8 +196,8 @@ Looked at after every {LOOK}th film.
     print(f"""
 ## {SHIFTED} films of another kind, after {size} clean ones
 
-Reference: half of the patients; films of the other half. Looked at after every film. Sensitivity and specificity are of all films
-of validation under the change, the threshold unchanged.
+The reference is half of the patients, and the films are those of the other half. The signals were checked after every film. Sensitivity and
+specificity are those of all validation films under the change, with the threshold unchanged.
 
 | change | alarms of {rounds} | films to the alarm, median | most | signals that fired first | sensitivity | specificity |
 | --- | ---: | ---: | ---: | --- | ---: | ---: |""")

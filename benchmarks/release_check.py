@@ -28,8 +28,8 @@ from rich.progress import track
 from benchmarks.resilience.server import Server, running
 from bundle.opening import Bundle, open_bundle
 from export.card.figures import SHIFTS_TITLE, evaluation_section
-from schemas.bundle import CURRENT, MODEL_CARD, BundleManifest
-from schemas.evaluation import Evaluation
+from schemas.model.evaluation import Evaluation
+from schemas.model.manifest import CURRENT, MODEL_CARD, BundleManifest
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
 from trainer.films.film import Film, data_sha256

@@ -2,5 +2,5 @@
 
 `files` writes files that are whole or absent, `opening` checks hashes, `session` runs the graph in ONNX Runtime, `golden` is
 the self-test, `signature` says who vouches, `shipping` adds the bundles that came with the software to a folder in use. Not
-here: torch, HTTP, and what a manifest must say (`schemas.bundle`).
+here: torch, HTTP, and what a manifest must say (`schemas.model.manifest`).
 """

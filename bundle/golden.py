@@ -17,10 +17,10 @@ from bundle.session import MAP_OUTPUTS, MOST_PROBABLE, GraphOutputs, Run
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
-from schemas.bundle import GOLDEN, GOLDEN_ARRAYS, GOLDEN_TOLERANCE, BundleManifest
-from schemas.decision import softmax
 from schemas.errors import BundleError, InferenceError
-from schemas.precision import Precision
+from schemas.model.decision import softmax
+from schemas.model.manifest import GOLDEN, GOLDEN_ARRAYS, GOLDEN_TOLERANCE, BundleManifest
+from schemas.model.precision import Precision
 from schemas.preprocess import PreprocessSpec
 
 FILMS: Final = 8

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from bundle.files import sha256_of
-from schemas.bundle import MANIFEST, BundleManifest, FileRecord
 from schemas.errors import BundleError
+from schemas.model.manifest import MANIFEST, BundleManifest, FileRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from bundle.opening import Bundle
 from schemas.errors import BundleError, InferenceError, SettingsError
-from schemas.precision import Precision
+from schemas.model.precision import Precision
 
 Provider = Literal["cpu", "cuda"]
 
 GraphOutputs = Mapping[str, NDArray[np.float32]]
-"""Arrays by their names in `schemas.bundle.GraphContract`."""
+"""Arrays by their names in `schemas.model.manifest.GraphContract`."""
 
 Run = Callable[[NDArray[np.float32], NDArray[np.int64]], GraphOutputs]
 """Takes films [N, 1, S, S] in [0, 1] and targets [N]; returns every output of the graph."""
@@ -123,7 +123,7 @@ def open_session(
 
     Raises:
         BundleError: the bundle has no graph of this precision, the graph cannot be loaded, or it lacks inputs or outputs
-            of `schemas.bundle.GraphContract`.
+            of `schemas.model.manifest.GraphContract`.
         SettingsError: the provider is not installed or does not start.
     """
     require_provider(provider)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bundle.files import sync_directory, write_whole
-from schemas.bundle import CURRENT, MANIFEST
+from schemas.model.manifest import CURRENT, MANIFEST
 
 UNFINISHED: Final = ".unfinished-bundle"
 """A folder for the copy under way: a reader of bundles looks for name/version/manifest.json and finds none in it."""

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from schemas.bundle import CURRENT
+from schemas.model.manifest import CURRENT
 from service.app import create_app
 from service.settings import Settings
 

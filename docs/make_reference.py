@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from schemas.errors import CxrError
+from service.http.errors import problem_type
 from service.metrics import Metrics
 from service.settings import PREFIX, Settings
 from trainer.config import RunConfig
@@ -27,7 +29,7 @@ def raised(base: type[CxrError]) -> list[type[CxrError]]:
 def default(field: FieldInfo) -> str:
     """What a field is when nobody sets it."""
     if field.default_factory is not None:
-        return "by machine"
+        return "depends on the machine"
     if field.default is PydanticUndefined:
         return "required"
     return f"`{field.default}`"
@@ -50,7 +52,7 @@ def reference() -> str:
     )
     options = ((f"`{name}`", default(f), f.description or "") for name, f in RunConfig.model_fields.items())
     networks = (
-        (f"`{name}`", row.timm_name or "own", str(row.input_size), f"`{row.cam_layer}`")
+        (f"`{name}`", row.timm_name or "own network", str(row.input_size), f"`{row.cam_layer}`")
         for name, row in ARCHITECTURES.items()
     )
     recipes = (
@@ -60,9 +62,9 @@ def reference() -> str:
     return "\n\n".join(
         (
             "# Reference",
-            "Written by `make reference` from the code.",
+            "This page lists every setting, problem, metric and option. `make reference` generates it from the code.",
             "## Settings of the service",
-            "Environment variables. One that is misspelt is refused at start-up.",
+            "Each setting is an environment variable. The service refuses to start with a misspelt one.",
             table(("variable", "default", "meaning"), settings),
             "## Problems",
             "Every failure is `application/problem+json` (RFC 9457) with `type` `urn:cxr:problem:<code>`.",
@@ -70,11 +72,11 @@ def reference() -> str:
             "## Metrics",
             table(("metric", "type", "meaning"), families),
             "## Training options",
-            "Fields of the YAML file of `--config`, or `--set FIELD=VALUE`.",
+            "Set these fields in the YAML file of `--config`, or with `--set FIELD=VALUE` ([train](training.md)).",
             table(("field", "default", "meaning"), options),
             "## Architectures",
-            "And `timm:<name>` for any network of timm with a feature map.",
-            table(("name", "timm", "side", "Grad-CAM layer"), networks),
+            "In addition to these rows, `timm:<name>` selects any network of timm that has a feature map.",
+            table(("name", "name in timm", "input side", "Grad-CAM layer"), networks),
             "## Augmentation recipes",
             table(("name", "variation"), recipes),
         )

@@ -20,9 +20,9 @@ from export.graph.foreign import Wiring
 from export.publish import verify_bundle
 from export.sign import make_key, sign_bundle
 from schemas.errors import BundleError, CxrError
-from schemas.precision import PrecisionRecord, ReducedPrecision
+from schemas.model.precision import PrecisionRecord, ReducedPrecision
+from schemas.model.torch_network import TorchNetwork
 from schemas.preprocess import PreprocessSpec
-from schemas.torch_network import TorchNetwork
 from trainer.config import RunConfig, read_config
 from trainer.runs.leaderboard import read_leaderboard
 from trainer.trials.trial import TRIALS, load_trial

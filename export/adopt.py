@@ -18,13 +18,13 @@ from export.graph.foreign import Wiring, check_batches, read_graph, wire
 from export.graph.weights import checked_weights
 from export.manifest import documents, make_manifest
 from export.publish import point_to, publish
-from schemas.bundle import GOLDEN, GRAPH, WEIGHTS, GraphContract
 from schemas.errors import TrainingDataError
-from schemas.evaluation import Evaluation
+from schemas.model.evaluation import Evaluation
+from schemas.model.manifest import GOLDEN, GRAPH, WEIGHTS, GraphContract
+from schemas.model.provenance import Adoption
+from schemas.model.torch_network import TorchNetwork
+from schemas.model.trial import CalibratedNetwork
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Adoption
-from schemas.torch_network import TorchNetwork
-from schemas.trial import CalibratedNetwork
 from trainer.films.dataset import described as in_words
 from trainer.films.dataset import labelled
 from trainer.films.duplicates import NEAR_DUPLICATE, mark_copies

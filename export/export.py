@@ -21,11 +21,11 @@ from export.graph.graph import OPSET, export_graph
 from export.graph.weights import torch_network
 from export.manifest import documents, make_manifest
 from export.publish import point_to, publish
-from schemas.bundle import GOLDEN, GRAPH, STATISTICS, WEIGHTS, BundleManifest, BundleName, GraphContract
 from schemas.errors import BundleError
-from schemas.mistakes import FilmReference
-from schemas.precision import PrecisionRecord, ReducedPrecision
-from schemas.trial import CalibratedNetwork, TrialRecord
+from schemas.model.manifest import GOLDEN, GRAPH, STATISTICS, WEIGHTS, BundleManifest, BundleName, GraphContract
+from schemas.model.mistakes import FilmReference
+from schemas.model.precision import PrecisionRecord, ReducedPrecision
+from schemas.model.trial import CalibratedNetwork, TrialRecord
 from trainer.networks.network import Network
 
 
@@ -44,7 +44,7 @@ class Trial(Protocol):
 
     @property
     def statistics(self) -> Mapping[str, NDArray[Any]] | None:
-        """The arrays of `schemas.calibration.OutOfDistribution`."""
+        """The arrays of `schemas.model.calibration.OutOfDistribution`."""
         ...
 
     def inputs(self, split: Literal["train", "val"]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

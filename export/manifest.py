@@ -8,10 +8,10 @@ from pydantic import ValidationError
 
 from export.card.card import render_card
 from export.card.card_json import render_card_json
-from schemas.bundle import MANIFEST, MODEL_CARD, MODEL_CARD_JSON, BundleManifest, FileRecord, GraphContract
 from schemas.errors import BundleError
-from schemas.torch_network import TorchNetwork
-from schemas.trial import CalibratedNetwork
+from schemas.model.manifest import MANIFEST, MODEL_CARD, MODEL_CARD_JSON, BundleManifest, FileRecord, GraphContract
+from schemas.model.torch_network import TorchNetwork
+from schemas.model.trial import CalibratedNetwork
 
 INTENDED_USE = (
     "Research, teaching and technical evaluation. Given one frontal chest radiograph, the network estimates how probable "

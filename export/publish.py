@@ -9,9 +9,9 @@ from bundle.files import sync_directory, write_whole
 from bundle.golden import check_golden
 from bundle.opening import Bundle, open_bundle
 from bundle.session import open_session
-from schemas.bundle import CURRENT
 from schemas.errors import BundleError
-from schemas.precision import Precision
+from schemas.model.manifest import CURRENT
+from schemas.model.precision import Precision
 
 
 def verify_bundle(directory: Path) -> tuple[Bundle, Mapping[Precision, float]]:

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
 from bundle.files import write_whole
 from bundle.opening import open_bundle
 from bundle.signature import SIGNATURE, ManifestSignature, check_signature, key_id_of
-from schemas.bundle import MANIFEST
 from schemas.errors import BundleError, SigningKeyError
+from schemas.model.manifest import MANIFEST
 
 
 def make_key(path: Path) -> str:

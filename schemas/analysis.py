@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction
-from schemas.calibration import OperatingPoint
+from schemas.model.calibration import OperatingPoint
 from schemas.record import Record
 
 

@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from imaging.child_decoder import ChildDecoder
+from imaging.dicom.child_decoder import ChildDecoder
 from schemas.api import DISCLAIMER
 from service.audit.trail import Trail
 from service.capacity.admission import Admission

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from imaging.child_decoder import ChildDecoder
+from imaging.dicom.child_decoder import ChildDecoder
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import Lanes

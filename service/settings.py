@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.drift import FEWEST_FILMS
 from schemas.errors import SettingsError
-from schemas.precision import Precision
+from schemas.model.drift import FEWEST_FILMS
+from schemas.model.precision import Precision
 from service.capacity.admission import routine_places
 from service.engine.heat_maps import BackendChoice
 

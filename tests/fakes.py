@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bundle.opening import Bundle
 from bundle.session import Provider
 from schemas.errors import BundleError
-from schemas.precision import Precision, PrecisionFigures
+from schemas.model.precision import Precision, PrecisionFigures
 from service.engine.engine import Engine, OnnxEngine, Outputs
 
 

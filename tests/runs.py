@@ -10,10 +10,10 @@ import numpy as np
 
 from bundle.files import sha256_of
 from schemas.estimate import Estimate
-from schemas.evaluation import Comparison
+from schemas.model.evaluation import Comparison
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
 from trainer.config import make_config
 from trainer.films.dataset import DATA, SPLIT, DataRecord
 from trainer.judging.calibrate import calibrate

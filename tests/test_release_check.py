@@ -8,8 +8,8 @@ from bundle.opening import open_bundle
 from imaging.decode import decode
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
-from schemas.bundle import CURRENT
-from schemas.evaluation import SubgroupMetrics
+from schemas.model.evaluation import SubgroupMetrics
+from schemas.model.manifest import CURRENT
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 from trainer.judging.shifts import SHIFTS, shifted
 

@@ -14,6 +14,7 @@ from service.settings import Settings
 ROOT = Path(__file__).parent.parent
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("package", ["service", "imaging", "schemas"])
 def test_serving_code_loads_no_training_library(package) -> None:
     program = (

@@ -12,8 +12,8 @@ import pytest
 from safetensors.torch import save
 
 from bundle.opening import Bundle, open_bundle
-from schemas.bundle import CURRENT, GOLDEN, GRAPH, WEIGHTS
-from schemas.torch_network import TorchNetwork
+from schemas.model.manifest import CURRENT, GOLDEN, GRAPH, WEIGHTS
+from schemas.model.torch_network import TorchNetwork
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer
 from tests.service.bundles import change_manifest, replace_file

@@ -15,9 +15,13 @@ SLOW_MARKERS = ("slow", "process", "browser", "table", "simulation", "pacs")
 
 MARKERS_OF_FIXTURES = {
     "browser": "browser",
-    "server": "process",
-    "stack": "process",
+    "hospital": "process",
     "postgresql": "process",
+    "reader": "process",
+    "server": "process",
+    "site": "process",
+    "stack": "process",
+    "start": "process",
 }
 """By the name of a fixture, whichever folder defines it."""
 

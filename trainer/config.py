@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from schemas.calibration import Fraction
 from schemas.errors import TrainingConfigError
+from schemas.model.calibration import Fraction
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 from schemas.record import Record
 from trainer.films.duplicates import NEAR_DUPLICATE

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bundle.opening import Bundle
 from bundle.session import Provider
-from schemas.precision import Precision
+from schemas.model.precision import Precision
 from service.__main__ import serve
 from service.engine.engine import Engine, OnnxEngine, Outputs
 

@@ -11,9 +11,9 @@ from export.card.limits import LIMITS, NOT_INTENDED, known_limits
 from export.card.markdown import bullets, table
 from export.card.mistakes_section import mistakes_section
 from schemas.api import DISCLAIMER
-from schemas.bundle import BundleManifest
-from schemas.calibration import OutOfDistribution
-from schemas.provenance import Adoption, Provenance
+from schemas.model.calibration import OutOfDistribution
+from schemas.model.manifest import BundleManifest
+from schemas.model.provenance import Adoption, Provenance
 from trainer.learning.consumption import Consumption, consumption_of, energy_in_words, teachers_consumption
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from export.card.limits import LIMITS, NOT_INTENDED, known_limits
 from schemas.api import DISCLAIMER
-from schemas.bundle import BundleManifest
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, SubgroupMetrics
-from schemas.mistakes import Mistakes
-from schemas.precision import PrecisionRecord
+from schemas.model.evaluation import Evaluation, SubgroupMetrics
+from schemas.model.manifest import BundleManifest
+from schemas.model.mistakes import Mistakes
+from schemas.model.precision import PrecisionRecord
 
 SCHEMA_VERSION = "0.0.2"
 

@@ -2,7 +2,7 @@
 
 from export.card.markdown import table
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
+from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
 
 SHIFTS_TITLE = "The same films under changes of exposure, processing and framing, thresholds unchanged:"
 

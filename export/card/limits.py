@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from schemas.bundle import BundleManifest
+from schemas.model.manifest import BundleManifest
 
 NOT_INTENDED = (
     "diagnosis, triage, screening, or any decision about a patient",

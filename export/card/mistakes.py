@@ -10,9 +10,9 @@ from bundle.session import GraphOutputs, Run
 from export.gates.answers import Answers, ValidationSet, answers
 from export.gates.parity import run_in_batches
 from imaging.quality import InputStatistics, input_statistics
-from schemas.evaluation import SubgroupMetrics
-from schemas.mistakes import FilmReference, KindOfMistake, Mistake, Mistakes
-from schemas.trial import CalibratedNetwork
+from schemas.model.evaluation import SubgroupMetrics
+from schemas.model.mistakes import FilmReference, KindOfMistake, Mistake, Mistakes
+from schemas.model.trial import CalibratedNetwork
 from trainer.heat_maps.attention import border_shares, with_heat
 from trainer.judging.subgroups import finding_rows
 from trainer.statistics.intervals import wilson_interval

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from export.card.figures import groups
 from export.card.markdown import table
-from schemas.mistakes import Mistakes
+from schemas.model.mistakes import Mistakes
 from trainer.heat_maps.attention import FRAME_AREA
 
 HEAD = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from schemas.precision import PrecisionRecord
+from schemas.model.precision import PrecisionRecord
 
 HEAD = (
     "precision",

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from bundle.session import GraphOutputs
 from imaging.thumbnail import thumbnails
-from schemas.decision import Answer, answer, conformal_set, finding_label
-from schemas.familiarity import Familiarity, unfamiliarity
-from schemas.trial import CalibratedNetwork
+from schemas.model.decision import Answer, answer, conformal_set, finding_label
+from schemas.model.familiarity import Familiarity, unfamiliarity
+from schemas.model.trial import CalibratedNetwork
 
 Statistics = Mapping[str, NDArray[Any]]
-"""Arrays of `schemas.calibration.OutOfDistribution`."""
+"""Arrays of `schemas.model.calibration.OutOfDistribution`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from bundle.session import GraphOutputs, Run, Session
 from export.gates.answers import ValidationSet, answers
 from export.gates.parity import run_in_batches
 from schemas.estimate import Estimate
-from schemas.precision import PrecisionFigures
-from schemas.trial import TrialRecord
+from schemas.model.precision import PrecisionFigures
+from schemas.model.trial import TrialRecord
 from trainer.statistics.comparison import compare
 from trainer.statistics.intervals import estimate, wilson_interval
 

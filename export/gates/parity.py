@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from bundle.golden import largest_difference
 from bundle.session import GraphOutputs, Run
 from export.graph.gradcam import select_target
-from schemas.decision import finding_label, softmax
 from schemas.errors import ParityError
-from schemas.trial import TrialRecord
+from schemas.model.decision import finding_label, softmax
+from schemas.model.trial import TrialRecord
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
 from trainer.networks.network import Network
 from trainer.statistics.metrics import macro_auroc

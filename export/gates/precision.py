@@ -13,9 +13,9 @@ from bundle.session import Session
 from export.graph.backbone import backbone
 from export.graph.fp16 import halve
 from export.graph.int8 import quantize
-from schemas.bundle import GOLDEN_TOLERANCE
 from schemas.errors import BundleError
-from schemas.precision import PrecisionFigures, PrecisionFiles, PrecisionRecord, ReducedPrecision
+from schemas.model.manifest import GOLDEN_TOLERANCE
+from schemas.model.precision import PrecisionFigures, PrecisionFiles, PrecisionRecord, ReducedPrecision
 
 PRECISIONS: Final[tuple[ReducedPrecision, ...]] = ("int8", "fp16")
 

@@ -1,4 +1,4 @@
-"""Somebody's own ONNX file as a graph of `schemas.bundle.GraphContract`: one gray channel in, calibrated probabilities out."""
+"""Somebody's own ONNX file as a graph of `schemas.model.manifest.GraphContract`: one gray channel in, calibrated probabilities out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -9,9 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from bundle.golden import largest_difference
-from schemas.bundle import GOLDEN_TOLERANCE
 from schemas.errors import BundleError
-from schemas.torch_network import TorchNetwork
+from schemas.model.manifest import GOLDEN_TOLERANCE
+from schemas.model.torch_network import TorchNetwork
 from trainer.networks.architectures import architecture
 from trainer.networks.network import Network, TimmNetwork
 

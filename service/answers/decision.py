@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from bundle.opening import Bundle
 from imaging.thumbnail import LENGTH
 from schemas.api import ConfidenceBand, Decision, Prediction
-from schemas.bundle import STATISTICS, BundleManifest
-from schemas.calibration import OperatingPoint
-from schemas.decision import answer, conformal_set, finding_label
 from schemas.errors import BundleError, InferenceError
-from schemas.familiarity import THUMBNAIL, Familiarity, unfamiliarity
+from schemas.model.calibration import OperatingPoint
+from schemas.model.decision import answer, conformal_set, finding_label
+from schemas.model.familiarity import THUMBNAIL, Familiarity, unfamiliarity
+from schemas.model.manifest import STATISTICS, BundleManifest
 from service.engine.engine import Outputs
 
 BANDS: Final[tuple[tuple[float, ConfidenceBand], ...]] = ((0.9, "high"), (0.7, "medium"), (0.0, "low"))

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from functools import partial
 
-from schemas.drift import FEWEST_FILMS, DriftReference, index_limit, population_stability_index
+from schemas.model.drift import FEWEST_FILMS, DriftReference, index_limit, population_stability_index
 from service.metrics import Metrics
 
 

@@ -13,10 +13,10 @@ from pydicom import dcmread, dcmwrite
 from pydicom.filereader import read_file_meta_info
 
 from bundle.files import write_whole
-from imaging.attributes import text
-from imaging.deidentify import SHORTEST_KEY, Deidentifier
+from imaging.deidentification.deidentify import SHORTEST_KEY, Deidentifier
+from imaging.dicom.attributes import text
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from imaging.limits import parsing
-from imaging.transfer_syntaxes import TRANSFER_SYNTAXES
 from schemas.errors import CxrError, InvalidImageError, SettingsError, UnsupportedImageError
 
 REFUSED, INCOMPLETE = 2, 1

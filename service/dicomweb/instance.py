@@ -8,8 +8,8 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import UID
 
-from imaging.attributes import text
-from imaging.dicom import read_elements
+from imaging.dicom.attributes import text
+from imaging.dicom.dataset import read_elements
 from imaging.limits import DecodeLimits, parsing
 from schemas.errors import InvalidImageError
 from service.capacity.admission import Priority

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bundle.opening import Bundle
 from bundle.session import ANSWER_OUTPUTS, MOST_PROBABLE, GraphOutputs, Provider, Session, open_session
 from schemas.api import ExplainMethod
-from schemas.precision import Precision
+from schemas.model.precision import Precision
 
 MAPS: Final[Mapping[ExplainMethod, str]] = {"gradcam": "gradcam", "gradcam++": "gradcam_plus_plus"}
 """The graph's output of each method."""

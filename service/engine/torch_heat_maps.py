@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from bundle.opening import Bundle
 from bundle.session import first_line
 from schemas.api import ExplainMethod
-from schemas.bundle import GOLDEN, GOLDEN_TOLERANCE, WEIGHTS
 from schemas.errors import BundleError, InferenceError
-from schemas.torch_network import TorchNetwork
+from schemas.model.manifest import GOLDEN, GOLDEN_TOLERANCE, WEIGHTS
+from schemas.model.torch_network import TorchNetwork
 
 log = structlog.get_logger("service.engine.torch_heat_maps")
 

@@ -12,10 +12,10 @@ from bundle.golden import check_golden, warm
 from bundle.opening import Bundle, open_bundle
 from bundle.session import GraphOutputs
 from schemas.api import ModelReference
-from schemas.bundle import CURRENT, MANIFEST
 from schemas.errors import BundleError, NotFoundError
-from schemas.familiarity import Familiarity
-from schemas.precision import Precision
+from schemas.model.familiarity import Familiarity
+from schemas.model.manifest import CURRENT, MANIFEST
+from schemas.model.precision import Precision
 from service.answers.decision import load_statistics
 from service.engine.batcher import batch_sizes
 from service.engine.engine import Engine, EngineOpener

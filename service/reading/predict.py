@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.codecs import FrameDecoder
 from imaging.decode import DecodeLimits, decode
+from imaging.dicom.codecs import FrameDecoder
 from imaging.preprocess import prepare
 from imaging.quality import InputStatistics, input_statistics, input_warnings
 from imaging.radiograph import Radiograph
 from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, Prediction, Timings
-from schemas.drift import INPUT_SIGNALS, film_signals
 from schemas.errors import CxrError
+from schemas.model.drift import INPUT_SIGNALS, film_signals
 from schemas.preprocess import PreprocessSpec
 from service.answers.decision import decide
 from service.capacity.admission import Priority

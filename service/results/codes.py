@@ -9,7 +9,7 @@ from typing import Final, Literal
 from pydicom.sr.coding import Code
 
 from schemas.analysis import AnalysisRecord
-from schemas.calibration import OperatingPoint
+from schemas.model.calibration import OperatingPoint
 
 SNOMED = "SCT"
 RADLEX = "RADLEX"

@@ -24,7 +24,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from imaging.attributes import items, numbers, text
+from imaging.dicom.attributes import items, numbers, text
 from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
 from service.results.source import MANUFACTURER
@@ -132,7 +132,7 @@ def _caption(record: AnalysisRecord, explained: ExplainedFinding) -> str:
 
 
 def _is_inverted(source: Dataset, record: AnalysisRecord) -> bool:
-    """As `imaging.dicom` shows the film: the state's shape replaces the film's own polarity (PS3.4 N.2.3)."""
+    """As `imaging.dicom.film` shows the film: the state's shape replaces the film's own polarity (PS3.4 N.2.3)."""
     return record.image.photometric_interpretation == "MONOCHROME1" or text(source, "PresentationLUTShape") == "INVERSE"
 
 

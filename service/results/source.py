@@ -9,7 +9,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.valuerep import validate_value
 
-from imaging.attributes import text
+from imaging.dicom.attributes import text
 from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidImageError

@@ -32,7 +32,7 @@ from pydicom.sr.coding import Code
 
 from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
-from schemas.calibration import OperatingPoint
+from schemas.model.calibration import OperatingPoint
 from service.results import codes as terms
 from service.results.source import MANUFACTURER
 from service.results.uids import derived_uid

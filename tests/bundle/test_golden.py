@@ -8,8 +8,8 @@ import pytest
 from bundle.golden import check_golden, compare_golden, make_golden, pack, read_golden
 from bundle.opening import open_bundle
 from bundle.session import open_session
-from schemas.bundle import GOLDEN, GOLDEN_ARRAYS
 from schemas.errors import BundleError
+from schemas.model.manifest import GOLDEN, GOLDEN_ARRAYS
 from schemas.preprocess import PreprocessSpec
 from tests.service.bundles import replace_file, write_tiny_bundle
 from tests.service.network import GRID, SIDE

@@ -6,8 +6,8 @@ import pytest
 
 from bundle.files import sha256_of
 from bundle.opening import open_bundle
-from schemas.bundle import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
 from schemas.errors import BundleError
+from schemas.model.manifest import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
 from tests.service.bundles import write_tiny_bundle
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from bundle.opening import open_bundle
 from bundle.session import Session, first_line, open_session, require_provider
-from schemas.bundle import GRAPH
 from schemas.errors import BundleError, InferenceError, SettingsError
+from schemas.model.manifest import GRAPH
 from tests.service.bundles import replace_file, write_tiny_bundle
 from tests.service.network import SIDE, graph, tiny_network
 

@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from bundle.golden import read_golden
 from export.__main__ import main
 from export.publish import verify_bundle
-from schemas.bundle import GRAPH, WEIGHTS
-from schemas.provenance import Adoption
+from schemas.model.manifest import GRAPH, WEIGHTS
+from schemas.model.provenance import Adoption
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer
 from tests.export.untrained import phantoms

@@ -14,8 +14,8 @@ from bundle.opening import open_bundle
 from export.export import write_bundle
 from export.gates.parity import ParityReport
 from export.publish import point_to, publish, verify_bundle
-from schemas.bundle import BundleManifest
 from schemas.errors import BundleError, ParityError
+from schemas.model.manifest import BundleManifest
 from tests.export.untrained import CLASSES, SIDE, UntrainedTrial, small_network, trial_of
 
 

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from bundle.signature import SIGNATURE, ManifestSignature, key_id_of
 from export.__main__ import app
 from export.sign import make_key, sign_bundle
-from schemas.bundle import MANIFEST, MODEL_CARD
 from schemas.errors import BundleError, SigningKeyError
+from schemas.model.manifest import MANIFEST, MODEL_CARD
 from tests.service.bundles import write_tiny_bundle
 
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from export.gates.parity import reference_outputs
 from imaging.phantom import phantom
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics
-from schemas.mistakes import FilmReference
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics
+from schemas.model.mistakes import FilmReference
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
 from trainer.networks.architectures import build_network
 from trainer.networks.network import Network
 

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from bundle.opening import open_bundle
-from schemas.bundle import CURRENT
+from schemas.model.manifest import CURRENT
 from tests.service.server import ROOT, Server
 
 

@@ -14,13 +14,22 @@ from bundle.files import sha256_of
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
-from schemas.bundle import GOLDEN, GRAPH, MANIFEST, MODEL_CARD, STATISTICS, BundleManifest, FileRecord, GraphContract
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
-from schemas.decision import softmax
 from schemas.estimate import Estimate
-from schemas.precision import PrecisionFiles, PrecisionRecord
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.model.decision import softmax
+from schemas.model.manifest import (
+    GOLDEN,
+    GRAPH,
+    MANIFEST,
+    MODEL_CARD,
+    STATISTICS,
+    BundleManifest,
+    FileRecord,
+    GraphContract,
+)
+from schemas.model.precision import PrecisionFiles, PrecisionRecord
+from schemas.model.provenance import Provenance
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
 from tests.service.network import GRID, SIDE, TEMPERATURE, TinyNetwork, gradcam_plus_plus, graph, tiny_network
 
 CLASSES = ("NORMAL", "PNEUMONIA")

@@ -14,6 +14,7 @@ from service.engine.engine import EngineOpener, OnnxEngine
 from service.settings import Settings
 from tests.films import encode
 from tests.service.bundles import write_tiny_bundle
+from tests.service.dicomweb.archive import FakeArchive
 
 Client = httpx2.AsyncClient
 Serve = Callable[..., AbstractAsyncContextManager[Client]]
@@ -85,3 +86,15 @@ def logged() -> Iterator[list[dict[str, object]]]:
     """The events that our code logs."""
     with structlog.testing.capture_logs() as events:
         yield events
+
+
+@pytest.fixture
+def archive() -> Iterator[FakeArchive]:
+    fake = FakeArchive()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "audit.jsonl"

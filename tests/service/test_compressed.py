@@ -4,8 +4,8 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from imaging.phantom import phantom
-from imaging.transfer_syntaxes import TRANSFER_SYNTAXES
 from service.settings import Settings
 from tests.imaging.compressed import ENCODERS, compressed_film, encapsulated_film, killers
 from tests.imaging.files import dicom_bytes, dicom_dataset

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from export.export import write_bundle
-from schemas.bundle import MANIFEST
+from schemas.model.manifest import MANIFEST
 from tests.export.untrained import phantoms, settled, trial_of
 from tests.service.bundles import change_manifest
 from trainer.networks.architectures import build_network

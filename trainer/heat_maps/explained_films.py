@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decision import finding_label, softmax
+from schemas.model.decision import finding_label, softmax
 from trainer.config import read_config
 from trainer.films.dataset import described, films_of
 from trainer.heat_maps.sheets import Panel

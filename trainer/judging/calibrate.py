@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
-from schemas.decision import softmax
 from schemas.errors import TrainingConfigError, TrainingDataError
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.model.decision import softmax
 from trainer.statistics.intervals import wilson_interval
 
 Logits = NDArray[np.float32] | NDArray[np.float64]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration, OperatingPoint
-from schemas.decision import finding_label, softmax
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics
+from schemas.model.calibration import Calibration, OperatingPoint
+from schemas.model.decision import finding_label, softmax
+from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics
 from trainer.judging.subgroups import Attributes, subgroup_metrics
 from trainer.statistics.delong import delong_interval
 from trainer.statistics.intervals import bootstrap, ece_interval, mean_interval, percentile_interval, wilson_interval

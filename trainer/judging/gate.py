@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import OutOfDistribution
 from schemas.errors import TrainingConfigError
-from schemas.familiarity import THUMBNAIL, Familiarity, Vectors
+from schemas.model.calibration import OutOfDistribution
+from schemas.model.familiarity import THUMBNAIL, Familiarity, Vectors
 
 Labels = NDArray[np.int64]
 Statistics = dict[str, NDArray[np.float32]]

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration
-from schemas.evaluation import Evaluation
-from schemas.trial import TrialRecord
+from schemas.model.calibration import Calibration
+from schemas.model.evaluation import Evaluation
+from schemas.model.trial import TrialRecord
 from trainer.films.dataset import DataRecord
 from trainer.films.film import Film, data_sha256
 from trainer.judging.evaluate import evaluate

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration
-from schemas.decision import softmax
-from schemas.evaluation import Evaluation
+from schemas.model.calibration import Calibration
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation
 from trainer.films.film import Film
 from trainer.judging.subgroups import finding_rows
 from trainer.networks.inference import outputs

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from schemas.provenance import Provenance
+from schemas.model.provenance import Provenance
 
 POWERCAP = Path("/sys/class/powercap")
 """Where Linux offers RAPL counters. Source: kernel documentation, power/powercap/powercap.rst."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decision import softmax
-from schemas.trial import TrialRecord
+from schemas.model.decision import softmax
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig
 from trainer.films.dataset import DataRecord, described, films_of, root_of
 from trainer.films.film import Film

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from schemas.errors import CxrError, TestSetError, TrainingConfigError, TrainingDataError
-from schemas.trial import TrialRecord
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig
 from trainer.films.dataset import DataRecord, split_data
 from trainer.judging.outputs import VALIDATION_OUTPUTS, SavedOutputs

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from schemas.provenance import Provenance
+from schemas.model.provenance import Provenance
 from trainer.config import RunConfig
 from trainer.films.dataset import DataRecord
 from trainer.learning.loop import Fit

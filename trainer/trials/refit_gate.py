@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bundle.files import write_arrays
-from schemas.bundle import STATISTICS
+from schemas.model.manifest import STATISTICS
 from trainer.judging.gate import fit_gate
 from trainer.networks.inference import see
 from trainer.trials.trial import load_trial, write_trial

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from rich.progress import Progress
 
 from bundle.files import write_arrays, write_whole
-from schemas.bundle import STATISTICS
 from schemas.errors import TrainingDataError
-from schemas.mistakes import FilmReference
-from schemas.trial import TrialRecord
+from schemas.model.manifest import STATISTICS
+from schemas.model.mistakes import FilmReference
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig, make_config, read_config
 from trainer.films.dataset import DataRecord, described, films_of, labelled, root_of, split_of
 from trainer.films.film import Film

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from schemas.bundle import STATISTICS
 from schemas.errors import TrainingDataError
+from schemas.model.manifest import STATISTICS
 from schemas.preprocess import PreprocessSpec
 from trainer.learning.learner import BEST
 from trainer.networks.architectures import build_network
@@ -36,7 +36,7 @@ def read_network(directory: Path, name: str, classes: int, spec: PreprocessSpec)
 
 
 def read_statistics(directory: Path) -> dict[str, NDArray[np.float32]]:
-    """The arrays of the gate, see `schemas.calibration.OutOfDistribution`.
+    """The arrays of the gate, see `schemas.model.calibration.OutOfDistribution`.
 
     Raises:
         TrainingDataError: the file is missing or damaged.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.trial import ManyViews, TrialRecord
+from schemas.model.trial import ManyViews, TrialRecord
 from trainer.config import RunConfig
 from trainer.films.dataset import DataRecord, described
 from trainer.films.film import Film

@@ -4,9 +4,9 @@ from typing import Final
 
 from fastapi import APIRouter, Depends
 
-from imaging.dicom import MODALITIES
-from imaging.pixel_data import COLOUR, GRAY
-from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
+from imaging.dicom.film import MODALITIES
+from imaging.dicom.pixel_data import COLOUR, GRAY
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.api import Capabilities, CapabilityLimits, TransferSyntaxFacts
 from service.dicomweb.instance import FILM_CLASSES
 from service.http.errors import GATE_FAILURES, documented

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from bundle.opening import Bundle
 from schemas.api import KnownModel, ModelList
-from schemas.bundle import MODEL_CARD, BundleManifest
 from schemas.errors import BundleError, InvalidParameterError, NotAcceptableError, NotFoundError, NotReadyError
+from schemas.model.manifest import MODEL_CARD, BundleManifest
 from service.http.errors import GATE_FAILURES, documented
 from service.http.negotiation import negotiate
 from service.models.registry import BundleAddress

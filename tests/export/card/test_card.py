@@ -6,8 +6,8 @@ import pytest
 
 from bundle.opening import open_bundle
 from export.card.card import render_card
-from schemas.evaluation import SubgroupMetrics
-from schemas.precision import PrecisionFiles, PrecisionRecord
+from schemas.model.evaluation import SubgroupMetrics
+from schemas.model.precision import PrecisionFiles, PrecisionRecord
 from tests.export.figures import GOOD
 from tests.export.untrained import estimate
 

@@ -7,9 +7,9 @@ import pytest
 
 from bundle.opening import open_bundle
 from export.card.card_json import render_card_json
-from schemas.bundle import MODEL_CARD, MODEL_CARD_JSON
 from schemas.estimate import Estimate
-from schemas.precision import PrecisionRecord
+from schemas.model.manifest import MODEL_CARD, MODEL_CARD_JSON
+from schemas.model.precision import PrecisionRecord
 from tests.export.figures import GOOD
 
 # The objects of model_card.schema.json 0.0.2 and what each may hold; nothing else may stand at the top. The toolkit's

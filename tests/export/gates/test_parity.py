@@ -10,6 +10,7 @@ from bundle.session import Session
 from export.gates.parity import BATCHES, TOLERANCES, check_parity
 from export.graph.graph import export_graph
 from schemas.errors import ParityError
+from tests.architectures import EACH_ARCHITECTURE
 from tests.export.untrained import TEMPERATURE, phantoms, settled, small_network, trial_of
 from trainer.networks.architectures import ARCHITECTURES, build_network
 
@@ -143,13 +144,7 @@ def test_few_films_are_repeated_to_fill_the_largest_batch(trial, run) -> None:
     assert sizes >= {1, 2, 7, 32}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if row.timm_name is None else pytest.mark.slow)
-        for name, row in ARCHITECTURES.items()
-    ],
-)
+@pytest.mark.parametrize("name", EACH_ARCHITECTURE)
 def test_every_architecture_exports_and_passes_the_gate(name) -> None:
     side = 64 if ARCHITECTURES[name].timm_name is None else 96
     torch.manual_seed(0)

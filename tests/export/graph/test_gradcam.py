@@ -12,13 +12,13 @@ from bundle.session import Session
 from export.graph.gradcam import trace_gradients
 from export.graph.graph import ExplainedNetwork, export_graph
 from schemas.errors import BundleError
+from tests.architectures import EACH_ARCHITECTURE
 from tests.export.untrained import phantoms, settled
 from trainer.networks.architectures import ARCHITECTURES, build_network
 from trainer.networks.gradcam import gradcam
 from trainer.networks.network import Network
 
 METHODS = {"gradcam": "GradCAM", "gradcam_plus_plus": "GradCAMPlusPlus"}
-FAST = {"cnn_baseline", "cnn4", "cnn_attention"}
 CLASSES = 3
 TARGETS = ([-1], [2], [-1, -1, -1], [0, 1, 2])
 
@@ -43,9 +43,7 @@ def reference(method, network, films, target):
         return explainer(torch.from_numpy(films), targets=None if target[0] == -1 else targets)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in ARCHITECTURES]
-)
+@pytest.mark.parametrize("name", EACH_ARCHITECTURE)
 def test_the_maps_of_the_graph_are_those_of_the_package_grad_cam(name) -> None:
     side = 64 if ARCHITECTURES[name].timm_name is None else 96
     torch.manual_seed(0)

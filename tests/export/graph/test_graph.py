@@ -9,8 +9,8 @@ import pytest
 from bundle.session import Session
 from export.export import describe
 from export.graph.graph import INPUTS, OPSET, OUTPUTS, export_graph
-from schemas.calibration import Calibration
-from schemas.decision import softmax
+from schemas.model.calibration import Calibration
+from schemas.model.decision import softmax
 from schemas.preprocess import PreprocessSpec
 from tests.export.untrained import CLASSES, SIDE, TEMPERATURE
 

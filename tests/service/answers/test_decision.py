@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bundle.opening import open_bundle
-from schemas.bundle import STATISTICS
 from schemas.errors import BundleError, InferenceError
+from schemas.model.manifest import STATISTICS
 from service.answers.decision import RECOMMENDATIONS, load_statistics
 from service.answers.decision import decide as decide_about
 from service.engine.engine import Outputs

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bundle.opening import open_bundle
-from schemas.drift import DriftReference, SignalReference, population_stability_index, signal_names
 from schemas.errors import BundleError
+from schemas.model.drift import DriftReference, SignalReference, population_stability_index, signal_names
 from service.answers.drift import DriftWindow
 from service.models.registry import BundleAddress
 from tests.service.bundles import change_manifest, write_tiny_bundle

@@ -13,7 +13,7 @@ from service.metrics import Metrics
 from service.security.keys import KeyFile, new_key, write_keys
 from service.settings import Settings
 from tests.fakes import GatedOpener
-from tests.service.audit.conftest import records
+from tests.service.audit.lines import records
 from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film as dicom_film

@@ -5,9 +5,9 @@ import pytest
 
 from bundle.opening import open_bundle
 from bundle.session import MOST_PROBABLE
-from schemas.bundle import GRAPH
-from schemas.decision import softmax
 from schemas.errors import BundleError, InferenceError, SettingsError
+from schemas.model.decision import softmax
+from schemas.model.manifest import GRAPH
 from service.engine.engine import OnnxEngine
 from tests.service.bundles import replace_file, write_tiny_bundle
 from tests.service.network import GRID, SIDE, TEMPERATURE, gradcam_plus_plus, graph, tiny_network

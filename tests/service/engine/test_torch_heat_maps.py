@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file, save
 
 from bundle.opening import open_bundle
-from schemas.bundle import WEIGHTS
 from schemas.errors import BundleError, InferenceError
+from schemas.model.manifest import WEIGHTS
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer
 from tests.export.untrained import phantoms

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from schemas.bundle import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
 from schemas.errors import BundleError, NotFoundError
+from schemas.model.manifest import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
 from service.engine.engine import OnnxEngine
 from service.models.registry import BundleAddress, BundleRegistry, load
 from service.settings import Settings

@@ -4,8 +4,8 @@ import pytest
 
 from bundle.signature import SIGNATURE
 from export.sign import make_key, sign_bundle
-from schemas.bundle import MANIFEST
 from schemas.errors import SettingsError, UntrustedBundleError
+from schemas.model.manifest import MANIFEST
 from service.app import create_app
 from service.models.registry import BundleRegistry
 from service.models.trust import Trust

@@ -12,8 +12,8 @@ from imaging.phantom import phantom
 from imaging.radiograph import Radiograph
 from schemas.analysis import AnalysisRecord, ExplainedFinding
 from schemas.api import ImageFacts, ModelReference, Prediction
-from schemas.calibration import OperatingPoint
 from schemas.estimate import Estimate
+from schemas.model.calibration import OperatingPoint
 from schemas.preprocess import PreprocessSpec
 from tests.imaging.files import dicom_dataset
 

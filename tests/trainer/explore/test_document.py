@@ -92,13 +92,13 @@ def test_copies_across_the_splits_are_leaks(written) -> None:
 
 def test_a_size_that_gives_the_class_away_alarms(written) -> None:
     record, page = written
-    probes = {(probe["tells"], probe["name"]): probe for probe in record["probes"]}
+    probes = {(probe["separates"], probe["name"]): probe for probe in record["probes"]}
 
     assert probes["the classes", "size"]["alarm"]
     assert probes["the classes", "size"]["auroc"]["value"] > 0.9
     assert probes["the classes", "file type"]["auroc"] is None
     assert ("test films from the others", "size") in probes
-    assert "Without looking at a lung, the classes can be told by" in page
+    assert "Facts that show no lung separate the classes: " in page
 
 
 def test_the_page_needs_no_other_file_and_every_picture_has_a_text(written) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint
-from schemas.decision import softmax
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation
 from trainer.judging.evaluate import evaluate
 
 UNKNOWN = Estimate(value=0.5, low=0, high=1)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from imaging.phantom import phantom
-from schemas.decision import softmax
 from schemas.errors import TrainingConfigError
+from schemas.model.decision import softmax
 from trainer.config import make_config, read_config
 from trainer.judging.shifts import NONE, SHIFTS, pooled, shift_outputs, shifted
 from trainer.networks.inference import outputs

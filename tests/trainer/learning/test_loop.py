@@ -150,11 +150,12 @@ test_loop._fit(Path({directory!r}), teach=die_in_the_second_epoch, **{options!r}
 def threads():
     """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole process."""
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield 2
+    torch.set_num_threads(1)
+    yield 1
     torch.set_num_threads(before)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arch", ["cnn_baseline", "cnn_attention"])
 def test_a_fit_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path, arch, threads) -> None:
     options = {"archs": [arch], "ema_decay": 0.9, "schedule": "plateau"}

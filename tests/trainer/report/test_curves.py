@@ -1,4 +1,4 @@
-"""Curves go through the points that the textbook gives, their bands hold them, and the bins are those of the calibration error."""
+"""Curves pass through textbook points, their bands hold them, and the bins are those of the calibration error."""
 
 import numpy as np
 import pytest

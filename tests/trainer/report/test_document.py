@@ -13,7 +13,7 @@ from imaging.phantom import phantom
 from schemas.api import DISCLAIMER
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import SubgroupMetrics
+from schemas.model.evaluation import SubgroupMetrics
 from tests.films import encode
 from tests.runs import write_run
 from trainer.__main__ import app
@@ -21,7 +21,7 @@ from trainer.config import make_config
 from trainer.heat_maps.explain import EXPLANATIONS, ClassAttention, ExplanationReport, Sheet
 from trainer.heat_maps.explain import REPORT as EXPLAINED
 from trainer.judging.outputs import TEST_OUTPUTS
-from trainer.report.document import REPORT, write_report
+from trainer.report.document import REPORT_HTML, write_report
 from trainer.runs.leaderboard import read_leaderboard
 from trainer.runs.run import train
 from trainer.trials.failure import FAILURE
@@ -174,7 +174,7 @@ def test_a_sealed_run_says_so_and_shows_no_figure_of_the_test(tmp_path) -> None:
 def test_a_run_without_outputs_says_what_cannot_be_drawn_and_how_to_get_it(tmp_path) -> None:
     page = _page(write_run(tmp_path / "run", kept=False))
 
-    assert "No curves, calibration diagram and mistakes on validation and test" in page.text
+    assert "There are no curves, calibration diagrams and mistakes for validation and test" in page.text
     assert "--out NEW" in page.text
     assert not any(alt.startswith("ROC") for alt in page.alts)
     assert any(alt.startswith("Confusion matrix on test") for alt in page.alts)
@@ -285,7 +285,7 @@ def test_a_damaged_record_is_refused_by_name(tmp_path, name) -> None:
     with pytest.raises(TrainingDataError, match=f"{name} is damaged or of another version"):
         write_report(run)
 
-    assert not (run / REPORT).exists()
+    assert not (run / REPORT_HTML).exists()
 
 
 def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path) -> None:
@@ -301,8 +301,8 @@ def test_the_command_writes_the_report_and_tells_where(tmp_path) -> None:
 
     outcome = CliRunner().invoke(app, ["report", str(run)])
 
-    assert (outcome.exit_code, outcome.stdout) == (0, f"{run / REPORT}\n")
-    assert (run / REPORT).read_text().startswith("<!doctype html>")
+    assert (outcome.exit_code, outcome.stdout) == (0, f"{run / REPORT_HTML}\n")
+    assert (run / REPORT_HTML).read_text().startswith("<!doctype html>")
 
 
 def test_a_trial_takes_less_than_a_twelfth_of_ten_megabytes(trained, trained_page) -> None:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 from safetensors.torch import save_file
 
-from schemas.decision import softmax
 from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError, WeightsError
+from schemas.model.decision import softmax
 from trainer.config import RunConfig, make_config
 from trainer.films.dataset import DATA, SPLIT, films_of, read_data, split_data, split_of
 from trainer.films.sources import index_films

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.decision import softmax
+from schemas.model.decision import softmax
 from trainer.config import read_config
 from trainer.films.dataset import SPLIT, films_of, labelled, read_data
 from trainer.films.splits import read_split

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.files import sha256_of
-from imaging.child_decoder import ChildDecoder
-from imaging.codecs import decode_frame
 from imaging.decode import decode
+from imaging.dicom.child_decoder import ChildDecoder
+from imaging.dicom.codecs import decode_frame
 from schemas.errors import TrainingDataError
 from trainer.films.film import Film, Progress, listing, read_files, read_or_skip
 from trainer.films.sources.reading import read_content

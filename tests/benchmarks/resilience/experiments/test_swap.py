@@ -10,7 +10,7 @@ from benchmarks.resilience.experiments.swap import told_apart
 from benchmarks.resilience.load import Answered
 from benchmarks.resilience.server import running_apart
 from benchmarks.resilience.versions import other_version, two_versions
-from schemas.bundle import CURRENT
+from schemas.model.manifest import CURRENT
 from service.engine.engine import OnnxEngine
 from service.models.registry import BundleRegistry, load
 from service.settings import Settings

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.bundle import MODEL_CARD, BundleManifest
+from schemas.model.manifest import MODEL_CARD, BundleManifest
 from tests.service.bundles import CARD, write_tiny_bundle
 
 pytestmark = pytest.mark.anyio
