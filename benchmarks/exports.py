@@ -28,7 +28,7 @@ HEAD = (
 INTRODUCTION = (
     "# Networks, exported\n\n"
     "`python -m benchmarks.exports` exported a trial of each architecture that was trained (nine of the table's twelve) on "
-    "[two](kermany.md) or [three classes](kermany3.md), with `python -m export bundle`. The parity gate runs every validation film through "
+    "[two](two-classes.md) or [three classes](three-classes.md), with `python -m export bundle`. The parity gate runs every validation film through "
     "torch and through the ONNX graph, 1, 2, 7 and 32 at a time. A graph is not written if it differs by more than the accepted difference, or "
     "if it gives one film another label, or another AUROC in four decimals. int8 and fp16 are kept if they agree with fp32 within .002 AUROC "
     "(paired) and on 99.5 % of the labels, and int8 if it is also at least 1.1 times as fast ([precision](../precision.md)). fp16 is for GPUs: "

@@ -1,7 +1,7 @@
 """Runs beside one another and beside what others published: a page of the documentation, its figure and its records.
 
-    python -m benchmarks.leaderboard kermany runs/first runs/second
-    python -m benchmarks.leaderboard kermany docs/results/kermany.json runs/third
+    python -m benchmarks.leaderboard two-classes runs/first runs/second
+    python -m benchmarks.leaderboard two-classes docs/results/two-classes.json runs/third
 
 Reads runs that have ended on the same films, and records that an earlier page kept of runs; refuses runs whose split differs.
 Writes docs/results/<page>.md, .svg and .json.

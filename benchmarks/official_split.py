@@ -38,7 +38,7 @@ TEXT = """# How the official test films differ
 
 This page explains why figures on the official test films of Kermany's set differ from those on validation films. It was measured after every
 network had been chosen, so nothing was chosen by it. With two classes, every network is worse on the test films than on validation
-([what was tried](specificity.md)); with [three classes](kermany3.md), it is better.
+([what was tried](specificity.md)); with [three classes](three-classes.md), it is better.
 
 **The test films are not a random sample.** The names of the files number the patients, in four series, and the official split took ranges of
 these numbers. Validation consists of random patients of train, who have other numbers."""

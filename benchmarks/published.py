@@ -43,7 +43,7 @@ _SCRATCH = (
 
 PAGES: Mapping[str, Page] = MappingProxyType(
     {
-        "kermany": Page(
+        "two-classes": Page(
             "Kermany's chest films: normal or pneumonia",
             "The complete set. The 26 exact copies among the films of train and val are dropped; the official 624 test films, which contain six "
             "pairs of copies, stay as they are. Validation is split off by patient from the films of train and val. Inputs are smaller and epochs "
@@ -67,7 +67,7 @@ PAGES: Mapping[str, Page] = MappingProxyType(
                 Claim("Google AutoML Vision", "accuracy .946, AUROC .991", "MedMNIST"),
             ),
         ),
-        "kermany3": Page(
+        "three-classes": Page(
             "Kermany's chest films: normal, bacterial, viral",
             "The same films with three classes by file name, and the same official test films; validation is split off by patient again, balanced "
             "over three classes. Every network separates the test films better than those of validation, by .05 or more of AUROC, because bacterial "

@@ -15,13 +15,13 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("package", ["service", "imaging", "schemas"])
+@pytest.mark.parametrize("package", ["service", "bundle", "imaging", "schemas"])
 def test_serving_code_loads_no_training_library(package) -> None:
     program = (
         "import sys; sys.modules['jpeg_ls'] = None\n"  # not there for Python 3.14
         f"import pkgutil, importlib, {package}\n"
         f"[importlib.import_module(m.name) for m in pkgutil.walk_packages({package}.__path__, '{package}.')"
-        " if not m.name.endswith(('__main__', '.torch_explainer'))]\n"  # which is loaded for a bundle that needs it
+        " if not m.name.endswith(('__main__', '.torch_heat_maps'))]\n"  # which is loaded for a bundle that needs it
         "print(sorted({'torch', 'timm', 'trainer', 'export', 'albumentations'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -27,7 +27,7 @@ def test_every_question_is_answered_by_a_module():
     assert without_module == []
 
 
-@pytest.mark.parametrize("package", ["trainer", "export", "service"])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_every_package_stands_in_the_map(package):
     inside = {f"{package}/{path.parent.name}/" for path in (ROOT / package).glob("*/__init__.py")}
 
