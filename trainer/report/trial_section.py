@@ -84,7 +84,7 @@ def _overall_table(trial: RecordedTrial) -> str:
                 (f"F1 of {name}, by {rule}", *(str(metrics.class_f1[name]) for metrics in found))
                 for name in found[0].class_f1
             ),
-            (f"Matthews correlation, by {rule}", *(_figure(metrics.mcc) for metrics in found)),
+            (f"Matthews correlation, by {rule}", *(str(metrics.mcc) for metrics in found)),
         ]
     if (views := trial.record.many_views) is not None:
         judged = [part.auroc for part in (views.validation, views.test) if part is not None]
@@ -129,7 +129,7 @@ def _finding_table(trial: RecordedTrial, finding: str) -> str:
         ("Prevalence", *(f"{metrics.prevalence:.1%}" for metrics in found)),
         ("PPV at this prevalence", *(_or_undefined(metrics.ppv) for metrics in found)),
         ("NPV at this prevalence", *(_or_undefined(metrics.npv) for metrics in found)),
-        ("F1", *(_figure(metrics.f1) for metrics in found)),
+        ("F1", *(str(metrics.f1) for metrics in found)),
     ]
     point = next(point for point in trial.record.calibration.operating_points if point.finding == finding)
     caption = (
@@ -230,7 +230,3 @@ def _by_rule(evaluation: Evaluation, rule: str) -> LabelMetrics:
 
 def _or_undefined(value: Estimate | None) -> str:
     return _UNDEFINED if value is None else str(value)
-
-
-def _figure(value: Estimate | float) -> str:
-    return str(value) if isinstance(value, Estimate) else f"{value:.3f} (no interval)"
