@@ -12,9 +12,10 @@ from pathlib import Path
 
 from bundle.files import write_whole
 from bundle.opening import open_bundle
-from export.export import write_bundle
+from export.export import ExportOptions, SilentReporter, write_bundle
 from export.gates.parity import ParityReport
 from export.gates.precision import PRECISIONS
+from export.publish import Place
 from schemas.model.manifest import GRAPH
 from schemas.model.precision import PrecisionRecord
 from trainer.learning.allocator import keep_freed_memory
@@ -46,20 +47,27 @@ def verdict(record: PrecisionRecord) -> str:
     return f"{'kept' if record.refused is None else 'refused'}: {told}"
 
 
+class KeptReport(SilentReporter):
+    """Keeps what the parity gate measured."""
+
+    report: ParityReport
+
+    def parity(self, report: ParityReport) -> None:
+        """Keep the report."""
+        self.report = report
+
+
 def table_row(directory: Path, out: Path) -> str:
     """One line of the table: the trial exported."""
     trial = load_trial(directory)
-    measured: list[ParityReport] = []
+    measured = KeptReport()
     bundle = write_bundle(
         trial,
-        name="export",
-        version=directory.name.lower(),
-        out=out,
-        make_current=False,
-        precisions=PRECISIONS,
-        on_parity=measured.append,
+        Place(name="export", version=directory.name.lower(), out=out),
+        ExportOptions(precisions=PRECISIONS),
+        measured,
     )
-    (report,) = measured
+    report = measured.report
     manifest = open_bundle(bundle).manifest
     worst = max((row for row in report.rows if row.output == "logits"), key=lambda row: row.worst / row.tolerance)
     reduced = {record.precision: record for record in manifest.precisions}

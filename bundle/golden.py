@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.opening import Bundle
-from bundle.session import MAP_OUTPUTS, MOST_PROBABLE, GraphOutputs, Run
+from bundle.session import MAP_OUTPUTS, MOST_PROBABLE, GraphOutputs, Run, run_in_batches
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
@@ -121,11 +121,11 @@ def compare_golden(
             the manifest, or the graph does not run.
     """
     _compare("inputs", _prepare(golden["radiographs"], manifest.preprocess), golden["inputs"], INPUT_TOLERANCE)
-    films = len(golden["inputs"])
-    errors = [
-        _compare_outputs(_run_in_batches(run, golden, size), golden, manifest, tolerance)
-        for size in sorted({1, min(films, manifest.graph.max_batch)})
-    ]
+    errors = []
+    for size in sorted({1, min(len(golden["inputs"]), manifest.graph.max_batch)}):
+        with _failures_refuse_the_bundle():
+            outputs = run_in_batches(run, golden["inputs"], golden["targets"], size)
+        errors.append(_compare_outputs(outputs, golden, manifest, tolerance))
     return GoldenErrors(max(each.logits for each in errors), max(each.relative for each in errors))
 
 
@@ -146,15 +146,6 @@ def largest_difference(actual: NDArray[np.float32], expected: NDArray[np.float32
         return np.inf
     largest = float(np.abs(actual - expected).max())
     return np.inf if np.isnan(largest) else largest
-
-
-def _run_in_batches(run: Run, golden: Arrays, size: int) -> GraphOutputs:
-    with _failures_refuse_the_bundle():
-        batches = [
-            run(golden["inputs"][start : start + size], golden["targets"][start : start + size])
-            for start in range(0, len(golden["inputs"]), size)
-        ]
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def _compare_outputs(outputs: GraphOutputs, golden: Arrays, manifest: BundleManifest, tolerance: float) -> GoldenErrors:

@@ -68,23 +68,16 @@ class Session:
             SettingsError: the provider is not installed or does not start.
         """
         require_provider(provider)
-        provider_name, provider_options = _PROVIDERS[provider]
+        options = _session_options(intra_op_threads, optimized=optimized)
         try:
-            self._session = ort.InferenceSession(
-                content,
-                _session_options(intra_op_threads, optimized=optimized),
-                providers=[(provider_name, provider_options)],
-            )
+            self._session = ort.InferenceSession(content, options, providers=[_PROVIDERS[provider]])
         except _ORT_ERRORS as error:
             msg = (
                 f"{name} cannot be loaded by ONNX Runtime: {first_line(error)}; weights must be inside the file, export it "
                 "again"
             )
             raise BundleError(msg) from error
-        if provider_name not in self._session.get_providers():
-            # ONNX Runtime has fallen back to the CPU without an error, microsoft/onnxruntime#23372.
-            msg = f"provider {provider} is installed but does not start here; check the driver, or set CXR_PROVIDER=cpu"
-            raise SettingsError(msg)
+        self._require_started(provider)
         self.inputs = tuple(entry.name for entry in self._session.get_inputs())
         self.outputs = tuple(entry.name for entry in self._session.get_outputs())
 
@@ -93,6 +86,12 @@ class Session:
         """The description that the file carries."""
         metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         return metadata
+
+    def _require_started(self, provider: Provider) -> None:
+        if _PROVIDERS[provider][0] not in self._session.get_providers():
+            # ONNX Runtime has fallen back to the CPU without an error, microsoft/onnxruntime#23372.
+            msg = f"provider {provider} is installed but does not start here; check the driver, or set CXR_PROVIDER=cpu"
+            raise SettingsError(msg)
 
     def run(
         self, image: NDArray[np.float32], target: NDArray[np.int64], outputs: Sequence[str] | None = None
@@ -135,6 +134,23 @@ def open_session(
         msg = f"{name} lacks the inputs or outputs {sorted(missing)}; export the bundle again"
         raise BundleError(msg)
     return session
+
+
+def run_in_batches(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], batch: int) -> GraphOutputs:
+    """The outputs of a graph for any number of films.
+
+    Args:
+        run: the graph.
+        films: [V, 1, S, S] in [0, 1], V >= 1.
+        targets: [V].
+        batch: how many films are run at a time; the last batch may be smaller.
+
+    Raises:
+        InferenceError: the graph does not run.
+    """
+    starts = range(0, len(films), batch)
+    parts = [run(films[start : start + batch], targets[start : start + batch]) for start in starts]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def require_provider(provider: Provider) -> None:

@@ -5,17 +5,50 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import Field, TypeAdapter, ValidationError
+
 from bundle.files import sync_directory, write_whole
 from bundle.golden import check_golden
 from bundle.opening import Bundle, open_bundle
 from bundle.session import open_session
 from schemas.errors import BundleError
-from schemas.model.manifest import CURRENT
+from schemas.model.manifest import CURRENT, BundleName
 from schemas.model.precision import Precision
+from schemas.record import Record
+
+
+class Place(Record):
+    """Where a new bundle goes, and whether it serves from then on."""
+
+    name: str = Field(description="Name of the bundle.")
+    version: str = Field(description="Version of the bundle; must be new.")
+    out: Path = Field(default=Path("models"), description="Models directory.")
+    make_current: bool = Field(default=False, description="Let the service serve it.")
+
+    def require_free(self) -> Path:
+        """The folder of the bundle, `out/name/version`.
+
+        Raises:
+            BundleError: it exists, or name or version is not a plain name.
+        """
+        for what, value in (("name", self.name), ("version", self.version)):
+            try:
+                TypeAdapter(BundleName).validate_python(value)
+            except ValidationError as error:
+                msg = (
+                    f"the {what} {value!r} must be 1 to 64 of a-z 0-9 . _ - and start with a letter or digit; choose "
+                    "another"
+                )
+                raise BundleError(msg) from error
+        destination = self.out / self.name / self.version
+        if destination.exists():
+            msg = f"{self.name}/{self.version} exists and a published bundle never changes; choose a new version"
+            raise BundleError(msg)
+        return destination
 
 
 def verify_bundle(directory: Path) -> tuple[Bundle, Mapping[Precision, float]]:
-    """Open a bundle as the service would: every hash, then the golden set in a fresh session of each graph.
+    """Open a bundle as the service will: every hash, then the self-test in a fresh session of each graph.
 
     Returns:
         The bundle, and the largest relative difference of a golden output for each precision that it has.
@@ -31,6 +64,19 @@ def verify_bundle(directory: Path) -> tuple[Bundle, Mapping[Precision, float]]:
     return bundle, differences
 
 
+def publish_at(place: Place, files: Mapping[str, bytes]) -> Path:
+    """Publish files as a bundle at a place, and let it serve where the place says so; see `publish` and `point_to`.
+
+    Returns:
+        The directory of the bundle.
+    """
+    destination = place.require_free()
+    publish(files, destination)
+    if place.make_current:
+        point_to(destination)
+    return destination
+
+
 def publish(files: Mapping[str, bytes], destination: Path) -> None:
     """Write files in a folder beside their destination, check them as a bundle, and move them there in one step.
 
@@ -39,7 +85,7 @@ def publish(files: Mapping[str, bytes], destination: Path) -> None:
         destination: `models/<name>/<version>`; not there yet.
 
     Raises:
-        BundleError: the files are no sound bundle, the destination exists by now, or the disk refuses.
+        BundleError: the files are not a sound bundle, the destination exists by now, or the disk refuses.
     """
     out = destination.parent.parent
     with _disk_failures_named(destination):

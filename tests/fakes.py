@@ -60,8 +60,8 @@ class GatedOpener:
         return self.engine
 
 
-class ScriptedJudge:
-    """An `export.precision.Judge` that gives its verdicts one after another and keeps the graphs that it was shown."""
+class ScriptedComparator:
+    """An `export.gates.precision.Comparator` that gives its verdicts one after another and keeps the graphs that it was shown."""
 
     def __init__(self, *verdicts: PrecisionFigures | BundleError) -> None:
         self.shown: list[bytes] = []

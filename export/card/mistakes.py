@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.session import GraphOutputs, Run
+from bundle.session import GraphOutputs, Run, run_in_batches
 from export.gates.answers import Answers, ValidationSet, answers
-from export.gates.parity import run_in_batches
 from imaging.quality import InputStatistics, input_statistics
 from schemas.model.evaluation import SubgroupMetrics
 from schemas.model.mistakes import FilmReference, KindOfMistake, Mistake, Mistakes

@@ -7,9 +7,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.session import GraphOutputs, Run, Session
+from bundle.session import GraphOutputs, Run, Session, run_in_batches
 from export.gates.answers import ValidationSet, answers
-from export.gates.parity import run_in_batches
 from schemas.estimate import Estimate
 from schemas.model.precision import PrecisionFigures
 from schemas.model.trial import TrialRecord

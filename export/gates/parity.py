@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from bundle.golden import largest_difference
-from bundle.session import GraphOutputs, Run
+from bundle.session import GraphOutputs, Run, run_in_batches
 from export.graph.gradcam import select_target
 from schemas.errors import ParityError
 from schemas.model.decision import finding_label, softmax
@@ -111,13 +111,6 @@ def reference_outputs(
                 }
             )
     return {name: np.concatenate([part[name].detach().numpy() for part in parts]) for name in parts[0]}
-
-
-def run_in_batches(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], batch: int) -> GraphOutputs:
-    """The outputs of the graph for any number of films, `batch` at a time; the last batch may be smaller."""
-    starts = range(0, len(films), batch)
-    parts = [run(films[start : start + batch], targets[start : start + batch]) for start in starts]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _compare(name: str, batch: int, found: NDArray[np.float32], expected: NDArray[np.float32]) -> ParityRow:

@@ -34,8 +34,8 @@ _HALF_TOLERANCE: Final = 2e-2
 """Of fp16 outputs that another device computes: 2^-11 a rounding, some fifty layers that add, and room."""
 
 
-class Judge(Protocol):
-    """Compares a reduced graph with fp32; `export.comparison.Yardstick` is one."""
+class Comparator(Protocol):
+    """Compares a reduced graph with fp32; `export.gates.comparison.Yardstick` is one."""
 
     def compare(self, content: bytes) -> PrecisionFigures:
         """Measure a graph.
@@ -58,7 +58,7 @@ def attempt(
     precision: ReducedPrecision,
     model: onnx.ModelProto,
     training_films: NDArray[np.float32],
-    judge: Judge,
+    comparator: Comparator,
     golden: Arrays,
 ) -> Attempt:
     """Make the graph of a precision, measure it, and keep or refuse it.
@@ -67,7 +67,7 @@ def attempt(
         precision: which.
         model: the fp32 graph.
         training_films: [T, 1, S, S]; `CALIBRATION_FILMS` of them, evenly spaced, set the ranges of int8.
-        judge: compares with fp32.
+        comparator: compares with fp32.
         golden: the bundle's golden films.
     """
     method = "static, QDQ"
@@ -76,7 +76,7 @@ def attempt(
     complaint: str | None = "the backbone has no convolution after the first"
     for method, content in _candidates(precision, model, training_films):  # noqa: B007 - the last one is recorded
         try:
-            figures = judge.compare(content)
+            figures = comparator.compare(content)
         except BundleError as error:  # networks of timm have operations that a runtime lacks in this precision
             figures = None
             complaint = str(error)

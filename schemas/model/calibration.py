@@ -40,8 +40,8 @@ class OutOfDistribution(Record):
     when for some class the score is at most the cut-off.
 
     The arrays are in the bundle's `statistics.npz`: `center` [D], `projection` [D, R] (whitening), `class_means` [K, R],
-    `components` [D, R]; the same with the prefix `thumbnail_`; `scales` [K, P]. Bundles without `components`, thumbnails and
-    `scales` have one distance, P = 1.
+    `components` [D, R]; the same with the prefix `thumbnail_`; `scales` [K, P]. A space whose components leave nothing
+    over has no `components` and one distance; where all thumbnails are alike there are none. P is the number of distances.
 
     Source: Lee et al., NeurIPS 2018, arXiv:1807.03888; Wang et al., CVPR 2022, arXiv:2203.10807.
     """

@@ -19,7 +19,7 @@ class FindingMetrics(Record):
     prevalence: Fraction
     ppv: Estimate | None = Field(description="null where no film was called positive")
     npv: Estimate | None = Field(description="null where no film was called negative")
-    f1: Estimate | float = Field(description="without an interval in records of version 0.1")
+    f1: Estimate
 
 
 class LabelMetrics(Record):
@@ -29,8 +29,8 @@ class LabelMetrics(Record):
     accuracy: Estimate
     balanced_accuracy: Estimate
     macro_f1: Estimate
-    class_f1: dict[str, Estimate] = Field(default={}, description="of each class; empty in records of version 0.1")
-    mcc: Estimate | float = Field(description="Matthews correlation; without an interval in records of version 0.1")
+    class_f1: dict[str, Estimate] = Field(description="of each class")
+    mcc: Estimate = Field(description="Matthews correlation")
     confusion: tuple[tuple[int, ...], ...] = Field(description="[truth][label] counts in the order of the classes")
 
 
@@ -65,9 +65,7 @@ class Evaluation(Record):
     patients: int
     class_counts: dict[str, int]
     auroc: Estimate = Field(description="area under the ROC curve; macro average one-vs-rest for more than two classes")
-    class_auroc: dict[str, Estimate] = Field(
-        default={}, description="of each class against the rest; empty in records of version 0.1"
-    )
+    class_auroc: dict[str, Estimate] = Field(description="of each class against the rest")
     brier: Estimate
     ece: Estimate = Field(description="expected calibration error of the label's probability, adaptive bins")
     labels: tuple[LabelMetrics, ...]

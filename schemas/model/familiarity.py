@@ -25,7 +25,7 @@ class Space:
     center: NDArray[np.float64]  # [D]
     projection: NDArray[np.float64]  # [D, R], whitening
     class_means: NDArray[np.float64]  # [K, R]
-    components: NDArray[np.float64] | None = None  # [D, R], orthonormal
+    components: NDArray[np.float64] | None = None  # [D, R], orthonormal; None: they leave nothing over
 
     def __post_init__(self) -> None:
         size, rank = self.projection.shape if self.projection.ndim == 2 else (0, 0)  # noqa: PLR2004 - a matrix
@@ -48,11 +48,11 @@ class Space:
         """
         centered = vectors.astype(np.float64) - self.center
         away = (centered @ self.projection)[:, None] - self.class_means
-        found = [np.linalg.norm(away, axis=-1) / np.sqrt(self.projection.shape[1])]
+        distances = [np.linalg.norm(away, axis=-1) / np.sqrt(self.projection.shape[1])]
         if self.components is not None:
             squares = (centered**2).sum(axis=1) - ((centered @ self.components) ** 2).sum(axis=1)
-            found.append(np.broadcast_to(np.sqrt(np.maximum(squares, 0))[:, None], found[0].shape))
-        return np.stack(found, axis=-1)
+            distances.append(np.broadcast_to(np.sqrt(np.maximum(squares, 0))[:, None], distances[0].shape))
+        return np.stack(distances, axis=-1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +63,26 @@ class Familiarity:
     """
 
     embedding: Space
-    thumbnail: Space | None
-    scales: NDArray[np.float64] | None  # [K, P]
+    thumbnail: Space | None  # None: the thumbnails of the training films are all alike
+    scales: NDArray[np.float64]  # [K, P]
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "Familiarity":
-        """Read what a bundle's statistics hold; those of bundles before 0.2 know the embedding's distance alone.
+        """Read the statistics of a bundle.
 
         Raises:
             BundleError: arrays are missing or do not fit one another.
         """
-        scales = arrays["scales"].astype(np.float64) if "scales" in arrays else None
+        (scales,) = _arrays(arrays, "scales")
+        embedding = _space(arrays, "")
         thumbnail = _space(arrays, THUMBNAIL) if f"{THUMBNAIL}center" in arrays else None
-        made = cls(_space(arrays, ""), thumbnail, scales)
-        spaces = [made.embedding, *([] if thumbnail is None else [thumbnail])]
-        expected = (len(made.embedding.class_means), sum(1 + (space.components is not None) for space in spaces))
+        spaces = [embedding, *([] if thumbnail is None else [thumbnail])]
+        expected = (len(embedding.class_means), sum(1 + (space.components is not None) for space in spaces))
         alike = all(len(space.class_means) == expected[0] for space in spaces)
-        if not alike or (expected[1] > 1 if scales is None else scales.shape != expected or not (scales > 0).all()):
+        if not alike or scales.shape != expected or not (scales > 0).all():
             msg = "the scales of the out-of-distribution distances do not fit the spaces; export the bundle again"
             raise BundleError(msg)
-        return made
+        return cls(embedding, thumbnail, scales)
 
     def scores(self, embeddings: Vectors, thumbnails: Vectors) -> NDArray[np.float64]:
         """The largest distance of each film as seen from each class, in units of what is large in the class: [N, K].
@@ -91,16 +91,15 @@ class Familiarity:
             embeddings: [N, D].
             thumbnails: [N, T], from `imaging.thumbnail`.
         """
-        found = self.distances(embeddings, thumbnails)
-        largest: NDArray[np.float64] = (found if self.scales is None else found / self.scales).max(axis=-1)
+        largest: NDArray[np.float64] = (self.distances(embeddings, thumbnails) / self.scales).max(axis=-1)
         return largest
 
     def distances(self, embeddings: Vectors, thumbnails: Vectors) -> NDArray[np.float64]:
         """All distances [N, K, P] of films, first those of the embedding."""
-        found = [self.embedding.distances(embeddings)]
+        distances = [self.embedding.distances(embeddings)]
         if self.thumbnail is not None:
-            found.append(self.thumbnail.distances(thumbnails))
-        return np.concatenate(found, axis=-1)
+            distances.append(self.thumbnail.distances(thumbnails))
+        return np.concatenate(distances, axis=-1)
 
 
 def unfamiliarity(scores: NDArray[np.float64], cutoffs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -114,12 +113,16 @@ def unfamiliarity(scores: NDArray[np.float64], cutoffs: NDArray[np.float64]) -> 
 
 
 def _space(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Space:
+    center, projection, class_means = _arrays(
+        arrays, *(prefix + name for name in ("center", "projection", "class_means"))
+    )
+    components = arrays.get(f"{prefix}components")
+    return Space(center, projection, class_means, None if components is None else components.astype(np.float64))
+
+
+def _arrays(arrays: Mapping[str, NDArray[Any]], *names: str) -> list[NDArray[np.float64]]:
     try:
-        center, projection, class_means = (
-            arrays[prefix + name].astype(np.float64) for name in ("center", "projection", "class_means")
-        )
+        return [arrays[name].astype(np.float64) for name in names]
     except KeyError as error:
         msg = f"the out-of-distribution statistics lack {error.args[0]}; export the bundle again"
         raise BundleError(msg) from error
-    components = arrays.get(f"{prefix}components")
-    return Space(center, projection, class_means, None if components is None else components.astype(np.float64))

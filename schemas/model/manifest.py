@@ -9,7 +9,7 @@
                             golden.int8.npz, golden.fp16.npz     and its outputs for the films of golden.npz
                             weights.safetensors  the weights again, for `TorchNetwork`; most bundles have none
                             MODEL_CARD.md
-                            MODEL_CARD.json  the same for programs; absent from bundles of version 0.1
+                            MODEL_CARD.json  the same for programs
                             manifest.sig     `bundle.signature.ManifestSignature`, where somebody has signed it
 
 Nothing in it is pickled or evaluated.
@@ -93,11 +93,9 @@ class BundleManifest(Record):
     calibration: Calibration
     evaluation: tuple[Evaluation, ...]
     drift_reference: DriftReference | None = Field(
-        default=None, description="null: exported before there was one; drift cannot be seen"
+        default=None, description="null: too few validation films, or adopted; drift cannot be measured"
     )
-    mistakes: Mistakes | None = Field(
-        default=None, description="null: exported before they were looked for, or adopted"
-    )
+    mistakes: Mistakes | None = Field(default=None, description="null: adopted")
     provenance: Provenance | Adoption
     about_films: str | None = Field(
         default=None, description="Markdown: source, licence, population, known shortcuts; null: nobody said"
@@ -105,7 +103,7 @@ class BundleManifest(Record):
     intended_use: str
     files: dict[str, FileRecord]
     precisions: tuple[PrecisionRecord, ...] = Field(
-        default=(), description="reduced precisions that were tried; a bundle of before they were has none"
+        default=(), description="reduced precisions that were tried at the export"
     )
 
     @model_validator(mode="after")

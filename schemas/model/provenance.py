@@ -33,8 +33,8 @@ class Provenance(Record):
     parameters: int
     device: str
     libraries: dict[str, str]
-    teachers: tuple["Provenance", ...] | None = Field(
-        default=None, description="the networks that taught it, whose training comes on top; null: not recorded"
+    teachers: tuple["Provenance", ...] = Field(
+        default=(), description="the networks that taught it, whose training comes on top"
     )
 
 

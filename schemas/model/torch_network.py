@@ -6,15 +6,17 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.record import Record
 
+# Without a colon: timm would take hf-hub:… and local-dir:… for addresses.
+TimmName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)?$")]
+
 
 class TorchNetwork(Record):
-    """How torch builds the network of the graph again, to differentiate it: an architecture of timm and `schemas.model.manifest.WEIGHTS`.
+    """How torch builds the network of the graph again, to differentiate it.
 
-    The name is looked up among the architectures that are installed; nothing is downloaded for it.
+    It is an architecture of timm with the weights of `schemas.model.manifest.WEIGHTS`. The name is looked up among the architectures that are installed; nothing is downloaded for it.
     """
 
-    # Without a colon: timm would take hf-hub:… and local-dir:… for addresses.
-    timm_name: Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)?$")]
+    timm_name: TimmName
     arguments: dict[str, bool | int | float | str] = Field(
         default={}, description="of timm.create_model, e.g. pad_type"
     )

@@ -34,9 +34,9 @@ RECOMMENDATIONS: Final[dict[Advice, str]] = {
 }
 
 
-_ARRAYS: Final = ("center", "projection", "class_means")
-_LATER_ARRAYS: Final = ("components", *(THUMBNAIL + name for name in (*_ARRAYS, "components")), "scales")
-"""Absent from bundles of version 0.1, which know the embedding's distance alone."""
+_SPACE: Final = ("center", "projection", "class_means")
+_ARRAYS: Final = (*_SPACE, "scales")
+_OPTIONAL_ARRAYS: Final = ("components", *(THUMBNAIL + name for name in (*_SPACE, "components")))
 
 
 def load_statistics(bundle: Bundle) -> Familiarity | None:
@@ -48,7 +48,7 @@ def load_statistics(bundle: Bundle) -> Familiarity | None:
     manifest = bundle.manifest
     if manifest.calibration.out_of_distribution is None:
         return None
-    familiarity = Familiarity.from_arrays(bundle.read_arrays(STATISTICS, _ARRAYS, _LATER_ARRAYS))
+    familiarity = Familiarity.from_arrays(bundle.read_arrays(STATISTICS, _ARRAYS, _OPTIONAL_ARRAYS))
     frames = familiarity.thumbnail
     found = (*familiarity.embedding.class_means.shape[:1], *familiarity.embedding.center.shape)
     if found != (len(manifest.classes), manifest.graph.embedding_size) or (frames and len(frames.center) != LENGTH):

@@ -128,7 +128,12 @@ def embedding_statistics(network: TinyNetwork) -> dict[str, NDArray[np.float64]]
     """Classes of mean brightness 0.35 and 0.65; one unit of score is a tenth of the range."""
     means = [network.features(np.full((1, SIDE, SIDE), mean, np.float32)).mean(axis=(1, 2)) for mean in (0.35, 0.65)]
     projection = np.array([[10.0], [0.0], [0.0]])
-    return {"center": np.zeros(3), "projection": projection, "class_means": np.stack(means) @ projection}
+    return {
+        "center": np.zeros(3),
+        "projection": projection,
+        "class_means": np.stack(means) @ projection,
+        "scales": np.ones((2, 1)),
+    }
 
 
 def manifest(directory: Path, name: str, version: str, spec: PreprocessSpec, *, maps: bool) -> BundleManifest:

@@ -35,11 +35,11 @@ def consumption_of(provenance: Provenance) -> Consumption:
 def teachers_consumption(provenance: Provenance) -> Consumption:
     """What the training of all took that a network learnt from, and of those that they learnt from, each counted once."""
     found: dict[str, Provenance] = {}
-    waiting = list(provenance.teachers or ())
+    waiting = list(provenance.teachers)
     while waiting:
         teacher = waiting.pop()
         found[teacher.model_dump_json()] = teacher
-        waiting += teacher.teachers or ()
+        waiting += teacher.teachers
     return total([consumption_of(teacher) for teacher in found.values()])
 
 

@@ -88,7 +88,7 @@ def _label_rows(rule: str, sets: list[LabelMetrics]) -> list[tuple[str, ...]]:
             (f"F1 of {name}, by {rule}", *(str(metrics.class_f1[name]) for metrics in sets))
             for name in sets[0].class_f1
         ),
-        (f"Matthews correlation, by {rule}", *(_with_interval(metrics.mcc) for metrics in sets)),
+        (f"Matthews correlation, by {rule}", *(str(metrics.mcc) for metrics in sets)),
     ]
 
 
@@ -146,7 +146,7 @@ def _finding_rows(sets: list[FindingMetrics]) -> list[tuple[str, ...]]:
         ("Prevalence", *(f"{metrics.prevalence:.1%}" for metrics in sets)),
         ("PPV at this prevalence", *(_or_undefined(metrics.ppv) for metrics in sets)),
         ("NPV at this prevalence", *(_or_undefined(metrics.npv) for metrics in sets)),
-        ("F1", *(_with_interval(metrics.f1) for metrics in sets)),
+        ("F1", *(str(metrics.f1) for metrics in sets)),
     ]
 
 
@@ -243,7 +243,3 @@ def _set_titles(evaluations: Mapping[str, Evaluation]) -> tuple[str, ...]:
 
 def _or_undefined(value: Estimate | None) -> str:
     return "undefined" if value is None else str(value)
-
-
-def _with_interval(value: Estimate | float) -> str:
-    return str(value) if isinstance(value, Estimate) else f"{value:.3f} (no interval)"

@@ -44,7 +44,7 @@ def card(manifest):
     return render_card(manifest)
 
 
-def test_figures_that_version_0_1_did_not_have_stand_where_they_are_known(manifest, card) -> None:
+def test_figures_of_each_class_stand_with_their_intervals(manifest, card) -> None:
     evaluation = manifest.evaluation[0]
     label = evaluation.labels[0].model_copy(
         update={"class_f1": {"NORMAL": estimate(0.81), "PNEUMONIA": estimate(0.92)}, "mcc": estimate(0.71)}
@@ -53,10 +53,10 @@ def test_figures_that_version_0_1_did_not_have_stand_where_they_are_known(manife
 
     new = render_card(manifest.model_copy(update={"evaluation": (known,)}))
 
-    assert "| Matthews correlation | 0.853 |" in card
+    assert "| Matthews correlation | 0.853 [0.833, 0.873] |" in card
     assert "| Matthews correlation | 0.710 [0.690, 0.730] |" in new
     assert "| F1 of `PNEUMONIA` | 0.920 [0.900, 0.940] |" in new
-    assert "F1 of" not in card
+    assert "| F1 of `PNEUMONIA` | 0.930 [0.910, 0.950] |" in card
     assert "Groups of films" not in card
 
 

@@ -76,7 +76,9 @@ def test_figures_stand_with_their_intervals_and_slices(card) -> None:
     assert area["value"] == 0.965
     assert area["confidence_interval"] == pytest.approx({"lower_bound": 0.945, "upper_bound": 0.985})
     assert found["accuracy", "validation, label by operating point"]["value"] == 0.931
-    assert "confidence_interval" not in found["Matthews correlation", "test, label by operating point"]
+    assert (
+        found["Matthews correlation", "test, label by operating point"]["confidence_interval"]["upper_bound"] == 0.873
+    )
 
 
 def test_predictive_values_never_stand_without_the_prevalence_nor_where_they_are_undefined(card) -> None:

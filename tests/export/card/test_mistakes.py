@@ -68,6 +68,7 @@ def found(probabilities, truth, record=None, *, embeddings=None, levels=None, ma
         "center": np.zeros(1, np.float32),
         "projection": np.ones((1, 1), np.float32),
         "class_means": np.zeros((2, 1), np.float32),
+        "scales": np.ones((2, 1), np.float32),
     }
     validation = ValidationSet(
         films(*(levels or [0.5] * count)),

@@ -1,4 +1,4 @@
-"""Distances to the training films, and what becomes of arrays that do not fit."""
+"""Distances to the training films, and arrays that do not fit."""
 
 import numpy as np
 import pytest
@@ -28,10 +28,10 @@ THUMBNAIL = np.array([[0.5, 2.0]])
 
 
 def test_the_distances_are_the_whitened_one_to_each_class_and_the_length_of_what_is_left_over() -> None:
-    found = Familiarity.from_arrays(arrays()).distances(EMBEDDING, THUMBNAIL)
+    distances = Familiarity.from_arrays(arrays()).distances(EMBEDDING, THUMBNAIL)
 
     # centred (2, 3, 5), whitened (4, 3): 5 from the first class and 3 from the second, over the root of 2
-    assert found[0] == pytest.approx(np.array([[5 / 2**0.5, 5, 0.5, 2], [3 / 2**0.5, 5, 0.5, 2]]))
+    assert distances[0] == pytest.approx(np.array([[5 / 2**0.5, 5, 0.5, 2], [3 / 2**0.5, 5, 0.5, 2]]))
 
 
 def test_the_score_is_the_largest_distance_in_units_of_its_scale() -> None:
@@ -48,11 +48,11 @@ def test_a_film_is_judged_by_the_cutoff_of_the_class_that_it_is_nearest_to() -> 
     assert unfamiliarity(scores, np.array([2.0, 4.0])).tolist() == [0.75, 0.5]
 
 
-def test_statistics_of_earlier_bundles_know_the_distance_of_the_embedding_alone() -> None:
-    later = [name for name in arrays() if name not in ("center", "projection", "class_means")]
-    old = Familiarity.from_arrays(arrays(**dict.fromkeys(later)))
+def test_where_nothing_is_left_over_and_thumbnails_are_alike_there_is_one_distance() -> None:
+    optional = [name for name in arrays() if name.startswith("thumbnail_") or name == "components"]
+    plain = Familiarity.from_arrays(arrays(**dict.fromkeys(optional), scales=np.ones((2, 1))))
 
-    assert old.scores(EMBEDDING, THUMBNAIL)[0] == pytest.approx([5 / 2**0.5, 3 / 2**0.5])
+    assert plain.scores(EMBEDDING, THUMBNAIL)[0] == pytest.approx([5 / 2**0.5, 3 / 2**0.5])
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,7 @@ def test_statistics_of_earlier_bundles_know_the_distance_of_the_embedding_alone(
         {"thumbnail_class_means": np.zeros((3, 1))},
         {"thumbnail_projection": None},
         {"scales": None},
+        {"center": None},
         {"scales": np.ones((2, 3))},
         {"scales": np.zeros((2, 4))},
     ],

@@ -105,7 +105,7 @@ def test_a_flipped_byte_in_a_reduced_graph_is_found_whatever_precision_serves(mo
         loaded(models, "fp32")
 
 
-def test_a_manifest_of_before_there_were_precisions_loads(models) -> None:
+def test_a_manifest_without_precisions_offers_fp32_alone(models) -> None:
     directory = models / "tiny" / "1.0.0"
     stated = json.loads((directory / "manifest.json").read_text())
     del stated["precisions"]

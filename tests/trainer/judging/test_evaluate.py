@@ -207,21 +207,6 @@ def test_groups_that_the_films_tell_apart_have_figures_at_the_operating_point() 
     assert evaluated().subgroups == ()
 
 
-def test_an_evaluation_of_version_0_1_is_still_read() -> None:
-    record = evaluated().model_dump(mode="json")
-    del record["subgroups"], record["class_auroc"]
-    for row in record["labels"]:
-        del row["class_f1"]
-        row["mcc"] = row["mcc"]["value"]
-    for row in record["findings"]:
-        row["f1"] = row["f1"]["value"]
-
-    read = Evaluation.model_validate(record)
-
-    assert read.findings[0].f1 == evaluated().findings[0].f1.value
-    assert read.subgroups == ()
-
-
 def test_the_official_number_of_films_takes_less_than_three_seconds() -> None:
     start = time.process_time()
     evaluated(count=624)

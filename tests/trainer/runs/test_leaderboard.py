@@ -51,6 +51,7 @@ def _trial(auroc: float, parameters: int) -> TrialRecord:
         patients=2,
         class_counts={"NORMAL": 1, "PNEUMONIA": 1},
         auroc=_estimate(auroc),
+        class_auroc={},
         brier=_estimate(0),
         ece=_estimate(0),
         labels=(),
