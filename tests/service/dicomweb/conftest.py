@@ -10,7 +10,6 @@ from sqlalchemy import Engine, create_engine
 
 from service.dicomweb.tables import open_database
 from tests.service.dicomweb import postgresql as postgresql_server
-from tests.service.dicomweb.archive import FakeArchive
 
 
 class Clock:
@@ -26,13 +25,6 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def archive() -> Iterator[FakeArchive]:
-    fake = FakeArchive()
-    yield fake
-    fake.close()
 
 
 @pytest.fixture
