@@ -128,7 +128,7 @@ def require_provider(provider: Provider) -> None:
         SettingsError: it was not.
     """
     if _PROVIDERS[provider][0] not in ort.get_available_providers():
-        msg = f"provider {provider} is not in the installed ONNX Runtime; install the extra [gpu], or set CXR_PROVIDER=cpu"
+        msg = f"provider {provider} is not in this ONNX Runtime; install the extra [gpu], or set CXR_PROVIDER=cpu"
         raise SettingsError(msg)
 
 

@@ -73,6 +73,12 @@ def serve(tiny_models: Path) -> Serve:
 
 
 @pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The file of an audit log."""
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
 def spool_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/spool/spool.db"
 

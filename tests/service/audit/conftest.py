@@ -11,11 +11,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "audit.jsonl"
-
-
 def records(log: Path) -> list[dict[str, object]]:
     """The lines of the file that grows."""
     return [json.loads(line) for line in log.read_bytes().splitlines()]
