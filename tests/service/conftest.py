@@ -73,6 +73,12 @@ def serve(tiny_models: Path) -> Serve:
 
 
 @pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The file of an audit log."""
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
 def spool_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/spool/spool.db"
 
@@ -102,8 +108,3 @@ def logged() -> Iterator[list[dict[str, object]]]:
     """The events that our code logs."""
     with structlog.testing.capture_logs() as events:
         yield events
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "audit.jsonl"

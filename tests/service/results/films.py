@@ -75,6 +75,7 @@ def analysis(
         sop_instance_uid=source.SOPInstanceUID,
         sop_class_uid=source.SOPClassUID,
         analysed_at=datetime(2026, 11, 21, 23, 30, 5, 123000, tzinfo=UTC),
+        software_version="0.1.2",
         model=ModelReference(name="chest-xray", version="1.2.0", architecture="resnet18", sha256=SHA256),
         negative_class=negative_class,
         operating_points=points,
