@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import structlog
@@ -93,7 +94,10 @@ def test_every_python_block_of_a_page_runs(page, reader, capsys) -> None:
 def test_every_setting_metric_and_target_that_a_page_names_exists(page) -> None:
     text = page.read_text()
     settings = {PREFIX + name.upper() for name in Settings.model_fields} | VARIABLES_OF_OTHER_PROGRAMS | OF_CONTAINERS
-    families = {metric.name for family in Metrics().registry.collect() for metric in (family, *family.samples)}
+    collected = list(Metrics().registry.collect())
+    families = {family.name for family in collected} | {
+        sample.name for family in collected for sample in family.samples
+    }
     named_metrics = {name for name in re.findall(r"`(cxr_[a-z0-9_]+)(?=[`{])", text) if not name.endswith("_")}
 
     assert set(re.findall(r"\bCXR_[A-Z_]+[A-Z]\b", text)) <= settings
@@ -141,7 +145,7 @@ def python(words, line, reader):
 
 def typer_command(app, arguments) -> None:
     """Read the arguments as the program would, without doing anything."""
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)  # click's Group, which typer vendors
     with group.make_context("python", list(arguments)) as context:
         _, command, rest = group.resolve_command(context, list(arguments))
         with command.make_context(command.name, rest, parent=context):

@@ -1,5 +1,7 @@
 """The golden set: made of phantoms, and any skew of input or output is seen."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -79,7 +81,8 @@ def test_a_file_that_is_no_golden_set_is_refused(tmp_path, content) -> None:
 
 
 def test_a_pickle_is_never_loaded(tmp_path) -> None:
-    np.savez(tmp_path / "golden.npz", **dict.fromkeys(GOLDEN_ARRAYS, np.array([object()])))
+    arrays: dict[str, Any] = dict.fromkeys(GOLDEN_ARRAYS, np.array([object()]))
+    np.savez(tmp_path / "golden.npz", **arrays)
 
     with pytest.raises(BundleError, match="cannot be read"):
         read_golden(tmp_path / "golden.npz")

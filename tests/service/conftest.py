@@ -1,8 +1,9 @@
 """A tiny bundle, an app that serves it, and a client that calls the app in this process."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -51,13 +52,13 @@ def serve(tiny_models: Path) -> Serve:
     """Start an app with other settings than the default, and call it: `async with serve(max_queue=2) as client`."""
 
     @asynccontextmanager
-    async def start(*, open_engine: EngineOpener = OnnxEngine.open, **settings: object) -> AsyncIterator[Client]:
-        chosen = {"models_dir": tiny_models, "concurrent_runs": 2, "decode_workers": 2} | settings
+    async def start(*, open_engine: EngineOpener = OnnxEngine.open, **settings: Any) -> AsyncIterator[Client]:
+        chosen: dict[str, Any] = {"models_dir": tiny_models, "concurrent_runs": 2, "decode_workers": 2} | settings
         app = create_app(Settings(**chosen), open_engine)
         async with app.router.lifespan_context(app):
             transport = httpx2.ASGITransport(app)
             async with Client(transport=transport, base_url="http://localhost") as client:
-                client.app = app
+                client.app = app  # type: ignore[attr-defined] # for tests that look inside
                 yield client
 
     return start
@@ -82,7 +83,7 @@ async def client(serve: Serve) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def logged() -> Iterator[list[dict[str, object]]]:
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
     """The events that our code logs."""
     with structlog.testing.capture_logs() as events:
         yield events

@@ -133,7 +133,7 @@ def test_facts_are_those_of_the_files(tmp_path) -> None:
 
 
 def test_a_montage_has_the_films_side_by_side() -> None:
-    drawn = np.stack([phantom(32, 32, seed=seed) for seed in range(5)])[:, None].astype(np.float32) / 255
+    drawn = np.stack([phantom(32, 32, seed=seed) for seed in range(5)])[:, None].astype(np.float32) / np.float32(255)
     sheet = cv2.imdecode(np.frombuffer(montage(drawn, 3), np.uint8), cv2.IMREAD_GRAYSCALE)
 
     assert sheet.shape == (2 * 36 - 4, 3 * 36 - 4)

@@ -2,9 +2,11 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from tests.runs import write_run
 from trainer.learning.history import EpochRecord
@@ -35,6 +37,11 @@ def drawn(winner):
     }
 
 
+def axes_of(figure: Figure) -> list[Any]:
+    """The axes, whose artists matplotlib types too widely."""
+    return list(figure.axes)
+
+
 def _texts(axes) -> str:
     return " ".join(text.get_text() for text in axes.texts)
 
@@ -46,7 +53,7 @@ def _marks(axes) -> dict[str, tuple[float, float]]:
 def test_the_roc_names_each_area_and_marks_each_operating_point(winner, drawn) -> None:
     metrics = winner.at_operating_point("PNEUMONIA")
 
-    (axes,) = roc_figure(drawn, metrics).axes
+    (axes,) = axes_of(roc_figure(drawn, metrics))
 
     assert len(axes.collections) == 2  # one band for each set
     for name, found in metrics.items():
@@ -55,7 +62,7 @@ def test_the_roc_names_each_area_and_marks_each_operating_point(winner, drawn) -
 
 
 def test_points_on_a_straight_line_are_left_out_and_the_curve_stays(winner, drawn) -> None:
-    (axes,) = roc_figure(drawn, winner.at_operating_point("PNEUMONIA")).axes
+    (axes,) = axes_of(roc_figure(drawn, winner.at_operating_point("PNEUMONIA")))
     line = next(line for line in axes.lines if line.get_color() == SETS["test"] and line.get_marker() != "o")
     curve = drawn["test"].roc
 
@@ -66,7 +73,7 @@ def test_points_on_a_straight_line_are_left_out_and_the_curve_stays(winner, draw
 def test_precision_and_recall_stand_with_the_prevalence(winner, drawn) -> None:
     metrics = winner.at_operating_point("PNEUMONIA")
 
-    (axes,) = precision_recall_figure(drawn, metrics).axes
+    (axes,) = axes_of(precision_recall_figure(drawn, metrics))
 
     assert f"test: AUPRC {metrics['test'].auprc}\nprevalence (dashed) 50.0%" in _texts(axes)
     assert _marks(axes)[SETS["test"]] == (metrics["test"].sensitivity.value, metrics["test"].ppv.value)
@@ -74,7 +81,7 @@ def test_precision_and_recall_stand_with_the_prevalence(winner, drawn) -> None:
 
 @pytest.mark.parametrize("threshold", [0.125, 0.875])
 def test_the_threshold_sweep_marks_the_operating_point(drawn, threshold) -> None:
-    (axes,) = threshold_figure(drawn["test"], threshold, "test").axes
+    (axes,) = axes_of(threshold_figure(drawn["test"], threshold, "test"))
 
     assert f"operating point {threshold:.3f}" in _texts(axes)
     assert any(tuple(line.get_xdata()) == (threshold, threshold) for line in axes.lines)
@@ -85,7 +92,7 @@ def test_the_reliability_diagram_shows_every_bin_and_every_film(winner) -> None:
     confidence = random.uniform(0.5, 1, 200)
     bins = reliability(random.random(200) < confidence, confidence)
 
-    upper, lower = reliability_figure(bins, winner.record.validation.ece, "validation").axes
+    upper, lower = axes_of(reliability_figure(bins, winner.record.validation.ece, "validation"))
 
     points = upper.containers[0].lines[0].get_xydata()
     np.testing.assert_allclose(points, np.column_stack([bins.confidence, [share.value for share in bins.correct]]))
@@ -95,7 +102,7 @@ def test_the_reliability_diagram_shows_every_bin_and_every_film(winner) -> None:
 
 
 def test_a_confusion_matrix_shows_counts_and_shares_of_each_truth() -> None:
-    (axes,) = confusion_figure([[30, 10], [0, 0]], ["NORMAL", "PNEUMONIA"], "Test").axes
+    (axes,) = axes_of(confusion_figure([[30, 10], [0, 0]], ["NORMAL", "PNEUMONIA"], "Test"))
 
     assert [text.get_text() for text in axes.texts] == ["30\n75.0%", "10\n25.0%", "0\n0.0%", "0\n0.0%"]
 
@@ -133,7 +140,7 @@ def test_many_classes_fit_with_their_counts_alone_and_names_are_no_formulas(tmp_
 def test_training_curves_mark_the_epoch_that_was_kept(winner) -> None:
     history = [EpochRecord(epoch, 1e-3, 0.5, 0.6, 0.8 + epoch / 100, 1, 10) for epoch in range(5)]
 
-    loss, area, rate = training_figure(history, 3).axes
+    loss, area, rate = axes_of(training_figure(history, 3))
 
     assert area.get_title(loc="left") == "best epoch 4: AUROC 0.830"
     assert tuple(area.lines[-1].get_xydata()[0]) == (4, pytest.approx(0.83))
@@ -147,7 +154,7 @@ def test_one_epoch_is_still_a_figure(winner, tmp_path) -> None:
 
     figure.savefig(tmp_path / "one.svg")
 
-    assert [line.get_marker() for line in figure.axes[0].lines[:2]] == ["o", "o"]
+    assert [line.get_marker() for line in axes_of(figure)[0].lines[:2]] == ["o", "o"]
 
 
 def test_the_leaderboard_figure_has_an_interval_for_each_trial_and_set(winner) -> None:
@@ -156,7 +163,7 @@ def test_the_leaderboard_figure_has_an_interval_for_each_trial_and_set(winner) -
         Standing("sealed", {"validation": winner.record.validation.auroc}),
     ]
 
-    (axes,) = leaderboard_figure(standings).axes
+    (axes,) = axes_of(leaderboard_figure(standings))
 
     assert [text.get_text() for text in axes.texts] == ["validation", "test", "first", "sealed"]
     assert [len(container.lines[0].get_xdata()) for container in axes.containers] == [2, 1]
