@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 FILM = phantom(64, 48, seed=2, opacity=0.8)
 PLAIN = dicom_bytes(dicom_dataset(FILM))
 LOSSLESS = [syntax for syntax in ENCODERS if TRANSFER_SYNTAXES[syntax].lossless]
-(_, KILLER_SYNTAX, KILLER), *_ = killers(FILM)
+_, KILLER_SYNTAX, KILLER = killers(FILM)[0]
 
 
 async def prediction(client, film):

@@ -4,6 +4,7 @@ import json
 import resource
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -172,7 +173,7 @@ def test_a_disk_without_space_for_the_records_is_named(films, run, tmp_path) -> 
 
 
 def test_a_run_on_an_archive_trains_and_opens_its_test_set(tmp_path) -> None:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for number, (split, count) in enumerate({"train": 24, "val": 60, "test": 16}.items()):
         labels = np.arange(count) % 2
         arrays[f"{split}_images"] = np.stack(

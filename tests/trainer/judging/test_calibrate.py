@@ -1,6 +1,7 @@
 """Temperature, thresholds and quantiles keep on new films what they promise of validation films."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def films(count: int, *, seed: int = 0, temperature: float = 1.0, classes: int =
 
 
 def calibrated(logits, labels, **changes):
-    arguments = {
+    arguments: dict[str, Any] = {
         "classes": CLASSES,
         "negative_class": "NORMAL",
         "target_sensitivity": 0.96,

@@ -47,8 +47,11 @@ def drawn(count, classes, *, seed=0):
 
 def evaluated(classes=TWO, thresholds=None, *, negative_class="NORMAL", count=300) -> Evaluation:
     thresholds = thresholds or {"PNEUMONIA": 0.3}
+    logits, labels, patients = drawn(count, len(classes))
     return evaluate(
-        *drawn(count, len(classes)),
+        logits,
+        labels,
+        patients,
         calibration(classes, thresholds),
         classes,
         negative_class,

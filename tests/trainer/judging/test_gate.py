@@ -165,4 +165,4 @@ def test_embeddings_of_a_network_that_diverged_are_refused(value, which) -> None
     broken[which] = seen(300, seed=1, embeddings=np.full((300, 100), value))
 
     with pytest.raises(TrainingConfigError, match="not finite: its training diverged"):
-        fit_gate(*broken, CLASSES)
+        fit_gate(broken[0], broken[1], CLASSES)

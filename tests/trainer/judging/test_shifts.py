@@ -12,7 +12,7 @@ from trainer.networks.inference import outputs
 from trainer.statistics.intervals import wilson_interval
 from trainer.trials.trial import load_trial
 
-FILMS = np.stack([phantom(64, 64, seed=seed).astype(np.float32) / 255 for seed in range(6)])[:, None]
+FILMS = np.stack([phantom(64, 64, seed=seed).astype(np.float32) / np.float32(255) for seed in range(6)])[:, None]
 
 
 def sharpness(films):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ def trial(viewed_run, tmp_path):
 
 def test_a_gate_that_is_learnt_anew_is_the_one_that_training_left(trial) -> None:
     before = load_trial(trial)
-    np.savez(trial / "statistics.npz", **(dict(before.statistics) | {"scales": np.ones((2, 4), np.float32)}))
+    arrays: dict[str, Any] = dict(before.statistics) | {"scales": np.ones((2, 4), np.float32)}
+    np.savez(trial / "statistics.npz", **arrays)
 
     cutoffs = refit_gate(trial)
     after = load_trial(trial)

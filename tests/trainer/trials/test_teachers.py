@@ -9,6 +9,7 @@ from rich.progress import Progress
 from schemas.errors import TrainingConfigError
 from trainer.config import make_config, read_config
 from trainer.judging.outputs import VALIDATION_OUTPUTS, SavedOutputs
+from trainer.networks.network import Network
 from trainer.report.document import write_report
 from trainer.runs.run import train
 from trainer.trials.teachers import Teachers
@@ -17,11 +18,11 @@ from trainer.trials.trial import TRIALS, read_trial
 TRIAL = "cnn_baseline-seed0"
 
 
-class Saying(torch.nn.Module):
+class Saying(Network):
     """A teacher that says the same of every film."""
 
     def __init__(self, *probabilities) -> None:
-        super().__init__()
+        super().__init__("", (0.5,), (0.25,))
         self.logits = torch.tensor(probabilities).log()
 
     def forward(self, images):

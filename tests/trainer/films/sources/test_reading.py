@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.imaging.files import dicom_bytes, dicom_dataset
 from trainer.films.sources import index_films
 
 
-def write_dicom(path: Path, *, seed: int, **attributes: str | None) -> None:
+def write_dicom(path: Path, *, seed: int, **attributes: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(dicom_bytes(dicom_dataset(unlike(32, seed=seed), **attributes)))
 
