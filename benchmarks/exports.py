@@ -16,7 +16,8 @@ from export.gates.parity import ParityReport
 from export.gates.precision import PRECISIONS
 from schemas.bundle import GRAPH, open_bundle
 from schemas.precision import PrecisionRecord
-from trainer.learning.allocator import keep_freed_memory
+from trainer.allocator import keep_freed_memory
+from trainer.folder import TrialFolder
 from trainer.trials.trial import load_trial
 
 PAGE = Path("docs/results/exports.md")
@@ -47,7 +48,7 @@ def verdict(record: PrecisionRecord) -> str:
 
 def table_row(directory: Path, out: Path) -> str:
     """One line of the table: the trial exported."""
-    trial = load_trial(directory)
+    trial = load_trial(TrialFolder(directory))
     measured: list[ParityReport] = []
     bundle = write_bundle(
         trial,

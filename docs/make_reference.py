@@ -8,7 +8,7 @@ from pydantic_core import PydanticUndefined
 from service.http.errors import PROBLEMS
 from service.metrics import Metrics
 from service.settings import PREFIX, Settings
-from trainer.config import RunConfig
+from trainer.config import fields
 from trainer.learning.augment import RECIPES
 from trainer.networks.architectures import ARCHITECTURES
 
@@ -43,7 +43,7 @@ def reference() -> str:
         for family in metrics
         if family.name.startswith("cxr_")
     )
-    options = ((f"`{name}`", default(f), f.description or "") for name, f in RunConfig.model_fields.items())
+    options = ((f"`{name}`", default(f), f.description or "") for name, f in fields())
     networks = (
         (f"`{name}`", row.timm_name or "own", str(row.input_size), f"`{row.cam_layer}`")
         for name, row in ARCHITECTURES.items()
@@ -65,7 +65,7 @@ def reference() -> str:
             "## Metrics",
             table(("metric", "type", "meaning"), families),
             "## Training options",
-            "Fields of the YAML file of `--config`, or `--set FIELD=VALUE`.",
+            "Fields of the YAML file of `--config`, by section (`learn: {lr: 1e-3}`) or dotted (`learn.lr: 1e-3`), or `--set FIELD=VALUE`.",
             table(("field", "default", "meaning"), options),
             "## Architectures",
             "And `timm:<name>` for any network of timm with a feature map.",

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from export.adopt import Decisions, ForeignNetwork
+from export.adopt import ForeignNetwork
 from export.adopt import adopt as adopt_network
 from export.card.markdown import without_title
 from export.export import write_bundle
@@ -23,16 +23,17 @@ from schemas.errors import BundleError, CxrError
 from schemas.precision import PrecisionRecord, ReducedPrecision
 from schemas.preprocess import PreprocessSpec
 from schemas.torch_network import TorchNetwork
-from trainer.config import RunConfig, read_config
+from trainer.folder import RunFolder, TrialFolder
+from trainer.judging.options import JudgeOptions
 from trainer.runs.leaderboard import read_leaderboard
-from trainer.trials.trial import TRIALS, load_trial
+from trainer.trials.trial import TrainedTrial, load_trial
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Trained networks to ONNX bundles."
 )
 console = Console()
 
-_TRAINING = RunConfig.model_fields  # what is not said is decided as in training
+_TRAINING = JudgeOptions.model_fields  # what is not said is decided as in training
 
 
 @app.command()
@@ -61,7 +62,7 @@ def bundle(  # noqa: PLR0913 - one argument for each option
     folder = _trial_folder(trial, run)
     tried = _precisions(precisions)
     loaded = load_trial(folder)
-    _refuse_lungs(folder)
+    _refuse_lungs(loaded)
     with console.status(f"exporting {loaded.record.architecture}"):
         directory = write_bundle(
             loaded,
@@ -137,7 +138,7 @@ def adopt(  # noqa: PLR0913, PLR0917 - one argument for each option
         directory = adopt_network(
             network,
             films,
-            Decisions(target_sensitivity, alpha),
+            JudgeOptions(target_sensitivity=target_sensitivity, alpha=alpha),
             cache=cache,
             name=name,
             version=version,
@@ -177,11 +178,12 @@ def _numbers(option: str, text: str) -> tuple[float, ...]:
         raise typer.BadParameter(msg) from error
 
 
-def _trial_folder(trial: Path | None, run: Path | None) -> Path:
+def _trial_folder(trial: Path | None, run: Path | None) -> TrialFolder:
     if trial is not None and run is None:
-        return trial
+        return TrialFolder(trial)
     if run is not None and trial is None:
-        return run / TRIALS / read_leaderboard(run).winner.trial
+        folder = RunFolder(run)
+        return folder.trial(read_leaderboard(folder).winner.trial)
     msg = "give either --trial or --run"
     raise typer.BadParameter(msg)
 
@@ -194,11 +196,11 @@ def _precisions(names: str) -> tuple[ReducedPrecision, ...]:
     return tuple(precision for precision in PRECISIONS if precision in wanted)
 
 
-def _refuse_lungs(trial: Path) -> None:
+def _refuse_lungs(trial: TrainedTrial) -> None:
     """The service has no masks: it would feed whole films to a network that has only ever seen lungs."""
-    if read_config(trial.parent.parent).masks == "lungs":
+    if trial.dataset.options.masks == "lungs":
         msg = (
-            f"{trial.name} was trained with masks=lungs, on films that are black outside the lungs; the service feeds whole "
+            f"{trial.folder.name} was trained with masks=lungs, on films that are black outside the lungs; the service feeds whole "
             "films: train with masks=ignore to serve"
         )
         raise BundleError(msg)

@@ -19,20 +19,20 @@ from export.publish import point_to, publish
 from export.session import Graph, Run
 from schemas.bundle import GOLDEN, GRAPH, WEIGHTS, GraphContract, sha256_of
 from schemas.errors import TrainingDataError
-from schemas.evaluation import Evaluation
 from schemas.preprocess import PreprocessSpec
 from schemas.provenance import Adoption
 from schemas.torch_network import TorchNetwork
 from schemas.trial import CalibratedNetwork
-from trainer.films.dataset import described as in_words
-from trainer.films.dataset import labelled
-from trainer.films.duplicates import NEAR_DUPLICATE, mark_copies
-from trainer.films.film import Film, FilmIndex, data_sha256
+from trainer.films.duplicates import mark_copies
+from trainer.films.film import Film, FilmIndex
 from trainer.films.leaks import close_leaks
-from trainer.films.sources import index_films
-from trainer.judging.calibrate import calibrate
+from trainer.films.options import NEAR_DUPLICATE, DataOptions
+from trainer.films.sources.find import index_films
+from trainer.films.task import Task, labelled
 from trainer.judging.evaluate import evaluate
-from trainer.judging.subgroups import attributes_of
+from trainer.judging.logits import LabelledLogits
+from trainer.judging.options import JudgeOptions
+from trainer.judging.validation import judge_validation
 from trainer.trials.provenance import git_commit, library_versions
 
 
@@ -50,18 +50,10 @@ class ForeignNetwork:
     """A safetensors file, where `torch` says how the network is built."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """What a calibration has to reach, as in `trainer.config.RunConfig`."""
-
-    target_sensitivity: float
-    alpha: float
-
-
 def adopt(  # noqa: PLR0913 - one argument for each option of the command
     network: ForeignNetwork,
     films: Path,
-    decisions: Decisions,
+    options: JudgeOptions,
     *,
     cache: Path,
     name: str,
@@ -76,7 +68,7 @@ def adopt(  # noqa: PLR0913 - one argument for each option of the command
         network: what its owner says.
         films: labelled ones, in any layout that the trainer reads. Those of a folder `val`, or all where there is none,
             decide; those of a folder `test` judge; those of a folder `train` are left alone.
-        decisions: what the calibration has to reach.
+        options: what the calibration has to reach.
         cache: where prepared films are kept.
         name: of the bundle, for people.
         version: not yet taken.
@@ -92,7 +84,7 @@ def adopt(  # noqa: PLR0913 - one argument for each option of the command
     model = read_graph(network.graph)
     index = _index(films, network, cache)
     raw = Graph(_wired(model, network, 1.0, {})).run
-    record = _calibrated(raw, network, index, decisions, cache, command, _parameters(model))
+    record = _calibrated(raw, network, index, options, cache, command, _parameters(model))
     content = _wired(model, network, record.calibration.temperature, describe(record))
     run = Graph(content).run
     golden = make_golden(run, network.preprocess, len(network.classes))
@@ -107,7 +99,7 @@ def adopt(  # noqa: PLR0913 - one argument for each option of the command
 
 
 def _index(films: Path, network: ForeignNetwork, cache: Path) -> FilmIndex:
-    index = index_films(films, cache=cache)
+    index = index_films(DataOptions(path=str(films), cache=str(cache)))
     if set(index.classes) != set(network.classes):
         msg = (
             f"the films are of {', '.join(index.classes)} and the network of {', '.join(network.classes)}; name the folders "
@@ -145,55 +137,31 @@ def _calibrated(  # noqa: PLR0913, PLR0917 - what a calibration is a function of
     run: Run,
     network: ForeignNetwork,
     index: FilmIndex,
-    decisions: Decisions,
+    options: JudgeOptions,
     cache: Path,
     command: str,
     parameters: int,
 ) -> CalibratedNetwork:
     deciding = _deciding(index, index.root)
-    classes = network.classes
+    task = Task(network.classes, network.negative_class)
     judging = tuple(film for film in index.films if film.split == "test")
     _refuse_leaks(replace(index, films=(*deciding, *judging)), cache)
-    prepared = labelled(deciding, classes, network.preprocess, cache)
-    check_batches(run, prepared.films, len(classes))
-    logits = _logits_of(run, prepared.films)
-    calibration = calibrate(
-        logits,
-        prepared.labels,
-        classes=classes,
-        negative_class=network.negative_class,
-        target_sensitivity=decisions.target_sensitivity,
-        alpha=decisions.alpha,
-        data=in_words("validation", deciding),
-    )
-
-    def judged(
-        films: tuple[Film, ...], logits: NDArray[np.float32], labels: NDArray[np.int64], data: str
-    ) -> Evaluation:
-        patients = [film.patient for film in films]
-        return evaluate(
-            logits,
-            labels,
-            patients,
-            calibration,
-            classes,
-            network.negative_class,
-            data=data,
-            data_sha256=data_sha256(films),
-            attributes=attributes_of(films),
-        )
-
+    prepared = labelled(deciding, task, network.preprocess, cache)
+    check_batches(run, prepared.films, len(task.classes))
+    answers = LabelledLogits.of("validation", deciding, prepared.labels, _logits_of(run, prepared.films))
+    calibration, validation = judge_validation(answers, task, options)
     test = None
     if judging:
-        held_out = labelled(judging, classes, network.preprocess, cache)
-        test = judged(judging, _logits_of(run, held_out.films), held_out.labels, "test")
+        held_out = labelled(judging, task, network.preprocess, cache)
+        answers = LabelledLogits.of("test", judging, held_out.labels, _logits_of(run, held_out.films))
+        test = evaluate(answers, task, calibration)
     return CalibratedNetwork(
         architecture=network.torch.timm_name if network.torch else network.graph.stem,
-        classes=classes,
-        negative_class=network.negative_class,
+        classes=task.classes,
+        negative_class=task.negative_class,
         preprocess=network.preprocess,
         calibration=calibration,
-        validation=judged(deciding, logits, prepared.labels, "validation"),
+        validation=validation,
         test=test,
         provenance=Adoption(
             command=command,

@@ -14,7 +14,7 @@ from schemas.evaluation import SubgroupMetrics
 from schemas.mistakes import FilmReference, KindOfMistake, Mistake, Mistakes
 from schemas.trial import CalibratedNetwork
 from trainer.heat_maps.attention import border_shares, with_heat
-from trainer.judging.subgroups import finding_rows
+from trainer.judging.subgroups import ScoredFilms, finding_rows
 from trainer.statistics.intervals import wilson_interval
 
 WORST = 5
@@ -133,6 +133,7 @@ def _border_shares(run: Run, films: NDArray[np.float32], labels: NDArray[np.int6
 
 def _by_appearance(said: Answers, validation: ValidationSet, record: CalibratedNetwork) -> tuple[SubgroupMetrics, ...]:
     statistics = [input_statistics(film) for film in validation.films]
+    scored = ScoredFilms(record.classes, validation.labels, said.probabilities, validation.patients)
     rows = []
     for name, measure in APPEARANCE.items():
         values = np.array([measure(film) for film in statistics])
@@ -140,13 +141,6 @@ def _by_appearance(said: Answers, validation: ValidationSet, record: CalibratedN
         for third, word in enumerate(THIRDS):
             members = thirds == third
             if members.any():  # not so where most films have the same value, as of a border that is black
-                rows += finding_rows(
-                    name,
-                    word,
-                    record.calibration.operating_points,
-                    record.classes,
-                    validation.labels[members],
-                    said.probabilities[members],
-                    validation.patients[members],
-                )
+                films = scored.of(members)
+                rows += finding_rows(name, word, films, record.calibration.operating_points)
     return tuple(rows)

@@ -13,7 +13,7 @@ from schemas.bundle import GOLDEN_TOLERANCE
 from schemas.errors import BundleError
 from schemas.torch_network import TorchNetwork
 from trainer.networks.architectures import architecture
-from trainer.networks.network import Network, TimmNetwork
+from trainer.networks.network import Network, TimmDesign, TimmNetwork
 
 
 def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
@@ -58,11 +58,7 @@ def checked_weights(
         network = TimmNetwork(
             logits.shape[1],
             0.0,
-            name=described.timm_name,
-            arguments=described.arguments,
-            cam_layer="",
-            mean=described.mean,
-            std=described.std,
+            TimmDesign(described.timm_name, described.arguments, "", described.mean, described.std),
         ).eval()
         network.body.get_submodule(described.cam_layer or "")
         network.body.load_state_dict(load_file(path))

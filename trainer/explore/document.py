@@ -13,10 +13,12 @@ from trainer.explore.facts import FilmFacts, film_facts
 from trainer.explore.figures import counts_figure, fact_figure, montage, probe_figure
 from trainer.explore.probes import ALARM, Probe
 from trainer.films.cache import prepared_films
-from trainer.films.duplicates import NEAR_DUPLICATE, mark_copies
-from trainer.films.film import Film, FilmIndex, Progress
+from trainer.films.duplicates import mark_copies
+from trainer.films.film import Film, FilmIndex
+from trainer.films.options import NEAR_DUPLICATE
 from trainer.report.html import Section, figure_html, render_page, table_html
 from trainer.report.markup import bullets, data_address, heading, narrow, paragraph, picture, side_by_side
+from trainer.reporter import Progress
 
 _NAMES: Mapping[str, str] = {
     "rows": "rows, pixels",

@@ -21,7 +21,9 @@ from imaging.decode import decode
 from imaging.preprocess import prepare
 from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
-from trainer.films.film import Film, Progress, listing, read_files
+from trainer.films.files import listing, read_files
+from trainer.films.film import Film
+from trainer.reporter import Progress
 
 
 def prepared_films(
@@ -86,8 +88,8 @@ def _prepared(films: Sequence[Film], spec: PreprocessSpec, progress: Progress | 
         yield from read_files(paths, read, root=root, progress=progress)
     if changed:  # a run may have been indexed long ago, and its split.csv is read again by export and refit
         msg = (
-            f"{len(changed)} of {len(films)} films are not those that were indexed: their bytes have another SHA-256; put "
-            "the indexed files back, or train a new run on what lies there now:"
+            f"{len(changed)} of {len(films)} films are not those that were indexed: their bytes have another SHA-256; "
+            "put the indexed files back, or train a new run on what lies there now:"
         )
         raise TrainingDataError(msg + listing([path.relative_to(root).as_posix() for path in sorted(changed)]))
 

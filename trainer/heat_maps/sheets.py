@@ -1,4 +1,4 @@
-"""Pictures of heat maps for a reader: films beside their maps, mean maps, and curves; it refuses to know how they came about."""
+"""Pictures of heat maps for a reader: films and their maps, mean maps, curves; it does not compute any of them."""
 
 import io
 from collections.abc import Mapping, Sequence

@@ -44,7 +44,7 @@ def _source(run: RecordedRun) -> str:
 def _preprocessing(run: RecordedRun) -> str:
     spec = run.winner.record.preprocess
     clahe = "no CLAHE" if spec.clahe is None else f"CLAHE with clip limit {spec.clahe.clip_limit:g}"
-    return f"Films to {spec.size} x {spec.size} pixels ({spec.resize}), intensity {spec.intensity}, {clahe}; augmentation {run.config.augment} in training alone."
+    return f"Films to {spec.size} x {spec.size} pixels ({spec.resize}), intensity {spec.intensity}, {clahe}; augmentation {run.config.learn.augment} in training alone."
 
 
 def _subsets(run: RecordedRun) -> str:
@@ -57,7 +57,7 @@ def _missing(run: RecordedRun) -> str:
 
 
 def _partitions(run: RecordedRun) -> str:
-    return f"By a seeded grouped split, stratified by label (seed {run.config.split_seed}), where the folder gives none; SHA-256 of the split {run.data.split_sha256}."
+    return f"By a seeded grouped split, stratified by label (seed {run.config.data.split_seed}), where the folder gives none; SHA-256 of the split {run.data.split_sha256}."
 
 
 def _disjoint(run: RecordedRun) -> str:
@@ -79,8 +79,8 @@ def _initialization(run: RecordedRun) -> str:
 
 
 def _training(run: RecordedRun) -> str:
-    recipe = run.config.recipe(run.winner.row.architecture)
-    config = run.config
+    recipe = run.config.learn.recipe(run.winner.row.architecture)
+    config = run.config.learn
     return f"{config.optimizer}, peak learning rate {recipe.lr:g}, {config.schedule} schedule, batch {recipe.batch_size}, up to {recipe.epochs} epochs with early stopping ({config.patience}), {config.loss}, augmentation {config.augment}; all fields under To repeat it."
 
 

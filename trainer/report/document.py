@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bundle.files import write_whole
 from schemas.api import DISCLAIMER
+from trainer.folder import RunFolder
 from trainer.report.film_sections import explanations_html, mistakes_html
 from trainer.report.html import Section, render_page
 from trainer.report.markup import bullets, folded, paragraph
@@ -18,8 +19,6 @@ from trainer.report.run_sections import (
     summary_html,
 )
 from trainer.report.trial_section import trial_html
-
-REPORT = "report.html"
 
 HOW_TO_READ = (
     (
@@ -37,22 +36,21 @@ HOW_TO_READ = (
 )
 
 
-def write_report(run: Path) -> Path:
+def write_report(folder: RunFolder) -> Path:
     """Write report.html into the folder of a run, whole or not at all; return its path.
 
     Raises:
         CxrError: see `trainer.report.records.read_run`.
     """
-    path = run / REPORT
-    write_whole(path, render_report(read_run(run)).encode())
-    return path
+    write_whole(folder.report, render_report(read_run(folder)).encode())
+    return folder.report
 
 
 def render_report(run: RecordedRun) -> str:
     """The report as one HTML document that needs no other file and no network."""
     classes = ", ".join(run.data.classes)
     subtitle = f"{classes}; {sum(map(sum, (counts.values() for counts in run.data.counts.values()))):,} films of {run.data.data}"
-    return render_page(f"Training report: {run.folder.resolve().name}", subtitle, list(_sections(run)))
+    return render_page(f"Training report: {run.folder.name}", subtitle, list(_sections(run)))
 
 
 def _sections(run: RecordedRun) -> Iterator[Section]:

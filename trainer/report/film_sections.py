@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from schemas.estimate import Estimate
-from trainer.films.dataset import root_of, split_of
+from trainer.films.dataset import read_dataset
 from trainer.films.film import Film
-from trainer.heat_maps.explain import EXPLANATIONS, ExplanationReport
+from trainer.heat_maps.explain import ExplanationReport
 from trainer.report.html import table_html
 from trainer.report.markup import data_address, heading, paragraph, picture, side_by_side, without_picture
 from trainer.report.mistakes import JudgedFilm, borderline, judged, thumbnails, worst
@@ -43,7 +43,7 @@ def _gallery(run: RecordedRun, shown: Sequence[JudgedFilm], films: Mapping[str, 
         return paragraph(f"{title}: none.")
     pictures = thumbnails([film.path for film in shown], films, run.winner.record.preprocess)
     gone = sum(film.path not in pictures for film in shown)
-    note = paragraph(_GONE.format(count=gone, data=run.config.data)) if gone else ""
+    note = paragraph(_GONE.format(count=gone, data=run.config.data.path)) if gone else ""
     cards = [_card(film, pictures.get(film.path)) for film in shown]
     return paragraph(f"{title}.") + note + side_by_side(cards, width="10rem")
 
@@ -65,9 +65,8 @@ def _most_probable(film: JudgedFilm) -> list[tuple[str, float]]:
 
 def _films(run: RecordedRun) -> dict[str, Film]:
     """The run's films by their path relative to the data folder."""
-    root = root_of(run.folder)
-    split = split_of(run.config, run.folder)
-    return {film.path.relative_to(root).as_posix(): film for film in split.films}
+    dataset = read_dataset(run.folder, run.config.data)
+    return {film.path.relative_to(dataset.root).as_posix(): film for film in dataset.split.films}
 
 
 def explanations_html(run: RecordedRun) -> str:
@@ -84,15 +83,15 @@ def explanations_html(run: RecordedRun) -> str:
         f"Insertion less deletion, less the same of a random order: {found.insertion_deletion_gap} over {found.judged_films} "
         "films; above 0 the pixels that the heat map marks move the answer more than others."
     )
-    folder = run.folder / EXPLANATIONS / run.winner.row.trial
+    folder = run.folder.explanations(run.winner.row.trial)
     sheets = [
         picture(
-            data_address((folder / sheet.file).read_bytes()),
+            data_address(folder.sheet(sheet.file).read_bytes()),
             lines=(sheet.title, sheet.caption),
             alt=f"{sheet.title}: {sheet.caption}",
         )
         for sheet in found.sheets
-        if (folder / sheet.file).is_file()
+        if folder.sheet(sheet.file).is_file()
     ]
     return paragraph(f"{found.method} on {found.data}. {alarm} {gap}") + _attention_table(found) + "".join(sheets)
 

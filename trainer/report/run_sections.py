@@ -121,15 +121,13 @@ def repeat_html(run: RecordedRun) -> str:
     provenance = run.winner.record.provenance
     commands = sorted({trial.record.provenance.command for trial in run.trials})
     took = total([consumption_of(trial.record.provenance) for trial in networks(run)])
-    again = (
-        f"python -m trainer train --config config.yaml --out {shlex.quote(f'runs/{run.folder.resolve().name}-again')}"
-    )
+    again = f"python -m trainer train --config config.yaml --out {shlex.quote(f'runs/{run.folder.name}-again')}"
     facts = [
         ("Commit of the code", provenance.git_commit),
         ("Data SHA-256", run.data.data_sha256),
         ("Split SHA-256", run.data.split_sha256),
         ("Seeds", ", ".join(str(seed) for seed in sorted({trial.row.seed for trial in run.trials}))),
-        ("Seed of the split", str(run.config.split_seed)),
+        ("Seed of the split", str(run.config.data.split_seed)),
         ("Device", ", ".join(sorted({trial.record.provenance.device for trial in run.trials}))),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
         ("Training, all trials", duration(took.seconds)),

@@ -29,11 +29,14 @@ def compare(
     Raises:
         ValueError: a class without a film, or networks of different films or classes.
 
-    Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988) 837-845; Efron and Tibshirani, An Introduction to the
-        Bootstrap (1993), ch. 15; Davison and Hinkley (1997), ch. 4.2.3 (the sample itself counts as one of them).
+    Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988) 837-845; Efron and Tibshirani, An Introduction to
+        the Bootstrap (1993), ch. 15; Davison and Hinkley (1997), ch. 4.2.3 (the sample itself counts as one of them).
     """
     if first.shape != second.shape or len(first) != len(labels):
-        msg = f"networks are compared on the same films and classes, not {first.shape} with {second.shape} for {len(labels)} labels"
+        msg = (
+            f"networks are compared on the same films and classes, not {first.shape} with {second.shape} for "
+            f"{len(labels)} labels"
+        )
         raise ValueError(msg)
     if first.shape[1] == 2:  # noqa: PLR2004 - one curve for two classes
         return delong_test(labels == 1, first[:, 1], second[:, 1], patients=patients)

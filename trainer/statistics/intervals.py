@@ -1,4 +1,4 @@
-"""How sure a figure is: intervals of proportions, of means, and of anything that can be recomputed on resampled patients."""
+"""Confidence intervals of proportions, of means, and of any figure that can be recomputed on resampled patients."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence

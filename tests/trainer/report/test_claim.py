@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.runs import write_run
+from trainer.folder import RunFolder
 from trainer.report.claim import ITEMS
 from trainer.report.records import read_run
 
@@ -13,7 +14,9 @@ AUTHORS = {2, 3, 4, 5, 8, 11, 13, 14, 15, 16, 17, 18, 21, 30, 33, 34, 36, 41, 42
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    run = read_run(write_run(tmp_path_factory.mktemp("runs") / "run", trials={"cnn4-seed0": 3, "ensemble": 2}))
+    run = read_run(
+        RunFolder(write_run(tmp_path_factory.mktemp("runs") / "run", trials={"cnn4-seed0": 3, "ensemble": 2}))
+    )
     return run, {item.number: item.answer(run) for item in ITEMS if item.answer is not None}
 
 
@@ -46,7 +49,7 @@ def test_answers_come_from_the_records(answers) -> None:
 
 
 def test_answers_say_what_was_not_done(tmp_path) -> None:
-    run = read_run(write_run(tmp_path / "run", opened=False, kept=False))
+    run = read_run(RunFolder(write_run(tmp_path / "run", opened=False, kept=False)))
     known = {item.number: item.answer(run) for item in ITEMS if item.answer is not None}
 
     assert known[37] == "The test set is sealed."

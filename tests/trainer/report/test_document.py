@@ -5,8 +5,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from rich.progress import Progress
 from typer.testing import CliRunner
 
 from imaging.phantom import phantom
@@ -18,14 +16,12 @@ from tests.films import encode
 from tests.runs import write_run
 from trainer.__main__ import app
 from trainer.config import make_config
-from trainer.heat_maps.explain import EXPLANATIONS, ClassAttention, ExplanationReport, Sheet
-from trainer.heat_maps.explain import REPORT as EXPLAINED
-from trainer.judging.outputs import TEST_OUTPUTS
-from trainer.report.document import REPORT, write_report
+from trainer.folder import RunFolder
+from trainer.heat_maps.explain import ClassAttention, ExplanationReport, Sheet
+from trainer.report.document import write_report
 from trainer.runs.leaderboard import read_leaderboard
 from trainer.runs.run import train
-from trainer.trials.failure import FAILURE
-from trainer.trials.trial import TRIALS, read_trial, write_trial
+from trainer.trials.record import read_trial, write_trial
 
 
 class Page(HTMLParser):
@@ -55,24 +51,29 @@ class Page(HTMLParser):
 
 
 def _page(run: Path) -> Page:
-    return Page(write_report(run).read_text())
+    return Page(write_report(RunFolder(run)).read_text())
 
 
 @pytest.fixture(scope="module")
 def trained(kermany_like, tmp_path_factory) -> Path:
     """A run that two networks were really trained in."""
     run = tmp_path_factory.mktemp("runs") / "trained"
-    options = {"size": 32, "epochs": 2, "batch_size": 8, "val_fraction": 0.3, "device": "cpu"}
+    options = {
+        "networks.size": 32,
+        "learn.epochs": 2,
+        "learn.batch_size": 8,
+        "data.val_fraction": 0.3,
+        "learn.device": "cpu",
+    }
     config = make_config(
         {
-            "data": str(kermany_like),
-            "cache": str(tmp_path_factory.mktemp("cache")),
-            "archs": ["cnn_baseline", "cnn_attention"],
+            "data.path": str(kermany_like),
+            "data.cache": str(tmp_path_factory.mktemp("cache")),
+            "networks.archs": ["cnn_baseline", "cnn_attention"],
             **options,
         }
     )
-    with Progress(console=Console(quiet=True)) as progress:
-        train(config, run, command="python -m trainer train --arch cnn_baseline", progress=progress)
+    train(config, RunFolder(run), command="python -m trainer train --arch cnn_baseline")
     return run
 
 
@@ -83,10 +84,10 @@ def trained_page(trained) -> Page:
 
 def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained_page) -> None:
     page = trained_page
-    board = read_leaderboard(trained)
+    board = read_leaderboard(RunFolder(trained))
 
     for row in board.rows:
-        record = read_trial(trained / TRIALS / row.trial)
+        record = read_trial(RunFolder(trained).trial(row.trial))
         assert row.trial in page.text
         assert f"{row.parameters:,}" in page.text
         for evaluation in (record.validation, record.test):
@@ -101,7 +102,7 @@ def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained
 
 def test_a_real_run_is_reported_with_its_curves_and_its_mistakes_as_pictures(trained, trained_page) -> None:
     page = trained_page
-    winner = read_leaderboard(trained).winner.trial
+    winner = read_leaderboard(RunFolder(trained)).winner.trial
 
     for beginning in ("AUROC of every trial", "ROC curves of PNEUMONIA on validation and test", "Precision-recall"):
         assert any(alt.startswith(beginning) for alt in page.alts)
@@ -134,7 +135,7 @@ def test_every_picture_is_described_and_nothing_is_asked_of_the_network(trained_
 
 def test_what_a_reader_needs_to_repeat_the_run_is_there(trained, trained_page) -> None:
     page = trained_page
-    provenance = read_trial(trained / TRIALS / "cnn_baseline-seed0").provenance
+    provenance = read_trial(RunFolder(trained).trial("cnn_baseline-seed0")).provenance
 
     for text in (
         "python -m trainer train --arch cnn_baseline",
@@ -160,8 +161,8 @@ def test_films_that_are_gone_are_described_without_a_picture(tmp_path) -> None:
 
 def test_a_sealed_run_says_so_and_shows_no_figure_of_the_test(tmp_path) -> None:
     run = write_run(tmp_path / "run", opened=False)
-    left_by_a_kill = write_run(tmp_path / "other") / TRIALS / "cnn4-seed0" / TEST_OUTPUTS
-    left_by_a_kill.rename(run / TRIALS / "cnn4-seed0" / TEST_OUTPUTS)
+    left_by_a_kill = RunFolder(write_run(tmp_path / "other")).trial("cnn4-seed0").outputs("test")
+    left_by_a_kill.rename(RunFolder(run).trial("cnn4-seed0").outputs("test"))
 
     page = _page(run)
 
@@ -182,10 +183,10 @@ def test_a_run_without_outputs_says_what_cannot_be_drawn_and_how_to_get_it(tmp_p
 
 def test_failed_trials_are_listed_with_their_reason(tmp_path) -> None:
     run = write_run(tmp_path / "run")
-    failed = run / TRIALS / "cnn4-seed9"
-    failed.mkdir()
+    failed = RunFolder(run).trial("cnn4-seed9")
+    failed.make()
     reason = {"code": "training_config", "message": "the loss is <not> finite", "at": "2026-01-02T12:00:00Z"}
-    (failed / FAILURE).write_text(json.dumps(reason))
+    failed.failure.write_text(json.dumps(reason))
 
     page = _page(run)
 
@@ -215,8 +216,8 @@ def test_several_classes_folds_and_ensembles_have_their_places(tmp_path) -> None
 
 def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path) -> None:
     run = write_run(tmp_path / "run")
-    directory = run / TRIALS / "cnn4-seed0"
-    record = read_trial(directory)
+    folder = RunFolder(run).trial("cnn4-seed0")
+    record = read_trial(folder)
     group = SubgroupMetrics(
         column="sex",
         value="F",
@@ -230,8 +231,8 @@ def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path) -> None
         note="few films",
     )
     shift = group.model_copy(update={"column": "shift", "value": "gamma 0.7"})
-    test = record.test.model_copy(update={"subgroups": (group,), "shifts": (shift,)})
-    write_trial(directory, record.model_copy(update={"test": test}))
+    test = record.test.changed({"subgroups": (group,), "judge.shifts": (shift,)})
+    write_trial(folder, record.model_copy(update={"test": test}))
 
     text = _page(run).text
 
@@ -241,9 +242,9 @@ def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path) -> None
 
 def test_sheets_of_explanations_stand_in_the_file(tmp_path) -> None:
     run = write_run(tmp_path / "run")
-    folder = run / EXPLANATIONS / "cnn4-seed0"
-    folder.mkdir(parents=True)
-    (folder / "true positives.png").write_bytes(encode(phantom(32, 32, seed=0), ".png"))
+    folder = RunFolder(run).explanations("cnn4-seed0")
+    folder.make()
+    folder.sheet("true positives.png").write_bytes(encode(phantom(32, 32, seed=0), ".png"))
     attention = ClassAttention(
         name="PNEUMONIA",
         films=9,
@@ -266,7 +267,7 @@ def test_sheets_of_explanations_stand_in_the_file(tmp_path) -> None:
         insertion_deletion_gap=Estimate(value=0.21, low=0.1, high=0.3),
         sheets=(Sheet(title="True positives", caption="the surest", file="true positives.png"),),
     )
-    (folder / EXPLAINED).write_text(report.model_dump_json())
+    folder.record.write_text(report.model_dump_json())
 
     page = _page(run)
 
@@ -277,15 +278,15 @@ def test_sheets_of_explanations_stand_in_the_file(tmp_path) -> None:
     assert "36%" in page.text
 
 
-@pytest.mark.parametrize("name", [FAILURE, "history.jsonl"])
+@pytest.mark.parametrize("name", ["failure.json", "history.jsonl"])
 def test_a_damaged_record_is_refused_by_name(tmp_path, name) -> None:
     run = write_run(tmp_path / "run")
-    (run / TRIALS / "cnn4-seed0" / name).write_text('{"half')
+    (RunFolder(run).trial("cnn4-seed0").path / name).write_text('{"half')
 
     with pytest.raises(TrainingDataError, match=f"{name} is damaged or of another version"):
-        write_report(run)
+        write_report(RunFolder(run))
 
-    assert not (run / REPORT).exists()
+    assert not RunFolder(run).report.exists()
 
 
 def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path) -> None:
@@ -293,7 +294,7 @@ def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path) -> None:
     (run / "leaderboard.json").unlink()
 
     with pytest.raises(TrainingDataError, match="finish the training first"):
-        write_report(run)
+        write_report(RunFolder(run))
 
 
 def test_the_command_writes_the_report_and_tells_where(tmp_path) -> None:
@@ -301,9 +302,9 @@ def test_the_command_writes_the_report_and_tells_where(tmp_path) -> None:
 
     outcome = CliRunner().invoke(app, ["report", str(run)])
 
-    assert (outcome.exit_code, outcome.stdout) == (0, f"{run / REPORT}\n")
-    assert (run / REPORT).read_text().startswith("<!doctype html>")
+    assert (outcome.exit_code, outcome.stdout) == (0, f"{RunFolder(run).report}\n")
+    assert RunFolder(run).report.read_text().startswith("<!doctype html>")
 
 
 def test_a_trial_takes_less_than_a_twelfth_of_ten_megabytes(trained, trained_page) -> None:
-    assert len(trained_page.html) < 10_000_000 / 12 * len(read_leaderboard(trained).rows)
+    assert len(trained_page.html) < 10_000_000 / 12 * len(read_leaderboard(RunFolder(trained)).rows)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.runs import write_run
+from trainer.folder import RunFolder
 from trainer.learning.history import EpochRecord
 from trainer.report.curves import curves, reliability
 from trainer.report.figures import (
@@ -24,7 +25,7 @@ from trainer.report.style import SETS
 
 @pytest.fixture(scope="module")
 def winner(tmp_path_factory):
-    return read_run(write_run(tmp_path_factory.mktemp("runs") / "run")).winner
+    return read_run(RunFolder(write_run(tmp_path_factory.mktemp("runs") / "run"))).winner
 
 
 @pytest.fixture(scope="module")

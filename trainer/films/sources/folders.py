@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from schemas.errors import TrainingDataError
-from trainer.films.film import SPLITS, SplitName, listing
+from trainer.films.files import listing
+from trainer.films.film import SPLITS, SplitName
 from trainer.films.sources.source import FoundFilm, Source
 
 IMAGES = "images"

@@ -6,18 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imaging.decode import sniff
-from trainer.films.film import (
-    KERMANY,
-    MIN_VAL_FILMS,
-    Film,
-    FilmIndex,
-    Progress,
-    check_classes,
-    read_files,
-    read_or_skip,
-)
+from trainer.films.files import read_files, read_or_skip
+from trainer.films.film import KERMANY, MIN_VAL_FILMS, Film, FilmIndex, check_classes
 from trainer.films.sources.dicom import patient_of
 from trainer.films.sources.source import FoundFilm, Source
+from trainer.reporter import Progress
 
 
 @dataclass(frozen=True, slots=True)
