@@ -22,7 +22,7 @@ from trainer.allocator import keep_freed_memory
 from trainer.config import ReportOptions, make_config, nested, read_options
 from trainer.explore.command import data_command
 from trainer.explore.preview import preview_command
-from trainer.flags import given, with_flags
+from trainer.flags import flag_values, with_flags
 from trainer.folder import RunFolder
 from trainer.heat_maps.explain import write_explanations
 from trainer.networks.weights import HUB, NONE
@@ -63,7 +63,7 @@ def train_command(
 ) -> None:
     """Train, calibrate and rank networks on validation films, then open the test set once and write the report."""
     file = read_options(config) if config else {}
-    options = nested({**nested(file), **given(flags), **dict(_field(text) for text in option or ())})
+    options = nested({**nested(file), **flag_values(flags), **dict(_field(text) for text in option or ())})
     if weights:
         archs = options.get("networks", {}).get("archs", ())
         options = nested({**options, "networks.weights": _weights(weights, archs)})
@@ -114,10 +114,10 @@ def _field(text: str) -> tuple[str, Any]:
         raise TrainingConfigError(msg) from error
 
 
-def _weights(given: list[str], archs: Sequence[str]) -> dict[str, str]:
+def _weights(texts: list[str], archs: Sequence[str]) -> dict[str, str]:
     """Sources by architecture: NAME=SOURCE for one, SOURCE for all."""
     sources: dict[str, str] = {}
-    for text in given:
+    for text in texts:
         name, equals, source = text.partition("=")
         if equals:
             sources[name] = source

@@ -33,7 +33,7 @@ def with_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for each of `FLAGS`, in place of its `**flags`.
 
     Args:
-        command: receives the options in `flags`, by parameter name; see `given`.
+        command: receives the options in `flags`, by parameter name; see `flag_values`.
     """
     own = [
         parameter
@@ -46,7 +46,7 @@ def with_flags(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def given(flags: Mapping[str, Any]) -> dict[str, Any]:
+def flag_values(flags: Mapping[str, Any]) -> dict[str, Any]:
     """The values of the options that were given, by dotted field name; of a list A,B and C as A, B, C."""
     return {
         _field_of(name): [part for text in value for part in text.split(",") if part]

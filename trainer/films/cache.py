@@ -34,9 +34,9 @@ def prepared_films(
     Args:
         films: V films of one folder, at least one.
         spec: how bytes become the network's input.
-        cache_dir: where prepared films are kept, one file for each combination of films, spec, code of
-            `imaging` and release of the decoders; 4 V S^2 bytes each. Made where it is missing.
-        progress: told of each film that is prepared; not called when the cache has them.
+        cache_dir: folder for prepared films, one file for each combination of films, spec, code of
+            `imaging` and release of the decoders; 4 V S^2 bytes each. Created where it is missing.
+        progress: called for each film that is prepared; not called when the cache has them.
 
     Returns:
         float32 [V, 1, S, S] in [0, 1], a read-only memory map in the order of `films`.

@@ -31,7 +31,7 @@ class Film:
     patient: str
     """Films of one patient stand on one side of a split of ours; a film of no known patient stands for itself."""
     split: SplitName | None
-    """Where the film is used; None: the source does not say."""
+    """Where the film is used; None: the source has no splits."""
     sha256: str
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What else is known, e.g. sex, age (years), view; what is not known has no entry."""

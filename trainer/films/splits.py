@@ -61,7 +61,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One division of cross-validation; `split` of each film says on which side it stands."""
+    """One division of cross-validation; `split` of each film is its side."""
 
     train: tuple[Film, ...]
     val: tuple[Film, ...]
@@ -115,11 +115,11 @@ def grouped_split(index: FilmIndex, *, val_fraction: float, test_fraction: float
         TrainingConfigError: fractions that are not shares, or that leave nothing to train on.
         TrainingDataError: a class with too few patients to stand in every place.
     """
-    given = set(index.counts)
+    source_splits = set(index.counts)
     shares: dict[SplitName, float] = {}
-    if "val" not in given:
+    if "val" not in source_splits:
         shares["val"] = val_fraction
-    if "test" not in given and test_fraction:
+    if "test" not in source_splits and test_fraction:
         shares["test"] = test_fraction
     if not all(0 < share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
         msg = f"val_fraction={val_fraction} and test_fraction={test_fraction} must be shares that leave films for train"
@@ -186,19 +186,19 @@ def _place(groups: dict[str, list[Film]], shares: dict[P, float], seed: int) -> 
     """The place of each patient."""
     totals = Counter(film.label for group in groups.values() for film in group)
     targets = {place: {label: share * totals[label] for label in totals} for place, share in shares.items()}
-    held: dict[P, Counter[str]] = {place: Counter() for place in shares}
+    counts: dict[P, Counter[str]] = {place: Counter() for place in shares}
     places: dict[str, P] = {}
     for name in sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest()):
         added = Counter(film.label for film in groups[name])
 
         def worsening(place: P, added: Counter[str] = added) -> float:
-            # Change of sum((held - target)^2 / target) when the group is added to this place.
+            # Change of sum((count - target)^2 / target) when the group is added to this place.
             return sum(
-                n * (n + 2 * (held[place][label] - targets[place][label])) / targets[place][label]
+                n * (n + 2 * (counts[place][label] - targets[place][label])) / targets[place][label]
                 for label, n in added.items()
             )
 
         place = min(shares, key=worsening)
-        held[place].update(added)
+        counts[place].update(added)
         places.update((film.patient, place) for film in groups[name])
     return places

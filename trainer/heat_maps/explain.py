@@ -27,7 +27,7 @@ _FEWEST = 10  # maps; of fewer no interval is to be believed
 
 
 class Sheet(Record):
-    """One picture beside the report."""
+    """One picture in the folder of the record."""
 
     title: str
     caption: str
@@ -161,7 +161,7 @@ def _class_sheets(
 
 
 def _faithfulness(explained: ExplainedFilms) -> Faithfulness:
-    """Of the same number of films of each class, explained for the class that they were called; no heat is no gap."""
+    """The curves of the same number of films of each class; a map without heat has no gap."""
     share = max(1, JUDGED_FILMS // len(explained.classes))
     chosen = np.concatenate([explained.of_patients(index, share) for index in range(len(explained.classes))])
     targets = explained.called[chosen]

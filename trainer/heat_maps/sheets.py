@@ -32,7 +32,7 @@ class Panel:
 
 
 def film_sheet(title: str, rows: Mapping[str, Sequence[Panel]]) -> bytes:
-    """A PNG with a row of films for each kind, each film beside its map; a kind without films says so.
+    """A PNG with a row of films for each kind, each film next to its map; a kind without films has a note.
 
     Args:
         title: over all.

@@ -32,7 +32,7 @@ def calibrate(
     """Decide everything that turns logits into an answer.
 
     Args:
-        outputs: of the validation films, and their truth.
+        outputs: of the validation films of a task, and their truth.
         task: the classes.
         options: the sensitivity to reach, and the accepted miscoverage.
         deciding: logits [P, K] and truth [P] that decide in their place, e.g. of the validation films under shifts;
@@ -50,18 +50,16 @@ def calibrate(
     of_class = {name: probabilities[truth == index, index] for index, name in enumerate(task.classes)}
     films = outputs.scored(task.classes, temperature)
     target = options.target_sensitivity
-    points = (
-        operating_point(films, name, target, threshold_for(of_class[name], target), data=outputs.in_words)
-        for name in task.classes
-        if name != task.negative_class
-    )
+    thresholds = {name: threshold_for(values, target) for name, values in of_class.items()}
+    quantiles = {name: conformal_quantile(values, options.alpha) for name, values in of_class.items()}
     return Calibration(
         temperature=temperature,
-        operating_points=tuple(points),
-        conformal=ConformalQuantiles(
-            alpha=options.alpha,
-            quantiles={name: conformal_quantile(values, options.alpha) for name, values in of_class.items()},
+        operating_points=tuple(
+            operating_point(films, name, target, threshold, data=outputs.in_words)
+            for name, threshold in thresholds.items()
+            if name != task.negative_class
         ),
+        conformal=ConformalQuantiles(alpha=options.alpha, quantiles=quantiles),
         out_of_distribution=out_of_distribution,
         data=outputs.in_words,
     )

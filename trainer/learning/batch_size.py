@@ -23,7 +23,7 @@ class Batching:
 
 
 def first_batching(history: Sequence[EpochRecord], size: int, accumulate: int) -> Batching:
-    """The batching of the last epoch, as memory that ran out would run out again; before the first, as asked for."""
+    """The batching of the last epoch, so that memory does not run out again; before the first epoch, as asked for."""
     last = history[-1] if history else None
     return Batching(last.batch_size, last.accumulate) if last and last.batch_size else Batching(size, accumulate)
 

@@ -58,7 +58,7 @@ def total(parts: Sequence[Consumption]) -> Consumption:
 
 
 def energy_in_words(consumption: Consumption) -> str:
-    """The energy for the card and the report; where it was not measured, or figures from which to estimate it."""
+    """The energy for the card and the report; where it was not measured, figures to estimate it from."""
     cpu = consumption.cpu_seconds
     joules = consumption.energy_joules
     if joules is None:
@@ -66,8 +66,8 @@ def energy_in_words(consumption: Consumption) -> str:
     if joules:
         measured = "; ".join(f"{value / 3600:.1f} Wh by {name}" for name, value in joules.items())
         return f"{measured}: of all that ran on the machine meanwhile, and of no other part of it"
-    known = "" if cpu is None else f"; {cpu / 3600:.2f} core-hours times the watts of a core estimate it"
-    return f"not measured: no energy counter of the machine could be read{known}"
+    hint = "" if cpu is None else f"; {cpu / 3600:.2f} core-hours times the watts of a core estimate it"
+    return f"not measured: no energy counter of the machine could be read{hint}"
 
 
 @dataclass(frozen=True, slots=True)

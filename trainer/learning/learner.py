@@ -62,8 +62,8 @@ class Learner:
     pretrained: str
 
     @property
-    def kept(self) -> Network:
-        """The network that is validated and kept."""
+    def evaluated(self) -> Network:
+        """The network that is validated and saved: the moving average where there is one."""
         return self.average.module if self.average else self.network
 
     @property
@@ -84,7 +84,7 @@ class Learner:
     def save(self, folder: TrialFolder) -> None:
         """Write the best weights first: a kill in between repeats the epoch, which writes the same ones again."""
         if self.best_epoch == len(self.history) - 1:
-            write_whole(folder.best_weights, save(_contiguous(self.kept)))
+            write_whole(folder.best_weights, save(_contiguous(self.evaluated)))
         Checkpoint(
             weights=_contiguous(self.network),
             average=_contiguous(self.average.module) if self.average else None,

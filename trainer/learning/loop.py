@@ -87,8 +87,7 @@ def fit(
             torch.cuda.empty_cache()
             learner = _learner(plan, options, folder)  # half an epoch was in the weights: back to the checkpoint
             continue
-        _save(learner, record, folder)
-        reporter.epoch_ended(folder.name, record.summary(best=learner.best_epoch == record.epoch))
+        _save(learner, record, folder, reporter)
         if on_epoch:
             on_epoch(record)
     if not folder.events.exists():  # of a fit that was killed between its last checkpoint and the events
@@ -215,12 +214,13 @@ def _step(learner: Learner, group: list[Batch]) -> Tensor:
 def _validate(learner: Learner, plan: FitPlan, epoch: _Epoch) -> tuple[float, float]:
     """Cross-entropy and AUROC of the validation films."""
     labels = plan.validation.labels
-    logits, _ = outputs(learner.kept, plan.validation.films, batch_size=epoch.batching.size)
+    logits, _ = outputs(learner.evaluated, plan.validation.films, batch_size=epoch.batching.size)
     loss = functional.cross_entropy(logits, torch.from_numpy(labels))
     return float(loss), float(macro_auroc(labels, logits.double().softmax(1).numpy()))
 
 
-def _save(learner: Learner, record: EpochRecord, folder: TrialFolder) -> None:
+def _save(learner: Learner, record: EpochRecord, folder: TrialFolder, reporter: Reporter) -> None:
     learner.history.append(record)
     learner.save(folder)
     write_events(folder, learner.history)
+    reporter.epoch_ended(folder.name, record.summary(best=learner.best_epoch == record.epoch))

@@ -14,7 +14,7 @@ GRAY = ((0.5,), (0.25,))
 
 
 UNKNOWN_LAYER = "body"
-"""The Grad-CAM layer of a network of timm that is no row of the table, until a film has been through it."""
+"""The Grad-CAM layer of a network of timm that is not a row of the table, until a film has been through it."""
 
 
 class Network(nn.Module):

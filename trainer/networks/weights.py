@@ -40,12 +40,12 @@ def load_pretrained(network: Network, source: str) -> str:
     if source == NONE or (source == HUB and not isinstance(network, TimmNetwork)):
         return NONE
     if source == HUB:
-        given, origin = _from_hub(cast("TimmNetwork", network))
+        tensors, origin = _from_hub(cast("TimmNetwork", network))
     else:
         path = Path(source)
-        given = _read(path)
+        tensors = _read(path)
         origin = f"{path.name} sha256:{sha256_of(path)}"
-    _fit(network, given, origin.split(" ", maxsplit=1)[0])
+    _fit(network, tensors, origin.split(" ", maxsplit=1)[0])
     return origin
 
 
@@ -85,7 +85,7 @@ def _read(path: Path) -> dict[str, Tensor]:
             loaded: Any = load_file(path)
         else:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a file that is no checkpoint is reported below, once
+                warnings.simplefilter("ignore")  # a file that is not a checkpoint is reported below, once
                 loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
         msg = f"the weights {path.name} cannot be read: {error}"
@@ -101,14 +101,14 @@ def _read(path: Path) -> dict[str, Tensor]:
     return dict(loaded)
 
 
-def _fit(network: Network, given: Mapping[str, Tensor], name: str) -> None:
-    """Load `given` strictly, but for a last linear layer of another class count."""
+def _fit(network: Network, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Load tensors strictly, but for a last linear layer of another class count."""
     target: nn.Module = network.body if isinstance(network, TimmNetwork) else network
     own = target.state_dict()
     classifier = next(path for path, module in target.named_modules() if module is network.classifier)
     optional = {f"{classifier}.weight", f"{classifier}.bias"}
     state = {}
-    for key, value in given.items():
+    for key, value in tensors.items():
         plain = key.removeprefix("body.")  # a trial of ours stores timm's network under this name
         other_head = plain in optional and plain in own and value.shape != own[plain].shape
         if not other_head and not plain.startswith(network.replaced_weights) and not plain.endswith(_COUNTER):

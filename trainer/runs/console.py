@@ -24,7 +24,11 @@ class ConsoleReporter:
         """Show the table of the trials and the progress while the context lasts; nothing where there is no terminal."""
         if not self._console.is_terminal:
             return nullcontext()
-        return Live(Group(self._table, self._progress), console=self._console, transient=True)
+        return Live(self, console=self._console, transient=True)
+
+    def __rich__(self) -> Group:
+        """The table of the trials, and the bars of the stages that are under way."""
+        return Group(self._table, self._progress)
 
     def message(self, text: str) -> None:
         """Print a line."""

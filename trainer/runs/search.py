@@ -59,10 +59,10 @@ def search(
     Source: Li et al., MLSys 2020, arXiv:1810.05934 (ASHA); Bergstra and Bengio, JMLR 13 (2012) 281-305 (random search).
     """
     study = _open_study(plan.architecture, options, folder)
-    known = {trial.user_attrs[_INDEX]: trial for trial in study.get_trials() if _INDEX in trial.user_attrs}
+    earlier = {trial.user_attrs[_INDEX]: trial for trial in study.get_trials() if _INDEX in trial.user_attrs}
     searching = _Search(plan, learn, study, reporter)
     for index in range(options.trials):
-        before = known.get(index)
+        before = earlier.get(index)
         if before is None or not before.state.is_finished():  # not finished: of a process that was killed
             settings = draw(learn, options, plan.architecture, index)
             trial = _trial(study, before, index, settings)
@@ -134,7 +134,7 @@ def _try(searching: _Search, trial: optuna.Trial, settings: SearchedFields, fold
 
 
 def _reporting(study: optuna.Study, trial: optuna.Trial, done: int) -> Callable[[EpochRecord], None]:
-    """Reports each epoch to the study, and ends the fit where the study says that it is behind.
+    """Reports each epoch to the study, and ends the fit where it is behind.
 
     Args:
         study: of the architecture.

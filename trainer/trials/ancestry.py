@@ -12,7 +12,7 @@ from trainer.trials.record import read_trial
 def require_same_split(weights: Mapping[str, str], dataset: Dataset) -> None:
     """Refuse to start from a trial that was trained on another split.
 
-    Weights without a trial.json beside them, such as public ones, are not checked: they are of other films.
+    Weights without a trial.json in their folder, such as public ones, are not checked: they are of other films.
 
     Args:
         weights: source of the first weights of each architecture.
@@ -21,7 +21,7 @@ def require_same_split(weights: Mapping[str, str], dataset: Dataset) -> None:
     Raises:
         TrainingConfigError: the weights are of a trial of another split or of a fold, or this run has folds, each of
             which validates with films that another split, or the split itself, trains on.
-        TrainingDataError: the record beside the weights is of another version.
+        TrainingDataError: the record of the weights is of another version.
     """
     for name, source in weights.items():
         folder = TrialFolder(Path(source).parent)

@@ -1,4 +1,4 @@
-"""The record of a trial and the outputs beside it, on disk."""
+"""The record of a trial and the outputs of its network, on disk."""
 
 from pydantic import ValidationError
 

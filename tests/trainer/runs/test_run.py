@@ -225,7 +225,7 @@ def test_the_test_set_stays_sealed_without_a_leaderboard(config, tmp_path) -> No
     prepare_dataset(config.data, RunFolder(tmp_path))
 
     with pytest.raises(TestSetError, match="no leaderboard has chosen a winner"):
-        open_test_set(config, tmp_path)
+        _open(config, tmp_path)
 
     assert not RunFolder(tmp_path).opening.exists()
 
@@ -343,8 +343,8 @@ def test_a_trial_that_fails_is_recorded_and_the_rest_goes_on_to_the_test_set(con
 
 def test_a_failed_trial_is_not_repeated_unless_that_is_asked_for(config, tmp_path, unfit) -> None:
     run = tmp_path / "run"
-    changed = config.model_copy(
-        update={
+    changed = config.changed(
+        {
             "networks.weights": {"cnn_attention": str(unfit)},
             "networks.archs": ("cnn_attention",),
             "data.test_fraction": 0.0,

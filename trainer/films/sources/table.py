@@ -112,8 +112,8 @@ def _fault(row: dict[str, str], root: Path) -> str | None:
 
 
 def _film(row: dict[str, str], root: Path) -> FoundFilm:
-    known = (*_OWN, *_COMPUTED)
-    attributes = {name: value for name, value in row.items() if value and name not in known}
+    columns = (*_OWN, *_COMPUTED)
+    attributes = {name: value for name, value in row.items() if value and name not in columns}
     return FoundFilm(
         root / row["path"], row["label"], _SPLITS[row.get("split", "")], row.get("patient") or None, attributes
     )

@@ -47,7 +47,7 @@ def test_split_folders_without_train_are_refused(tmp_path) -> None:
 def test_folders_beside_the_splits_are_ignored_and_noted(tmp_path) -> None:
     write_classes(tmp_path, {"train/A": 1, "train/B": 1, "__MACOSX/train": 1})
 
-    assert indexed(tmp_path).notes == ("ignored beside train: __MACOSX",)
+    assert indexed(tmp_path).notes == ("ignored next to train: __MACOSX",)
 
 
 def test_folders_within_a_class_are_refused_because_they_may_hold_masks(tmp_path) -> None:
