@@ -75,7 +75,7 @@ def test_a_file_of_options_is_read_and_the_command_line_wins(monkeypatch, kerman
         (["--arch", "cnn_baseline", "--set", "learn.lr=["], "--set learn.lr=[: the value is not YAML"),
         (["--arch", "cnn_baseline", "--weights", "absent.safetensors"], "absent.safetensors cannot be read"),
         (["--arch", "mobilenet", "--arch", "cnn4", "--weights", "x.pth"], "name it: --weights NAME=x.pth"),
-        ([], "networks: Field required"),
+        ([], "networks.archs: Field required"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(  # noqa: PLR0917 - fixtures

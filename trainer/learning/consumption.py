@@ -62,7 +62,7 @@ def energy_in_words(consumption: Consumption) -> str:
     cpu = consumption.cpu_seconds
     joules = consumption.energy_joules
     if joules is None:
-        return "not recorded for every epoch"
+        return "not recorded: this version of the trainer came later"
     if joules:
         measured = "; ".join(f"{value / 3600:.1f} Wh by {name}" for name, value in joules.items())
         return f"{measured}: of all that ran on the machine meanwhile, and of no other part of it"
