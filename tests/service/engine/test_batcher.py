@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from schemas.errors import NotReadyError
-from service.engine.film_queue import batch_sizes
 from tests.fakes import GatedEngine
 from tests.service.batching import BUSY, batching, busy, submit
 from tests.waiting import until
@@ -27,13 +26,6 @@ class StatIsBusy(GatedEngine):
         outputs = super().run(images, targets)
         assert images.mean() != self.STAT or self.stat_gate.wait(30)
         return outputs
-
-
-@pytest.mark.parametrize(
-    ("largest", "sizes"), [(1, (1,)), (2, (1, 2)), (3, (1, 2, 3)), (4, (1, 2, 4)), (32, (1, 2, 4, 8, 16, 32))]
-)
-def test_batch_sizes_are_the_powers_of_two_and_the_largest(largest, sizes) -> None:
-    assert batch_sizes(largest) == sizes
 
 
 async def test_each_film_gets_its_own_outputs() -> None:

@@ -107,7 +107,7 @@ def test_a_server_without_torch_predicts_and_says_what_explaining_needs(timm_bun
     assert (explained.status_code, explained.json()["code"]) == (422, "explanation_unavailable")
     assert explained.json()["detail"] == (
         "bundle small/1.0.0 has no heat maps in its graph, and torch is not installed; "
-        "install the extra [torch] beside the service"
+        "install the extra [torch] with the service"
     )
     assert predicted.status_code == 200
 
