@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 import cv2
 
-from benchmarks.leaderboard import table
+from benchmarks.leaderboard.tables import table
 from benchmarks.resilience.server import Server, running
 from bundle.files import sha256_of, write_whole
 from bundle.opening import open_bundle

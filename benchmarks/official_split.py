@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.leaderboard import table
+from benchmarks.leaderboard.tables import table
 from bundle.files import write_whole
 from imaging.decode import decode
 from trainer.config import read_config
