@@ -23,17 +23,17 @@ from trainer.trials.trial import load_trial
 
 PAGE = Path("docs/results/exports.md")
 HEAD = (
-    "| network | px | films | largest logit difference, of what is accepted | AUROC of torch, of the graph | MB of the graph | int8 | fp16 |\n"
+    "| network | px | films | largest logit difference, of the accepted | AUROC of torch, of the graph | MB of the graph | int8 | fp16 |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |"
 )
 INTRODUCTION = (
     "# Networks, exported\n\n"
-    "`python -m benchmarks.exports`: a trial of each architecture that was trained, nine of the table's twelve, on [two](kermany.md) or "
-    "[three classes](kermany3.md), through "
-    "`python -m export bundle`. The parity gate runs every validation film through torch and through the ONNX graph, 1, 2, 7 and 32 at a time; "
-    "a graph that is off by more than is accepted, gives one film another label or another AUROC in four decimals is not written. int8 and fp16 "
-    "are kept within .002 AUROC (paired) and 99.5 % of the labels of fp32, int8 also for being at least 1.1 times as fast; what is refused says "
-    "why. fp16 is for GPUs: its time was not measured, its figures are a CPU's.\n\n"
+    "`python -m benchmarks.exports` exported a trial of each architecture that was trained (nine of the table's twelve) on "
+    "[two](two-classes.md) or [three classes](three-classes.md), with `python -m export bundle`. The parity gate runs every validation film through "
+    "torch and through the ONNX graph, 1, 2, 7 and 32 at a time. A graph is not written if it differs by more than the accepted difference, or "
+    "if it gives one film another label, or another AUROC in four decimals. int8 and fp16 are kept if they agree with fp32 within .002 AUROC "
+    "(paired) and on 99.5 % of the labels, and int8 if it is also at least 1.1 times as fast ([precision](../precision.md)). fp16 is for GPUs: "
+    "its time was not measured, and its figures are those of a CPU.\n\n"
 )
 
 

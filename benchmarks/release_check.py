@@ -27,7 +27,7 @@ from rich.progress import track
 
 from benchmarks.resilience.server import Server, running
 from bundle.opening import Bundle, open_bundle
-from export.card.figures import SHIFTS_TITLE, evaluation_section
+from export.card.card import SHIFTS_TITLE, evaluation_section
 from schemas.model.evaluation import Evaluation
 from schemas.model.manifest import CURRENT, MODEL_CARD, BundleManifest
 from schemas.preprocess import PreprocessSpec

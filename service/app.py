@@ -16,8 +16,8 @@ from service.capacity.admission import Admission
 from service.capacity.threads import ROUTINE, SPARE, Lanes, computing_threads
 from service.dicomweb.intake import open_intake
 from service.engine.engine import EngineOpener, OnnxEngine
-from service.http import errors as problems
 from service.http.early_refusal import Doorway
+from service.http.errors import install_error_handlers
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.routes import (
     administration,
@@ -101,7 +101,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
     )
     metrics.ready.set_function(lambda: float(app.state.service.ready))
     app.state.intake = None
-    problems.install(app)
+    install_error_handlers(app)
     for routes in (predict, explain, film, models, administration, capabilities, dicomweb, results, operations, pages):
         app.include_router(routes.router)
     app.mount("/static", pages.static_files())

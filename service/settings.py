@@ -3,6 +3,7 @@
 import difflib
 import ipaddress
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -25,7 +26,9 @@ Positive = Annotated[int, Field(ge=1)]
 
 def usable_cores() -> int:
     """Cores that this process may run on; a container's CPU quota is not seen here, set the numbers by hand there."""
-    return len(os.sched_getaffinity(0))
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Settings(BaseSettings):

@@ -7,6 +7,7 @@ import os
 import queue
 import resource
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -138,7 +139,8 @@ def _end(pool: ProcessPool) -> None:
 
 def _confine(memory_bytes: int) -> None:
     """Take from a new child what it does not need; its limits end with it."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    if sys.platform == "linux":  # macOS refuses every limit below what a process has mapped at its start
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the film
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Python's handler would wait for the codec to return
     nowhere = os.open(os.devnull, os.O_RDWR)

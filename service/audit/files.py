@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -162,7 +163,7 @@ class AuditFile:
         while left:
             left = left[os.write(descriptor, left) :]
         if self._sync:
-            os.fdatasync(descriptor)
+            _sync_content(descriptor)
         self._cut_off_first = False
         self._size += len(content)
 
@@ -171,3 +172,10 @@ class AuditFile:
         if self._cut_off_first and os.fstat(descriptor).st_size > self._size:
             os.ftruncate(descriptor, self._size)
         self._cut_off_first = False
+
+
+def _sync_content(descriptor: int) -> None:
+    if sys.platform == "linux":
+        os.fdatasync(descriptor)
+    else:
+        os.fsync(descriptor)

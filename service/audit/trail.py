@@ -46,7 +46,15 @@ class Trail:
     Invariant: an event is a line of the file, or it is counted in the next line as omitted.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        retry_s: float = RETRY_S,
+    ) -> None:
+        self._retry_s = retry_s
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
@@ -160,7 +168,7 @@ class Trail:
         """What waits; it is waited for, but not for long: a caller whose own time is over may tell a failure meanwhile."""
         taken: list[_Waiting | None] = []
         with contextlib.suppress(queue.Empty):
-            taken.append(self._queue.get(timeout=RETRY_S))
+            taken.append(self._queue.get(timeout=self._retry_s))
             while len(taken) < TOGETHER:
                 taken.append(self._queue.get_nowait())
         return taken

@@ -11,12 +11,11 @@ import structlog
 
 from schemas.api import ExplainResponse, PredictResponse
 from service.app import create_app
-from service.http.films import Upload
 from service.http.request_options import Terms
 from service.logs import lines_for_a_person
 from service.models.live import Serving
 from service.reading.explain import Question, explain_film
-from service.reading.predict import read_film
+from service.reading.predict import Upload, read_film
 from service.services import Service
 from service.settings import Settings
 
@@ -43,7 +42,7 @@ class LocalReader:
             model=self._serving.loaded.reference,
             prediction=reading.prediction,
             image=reading.image_facts,
-            timings_ms=reading.timings(terms),
+            timings_ms=reading.timings(terms.elapsed_s),
         )
 
     async def explain(self, film: bytes) -> ExplainResponse:
@@ -61,7 +60,7 @@ class LocalReader:
             model=self._serving.loaded.reference,
             prediction=explained.reading.prediction,
             image=explained.reading.image_facts,
-            timings_ms=explained.reading.timings(terms),
+            timings_ms=explained.reading.timings(terms.elapsed_s),
             explanation=explained.explanation,
         )
 

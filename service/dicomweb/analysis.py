@@ -14,10 +14,9 @@ from schemas.analysis import AnalysisRecord, ExplainedFinding
 from service.audit.accounts import SPOOL, film
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
-from service.http.films import Upload
 from service.models.live import Serving
 from service.reading.explain import ExplainedFilm, Question, explain_film
-from service.reading.predict import Reading, read_film
+from service.reading.predict import Reading, Upload, read_film
 from service.results.objects import result_objects
 from service.services import Service
 

@@ -14,7 +14,6 @@ from schemas.errors import CxrError
 from service.capacity.admission import Priority
 from service.dicomweb.instance import Instance, read_instance
 from service.dicomweb.spool import Spool, Stored
-from service.http.errors import PROBLEMS
 
 DICOM_JSON: Final = "application/dicom+json"
 
@@ -119,8 +118,7 @@ def status_of(outcomes: Sequence[Outcome]) -> int:
 def headers_of(outcomes: Sequence[Outcome]) -> dict[str, str]:
     """When to come back where there was no room, and in `Warning` why instances failed, which their codes say coarsely."""
     failures = [outcome.result for outcome in outcomes if isinstance(outcome.result, CxrError)]
-    waits = [PROBLEMS[type(failure)].retry_after_s for failure in failures]
-    longest_s = max((wait for wait in waits if wait is not None), default=None)
+    longest_s = max((wait for failure in failures if (wait := failure.retry_after_s) is not None), default=None)
     headers = {} if longest_s is None else {"Retry-After": str(longest_s)}
     reasons = dict.fromkeys(f"{failure.code}: {failure}".replace('"', "'") for failure in failures)
     if reasons:

@@ -14,7 +14,7 @@ from schemas.errors import (
     AuditUnavailableError,
     CxrError,
     DeadlineError,
-    InferenceError,
+    FilmError,
     InternalError,
     NotReadyError,
     PacsRefusedError,
@@ -23,7 +23,6 @@ from schemas.errors import (
 from schemas.results import ResultState
 from service.dicomweb.ledger import Depth, Ledger
 from service.dicomweb.spool import LEASE_S, Claim, Spool
-from service.http.errors import FILM_FAILURES
 from service.metrics import Metrics
 
 WORK_S: Final = LEASE_S - 20
@@ -146,7 +145,7 @@ class Worker:
         self.wake()
 
     async def _failed(self, lane: Lane, claim: Claim, error: CxrError) -> None:
-        if isinstance(error, FILM_FAILURES) and not isinstance(error, InferenceError):
+        if isinstance(error, FilmError):
             await asyncio.to_thread(self._spool.refused, claim, error.code, str(error))
             log.info("film_refused", code=error.code)
             return

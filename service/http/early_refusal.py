@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import CxrError, NotReadyError, OverloadedError
 from service.capacity.admission import Admission, Priority
-from service.http.errors import MEDIA_TYPE, PROBLEMS, problem_of
+from service.http.errors import MEDIA_TYPE, headers_of, problem_of, problem_type
 from service.http.middleware import SECURITY_LINES, request_id_of
 from service.metrics import Metrics
 from service.settings import Settings
@@ -60,7 +60,7 @@ class Doorway:
                 self._check(scope)
             except _REFUSALS as error:
                 await _answer(error, request_id_of(scope), send)
-                self._count(scope["path"], PROBLEMS[type(error)].status, time.perf_counter() - start)
+                self._count(scope["path"], problem_type(type(error)).status, time.perf_counter() - start)
                 return
         held = 0
 
@@ -103,16 +103,15 @@ class Doorway:
 
 
 async def _answer(error: CxrError, request_id: str, send: Send) -> None:
-    kind = PROBLEMS[type(error)]
     start, end = _body(error.code, str(error))
     body = start + request_id.encode() + end
     headers = [
         *_HEADERS,
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", request_id.encode()),
-        (b"retry-after", str(error.retry_after_s or kind.retry_after_s).encode()),
+        *((name.lower().encode(), value.encode()) for name, value in headers_of(error).items()),
     ]
-    await send({"type": "http.response.start", "status": kind.status, "headers": headers})
+    await send({"type": "http.response.start", "status": problem_type(type(error)).status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

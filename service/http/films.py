@@ -1,7 +1,6 @@
 """The bytes of films out of a request's body, multipart or raw; in memory only, a patient's film never meets the disk."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import Request
@@ -9,6 +8,9 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from schemas.errors import BodyTooLargeError, MalformedRequestError
+from service.http.request_options import Terms
+from service.reading.predict import Upload
+from service.services import Service
 
 RAW_TYPES: Final = ("image/jpeg", "image/png", "application/dicom", "application/octet-stream")
 _PARTS_PARSED: Final = 1000  # enough to count a batch that is over its limit, too few to cost anything
@@ -16,13 +18,14 @@ _FIELD_BYTES: Final = 4096
 _BINARY: Final = {"type": "string", "format": "binary"}
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """One film as it arrived."""
-
-    data: bytes
-    declared_type: str | None
-    """Media type that the sender claims; None claims nothing."""
+async def receive_films(
+    request: Request, service: Service, terms: Terms, *, part: str, at_most: int
+) -> tuple[Upload, ...]:
+    """Read the films of a request, time it, and take them from the caller's quota; see `read_films`."""
+    uploads = await read_films(request, part=part, at_most=at_most, max_body_bytes=service.settings.max_body_bytes)
+    service.metrics.stage_duration.labels("upload").observe(terms.elapsed_s)
+    service.gate.count(request.state.caller, len(uploads))
+    return uploads
 
 
 async def read_films(request: Request, *, part: str, at_most: int, max_body_bytes: int) -> tuple[Upload, ...]:

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import CxrError, InternalError, MalformedRequestError
-from service.http.errors import CALLER_LEFT, MEDIA_TYPE, WITHOUT_PROBLEM, problem_response
+from service.http.errors import CALLER_LEFT, MEDIA_TYPE, UNFORESEEN, WITHOUT_PROBLEM, problem_response
 from service.metrics import Metrics
 
 SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:+=/-]{1,128}")
@@ -142,4 +142,4 @@ def _ours(status: int) -> CxrError:
         return WITHOUT_PROBLEM[status]
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return MalformedRequestError("the request cannot be understood; /docs describes the requests of this service")
-    return InternalError("an unforeseen failure; its reason is in the service's log under this request_id")
+    return InternalError(UNFORESEEN)

@@ -12,10 +12,9 @@ from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation
 from schemas.errors import InvalidParameterError
 from service.capacity.admission import Priority
 from service.engine.batcher import Answer
-from service.http.films import Upload
 from service.models.live import Serving
 from service.models.registry import LoadedBundle
-from service.reading.predict import Reading, read_film
+from service.reading.predict import Reading, Upload, read_film
 from service.services import Service
 
 NOTE: Final = (

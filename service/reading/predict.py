@@ -2,10 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from fastapi import Request
 from numpy.typing import NDArray
 
 from imaging.decode import DecodeLimits, decode
@@ -21,11 +21,18 @@ from schemas.preprocess import PreprocessSpec
 from service.answers.decision import decide
 from service.capacity.admission import Priority
 from service.engine.batcher import Answer
-from service.http.films import Upload, read_films
-from service.http.request_options import Terms
 from service.metrics import Metrics
 from service.models.live import Serving
 from service.services import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One film as it arrived."""
+
+    data: bytes
+    declared_type: str | None
+    """Media type that the sender states; None where they state nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +69,20 @@ class Reading:
             warnings=self.film.warnings,
         )
 
-    def timings(self, terms: Terms) -> Timings:
-        """The stages until now, in milliseconds."""
-        stages = {
+    @property
+    def stages_s(self) -> dict[str, float]:
+        """Seconds that each stage took, by the stage's name in `/metrics` and in answers."""
+        return {
             "decode": self.film.decode_s,
             "preprocess": self.film.preprocess_s,
             "queue": self.answer.queue_s,
             "inference": self.answer.inference_s,
-            "total": terms.elapsed_s,
         }
+
+    def timings(self, total_s: float) -> Timings:
+        """The stages in milliseconds; `total_s` is the time since the request arrived."""
+        stages = {**self.stages_s, "total": total_s}
         return Timings(**{stage: round(seconds * 1000, 3) for stage, seconds in stages.items()})
-
-
-async def receive_films(
-    request: Request, service: Service, terms: Terms, *, part: str, at_most: int
-) -> tuple[Upload, ...]:
-    """The films of a request; see `service.http.films.read_films`."""
-    limit = service.settings.max_body_bytes
-    uploads = await read_films(request, part=part, at_most=at_most, max_body_bytes=limit)
-    service.metrics.stage_duration.labels("upload").observe(terms.elapsed_s)
-    service.gate.count(request.state.caller, len(uploads))
-    return uploads
 
 
 async def read_film(
@@ -104,11 +104,13 @@ async def read_film(
     answer = await serving.batcher.submit(film.image, target=target, priority=priority)
     loaded = serving.loaded
     prediction = decide(loaded.bundle.manifest, loaded.statistics, answer.outputs, film.thumbnail, film.warnings)
-    _count(service.metrics, film, answer, prediction)
+    reading = Reading(film, answer, prediction)
+    statistics = asdict(film.statistics)
+    _count(service.metrics, reading, statistics)
     if serving.drift is not None:
         findings = serving.loaded.bundle.manifest.findings
-        serving.drift.add(film_signals(asdict(film.statistics), prediction.probabilities, findings))
-    return Reading(film, answer, prediction)
+        serving.drift.add(film_signals(statistics, prediction.probabilities, findings))
+    return reading
 
 
 async def _prepare_in_lane(service: Service, spec: PreprocessSpec, upload: Upload, priority: Priority) -> PreparedFilm:
@@ -140,17 +142,12 @@ def _prepare(upload: Upload, limits: DecodeLimits, spec: PreprocessSpec, frame_d
     )
 
 
-def _count(metrics: Metrics, film: PreparedFilm, answer: Answer, prediction: Prediction) -> None:
-    stages = {
-        "decode": film.decode_s,
-        "preprocess": film.preprocess_s,
-        "queue": answer.queue_s,
-        "inference": answer.inference_s,
-    }
-    for stage, seconds in stages.items():
+def _count(metrics: Metrics, reading: Reading, statistics: Mapping[str, float]) -> None:
+    prediction = reading.prediction
+    for stage, seconds in reading.stages_s.items():
         metrics.stage_duration.labels(stage).observe(seconds)
     for signal in INPUT_SIGNALS:
-        metrics.input_quality.labels(signal).observe(getattr(film.statistics, signal))
+        metrics.input_quality.labels(signal).observe(statistics[signal])
     metrics.predictions.labels(prediction.label, prediction.decision).inc()
     for label, probability in prediction.probabilities.items():
         metrics.probability.labels(label).observe(probability)

@@ -66,6 +66,7 @@ def test_a_page_says_what_it_means_what_it_costs_where_to_look_and_what_to_do(ru
         assert unknown(expression) == []
 
 
+@pytest.mark.process
 @needs_promtool
 @pytest.mark.parametrize(
     "arguments",
@@ -82,6 +83,7 @@ def test_promtool_finds_nothing_to_say(arguments) -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.process
 @needs_promtool
 @pytest.mark.parametrize("file", [path.name for path in sorted(PROMETHEUS.glob("*_test.yml"))])
 def test_alerts_fire_when_they_should_and_not_before(file) -> None:

@@ -8,7 +8,10 @@ import numpy as np
 from service.capacity.threads import Lanes
 from service.engine.batcher import Batcher, Limits
 from service.metrics import Metrics
-from tests.service.conftest import until
+from tests.waiting import until
+
+BUSY = 9
+"""Mean of the film that keeps the engine busy while others wait."""
 
 
 @asynccontextmanager
@@ -33,7 +36,7 @@ def submit(batcher, value, *, target=None, priority="routine"):
 
 
 @asynccontextmanager
-async def busy(engine, batcher, *, before=0, mean=9, priority="routine"):
+async def busy(engine, batcher, *, before=0, mean=BUSY, priority="routine"):
     """While the engine holds one more film, so that what is submitted waits."""
     engine.gate.clear()
     first = submit(batcher, mean, priority=priority)

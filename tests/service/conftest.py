@@ -1,6 +1,5 @@
 """A tiny bundle, an app that serves it, and a client that calls the app in this process."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from service.engine.engine import EngineOpener, OnnxEngine
 from service.settings import Settings
 from tests.films import encode
 from tests.service.bundles import write_tiny_bundle
+from tests.service.dicomweb.archive import FakeArchive
 
 Client = httpx2.AsyncClient
 Serve = Callable[..., AbstractAsyncContextManager[Client]]
@@ -23,13 +23,6 @@ Serve = Callable[..., AbstractAsyncContextManager[Client]]
 def flat_film(gray: int, *, rows: int = 40, columns: int = 32, extension: str = ".png") -> bytes:
     """A film of one gray level: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
     return encode(np.full((rows, columns), gray, np.uint8), extension)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the event loop run until the condition holds."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 what is waited for happens in the engine's threads
-            await asyncio.sleep(0.005)  # a core for those threads, which are of niceness up to 19
 
 
 @pytest.fixture
@@ -71,6 +64,17 @@ def serve(tiny_models: Path) -> Serve:
 
 
 @pytest.fixture
+def spool_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/spool/spool.db"
+
+
+@pytest.fixture
+def serve_dicomweb(serve: Serve, spool_url: str) -> Serve:
+    """As `serve`, with DICOMweb on."""
+    return lambda **settings: serve(dicomweb=True, spool_url=spool_url, **settings)
+
+
+@pytest.fixture
 async def client(serve: Serve) -> AsyncIterator[Client]:
     """An app with the default settings."""
     async with serve() as started:
@@ -82,3 +86,15 @@ def logged() -> Iterator[list[dict[str, object]]]:
     """The events that our code logs."""
     with structlog.testing.capture_logs() as events:
         yield events
+
+
+@pytest.fixture
+def archive() -> Iterator[FakeArchive]:
+    fake = FakeArchive()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "audit.jsonl"

@@ -19,6 +19,8 @@ from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
 from tests.service.server import ROOT, Server
 
+pytestmark = pytest.mark.process
+
 FILM = encode(phantom(120, 100, seed=2, opacity=0.8))
 PNG = {"Content-Type": "image/png"}
 

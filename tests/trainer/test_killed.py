@@ -14,6 +14,8 @@ import pytest
 from trainer.learning.history import HISTORY
 from trainer.trials.trial import TRIAL, read_trial
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 KILLS = 3
 EPOCHS = 4

@@ -13,6 +13,7 @@ from trainer.trials.trial import read_trial
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--size", "32", "--epochs", "1", "--batch-size", "8", "--set", "val_fraction=0.3", "--set", "device=cpu"]
+NO_MAPS = ["--set", "explain=0"]
 
 
 def _run(monkeypatch, *arguments: str) -> int:
@@ -42,7 +43,7 @@ def test_a_file_of_options_is_read_and_the_command_line_wins(monkeypatch, kerman
     file.write_text(yaml.safe_dump({"data": str(kermany_like), "archs": ["cnn4"], "lr": 0.5, "epochs": 7}))
     options = ["--config", str(file), "--arch", "cnn_baseline", *QUICK, "--set", f"cache={tmp_path}"]
 
-    assert _run(monkeypatch, "train", *options, "--out", str(tmp_path / "run")) == 0
+    assert _run(monkeypatch, "train", *options, "--out", str(tmp_path / "run"), *NO_MAPS) == 0
 
     frozen = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert (frozen["archs"], frozen["lr"], frozen["epochs"]) == (["cnn_baseline"], 0.5, 1)
@@ -77,11 +78,15 @@ def test_a_mistake_is_one_line_and_status_2(  # noqa: PLR0917 - fixtures
 def test_weights_are_given_for_one_architecture_or_all(monkeypatch, kermany_like, tmp_path) -> None:
     options = ["--data", str(kermany_like), "--arch", "cnn_baseline", "--weights", "cnn_baseline=none", *QUICK]
 
-    assert _run(monkeypatch, "train", *options, "--set", f"cache={tmp_path}", "--out", str(tmp_path / "run")) == 0
+    assert (
+        _run(monkeypatch, "train", *options, "--set", f"cache={tmp_path}", "--out", str(tmp_path / "run"), *NO_MAPS)
+        == 0
+    )
 
     assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["weights"] == {"cnn_baseline": "none"}
 
 
+@pytest.mark.process
 def test_a_folder_without_films_is_one_line_of_the_program_itself(tmp_path) -> None:
     command = [sys.executable, "-m", "trainer", "train", "--data", str(tmp_path / "absent"), "--arch", "cnn_baseline"]
     ended = subprocess.run(

@@ -1,4 +1,4 @@
-"""Everything that a run has written down, read for its report; it refuses to know films and networks."""
+"""The records of a run, read for its report; it refuses to know films and networks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,9 +36,9 @@ class RecordedTrial:
 
     @property
     def evaluations(self) -> dict[str, Evaluation]:
-        """What was measured, by the name of the set of films."""
-        found = {"validation": self.record.validation, "test": self.record.test}
-        return {name: evaluation for name, evaluation in found.items() if evaluation is not None}
+        """Every evaluation that was made, by the name of the set of films."""
+        sets = {"validation": self.record.validation, "test": self.record.test}
+        return {name: evaluation for name, evaluation in sets.items() if evaluation is not None}
 
     def at_operating_point(self, finding: str) -> dict[str, FindingMetrics]:
         """The figures of a finding at its operating point, by the name of the set of films."""
@@ -73,11 +73,11 @@ class RecordedRun:
 
 
 def read_run(run: Path) -> RecordedRun:
-    """Everything that a run has written down.
+    """Read the records of a run.
 
     Raises:
         TrainingDataError: no leaderboard yet, or a record that is missing, damaged or of another version.
-        TrainingConfigError: the folder is no run.
+        TrainingConfigError: the folder is not a run.
     """
     config = read_config(run)
     data = read_data(run)
@@ -107,8 +107,8 @@ def _trial(run: Path, row: LeaderboardRow) -> RecordedTrial:
 
 
 def _failures(trials: Path) -> dict[str, FailedTrial]:
-    found = {directory.name: read_failure(directory) for directory in sorted(trials.iterdir())}
-    return {name: failed for name, failed in found.items() if failed is not None}
+    failures = {directory.name: read_failure(directory) for directory in sorted(trials.iterdir())}
+    return {name: failure for name, failure in failures.items() if failure is not None}
 
 
 def _explanations(path: Path) -> ExplanationReport | None:

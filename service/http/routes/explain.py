@@ -10,11 +10,10 @@ from schemas.api import ExplainMethod, ExplainResponse
 from schemas.errors import ExplanationUnavailableError, NotAcceptableError
 from service.audit.accounts import asked_by, film
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, documented
-from service.http.films import request_body
+from service.http.films import receive_films, request_body
 from service.http.negotiation import negotiate
 from service.http.request_options import CallersTerms, while_caller_waits
 from service.reading.explain import ExplainedFilm, Question, explain_film
-from service.reading.predict import receive_films
 from service.security.authentication import Requires
 from service.services import CurrentService
 
@@ -74,7 +73,7 @@ async def explain(
         model=serving.loaded.reference,
         prediction=explained.reading.prediction,
         image=explained.reading.image_facts,
-        timings_ms=explained.reading.timings(terms),
+        timings_ms=explained.reading.timings(terms.elapsed_s),
         explanation=explained.explanation,
     )
     return Response(body.model_dump_json(), media_type=JSON)

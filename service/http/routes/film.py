@@ -8,12 +8,11 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from imaging.decode import DecodeLimits, decode
 from imaging.graymap import LONGEST_SIDE, graymap
-from schemas.errors import InferenceError
 from service.capacity.admission import Priority
-from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, documented
-from service.http.films import Upload, request_body
+from service.http.errors import DECODE_FAILURES, REQUEST_FAILURES, documented
+from service.http.films import receive_films, request_body
 from service.http.request_options import CallersTerms, while_caller_waits
-from service.reading.predict import receive_films
+from service.reading.predict import Upload
 from service.security.authentication import Requires
 from service.services import CurrentService, Service
 
@@ -24,7 +23,6 @@ ANSWER: Final[dict[int | str, dict[str, Any]]] = {
         "content": {GRAYMAP: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-DECODE_FAILURES: Final = tuple(failure for failure in FILM_FAILURES if failure is not InferenceError)
 
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 

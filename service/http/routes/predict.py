@@ -11,10 +11,10 @@ from schemas.api import BatchItem, BatchProblem, BatchResponse, PredictResponse
 from schemas.errors import CxrError, InternalError
 from service.audit.accounts import Asked, asked_by, film
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
-from service.http.films import Upload, request_body
+from service.http.films import receive_films, request_body
 from service.http.request_options import CallersTerms, Terms, while_caller_waits
 from service.models.live import Serving
-from service.reading.predict import Reading, read_film, receive_films
+from service.reading.predict import Reading, Upload, read_film
 from service.security.authentication import Requires
 from service.services import CurrentService, Service
 
@@ -57,7 +57,7 @@ async def predict(request: Request, service: CurrentService, terms: CallersTerms
         model=serving.loaded.reference,
         prediction=reading.prediction,
         image=reading.image_facts,
-        timings_ms=reading.timings(terms),
+        timings_ms=reading.timings(terms.elapsed_s),
     )
 
 
@@ -104,5 +104,5 @@ async def _read_one(batch: Batch, upload: Upload, index: int) -> BatchItem | Bat
         filename_index=index,
         prediction=reading.prediction,
         image=reading.image_facts,
-        timings_ms=reading.timings(terms),
+        timings_ms=reading.timings(terms.elapsed_s),
     )

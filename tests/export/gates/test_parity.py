@@ -3,15 +3,12 @@
 import numpy as np
 import onnx
 import pytest
-import torch
 from onnx import numpy_helper
 
 from bundle.session import Session
 from export.gates.parity import BATCHES, TOLERANCES, check_parity
-from export.graph.graph import export_graph
 from schemas.errors import ParityError
-from tests.export.untrained import TEMPERATURE, phantoms, settled, small_network, trial_of
-from trainer.networks.architectures import ARCHITECTURES, build_network
+from tests.export.untrained import small_network, trial_of
 
 
 @pytest.fixture(scope="module")
@@ -141,23 +138,3 @@ def test_few_films_are_repeated_to_fill_the_largest_batch(trial, run) -> None:
 
     assert report.films == 3
     assert sizes >= {1, 2, 7, 32}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if row.timm_name is None else pytest.mark.slow)
-        for name, row in ARCHITECTURES.items()
-    ],
-)
-def test_every_architecture_exports_and_passes_the_gate(name) -> None:
-    side = 64 if ARCHITECTURES[name].timm_name is None else 96
-    torch.manual_seed(0)
-    network = settled(build_network(name, classes=2, size=side), phantoms(8, side))
-    trial = trial_of(network, architecture=name, side=side, distribution=False)
-    graph = export_graph(network, size=side, temperature=TEMPERATURE)
-
-    report = check_parity(network, Session(graph.SerializeToString()).run, trial.record, trial.films, trial.labels)
-
-    assert {(row.output, row.batch) for row in report.rows} == {(name, size) for name in TOLERANCES for size in BATCHES}
-    assert report.auroc is not None

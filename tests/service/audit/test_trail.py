@@ -7,14 +7,18 @@ from hashlib import sha256
 
 import pytest
 
+from service.audit.trail import Trail
 from service.commands.audit import verify_log
+from service.metrics import Metrics
 from service.security.keys import KeyFile, new_key, write_keys
+from service.settings import Settings
 from tests.fakes import GatedOpener
-from tests.service.audit.conftest import records
+from tests.service.audit.lines import records
 from tests.service.bundles import write_tiny_bundle
-from tests.service.conftest import flat_film, until
+from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film as dicom_film
 from tests.service.dicomweb.films import stow
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -188,14 +192,12 @@ async def test_on_a_full_disk_nothing_is_answered_where_the_policy_is_to_refuse(
     }
 
 
-async def test_a_late_failure_of_a_disk_that_has_nothing_to_do_is_forgotten_when_the_disk_is_tried(
-    serve, log, monkeypatch
-) -> None:
-    monkeypatch.setattr("service.audit.trail.RETRY_S", 0.01)
-    async with serve(audit_file=log) as client:
-        await until(lambda: of(log, "started"))
-        client.app.state.service.audit._failed("its line came when the caller had given up", lost=0)
-        await until(lambda: client.app.state.service.audit.writable)
+async def test_a_late_failure_of_a_disk_that_has_nothing_to_do_is_forgotten_when_the_disk_is_tried(log) -> None:
+    trail = Trail(Settings(audit_file=log), Metrics(), retry_s=0.01)
+    with trail.running():
+        await trail.record("started", caller="service")
+        trail._failed("its line came when the caller had given up", lost=0)
+        await until(lambda: trail.writable)
 
     assert of(log, "resumed")  # which is written after a failure alone
 

@@ -102,6 +102,7 @@ def test_a_refused_film_is_a_typed_error_with_everything_that_the_service_said(c
     assert caught.value.retry_after_s is None
 
 
+@pytest.mark.process
 def test_keys_are_sent_and_an_unknown_one_is_refused(tmp_path, tiny_models, capsys) -> None:
     keys_command(["add", "--name", "ris", "--scope", "predict", "--file", str(tmp_path / "keys")])
     key = capsys.readouterr().out
@@ -212,6 +213,7 @@ def test_an_address_where_nothing_or_something_else_answers_is_told(scripted) ->
         other.models()
 
 
+@pytest.mark.process
 def test_the_client_loads_nothing_that_reads_films() -> None:
     program = "import sys, service.client; print(sorted({name.partition('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

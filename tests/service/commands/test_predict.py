@@ -158,6 +158,7 @@ def test_a_server_that_is_not_there_and_secrets_that_cannot_be_read_are_told(com
     assert reason in done.stdout + done.stderr
 
 
+@pytest.mark.process
 def test_a_key_is_read_from_its_file(command, films, tmp_path, tiny_models) -> None:
     key = command("keys", "add", "--name", "ris", "--scope", "predict", "--file", tmp_path / "keys.json").stdout
     (tmp_path / "key").write_text(key)
@@ -172,6 +173,7 @@ def test_a_key_is_read_from_its_file(command, films, tmp_path, tiny_models) -> N
     assert done.returncode == 0
 
 
+@pytest.mark.process
 def test_the_process_prints_answers_alone_to_standard_output_and_refuses_unknown_commands(films) -> None:
     def start(*arguments):
         environment = os.environ | {"PYTHONPATH": str(ROOT), "CXR_MODELS_DIR": str(ROOT / "models")}

@@ -24,8 +24,8 @@ from service.dicomweb.spool import Spool
 from service.dicomweb.worker import Backoff, Lane, Worker
 from service.metrics import Metrics
 from tests.fakes import MemoryArchive
-from tests.service.conftest import until
 from tests.service.dicomweb.films import film, uid
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -8,8 +8,8 @@ import pytest
 from schemas.errors import NotReadyError
 from service.engine.batcher import batch_sizes
 from tests.fakes import GatedEngine
-from tests.service.batching import batching, busy, submit
-from tests.service.conftest import until
+from tests.service.batching import BUSY, batching, busy, submit
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +61,7 @@ async def test_what_waits_when_the_engine_is_free_is_one_batch_of_a_warmed_size(
         engine.gate.set()
         await asyncio.gather(*waiting)
 
-    assert engine.batches == [[9], [0, 1, 2, 3], [4, 5], [6]]
+    assert engine.batches == [[BUSY], [0, 1, 2, 3], [4, 5], [6]]
 
 
 async def test_a_film_whose_caller_left_is_not_run() -> None:
@@ -74,7 +74,7 @@ async def test_a_film_whose_caller_left_is_not_run() -> None:
         engine.gate.set()
         await stayed
 
-    assert engine.batches == [[9], [2]]
+    assert engine.batches == [[BUSY], [2]]
 
 
 async def test_a_film_whose_deadline_passed_is_not_run() -> None:
@@ -83,7 +83,7 @@ async def test_a_film_whose_deadline_passed_is_not_run() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(submit(batcher, 1), 0.01)
 
-    assert engine.batches == [[9]]
+    assert engine.batches == [[BUSY]]
 
 
 async def test_a_caller_who_leaves_during_the_run_harms_nobody() -> None:
@@ -106,11 +106,11 @@ async def test_a_stat_film_does_not_wait_for_the_end_of_a_routine_run() -> None:
         waiting = [submit(batcher, 1), submit(batcher, 2), submit(batcher, 3, priority="stat")]
         await until(lambda: len(engine.batches) == 2)
 
-        assert engine.batches == [[9], [3]]
+        assert engine.batches == [[BUSY], [3]]
         engine.gate.set()
         await asyncio.gather(*waiting)
 
-    assert engine.batches == [[9], [3], [1], [2]]
+    assert engine.batches == [[BUSY], [3], [1], [2]]
 
 
 @pytest.mark.parametrize(("stat_head_start_s", "order"), [(5.0, [[3], [4], [1]]), (0.0, [[1], [3], [4]])])
@@ -132,13 +132,16 @@ async def test_stat_overtakes_routine_that_has_not_waited_longer_than_the_head_s
 
 async def test_an_idle_routine_run_takes_the_stat_films_that_the_stat_run_has_no_room_for() -> None:
     engine = GatedEngine()
-    async with batching(engine, max_batch_size=1) as batcher, busy(engine, batcher, mean=8, priority="stat"):
+    async with (
+        batching(engine, max_batch_size=1) as batcher,
+        busy(engine, batcher, mean=StatIsBusy.STAT, priority="stat"),
+    ):
         second = submit(batcher, 3, priority="stat")
         await until(lambda: len(engine.batches) == 2)
         engine.gate.set()
         await second
 
-    assert engine.batches == [[8], [3]]
+    assert engine.batches == [[StatIsBusy.STAT], [3]]
 
 
 async def test_two_stat_films_that_come_together_run_together() -> None:

@@ -8,7 +8,8 @@ from service.app import create_app
 from service.http.early_refusal import FILM_ADDRESSES
 from service.settings import Settings
 from tests.fakes import GatedOpener
-from tests.service.conftest import flat_film, until
+from tests.service.conftest import flat_film
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,8 @@ from service.engine.engine import OnnxEngine
 from service.models.registry import BundleRegistry, load
 from service.settings import Settings
 from tests.service.bundles import add_int8, change_manifest, replace_file, write_tiny_bundle
-from tests.service.conftest import flat_film, until
+from tests.service.conftest import flat_film
+from tests.waiting import until
 
 SOON = {"model_poll_s": 0.01}
 

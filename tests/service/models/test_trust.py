@@ -1,7 +1,5 @@
 """Rules of whose bundles are served; the signatures are made by the exporter."""
 
-import asyncio
-
 import pytest
 
 from bundle.signature import SIGNATURE
@@ -13,6 +11,7 @@ from service.models.registry import BundleRegistry
 from service.models.trust import Trust
 from service.settings import Settings
 from tests.service.bundles import change_manifest, write_tiny_bundle
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -101,6 +100,19 @@ async def test_nothing_of_an_unsigned_manifest_is_believed(bundle, keys, tmp_pat
         open_current(tmp_path / "models", keys[2])
 
 
+async def models_with_a_refusal(client):
+    models = (await client.get("/models")).json()["models"]
+    return models if models[-1]["refused"] else None
+
+
+async def serves(client, version) -> bool:
+    return (await client.get("/models/current")).json()["version"] == version
+
+
+async def is_ready(client) -> bool:
+    return (await client.get("/readyz")).status_code == 200
+
+
 async def test_an_unsigned_bundle_is_not_swapped_in_and_log_metric_and_list_say_why(
     serve, keys, tmp_path, logged
 ) -> None:
@@ -109,16 +121,12 @@ async def test_an_unsigned_bundle_is_not_swapped_in_and_log_metric_and_list_say_
     sign_bundle(write_tiny_bundle(models_dir, version="1.0.0"), ours)
     async with serve(models_dir=models_dir, trusted_keys_file=trusted, model_poll_s=0.01) as client:
         unsigned = write_tiny_bundle(models_dir, version="2.0.0")
-        async with asyncio.timeout(60):
-            while not (models := (await client.get("/models")).json()["models"])[-1]["refused"]:  # noqa: ASYNC110 the answer itself is what is waited for
-                await asyncio.sleep(0.005)
+        models = await until(lambda: models_with_a_refusal(client))
         by_hand = await client.post("/models/tiny/2.0.0/activate")
         described = await client.get("/models/tiny/2.0.0")
         metrics = (await client.get("/metrics")).text
         sign_bundle(unsigned, ours)
-        async with asyncio.timeout(60):
-            while (await client.get("/models/current")).json()["version"] != "2.0.0":  # noqa: ASYNC110 the answer itself is what is waited for
-                await asyncio.sleep(0.005)
+        await until(lambda: serves(client, "2.0.0"))
 
     assert [(model["version"], model["serving"]) for model in models] == [("1.0.0", True), ("2.0.0", False)]
     assert "not signed" in models[1]["refused"]
@@ -135,9 +143,7 @@ async def test_a_key_that_becomes_trusted_lets_its_bundle_serve(serve, keys, bun
     async with serve(models_dir=tmp_path / "models", trusted_keys_file=trusted, model_poll_s=0.01) as client:
         before = await client.get("/readyz")
         trusted.write_bytes(theirs.with_suffix(".pub").read_bytes())
-        async with asyncio.timeout(60):
-            while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 the answer itself is what is waited for
-                await asyncio.sleep(0.005)
+        await until(lambda: is_ready(client))
 
     assert "bundle_untrusted" in before.json()["detail"]
 

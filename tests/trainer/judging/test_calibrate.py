@@ -119,6 +119,7 @@ def test_the_decisions_of_validation_films_survive_float32() -> None:
         assert np.array_equal(1 - exact[:, index] <= quantile, 1 - rounded[:, index] <= quantile)
 
 
+@pytest.mark.simulation
 def test_conformal_sets_hold_the_class_of_new_films_as_often_as_they_promise() -> None:
     held = []
     for seed in range(300):

@@ -107,6 +107,7 @@ def refused(gate, films):
 CLASSES = ("NORMAL", "PNEUMONIA")
 
 
+@pytest.mark.simulation
 def test_new_films_of_each_class_pass_as_often_as_the_cutoffs_promise() -> None:
     shares = []
     for seed in range(8):

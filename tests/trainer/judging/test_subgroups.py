@@ -165,6 +165,7 @@ def test_every_finding_has_a_row_in_every_group() -> None:
     ]
 
 
+@pytest.mark.simulation
 def test_the_intervals_of_groups_hold_the_truth_as_often_as_they_promise() -> None:
     held = {"auroc": [], "sensitivity": []}
     wide = np.random.default_rng(2).normal(0.35 + 0.3 * (np.arange(400_000) % 2), 0.2)

@@ -55,13 +55,27 @@ def _config(**options) -> RunConfig:
 
 
 def _fit(
-    directory: Path, *, train: LabelledFilms = TRAIN, on_epoch=None, console: Console | None = None, **options
+    directory: Path,
+    *,
+    train: LabelledFilms = TRAIN,
+    on_epoch=None,
+    teach=None,
+    console: Console | None = None,
+    **options,
 ) -> Fit:
     directory.mkdir(exist_ok=True)
     config = _config(**options)
     with Progress(console=console or Console(quiet=True)) as progress:
         return fit(
-            config, config.archs[0], 3, train, VALIDATION, directory=directory, progress=progress, on_epoch=on_epoch
+            config,
+            config.archs[0],
+            3,
+            train,
+            VALIDATION,
+            directory=directory,
+            progress=progress,
+            on_epoch=on_epoch,
+            teach=teach,
         )
 
 
@@ -116,23 +130,19 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_loop
 import torch
-import trainer.learning.loop as module
 
 torch.set_num_threads({threads})
 
-epochs = 0
-train_epoch = module.train_epoch
+batches = 0
 
-def train_then_die(*args, **options):
-    global epochs
-    epochs += 1
-    loss = train_epoch(*args, **options)
-    if epochs == 2:
-        os.kill(os.getpid(), signal.SIGKILL)  # after the second epoch's last step, before anything of it is saved
-    return loss
+def die_in_the_second_epoch(batch):
+    global batches
+    batches += 1
+    if batches == 6:
+        os.kill(os.getpid(), signal.SIGKILL)  # at its last batch: before anything of the epoch is saved
+    return batch
 
-module.train_epoch = train_then_die
-test_loop._fit(Path({directory!r}), **{options!r})
+test_loop._fit(Path({directory!r}), teach=die_in_the_second_epoch, **{options!r})
 """
 
 
@@ -140,11 +150,12 @@ test_loop._fit(Path({directory!r}), **{options!r})
 def threads():
     """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole process."""
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield 2
+    torch.set_num_threads(1)
+    yield 1
     torch.set_num_threads(before)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arch", ["cnn_baseline", "cnn_attention"])
 def test_a_fit_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path, arch, threads) -> None:
     options = {"archs": [arch], "ema_decay": 0.9, "schedule": "plateau"}

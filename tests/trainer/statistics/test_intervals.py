@@ -33,6 +33,7 @@ def test_wilson_widens_with_the_confidence_asked_for() -> None:
     assert wilson_interval(5, 10, confidence=0.99).high > wilson_interval(5, 10).high
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("proportion", [0.05, 0.5, 0.96])
 def test_wilson_holds_the_truth_as_often_as_it_promises(proportion) -> None:
     drawn = np.random.default_rng(1).binomial(100, proportion, 2000)
@@ -62,6 +63,7 @@ def test_the_interval_of_a_mean_equals_newcombes_method_10() -> None:
     )
 
 
+@pytest.mark.simulation
 def test_the_interval_of_a_mean_of_two_proportions_holds_the_truth_as_often_as_it_promises() -> None:
     drawn = np.random.default_rng(4).binomial((40, 200), (0.95, 0.7), (1000, 2)).tolist()
     intervals = [mean_interval([wilson_interval(few, 40), wilson_interval(many, 200)]) for few, many in drawn]
@@ -107,6 +109,7 @@ def test_the_same_seed_gives_the_same_resamples_whatever_the_block() -> None:
     assert not np.array_equal(large, bootstrap(lambda rows: rows[:, :3], labels, resamples=1400, seed=6))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("by_patient", [True, False])
 def test_percentile_intervals_hold_the_truth_as_often_as_they_promise_only_by_patient(by_patient) -> None:
     held = []
@@ -133,6 +136,7 @@ def figures_of_labels(truth, scores, weights=None):
     return np.stack(columns, axis=-1)
 
 
+@pytest.mark.simulation
 def test_percentile_intervals_of_every_resampled_figure_hold_the_truth_as_often_as_they_promise() -> None:
     def drawn(seed, films):
         truth = np.arange(films) % 3 % 2
@@ -154,6 +158,7 @@ def test_percentile_intervals_of_every_resampled_figure_hold_the_truth_as_often_
     assert np.mean(held, axis=0) == pytest.approx([0.945] * 4, abs=0.045)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("error", [0.0, 0.02, 0.1])
 def test_the_interval_of_a_calibration_error_holds_it_where_the_percentile_interval_misses_it(error) -> None:
     held, held_by_percentiles = 0, 0

@@ -7,8 +7,8 @@ import pytest
 
 from tests.fakes import GatedOpener
 from tests.imaging.files import dicom_bytes
-from tests.service.conftest import until
 from tests.service.dicomweb.films import STUDY, film, film_dataset, stow, uid
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -19,12 +19,11 @@ CR = "1.2.840.10008.5.1.4.1.1.1"
 
 
 async def result_in(client, state, name="film"):
-    async with asyncio.timeout(30):
-        while True:
-            body = (await client.get(f"/results/{uid(name)}")).json()
-            if body.get("state") == state:
-                return body
-            await asyncio.sleep(0.01)
+    async def result():
+        body = (await client.get(f"/results/{uid(name)}")).json()
+        return body if body.get("state") == state else None
+
+    return await until(result)
 
 
 def uids(body, sequence):

@@ -10,7 +10,8 @@ from imaging.phantom import phantom
 from schemas.api import BatchResponse, PredictResponse
 from tests.fakes import GatedOpener
 from tests.films import encode
-from tests.service.conftest import flat_film, until
+from tests.service.conftest import flat_film
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,9 @@
+"""The lines of an audit log."""
+
+import json
+from pathlib import Path
+
+
+def records(log: Path) -> list[dict[str, object]]:
+    """The lines of the file that grows."""
+    return [json.loads(line) for line in log.read_bytes().splitlines()]
