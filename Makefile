@@ -119,6 +119,7 @@ PIP_AUDIT ?= pip-audit==2.10.1
 sbom: .venv-dev/ready  ## write sbom.RUNTIME.json (CycloneDX) from the lock of the service, with every hash
 	$(TOOL) $(CYCLONEDX) cyclonedx-py requirements requirements/$(RUNTIME).txt --pyproject pyproject.toml \
 		--output-reproducible --of JSON -o sbom.$(RUNTIME).json
+	$(DEV) -m deploy.release name-version sbom.$(RUNTIME).json
 
 audit: .venv-dev/ready  ## ask the advisories about every locked package; needs a network, and fails where it cannot ask
 	@for lock in requirements/*.txt; do echo "$$lock"; \

@@ -1,10 +1,10 @@
-"""`python -m deploy.release`: checks a release, prints its steps and notes, pins images."""
+"""`python -m deploy.release`: checks a release, prints its steps and notes, pins images, completes bills."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from deploy.release import images, workflow
+from deploy.release import images, materials, workflow
 from deploy.release.changelog import disagreements, notes
 from schemas.version import VERSION
 
@@ -23,6 +23,8 @@ def main() -> int:
     commands.add_parser("pin-images", help="write the digest of each image of others behind its tag; asks the registry")
     digests = commands.add_parser("digests", help="print name@sha256:… of each image that was built")
     digests.add_argument("metadata", type=Path, help="what docker buildx bake --metadata-file wrote")
+    bill = commands.add_parser("name-version", help="write the version of this software into its bill of materials")
+    bill.add_argument("bill", type=Path, help="CycloneDX, JSON")
     options = parser.parse_args()
     try:
         return _run(options)
@@ -44,6 +46,9 @@ def _run(options: argparse.Namespace) -> int:
                 print(f"{tag} {digest}")
         case "digests":
             print("\n".join(images.built(options.metadata.read_text(encoding="utf-8"))))
+        case "name-version":
+            bill = options.bill.read_text(encoding="utf-8")
+            options.bill.write_text(materials.with_version(bill, VERSION), encoding="utf-8")
     return 0
 
 

@@ -13,6 +13,7 @@ from setuptools.config.pyprojecttoml import read_configuration
 
 from deploy.release import images
 from deploy.release.changelog import disagreements, notes, sections
+from deploy.release.materials import with_version
 from deploy.release.workflow import steps
 from schemas.version import VERSION
 from tests.requirements.locks import ROOT
@@ -147,6 +148,18 @@ def test_an_image_that_was_not_pushed_is_refused(metadata) -> None:
         images.built(json.dumps(metadata))
 
 
+def test_a_bill_of_materials_names_the_version_of_what_it_describes() -> None:
+    bill = json.loads(with_version('{"metadata": {"component": {"name": "cxr"}}, "components": []}', "1.2.3"))
+
+    assert bill == {"metadata": {"component": {"name": "cxr", "version": "1.2.3"}}, "components": []}
+
+
+@pytest.mark.parametrize("bill", ["{}", "[]", "no JSON"])
+def test_a_file_that_is_no_bill_of_materials_is_refused(bill) -> None:
+    with pytest.raises(ValueError, match=r"does not name|Expecting value"):
+        with_version(bill, "1.2.3")
+
+
 @pytest.mark.process
 def test_a_release_with_images_that_are_not_pinned_is_refused() -> None:
     def check(*options):
@@ -175,7 +188,7 @@ def test_a_workflow_runs_targets_and_programs_that_exist_and_pins_its_actions(wo
 
     assert set(re.findall(r"\bmake ([a-z-]+)", commands)) <= targets
     assert all((ROOT / path).exists() for path in re.findall(r"(?:deploy|\.ci)/[\w./]+", commands))
-    assert all(re.search(r"@v\d+$", step["uses"]) for step in rows if "uses" in step)
+    assert all(re.search(r"@(v\d+|[0-9a-f]{40})$", step["uses"]) for step in rows if "uses" in step)
 
 
 def test_the_steps_that_are_printed_are_those_of_the_workflow() -> None:
