@@ -19,6 +19,7 @@ from imaging.dicom.attributes import text
 from imaging.dicom.film import MODALITIES
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from imaging.dicom.uids import uid_of
+from imaging.libraries import configure_libraries
 from imaging.limits import parsing
 from schemas.errors import BurnedInError, InvalidImageError, NotARadiographError, UnsupportedImageError
 
@@ -37,6 +38,7 @@ class Deidentifier:
     """
 
     def __init__(self, key: bytes) -> None:
+        configure_libraries()
         self._key = key
 
     def copy(self, source: Dataset, *, accept_burned_in: bool = False) -> Dataset:

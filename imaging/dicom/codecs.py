@@ -17,6 +17,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from imaging.dicom.pixel_data import ImagePixel
 from imaging.dicom.run_lengths import unpack
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
+from imaging.libraries import configure_libraries
 from imaging.limits import parsing
 from schemas.errors import InvalidImageError
 
@@ -59,6 +60,7 @@ class FrameDecoder(Protocol):
 
 def decode_frame(frame: EncapsulatedFrame) -> NDArray[Any]:
     """Decode in this process: a `FrameDecoder` for files whose origin is known."""
+    configure_libraries()
     syntax = uid.UID(frame.transfer_syntax)
     codec = TRANSFER_SYNTAXES[syntax].codec or ""
     # Run lengths hold the words as they are; what other syntaxes leave in unused bits is masked by the caller.
