@@ -144,8 +144,8 @@ def _refuse_lungs(trial: Path) -> None:
     """The service has no masks: it would feed whole films to a network that has only ever seen lungs."""
     if read_config(trial.parent.parent).masks == "lungs":
         msg = (
-            f"{trial.name} was trained with masks=lungs, on films that are black outside the lungs; the service feeds whole "
-            "films: train with masks=ignore to serve"
+            f"{trial.name} was trained with masks=lungs, on films that are black outside the lungs; the service feeds "
+            "whole films: train with masks=ignore to serve"
         )
         raise BundleError(msg)
 

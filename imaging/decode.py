@@ -16,7 +16,7 @@ _MEDIA_TYPES: dict[str, Format | None] = {
     "image/jpg": "jpeg",  # registered nowhere, sent by many
     "image/png": "png",
     "application/dicom": "dicom",
-    "application/octet-stream": None,  # says nothing: the content alone decides
+    "application/octet-stream": None,  # claims nothing: the content alone decides
 }
 
 
@@ -59,7 +59,7 @@ def decode(
         limits: what the file may cost.
         min_side: allow a large JPEG to be decoded at 1/2, 1/4 or 1/8 of its size as long as the
             short side keeps at least twice this many pixels; None decodes at full size.
-        frame_decoder: who decodes the compressed frames of DICOM files, `imaging.dicom.child_decoder.ChildDecoder` or,
+        frame_decoder: decodes the compressed frames of DICOM files, `imaging.dicom.child_decoder.ChildDecoder` or,
             for files whose origin is known, `imaging.dicom.codecs.decode_frame`; None refuses compressed films.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What one file may cost, and the boundary around the libraries that read it: bytes from outside are hostile."""
+"""Limits of one file, and the boundary around the libraries that read it: bytes from outside are hostile."""
 
 import io
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class DecodeLimits:
 
 
 class BoundedReader(io.BytesIO):
-    """Bytes in memory that can be read from only so many times."""
+    """Bytes in memory with a limited number of reads."""
 
     def __init__(self, data: bytes, max_reads: int) -> None:
         super().__init__(data)
