@@ -1,6 +1,6 @@
 # docker buildx bake                                     every image for x86-64 and arm64, into the builder's cache
 # docker buildx bake api --load --set '*.platform=linux/amd64'     one image for this machine, into its engine
-# REGISTRY=… VERSION=… docker buildx bake --push --provenance=mode=max --sbom=true     the release workflow, see .github/workflows/release.yml
+# REGISTRY=… VERSION=… docker buildx bake --push                     a release; see .github/workflows/release.yml
 
 variable "REGISTRY" {
   default = ""

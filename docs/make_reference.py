@@ -8,7 +8,8 @@ from pydantic_core import PydanticUndefined
 from schemas.errors import CxrError
 from service.http.errors import problem_type
 from service.metrics import Metrics
-from service.settings import PREFIX, Settings
+from service.settings import VARIABLES
+from service.settings.environment import SECTIONS
 from trainer.config import RunConfig
 from trainer.learning.augment import RECIPES
 from trainer.networks.architectures import ARCHITECTURES
@@ -37,9 +38,8 @@ def default(field: FieldInfo) -> str:
 
 def reference() -> str:
     """The page."""
-    settings = (
-        (f"`{PREFIX}{name.upper()}`", default(f), f.description or "") for name, f in Settings.model_fields.items()
-    )
+    fields = {variable: SECTIONS[section].model_fields[name] for variable, (section, name) in VARIABLES.items()}
+    settings = ((f"`{variable}`", default(f), f.description or "") for variable, f in fields.items())
     problems = (
         (f"`{error.code}`", str(problem_type(error).status), (error.__doc__ or "").splitlines()[0])
         for error in sorted(raised(CxrError), key=lambda error: (problem_type(error).status, error.code))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# requirements/install.sh ENVIRONMENT: make .venv-ENVIRONMENT, which holds what requirements/ENVIRONMENT.txt lists and nothing else.
+# requirements/install.sh ENVIRONMENT: make .venv-ENVIRONMENT, which holds what requirements/ENVIRONMENT.txt lists.
 # PYTHON=… names the interpreter. Without it the newest CPython from 3.11 to 3.14 on PATH is taken.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ refuse() {
   exit 1
 }
 
-# Prints the version of a CPython that can make environments; fails for everything else, a shim of a missing version too.
+# Prints the minor version of a CPython that can make environments; fails for everything else, as a shim of nothing.
 suitable_version() {
   "$1" -c '
 import sys
@@ -34,9 +34,9 @@ newest_python() {
 }
 
 case $environment:$(uname -s):$(uname -m) in
-  *:Darwin:x86_64) refuse "PyTorch and ONNX Runtime have no wheels for Macs with Intel processors; use docker compose up instead" ;;
+  *:Darwin:x86_64) refuse "ONNX Runtime has no wheels for Macs with Intel processors; use docker compose up instead" ;;
   gpu:Linux:*) ;;
-  gpu:*) refuse "the environment gpu needs Linux with an NVIDIA driver; make run without RUNTIME=gpu serves on the CPU" ;;
+  gpu:*) refuse "RUNTIME=gpu needs Linux with an NVIDIA driver; make run without it serves on the CPU" ;;
 esac
 [[ -f $lock ]] || refuse "there is no $lock; the environments are: $(cd requirements && echo *.txt | sed 's/\.txt//g')"
 
@@ -68,7 +68,8 @@ progress() {
   fi
 }
 # --no-deps: the lock is complete, and it names one build of OpenCV.
-"$folder/bin/python" -m pip install --disable-pip-version-check --no-deps --require-hashes -r "$lock" 2>"$folder/errors" | progress || {
+"$folder/bin/python" -m pip install --disable-pip-version-check --no-deps --require-hashes -r "$lock" \
+  2>"$folder/errors" | progress || {
   cat "$folder/errors" >&2
   refuse "the installation into $folder failed; the next make starts it again"
 }

@@ -43,7 +43,7 @@ def test_the_reference_is_what_the_code_says() -> None:
 def test_the_readme_names_only_commands_and_addresses_that_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     targets = set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    addresses = {"/", "/docs", *create_app(Settings()).openapi()["paths"]}
+    addresses = {"/", "/docs", *create_app(Settings()).api.openapi()["paths"]}
 
     assert set(re.findall(r"`?make ([a-z-]+)", readme)) <= targets
     assert {path or "/" for path in re.findall(r"http://127\.0\.0\.1:8000([\w/]*)", readme)} <= addresses

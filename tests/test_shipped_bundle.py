@@ -77,7 +77,7 @@ def weighted(bundle, tmp_path_factory) -> Bundle:
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++"])
 def test_torch_and_grad_cam_draw_the_heat_maps_of_the_graph(weighted, method) -> None:
     engine = OnnxEngine.open(weighted, provider="cpu", intra_op_threads=1)
-    explainer = TorchExplainer.open(weighted, weighted.manifest.torch, threads=1)
+    explainer = TorchExplainer.open(weighted, weighted.manifest.torch)
     with np.load(weighted.directory / GOLDEN, allow_pickle=False) as golden:
         films = golden["inputs"]
     for target in range(len(weighted.manifest.classes)):

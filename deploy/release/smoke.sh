@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deploy/release/smoke.sh: `make run` on this machine, until the service is ready and has answered for one film; then it is stopped.
+# deploy/release/smoke.sh: start the service by `make run`, ask it for an answer and a heat map of one film, and stop it.
 # PYTHON=… names the interpreter, CXR_PORT the port (default 8000). Exit status 0 where everything worked.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -26,10 +26,18 @@ fail() {
 
 curl --silent --fail --output /dev/null "$address/readyz" || fail "the service is not ready"
 # A drawing, because no film is committed.
-.venv-cpu/bin/python -c "import cv2, sys; from imaging.phantom import phantom; cv2.imwrite(sys.argv[1], phantom(900, 800, seed=1))" \
-  "$folder/film.png"
-curl --silent --fail --form "file=@$folder/film.png" --output "$folder/answer" "$address/predict" || fail "/predict gave no answer"
+.venv-cpu/bin/python - "$folder/film.png" <<'END'
+import sys
+
+import cv2
+
+from imaging.phantom import phantom
+
+cv2.imwrite(sys.argv[1], phantom(900, 800, seed=1))
+END
+curl --silent --fail --form "file=@$folder/film.png" --output "$folder/answer" "$address/predict" ||
+  fail "/predict gave no answer"
 grep -q '"decision"' "$folder/answer" || fail "the answer holds no decision"
-curl --silent --fail --form "file=@$folder/film.png" --header 'Accept: image/png' --output "$folder/heat" "$address/explain" ||
-  fail "/explain gave no picture"
+curl --silent --fail --form "file=@$folder/film.png" --header 'Accept: image/png' --output "$folder/heat" \
+  "$address/explain" || fail "/explain gave no picture"
 echo "smoke: $(.venv-cpu/bin/python --version), $(uname -sm): ready, one film answered, one heat map drawn"

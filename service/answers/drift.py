@@ -25,12 +25,12 @@ class DriftWindow:
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Their names."""
+        """Names of the signals that are counted."""
         return tuple(self._signals)
 
     @property
     def films(self) -> int:
-        """In the window."""
+        """How many films are in the window."""
         return len(self._films)
 
     def add(self, signals: Mapping[str, float]) -> None:
@@ -56,8 +56,8 @@ class DriftWindow:
             self._counts[name][place] += films
 
 
-def show(window: DriftWindow | None, metrics: Metrics) -> None:
-    """Let /metrics tell of this window, whose indices are computed when they are asked for; None: of none."""
+def register_drift_gauges(window: DriftWindow | None, metrics: Metrics) -> None:
+    """Show this window in /metrics, where its indices are computed at each scrape; None: show no window."""
     metrics.drift_films.set_function(lambda: 0 if window is None else window.films)
     for gauge in (metrics.drift_psi, metrics.drift_psi_limit):
         gauge.clear()

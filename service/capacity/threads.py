@@ -17,7 +17,7 @@ SPARE: Final = 19
 """A seventieth: what films leave, for the proof of bundles that do not serve yet."""
 
 
-class Lanes:
+class ThreadLanes:
     """Threads for routine films, and as many again for stat films, which the operating system prefers.
 
     A stat film neither waits until a routine film is done nor shares a core equally with one; and as routine films

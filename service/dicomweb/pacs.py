@@ -5,7 +5,6 @@ Source: DICOM PS3.18 10.6 (Search), 10.5 (Store).
 
 import asyncio
 import base64
-import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,9 +17,7 @@ import httpx2
 from schemas.errors import PacsRefusedError, PacsUnreachableError, SettingsError
 from service.dicomweb.multipart import write_parts
 from service.dicomweb.stow import DICOM_JSON, OUT_OF_RESOURCES
-from service.settings import Settings
-
-logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs the address of every request, with UIDs in it
+from service.settings import PacsSettings
 
 SOP_INSTANCE_UID: Final = "00080018"
 FAILURE_REASON: Final = "00081197"
@@ -113,23 +110,23 @@ class Pacs:
 
 
 @asynccontextmanager
-async def open_pacs(settings: Settings) -> AsyncIterator[Pacs | None]:
+async def open_pacs(settings: PacsSettings) -> AsyncIterator[Pacs | None]:
     """The PACS of the settings, None where there is none.
 
     Raises:
         SettingsError: the certificates cannot be read.
     """
-    if settings.pacs_url is None:
+    if settings.url is None:
         yield None
         return
     try:
-        verify = ssl.create_default_context(cafile=settings.pacs_ca_file)
+        verify = ssl.create_default_context(cafile=settings.ca_file)
     except OSError as error:
         msg = "CXR_PACS_CA_FILE holds no certificates that can be read; give a file in PEM"
         raise SettingsError(msg) from error
-    base_url = settings.pacs_url.rstrip("/") + "/"
-    async with httpx2.AsyncClient(base_url=base_url, timeout=settings.pacs_timeout_s, verify=verify) as client:
-        yield Pacs(client, token_file=settings.pacs_token_file, login_file=settings.pacs_login_file)
+    base_url = settings.url.rstrip("/") + "/"
+    async with httpx2.AsyncClient(base_url=base_url, timeout=settings.timeout_s, verify=verify) as client:
+        yield Pacs(client, token_file=settings.token_file, login_file=settings.login_file)
 
 
 def _judge(status: int, reasons: Sequence[int | None], *, all_named: bool) -> None:

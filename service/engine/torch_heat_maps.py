@@ -1,6 +1,6 @@
 """Heat maps by torch and the package grad-cam, of a network that is rebuilt from the architecture's name and its weights.
 
-The one module of the service that imports torch; `service.explanations` imports it when a bundle needs it.
+The one module of the service that imports torch; `service.engine.heat_maps` imports it when a bundle needs it.
 """
 
 from typing import Any, Final, Self, cast
@@ -26,6 +26,11 @@ from schemas.model.torch_network import TorchNetwork
 log = structlog.get_logger("service.engine.torch_heat_maps")
 
 METHODS: Final[dict[ExplainMethod, Any]] = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus}
+
+
+def set_torch_threads(threads: int) -> None:
+    """Let torch compute with this number of threads, in the whole process."""
+    torch.set_num_threads(threads)
 
 
 class RebuiltNetwork(nn.Module):
@@ -81,19 +86,17 @@ class TorchExplainer:
         self._network = network
 
     @classmethod
-    def open(cls, bundle: Bundle, described: TorchNetwork, *, threads: int) -> Self:
+    def open(cls, bundle: Bundle, described: TorchNetwork) -> Self:
         """Rebuild the network of a bundle and prove it on the golden films.
 
         Args:
             bundle: its weights have the hash that the manifest states.
             described: how its network is built.
-            threads: that torch computes with, in the whole process.
 
         Raises:
             BundleError: timm cannot build it, the weights do not fit, it has no map at the layer, or it computes
                 something else than the graph.
         """
-        torch.set_num_threads(threads)
         explainer = cls(_load(bundle, described))
         explainer._check(bundle)
         return explainer

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -105,7 +104,6 @@ WITHOUT_PROBLEM: Final[Mapping[int, CxrError]] = {
 """What the frameworks beneath answer in their own words, and the error that replaces it; any other status is 500."""
 
 
-@cache
 def problem_type(kind: type[CxrError]) -> ProblemType:
     """How the failures of a class look from outside."""
     return next(PROBLEMS[base] for base in kind.__mro__ if base in PROBLEMS)

@@ -8,24 +8,12 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from schemas.errors import BodyTooLargeError, MalformedRequestError
-from service.http.request_options import Terms
 from service.reading.predict import Upload
-from service.services import Service
 
 RAW_TYPES: Final = ("image/jpeg", "image/png", "application/dicom", "application/octet-stream")
 _PARTS_PARSED: Final = 1000  # enough to count a batch that is over its limit, too few to cost anything
 _FIELD_BYTES: Final = 4096
 _BINARY: Final = {"type": "string", "format": "binary"}
-
-
-async def receive_films(
-    request: Request, service: Service, terms: Terms, *, part: str, at_most: int
-) -> tuple[Upload, ...]:
-    """Read the films of a request, time it, and take them from the caller's quota; see `read_films`."""
-    uploads = await read_films(request, part=part, at_most=at_most, max_body_bytes=service.settings.max_body_bytes)
-    service.metrics.stage_duration.labels("upload").observe(terms.elapsed_s)
-    service.gate.count(request.state.caller, len(uploads))
-    return uploads
 
 
 async def read_films(request: Request, *, part: str, at_most: int, max_body_bytes: int) -> tuple[Upload, ...]:
@@ -35,7 +23,7 @@ async def read_films(request: Request, *, part: str, at_most: int, max_body_byte
         request: its body is not yet read.
         part: name of the multipart parts that hold films.
         at_most: films accepted.
-        max_body_bytes: what the app lets through; below it nothing is spooled to disk.
+        max_body_bytes: what the app lets through (see `service.app`); up to it, nothing is spooled to disk.
 
     Raises:
         MalformedRequestError: the body is empty, not readable as multipart, or holds no such part.
@@ -45,12 +33,12 @@ async def read_films(request: Request, *, part: str, at_most: int, max_body_byte
     if not media_type.lower().startswith("multipart/form-data"):
         data = await request.body()
         if not data:
-            msg = f"the body is empty; send a film as multipart part {part!r} or as the body itself"
+            msg = f"the body is empty; send an image as multipart part {part!r} or as the body itself"
             raise MalformedRequestError(msg)
         return (Upload(data, media_type or None),)
     films = await _read_parts(request, part, max_body_bytes)
     if len(films) > at_most:
-        msg = f"the request holds {len(films)} films, at most {at_most} are accepted; send several requests"
+        msg = f"the request holds {len(films)} images, at most {at_most} are accepted; send several requests"
         raise BodyTooLargeError(msg)
     return films
 
@@ -80,7 +68,7 @@ async def _read_parts(request: Request, part: str, max_body_bytes: int) -> tuple
     try:
         files = [entry for entry in form.getlist(part) if isinstance(entry, UploadFile)]
         if not files:
-            msg = f"the multipart body has no file part named {part!r}; send each film under that name with a filename"
+            msg = f"the multipart body has no file part named {part!r}; send each image under that name with a filename"
             raise MalformedRequestError(msg)
         return tuple([Upload(await file.read(), file.content_type or None) for file in files])
     finally:

@@ -32,14 +32,14 @@ SECURITY_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""For every answer whose route says nothing else; an answer about a patient is stored nowhere."""
+"""On every answer whose route sets no others; an answer about a patient is stored nowhere."""
 SECURITY_LINES: Final = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
 
 log = structlog.get_logger("service.http")
 
 
 def request_id_of(scope: Scope) -> str:
-    """What the caller calls the request, where that is sane; else a new id."""
+    """The caller's own id of the request, where that is sane; else a new one."""
     lines: Iterable[tuple[bytes, bytes]] = scope["headers"]
     for name, value in lines:
         if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(offered := value.decode("latin-1")):
@@ -71,8 +71,8 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"]
-                said = {name for name, _ in headers}
-                missing = (line for line in SECURITY_LINES if line[0] not in said)
+                names = {name for name, _ in headers}
+                missing = (line for line in SECURITY_LINES if line[0] not in names)
                 message["headers"] = [*headers, (b"x-request-id", request_id.encode()), *missing]
             await send(message)
 
@@ -113,9 +113,9 @@ class ProblemMiddleware:
 
         async def send_problem_instead(message: Message) -> None:
             nonlocal replaced
-            if message["type"] == "http.response.start" and _is_in_foreign_words(message):
+            if message["type"] == "http.response.start" and _needs_replacement(message):
                 replaced = True
-                response = problem_response(_ours(message["status"]), scope["state"]["request_id"])
+                response = problem_response(_replacement_for(message["status"]), scope["state"]["request_id"])
                 if "Allow" in (headers := Headers(raw=message["headers"])):
                     response.headers["Allow"] = headers["Allow"]
                 await response(scope, receive, send)
@@ -128,7 +128,7 @@ class ProblemMiddleware:
             log.exception("request_failed")
 
 
-def _is_in_foreign_words(message: Message) -> bool:
+def _needs_replacement(message: Message) -> bool:
     status: int = message["status"]
     return (
         status >= HTTPStatus.BAD_REQUEST
@@ -137,7 +137,7 @@ def _is_in_foreign_words(message: Message) -> bool:
     )
 
 
-def _ours(status: int) -> CxrError:
+def _replacement_for(status: int) -> CxrError:
     if status in WITHOUT_PROBLEM:
         return WITHOUT_PROBLEM[status]
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -20,10 +20,10 @@ from schemas.model.drift import INPUT_SIGNALS, film_signals
 from schemas.preprocess import PreprocessSpec
 from service.answers.decision import decide
 from service.capacity.admission import Priority
-from service.engine.batcher import Answer
+from service.engine.film_queue import BatchResult
 from service.metrics import Metrics
-from service.models.live import Serving
-from service.services import Service
+from service.models.live import LiveBundle
+from service.services import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Reading:
     """A film with its prediction, and what a further look at it needs."""
 
     film: PreparedFilm
-    answer: Answer
+    result: BatchResult
     prediction: Prediction
 
     @property
@@ -75,8 +75,8 @@ class Reading:
         return {
             "decode": self.film.decode_s,
             "preprocess": self.film.preprocess_s,
-            "queue": self.answer.queue_s,
-            "inference": self.answer.inference_s,
+            "queue": self.result.queue_s,
+            "inference": self.result.inference_s,
         }
 
     def timings(self, total_s: float) -> Timings:
@@ -86,13 +86,13 @@ class Reading:
 
 
 async def read_film(
-    service: Service, serving: Serving, upload: Upload, *, priority: Priority, target: int | None
+    services: Services, live: LiveBundle, upload: Upload, *, priority: Priority, target: int | None = None
 ) -> Reading:
     """Read one film.
 
     Args:
-        service: its decode lanes and metrics are used.
-        serving: the bundle that answers.
+        services: its decode lanes and metrics are used.
+        live: the bundle that answers.
         upload: the film's bytes.
         priority: stat goes before routine.
         target: class whose heat map is wanted, `MOST_PROBABLE`, or None for no map.
@@ -100,45 +100,71 @@ async def read_film(
     Raises:
         CxrError: the film is refused, or the network failed on it.
     """
-    film = await _prepare_in_lane(service, serving.loaded.bundle.manifest.preprocess, upload, priority)
-    answer = await serving.batcher.submit(film.image, target=target, priority=priority)
-    loaded = serving.loaded
-    prediction = decide(loaded.bundle.manifest, loaded.statistics, answer.outputs, film.thumbnail, film.warnings)
-    reading = Reading(film, answer, prediction)
+    loaded = live.loaded
+    manifest = loaded.manifest
+    film = await _prepare_in_lane(services, manifest.preprocess, upload, priority)
+    result = await live.batcher.submit(film.image, target=target, priority=priority)
+    prediction = decide(manifest, loaded.statistics, result.outputs, film.thumbnail, film.warnings)
+    reading = Reading(film, result, prediction)
     statistics = asdict(film.statistics)
-    _count(service.metrics, reading, statistics)
-    if serving.drift is not None:
-        findings = serving.loaded.bundle.manifest.findings
-        serving.drift.add(film_signals(statistics, prediction.probabilities, findings))
+    _count(services.metrics, reading, statistics)
+    if live.drift is not None:
+        live.drift.add(film_signals(statistics, prediction.probabilities, manifest.findings))
     return reading
 
 
-async def _prepare_in_lane(service: Service, spec: PreprocessSpec, upload: Upload, priority: Priority) -> PreparedFilm:
-    lane = service.decode_lanes.of(priority)
-    limits = DecodeLimits(max_pixels=service.settings.max_pixels)
-    loop = asyncio.get_running_loop()
-    try:
-        return await loop.run_in_executor(lane, _prepare, upload, limits, spec, service.frame_decoder)
-    except CxrError as error:
-        service.metrics.input_rejects.labels(error.code).inc()
-        raise
+def decode_upload(
+    upload: Upload, max_pixels: int, *, min_side: int, frame_decoder: FrameDecoder
+) -> tuple[Radiograph, float]:
+    """Decode a film; returns it with the seconds that it took.
 
+    Args:
+        upload: the film's bytes.
+        max_pixels: largest film, rows times columns.
+        min_side: a large JPEG may be decoded at a fraction of its size that keeps twice this side, see `imaging.decode`.
+        frame_decoder: decodes compressed DICOM.
 
-def _prepare(upload: Upload, limits: DecodeLimits, spec: PreprocessSpec, frame_decoder: FrameDecoder) -> PreparedFilm:
+    Raises:
+        FilmError: it cannot be decoded, or is not a radiograph.
+    """
     start = time.perf_counter()
     radiograph = decode(
         upload.data,
         declared_type=upload.declared_type,
-        limits=limits,
-        min_side=spec.size,
+        limits=DecodeLimits(max_pixels=max_pixels),
+        min_side=min_side,
         frame_decoder=frame_decoder,
     )
-    decoded = time.perf_counter()
+    return radiograph, time.perf_counter() - start
+
+
+async def _prepare_in_lane(
+    services: Services, spec: PreprocessSpec, upload: Upload, priority: Priority
+) -> PreparedFilm:
+    lane = services.decode_lanes.of(priority)
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.run_in_executor(
+            lane, _prepare, upload, services.limits.max_pixels, spec, services.frame_decoder
+        )
+    except CxrError as error:
+        services.metrics.input_rejects.labels(error.code).inc()
+        raise
+
+
+def _prepare(upload: Upload, max_pixels: int, spec: PreprocessSpec, frame_decoder: FrameDecoder) -> PreparedFilm:
+    radiograph, decode_s = decode_upload(upload, max_pixels, min_side=spec.size, frame_decoder=frame_decoder)
+    start = time.perf_counter()
     image = prepare(radiograph, spec)
     warnings = (*radiograph.warnings, *input_warnings(radiograph))
-    statistics = input_statistics(image)
     return PreparedFilm(
-        radiograph, image, thumbnail(image), warnings, statistics, decoded - start, time.perf_counter() - decoded
+        radiograph=radiograph,
+        image=image,
+        thumbnail=thumbnail(image),
+        warnings=warnings,
+        statistics=input_statistics(image),
+        decode_s=decode_s,
+        preprocess_s=time.perf_counter() - start,
     )
 
 

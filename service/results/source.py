@@ -14,9 +14,6 @@ from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidImageError
 
-# pydicom would warn of a value that breaks its type's rule, with the value, and a log must not hold it.
-pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
-
 MANUFACTURER: Final = "cxr-classifier"
 CHARACTER_SET: Final = "ISO_IR 192"  # UTF-8 holds every name, in whatever set the film was written
 

@@ -16,7 +16,7 @@ import trainer.__main__
 from imaging.phantom import phantom
 from service.__main__ import COMMANDS
 from service.metrics import Metrics
-from service.settings import PREFIX, VARIABLES_OF_OTHER_PROGRAMS, Settings
+from service.settings import VARIABLES, VARIABLES_OF_OTHER_PROGRAMS
 from tests.docs.pages import PAGES, ROOT, blocks, commands, named
 from tests.films import encode
 from tests.imaging.files import dicom_bytes, dicom_dataset
@@ -98,7 +98,7 @@ def test_every_python_block_of_a_page_runs(page, reader, capsys) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_every_setting_metric_and_target_that_a_page_names_exists(page) -> None:
     text = page.read_text()
-    settings = {PREFIX + name.upper() for name in Settings.model_fields} | VARIABLES_OF_OTHER_PROGRAMS | OF_CONTAINERS
+    settings = set(VARIABLES) | VARIABLES_OF_OTHER_PROGRAMS | OF_CONTAINERS
     families = {metric.name for family in Metrics().registry.collect() for metric in (family, *family.samples)}
     named_metrics = {name for name in re.findall(r"`(cxr_[a-z0-9_]+)(?=[`{])", text) if not name.endswith("_")}
 

@@ -139,7 +139,7 @@ def test_an_adopted_network_is_explained_by_torch_with_the_weights_beside_it(ado
     bundle, _ = verify_bundle(directory)
     golden = read_golden(bundle)
 
-    explainer = TorchExplainer.open(bundle, bundle.manifest.torch, threads=1)
+    explainer = TorchExplainer.open(bundle, bundle.manifest.torch)
     cam = explainer.explain(golden["inputs"][0], 1, "gradcam++")
 
     assert WEIGHTS in bundle.manifest.files

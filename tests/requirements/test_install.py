@@ -1,4 +1,4 @@
-"""requirements/install.sh takes the newest suitable Python, says what is missing, and starts a killed installation again."""
+"""requirements/install.sh takes the newest suitable Python, says what is missing, and repeats a killed installation."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The resolver finds a wheel of every locked package for every machine; nothing is installed. Needs the package index."""
+"""The resolver finds a wheel of every locked package for every machine, and installs nothing. It needs a network."""
 
 import os
 import subprocess

@@ -6,9 +6,9 @@ from pydicom.encaps import encapsulate
 
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from imaging.phantom import phantom
-from service.settings import Settings
 from tests.imaging.compressed import ENCODERS, compressed_film, encapsulated_film, killers
 from tests.imaging.files import dicom_bytes, dicom_dataset
+from tests.service.chosen import settings_of
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +56,7 @@ async def test_a_film_that_kills_its_decoder_is_invalid_is_counted_and_harms_no_
 async def test_a_film_that_takes_longer_than_the_setting_is_invalid(serve) -> None:
     large = compressed_film(phantom(3000, 2500, seed=1), uid.JPEG2000)
     async with serve(decode_timeout_s=1) as client:
-        client.app.state.service.frame_decoder._timeout_s = 0.01  # a test need not wait for the smallest setting
+        client.services.frame_decoder._timeout_s = 0.01  # a test need not wait for the smallest setting
         response = await client.post("/predict", content=large)
 
         assert (response.status_code, response.json()["code"]) == (422, "invalid_image")
@@ -74,7 +74,7 @@ async def test_a_lateral_film_is_not_answered(client, view) -> None:
 
 async def test_the_capabilities_are_what_the_tables_and_settings_say(client) -> None:
     body = (await client.get("/capabilities")).json()
-    settings = Settings()
+    settings = settings_of()
 
     assert {row["uid"]: row["lossless"] for row in body["transfer_syntaxes"]} == {
         syntax: row.lossless for syntax, row in TRANSFER_SYNTAXES.items()

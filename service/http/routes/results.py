@@ -10,11 +10,11 @@ from pydantic.json_schema import SkipJsonSchema
 from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidParameterError, NotFoundError, SpoolUnavailableError
 from schemas.results import Result, ResultList, ResultState
-from service.dicomweb.intake import CurrentIntake
+from service.http.authorization import Requires
+from service.http.current import CurrentIntake
 from service.http.errors import GATE_FAILURES, documented
 from service.http.routes.dicomweb import UID_PATTERN
 from service.results.fhir import fhir_bundle
-from service.security.authentication import Requires
 
 FHIR_JSON: Final = "application/fhir+json"
 BUNDLE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {FHIR_JSON: {"schema": {"type": "object"}}}}}
@@ -55,7 +55,7 @@ async def as_fhir(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Respo
     """A Bundle with a DiagnosticReport; 404 before the film is analysed."""
     summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)
     if record is None:
-        msg = f"the film is in state {summary.state} and has no analysis; GET /results/{{sop}} tells when it has"
+        msg = f"the film is in state {summary.state} and has no analysis; GET /results/{{sop_instance_uid}} shows when it has"
         raise NotFoundError(msg)
     return Response(json.dumps(fhir_bundle(AnalysisRecord.model_validate_json(record))), media_type=FHIR_JSON)
 

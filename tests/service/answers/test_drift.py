@@ -123,7 +123,7 @@ async def test_another_bundle_begins_with_an_empty_window_of_its_own(serve, tmp_
     with_reference(tmp_path)
     write_tiny_bundle(tmp_path, version="1.0.1", current=False)
     async with serve(models_dir=tmp_path) as client:
-        deployment = client.app.state.service.deployment
+        deployment = client.services.deployment
         await client.post("/predict", content=flat_film(200))
         first = await drift(client)
         await deployment.activate(BundleAddress("tiny", "1.0.1"))
@@ -151,7 +151,7 @@ async def test_ready_is_what_readyz_says(serve, tmp_path) -> None:
 
     async with serve() as client:
         serving = await ready(client)
-        client.app.state.service.admission.drain()
+        client.services.admission.drain()
         assert (await client.get("/readyz")).status_code == 503
         assert (serving, await ready(client)) == ("1.0", "0.0")
     async with serve(models_dir=tmp_path) as client:

@@ -27,7 +27,7 @@ def directory(timm_bundle):
 
 def explainer_of(directory):
     bundle = open_bundle(directory)
-    return TorchExplainer.open(bundle, bundle.manifest.torch, threads=1)
+    return TorchExplainer.open(bundle, bundle.manifest.torch)
 
 
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++"])

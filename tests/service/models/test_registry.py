@@ -9,15 +9,16 @@ import pytest
 from schemas.errors import BundleError, NotFoundError
 from schemas.model.manifest import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
 from service.engine.engine import OnnxEngine
-from service.models.registry import BundleAddress, BundleRegistry, load
-from service.settings import Settings
+from service.models.loading import BundleLoader
+from service.models.registry import BundleAddress, BundleRegistry
+from service.settings import EngineSettings
 from tests.service.bundles import change_manifest, replace_file, write_tiny_bundle
 from tests.service.network import graph, tiny_network
 
 
 def loaded(models_dir, model=None):
     registry = BundleRegistry(models_dir, model)
-    return load(registry.open(registry.chosen()), OnnxEngine.open, Settings(models_dir=models_dir))
+    return BundleLoader(OnnxEngine.open, EngineSettings()).load(registry.open(registry.chosen()))
 
 
 def changed_golden(directory, **changes) -> None:

@@ -9,8 +9,8 @@ from schemas.model.manifest import MANIFEST
 from service.app import create_app
 from service.models.registry import BundleRegistry
 from service.models.trust import Trust
-from service.settings import Settings
 from tests.service.bundles import change_manifest, write_tiny_bundle
+from tests.service.chosen import settings_of
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -150,4 +150,4 @@ async def test_a_key_that_becomes_trusted_lets_its_bundle_serve(serve, keys, bun
 
 async def test_a_file_of_keys_that_is_not_there_stops_the_start(tiny_models, tmp_path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
-        create_app(Settings(models_dir=tiny_models, trusted_keys_file=tmp_path / "nowhere"))
+        create_app(settings_of(models_dir=tiny_models, trusted_keys_file=tmp_path / "nowhere"))
