@@ -25,8 +25,7 @@ from imaging.quality import input_statistics
 from schemas.model.drift import DriftReference, film_signals
 from service.answers.drift import DriftWindow
 from service.engine.engine import OnnxEngine
-from trainer.config import read_config
-from trainer.films.dataset import films_of
+from trainer.folder import TrialFolder
 from trainer.judging.shifts import SHIFTS, shifted
 from trainer.statistics.intervals import wilson_interval
 from trainer.trials.trial import load_trial
@@ -50,12 +49,10 @@ class Source:
 
 def validation_of(trial_folder: Path) -> Source:
     """The validation films of a trial."""
-    trial = load_trial(trial_folder)
+    trial = load_trial(TrialFolder(trial_folder))
     films, labels = trial.inputs("val")
-    run = trial_folder.parent.parent
-    patients = [film.patient for film in films_of(read_config(run), run, "val", trial.record.fold)]
     positive = labels != trial.record.classes.index(trial.record.negative_class or "")
-    return Source(films, positive, np.array(patients), trial.record.calibration.data)
+    return Source(films, positive, trial.patients("val"), trial.record.calibration.data)
 
 
 def phantoms(side: int, count: int = 800) -> Source:

@@ -18,7 +18,8 @@ from export.gates.precision import PRECISIONS
 from export.publish import Place
 from schemas.model.manifest import GRAPH
 from schemas.model.precision import PrecisionRecord
-from trainer.learning.allocator import keep_freed_memory
+from trainer.allocator import keep_freed_memory
+from trainer.folder import TrialFolder
 from trainer.trials.trial import load_trial
 
 PAGE = Path("docs/results/exports.md")
@@ -59,7 +60,7 @@ class KeptReport(SilentReporter):
 
 def table_row(directory: Path, out: Path) -> str:
     """One line of the table: the trial exported."""
-    trial = load_trial(directory)
+    trial = load_trial(TrialFolder(directory))
     measured = KeptReport()
     bundle = write_bundle(
         trial,

@@ -21,10 +21,11 @@ from schemas.model.evaluation import Evaluation, LabelMetrics
 from schemas.model.provenance import Provenance
 from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig, make_config, read_config
+from trainer.folder import RunFolder
 from trainer.learning.consumption import Consumption, consumption_of, teachers_consumption
 from trainer.report.overview import Standing, leaderboard_figure
 from trainer.runs.leaderboard import read_leaderboard
-from trainer.trials.trial import TRIALS, read_trial
+from trainer.trials.record import read_trial
 
 RESULTS = Path("docs/results")
 ARGMAX, OPERATING_POINT = "argmax", "operating point"
@@ -44,7 +45,7 @@ class Row:
         """As the tables call it."""
         if self.record.members:
             return f"{self.run}: {self.trial}"
-        taught = ", taught" if self.config.teachers else ""
+        taught = ", taught" if self.config.learn.teachers else ""
         return f"{self.trial.replace('-seed', ', seed ')}, {self.record.preprocess.size} px{taught}"
 
     @property
@@ -66,8 +67,8 @@ def read_rows(sources: Sequence[Path]) -> list[Row]:
 
 def run_rows(run: Path) -> Iterator[Row]:
     """The trials of a folder of a run."""
-    for row in read_leaderboard(run).rows:
-        yield Row(run.name, row.trial, read_config(run), read_trial(run / TRIALS / row.trial))
+    for row in read_leaderboard(RunFolder(run)).rows:
+        yield Row(run.name, row.trial, read_config(RunFolder(run)), read_trial(RunFolder(run).trial(row.trial)))
 
 
 def kept_rows(records: Path) -> Iterator[Row]:
@@ -105,7 +106,7 @@ def how_made(rows: Sequence[Row]) -> str:
                 row.record.provenance.pretrained_weights.split()[0]
                 .removesuffix(".safetensors")
                 .replace("none", "random"),
-                row.config.augment,
+                row.config.learn.augment,
                 f"{row.record.provenance.parameters / 1e6:.3g} M",
                 minutes(row.record.provenance),
                 "" if row.record.ms_per_film is None else f"{row.record.ms_per_film:.0f}",
@@ -120,8 +121,8 @@ def epochs(row: Row) -> str:
     """How many were trained, of how many where patience ended them."""
     return (
         str(row.record.epochs)
-        if row.record.epochs == row.config.epochs
-        else f"{row.record.epochs} of {row.config.epochs}"
+        if row.record.epochs == row.config.learn.epochs
+        else f"{row.record.epochs} of {row.config.learn.epochs}"
     )
 
 
@@ -266,7 +267,7 @@ def record_of(row: Row) -> dict[str, object]:
     figures = {name: {"subgroups", "shifts"} for name in ("validation", "test")}
     record = row.record.model_dump(mode="json", exclude={**figures, "many_views": figures})
     record["calibration"]["out_of_distribution"] = None  # half a megabyte that no page shows
-    config = row.config.model_dump(mode="json", exclude={"cache"})
+    config = row.config.model_dump(mode="json", exclude={"data": {"cache"}})
     return {"run": row.run, "trial": row.trial, "config": config, "record": record}
 
 

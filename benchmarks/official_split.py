@@ -23,13 +23,13 @@ from benchmarks.leaderboard import table
 from bundle.files import write_whole
 from imaging.decode import decode
 from trainer.config import read_config
+from trainer.films.dataset import read_dataset
 from trainer.films.film import KERMANY, SPLITS, Film
 from trainer.films.sources.kermany import THREE_CLASSES
-from trainer.films.splits import read_split
-from trainer.judging.outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
+from trainer.folder import PARTS, Part, RunFolder
+from trainer.judging.outputs import SavedOutputs
 from trainer.runs.leaderboard import read_leaderboard
 from trainer.statistics.delong import delong_interval
-from trainer.trials.trial import TRIALS
 
 PAGE = Path("docs/results/official-split.md")
 NORMAL, BACTERIAL, VIRAL = range(3)
@@ -111,9 +111,9 @@ class Answers:
     """By the network's name; in the order of the films."""
 
 
-def answers_of(run: Path, trials: Sequence[str], file: str, films: dict[str, Looked]) -> Answers:
+def answers_of(run: RunFolder, trials: Sequence[str], part: Part, films: dict[str, Looked]) -> Answers:
     """Read what the run saved of its validation or test films."""
-    saved = {trial.replace("-seed", ", seed "): SavedOutputs.read(run / TRIALS / trial / file) for trial in trials}
+    saved = {trial.replace("-seed", ", seed "): SavedOutputs.read(run.trial(trial).outputs(part)) for trial in trials}
     first = next(iter(saved.values()))
     return Answers(
         tuple(films[path] for path in first.films), first.labels, {name: one.logits for name, one in saved.items()}
@@ -169,18 +169,16 @@ def main() -> None:
     """Read the run, look at its films, write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a run with classes=kermany3 that has ended")
-    run = parser.parse_args().run
+    run = RunFolder(parser.parse_args().run)
     board = read_leaderboard(run)
-    config = read_config(run)
-    root = Path(config.data)
-    if config.classes != "kermany3":
-        sys.exit(f"{run} was trained with classes={config.classes}; this program compares {', '.join(THREE_CLASSES)}")
-    split = read_split(run / "split.csv", root)
+    data = read_config(run).data
+    if data.classes != "kermany3":
+        sys.exit(f"{run} was trained with classes={data.classes}; this program compares {', '.join(THREE_CLASSES)}")
+    split = read_dataset(run, data).split
     films = [look(film) for film in track(split.films, "films", console=Console(stderr=True))]
-    by_path = {one.film.path.relative_to(root).as_posix(): one for one in films}
+    by_path = {one.film.path.relative_to(split.root).as_posix(): one for one in films}
     trials = [row.trial for row in board.rows if "-seed" in row.trial]
-    files = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
-    answers = {name: answers_of(run, trials, file, by_path) for name, file in files.items()}
+    answers: dict[str, Answers] = {part: answers_of(run, trials, part, by_path) for part in PARTS}
     text = document(films, answers, f"python -m benchmarks.official_split {run}")
     write_whole(PAGE, text.encode())
     print(text)

@@ -14,19 +14,20 @@ from statistics import fmean
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
 from schemas.model.evaluation import SubgroupMetrics
 from schemas.model.trial import TrialRecord
+from trainer.allocator import keep_freed_memory
 from trainer.config import make_config
+from trainer.folder import RunFolder
 from trainer.judging.shifts import NONE, SHIFTS
-from trainer.learning.allocator import keep_freed_memory
 from trainer.learning.augment import RECIPES
 from trainer.networks.inference import outputs
+from trainer.runs.console import ConsoleReporter
 from trainer.runs.run import train
-from trainer.trials.trial import TRIALS, TrainedTrial, load_trial
+from trainer.trials.trial import TrainedTrial, load_trial
 
 _BATCH = 64
 PAGE = Path("docs/results/recipes.md")
@@ -49,27 +50,26 @@ def development(data: Path, out: Path) -> Path:
 
 def trial_of(recipe: str, films: Path, options: argparse.Namespace) -> TrainedTrial:
     """Train one network with a recipe, or read the one that was trained."""
-    run = options.out / recipe
+    run = RunFolder(options.out / recipe)
     config = make_config(
         {
-            "data": str(films),
-            "archs": [options.arch],
-            "weights": {options.arch: str(options.weights)} if options.weights else {},
-            "seeds": [options.seed],
-            "size": options.size,
-            "epochs": options.epochs,
-            "augment": recipe,
-            "ema_decay": 0.99,
-            "on_duplicates": "drop",
-            "test_fraction": 0,
-            "shifts": True,
-            "explain": 0,
+            "data.path": str(films),
+            "networks.archs": [options.arch],
+            "networks.weights": {options.arch: str(options.weights)} if options.weights else {},
+            "networks.seeds": [options.seed],
+            "networks.size": options.size,
+            "learn.epochs": options.epochs,
+            "learn.augment": recipe,
+            "learn.ema_decay": 0.99,
+            "data.on_duplicates": "drop",
+            "data.test_fraction": 0,
+            "judge.shifts": True,
+            "report.explain": 0,
         }
     )
     command = f"python -m benchmarks.recipes --arch {options.arch} --size {options.size} --epochs {options.epochs}"
-    with Progress(console=Console(stderr=True)) as progress:
-        board = train(config, run, command=command, progress=progress)
-    return load_trial(run / TRIALS / board.winner.trial)
+    board = train(config, run, command=command, reporter=ConsoleReporter(Console(stderr=True), ()))
+    return load_trial(run.trial(board.winner.trial))
 
 
 def losses(trial: TrainedTrial) -> tuple[float, float]:

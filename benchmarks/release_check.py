@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -32,12 +33,14 @@ from schemas.model.evaluation import Evaluation
 from schemas.model.manifest import CURRENT, MODEL_CARD, BundleManifest
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
-from trainer.films.film import Film, data_sha256
-from trainer.films.sources import index_films
+from trainer.films.film import Film
+from trainer.films.options import DataOptions
+from trainer.films.sources.find import index_films
 from trainer.films.splits import read_split
+from trainer.films.task import Task
 from trainer.judging.evaluate import evaluate
-from trainer.judging.shifts import NONE, SHIFTS, shifted, with_shifts
-from trainer.judging.subgroups import attributes_of
+from trainer.judging.logits import LabelledLogits
+from trainer.judging.shifts import NONE, SHIFTS, shifted
 
 MODELS = Path("models")
 _CLIENTS = 4
@@ -81,26 +84,17 @@ def found_again(asker: Asker, manifest: BundleManifest, stated: Evaluation, film
     """The answers judged as the trainer judges a network, under shifts too where the card has these and they can be sent."""
     truth = np.array([manifest.classes.index(film.label) for film in films])
     logits = asker.logits((film.path.read_bytes() for film in films), len(films), f"{stated.data}, films")
-    evaluation = evaluate(
-        logits,
-        truth,
-        [film.patient for film in films],
-        manifest.calibration,
-        manifest.classes,
-        manifest.negative_class,
-        data=stated.data,
-        data_sha256=data_sha256(films),
-        attributes=attributes_of(films),
-    )
+    task = Task(manifest.classes, manifest.negative_class)
+    answers = LabelledLogits.of(stated.data, films, truth, logits)
     if not (stated.shifts and repeatable(manifest.preprocess)):
-        return evaluation
+        return evaluate(answers, task, manifest.calibration)
     with tempfile.TemporaryDirectory() as cache:
         prepared = prepared_films(films, manifest.preprocess, Path(cache))
         under = {NONE: logits.astype(np.float32)}
         for name, shift in SHIFTS.items():
             files = (file_of(film) for film in shifted(prepared, shift))
             under[name] = asker.logits(files, len(films), f"{stated.data}, {name}").astype(np.float32)
-    return with_shifts(evaluation, under, truth, films, manifest.calibration)
+    return evaluate(replace(answers, shifted=under), task, manifest.calibration)
 
 
 def card_section(bundle: Bundle, section: str) -> str:
@@ -136,7 +130,7 @@ def main() -> None:
     options = parser.parse_args()
     bundle = open_bundle(MODELS / (MODELS / CURRENT).read_text().strip())
     manifest = bundle.manifest
-    index = index_films(options.data)
+    index = index_films(DataOptions(path=str(options.data)))
     sets = {"test": tuple(film for film in index.films if film.split == "test")}
     if options.split is not None:
         sets["validation"] = read_split(options.split, index.root).of("val")

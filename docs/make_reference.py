@@ -10,7 +10,7 @@ from service.http.errors import problem_type
 from service.metrics import Metrics
 from service.settings import VARIABLES
 from service.settings.environment import SECTIONS
-from trainer.config import RunConfig
+from trainer.config import fields
 from trainer.learning.augment import RECIPES
 from trainer.networks.architectures import ARCHITECTURES
 
@@ -38,8 +38,8 @@ def default(field: FieldInfo) -> str:
 
 def reference() -> str:
     """The page."""
-    fields = {variable: SECTIONS[section].model_fields[name] for variable, (section, name) in VARIABLES.items()}
-    settings = ((f"`{variable}`", default(f), f.description or "") for variable, f in fields.items())
+    variables = {variable: SECTIONS[section].model_fields[name] for variable, (section, name) in VARIABLES.items()}
+    settings = ((f"`{variable}`", default(f), f.description or "") for variable, f in variables.items())
     problems = (
         (f"`{error.code}`", str(problem_type(error).status), (error.__doc__ or "").splitlines()[0])
         for error in sorted(raised(CxrError), key=lambda error: (problem_type(error).status, error.code))
@@ -50,7 +50,7 @@ def reference() -> str:
         for family in metrics
         if family.name.startswith("cxr_")
     )
-    options = ((f"`{name}`", default(f), f.description or "") for name, f in RunConfig.model_fields.items())
+    options = ((f"`{name}`", default(f), f.description or "") for name, f in fields())
     networks = (
         (f"`{name}`", row.timm_name or "own network", str(row.input_size), f"`{row.cam_layer}`")
         for name, row in ARCHITECTURES.items()
@@ -72,7 +72,10 @@ def reference() -> str:
             "## Metrics",
             table(("metric", "type", "meaning"), families),
             "## Training options",
-            "Set these fields in the YAML file of `--config`, or with `--set FIELD=VALUE` ([train](training.md)).",
+            (
+                "Set these fields in the YAML file of `--config`, by section (`learn: {lr: 1e-3}`) or dotted (`learn.lr: 1e-3`), "
+                "or with `--set FIELD=VALUE` ([train](training.md))."
+            ),
             table(("field", "default", "meaning"), options),
             "## Architectures",
             "In addition to these rows, `timm:<name>` selects any network of timm that has a feature map.",

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 import typer
 from pydantic import BaseModel, BeforeValidator, Field, FilePath, model_validator
 
-from export.adopt import Decisions, FilmFolder, ForeignNetwork, adopt_network
+from export.adopt import FilmFolder, ForeignNetwork, adopt_network
 from export.card.markdown import without_title
 from export.console import ConsoleReporter, console, print_bundle
 from export.description import NetworkDescription
@@ -19,15 +19,16 @@ from export.publish import Place
 from export.sign import make_key, sign_bundle
 from schemas.errors import BundleError, CxrError
 from schemas.model.precision import ReducedPrecision
-from trainer.config import RunConfig, read_config
+from trainer.folder import RunFolder, TrialFolder
+from trainer.judging.options import JudgeOptions
 from trainer.runs.leaderboard import read_leaderboard
-from trainer.trials.trial import TRIALS, load_trial
+from trainer.trials.trial import TrainedTrial, load_trial
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Trained networks to ONNX bundles."
 )
 
-_TRAINING = RunConfig.model_fields  # `adopt` decides as training does, unless the caller says otherwise
+_TRAINING = JudgeOptions.model_fields  # `adopt` decides as training does, unless the caller says otherwise
 
 
 def _precisions(value: Any) -> Any:
@@ -63,12 +64,13 @@ class BundleOptions(BaseModel):
             raise ValueError(msg)
         return self
 
-    def trial_folder(self) -> Path:
+    def trial_folder(self) -> TrialFolder:
         """The trial that is exported."""
         if self.run is not None:
-            return self.run / TRIALS / read_leaderboard(self.run).winner.trial
+            folder = RunFolder(self.run)
+            return folder.trial(read_leaderboard(folder).winner.trial)
         assert self.trial is not None  # noqa: S101 - `_one_source`
-        return self.trial
+        return TrialFolder(self.trial)
 
 
 class AdoptOptions(BaseModel):
@@ -94,9 +96,8 @@ class AdoptOptions(BaseModel):
 @options_of(BundleOptions)
 def bundle(options: BundleOptions) -> None:
     """Export a trained network, prove it and publish it."""
-    folder = options.trial_folder()
-    trial = load_trial(folder)
-    _refuse_lungs(folder)
+    trial = load_trial(options.trial_folder())
+    _refuse_lungs(trial)
     about = None if options.about is None else without_title(options.about.read_text(encoding="utf-8"))
     chosen = ExportOptions(precisions=options.precisions, with_weights=options.with_weights, about_films=about)
     with console.status(f"exporting {trial.record.architecture}"):
@@ -112,7 +113,7 @@ def adopt(options: AdoptOptions) -> None:
         directory = adopt_network(
             ForeignNetwork(options.onnx, options.network),
             FilmFolder(options.films, options.cache),
-            Decisions(options.target_sensitivity, options.alpha),
+            JudgeOptions(target_sensitivity=options.target_sensitivity, alpha=options.alpha),
             options.place,
             command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),
         )
@@ -140,12 +141,12 @@ def sign(
     console.print(f"signed by key {sign_bundle(bundle, key)}")
 
 
-def _refuse_lungs(trial: Path) -> None:
+def _refuse_lungs(trial: TrainedTrial) -> None:
     """The service has no masks: it would feed whole films to a network that has only ever seen lungs."""
-    if read_config(trial.parent.parent).masks == "lungs":
+    if trial.dataset.options.masks == "lungs":
         msg = (
-            f"{trial.name} was trained with masks=lungs, on films that are black outside the lungs; the service feeds "
-            "whole films: train with masks=ignore to serve"
+            f"{trial.folder.name} was trained with data.masks=lungs, on films that are black outside the lungs; the "
+            "service feeds whole films: train with data.masks=ignore to serve"
         )
         raise BundleError(msg)
 

@@ -20,20 +20,20 @@ from export.graph.weights import checked_weights
 from export.manifest import describe, documents, make_manifest
 from export.publish import Place, publish_at
 from schemas.errors import TrainingDataError
-from schemas.model.calibration import Calibration
-from schemas.model.evaluation import Evaluation
 from schemas.model.manifest import GOLDEN, GRAPH, WEIGHTS
 from schemas.model.provenance import Adoption
 from schemas.model.trial import CalibratedNetwork
-from trainer.films.dataset import described as in_words
-from trainer.films.dataset import labelled
-from trainer.films.duplicates import NEAR_DUPLICATE, mark_copies
-from trainer.films.film import Film, FilmIndex, data_sha256
+from schemas.preprocess import PreprocessSpec
+from trainer.films.duplicates import mark_copies
+from trainer.films.film import Film, FilmIndex
 from trainer.films.leaks import close_leaks
-from trainer.films.sources import index_films
-from trainer.judging.calibrate import calibrate
+from trainer.films.options import NEAR_DUPLICATE, DataOptions
+from trainer.films.sources.find import index_films
+from trainer.films.task import Task, labelled
 from trainer.judging.evaluate import evaluate
-from trainer.judging.subgroups import attributes_of
+from trainer.judging.logits import LabelledLogits
+from trainer.judging.options import JudgeOptions
+from trainer.judging.validation import judge_validation
 from trainer.trials.provenance import git_commit, library_versions
 
 
@@ -58,34 +58,15 @@ class FilmFolder:
     """Where prepared films are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """What a calibration has to reach, as in `trainer.config.RunConfig`."""
-
-    target_sensitivity: float
-    alpha: float
-
-
-@dataclass(frozen=True, slots=True)
-class _ScoredFilms:
-    """Films of one purpose with the logits that the network gives them."""
-
-    purpose: str
-    """`validation` or `test`."""
-    films: tuple[Film, ...]
-    labels: NDArray[np.int64]  # [V]
-    logits: NDArray[np.float32]  # [V, K]
-
-
 def adopt_network(
-    network: ForeignNetwork, folder: FilmFolder, decisions: Decisions, place: Place, *, command: str
+    network: ForeignNetwork, folder: FilmFolder, judge: JudgeOptions, place: Place, *, command: str
 ) -> Path:
     """Calibrate a network that was trained elsewhere, and publish it; returns the directory of the bundle.
 
     Args:
         network: the file and its description.
         folder: labelled films.
-        decisions: what the calibration has to reach.
+        judge: what the calibration has to reach.
         place: not yet taken.
         command: what the user typed, for the record.
 
@@ -98,16 +79,17 @@ def adopt_network(
     model = read_graph(network.graph)
     index = _index(folder, description)
     run = Session(wire(model, description, temperature=1.0, metadata={}).SerializeToString()).run
-    validation, test = _scored(run, index, folder.cache, description)
-    calibration = _calibration(validation, description, decisions)
+    task = Task(description.classes, description.negative_class)
+    deciding, judging = _answers(run, index, folder.cache, task, description.preprocess)
+    calibration, validation = judge_validation(deciding, task, judge)
     record = CalibratedNetwork(
         architecture=description.timm or network.graph.stem,
-        classes=description.classes,
-        negative_class=description.negative_class,
+        classes=task.classes,
+        negative_class=task.negative_class,
         preprocess=description.preprocess,
         calibration=calibration,
-        validation=_evaluation(validation, description, calibration),
-        test=None if test is None else _evaluation(test, description, calibration),
+        validation=validation,
+        test=None if judging is None else evaluate(judging, task, calibration),
         provenance=_provenance(network, index, model, command),
     )
     wired = wire(model, description, temperature=calibration.temperature, metadata=describe(record))
@@ -127,7 +109,7 @@ def _files(wired: onnx.ModelProto, description: NetworkDescription) -> dict[str,
 
 
 def _index(folder: FilmFolder, description: NetworkDescription) -> FilmIndex:
-    index = index_films(folder.path, cache=folder.cache)
+    index = index_films(DataOptions(path=str(folder.path), cache=str(folder.cache)))
     if set(index.classes) != set(description.classes):
         msg = (
             f"the films are of {', '.join(index.classes)} and the network of {', '.join(description.classes)}; name "
@@ -153,46 +135,20 @@ def _refuse_leaks(index: FilmIndex, cache: Path) -> None:
     close_leaks(mark_copies(index, cache, threshold=NEAR_DUPLICATE, skip_unreadable=False))
 
 
-def _scored(
-    run: Run, index: FilmIndex, cache: Path, description: NetworkDescription
-) -> tuple[_ScoredFilms, _ScoredFilms | None]:
-    """The films that decide and, where there are any, those that judge."""
+def _answers(
+    run: Run, index: FilmIndex, cache: Path, task: Task, spec: PreprocessSpec
+) -> tuple[LabelledLogits, LabelledLogits | None]:
+    """Logits of the films that decide and, where there are any, of those that judge."""
     deciding = _deciding(index, index.root)
     judging = tuple(film for film in index.films if film.split == "test")
     _refuse_leaks(replace(index, films=(*deciding, *judging)), cache)
-    prepared = labelled(deciding, description.classes, description.preprocess, cache)
-    check_batches(run, prepared.films, len(description.classes))
-    validation = _ScoredFilms("validation", deciding, prepared.labels, _logits_of(run, prepared.films))
+    prepared = labelled(deciding, task, spec, cache)
+    check_batches(run, prepared.films, len(task.classes))
+    validation = LabelledLogits.of("validation", deciding, prepared.labels, _logits_of(run, prepared.films))
     if not judging:
         return validation, None
-    held_out = labelled(judging, description.classes, description.preprocess, cache)
-    return validation, _ScoredFilms("test", judging, held_out.labels, _logits_of(run, held_out.films))
-
-
-def _calibration(scored: _ScoredFilms, description: NetworkDescription, decisions: Decisions) -> Calibration:
-    return calibrate(
-        scored.logits,
-        scored.labels,
-        classes=description.classes,
-        negative_class=description.negative_class,
-        target_sensitivity=decisions.target_sensitivity,
-        alpha=decisions.alpha,
-        data=in_words(scored.purpose, scored.films),
-    )
-
-
-def _evaluation(scored: _ScoredFilms, description: NetworkDescription, calibration: Calibration) -> Evaluation:
-    return evaluate(
-        scored.logits,
-        scored.labels,
-        [film.patient for film in scored.films],
-        calibration,
-        description.classes,
-        description.negative_class,
-        data=scored.purpose,
-        data_sha256=data_sha256(scored.films),
-        attributes=attributes_of(scored.films),
-    )
+    held_out = labelled(judging, task, spec, cache)
+    return validation, LabelledLogits.of("test", judging, held_out.labels, _logits_of(run, held_out.films))
 
 
 def _provenance(network: ForeignNetwork, index: FilmIndex, model: onnx.ModelProto, command: str) -> Adoption:

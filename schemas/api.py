@@ -167,6 +167,7 @@ class ModelList(Record):
     """The answer of `GET /models`."""
 
     models: tuple[KnownModel, ...]
+    software_version: str = Field(description="version of the service itself; each bundle has its own")
 
 
 class TransferSyntaxFacts(Record):

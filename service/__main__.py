@@ -39,7 +39,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
 class Server(uvicorn.Server):
     """uvicorn, which logs when films can be sent.
 
-    `on_tick` and `force_exit` are not documented; they are as here in uvicorn 0.38 to 0.40.
+    It uses `on_tick` and `force_exit`, which uvicorn does not document; the locked version, 0.54, is tested.
     """
 
     def __init__(self, config: uvicorn.Config, services: Services, drain_s: float) -> None:
@@ -93,8 +93,8 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED
     logs.configure(settings.logs.format)
-    # What is there now stays until the end: 200,000 objects, which Python would look through again and again, and nothing
-    # is answered for 150 ms each time.
+    # The 200,000 objects that exist now stay until the end; Python would look through them again and again, and answer
+    # nothing for 150 ms each time.
     gc.collect()
     gc.freeze()
     # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.

@@ -1,4 +1,4 @@
-"""What is set once for the whole process in the libraries that we use; only `service.__main__` and `service.app` do so."""
+"""What is set in libraries once for the whole process; `service.__main__` and `service.app` call it, nobody else."""
 
 import logging
 

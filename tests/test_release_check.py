@@ -30,7 +30,7 @@ GROUP = SubgroupMetrics(
 
 @pytest.mark.parametrize("name", SHIFTS)
 def test_a_shifted_film_that_is_sent_as_a_file_is_prepared_to_itself(name) -> None:
-    film = phantom(64, 64, seed=1)[np.newaxis, np.newaxis].astype(np.float32) / 255
+    film = phantom(64, 64, seed=1)[np.newaxis, np.newaxis].astype(np.float32) / np.float32(255)
     changed = shifted(film, SHIFTS[name])[0]
 
     assert np.abs(prepare(decode(file_of(changed)), SPEC) - changed).max() < 1e-5

@@ -106,7 +106,7 @@ def test_the_official_test_films_score_over_http_what_the_trainer_measured(bundl
     called = np.array([answer["prediction"]["label"] == finding for answer in answers])
 
     assert len(films) == stated.films == 624
-    assert round(auroc(labels, probabilities), 4) == round(stated.auroc.value, 4)
+    assert round(float(auroc(labels, probabilities)), 4) == round(stated.auroc.value, 4)
     assert stated.auroc.value >= 0.96
     assert np.mean(called == labels) == pytest.approx(at_operating_point.accuracy.value, abs=1e-9)
     assert {answer["model"]["sha256"] for answer in answers} == {bundle.sha256}

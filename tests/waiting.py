@@ -3,9 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
 def wait_until(condition: Callable[[], object], what: str, *, timeout_s: float = 60) -> None:
@@ -16,7 +14,7 @@ def wait_until(condition: Callable[[], object], what: str, *, timeout_s: float =
         time.sleep(0.05)
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], *, timeout_s: float = 60) -> T:
+async def until(condition: Callable[[], Any], *, timeout_s: float = 60) -> Any:
     """Let the event loop run until the condition, which may be awaitable, gives something true; that is returned."""
     async with asyncio.timeout(timeout_s):
         while True:

@@ -13,7 +13,7 @@ from schemas.model.evaluation import SubgroupMetrics
 from schemas.model.mistakes import FilmReference, KindOfMistake, Mistake, Mistakes
 from schemas.model.trial import CalibratedNetwork
 from trainer.heat_maps.attention import border_shares, with_heat
-from trainer.judging.subgroups import finding_rows
+from trainer.judging.subgroups import ScoredFilms, finding_rows
 from trainer.statistics.intervals import wilson_interval
 
 WORST = 5
@@ -143,20 +143,14 @@ def _border_shares(run: Run, films: NDArray[np.float32], labels: NDArray[np.int6
 
 def _by_appearance(given: Answers, validation: ValidationSet, record: CalibratedNetwork) -> tuple[SubgroupMetrics, ...]:
     statistics = [input_statistics(film) for film in validation.films]
+    scored = ScoredFilms(record.classes, validation.labels, given.probabilities, validation.patients)
     rows = []
     for name, measure in APPEARANCE.items():
         values = np.array([measure(film) for film in statistics])
         thirds = np.searchsorted(np.quantile(values, (1 / 3, 2 / 3), method="lower"), values)
         for third, word in enumerate(THIRDS):
             members = thirds == third
-            if members.any():  # a third is empty where most films have the same value, as of a black border
-                rows += finding_rows(
-                    name,
-                    word,
-                    record.calibration.operating_points,
-                    record.classes,
-                    validation.labels[members],
-                    given.probabilities[members],
-                    validation.patients[members],
-                )
+            if members.any():  # not so where most films have the same value, as of a border that is black
+                films = scored.of(members)
+                rows += finding_rows(name, word, films, record.calibration.operating_points)
     return tuple(rows)

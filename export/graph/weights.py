@@ -14,7 +14,7 @@ from schemas.errors import BundleError
 from schemas.model.manifest import GOLDEN_TOLERANCE
 from schemas.model.torch_network import TorchNetwork
 from trainer.networks.architectures import architecture
-from trainer.networks.network import Network, TimmNetwork
+from trainer.networks.network import Network, TimmDesign, TimmNetwork
 
 
 def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
@@ -80,15 +80,8 @@ def checked_weights(
 
 
 def _rebuilt(described: TorchNetwork, path: Path, *, classes: int) -> TimmNetwork:
-    network = TimmNetwork(
-        classes,
-        0.0,
-        name=described.timm_name,
-        arguments=described.arguments,
-        cam_layer="",
-        mean=described.mean,
-        std=described.std,
-    ).eval()
+    design = TimmDesign(described.timm_name, described.arguments, "", described.mean, described.std)
+    network = TimmNetwork(classes, 0.0, design).eval()
     network.body.get_submodule(described.cam_layer or "")
     network.body.load_state_dict(load_file(path))
     return network

@@ -1,4 +1,4 @@
-"""From the network's outputs to what is said about a film: label, decision, and how sure it is."""
+"""From the network's outputs to the answer about a film: label, decision, and how certain it is."""
 
 from collections.abc import Collection
 from typing import Final, Literal
@@ -29,8 +29,8 @@ RECOMMENDATIONS: Final[dict[Advice, str]] = {
     "Have the film read by a radiologist.",
     "unfamiliar": "No answer: the film differs from those that the network was trained on. "
     "Check that it is a frontal chest film, and have it read by a radiologist.",
-    "not_frontal": "No answer: by its own file this is no frontal film, and the network was trained on nothing else. "
-    "Have the film read by a radiologist.",
+    "not_frontal": "No answer: its own file states that this is not a frontal film, and the network was trained on no "
+    "others. Have the film read by a radiologist.",
 }
 
 
@@ -50,9 +50,9 @@ def load_statistics(bundle: Bundle) -> Familiarity | None:
         return None
     familiarity = Familiarity.from_arrays(bundle.read_arrays(STATISTICS, _ARRAYS, _OPTIONAL_ARRAYS))
     frames = familiarity.thumbnail
-    found = (*familiarity.embedding.class_means.shape[:1], *familiarity.embedding.center.shape)
-    if found != (len(manifest.classes), manifest.graph.embedding_size) or (frames and len(frames.center) != LENGTH):
-        msg = f"{STATISTICS} has arrays of other shapes than the manifest's embedding and classes; export the bundle again"
+    sizes = (*familiarity.embedding.class_means.shape[:1], *familiarity.embedding.center.shape)
+    if sizes != (len(manifest.classes), manifest.graph.embedding_size) or (frames and len(frames.center) != LENGTH):
+        msg = f"{STATISTICS} does not fit the manifest's embedding and classes; export the bundle again"
         raise BundleError(msg)
     return familiarity
 
@@ -64,30 +64,26 @@ def decide(
     thumbnail: NDArray[np.float64],
     warnings: Collection[str] = (),
 ) -> Prediction:
-    """Word what the network computed about one film.
+    """Turn the outputs of the network for one film into an answer.
 
     Args:
         manifest: classes, thresholds, quantiles and cut-offs.
         statistics: None: not checked against the training films.
         outputs: of one film, N = 1.
         thumbnail: of the same film, from `imaging.thumbnail`.
-        warnings: what decoding noticed; `not_frontal` leaves no answer.
+        warnings: from decoding; `not_frontal` leaves no answer.
 
     Raises:
         InferenceError: a probability is not a number.
     """
-    row = outputs.probabilities[0]
-    if not np.isfinite(row).all():
-        msg = "the network gave probabilities that are no numbers; the bundle or this machine is at fault"
-        raise InferenceError(msg)
+    row = _finite(outputs.probabilities[0])
     calibration = manifest.calibration
     probabilities = {name: min(1.0, float(value)) for name, value in zip(manifest.classes, row, strict=True)}
     label = finding_label(row, manifest.classes, manifest.negative_class, calibration.operating_points)
     prediction_set = conformal_set(probabilities, calibration.conformal.quantiles)
     score, in_distribution = _familiarity(manifest, statistics, outputs, thumbnail)
-    if "not_frontal" in warnings:
-        advice: Advice = "not_frontal"
-    else:
+    advice: Advice = "not_frontal"
+    if "not_frontal" not in warnings:
         advice = _advise(label, manifest.negative_class, prediction_set, in_distribution=in_distribution)
     decision: Decision = advice if advice in ("positive", "negative") else "abstain"
     return Prediction(
@@ -102,6 +98,13 @@ def decide(
         out_of_distribution_score=score,
         recommendation=RECOMMENDATIONS[advice].format(label=label, findings=", ".join(manifest.findings)),
     )
+
+
+def _finite(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(probabilities).all():
+        msg = "the network gave probabilities that are not numbers; the bundle or this machine is at fault"
+        raise InferenceError(msg)
+    return probabilities
 
 
 def _familiarity(

@@ -34,7 +34,7 @@ class DriftWindow:
         return len(self._films)
 
     def add(self, signals: Mapping[str, float]) -> None:
-        """Let a film in, and the oldest out where the window is full."""
+        """Add a film, and remove the oldest where the window is full."""
         film = {name: signal.bin_of(signals[name]) for name, signal in self._signals.items()}
         self._films.append(film)
         self._count(film, 1)
@@ -48,7 +48,7 @@ class DriftWindow:
         return population_stability_index(self._signals[signal].counts, self._counts[signal])
 
     def limit(self, signal: str) -> float:
-        """The index above which chance is no explanation for a window of this many films."""
+        """The index above which chance does not explain a window of this many films."""
         return index_limit(self._signals[signal], len(self._films))
 
     def _count(self, film: Mapping[str, int], films: int) -> None:

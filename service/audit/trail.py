@@ -1,4 +1,4 @@
-"""The trail: events go to one thread that writes what waits together, so that many films share one visit to the disk."""
+"""The trail: events go to one thread, which writes those that wait together: many films share one write to the disk."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ TOGETHER: Final = 256
 WAITING: Final = 4096
 """Events that may wait for the disk; more are lost, and counted in the log."""
 RETRY_S: Final = 2.0
-"""After a failure the log tries by itself whether the disk takes lines again."""
+"""How often the log tries by itself, after a failure, whether the disk accepts lines again."""
 WRITE_S: Final = 5.0
 """A disk that takes longer counts as one that fails."""
 REFUSALS_A_SECOND: Final = 10
@@ -72,7 +72,7 @@ class Trail:
 
     @property
     def writable(self) -> bool:
-        """Whether work may begin: not after a failed write, where the policy is to refuse, until the disk takes lines."""
+        """Whether work may begin: where the policy is to refuse, not from a failed write to the next that succeeds."""
         return not (self._failing and self._refuses)
 
     def check(self) -> None:
@@ -156,22 +156,22 @@ class Trail:
     def _write_all(self, file: AuditFile, syslog: Syslog) -> None:
         ending = False
         while not ending:
-            taken = self._take()
-            ending = None in taken
-            batch = [waiting for waiting in taken if waiting is not None]
+            entries = self._take()
+            ending = None in entries
+            batch = [waiting for waiting in entries if waiting is not None]
             if not batch and self._failing and not ending:
                 batch = [_Waiting(AuditEntry(at=datetime.now(UTC), event="resumed", caller="service"))]
             if batch:
                 self._write(batch, file, syslog)
 
     def _take(self) -> list[_Waiting | None]:
-        """The next events; the wait for them is short: a caller whose own time is over may report a failure meanwhile."""
-        taken: list[_Waiting | None] = []
+        """The next events; the wait is short, as a caller whose own time is over may report a failure meanwhile."""
+        entries: list[_Waiting | None] = []
         with contextlib.suppress(queue.Empty):
-            taken.append(self._queue.get(timeout=self._retry_s))
-            while len(taken) < TOGETHER:
-                taken.append(self._queue.get_nowait())
-        return taken
+            entries.append(self._queue.get(timeout=self._retry_s))
+            while len(entries) < TOGETHER:
+                entries.append(self._queue.get_nowait())
+        return entries
 
     def _write(self, batch: list[_Waiting], file: AuditFile, syslog: Syslog) -> None:
         omitted = self._omitted

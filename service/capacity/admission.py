@@ -1,4 +1,4 @@
-"""How many films and bytes the service takes on at the same time, whichever bundle reads them, and whether it takes any."""
+"""How many films and bytes the service accepts at the same time, and whether it accepts any."""
 
 import math
 import time
@@ -111,10 +111,10 @@ class Admission:
         self._add_bytes(-size)
 
     def _require(self, films: int, priority: Priority) -> None:
-        admitted = sum(self._admitted.values())
-        if admitted + films > self._places[priority]:
+        present = sum(self._admitted.values())
+        if present + films > self._places[priority]:
             msg = (
-                f"{admitted} of {self._places[priority]} places for {priority} films are taken and {films} are needed; "
+                f"{present} of {self._places[priority]} places for {priority} films are taken and {films} are needed; "
                 "try again shortly"
             )
             self._refuse("queue_full", msg)

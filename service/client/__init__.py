@@ -1,4 +1,4 @@
-"""A typed client of the service, for programs that send films; it knows the contract in `schemas.api` and nothing behind it."""
+"""A typed client of the service, for programs that send films; it knows the contract in `schemas.api` and no more."""
 
 from service.client.connection import CallOptions, Client, Film
 from service.client.errors import ClientError, NoAnswerError, ProblemError

@@ -85,16 +85,12 @@ class Client:
         Raises:
             OSError: `ca_file` cannot be read.
         """
-        headers = {} if api_key is None else {"X-API-Key": api_key}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        verify = True if ca_file is None else ssl.create_default_context(cafile=ca_file)
         self._http = httpx2.Client(
             base_url=base_url.rstrip("/") + "/",
-            headers=headers,
+            headers=_credentials(api_key, token),
             timeout=timeout_s,
             limits=httpx2.Limits(keepalive_expiry=_IDLE_S),
-            verify=verify,
+            verify=True if ca_file is None else ssl.create_default_context(cafile=ca_file),
             transport=transport,
         )
         self._timeout_s = timeout_s
@@ -201,6 +197,11 @@ class Client:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             msg = f"{self._http.base_url} gave no answer ({type(error).__name__}: {error}); is the service there?"
             raise NoAnswerError(msg) from error
+
+
+def _credentials(api_key: str | None, token: str | None) -> dict[str, str]:
+    headers = {"X-API-Key": api_key, "Authorization": None if token is None else f"Bearer {token}"}
+    return {name: value for name, value in headers.items() if value is not None}
 
 
 def _bytes(film: Film) -> bytes:

@@ -93,7 +93,10 @@ def _follow_all(files: Sequence[Path], required_hash: str | None) -> LogCheck:
                 first = first or head.sequence
                 is_there = is_there or head.sha256 == required_hash
     if not is_there:
-        msg = f"no line has the hash {required_hash}: lines were cut off the end since that hash was noted, or the log is another"
+        msg = (
+            f"no line has the hash {required_hash}: lines were cut off the end since that hash was noted, or this is "
+            "another log"
+        )
         raise BrokenChainError(msg)
     return LogCheck(first, head or Head(), torn_bytes)
 

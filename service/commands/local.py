@@ -79,7 +79,7 @@ async def open_reader(settings: Settings) -> AsyncIterator[LocalReader]:
 
 
 def log_warnings_only() -> None:
-    """Log to standard error, and warnings alone: a person at a command line needs no more, and standard output is for answers."""
+    """Log warnings alone, and to standard error: standard output is for answers."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from imaging.limits import BoundedReader, DecodeLimits, parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
+from schemas.version import VERSION
 from service.audit.accounts import SPOOL, audited_reading
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
@@ -74,14 +75,15 @@ def _record(source: Dataset, loaded: LoadedBundle, reading: Reading, explained: 
     manifest = loaded.manifest
     explanation = None
     if explained is not None:
-        shown = explained.explanation
-        explanation = ExplainedFinding(finding=shown.finding, method=shown.method, center_of_mass=shown.center_of_mass)
+        center = explained.explanation.center_of_mass
+        explanation = ExplainedFinding(finding=explained.finding, method=explained.method, center_of_mass=center)
     return AnalysisRecord(
         study_instance_uid=source.StudyInstanceUID,
         series_instance_uid=source.SeriesInstanceUID,
         sop_instance_uid=source.SOPInstanceUID,
         sop_class_uid=source.SOPClassUID,
         analysed_at=datetime.now(UTC),
+        software_version=VERSION,
         model=loaded.reference,
         negative_class=manifest.negative_class,
         operating_points=manifest.calibration.operating_points,

@@ -1,4 +1,4 @@
-"""What DICOMweb needs in addition to the services: the spool, its ledger and the worker, opened and closed with the app."""
+"""What DICOMweb needs in addition to the services: spool, ledger and worker, opened and closed with the app."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from service.services import Services
 from service.settings import DicomwebSettings, PacsSettings
 
 ANALYSES: Final = 5
-"""Attempts to analyse a film that no check refused: a failing network is a defect, and so is a film that ends the process."""
+"""Attempts to analyse a film that no check refused: the network fails, or the film ends the process."""
 DELIVERIES_AT_ONCE: Final = 2
 HOUR_S: Final = 3600
 
@@ -79,6 +79,6 @@ def _delivery(services: Services, spool: Spool, archive: Archive, *, max_attempt
 
 
 def _can_analyse(services: Services) -> bool:
-    """Whether a film would get an answer: one that is claimed without a network, or without a log, is claimed in vain."""
+    """Whether a film would get an answer; without a network or an audit log, a claim would be in vain."""
     deployment = services.deployment
     return deployment.live is not None and deployment.alive and services.audit.writable

@@ -24,7 +24,7 @@ def boundary_of(content_type: str) -> str:
     """The boundary of a body of DICOM parts.
 
     Raises:
-        UnsupportedMediaTypeError: it is no multipart/related of application/dicom.
+        UnsupportedMediaTypeError: it is not multipart/related of application/dicom.
         MalformedRequestError: it names no boundary, or one that cannot be decoded.
     """
     header = Message()
@@ -45,7 +45,7 @@ async def read_parts(body: AsyncIterable[bytes], content_type: str, *, at_most: 
     """The contents of the parts, each application/dicom; in memory only.
 
     Args:
-        body: chunks as they arrive; whoever sends them bounds their sum (`service.app`).
+        body: chunks as they arrive; the app bounds their sum.
         content_type: the request's header.
         at_most: parts accepted.
 
@@ -83,7 +83,7 @@ def write_parts(contents: Sequence[bytes]) -> tuple[bytes, str]:
 
 
 class _Parts:
-    """What the parser's callbacks have seen."""
+    """The parts that the parser's callbacks have collected."""
 
     def __init__(self, at_most: int) -> None:
         self.contents: list[bytearray] = []

@@ -41,7 +41,7 @@ class Archive(Protocol):
         """Whether the instance is there.
 
         Raises:
-            PacsUnreachableError: nobody knows.
+            PacsUnreachableError: the archive gives no answer.
         """
         ...
 
@@ -81,8 +81,8 @@ class Pacs:
         body, media_type = write_parts(contents)
         answer = await self._ask("POST", "studies", content=body, headers={"Content-Type": media_type})
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        is_told = answer.content and media_type in (DICOM_JSON, "application/json")
-        dataset = _dataset(answer) if is_told else None
+        has_json = answer.content and media_type in (DICOM_JSON, "application/json")
+        dataset = _dataset(answer) if has_json else None
         reasons = [_reason(item) for tag in FAILURE_SEQUENCES for item in _items(dataset, tag)]
         named = len(_items(dataset, REFERENCED_SOP_SEQUENCE)) + reasons.count(DUPLICATE)
         _judge(answer.status_code, reasons, all_named=named >= len(contents))
@@ -133,8 +133,8 @@ def _judge(status: int, reasons: Sequence[int | None], *, all_named: bool) -> No
     """Raise unless every instance is stored.
 
     Args:
-        status: of the answer; 202 says that some are stored (PS3.18 10.5.3), 409 that none is.
-        reasons: of the failures; None where the PACS states none.
+        status: of the answer; 202: some are stored (PS3.18 10.5.3); 409: none is.
+        reasons: of the failures; None where the PACS gives no reason.
         all_named: whether each instance is named as stored or as a duplicate.
     """
     failures = [reason for reason in reasons if reason != DUPLICATE]
@@ -143,14 +143,14 @@ def _judge(status: int, reasons: Sequence[int | None], *, all_named: bool) -> No
         return
     if (is_success or status == HTTPStatus.CONFLICT) and not failures and all_named:
         return
-    stated = [reason for reason in failures if reason is not None]
+    reported = [reason for reason in failures if reason is not None]
     may_pass = (
-        all(reason & 0xFF00 == OUT_OF_RESOURCES or reason == PROCESSING_FAILURE for reason in stated)
-        if stated
+        all(reason & 0xFF00 == OUT_OF_RESOURCES or reason == PROCESSING_FAILURE for reason in reported)
+        if reported
         else status not in FINAL_STATUSES or DUPLICATE in reasons  # the next attempt sends what is missing, alone
     )
-    told = ", ".join("not stated" if reason is None else f"{reason:04X}" for reason in failures) or "none"
-    msg = f"the PACS answered with status {status} and the failure reasons {told}"
+    listed = ", ".join("not stated" if reason is None else f"{reason:04X}" for reason in failures) or "none"
+    msg = f"the PACS answered with status {status} and the failure reasons {listed}"
     if may_pass:
         msg += "; the delivery is tried again"
         raise PacsUnreachableError(msg)
@@ -162,7 +162,7 @@ def _dataset(answer: httpx2.Response) -> Any:
     try:
         return answer.json()
     except ValueError as error:
-        msg = f"the PACS answered with status {answer.status_code} and a body that is no JSON; check CXR_PACS_URL"
+        msg = f"the PACS answered with status {answer.status_code} and a body that is not JSON; check CXR_PACS_URL"
         raise PacsUnreachableError(msg) from error
 
 

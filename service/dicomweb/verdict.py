@@ -27,7 +27,7 @@ class Backoff:
     uniform: Callable[[float, float], float] = random.uniform
 
     def delay_s(self, attempt: int) -> float:
-        """How long to wait after the attempt of this number, from 1: between a half and the whole of the doubled time."""
+        """The wait after the attempt of this number, from 1: between a half and the whole of the doubled time."""
         whole = min(self.longest_s, self.first_s * 2.0 ** min(attempt - 1, 30))
         return self.uniform(whole / 2, whole)
 

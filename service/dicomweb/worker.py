@@ -46,7 +46,7 @@ class Step:
 class Worker:
     """Runs the steps until it is stopped.
 
-    Invariant: while it runs, each loop lives; one that ends is a defect, and `alive` says so.
+    Invariant: while it runs, each loop lives; one that ends is a defect, and `alive` is false.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Worker:
                 await _pause(self._stopping, REST_S)
 
     async def _work(self, step: Step, claim: Claim) -> None:
-        if claim.attempts > step.max_attempts:  # each of them ended the process before it could say so
+        if claim.attempts > step.max_attempts:  # each of them ended the process before it could report its failure
             msg = f"the film ended the service {step.max_attempts} times; see the logs of the starts"
             await self._failed(step, claim, InternalError(msg))
             return

@@ -1,4 +1,4 @@
-"""The films that wait for the network, and which of them make the next batch; it knows no network and awaits nothing."""
+"""The films that wait for the network, and which of them make the next batch; no network here, and nothing awaited."""
 
 import asyncio
 import time

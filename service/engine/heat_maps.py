@@ -1,4 +1,4 @@
-"""Which backend draws the heat maps of a bundle: outputs of its graph, torch, or none, and what would help then."""
+"""Which backend draws the heat maps of a bundle: outputs of its graph, torch, or none, with the remedy."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -42,7 +42,7 @@ class Explanations:
         """Refuse what cannot be explained.
 
         Raises:
-            ExplanationUnavailableError: there is no backend; the message says what would help.
+            ExplanationUnavailableError: there is no backend; the message names the remedy.
         """
         if self.backend is None:
             raise ExplanationUnavailableError(self.reason)
@@ -87,7 +87,7 @@ def open_explanations(bundle: Bundle, choice: BackendChoice, *, threads: int) ->
             " in its graph and no weights for torch; export it with heat maps, or adopt it with --timm and --weights"
         )
     elif (explainer := _torch_explainer(threads)) is None:
-        reason += " in its graph, and torch is not installed; install the extra [torch] beside the service"
+        reason += " in its graph, and torch is not installed; install the extra [torch] with the service"
     else:
         return Explanations("torch", explainer.open(bundle, described))
     return Explanations(None, reason=reason)

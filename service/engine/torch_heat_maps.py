@@ -1,4 +1,4 @@
-"""Heat maps by torch and the package grad-cam, of a network that is rebuilt from the architecture's name and its weights.
+"""Heat maps by torch and the package grad-cam; the network is rebuilt from the architecture's name and its weights.
 
 The one module of the service that imports torch; `service.engine.heat_maps` imports it when a bundle needs it.
 """
@@ -114,20 +114,22 @@ class TorchExplainer:
         """
         film = torch.from_numpy(image[np.newaxis])
         layer = self._network.cam_layer
-        drawn = METHODS[method](self._network, [layer])
-        recorded = drawn.activations_and_grads
+        drawing = METHODS[method](self._network, [layer])
+        records = drawing.activations_and_grads
         try:
-            wanted = [ClassifierOutputTarget(target)]
-            drawn(film, targets=wanted)  # its answer is enlarged and scaled; the map itself is drawn from what it kept
-            features = recorded.activations[0].numpy()
-            gradients = recorded.gradients[0].numpy()
-            cam = drawn.get_cam_image(film, layer, wanted, features, gradients)[0]
+            targets = [ClassifierOutputTarget(target)]
+            drawing(
+                film, targets=targets
+            )  # its result is enlarged and scaled; the map itself is drawn from its records
+            features = records.activations[0].numpy()
+            gradients = records.gradients[0].numpy()
+            cam = drawing.get_cam_image(film, layer, targets, features, gradients)[0]
         except RuntimeError as error:
             log.exception("explanation_failed")
             msg = "torch failed on this film; the reason is in the service's log"
             raise InferenceError(msg) from error
         finally:
-            recorded.release()
+            records.release()
         positive: NDArray[np.float32] = np.maximum(cam, 0).astype(np.float32)
         return positive
 
@@ -138,22 +140,22 @@ class TorchExplainer:
         handle = self._network.cam_layer.register_forward_hook(lambda _, __, output: maps.append(output))
         try:
             with torch.no_grad():
-                found = self._network(torch.from_numpy(golden["inputs"])).numpy()
+                logits = self._network(torch.from_numpy(golden["inputs"])).numpy()
         except RuntimeError as error:
-            msg = f"torch cannot run the network that the manifest describes: {first_line(error)}; export the bundle again"
+            msg = f"torch cannot run the network of the manifest: {first_line(error)}; export the bundle again"
             raise BundleError(msg) from error
         finally:
             handle.remove()
         shape = tuple(maps[0].shape) if maps else ()
         if len(shape) != 4 or min(shape[2:]) < 2:  # noqa: PLR2004 - [N, C, h, w]; one cell explains nothing
-            msg = f"cam_layer gives {shape or 'nothing'}, which is no map [N, C, h, w]; name a convolutional layer"
+            msg = f"cam_layer gives {shape or 'nothing'}, which is not a map [N, C, h, w]; name a convolutional layer"
             raise BundleError(msg)
         tolerance = GOLDEN_TOLERANCE * float(np.abs(golden["logits"]).max())
-        worst = float(np.abs(found - golden["logits"]).max()) if found.shape == golden["logits"].shape else np.inf
+        worst = float(np.abs(logits - golden["logits"]).max()) if logits.shape == golden["logits"].shape else np.inf
         if not worst <= tolerance:  # so that NaN is refused
             msg = (
-                f"{WEIGHTS} are not the weights of the graph: torch's logits of the golden films are off by {worst:.3g}, at "
-                f"most {tolerance:.3g} is accepted; put the graph's own weights and description into the bundle"
+                f"{WEIGHTS} are not the weights of the graph: torch's golden logits are off by {worst:.3g}, "
+                f"at most {tolerance:.3g} is accepted; put the graph's own weights and description into the bundle"
             )
             raise BundleError(msg)
 

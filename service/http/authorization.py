@@ -17,7 +17,7 @@ _BEARER: Final = HTTPBearer(auto_error=False, description="a token of the identi
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """The dependency of a route that lets only callers with `scope` in: `dependencies=[Depends(Requires("predict"))]`."""
+    """The dependency of a route for callers with `scope` alone: `dependencies=[Depends(Requires("predict"))]`."""
 
     scope: Scope
 

@@ -1,7 +1,7 @@
 """The first decision about a request, before FastAPI sees it: whether its films and its bytes are accepted.
 
-Refusing is the work that grows with an overload, so it has to cost next to nothing: when routes did it, it took 1 ms, and
-refusing what is too much at five times the capacity took a core of two.
+Refusing is the work that grows with an overload, so it has to cost next to nothing: when routes did it, it took 1 ms,
+and at five times the capacity one core of two did nothing but refuse.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ log = structlog.get_logger("service.http.early_refusal")
 
 
 class EarlyRefusal:
-    """Refuses films that there is no place for, and counts the bytes of those that are accepted."""
+    """Refuses films for which there is no place, and counts the bytes of those that are accepted."""
 
     def __init__(self, app: ASGIApp, admission: Admission, metrics: Metrics, limits: LimitSettings) -> None:
         self.app = app

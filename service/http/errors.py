@@ -1,4 +1,4 @@
-"""Failures as HTTP: one table from error class to status and title, one shape for every answer that is not a success."""
+"""Failures as HTTP: one table from error class to status and title, and one shape for every failed answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

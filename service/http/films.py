@@ -1,4 +1,4 @@
-"""The bytes of films out of a request's body, multipart or raw; in memory only, a patient's film never meets the disk."""
+"""The bytes of films out of a request's body, multipart or raw; in memory only, never on the disk."""
 
 from collections.abc import Mapping
 from typing import Any, Final

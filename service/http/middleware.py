@@ -62,8 +62,9 @@ class RequestMiddleware:
             return
         request_id = request_id_of(scope)
         state = scope.setdefault("state", {})
-        # Not the loop's clock: uvloop counts milliseconds.
-        state["request_id"], state["arrived"] = request_id, (start := time.perf_counter())
+        start = time.perf_counter()  # not the loop's clock: uvloop counts milliseconds
+        state["request_id"] = request_id
+        state["arrived"] = start
         status = CALLER_LEFT
 
         async def send_marked(message: Message) -> None:
@@ -99,7 +100,7 @@ class RequestMiddleware:
 
 
 class ProblemMiddleware:
-    """Turns every failure that is not yet a problem into one: the frameworks' own texts, and what nobody foresaw."""
+    """Turns every failure that is not yet a problem into one: the frameworks' own texts, and unforeseen failures."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -34,7 +34,7 @@ class LoadedBundle:
 
     @property
     def manifest(self) -> BundleManifest:
-        """Classes, thresholds, preprocessing and whatever else the bundle says about itself."""
+        """Classes, thresholds, preprocessing and everything else that the bundle states about itself."""
         return self.bundle.manifest
 
     @property
@@ -72,8 +72,8 @@ class BundleLoader:
         """Open the network of `bundle`, prove it on the golden films, and run every batch size once.
 
         Raises:
-            BundleError: there is no graph of the precision that the settings ask for, or graph, statistics, golden films
-                or torch's weights are not what the manifest says.
+            BundleError: there is no graph of the precision that the settings ask for, or graph, statistics, golden
+                films or torch's weights are not as the manifest states.
             SettingsError: the provider is not there.
         """
         settings = self.settings

@@ -79,7 +79,7 @@ class BundleRegistry:
         raise BundleError(msg)
 
     def look(self) -> Stamp:
-        """The chosen bundle, and the state of its files: what a copy that is still under way changes, or a new signature.
+        """The chosen bundle, and the state of its files, which an unfinished copy or a new signature changes.
 
         Raises:
             BundleError: see `chosen`; or its files vanish while they are looked at.
@@ -101,7 +101,7 @@ class BundleRegistry:
 
         Raises:
             NotFoundError: there is none at this address.
-            BundleError: it is altered, incomplete, not signed by whom it ought to be, or lies under another name.
+            BundleError: it is altered, incomplete, not signed by a trusted key, or lies under another name.
         """
         if address not in self.known():
             msg = "there is no bundle of this name and version; GET /models lists those that are there"
@@ -110,9 +110,9 @@ class BundleRegistry:
         bundle = (
             open_bundle(directory) if self._trust is None else open_bundle(directory, self._trust.accept(directory))
         )
-        stated = BundleAddress(bundle.manifest.name, bundle.manifest.version)
-        if stated != address:
-            msg = f"the bundle at {address} says that it is {stated}; move it to its own address"
+        own_address = BundleAddress(bundle.manifest.name, bundle.manifest.version)
+        if own_address != address:
+            msg = f"the bundle at {address} calls itself {own_address}; move it to its own address"
             raise BundleError(msg)
         return bundle
 

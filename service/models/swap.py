@@ -27,16 +27,16 @@ log = structlog.get_logger("service.models.swap")
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """Where blocking work is done: runs of the network, and everything about bundles that are not serving yet."""
+    """Where blocking work is done: runs of the network, and the checks of bundles that do not serve yet."""
 
     engine: ThreadLanes
     loader: Executor
 
 
 class Deployment:
-    """Looks at the models directory, and swaps the bundle that serves when another is chosen there and passes its checks.
+    """Watches the models directory, and swaps the bundle that serves when another is chosen and passes its checks.
 
-    A candidate is opened, hashed, self-tested and warmed beside the bundle that serves, then one reference is
+    A candidate is opened, hashed, self-tested and warmed while the other serves, then one reference is
     replaced. Requests keep the bundle that they began with. The bundle before stays in memory: going back is instant.
     A candidate that is refused is tried again only once its files or the choice have changed.
     """
@@ -183,7 +183,7 @@ class Deployment:
             self._refuse(address, error)
             raise
         except CxrError as error:
-            log.error("start_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason says all
+            log.error("start_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason is enough
             raise
         self._refused.pop(address, None)
         self._metrics.model_loads.labels("loaded", "").inc()

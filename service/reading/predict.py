@@ -58,7 +58,7 @@ class Reading:
 
     @property
     def image_facts(self) -> ImageFacts:
-        """What may be said about the file."""
+        """Facts about the file; none identifies a patient."""
         radiograph = self.film.radiograph
         return ImageFacts(
             format=radiograph.format,
@@ -121,7 +121,7 @@ def decode_upload(
     Args:
         upload: the film's bytes.
         max_pixels: largest film, rows times columns.
-        min_side: a large JPEG may be decoded at a fraction of its size that keeps twice this side, see `imaging.decode`.
+        min_side: in pixels; a large JPEG may be decoded smaller, but not below twice this side.
         frame_decoder: decodes compressed DICOM.
 
     Raises:

@@ -25,11 +25,11 @@ _GUESSES_AT_ONCE: Final = 8  # hashing one takes 50 ms and 16 MiB; guessing must
 _PORT: Final = re.compile(r":\d+$")
 _ANOTHER_NAME: Final = (
     "the header Host names no loopback address, and without keys the service answers as localhost, 127.0.0.1 or [::1] "
-    "alone; call it so, or set CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a proxy in front checks every caller"
+    "alone; use one of these, or set CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a proxy checks callers"
 )
 _ANOTHER_SITE: Final = (
-    "the header Sec-Fetch-Site or Origin names a page of another site, and without a key only the service's own page may "
-    "ask; give its caller a key (CXR_API_KEYS_FILE), or let the proxy in front pass Host on unchanged"
+    "the header Sec-Fetch-Site or Origin names a page of another site, and without a key only the service's own page "
+    "may ask; give its caller a key (CXR_API_KEYS_FILE), or let the proxy in front pass Host on unchanged"
 )
 
 
@@ -63,7 +63,7 @@ class Gate:
         self._guesses = 0
 
     def needs_caller(self, scope: Scope) -> bool:
-        """Whether an address with this scope asks who calls: all do, except /metrics where the settings leave it open."""
+        """Whether an address with this scope asks who calls: all do, except /metrics where the settings open it."""
         return scope != "metrics" or self._metrics_need_key
 
     async def identify(self, presented: str | None) -> Caller:
@@ -99,7 +99,7 @@ class Gate:
         """Refuse pages of other sites, which may run in anybody's browser and could send whatever needs no key.
 
         Raises:
-            ForbiddenError: nobody in particular calls, and a page of another site made their browser do so.
+            ForbiddenError: the caller is anonymous, and a page of another site made their browser do so.
 
         Source: W3C Fetch Metadata; RFC 6454 7 (Origin). The order is that of Go's net/http.CrossOriginProtection.
         """
@@ -141,7 +141,7 @@ class Gate:
         self._quota.take(caller, films)
 
     async def _fitting_key(self, file: KeyFile, presented: PresentedKey) -> ApiKey | None:
-        """The valid key whose secret was presented. A secret is hashed slowly once, and after that recognised fast."""
+        """The valid key whose secret was presented. A secret is hashed slowly once, and then recognised quickly."""
         if file is not self._recognised_file:
             self._recognised.clear()
             self._recognised_file = file
@@ -177,7 +177,7 @@ def _host_of(authority: str) -> str:
 
 
 def _is_of_another_site(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a browser says so; programs send none of these headers."""
+    """Whether a browser reports a page of another site; programs send none of these headers."""
     site = headers.get("Sec-Fetch-Site")
     origin = headers.get("Origin")
     if method == "GET" and headers.get("Sec-Fetch-Mode") == "navigate":

@@ -84,8 +84,8 @@ class AuditSettings(Section):
     )
     sync: bool = Field(
         default=True,
-        description="an answer waits until its record is on the disk; false: until the operating system has it, which a "
-        "power cut may lose",
+        description="an answer waits until its record is on the disk; false: until the operating system has it, and a "
+        "power cut may lose it",
     )
     max_bytes: Annotated[int, Field(ge=4096)] = Field(
         default=64 * 1024 * 1024, description="size at which the audit log becomes FILE.000001 … and a new one begins"

@@ -58,12 +58,12 @@ class EngineSettings(Section):
     provider: Literal["cpu", "cuda"] = Field(default="cpu", description="where the network runs; no silent fallback")
     precision: Precision = Field(
         default="fp32",
-        description="graph of the bundle that computes: int8 is for CPUs, fp16 for CUDA; a bundle without it is refused",
+        description="graph of the bundle that is used: int8 is for CPUs, fp16 for CUDA; a bundle without it is refused",
     )
     intra_op_threads: Positive = Field(default=1, description="threads within one run of the network")
     explain_backend: BackendChoice = Field(
         default="auto",
-        description="what draws heat maps. onnx: outputs of the graph; torch: the weights in the bundle, with the extra "
+        description="what draws heat maps. onnx: outputs of the graph; torch: weights in the bundle, with the extra "
         "[torch]; auto: the graph, and torch for a bundle whose graph has no heat maps",
     )
     concurrent_runs: Positive = Field(
@@ -119,8 +119,8 @@ class LimitSettings(Section):
             raise ValueError(msg)
         if self.max_body_bytes > self.max_inflight_bytes:
             msg = (
-                f"max_body_bytes {self.max_body_bytes} is over max_inflight_bytes {self.max_inflight_bytes}: the largest "
-                "body could never enter; raise the second or lower the first"
+                f"max_body_bytes {self.max_body_bytes} is over max_inflight_bytes {self.max_inflight_bytes}: the "
+                "largest body could never enter; raise the second or lower the first"
             )
             raise ValueError(msg)
         return self

@@ -43,8 +43,8 @@ class Settings(BaseModel):
             raise ValueError(msg)
         if not (self.knows_callers or self.security.allow_anonymous or is_loopback(self.server.host)):
             msg = (
-                f"host {self.server.host} is reachable from other machines and there are no keys; bind to 127.0.0.1, set "
-                "CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a gateway in front checks every caller"
+                f"host {self.server.host} is reachable from other machines and there are no keys; bind to 127.0.0.1, "
+                "set CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a gateway in front checks every caller"
             )
             raise ValueError(msg)
         return self

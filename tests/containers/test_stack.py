@@ -94,7 +94,18 @@ def test_what_is_trained_beside_it_is_served_without_a_restart(stack, api) -> No
     before = api.get("/models/current").json()
     started = stack.inspect(stack.containers("api")[0])["State"]["StartedAt"]
 
-    options = ("--archs", "cnn_baseline", "--epochs", "2", "--size", "32", "--batch-size", "8", "--set", "explain=0")
+    options = (
+        "--archs",
+        "cnn_baseline",
+        "--epochs",
+        "2",
+        "--size",
+        "32",
+        "--batch-size",
+        "8",
+        "--set",
+        "report.explain=0",
+    )
     said = stack.compose("run", "--rm", "trainer", "sweep", "--data", "/data", *options, timeout=1200)
 
     assert "golden films within" in said

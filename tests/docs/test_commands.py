@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import structlog
@@ -147,7 +148,7 @@ def python(words, line, reader):
 
 def typer_command(app, arguments) -> None:
     """Read the arguments as the program would, without doing anything."""
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)  # click's Group, which typer vendors
     with group.make_context("python", list(arguments)) as context:
         _, command, rest = group.resolve_command(context, list(arguments))
         with command.make_context(command.name, rest, parent=context):

@@ -4,6 +4,7 @@ import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -47,7 +48,7 @@ def theirs(tmp_path_factory) -> Theirs:
     """A network of timm exported in the older, widespread way: names of its owner's choice, three channels."""
     folder = tmp_path_factory.mktemp("theirs")
     torch.manual_seed(7)
-    network = timm.create_model(NETWORK, num_classes=2).eval()
+    network: Any = timm.create_model(NETWORK, num_classes=2).eval()
     with torch.no_grad():
         network.classifier.weight *= 30
     program = torch.onnx.export(

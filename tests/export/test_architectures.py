@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import cv2
 import numpy as np
@@ -98,7 +99,7 @@ def by_the_package(method: str, network: Network, films: NDArray[np.float32], ta
 def scaled(maps: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     """As the package does it: to [0, 1] film by film, enlarged, and once more to [0, 1]."""
 
-    def unit(map_: NDArray[np.float32]) -> NDArray[np.float32]:
+    def unit(map_: NDArray[Any]) -> NDArray[Any]:
         map_ = map_ - map_.min()
         return map_ / (1e-7 + map_.max())
 

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from typer.testing import CliRunner
 
@@ -24,6 +25,7 @@ def test_the_signature_is_of_the_manifests_bytes(bundle, tmp_path) -> None:
     key_id = make_key(tmp_path / "key")
     sign_bundle(bundle, tmp_path / "key")
     public = load_pem_public_key((tmp_path / "key.pub").read_bytes())
+    assert isinstance(public, Ed25519PublicKey)
     written = ManifestSignature.model_validate_json((bundle / SIGNATURE).read_bytes())
 
     public.verify(bytes.fromhex(written.signature), (bundle / MANIFEST).read_bytes())

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ class UntrainedTrial:
 def phantoms(count: int, side: int) -> NDArray[np.float32]:
     """float32 [count, 1, side, side] in [0, 1]; every second film has an opacity."""
     films = [phantom(side, side, seed=seed, opacity=0.8 * (seed % 2)) for seed in range(count)]
-    return np.stack(films)[:, np.newaxis].astype(np.float32) / 255
+    return np.stack(films)[:, np.newaxis].astype(np.float32) / np.float32(255)
 
 
 def settled(network: Network, films: NDArray[np.float32]) -> Network:
@@ -171,10 +172,10 @@ def trial_of(network: Network, *, architecture: str, side: int, distribution: bo
     return UntrainedTrial(record, network, arrays if distribution else None, films, np.arange(40) % 2)
 
 
-def small_network() -> Network:
+def small_network() -> Any:
     """A `cnn_baseline` whose logits and labels differ from film to film as those of a trained one do."""
     torch.manual_seed(3)
-    network = build_network("cnn_baseline", classes=2, size=SIDE).eval()
+    network: Any = build_network("cnn_baseline", classes=2, size=SIDE).eval()
     with torch.no_grad():
         network.classifier.weight *= 40
         network.classifier.bias -= network(torch.from_numpy(phantoms(40, SIDE))).mean(0)

@@ -54,13 +54,17 @@ def write_tiny_bundle(
     spec = PreprocessSpec(size=SIDE)
     onnx.save(graph(network, maps=maps), directory / GRAPH)
     (directory / MODEL_CARD).write_text(CARD)
-    np.savez(directory / GOLDEN, **golden(network, spec))
+    _write_arrays(directory / GOLDEN, golden(network, spec))
     if statistics:
-        np.savez(directory / STATISTICS, **embedding_statistics(network))
+        _write_arrays(directory / STATISTICS, embedding_statistics(network))
     (directory / MANIFEST).write_text(manifest(directory, name, version, spec, maps=maps).model_dump_json())
     if current:
         make_current(models_dir, f"{name}/{version}")
     return directory
+
+
+def _write_arrays(file: Path, arrays: dict[str, Any]) -> None:
+    np.savez(file, **arrays)
 
 
 def make_current(models_dir: Path, address: str) -> None:
@@ -77,7 +81,7 @@ def add_int8(directory: Path, *, scale: float = 1.01, tolerance: float = 0.05) -
     onnx.save(graph(network), directory / INT8.graph)
     arrays = golden(network, PreprocessSpec(size=SIDE))
     outputs = {name: arrays[name] for name in ("logits", "probabilities", "gradcam", "gradcam_plus_plus")}
-    np.savez(directory / INT8.golden, **outputs)
+    _write_arrays(directory / INT8.golden, outputs)
     files = INT8.model_copy(update={"tolerance": tolerance})
     row = PrecisionRecord(precision="int8", method="for tests", files=files, refused=None, figures=None)
     stated = json.loads((directory / MANIFEST).read_text())

@@ -1,8 +1,9 @@
 """A tiny bundle, an app that serves it, and a client that calls the app in this process."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -73,6 +74,12 @@ def serve(tiny_models: Path) -> Serve:
 
 
 @pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The file of an audit log."""
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
 def spool_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/spool/spool.db"
 
@@ -98,12 +105,7 @@ async def client(serve: Serve) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def logged() -> Iterator[list[dict[str, object]]]:
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
     """The events that our code logs."""
     with structlog.testing.capture_logs() as events:
         yield events
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "audit.jsonl"

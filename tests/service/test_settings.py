@@ -138,4 +138,4 @@ def test_loopback_needs_no_permission(monkeypatch, host) -> None:
 
 def test_settings_do_not_change_once_read() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load_settings().server.port = 1
+        load_settings().server.port = 1  # type: ignore[misc] # which is what the test is of

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -29,7 +30,7 @@ def write_timm_bundle(models: Path) -> Path:
     )
 
 
-def copy_of(bundle: Path, models: Path, *, maps: bool = True, **described: object) -> Path:
+def copy_of(bundle: Path, models: Path, *, maps: bool = True, **described: Any) -> Path:
     """The bundle in another models directory; without maps its graph keeps the outputs, but the manifest denies them."""
     directory = Path(shutil.copytree(bundle, models / bundle.parent.name / bundle.name))
     (models / "current").write_text(f"{bundle.parent.name}/{bundle.name}\n")

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainer.explore.document import findings, write_data_report
-from trainer.films.sources import index_films
+from trainer.films.options import DataOptions
+from trainer.films.sources.find import index_films
 
 
 def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option
@@ -29,7 +30,7 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        index = index_films(data, cache=cache, skip_unreadable=True, progress=show)
+        index = index_films(DataOptions(path=str(data), cache=str(cache), skip_unreadable=True), show)
         progress.update(task, description="describing", completed=0)
         report = write_data_report(
             index, target, data=str(data), cache=cache, side=side, shown=shown, seed=seed, progress=show

@@ -14,9 +14,11 @@ from trainer.explore.facts import FilmFacts, film_facts
 from trainer.explore.figures import counts_figure, fact_figure, montage, probe_figure
 from trainer.explore.probes import ALARM, Probe
 from trainer.films.cache import prepared_films
-from trainer.films.duplicates import NEAR_DUPLICATE, mark_copies
-from trainer.films.film import Film, FilmIndex, Progress
+from trainer.films.duplicates import mark_copies
+from trainer.films.film import Film, FilmIndex
+from trainer.films.options import NEAR_DUPLICATE
 from trainer.report.html import Picture, Section, Table, drawing, photograph, render_page
+from trainer.reporter import Progress
 
 Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
 """A fact's values [n] by the name of the fact and by class."""

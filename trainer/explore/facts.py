@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from imaging.decode import decode
 from imaging.dicom.child_decoder import ChildDecoder
 from imaging.dicom.codecs import FrameDecoder
-from trainer.films.film import Film, Progress
+from trainer.films.film import Film
+from trainer.reporter import Progress
 
 _BORDER = 16  # the frame is one sixteenth of the shorter side wide
 _AHEAD = 64  # decoded films in memory at once

@@ -105,7 +105,7 @@ def _facts(run: RecordedRun) -> Facts:
 
 
 def _training(run: RecordedRun) -> Training:
-    config = run.config
+    config = run.config.learn
     recipe = config.recipe(run.winner.row.architecture)
     return Training(
         optimizer=config.optimizer,
@@ -116,5 +116,5 @@ def _training(run: RecordedRun) -> Training:
         patience=config.patience,
         loss=config.loss,
         augmentation=config.augment,
-        split_seed=config.split_seed,
+        split_seed=run.config.data.split_seed,
     )

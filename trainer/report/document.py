@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bundle.files import write_whole
+from trainer.folder import RunFolder
 from trainer.report.film_sections import explanations, mistake_gallery
 from trainer.report.html import Section, render_page
 from trainer.report.records import RecordedRun, read_run
@@ -17,25 +18,22 @@ from trainer.report.run_sections import (
 )
 from trainer.report.trial_section import trial_figures
 
-REPORT_HTML = "report.html"
 
-
-def write_report(run: Path) -> Path:
+def write_report(folder: RunFolder) -> Path:
     """Write report.html into the folder of a run, whole or not at all; return its path.
 
     Raises:
         CxrError: see `trainer.report.records.read_run`.
     """
-    path = run / REPORT_HTML
-    write_whole(path, render_report(read_run(run)).encode())
-    return path
+    write_whole(folder.report, render_report(read_run(folder)).encode())
+    return folder.report
 
 
 def render_report(run: RecordedRun) -> str:
     """The report as one HTML document that needs no other file and no network."""
     films = sum(sum(counts.values()) for counts in run.data.counts.values())
     subtitle = f"{', '.join(run.data.classes)}; {films:,} films of {run.data.data}"
-    return render_page(f"Training report: {run.folder.resolve().name}", subtitle, list(_sections(run)))
+    return render_page(f"Training report: {run.folder.name}", subtitle, list(_sections(run)))
 
 
 def _sections(run: RecordedRun) -> Iterator[Section]:

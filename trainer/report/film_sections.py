@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.estimate import Estimate
-from trainer.films.dataset import root_of, split_of
+from trainer.films.dataset import read_dataset
 from trainer.films.film import Film
-from trainer.heat_maps.explain import EXPLANATIONS, ExplanationReport
+from trainer.heat_maps.explain import ExplanationReport
 from trainer.report.html import Picture, Table, photograph
 from trainer.report.mistakes import JudgedFilm, borderline, judged_films, thumbnails, worst
 from trainer.report.records import RecordedRun
@@ -45,7 +45,7 @@ class Explanations:
 
 def mistake_gallery(run: RecordedRun) -> MistakeGallery:
     """The worst mistakes and the borderline films of the winner, for each set whose outputs were kept."""
-    return MistakeGallery(run.config.data, tuple(_set_mistakes(run)) if run.winner.outputs else ())
+    return MistakeGallery(run.config.data.path, tuple(_set_mistakes(run)) if run.winner.outputs else ())
 
 
 def _set_mistakes(run: RecordedRun) -> Iterator[SetMistakes]:
@@ -84,9 +84,8 @@ def _most_probable(film: JudgedFilm) -> list[tuple[str, float]]:
 
 def _films(run: RecordedRun) -> dict[str, Film]:
     """The run's films by their path relative to the data folder."""
-    root = root_of(run.folder)
-    split = split_of(run.config, run.folder)
-    return {film.path.relative_to(root).as_posix(): film for film in split.films}
+    dataset = read_dataset(run.folder, run.config.data)
+    return {film.path.relative_to(dataset.root).as_posix(): film for film in dataset.split.films}
 
 
 def explanations(run: RecordedRun) -> Explanations | None:
@@ -94,15 +93,15 @@ def explanations(run: RecordedRun) -> Explanations | None:
     report = run.winner.explanations
     if report is None:
         return None
-    folder = run.folder / EXPLANATIONS / run.winner.row.trial
+    folder = run.folder.explanations(run.winner.row.trial)
     sheets = tuple(
         photograph(
-            (folder / sheet.file).read_bytes(),
+            folder.sheet(sheet.file).read_bytes(),
             caption=(sheet.title, sheet.caption),
             alt=f"{sheet.title}: {sheet.caption}",
         )
         for sheet in report.sheets
-        if (folder / sheet.file).is_file()
+        if folder.sheet(sheet.file).is_file()
     )
     return Explanations(report, _attention_table(report), sheets)
 

@@ -164,7 +164,7 @@ def failure_table(run: RecordedRun) -> Table:
 
 def reproduction(run: RecordedRun) -> Reproduction:
     """Everything that a reader needs to make the run again."""
-    folder = run.folder.resolve().name
+    folder = run.folder.name
     return Reproduction(
         commands=(
             *sorted({trial.record.provenance.command for trial in run.trials}),
@@ -189,7 +189,7 @@ def _origin(run: RecordedRun) -> list[tuple[str, str]]:
         ("Data SHA-256", run.data.data_sha256),
         ("Split SHA-256", run.data.split_sha256),
         ("Seeds", ", ".join(str(seed) for seed in sorted({trial.row.seed for trial in run.trials}))),
-        ("Seed of the split", str(run.config.split_seed)),
+        ("Seed of the split", str(run.config.data.split_seed)),
         ("Device", ", ".join(sorted({trial.record.provenance.device for trial in run.trials}))),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
         ("Training, all trials", duration(consumption.seconds)),

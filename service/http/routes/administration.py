@@ -23,7 +23,7 @@ router = APIRouter(tags=["administration"], dependencies=[Depends(Requires("admi
     responses=documented(*FAILURES, NotFoundError, BundleError, InvalidParameterError),
 )
 async def activate(request: Request, services: CurrentServices, name: str, version: str) -> ModelReference:
-    """Until the models directory chooses another, or the process ends. One that fails its checks changes nothing."""
+    """Until the models directory chooses another, or the process ends. A failed check changes nothing."""
 
     async def work() -> ModelReference:
         return (await services.deployment.activate(BundleAddress(name, version))).loaded.reference
@@ -37,7 +37,7 @@ async def activate(request: Request, services: CurrentServices, name: str, versi
     responses=documented(*FAILURES, BundleError),
 )
 async def rollback(request: Request, services: CurrentServices) -> ModelReference:
-    """At once: it is still in memory."""
+    """At once, because it is still in memory."""
 
     async def work() -> ModelReference:
         return (await services.deployment.rollback()).loaded.reference
@@ -47,7 +47,7 @@ async def rollback(request: Request, services: CurrentServices) -> ModelReferenc
 
 @router.post("/admin/drain", summary="Stop being ready", responses=documented(*FAILURES))
 async def drain(request: Request, services: CurrentServices) -> Health:
-    """Films in flight are answered, new ones are refused with 503; the process ends at SIGTERM."""
+    """Requests in flight are answered, new images are refused with 503; the process ends at SIGTERM."""
 
     async def work() -> Health:
         services.admission.drain()

@@ -1,4 +1,4 @@
-"""`GET /capabilities`: which films are read, in which formats and within which limits; for integrators."""
+"""`GET /capabilities`: which images are read, in which formats and within which limits; for integrators."""
 
 from typing import Final
 
@@ -19,9 +19,9 @@ FILM_TYPES: Final = ("image/jpeg", "image/png", "application/dicom")
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 
 
-@router.get("/capabilities", summary="The films that are read", responses=documented(*GATE_FAILURES))
+@router.get("/capabilities", summary="The images that are read", responses=documented(*GATE_FAILURES))
 async def capabilities(services: CurrentServices, intake: OptionalIntake) -> Capabilities:
-    """From the tables by which films are decoded, so it cannot promise anything else."""
+    """Formats, syntaxes and limits, from the same tables by which images are decoded."""
     limits = services.limits
     syntaxes = tuple(
         TransferSyntaxFacts(name=name_of(uid), uid=str(uid), lossless=syntax.lossless)

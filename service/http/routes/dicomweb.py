@@ -33,9 +33,9 @@ BODY: Final[dict[str, Any]] = {
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": meaning, "content": {DICOM_JSON: {"schema": {"type": "object"}}}}
     for status, meaning in {
-        200: "every instance is on disk",
-        202: "some are, or with a warning; the sequences say which",
-        409: "none is; the sequences say why",
+        200: "every instance is stored on disk",
+        202: "some instances are stored, or one has a warning; the sequences show which",
+        409: "no instance is stored; the sequences show the reasons",
     }.items()
 }
 

@@ -1,4 +1,4 @@
-"""`POST /explain`: a prediction and the heat map of what it rests on."""
+"""`POST /explain`: a prediction, and the heat map that explains it."""
 
 from functools import partial
 from typing import Annotated, Any, Final
@@ -39,7 +39,7 @@ router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict
 
 @router.post(
     "/explain",
-    summary="Read one radiograph and show what the answer rests on",
+    summary="Read one radiograph and explain the answer",
     response_model=ExplainResponse,
     responses=OVERLAY | documented(*REQUEST_FAILURES, *FILM_FAILURES, ExplanationUnavailableError, NotAcceptableError),
     openapi_extra=request_body("file", repeated=False),

@@ -1,4 +1,4 @@
-"""`POST /film`: the film itself as it was decoded, for viewers that cannot read what a hospital sends."""
+"""`POST /film`: the image itself as it was decoded, for viewers that cannot read what a hospital sends."""
 
 import asyncio
 from functools import partial

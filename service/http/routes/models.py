@@ -1,4 +1,4 @@
-"""`GET /models…`: which bundles are there, and what each says about itself."""
+"""`GET /models…`: the bundles of the models directory, their manifests and model cards."""
 
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ from bundle.opening import Bundle
 from schemas.api import KnownModel, ModelList
 from schemas.errors import BundleError, InvalidParameterError, NotAcceptableError, NotFoundError, NotReadyError
 from schemas.model.manifest import MODEL_CARD, BundleManifest
+from schemas.version import VERSION
 from service.http.authorization import Requires
 from service.http.current import CurrentServices
 from service.http.errors import GATE_FAILURES, documented
@@ -33,7 +34,8 @@ def list_models(services: CurrentServices) -> ModelList:
         models=tuple(
             _known(address, None if live is None else live.loaded, refused.get(address))
             for address in services.registry.known()
-        )
+        ),
+        software_version=VERSION,
     )
 
 
@@ -44,7 +46,7 @@ def list_models(services: CurrentServices) -> ModelList:
     responses=BOTH | documented(*GATE_FAILURES, NotReadyError, NotAcceptableError, BundleError),
 )
 def current_model(request: Request, services: CurrentServices) -> Response:
-    """Its manifest as JSON, or by `Accept: text/markdown` its model card, unless that was altered since it was loaded."""
+    """Its manifest as JSON, or by `Accept: text/markdown` its model card; 409 where that was altered after loading."""
     return _described(request, services.deployment.ready().loaded.bundle)
 
 

@@ -13,7 +13,7 @@ from service.http.errors import GATE_FAILURES, documented
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/livez", summary="Is the process alive", responses=documented(NotReadyError))
+@router.get("/livez", summary="Whether the process is alive", responses=documented(NotReadyError))
 async def livez(services: CurrentServices, intake: OptionalIntake) -> Health:
     """503 where a loop that answers films has died: only a restart helps."""
     if not services.deployment.alive:
@@ -25,9 +25,11 @@ async def livez(services: CurrentServices, intake: OptionalIntake) -> Health:
     return Health(status="alive")
 
 
-@router.get("/readyz", summary="Can films be answered", responses=documented(NotReadyError, AuditUnavailableError))
+@router.get(
+    "/readyz", summary="Whether the service can answer", responses=documented(NotReadyError, AuditUnavailableError)
+)
 async def readyz(services: CurrentServices) -> Health:
-    """200 once a bundle is loaded, its golden films gave what they ought to and every batch size is warm; not draining."""
+    """200 once a bundle is loaded, has passed its self-test and every batch size is warm; 503 while draining."""
     services.deployment.ready()
     services.audit.check()
     if services.admission.draining:

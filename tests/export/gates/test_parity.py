@@ -101,7 +101,7 @@ def test_a_film_that_gets_another_label_is_refused_with_the_remedy(trial, run) -
     on_the_film = trial.record.calibration.operating_points[0].model_copy(update={"threshold": probability - 5e-7})
     calibration = trial.record.calibration.model_copy(update={"operating_points": (on_the_film,)})
     record = trial.record.model_copy(update={"calibration": calibration})
-    lower = altered(run, "probabilities", lambda values: values + np.float32([1e-6, -1e-6]))
+    lower = altered(run, "probabilities", lambda values: values + np.array([1e-6, -1e-6], np.float32))
 
     with pytest.raises(ParityError, match=r"labels at batch 1: 1 of 40 films .*place it between two films"):
         check_parity(trial.network, lower, record, trial.films, trial.labels)

@@ -46,7 +46,10 @@ def chain(convolutions):
         helper.make_node("ReduceSum", [tensors[-1], "channel"], ["gradcam"], keepdims=0),
         helper.make_node("Identity", ["gradcam"], ["gradcam_plus_plus"]),
     ]
-    inputs = {"image": (TensorProto.FLOAT, ["N", 1, SIDE, SIDE]), "target": (TensorProto.INT64, ["N"])}
+    inputs: dict[str, tuple[int, list[str | int]]] = {
+        "image": (TensorProto.FLOAT, ["N", 1, SIDE, SIDE]),
+        "target": (TensorProto.INT64, ["N"]),
+    }
     constants = {f"w{index}": kernel for index, kernel in enumerate(kernels)}
     constants |= {"space": np.array([2, 3]), "channel": np.array([1])}
     graph = helper.make_graph(

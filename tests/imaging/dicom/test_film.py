@@ -1,6 +1,7 @@
 """Which DICOM objects are films, and how the others are refused."""
 
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 FILM = phantom(12, 9, seed=2)
 
 
-def decoded(stored: np.ndarray, **attributes: object) -> np.ndarray:
+def decoded(stored: np.ndarray, **attributes: Any) -> np.ndarray:
     return decode(dicom_bytes(dicom_dataset(stored, **attributes))).pixels
 
 

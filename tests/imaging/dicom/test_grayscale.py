@@ -1,12 +1,13 @@
 """What stored DICOM values mean, from the standard's own formulas and published films."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -29,7 +30,7 @@ def film_of_every_value(bits: int, *, signed: bool) -> np.ndarray:
     return np.linspace(low, high, 64).round().astype(kind).reshape(8, 8)
 
 
-def decoded(stored: np.ndarray, **attributes: object) -> np.ndarray:
+def decoded(stored: np.ndarray, **attributes: Any) -> np.ndarray:
     return decode(dicom_bytes(dicom_dataset(stored, **attributes))).pixels
 
 

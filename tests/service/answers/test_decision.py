@@ -72,7 +72,7 @@ def test_a_film_that_is_not_frontal_is_not_answered_however_sure_the_network_is(
     prediction = decide(bundle.manifest, load_statistics(bundle), familiar(pneumonia), ("overlay", "not_frontal"))
 
     assert (prediction.decision, prediction.confidence_band) == ("abstain", "low")
-    assert "no frontal film" in prediction.recommendation
+    assert "not a frontal film" in prediction.recommendation
     assert decide(bundle.manifest, None, familiar(0.97), ("overlay",)).decision == "positive"
 
 

@@ -11,10 +11,10 @@ from service.audit.trail import Trail
 from service.commands.audit import verify_log
 from service.metrics import Metrics
 from service.security.keys import KeyFile, new_key, write_keys
+from service.settings import AuditSettings
 from tests.fakes import GatedOpener
 from tests.service.audit.lines import records
 from tests.service.bundles import write_tiny_bundle
-from tests.service.chosen import settings_of
 from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film as dicom_film
 from tests.service.dicomweb.films import stow
@@ -44,7 +44,9 @@ async def test_a_film_is_recorded_by_its_hash_with_who_which_model_and_what_was_
         answer = (await client.post("/predict", content=FILM, headers=PNG | {"X-Request-ID": "film-9"})).json()
         (record,) = of(log, "film")
 
-    assert {name: value for name, value in record.items() if name not in ("at", "sequence", "previous")} == {
+    assert {
+        name: value for name, value in record.items() if name not in ("at", "sequence", "software", "previous")
+    } == {
         "event": "film",
         "caller": "anonymous",
         "route": "/predict",
@@ -193,7 +195,7 @@ async def test_on_a_full_disk_nothing_is_answered_where_the_policy_is_to_refuse(
 
 
 async def test_a_late_failure_of_a_disk_that_has_nothing_to_do_is_forgotten_when_the_disk_is_tried(log) -> None:
-    trail = Trail(settings_of(audit_file=log), Metrics(), retry_s=0.01)
+    trail = Trail(AuditSettings(file=log), Metrics(), retry_s=0.01)
     with trail.running():
         await trail.record("started", caller="service")
         trail._failed("its line came when the caller had given up", lost=0)

@@ -24,7 +24,7 @@ OVERLOADED = {
     "code": "overloaded",
     "request_id": "r",
 }
-READY = {"models": []}
+READY = {"models": [], "software_version": "0.2.0"}
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def command(films, tiny_models, monkeypatch, capsys):
         try:
             status = COMMANDS[name]([str(argument) for argument in arguments])
         except SystemExit as refusal:  # argparse's
-            status = refusal.code
+            status = int(refusal.code or 0)
         printed = capsys.readouterr()
         return Done(status, printed.out, printed.err)
 

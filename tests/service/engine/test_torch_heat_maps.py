@@ -53,7 +53,12 @@ def test_a_layer_that_the_next_one_would_overwrite_is_explained_as_it_was(direct
     body = timm.create_model(described.timm_name, num_classes=2).eval()
     body.load_state_dict(load_file(directory / WEIGHTS))
     kept = []
-    body.get_submodule(layer).register_forward_hook(lambda _, __, output: kept.append(output) or output.clone())
+
+    def keep(_module, _inputs, output):
+        kept.append(output)
+        return output.clone()
+
+    body.get_submodule(layer).register_forward_hook(keep)
     logits = body(
         (torch.from_numpy(FILMS[:1]) - torch.tensor(described.mean)[:, None, None])
         / torch.tensor(described.std)[:, None, None]

@@ -84,7 +84,7 @@ def test_a_bundle_under_another_name_than_its_own_is_refused(tmp_path) -> None:
     directory = write_tiny_bundle(tmp_path)
     directory.rename(directory.parent / "2.0.0")
 
-    with pytest.raises(BundleError, match=r"tiny/2\.0\.0 says that it is tiny/1\.0\.0"):
+    with pytest.raises(BundleError, match=r"tiny/2\.0\.0 calls itself tiny/1\.0\.0"):
         BundleRegistry(tmp_path, None).open(BundleAddress("tiny", "2.0.0"))
 
 

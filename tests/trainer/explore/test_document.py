@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from imaging.phantom import phantom
-from tests.films import encode, write_kermany
+from tests.films import encode, indexed, write_kermany
 from trainer.__main__ import main
 from trainer.explore.data_report import DataReport
 from trainer.explore.document import findings
 from trainer.explore.facts import film_facts
 from trainer.explore.figures import montage
-from trainer.films.sources import index_films
 
 
 def run(monkeypatch, *arguments: str) -> int:
@@ -121,7 +120,7 @@ def test_facts_are_those_of_the_files(tmp_path) -> None:
         film[8:-8, 8:-8] = 255 - gray
         (tmp_path / label).mkdir()
         (tmp_path / label / "film.png").write_bytes(encode(film, ".png"))
-    index = index_films(tmp_path, cache=tmp_path / "cache")
+    index = indexed(tmp_path, cache=tmp_path / "cache")
     dark, bright = film_facts(index.films)
 
     assert (dark.rows, dark.columns, dark.format, dark.bits, dark.color) == (64, 96, "png", 8, False)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import TrainingConfigError, TrainingDataError
-from trainer.films.film import Film, FilmIndex
+from tests.films import indexed
+from trainer.films.film import Film, FilmIndex, SplitName
 from trainer.films.leaks import close_leaks, find_leaks
-from trainer.films.sources import index_films
 from trainer.films.splits import Split, grouped_folds, grouped_split, read_split
 
 ROOT = Path("films")
@@ -47,7 +47,8 @@ def test_patients_stay_whole_and_labels_keep_their_shares(seed) -> None:
 
     assert all(len(found) == 1 for found in places.values())
     assert [replace(one, split=None) for one in split.films] == films
-    for name, share in (("train", 0.65), ("val", 0.15), ("test", 0.2)):
+    shares: dict[SplitName, float] = {"train": 0.65, "val": 0.15, "test": 0.2}
+    for name, share in shares.items():
         held = Counter(one.label for one in split.of(name))
         assert {label: held[label] / totals[label] for label in totals} == pytest.approx(
             dict.fromkeys(totals, share), abs=0.01
@@ -151,7 +152,7 @@ def test_repeats_within_train_do_not_stop_a_run_and_end_on_one_side() -> None:
 
 @pytest.mark.real_data
 def test_the_real_set_splits_by_patient_without_leaks(real_films) -> None:
-    split = grouped_split(close_leaks(index_films(real_films / "kermany224")), val_fraction=0.15, seed=0)
+    split = grouped_split(close_leaks(indexed(real_films / "kermany224")), val_fraction=0.15, seed=0)
     sides = [{one.patient for one in split.of(name)} for name in ("train", "val")]
     held = Counter(one.label for one in split.of("val"))
 

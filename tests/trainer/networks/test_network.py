@@ -1,5 +1,7 @@
 """Every row of the architecture table builds, and its parts fit together."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -7,10 +9,9 @@ from torch import nn
 from schemas.errors import TrainingConfigError
 from tests.architectures import EACH_ARCHITECTURE
 from trainer.networks.architectures import ARCHITECTURES, Architecture, build_network
-from trainer.networks.network import Network
 
 
-def _network(name: str) -> Network:
+def _network(name: str) -> Any:
     torch.manual_seed(7)
     return build_network(name, classes=3, size=64).eval()
 

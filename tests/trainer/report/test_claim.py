@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from tests.runs import write_run
+from trainer.folder import RunFolder
 from trainer.report.claim import answer_checklist, checklist_items
 from trainer.report.records import read_run
 
@@ -18,7 +19,9 @@ def _known(run) -> dict[int, str]:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    run = read_run(write_run(tmp_path_factory.mktemp("runs") / "run", trials={"cnn4-seed0": 3, "ensemble": 2}))
+    run = read_run(
+        RunFolder(write_run(tmp_path_factory.mktemp("runs") / "run", trials={"cnn4-seed0": 3, "ensemble": 2}))
+    )
     return run, _known(run)
 
 
@@ -76,7 +79,7 @@ def test_no_answer_holds_markup_or_a_line_end(answers) -> None:
 
 
 def test_answers_say_what_was_not_done(tmp_path) -> None:
-    run = read_run(write_run(tmp_path / "run", opened=False, kept=False))
+    run = read_run(RunFolder(write_run(tmp_path / "run", opened=False, kept=False)))
     known = _known(run)
 
     assert known[37] == "The test set is sealed."

@@ -14,16 +14,14 @@ from tests.films import encode
 from tests.runs import write_run
 from tests.trainer.report.page import Page
 from trainer.__main__ import app
-from trainer.heat_maps.explain import EXPLANATIONS, ClassAttention, ExplanationReport, Sheet
-from trainer.heat_maps.explain import REPORT as EXPLAINED
-from trainer.judging.outputs import TEST_OUTPUTS
-from trainer.report.document import REPORT_HTML, write_report
-from trainer.trials.failure import FAILURE
-from trainer.trials.trial import TRIALS, read_trial, write_trial
+from trainer.folder import RunFolder
+from trainer.heat_maps.explain import ClassAttention, ExplanationReport, Sheet
+from trainer.report.document import write_report
+from trainer.trials.record import read_trial, write_trial
 
 
 def _page(run: Path) -> Page:
-    return Page(write_report(run).read_text())
+    return Page(write_report(RunFolder(run)).read_text())
 
 
 def test_films_that_are_gone_are_described_without_a_picture(tmp_path) -> None:
@@ -36,8 +34,8 @@ def test_films_that_are_gone_are_described_without_a_picture(tmp_path) -> None:
 
 def test_a_sealed_run_says_so_and_shows_no_figure_of_the_test(tmp_path) -> None:
     run = write_run(tmp_path / "run", opened=False)
-    left_by_a_kill = write_run(tmp_path / "other") / TRIALS / "cnn4-seed0" / TEST_OUTPUTS
-    left_by_a_kill.rename(run / TRIALS / "cnn4-seed0" / TEST_OUTPUTS)
+    left_by_a_kill = RunFolder(write_run(tmp_path / "other")).trial("cnn4-seed0").outputs("test")
+    left_by_a_kill.rename(RunFolder(run).trial("cnn4-seed0").outputs("test"))
 
     page = _page(run)
 
@@ -58,10 +56,10 @@ def test_a_run_without_outputs_says_what_cannot_be_drawn_and_how_to_get_it(tmp_p
 
 def test_failed_trials_are_listed_with_their_reason(tmp_path) -> None:
     run = write_run(tmp_path / "run")
-    failed = run / TRIALS / "cnn4-seed9"
-    failed.mkdir()
+    failed = RunFolder(run).trial("cnn4-seed9")
+    failed.make()
     reason = {"code": "training_config", "message": "the loss is <not> finite", "at": "2026-01-02T12:00:00Z"}
-    (failed / FAILURE).write_text(json.dumps(reason))
+    failed.failure.write_text(json.dumps(reason))
 
     page = _page(run)
 
@@ -91,8 +89,8 @@ def test_several_classes_folds_and_ensembles_have_their_places(tmp_path) -> None
 
 def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path) -> None:
     run = write_run(tmp_path / "run")
-    directory = run / TRIALS / "cnn4-seed0"
-    record = read_trial(directory)
+    folder = RunFolder(run).trial("cnn4-seed0")
+    record = read_trial(folder)
     group = SubgroupMetrics(
         column="sex",
         value="F",
@@ -107,7 +105,7 @@ def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path) -> None
     )
     shift = group.model_copy(update={"column": "shift", "value": "gamma 0.7"})
     test = record.test.model_copy(update={"subgroups": (group,), "shifts": (shift,)})
-    write_trial(directory, record.model_copy(update={"test": test}))
+    write_trial(folder, record.model_copy(update={"test": test}))
 
     text = _page(run).text
 
@@ -117,9 +115,9 @@ def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path) -> None
 
 def test_sheets_of_explanations_stand_in_the_file(tmp_path) -> None:
     run = write_run(tmp_path / "run")
-    folder = run / EXPLANATIONS / "cnn4-seed0"
-    folder.mkdir(parents=True)
-    (folder / "true positives.png").write_bytes(encode(phantom(32, 32, seed=0), ".png"))
+    folder = RunFolder(run).explanations("cnn4-seed0")
+    folder.make()
+    folder.sheet("true positives.png").write_bytes(encode(phantom(32, 32, seed=0), ".png"))
     attention = ClassAttention(
         name="PNEUMONIA",
         films=9,
@@ -142,7 +140,7 @@ def test_sheets_of_explanations_stand_in_the_file(tmp_path) -> None:
         insertion_deletion_gap=Estimate(value=0.21, low=0.1, high=0.3),
         sheets=(Sheet(title="True positives", caption="the surest", file="true positives.png"),),
     )
-    (folder / EXPLAINED).write_text(report.model_dump_json())
+    folder.record.write_text(report.model_dump_json())
 
     page = _page(run)
 
@@ -153,15 +151,15 @@ def test_sheets_of_explanations_stand_in_the_file(tmp_path) -> None:
     assert "36%" in page.text
 
 
-@pytest.mark.parametrize("name", [FAILURE, "history.jsonl"])
+@pytest.mark.parametrize("name", ["failure.json", "history.jsonl"])
 def test_a_damaged_record_is_refused_by_name(tmp_path, name) -> None:
     run = write_run(tmp_path / "run")
-    (run / TRIALS / "cnn4-seed0" / name).write_text('{"half')
+    (RunFolder(run).trial("cnn4-seed0").path / name).write_text('{"half')
 
     with pytest.raises(TrainingDataError, match=f"{name} is damaged or of another version"):
-        write_report(run)
+        write_report(RunFolder(run))
 
-    assert not (run / REPORT_HTML).exists()
+    assert not RunFolder(run).report.exists()
 
 
 def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path) -> None:
@@ -169,7 +167,7 @@ def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path) -> None:
     (run / "leaderboard.json").unlink()
 
     with pytest.raises(TrainingDataError, match="finish the training first"):
-        write_report(run)
+        write_report(RunFolder(run))
 
 
 def test_the_command_writes_the_report_and_tells_where(tmp_path) -> None:
@@ -177,5 +175,5 @@ def test_the_command_writes_the_report_and_tells_where(tmp_path) -> None:
 
     outcome = CliRunner().invoke(app, ["report", str(run)])
 
-    assert (outcome.exit_code, outcome.stdout) == (0, f"{run / REPORT_HTML}\n")
-    assert (run / REPORT_HTML).read_text().startswith("<!doctype html>")
+    assert (outcome.exit_code, outcome.stdout) == (0, f"{RunFolder(run).report}\n")
+    assert RunFolder(run).report.read_text().startswith("<!doctype html>")

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from tests.runs import write_run
+from trainer.folder import RunFolder
 from trainer.learning.history import EpochRecord
 from trainer.report.curves import curves, reliability
 from trainer.report.figures import (
@@ -28,7 +29,7 @@ from trainer.report.style import SETS
 
 @pytest.fixture(scope="module")
 def winner(tmp_path_factory):
-    return read_run(write_run(tmp_path_factory.mktemp("runs") / "run")).winner
+    return read_run(RunFolder(write_run(tmp_path_factory.mktemp("runs") / "run"))).winner
 
 
 @pytest.fixture(scope="module")

@@ -3,47 +3,46 @@
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from rich.progress import Progress
 
 from schemas.api import DISCLAIMER
 from tests.trainer.report.page import Page
 from trainer.config import make_config
+from trainer.folder import RunFolder
 from trainer.report.document import write_report
 from trainer.runs.leaderboard import read_leaderboard
 from trainer.runs.run import train
-from trainer.trials.trial import TRIALS, read_trial
+from trainer.trials.record import read_trial
 
 
 @pytest.fixture(scope="module")
 def trained(kermany_like, tmp_path_factory) -> Path:
     """A run that two networks were really trained in."""
     run = tmp_path_factory.mktemp("runs") / "trained"
-    options = {"size": 32, "epochs": 2, "batch_size": 8, "val_fraction": 0.3, "device": "cpu"}
-    config = make_config(
-        {
-            "data": str(kermany_like),
-            "cache": str(tmp_path_factory.mktemp("cache")),
-            "archs": ["cnn_baseline", "cnn_attention"],
-            **options,
-        }
-    )
-    with Progress(console=Console(quiet=True)) as progress:
-        train(config, run, command="python -m trainer train --arch cnn_baseline", progress=progress)
+    options = {
+        "data.path": str(kermany_like),
+        "data.cache": str(tmp_path_factory.mktemp("cache")),
+        "data.val_fraction": 0.3,
+        "networks.archs": ["cnn_baseline", "cnn_attention"],
+        "networks.size": 32,
+        "learn.epochs": 2,
+        "learn.batch_size": 8,
+        "learn.device": "cpu",
+    }
+    train(make_config(options), RunFolder(run), command="python -m trainer train --arch cnn_baseline")
     return run
 
 
 @pytest.fixture(scope="module")
 def trained_page(trained) -> Page:
-    return Page(write_report(trained).read_text())
+    return Page(write_report(RunFolder(trained)).read_text())
 
 
 def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained_page) -> None:
     page = trained_page
-    board = read_leaderboard(trained)
+    board = read_leaderboard(RunFolder(trained))
 
     for row in board.rows:
-        record = read_trial(trained / TRIALS / row.trial)
+        record = read_trial(RunFolder(trained).trial(row.trial))
         assert row.trial in page.text
         assert f"{row.parameters:,}" in page.text
         for evaluation in (record.validation, record.test):
@@ -58,7 +57,7 @@ def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained
 
 def test_a_real_run_is_reported_with_its_curves_and_its_mistakes_as_pictures(trained, trained_page) -> None:
     page = trained_page
-    winner = read_leaderboard(trained).winner.trial
+    winner = read_leaderboard(RunFolder(trained)).winner.trial
 
     for beginning in ("AUROC of every trial", "ROC curves of PNEUMONIA on validation and test", "Precision-recall"):
         assert any(alt.startswith(beginning) for alt in page.alts)
@@ -91,7 +90,7 @@ def test_every_picture_is_described_and_nothing_is_asked_of_the_network(trained_
 
 def test_what_a_reader_needs_to_repeat_the_run_is_there(trained, trained_page) -> None:
     page = trained_page
-    provenance = read_trial(trained / TRIALS / "cnn_baseline-seed0").provenance
+    provenance = read_trial(RunFolder(trained).trial("cnn_baseline-seed0")).provenance
 
     for text in (
         "python -m trainer train --arch cnn_baseline",
@@ -108,4 +107,4 @@ def test_what_a_reader_needs_to_repeat_the_run_is_there(trained, trained_page) -
 
 
 def test_a_trial_takes_less_than_a_twelfth_of_ten_megabytes(trained, trained_page) -> None:
-    assert len(trained_page.html) < 10_000_000 / 12 * len(read_leaderboard(trained).rows)
+    assert len(trained_page.html) < 10_000_000 / 12 * len(read_leaderboard(RunFolder(trained)).rows)

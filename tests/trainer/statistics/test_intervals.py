@@ -1,5 +1,7 @@
 """Intervals equal published tables and hold the truth as often as they promise."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,7 @@ def test_wilson_holds_the_truth_as_often_as_it_promises(proportion) -> None:
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 0), (-1, 5), (6, 5)])
 def test_what_is_no_proportion_is_refused(successes, trials) -> None:
-    with pytest.raises(ValueError, match="is no proportion"):
+    with pytest.raises(ValueError, match="is not a proportion"):
         wilson_interval(successes, trials)
 
 
@@ -146,9 +148,7 @@ def test_percentile_intervals_of_every_resampled_figure_hold_the_truth_as_often_
     held = []
     for seed in range(1, 151):
         truth, scores = drawn(seed, 240)
-        replicates = bootstrap(
-            lambda weights, t=truth, s=scores: figures_of_labels(t, s, weights), truth, resamples=400
-        )
+        replicates = bootstrap(partial(figures_of_labels, truth, scores), truth, resamples=400)
         intervals = [
             percentile_interval(float(value), column)
             for value, column in zip(figures_of_labels(truth, scores), replicates.T, strict=True)
@@ -156,6 +156,10 @@ def test_percentile_intervals_of_every_resampled_figure_hold_the_truth_as_often_
         held.append([each.low <= value <= each.high for each, value in zip(intervals, true, strict=True)])
 
     assert np.mean(held, axis=0) == pytest.approx([0.945] * 4, abs=0.045)
+
+
+def errors_of_resamples(correct, confidence, weights):
+    return ece(correct, confidence, weights)[:, None]
 
 
 @pytest.mark.simulation
@@ -167,7 +171,7 @@ def test_the_interval_of_a_calibration_error_holds_it_where_the_percentile_inter
         confidence = 1 - 0.5 * random.beta(0.3, 4, 600)
         correct = random.random(600) < np.clip(confidence - error, 0, 1)
         replicates = bootstrap(
-            lambda weights, correct=correct, confidence=confidence: ece(correct, confidence, weights)[:, None],
+            partial(errors_of_resamples, correct, confidence),
             np.zeros(600, int),
             resamples=300,
         )[:, 0]

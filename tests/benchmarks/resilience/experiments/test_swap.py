@@ -64,6 +64,7 @@ def test_both_versions_pass_their_self_test_and_answer_differently(tmp_path) -> 
     assert loaded[0].reference.sha256 != loaded[1].reference.sha256
 
 
+@pytest.mark.process
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="on one core there is nothing to divide")
 def test_the_load_and_the_service_do_not_share_a_core(tmp_path) -> None:
     write_tiny_bundle(tmp_path)

@@ -9,7 +9,7 @@ import pytest
 
 _FAULTS = """
 import resource, sys, torch
-from trainer.learning.allocator import keep_freed_memory
+from trainer.allocator import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 size = 16 * 1024 * 1024  # 64 MB of float32
