@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.opening import Bundle, open_bundle
 from export.drift import signal_reference
 from imaging.phantom import phantom
 from imaging.quality import input_statistics
-from schemas.bundle import Bundle, open_bundle
-from schemas.drift import DriftReference, film_signals
+from schemas.model.drift import DriftReference, film_signals
 from service.answers.drift import DriftWindow
 from service.engine.engine import OnnxEngine
 from trainer.folder import TrialFolder
@@ -156,15 +156,20 @@ def at_operating_point(bundle: Bundle, rows: tuple[Signals, ...], labels: NDArra
     return f" {sensitivity:.2f} | {specificity:.2f} |"
 
 
-def main() -> None:
-    """Print the page."""
+def options() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path, help="folder of the bundle whose network looks at the films")
     parser.add_argument("--trial", type=Path, help="folder of the trial whose validation films are used")
     parser.add_argument("--rounds", type=int, default=100, help="streams of each kind (default: %(default)s)")
     parser.add_argument("--window", type=int, default=200, help="films, CXR_DRIFT_WINDOW (default: %(default)s)")
     parser.add_argument("--change", action="append", choices=SHIFTS, help="of the films; default: all of them")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Print the page."""
+    chosen = options()
     rounds = chosen.rounds
     size = chosen.window
     bundle = open_bundle(chosen.bundle)
@@ -173,12 +178,13 @@ def main() -> None:
     clean = signals_of(bundle, source.films)
     print(f"""# Drift, simulated
 
-`python -m benchmarks.drift`: {manifest.architecture} of {manifest.name}/{manifest.version}, {source.words}.
-Windows of {size} films, {rounds} streams of each kind, drawn with replacement; an alarm is any of {len(clean[0])} signals above its limit.
+This page shows how rarely the [drift alert](../monitoring.md#drift) fires without cause, and how soon with one, on simulated streams of films.
+`python -m benchmarks.drift` used the network {manifest.architecture} of {manifest.name}/{manifest.version} and {source.words}.
+Windows have {size} films; {rounds} streams of each kind were drawn with replacement; an alarm is any of {len(clean[0])} signals above its limit.
 
 ## {CLEAN:,} clean films
 
-Looked at after every {LOOK}th film.
+The signals were checked after every {LOOK}th film.
 
 | reference | films drawn from | quiet streams | share | signals of the alarms |
 | --- | --- | ---: | ---: | --- |""")
@@ -187,8 +193,8 @@ Looked at after every {LOOK}th film.
     print(f"""
 ## {SHIFTED} films of another kind, after {size} clean ones
 
-Reference: half of the patients; films of the other half. Looked at after every film. Sensitivity and specificity are of all films
-of validation under the change, the threshold unchanged.
+The reference is half of the patients, and the films are those of the other half. The signals were checked after every film. Sensitivity and
+specificity are those of all validation films under the change, with the threshold unchanged.
 
 | change | alarms of {rounds} | films to the alarm, median | most | signals that fired first | sensitivity | specificity |
 | --- | ---: | ---: | ---: | --- | ---: | ---: |""")

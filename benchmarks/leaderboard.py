@@ -1,7 +1,7 @@
 """Runs beside one another and beside what others published: a page of the documentation, its figure and its records.
 
-    python -m benchmarks.leaderboard kermany runs/first runs/second
-    python -m benchmarks.leaderboard kermany docs/results/kermany.json runs/third
+    python -m benchmarks.leaderboard two-classes runs/first runs/second
+    python -m benchmarks.leaderboard two-classes docs/results/two-classes.json runs/third
 
 Reads runs that have ended on the same films, and records that an earlier page kept of runs; refuses runs whose split differs.
 Writes docs/results/<page>.md, .svg and .json.
@@ -17,9 +17,9 @@ from statistics import fmean, stdev
 
 from benchmarks.published import PAGES, Page
 from bundle.files import write_whole
-from schemas.evaluation import Evaluation, LabelMetrics
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
+from schemas.model.evaluation import Evaluation, LabelMetrics
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig, make_config, read_config
 from trainer.folder import RunFolder
 from trainer.learning.consumption import Consumption, consumption_of, teachers_consumption
@@ -93,8 +93,8 @@ def how_made(rows: Sequence[Row]) -> str:
         "first weights",
         "augmentation",
         "parameters",
-        "minutes (of processors)",
-        "ms a film",
+        "minutes (processor)",
+        "ms per film",
     )
     return table(
         head,
@@ -218,7 +218,7 @@ def provenance(rows: Sequence[Row]) -> Iterator[str]:
             row.record.provenance.pretrained_weights for row in rows if row.run == run and not row.record.members
         }
         yield f"    {one.command.replace(f'{Path.cwd()}/', '')}"
-        yield f"commit `{one.git_commit[:12]}`, {one.device}; first weights: {'; '.join(sorted(weights))}."
+        yield f"This command ran at commit `{one.git_commit[:12]}` on {one.device}; first weights: {'; '.join(sorted(weights))}."
 
 
 def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
@@ -233,15 +233,15 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
         page.text,
         (
             f"Validation: {validation.films:,} films of {validation.patients:,} patients. Test: {tested.films:,} films ({counts}), "
-            f"opened once by each run, after its winner was chosen. Data `{first.provenance.data_sha256[:12]}`, split "
+            f"which each run opened once, after its winner was chosen. Data `{first.provenance.data_sha256[:12]}`, split "
             f"`{first.provenance.split_sha256[:12]}`. Brackets: 95 % intervals."
         ),
         f"![AUROC of every network on validation and test]({name}.svg)",
         "## Chosen on validation",
         how_made(rows),
         (
-            "Minutes are those of training on two shared CPU cores, some beside other work and with pauses, which the processors' time leaves "
-            "out; ms a film: one film, one CPU thread, in PyTorch."
+            "Minutes are the time of training on two shared CPU cores, some while other work ran and with pauses, which the processor time (in "
+            "brackets) excludes. Ms per film: one film, one CPU thread, in PyTorch."
         ),
         "## On the test films",
         table(figures_head(tested, "network"), [(row.name, *cells(row.tested)) for row in networks]),
@@ -250,7 +250,7 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
         rest = ("sensitivity, operating point", "specificity, operating point") if two_classes(tested) else ()
         parts += [
             "## Over seeds",
-            "Test films; mean ± standard deviation.",
+            "Figures on the test films: mean ± standard deviation.",
             table(("network", "AUROC", "accuracy", "ECE", *rest), seeds),
         ]
     if means := list(averages(rows)):
@@ -258,7 +258,7 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
     if page.claims:
         published = [(claim.network, claim.figures, claim.source) for claim in page.claims]
         parts += ["## What others published", page.caution, table(("network", "figures", "where"), published)]
-    parts += ["## Made by", *provenance(rows), f"    {command}"]
+    parts += ["## Reproduce", *provenance(rows), f"    {command}"]
     return "\n\n".join(parts) + "\n"
 
 

@@ -34,27 +34,27 @@ from trainer.statistics.delong import delong_interval
 PAGE = Path("docs/results/official-split.md")
 NORMAL, BACTERIAL, VIRAL = range(3)
 NUMBERS = (0, 200, 500, 1000, 1500, 2000)
-TEXT = """# What is particular about the official test films
+TEXT = """# How the official test films differ
 
-Nothing here chose anything: it was looked at after every network had been chosen, to understand why the validation films and the official
-test films of Kermany's set disagree in both directions. With two classes every network is worse on the test films than validation promised
-([what was tried](specificity.md)), with [three](kermany3.md) it is better.
+This page explains why figures on the official test films of Kermany's set differ from those on validation films. It was measured after every
+network had been chosen, so nothing was chosen by it. With two classes, every network is worse on the test films than on validation
+([what was tried](specificity.md)); with [three classes](three-classes.md), it is better.
 
-**The test films are not a random sample.** The files' names number the patients, in four series; the official split took stretches of the
-numbers. Random patients of train, which is what validation can be made of, come from other stretches."""
+**The test films are not a random sample.** The names of the files number the patients, in four series, and the official split took ranges of
+these numbers. Validation consists of random patients of train, who have other numbers."""
 MEASURES = (
-    "Sharpness: natural logarithm of the variance of the Laplacian. Contrast: standard deviation of the pixels. Both are medians over films, "
-    "white is 1. The films are copies of 224 x 224 pixels; exact copies in train are dropped; val is what the run split off."
+    "Sharpness is the natural logarithm of the variance of the Laplacian, contrast the standard deviation of the pixels. Both are medians over "
+    "films; white is 1. The films are copies of 224 x 224 pixels; exact copies in train are dropped; val is what the run split off."
 )
 GERMS = (
-    "AUROC of viral against bacterial pneumonia, normal films left out, by stretch of patient numbers. Brackets: 95 % intervals, the films of a "
-    "patient taken together. On the test films the two are told apart much better, by contrast alone, too: its bacterial films are of few "
-    "patients, with low numbers, and films of low numbers tend to be told apart better in validation, too. How films were taken changes with the "
-    "numbers, so an AUROC of three classes on these test films says little about germs."
+    "The table shows the AUROC of viral against bacterial pneumonia, without normal films, by range of patient numbers. Brackets: 95 % intervals, "
+    "the films of a patient taken together. On the test films the two are separated much better, also by contrast alone: the bacterial test films "
+    "are of few patients, with low numbers, and in validation, too, films with low numbers tend to be separated better. How films were taken "
+    "changes with the numbers, so an AUROC of three classes on these test films shows little about germs."
 )
 ALARMS = (
-    "By the largest of the three probabilities. Nearly all false alarms are films of the series NORMAL2-IM, of which the official split tests on "
-    "the lowest numbers alone."
+    "The class is the one with the largest of the three probabilities. Nearly all false alarms are films of the series NORMAL2-IM, of which the "
+    "official split tests only the lowest numbers."
 )
 
 

@@ -17,8 +17,8 @@ from rich.console import Console
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
-from schemas.evaluation import SubgroupMetrics
-from schemas.trial import TrialRecord
+from schemas.model.evaluation import SubgroupMetrics
+from schemas.model.trial import TrialRecord
 from trainer.allocator import keep_freed_memory
 from trainer.config import make_config
 from trainer.folder import RunFolder
@@ -32,7 +32,7 @@ from trainer.trials.trial import TrainedTrial, load_trial
 _BATCH = 64
 PAGE = Path("docs/results/recipes.md")
 HEAD = (
-    "| recipe | AUROC | specificity | ECE | loss | loss, norms anew | under shifts: AUROC | sensitivity | specificity "
+    "| recipe | AUROC | specificity | ECE | loss | loss, norms remeasured | under shifts: AUROC | sensitivity | specificity "
     "| worst balanced accuracy | under |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
@@ -126,12 +126,12 @@ def page(rows: Sequence[str], record: TrialRecord, options: argparse.Namespace) 
     validation = record.validation
     return (
         "# Augmentation recipes, judged on validation\n\n"
-        f"`python -m benchmarks.recipes`: {options.arch}, {options.size} px, {options.epochs} epochs, seed {options.seed}, weights "
-        f"{record.provenance.pretrained_weights}; {validation.films:,} validation films of {validation.patients:,} patients "
-        f"(SHA-256 `{validation.data_sha256[:12]}`); no test film was read. The threshold of each network is the highest that finds "
-        f"{record.calibration.operating_points[0].target_sensitivity:.0%} of its plain validation films with the finding; under the "
-        f"{len(SHIFTS)} shifts of `trainer/judging/shifts.py` it stays. Norms anew: the batch norms' statistics are measured again on plain training "
-        "films; where that lowers the loss, the network judges films that nothing altered with an offset.\n\n"
+        f"`python -m benchmarks.recipes` trained one network with each recipe: {options.arch}, {options.size} px, {options.epochs} epochs, seed "
+        f"{options.seed}, weights {record.provenance.pretrained_weights}; {validation.films:,} validation films of {validation.patients:,} "
+        f"patients (SHA-256 `{validation.data_sha256[:12]}`); no test film was read. The threshold of each network is the highest that finds "
+        f"{record.calibration.operating_points[0].target_sensitivity:.0%} of its plain validation films with the finding; it stays the same under "
+        f"the {len(SHIFTS)} shifts of `trainer/judging/shifts.py`. Norms remeasured: the statistics of the batch norms are measured again on plain "
+        "training films; if that lowers the loss, the network judges unaltered films with an offset.\n\n"
         + "\n".join((HEAD, *rows))
         + "\n"
     )

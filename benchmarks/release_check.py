@@ -27,9 +27,10 @@ from rich.markdown import Markdown
 from rich.progress import track
 
 from benchmarks.resilience.server import Server, running
-from export.card.figures import SHIFTS_TITLE, evaluation_section
-from schemas.bundle import CURRENT, MODEL_CARD, Bundle, BundleManifest, open_bundle
-from schemas.evaluation import Evaluation
+from bundle.opening import Bundle, open_bundle
+from export.card.card import SHIFTS_TITLE, evaluation_section
+from schemas.model.evaluation import Evaluation
+from schemas.model.manifest import CURRENT, MODEL_CARD, BundleManifest
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
 from trainer.films.film import Film

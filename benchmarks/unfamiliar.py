@@ -161,14 +161,14 @@ def page(bundle: str, rows: Sequence[Row]) -> str:
     """The page of results."""
     return f"""# Unfamiliar pictures
 
-Measured by `python -m benchmarks.unfamiliar --write` through the running service, bundle `{bundle}`. The gate is described in
-[evaluation](../evaluation.md#unfamiliar-pictures); it was fitted on training films and its cut-offs set by validation films. None of
-the files below took part.
+The table was measured with `python -m benchmarks.unfamiliar --write` through the real service, bundle `{bundle}`. [Decision and
+abstention](../decisions.md#unfamiliar-pictures) describes the gate. It was fitted on training films, and its cut-offs were set by validation
+films; none of the files below was used for either.
 
 {table(rows)}
 
-Refused by type: the file is no single-frame projection radiograph, or says that it is no frontal film. Refused by score: the
-picture lies outside the training films.
+Refused by type: the file is not a single-frame projection radiograph, or states that it is not a frontal film. Refused by score: the
+picture is too far from the training films.
 """
 
 

@@ -1,5 +1,6 @@
 """Files that are whole or absent: every file of ours that must survive a killed process or a power cut is written here."""
 
+import hashlib
 import io
 import os
 import secrets
@@ -62,6 +63,16 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **dict(arrays))
     write_whole(path, buffer.getvalue())
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file's bytes, in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sync_directory(directory: Path) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.quality import input_statistics
-from schemas.drift import FEWEST_FILMS, DriftReference, SignalReference, film_signals, signal_names
-from schemas.trial import TrialRecord
+from schemas.model.drift import FEWEST_FILMS, DriftReference, SignalReference, film_signals, signal_names
+from schemas.model.trial import TrialRecord
 
 BINS = 10
 """Deciles: the custom of the index, and twenty films in each of a window of two hundred."""

@@ -1,7 +1,7 @@
 """Bytes to radiograph: the content decides the format, and whatever arrives, only our own errors leave."""
 
-from imaging.codecs import FrameDecoder
-from imaging.dicom import decode_dicom
+from imaging.dicom.codecs import FrameDecoder
+from imaging.dicom.film import decode_dicom
 from imaging.limits import DecodeLimits
 from imaging.radiograph import Format, Radiograph
 from imaging.raster import decode_raster
@@ -58,8 +58,8 @@ def decode(
         limits: what the file may cost.
         min_side: allow a large JPEG to be decoded at 1/2, 1/4 or 1/8 of its size as long as the
             short side keeps at least twice this many pixels; None decodes at full size.
-        frame_decoder: who decodes the compressed frames of DICOM files, `imaging.child_decoder.ChildDecoder` or,
-            for files whose origin is known, `imaging.codecs.decode_frame`; None refuses compressed films.
+        frame_decoder: who decodes the compressed frames of DICOM files, `imaging.dicom.child_decoder.ChildDecoder` or,
+            for files whose origin is known, `imaging.dicom.codecs.decode_frame`; None refuses compressed films.
 
     Raises:
         InvalidImageError: the bytes are broken.

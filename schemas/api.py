@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.calibration import OperatingPoint
-from schemas.precision import Precision
+from schemas.model.calibration import OperatingPoint
+from schemas.model.precision import Precision
 from schemas.record import Record
 
 DISCLAIMER = "Research use only. Not a medical device; not for diagnosis, triage or any decision about a patient."
@@ -167,6 +167,7 @@ class ModelList(Record):
     """The answer of `GET /models`."""
 
     models: tuple[KnownModel, ...]
+    software_version: str = Field(description="version of the service itself; each bundle has its own")
 
 
 class TransferSyntaxFacts(Record):

@@ -1,11 +1,40 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use, and the two tiers of tests."""
 
 import os
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Every core has a worker already: more threads in each would only wait for one another. Read once, by numpy and torch.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 from tests.films import write_kermany
+from tests.tiers import ProcessGuard, is_fast, long_files_first, mark_by_fixtures
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--fast`."""
+    parser.addoption(
+        "--fast", action="store_true", help="leave out what takes long, and fail tests that start processes"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set the guard of the fast tier."""
+    if config.getoption("--fast"):
+        config.pluginmanager.register(ProcessGuard(), "process guard")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the tests and, for `--fast`, choose among them."""
+    mark_by_fixtures(items)
+    long_files_first(items)
+    if config.getoption("--fast"):
+        left_out = [item for item in items if not is_fast(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if is_fast(item)]
 
 
 @pytest.fixture(scope="session")

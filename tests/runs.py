@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.bundle import sha256_of
+from bundle.files import sha256_of
 from schemas.estimate import Estimate
-from schemas.evaluation import Comparison
+from schemas.model.evaluation import Comparison
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
 from trainer.config import make_config
 from trainer.films.dataset import DataRecord
 from trainer.films.task import Task

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from benchmarks.release_check import MODELS, file_of, left_out, repeatable
+from bundle.opening import open_bundle
 from imaging.decode import decode
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
-from schemas.bundle import CURRENT, open_bundle
-from schemas.evaluation import SubgroupMetrics
+from schemas.model.evaluation import SubgroupMetrics
+from schemas.model.manifest import CURRENT
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 from trainer.judging.shifts import SHIFTS, shifted
 
@@ -29,7 +30,7 @@ GROUP = SubgroupMetrics(
 
 @pytest.mark.parametrize("name", SHIFTS)
 def test_a_shifted_film_that_is_sent_as_a_file_is_prepared_to_itself(name) -> None:
-    film = phantom(64, 64, seed=1)[np.newaxis, np.newaxis].astype(np.float32) / 255
+    film = phantom(64, 64, seed=1)[np.newaxis, np.newaxis].astype(np.float32) / np.float32(255)
     changed = shifted(film, SHIFTS[name])[0]
 
     assert np.abs(prepare(decode(file_of(changed)), SPEC) - changed).max() < 1e-5

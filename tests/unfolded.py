@@ -1,12 +1,14 @@
 """The weights of a network of timm, read back from an exported graph: for a bundle that ships without them."""
 
+from typing import Any
+
 import onnx
 import timm
 import torch
 from onnx import numpy_helper
 from torch import nn
 
-from schemas.torch_network import TorchNetwork
+from schemas.model.torch_network import TorchNetwork
 
 
 def unfolded(model: onnx.ModelProto, described: TorchNetwork, *, classes: int, side: int) -> nn.Module | None:
@@ -15,7 +17,8 @@ def unfolded(model: onnx.ModelProto, described: TorchNetwork, *, classes: int, s
     The exporter folds a batch norm into the convolution before it. Here the convolution gets the folded weight and
     the norm after it what is left: the folded bias, and statistics that change nothing.
     """
-    body = timm.create_model(described.timm_name, num_classes=classes, **described.arguments).eval()
+    arguments: Any = described.arguments
+    body = timm.create_model(described.timm_name, num_classes=classes, **arguments).eval()
     constants = {entry.name: torch.from_numpy(numpy_helper.to_array(entry).copy()) for entry in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type in {"Conv", "Gemm"} and len(node.input) > 2]
     folded = {node.input[1]: constants[node.input[2]] for node in nodes}
@@ -34,7 +37,7 @@ def unfolded(model: onnx.ModelProto, described: TorchNetwork, *, classes: int, s
         norm.weight.data.fill_(1)
         norm.running_mean.fill_(0)
         norm.running_var.fill_(1 - norm.eps)
-    classifier = body.get_classifier()
+    classifier: Any = body.get_classifier()
     classifier.weight.data = constants[head.input[1]].T
     classifier.bias.data = folded[head.input[1]]
     return body

@@ -1,7 +1,9 @@
-"""Waiting for what another process does."""
+"""Waiting for what another process, or the event loop, does."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 
 def wait_until(condition: Callable[[], object], what: str, *, timeout_s: float = 60) -> None:
@@ -10,3 +12,14 @@ def wait_until(condition: Callable[[], object], what: str, *, timeout_s: float =
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
         time.sleep(0.05)
+
+
+async def until(condition: Callable[[], Any], *, timeout_s: float = 60) -> Any:
+    """Let the event loop run until the condition, which may be awaitable, gives something true; that is returned."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            answer = condition()
+            value = await answer if isinstance(answer, Awaitable) else answer
+            if value:
+                return value
+            await asyncio.sleep(0.005)  # a core for the engine's threads, which are of niceness up to 19

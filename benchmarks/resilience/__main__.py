@@ -14,21 +14,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.resilience.bombs import bombs
-from benchmarks.resilience.candidates import candidates
-from benchmarks.resilience.deadlines import deadlines
-from benchmarks.resilience.disk import disk
-from benchmarks.resilience.drain import drain
-from benchmarks.resilience.liveness import liveness
-from benchmarks.resilience.overload import overload
-from benchmarks.resilience.poison import poison
-from benchmarks.resilience.priority import priority
+from benchmarks.resilience.experiments.bombs import bombs
+from benchmarks.resilience.experiments.candidates import candidates
+from benchmarks.resilience.experiments.deadlines import deadlines
+from benchmarks.resilience.experiments.disk import disk
+from benchmarks.resilience.experiments.drain import drain
+from benchmarks.resilience.experiments.liveness import liveness
+from benchmarks.resilience.experiments.overload import overload
+from benchmarks.resilience.experiments.poison import poison
+from benchmarks.resilience.experiments.priority import priority
+from benchmarks.resilience.experiments.soak import soak
+from benchmarks.resilience.experiments.suites import suites
+from benchmarks.resilience.experiments.swap import swap
 from benchmarks.resilience.server import Server, running_apart
-from benchmarks.resilience.soak import soak
-from benchmarks.resilience.suites import suites
-from benchmarks.resilience.swap import swap
 from benchmarks.resilience.table import HEAD, Row
 from benchmarks.resilience.versions import two_versions
+from bundle.files import write_whole
 
 Load = Callable[[Server, float], Awaitable[list[Row]]]
 
@@ -96,9 +97,7 @@ def _rows(name: str, chosen: argparse.Namespace) -> list[Row]:
 def _write(file: Path, rows: list[Row], *, full: bool) -> None:
     form = "full form" if full else "short form"
     head = f"# Resilience\n\n`make resilience`, {form}, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores.\n\n"
-    new = file.with_suffix(".new")
-    new.write_text(head + "\n".join([HEAD, *map(str, rows)]) + "\n")
-    new.replace(file)
+    write_whole(file, (head + "\n".join([HEAD, *map(str, rows)]) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.session import Outputs
+from bundle.session import GraphOutputs
 from imaging.thumbnail import thumbnails
-from schemas.decision import Answer, answer, conformal_set, finding_label
-from schemas.familiarity import Familiarity, unfamiliarity
-from schemas.trial import CalibratedNetwork
+from schemas.model.decision import Answer, answer, conformal_set, finding_label
+from schemas.model.familiarity import Familiarity, unfamiliarity
+from schemas.model.trial import CalibratedNetwork
 
 Statistics = Mapping[str, NDArray[Any]]
-"""Arrays of `schemas.calibration.OutOfDistribution`."""
+"""Arrays of `schemas.model.calibration.OutOfDistribution`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Answers:
         return None if self.unfamiliarity is None else self.unfamiliarity <= 1
 
 
-def answers(outputs: Outputs, validation: ValidationSet, record: CalibratedNetwork) -> Answers:
+def answers(outputs: GraphOutputs, validation: ValidationSet, record: CalibratedNetwork) -> Answers:
     """Apply the record's thresholds, quantiles and cut-offs to the outputs of a graph for these films."""
     classes = record.classes
     points = record.calibration.operating_points
@@ -60,7 +60,7 @@ def answers(outputs: Outputs, validation: ValidationSet, record: CalibratedNetwo
 
 
 def _unfamiliarity(
-    outputs: Outputs, validation: ValidationSet, record: CalibratedNetwork
+    outputs: GraphOutputs, validation: ValidationSet, record: CalibratedNetwork
 ) -> NDArray[np.float64] | None:
     distribution = record.calibration.out_of_distribution
     if distribution is None or validation.statistics is None:

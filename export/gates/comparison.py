@@ -7,12 +7,11 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.session import GraphOutputs, Run, Session, run_in_batches
 from export.gates.answers import ValidationSet, answers
-from export.gates.parity import run_in_batches
-from export.session import Graph, Outputs, Run
 from schemas.estimate import Estimate
-from schemas.precision import PrecisionFigures
-from schemas.trial import TrialRecord
+from schemas.model.precision import PrecisionFigures
+from schemas.model.trial import TrialRecord
 from trainer.statistics.comparison import compare
 from trainer.statistics.intervals import estimate, wilson_interval
 
@@ -27,7 +26,7 @@ class Yardstick:
         self._record = record
         self._validation = validation
         self._content = content
-        self._graph = Graph(content, intra_op_threads=1)
+        self._graph = Session(content, intra_op_threads=1)
         outputs = self._run(self._graph.run, np.full(len(validation.films), -1))
         # Named classes: where two graphs disagree on the most probable one, -1 would compare maps of different classes.
         self._targets = outputs["logits"].argmax(axis=1)
@@ -39,7 +38,7 @@ class Yardstick:
         Raises:
             BundleError: ONNX Runtime refuses the graph.
         """
-        graph = Graph(content, intra_op_threads=1)
+        graph = Session(content, intra_op_threads=1)
         outputs = self._outputs
         validation = self._validation
         found = self._run(graph.run, self._targets)
@@ -69,7 +68,7 @@ class Yardstick:
             size_bytes_fp32=len(self._content),
         )
 
-    def _run(self, run: Run, targets: NDArray[np.int64]) -> Outputs:
+    def _run(self, run: Run, targets: NDArray[np.int64]) -> GraphOutputs:
         return run_in_batches(run, self._validation.films, targets, _BATCH)
 
 

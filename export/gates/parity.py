@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bundle.golden import largest_difference
+from bundle.session import GraphOutputs, Run, run_in_batches
 from export.graph.gradcam import select_target
-from export.session import Outputs, Run, largest_difference
-from schemas.decision import finding_label, softmax
 from schemas.errors import ParityError
-from schemas.trial import TrialRecord
+from schemas.model.decision import finding_label, softmax
+from schemas.model.trial import TrialRecord
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
 from trainer.networks.network import Network
 from trainer.statistics.metrics import macro_auroc
@@ -89,7 +90,7 @@ def check_parity(
 
 def reference_outputs(
     network: Network, films: NDArray[np.float32], targets: NDArray[np.int64], temperature: float, *, batch: int = 16
-) -> Outputs:
+) -> GraphOutputs:
     """Everything that the graph must give, by torch: gradients by autograd, not by the traced program."""
     parts = []
     for start in range(0, len(films), batch):
@@ -110,13 +111,6 @@ def reference_outputs(
                 }
             )
     return {name: np.concatenate([part[name].detach().numpy() for part in parts]) for name in parts[0]}
-
-
-def run_in_batches(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], batch: int) -> Outputs:
-    """The outputs of the graph for any number of films, `batch` at a time; the last batch may be smaller."""
-    starts = range(0, len(films), batch)
-    parts = [run(films[start : start + batch], targets[start : start + batch]) for start in starts]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _compare(name: str, batch: int, found: NDArray[np.float32], expected: NDArray[np.float32]) -> ParityRow:
@@ -149,7 +143,9 @@ def _check_labels(
         raise ParityError(msg)
 
 
-def _compare_auroc(found: Outputs, expected: Outputs, labels: NDArray[np.int64] | None) -> tuple[float, float] | None:
+def _compare_auroc(
+    found: GraphOutputs, expected: GraphOutputs, labels: NDArray[np.int64] | None
+) -> tuple[float, float] | None:
     if labels is None or len(np.unique(labels)) < expected["logits"].shape[1]:
         return None
     by_torch, by_graph = (

@@ -64,6 +64,11 @@ def trace_gradients(network: Network, features: Tensor) -> fx.GraphModule:
     examples = fake(features.contiguous()), fake(torch.zeros(len(features), dtype=torch.int64))
     with mode:  # decompositions allocate tensors of N rows, which only the mode can do
         traced: fx.GraphModule = tracer(*examples)
+    _refuse_gradients(traced)
+    return traced
+
+
+def _refuse_gradients(traced: fx.GraphModule) -> None:
     left = {str(node.target) for node in traced.graph.nodes if "backward" in str(node.target)}
     if left:
         msg = (
@@ -71,7 +76,6 @@ def trace_gradients(network: Network, features: Tensor) -> fx.GraphModule:
             "add a decomposition beside convolution_backward in export/graph/gradcam.py"
         )
         raise BundleError(msg)
-    return traced
 
 
 def _decompositions() -> Mapping[Any, Callable[..., Any]]:
@@ -105,8 +109,8 @@ def _convolution_backward(  # noqa: PLR0913, PLR0917 - the signature is torch's
         - (dilation[axis] * (weight.shape[axis + 2] - 1) + 1)
         for axis in range(2)
     ]
-    found = torch.convolution(gradient, weight, None, stride, padding, dilation, True, missing, groups)  # noqa: FBT003
-    return found, None, None
+    on_input = torch.convolution(gradient, weight, None, stride, padding, dilation, True, missing, groups)  # noqa: FBT003
+    return on_input, None, None
 
 
 def _max_pool_backward(

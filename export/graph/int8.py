@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+from bundle.session import Session
 from export.graph.backbone import after_convolutions, backbone
-from export.session import Graph
 
 LARGEST = 127
 """Weights are symmetric: -127 to 127 steps."""
@@ -118,7 +118,7 @@ def _channel_means(
     watched.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names if name not in known
     )
-    graph = Graph(watched.SerializeToString())
+    graph = Session(watched.SerializeToString())
     runs = [graph.run(film[np.newaxis], np.array([-1])) for film in films]
     return {name: np.mean([run[name].mean(axis=(0, 2, 3)) for run in runs], axis=0) for name in names}
 

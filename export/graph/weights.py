@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from export.session import largest_difference
-from schemas.bundle import GOLDEN_TOLERANCE
+from bundle.golden import largest_difference
+from bundle.session import first_line
 from schemas.errors import BundleError
-from schemas.torch_network import TorchNetwork
+from schemas.model.manifest import GOLDEN_TOLERANCE
+from schemas.model.torch_network import TorchNetwork
 from trainer.networks.architectures import architecture
 from trainer.networks.network import Network, TimmDesign, TimmNetwork
 
@@ -55,20 +56,16 @@ def checked_weights(
         BundleError: the file does not fit the network, or the network is not that of the graph.
     """
     try:
-        network = TimmNetwork(
-            logits.shape[1],
-            0.0,
-            TimmDesign(described.timm_name, described.arguments, "", described.mean, described.std),
-        ).eval()
-        network.body.get_submodule(described.cam_layer or "")
-        network.body.load_state_dict(load_file(path))
+        network = _rebuilt(described, path, classes=logits.shape[1])
         with torch.no_grad():
-            found = network(torch.from_numpy(films)).numpy()
+            actual = network(torch.from_numpy(films)).numpy()
     except (RuntimeError, AttributeError, TypeError, OSError, SafetensorError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        msg = f"{path.name} makes no network {described.timm_name}: {reason}; correct --timm, --weights or --cam-layer"
+        msg = (
+            f"{path.name} does not fit the network {described.timm_name}: {first_line(error)}; correct --timm, --weights or "
+            "--cam-layer"
+        )
         raise BundleError(msg) from error
-    worst = largest_difference(found, logits)
+    worst = largest_difference(actual, logits)
     tolerance = GOLDEN_TOLERANCE * float(np.abs(logits).max())
     if not worst <= tolerance:  # so that NaN is refused
         msg = (
@@ -77,3 +74,11 @@ def checked_weights(
         )
         raise BundleError(msg)
     return path.read_bytes()
+
+
+def _rebuilt(described: TorchNetwork, path: Path, *, classes: int) -> TimmNetwork:
+    design = TimmDesign(described.timm_name, described.arguments, "", described.mean, described.std)
+    network = TimmNetwork(classes, 0.0, design).eval()
+    network.body.get_submodule(described.cam_layer or "")
+    network.body.load_state_dict(load_file(path))
+    return network

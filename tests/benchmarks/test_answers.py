@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.answers import FLIPPED, Counts, counts, page, rates
 from benchmarks.resilience.server import running
-from schemas.bundle import open_bundle
+from bundle.opening import open_bundle
 from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
 from trainer.films.film import Film
@@ -20,6 +20,7 @@ def film(folder, gray, label):
     return Film(path, label, str(gray), "test", sha256=str(gray))
 
 
+@pytest.mark.process
 def test_the_servers_decisions_are_counted_by_class(tmp_path) -> None:
     bundle = open_bundle(write_tiny_bundle(tmp_path / "models"))
     films = [film(tmp_path, 200, "PNEUMONIA"), film(tmp_path, 210, "NORMAL"), film(tmp_path, 60, "NORMAL")]

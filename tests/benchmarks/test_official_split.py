@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from benchmarks.official_split import Answers, Looked, alarm_rows, germ_rows, look, series_table
-from trainer.films.film import Film
+from trainer.films.film import Film, SplitName
 
 
-def film(name: str, split: str = "test") -> Film:
+def film(name: str, split: SplitName = "test") -> Film:
     return Film(Path(name), "any", name.split("_", maxsplit=1)[0], split, sha256=name)
 
 
-def looked(name: str, number: int, contrast: float, split: str = "test", series: str = "person, virus") -> Looked:
+def looked(name: str, number: int, contrast: float, split: SplitName = "test", series: str = "person, virus") -> Looked:
     return Looked(film(name, split), series, number, contrast, sharpness=-4.0)
 
 

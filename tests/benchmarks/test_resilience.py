@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.resilience.experiments.soak import Sample, growth_mb_per_minute
+from benchmarks.resilience.experiments.suites import Suite, row
 from benchmarks.resilience.lever import CommandedEngine, Lever, Order, Panic
-from benchmarks.resilience.soak import Sample, growth_mb_per_minute
-from benchmarks.resilience.suites import Suite, row
 from benchmarks.resilience.table import Row
 from tests.fakes import GatedEngine
 

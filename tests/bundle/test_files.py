@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.files import write_whole
+from bundle.files import whole_file, write_whole
 from tests.service.server import ROOT
 
 SOMEBODY, OTHER = 12345, 12346
@@ -74,4 +74,41 @@ def test_a_file_whose_owner_cannot_be_kept_is_not_replaced(open_to_all) -> None:
     assert told.startswith(f"it belongs to user {SOMEBODY}")
     assert "root" in told
     assert (path.read_bytes(), path.stat().st_uid) == (b"old", SOMEBODY)
+    assert [entry.name for entry in path.parent.iterdir()] == ["keys.json"]
+
+
+def test_content_is_on_the_disk_before_its_name_and_the_name_before_the_call_returns(path, monkeypatch) -> None:
+    """A power cut cannot be made here; the order of the calls that survive one can be seen."""
+    path.write_bytes(b"old")
+    synced = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file", path.read_bytes()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_whole(path, b"new")
+
+    assert synced == [("file", b"old"), ("folder", b"new")]
+
+
+def test_a_new_file_is_readable_by_whom_the_umask_allows(path) -> None:
+    umask = os.umask(0o022)
+    write_whole(path, b"new")
+    os.umask(umask)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_block_that_fails_leaves_the_old_content_and_nothing_else(path) -> None:
+    path.write_bytes(b"old")
+
+    def fail_halfway() -> None:
+        with whole_file(path) as stream:
+            stream.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail_halfway()
+
+    assert path.read_bytes() == b"old"
     assert [entry.name for entry in path.parent.iterdir()] == ["keys.json"]

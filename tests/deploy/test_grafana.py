@@ -88,6 +88,7 @@ def test_panels_have_different_titles_and_do_not_overlap(board) -> None:
         assert len({panel[key] for panel in board["panels"]}) == len(board["panels"])
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian package prometheus) is not on PATH")
 def test_prometheus_understands_every_expression_of_the_dashboards(tmp_path) -> None:
     every = [expression for panel in PANELS for expression in expressions(panel.values[0])]

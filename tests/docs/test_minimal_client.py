@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from bundle.opening import open_bundle
 from imaging.phantom import phantom
-from schemas.bundle import CURRENT, GRAPH, open_bundle
+from schemas.model.manifest import CURRENT, GRAPH
 from tests.films import encode
 from tests.service.bundles import change_manifest
 from tests.service.server import ROOT, Server

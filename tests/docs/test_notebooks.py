@@ -10,6 +10,7 @@ from tests.docs.pages import ROOT
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,13 +11,13 @@ from numpy.typing import NDArray
 
 from export.gates.parity import reference_outputs
 from imaging.phantom import phantom
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics
-from schemas.mistakes import FilmReference
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics
+from schemas.model.mistakes import FilmReference
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
 from trainer.networks.architectures import build_network
 from trainer.networks.network import Network
 
@@ -53,7 +54,7 @@ class UntrainedTrial:
 def phantoms(count: int, side: int) -> NDArray[np.float32]:
     """float32 [count, 1, side, side] in [0, 1]; every second film has an opacity."""
     films = [phantom(side, side, seed=seed, opacity=0.8 * (seed % 2)) for seed in range(count)]
-    return np.stack(films)[:, np.newaxis].astype(np.float32) / 255
+    return np.stack(films)[:, np.newaxis].astype(np.float32) / np.float32(255)
 
 
 def settled(network: Network, films: NDArray[np.float32]) -> Network:
@@ -81,14 +82,15 @@ def evaluation(name: str, threshold: float, auroc: float) -> Evaluation:
         prevalence=0.625,
         ppv=estimate(0.942),
         npv=None,
-        f1=0.951,
+        f1=estimate(0.951),
     )
     label = LabelMetrics(
         rule="operating point",
         accuracy=estimate(0.931),
         balanced_accuracy=estimate(0.924),
         macro_f1=estimate(0.926),
-        mcc=0.853,
+        class_f1={name: estimate(0.93) for name in CLASSES},
+        mcc=estimate(0.853),
         confusion=((19, 1), (2, 18)),
     )
     return Evaluation(
@@ -98,6 +100,7 @@ def evaluation(name: str, threshold: float, auroc: float) -> Evaluation:
         patients=20,
         class_counts={"NORMAL": 20, "PNEUMONIA": 20},
         auroc=estimate(auroc),
+        class_auroc={name: estimate(auroc) for name in CLASSES},
         brier=estimate(0.061),
         ece=estimate(0.032),
         labels=(label,),
@@ -164,14 +167,15 @@ def trial_of(network: Network, *, architecture: str, side: int, distribution: bo
         "center": np.zeros(size, np.float32),
         "projection": np.eye(size, 4, dtype=np.float32),
         "class_means": np.zeros((2, 4), np.float32),
+        "scales": np.ones((2, 1), np.float32),
     }
     return UntrainedTrial(record, network, arrays if distribution else None, films, np.arange(40) % 2)
 
 
-def small_network() -> Network:
+def small_network() -> Any:
     """A `cnn_baseline` whose logits and labels differ from film to film as those of a trained one do."""
     torch.manual_seed(3)
-    network = build_network("cnn_baseline", classes=2, size=SIDE).eval()
+    network: Any = build_network("cnn_baseline", classes=2, size=SIDE).eval()
     with torch.no_grad():
         network.classifier.weight *= 40
         network.classifier.bias -= network(torch.from_numpy(phantoms(40, SIDE))).mean(0)

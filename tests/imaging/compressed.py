@@ -13,7 +13,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.encaps import encapsulate
-from pydicom.pixels.encoders import RLELosslessEncoder
+from pydicom.pixels.encoders.base import RLELosslessEncoder
 
 from tests.imaging.files import dicom_bytes, dicom_dataset
 

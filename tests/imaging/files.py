@@ -83,7 +83,7 @@ def dicom_bytes(dataset: Dataset, transfer_syntax: str = ExplicitVRLittleEndian)
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", ComputedRadiographyImageStorage)
     meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "1.2.3")
-    meta.TransferSyntaxUID = transfer_syntax
+    meta.TransferSyntaxUID = pydicom.uid.UID(transfer_syntax)
     written = Dataset(dataset)
     written.file_meta = meta
     syntax = pydicom.uid.UID(transfer_syntax)
@@ -108,7 +108,7 @@ def lookup_table(first: int, bits: int, entries: list[int], *, signed: bool = Fa
     return [item]
 
 
-def pillow(image: Image.Image, image_format: str, **options: object) -> bytes:
+def pillow(image: Image.Image, image_format: str, **options: Any) -> bytes:
     stream = io.BytesIO()
     image.save(stream, image_format, **options)
     return stream.getvalue()

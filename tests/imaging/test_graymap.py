@@ -12,7 +12,8 @@ from imaging.radiograph import Radiograph
 
 
 def radiograph(pixels, *, bits, shape=None):
-    return Radiograph(pixels, bits, "png", *(shape or pixels.shape), "MONOCHROME2", ())
+    rows, columns = shape or pixels.shape
+    return Radiograph(pixels, bits, "png", rows, columns, "MONOCHROME2", ())
 
 
 def read(body):

@@ -1,5 +1,7 @@
 """Whatever bytes arrive, only the errors of the image family leave `decode`."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -18,7 +20,7 @@ FILM = phantom(40, 32, seed=1)
 DEEP = FILM.astype(np.uint16) << 4
 
 
-def with_exif(image: Image.Image, image_format: str, **options: object) -> bytes:
+def with_exif(image: Image.Image, image_format: str, **options: Any) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010E] = "description"

@@ -15,7 +15,8 @@ FILM = phantom(300, 600, seed=1)
 
 
 def radiograph(pixels: np.ndarray, *, shape: tuple[int, int] | None = None) -> Radiograph:
-    return Radiograph(pixels, 8 * pixels.itemsize, "png", *(shape or pixels.shape), "MONOCHROME2", ())
+    rows, columns = shape or pixels.shape
+    return Radiograph(pixels, 8 * pixels.itemsize, "png", rows, columns, "MONOCHROME2", ())
 
 
 def point(row: int, column: int, *, rows: int = 7, columns: int = 7) -> np.ndarray:

@@ -13,7 +13,8 @@ from tests.films import encode
 
 
 def radiograph(pixels: np.ndarray, *, bits: int | None = None) -> Radiograph:
-    return Radiograph(pixels, bits or 8 * pixels.itemsize, "png", *pixels.shape, "MONOCHROME2", ())
+    rows, columns = pixels.shape
+    return Radiograph(pixels, bits or 8 * pixels.itemsize, "png", rows, columns, "MONOCHROME2", ())
 
 
 def random_film(rows: int, columns: int, dtype: type = np.uint16) -> np.ndarray:
@@ -98,7 +99,8 @@ def test_padding_centres_the_film_and_keeps_its_aspect(shape, place) -> None:
 
     expected = np.zeros((100, 100))
     expected[place.top : place.top + place.rows, place.left : place.left + place.columns] = 1
-    assert placement(*shape, 100, "pad") == place
+    rows, columns = shape
+    assert placement(rows, columns, 100, "pad") == place
     assert np.abs(prepared - expected).max() < 1e-6
 
 

@@ -10,7 +10,8 @@ from imaging.radiograph import Radiograph
 
 
 def radiograph(pixels: np.ndarray, *, bits: int | None = None, shape: tuple[int, int] | None = None) -> Radiograph:
-    return Radiograph(pixels, bits or 8 * pixels.itemsize, "png", *(shape or pixels.shape), "MONOCHROME2", ())
+    rows, columns = shape or pixels.shape
+    return Radiograph(pixels, bits or 8 * pixels.itemsize, "png", rows, columns, "MONOCHROME2", ())
 
 
 FILM = phantom(256, 256, seed=1)

@@ -15,6 +15,7 @@ from tests.service.server import ROOT, Server
 from tests.waiting import wait_until
 
 pytestmark = [
+    pytest.mark.process,
     pytest.mark.pacs,
     pytest.mark.skipif(
         orthanc_program() is None

@@ -5,16 +5,19 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from service.capacity.threads import Lanes
-from service.engine.batcher import Batcher, Limits
+from service.capacity.threads import ThreadLanes
+from service.engine.batcher import Batcher, BatchLimits
 from service.metrics import Metrics
-from tests.service.conftest import until
+from tests.waiting import until
+
+BUSY = 9
+"""Mean of the film that keeps the engine busy while others wait."""
 
 
 @asynccontextmanager
 async def batching(engine, *, max_batch_size=4, concurrent_runs=1, stat_head_start_s=5.0, run_timeout_s=30.0):
-    limits = Limits(max_batch_size, concurrent_runs, stat_head_start_s, run_timeout_s)
-    with Lanes("engine", routine=concurrent_runs, stat=1) as lanes:
+    limits = BatchLimits(max_batch_size, concurrent_runs, stat_head_start_s, run_timeout_s)
+    with ThreadLanes("engine", routine=concurrent_runs, stat=1) as lanes:
         batcher = Batcher(engine, lanes, Metrics(), limits)
         batcher.start()
         try:
@@ -33,7 +36,7 @@ def submit(batcher, value, *, target=None, priority="routine"):
 
 
 @asynccontextmanager
-async def busy(engine, batcher, *, before=0, mean=9, priority="routine"):
+async def busy(engine, batcher, *, before=0, mean=BUSY, priority="routine"):
     """While the engine holds one more film, so that what is submitted waits."""
     engine.gate.clear()
     first = submit(batcher, mean, priority=priority)

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from pydicom import uid
 from pydicom.encaps import encapsulate
@@ -24,7 +25,7 @@ def png_with(kind: bytes, content: bytes) -> bytes:
     return png(40, 32, 8, 0, bytes(40 * 33), extra=chunk(kind, content))
 
 
-def lying(**attributes: object) -> bytes:
+def lying(**attributes: Any) -> bytes:
     return dicom_bytes(dicom_dataset(FILM, **attributes))
 
 

@@ -1,9 +1,9 @@
 """A tiny bundle, an app that serves it, and a client that calls the app in this process."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -12,9 +12,11 @@ import structlog
 
 from service.app import create_app
 from service.engine.engine import EngineOpener, OnnxEngine
-from service.settings import Settings
+from service.libraries import configure_libraries
 from tests.films import encode
 from tests.service.bundles import write_tiny_bundle
+from tests.service.chosen import settings_of
+from tests.service.dicomweb.archive import FakeArchive
 
 Client = httpx2.AsyncClient
 Serve = Callable[..., AbstractAsyncContextManager[Client]]
@@ -25,11 +27,10 @@ def flat_film(gray: int, *, rows: int = 40, columns: int = 32, extension: str = 
     return encode(np.full((rows, columns), gray, np.uint8), extension)
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the event loop run until the condition holds."""
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 what is waited for happens in the engine's threads
-            await asyncio.sleep(0.005)  # a core for those threads, which are of niceness up to 19
+@pytest.fixture(autouse=True, scope="session")
+def _libraries() -> None:
+    """As `python -m service` does first of all."""
+    configure_libraries()
 
 
 @pytest.fixture
@@ -60,14 +61,40 @@ def serve(tiny_models: Path) -> Serve:
     @asynccontextmanager
     async def start(*, open_engine: EngineOpener = OnnxEngine.open, **settings: object) -> AsyncIterator[Client]:
         chosen = {"models_dir": tiny_models, "concurrent_runs": 2, "decode_workers": 2} | settings
-        app = create_app(Settings(**chosen), open_engine)
-        async with app.router.lifespan_context(app):
+        app = create_app(settings_of(**chosen), open_engine)
+        async with app.running():
             transport = httpx2.ASGITransport(app)
             async with Client(transport=transport, base_url="http://localhost") as client:
                 client.app = app
+                client.services = app.services
+                client.intake = app.api.state.intake
                 yield client
 
     return start
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The file of an audit log."""
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
+def spool_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/spool/spool.db"
+
+
+@pytest.fixture
+def archive() -> Iterator[FakeArchive]:
+    fake = FakeArchive()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def serve_dicomweb(serve: Serve, spool_url: str) -> Serve:
+    """As `serve`, with DICOMweb on."""
+    return lambda **settings: serve(dicomweb=True, spool_url=spool_url, **settings)
 
 
 @pytest.fixture
@@ -78,7 +105,7 @@ async def client(serve: Serve) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def logged() -> Iterator[list[dict[str, object]]]:
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
     """The events that our code logs."""
     with structlog.testing.capture_logs() as events:
         yield events

@@ -5,6 +5,7 @@ logit(PNEUMONIA) - logit(NORMAL) is about 20 * (mean - 0.5).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -61,8 +62,8 @@ def gradcam_plus_plus(network: TinyNetwork, image: NDArray[np.float32], target: 
 
 
 def graph(network: TinyNetwork, *, maps: bool = True) -> onnx.ModelProto:
-    """The network as ONNX, with the outputs of `schemas.bundle.GraphContract`."""
-    constants = {
+    """The network as ONNX, with the outputs of `schemas.model.manifest.GraphContract`."""
+    constants: dict[str, NDArray[Any]] = {
         "kernels": network.kernels,
         "head": network.head,
         "bias": network.bias,
@@ -81,7 +82,11 @@ def graph(network: TinyNetwork, *, maps: bool = True) -> onnx.ModelProto:
         helper.make_node("Div", ["logits", "temperature"], ["scaled"]),
         helper.make_node("Softmax", ["scaled"], ["probabilities"], axis=1),
     ]
-    outputs = {"logits": ["N", len(network.bias)], "probabilities": ["N", len(network.bias)], "embedding": ["N", 3]}
+    outputs: dict[str, list[str | int]] = {
+        "logits": ["N", len(network.bias)],
+        "probabilities": ["N", len(network.bias)],
+        "embedding": ["N", 3],
+    }
     if maps:
         nodes += _map_nodes()
         outputs |= {"gradcam": ["N", GRID, GRID], "gradcam_plus_plus": ["N", GRID, GRID]}

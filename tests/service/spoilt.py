@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.service.bundles import change_manifest, replace_file
@@ -23,7 +25,7 @@ def other_class_count(directory: Path) -> None:
 
 def other_weights(directory: Path) -> None:
     network = tiny_network()
-    network.bias[:] += np.float32([0.5, -0.5])
+    network.bias[:] += np.array([0.5, -0.5], np.float32)
     replace_file(directory, "model.onnx", graph(network).SerializeToString())
 
 
@@ -57,7 +59,7 @@ def slow(directory: Path) -> None:
     model = graph(tiny_network())
     network = model.graph
     steps = 64
-    constants = {"times": np.array([1, 1, 6, 6], np.int64), "nothing": np.array(0, np.float32)}
+    constants: dict[str, NDArray[Any]] = {"times": np.array([1, 1, 6, 6], np.int64), "nothing": np.array(0, np.float32)}
     network.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
     nodes = list(network.node)
     at = next(index for index, node in enumerate(nodes) if "logits" in node.output)

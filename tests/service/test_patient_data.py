@@ -1,7 +1,10 @@
 """No patient data but in the answer that needs it: markers go in everywhere, and come out nowhere."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -40,7 +43,11 @@ def uids(marker):
     return dicom_bytes(film_dataset("film")).replace(b"1.2.826.0.1", marker[:11].encode())
 
 
-CHANNELS = {
+def one_tag(tag, marker):
+    return "/predict", {"content": tagged(marker, (tag,))}
+
+
+CHANNELS: dict[str, Callable[[str], tuple[str, Any]]] = {
     "file name": lambda m: ("/predict", {"files": {"file": (f"{m}.png", png_text("x"), "image/png")}}),
     "file name of a broken film": lambda m: ("/predict", {"files": {"file": (f"{m}.png", b"rubbish", "image/png")}}),
     "file names of a batch": lambda m: (
@@ -61,7 +68,7 @@ CHANNELS = {
     ),
     "text of a PNG": lambda m: ("/explain", {"content": png_text(m), "headers": PNG}),
     "tags": lambda m: ("/predict", {"content": tagged(m, TEXT_TAGS)}),
-    **{f"tag {tag}": lambda m, tag=tag: ("/predict", {"content": tagged(m, (tag,))}) for tag in FORMAT_TAGS},
+    **{f"tag {tag}": partial(one_tag, tag) for tag in FORMAT_TAGS},
     "tags of a cut film": lambda m: ("/predict", {"content": tagged(m, TEXT_TAGS)[:-2000]}),
     "tags of a stored film": lambda m: ("/dicomweb/studies", stow(film("a", PatientName=m, PatientID=m, StudyID=m))),
     "identity of a stored film": lambda m: ("/dicomweb/studies", stow(uids(m))),

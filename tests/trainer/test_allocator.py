@@ -30,6 +30,7 @@ def _faults(policy: str) -> int:
     return int(ended.stdout)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is told")
 def test_a_large_tensor_reuses_the_memory_of_the_one_before() -> None:
     assert _faults("kept") < _faults("default") / 10

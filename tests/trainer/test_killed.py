@@ -14,6 +14,8 @@ import pytest
 from trainer.folder import TrialFolder
 from trainer.trials.record import read_trial
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).parents[2]
 KILLS = 3
 EPOCHS = 4

@@ -20,7 +20,7 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
     shown: Annotated[int, typer.Option(min=1, max=60, help="Films of each class shown.")] = 18,
     seed: Annotated[int, typer.Option(help="Which films are shown.")] = 0,
 ) -> None:
-    """Describe films before anything is trained on them, and write one HTML file and the same as JSON."""
+    """Describe films before training; write an HTML file and the same as JSON."""
     target = out or Path("runs") / f"data-{data.resolve().name}" / "report.html"
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 import imaging
 from bundle.files import whole_file
-from imaging.child_decoder import ChildDecoder
 from imaging.decode import decode
+from imaging.dicom.child_decoder import ChildDecoder
 from imaging.preprocess import prepare
 from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
@@ -66,7 +66,7 @@ def _key(films: Iterable[Film], spec: PreprocessSpec) -> str:
     decoders = (cv2.__version__, PIL.__version__, *map(version, ("pydicom", "python-gdcm", "pylibjpeg-openjpeg")))
     for part in (spec.model_dump_json(), *decoders, *(film.sha256 for film in films)):
         digest.update(f"{part}\n".encode())
-    for source in sorted(Path(path) for folder in imaging.__path__ for path in Path(folder).glob("*.py")):
+    for source in sorted(Path(path) for folder in imaging.__path__ for path in Path(folder).rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:24]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decision import finding_label, softmax
+from schemas.model.decision import finding_label, softmax
 from trainer.films.film import described
 from trainer.folder import TrialFolder
 from trainer.heat_maps.sheets import Panel

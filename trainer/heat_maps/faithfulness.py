@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decision import softmax
+from schemas.model.decision import softmax
 from trainer.networks.inference import outputs
 from trainer.networks.network import Network
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
-from schemas.decision import softmax
 from schemas.errors import TrainingConfigError, TrainingDataError
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.model.decision import softmax
 from trainer.films.task import Task
 from trainer.judging.logits import LabelledLogits, Labels, Logits
 from trainer.judging.options import JudgeOptions

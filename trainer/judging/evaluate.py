@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration, OperatingPoint
-from schemas.decision import finding_label
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
+from schemas.model.calibration import Calibration, OperatingPoint
+from schemas.model.decision import finding_label
+from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
 from trainer.films.task import Task
 from trainer.judging.logits import LabelledLogits, Labels
 from trainer.judging.subgroups import ScoredFilms, finding_rows, subgroup_metrics

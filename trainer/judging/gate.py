@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.thumbnail import thumbnails
-from schemas.calibration import OutOfDistribution
 from schemas.errors import TrainingConfigError
-from schemas.familiarity import THUMBNAIL, Familiarity, Vectors
+from schemas.model.calibration import OutOfDistribution
+from schemas.model.familiarity import THUMBNAIL, Familiarity, Vectors
 from trainer.films.task import LabelledFilms
 from trainer.networks.inference import outputs
 from trainer.networks.network import Network

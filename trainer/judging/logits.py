@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decision import softmax
+from schemas.model.decision import softmax
 from trainer.films.film import Film, data_sha256
 from trainer.judging.subgroups import Attributes, ScoredFilms, attributes_of
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import OperatingPoint
 from schemas.estimate import Estimate
-from schemas.evaluation import SubgroupMetrics
+from schemas.model.calibration import OperatingPoint
+from schemas.model.evaluation import SubgroupMetrics
 from trainer.films.film import KERMANY, Film
 from trainer.statistics.delong import delong_interval
 from trainer.statistics.intervals import wilson_interval

@@ -1,7 +1,7 @@
 """Calibration and evaluation on validation, in this order, for every network and every mean of networks."""
 
-from schemas.calibration import Calibration, OutOfDistribution
-from schemas.evaluation import Evaluation
+from schemas.model.calibration import Calibration, OutOfDistribution
+from schemas.model.evaluation import Evaluation
 from trainer.films.task import Task
 from trainer.judging.calibrate import calibrate
 from trainer.judging.evaluate import evaluate

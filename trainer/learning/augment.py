@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
-from schemas.calibration import Fraction
+from schemas.model.calibration import Fraction
 from schemas.record import Record
 
 

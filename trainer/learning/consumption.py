@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from schemas.provenance import Provenance
+from schemas.model.provenance import Provenance
 
 POWERCAP = Path("/sys/class/powercap")
 """Where Linux offers RAPL counters. Source: kernel documentation, power/powercap/powercap.rst."""
@@ -35,11 +35,11 @@ def consumption_of(provenance: Provenance) -> Consumption:
 def teachers_consumption(provenance: Provenance) -> Consumption:
     """What the training of a network's teachers took, and of their teachers, each counted once."""
     teachers: dict[str, Provenance] = {}
-    waiting = list(provenance.teachers or ())
+    waiting = list(provenance.teachers)
     while waiting:
         teacher = waiting.pop()
         teachers[teacher.model_dump_json()] = teacher
-        waiting += teacher.teachers or ()
+        waiting += teacher.teachers
     return total([consumption_of(teacher) for teacher in teachers.values()])
 
 
@@ -62,7 +62,7 @@ def energy_in_words(consumption: Consumption) -> str:
     cpu = consumption.cpu_seconds
     joules = consumption.energy_joules
     if joules is None:
-        return "not recorded for every epoch"
+        return "not recorded: this version of the trainer came later"
     if joules:
         measured = "; ".join(f"{value / 3600:.1f} Wh by {name}" for name, value in joules.items())
         return f"{measured}: of all that ran on the machine meanwhile, and of no other part of it"

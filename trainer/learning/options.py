@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.calibration import Fraction
+from schemas.model.calibration import Fraction
 from schemas.record import Record
 from trainer.learning.augment import RECIPES, AugmentRecipe
 from trainer.networks.architectures import Recipe, architecture

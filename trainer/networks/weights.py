@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from schemas.bundle import sha256_of
+from bundle.files import sha256_of
 from schemas.errors import WeightsError
 from trainer.networks.network import Network, TimmNetwork
 

@@ -1,4 +1,4 @@
-"""Everything that a run has written down, read for its report; it refuses to know films and networks."""
+"""Read the records of a run. read for its report; it refuses to know films and networks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from schemas.errors import TrainingDataError
-from schemas.evaluation import Evaluation, FindingMetrics
-from schemas.trial import TrialRecord
+from schemas.model.evaluation import Evaluation, FindingMetrics
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig, read_config
 from trainer.films.dataset import DataRecord, read_data
 from trainer.folder import PARTS, RunFolder, TrialFolder
@@ -72,11 +72,11 @@ class RecordedRun:
 
 
 def read_run(folder: RunFolder) -> RecordedRun:
-    """Everything that a run has written down.
+    """Read the records of a run.
 
     Raises:
         TrainingDataError: no leaderboard yet, or a record that is missing, damaged or of another version.
-        TrainingConfigError: the folder is no run.
+        TrainingConfigError: the folder is not a run.
     """
     config = read_config(folder)
     data = read_data(folder)

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration
-from schemas.decision import softmax
-from schemas.evaluation import Evaluation
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
+from schemas.model.calibration import Calibration
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from trainer.films.film import Film
 from trainer.films.task import Task
 from trainer.folder import Part, RunFolder, TrialFolder

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from bundle.files import write_whole
-from schemas.decision import softmax
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import Comparison
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Comparison
+from schemas.model.trial import TrialRecord
 from schemas.record import Record
-from schemas.trial import TrialRecord
 from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
 from trainer.statistics.comparison import compare

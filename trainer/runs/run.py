@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from schemas.errors import CxrError, TestSetError, TrainingConfigError, TrainingDataError
-from schemas.trial import TrialRecord
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig
 from trainer.films.dataset import prepare_dataset
 from trainer.folder import RunFolder

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bundle.files import write_whole
-from schemas.bundle import sha256_of
+from bundle.files import sha256_of, write_whole
 from schemas.errors import TestSetError, TrainingDataError
 from schemas.record import Record, Sha256
 from trainer.films.dataset import Dataset

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from schemas.evaluation import Comparison
+from schemas.model.evaluation import Comparison
 from trainer.statistics.delong import delong_test
 from trainer.statistics.intervals import bootstrap, percentile_interval
 from trainer.statistics.metrics import Weights, macro_auroc

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from schemas.estimate import Estimate
-from schemas.evaluation import Comparison
+from schemas.model.evaluation import Comparison
 from trainer.statistics.intervals import estimate, normal_quantile, patient_groups
 
 

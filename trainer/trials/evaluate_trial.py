@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.trial import TrialRecord
+from schemas.model.trial import TrialRecord
 from trainer.films.film import Film
 from trainer.films.task import Task
 from trainer.folder import TrialFolder

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bundle.files import write_arrays
-from schemas.calibration import Calibration
-from schemas.evaluation import Evaluation
-from schemas.trial import ManyViews, TrialRecord
+from schemas.model.calibration import Calibration
+from schemas.model.evaluation import Evaluation
+from schemas.model.trial import ManyViews, TrialRecord
 from trainer.folder import TrialFolder
 from trainer.judging.gate import Statistics, fit_gate, gate_inputs
 from trainer.judging.logits import LabelledLogits

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from schemas.provenance import Provenance
+from schemas.model.provenance import Provenance
 from trainer.folder import TrialFolder
 from trainer.learning.loop import Fit
 from trainer.learning.options import LearnOptions

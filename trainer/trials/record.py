@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from bundle.files import write_whole
 from schemas.errors import TrainingDataError
-from schemas.trial import TrialRecord
+from schemas.model.trial import TrialRecord
 from trainer.folder import Part, TrialFolder
 from trainer.judging.outputs import SavedOutputs
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from schemas.trial import TrialRecord
+from schemas.model.trial import TrialRecord
 from trainer.films.dataset import Dataset
 from trainer.folder import TrialFolder
 from trainer.learning.loader import Batch

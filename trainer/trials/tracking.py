@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.errors import TrainingConfigError
-from schemas.trial import TrialRecord
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig
 from trainer.folder import TrialFolder
 from trainer.learning.history import EpochRecord

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import TrainingDataError
-from schemas.mistakes import FilmReference
-from schemas.trial import TrialRecord
+from schemas.model.mistakes import FilmReference
+from schemas.model.trial import TrialRecord
 from trainer.config import read_config
 from trainer.films.dataset import Dataset, read_dataset
 from trainer.films.task import LabelledFilms

@@ -34,7 +34,7 @@ def read_network(folder: TrialFolder, name: str, classes: int, spec: PreprocessS
 
 
 def read_statistics(folder: TrialFolder) -> dict[str, NDArray[np.float32]]:
-    """The arrays of the gate, see `schemas.calibration.OutOfDistribution`.
+    """The arrays of the gate, see `schemas.model.calibration.OutOfDistribution`.
 
     Raises:
         TrainingDataError: the file is missing or damaged.

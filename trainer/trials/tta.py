@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.trial import ManyViews, TrialRecord
+from schemas.model.trial import ManyViews, TrialRecord
 from trainer.films.film import Film
 from trainer.films.task import LabelledFilms, Task
 from trainer.judging.evaluate import evaluate

@@ -1,5 +1,7 @@
 """Weights beside the graph are those of the network, for networks that timm alone builds."""
 
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -17,7 +19,8 @@ def test_timm_builds_the_network_again_from_its_description_and_weights(name) ->
     films = torch.from_numpy(phantoms(2, 64))
 
     described, weights = torch_network(name, network)
-    again = timm.create_model(described.timm_name, num_classes=3, **described.arguments).eval()
+    arguments: Any = described.arguments
+    again = timm.create_model(described.timm_name, num_classes=3, **arguments).eval()
     again.load_state_dict(load(weights))
     mean, std = (torch.tensor(values)[:, None, None] for values in (described.mean, described.std))
 

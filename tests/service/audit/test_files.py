@@ -10,7 +10,7 @@ from schemas.errors import SettingsError
 from service.audit.files import AuditFile, files_of
 from service.audit.record import AuditEntry
 from service.commands.audit import verify_log
-from tests.service.audit.conftest import records
+from tests.service.audit.lines import records
 
 ENTRY = AuditEntry(at=datetime(2026, 1, 1, tzinfo=UTC), event="film", caller="key:0123456789ab")
 

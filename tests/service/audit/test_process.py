@@ -8,13 +8,15 @@ import httpx2
 import pytest
 
 from service.commands.audit import verify_log
-from tests.service.audit.conftest import records
+from tests.service.audit.lines import records
 from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film as dicom_film
 from tests.service.dicomweb.films import stow, uid
 from tests.service.disk import NEVER_FULL, fill_disk
 from tests.service.server import Server
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.process
 
 FILM = flat_film(200)
 

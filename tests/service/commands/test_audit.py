@@ -111,6 +111,7 @@ def test_an_empty_log_is_whole(log, capsys) -> None:
     assert "empty" in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_a_log_that_is_not_there_is_refused_by_the_programs_command(log) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "service", "audit", "verify", "--file", str(log)],

@@ -11,6 +11,8 @@ from service.security.keys import parse_keys
 from tests.service.conftest import flat_film
 from tests.service.server import ROOT, Server
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def run(tmp_path):

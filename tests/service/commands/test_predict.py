@@ -54,7 +54,7 @@ def command(films, tiny_models, monkeypatch, capsys):
         try:
             status = COMMANDS[name]([str(argument) for argument in arguments])
         except SystemExit as refusal:  # argparse's
-            status = refusal.code
+            status = int(refusal.code or 0)
         printed = capsys.readouterr()
         return Done(status, printed.out, printed.err)
 
@@ -158,6 +158,7 @@ def test_a_server_that_is_not_there_and_secrets_that_cannot_be_read_are_told(com
     assert reason in done.stdout + done.stderr
 
 
+@pytest.mark.process
 def test_a_key_is_read_from_its_file(command, films, tmp_path, tiny_models) -> None:
     key = command("keys", "add", "--name", "ris", "--scope", "predict", "--file", tmp_path / "keys.json").stdout
     (tmp_path / "key").write_text(key)
@@ -172,6 +173,7 @@ def test_a_key_is_read_from_its_file(command, films, tmp_path, tiny_models) -> N
     assert done.returncode == 0
 
 
+@pytest.mark.process
 def test_the_process_prints_answers_alone_to_standard_output_and_refuses_unknown_commands(films) -> None:
     def start(*arguments):
         environment = os.environ | {"PYTHONPATH": str(ROOT), "CXR_MODELS_DIR": str(ROOT / "models")}
@@ -184,4 +186,7 @@ def test_the_process_prints_answers_alone_to_standard_output_and_refuses_unknown
     assert done.returncode == 1
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == ["film.dcm", "notes.txt"]
     assert unknown.returncode == 2
-    assert "prdict is no command; there are predict, client, keys, audit, deidentify" in unknown.stderr
+    assert (
+        "unknown command prdict; available: predict, client, keys, audit, deidentify; omit it to start the server"
+        in unknown.stderr
+    )

@@ -2,8 +2,7 @@
 
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from sqlalchemy import Engine, create_engine
 
 from service.dicomweb.tables import open_database
 from tests.service.dicomweb import postgresql as postgresql_server
-from tests.service.dicomweb.archive import FakeArchive
 
 
 class Clock:
@@ -30,27 +28,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def archive() -> Iterator[FakeArchive]:
-    fake = FakeArchive()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
-def spool_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/spool/spool.db"
-
-
-@pytest.fixture
 def database(spool_url: str) -> Iterator[Engine]:
     with open_database(spool_url) as engine:
         yield engine
-
-
-@pytest.fixture
-def serve_dicomweb(serve, spool_url) -> Callable[..., AbstractAsyncContextManager]:
-    """As `serve`, with DICOMweb on."""
-    return lambda **settings: serve(dicomweb=True, spool_url=spool_url, **settings)
 
 
 @pytest.fixture(scope="session")

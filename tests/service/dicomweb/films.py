@@ -1,5 +1,7 @@
 """DICOM films with the UIDs that a store needs, and the requests that bring them."""
 
+from typing import Any
+
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import ComputedRadiographyImageStorage, generate_uid
@@ -10,9 +12,9 @@ from tests.imaging.files import dicom_bytes, dicom_dataset
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 
 
-def film_dataset(name: str = "film", *, gray: int = 200, **attributes: object) -> Dataset:
+def film_dataset(name: str = "film", *, gray: int = 200, **attributes: Any) -> Dataset:
     """A chest film of one gray level: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
-    uids = {
+    uids: dict[str, Any] = {
         "SOPClassUID": ComputedRadiographyImageStorage,
         "SOPInstanceUID": generate_uid(entropy_srcs=[name]),
         "StudyInstanceUID": STUDY,
@@ -22,7 +24,7 @@ def film_dataset(name: str = "film", *, gray: int = 200, **attributes: object) -
     return dicom_dataset(np.full((40, 32), gray, np.uint8), **(uids | attributes))
 
 
-def film(name: str = "film", **attributes: object) -> bytes:
+def film(name: str = "film", **attributes: Any) -> bytes:
     return dicom_bytes(film_dataset(name, **attributes))
 
 
@@ -31,7 +33,7 @@ def uid(name: str) -> str:
     return str(generate_uid(entropy_srcs=[name]))
 
 
-def stow(*films: bytes) -> dict[str, object]:
+def stow(*films: bytes) -> dict[str, Any]:
     """Arguments of a POST that stores the films."""
     body, media_type = write_parts(films)
     return {"content": body, "headers": {"Content-Type": media_type}}

@@ -1,11 +1,10 @@
 """Every file of pydicom's published collections is answered by `/predict` and by STOW-RS, and a refusal says why."""
 
-import asyncio
-
 import pytest
 
 from tests.imaging.test_corpus import FILES
 from tests.service.dicomweb.films import stow
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -25,9 +24,7 @@ async def test_predict_answers_every_file_with_200_or_a_typed_refusal(serve) -> 
 async def test_stow_stores_every_film_and_says_of_every_other_file_why_not(serve_dicomweb) -> None:
     async with serve_dicomweb(spool_capacity=1000) as client:
         answers = [await client.post("/dicomweb/studies", **stow(path.read_bytes())) for path in FILES]
-        async with asyncio.timeout(120):
-            while (await results(client, "received")) != []:  # noqa: ASYNC110 what is waited for is asked over HTTP
-                await asyncio.sleep(0.05)
+        await until(lambda: nothing_waits(client), timeout_s=120)
         finished = await results(client, None)
         failed = await results(client, "failed")
 
@@ -39,6 +36,10 @@ async def test_stow_stores_every_film_and_says_of_every_other_file_why_not(serve
     assert failed == []
     assert {entry["state"] for entry in finished} == {"analysed", "refused"}
     assert all(entry["problem"] for entry in finished if entry["state"] == "refused")
+
+
+async def nothing_waits(client) -> bool:
+    return (await results(client, "received")) == []
 
 
 async def results(client, state):

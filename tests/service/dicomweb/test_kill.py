@@ -8,6 +8,8 @@ from tests.service.dicomweb.films import film, stow, uid
 from tests.service.server import Server
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.process
+
 NAMES = [f"film {number}" for number in range(6)]
 
 

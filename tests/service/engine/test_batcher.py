@@ -6,10 +6,10 @@ import threading
 import pytest
 
 from schemas.errors import NotReadyError
-from service.engine.batcher import batch_sizes
+from service.engine.film_queue import batch_sizes
 from tests.fakes import GatedEngine
-from tests.service.batching import batching, busy, submit
-from tests.service.conftest import until
+from tests.service.batching import BUSY, batching, busy, submit
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -57,11 +57,11 @@ async def test_what_waits_when_the_engine_is_free_is_one_batch_of_a_warmed_size(
     engine = GatedEngine()
     async with batching(engine) as batcher, busy(engine, batcher):
         waiting = [submit(batcher, value) for value in range(7)]
-        await until(lambda: len(batcher._waiting) == 7)
+        await until(lambda: batcher.queue_length == 7)
         engine.gate.set()
         await asyncio.gather(*waiting)
 
-    assert engine.batches == [[9], [0, 1, 2, 3], [4, 5], [6]]
+    assert engine.batches == [[BUSY], [0, 1, 2, 3], [4, 5], [6]]
 
 
 async def test_a_film_whose_caller_left_is_not_run() -> None:
@@ -69,12 +69,12 @@ async def test_a_film_whose_caller_left_is_not_run() -> None:
     async with batching(engine) as batcher, busy(engine, batcher):
         left = submit(batcher, 1)
         stayed = submit(batcher, 2)
-        await until(lambda: len(batcher._waiting) == 2)
+        await until(lambda: batcher.queue_length == 2)
         left.cancel()
         engine.gate.set()
         await stayed
 
-    assert engine.batches == [[9], [2]]
+    assert engine.batches == [[BUSY], [2]]
 
 
 async def test_a_film_whose_deadline_passed_is_not_run() -> None:
@@ -83,7 +83,7 @@ async def test_a_film_whose_deadline_passed_is_not_run() -> None:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(submit(batcher, 1), 0.01)
 
-    assert engine.batches == [[9]]
+    assert engine.batches == [[BUSY]]
 
 
 async def test_a_caller_who_leaves_during_the_run_harms_nobody() -> None:
@@ -106,11 +106,11 @@ async def test_a_stat_film_does_not_wait_for_the_end_of_a_routine_run() -> None:
         waiting = [submit(batcher, 1), submit(batcher, 2), submit(batcher, 3, priority="stat")]
         await until(lambda: len(engine.batches) == 2)
 
-        assert engine.batches == [[9], [3]]
+        assert engine.batches == [[BUSY], [3]]
         engine.gate.set()
         await asyncio.gather(*waiting)
 
-    assert engine.batches == [[9], [3], [1], [2]]
+    assert engine.batches == [[BUSY], [3], [1], [2]]
 
 
 @pytest.mark.parametrize(("stat_head_start_s", "order"), [(5.0, [[3], [4], [1]]), (0.0, [[1], [3], [4]])])
@@ -121,7 +121,7 @@ async def test_stat_overtakes_routine_that_has_not_waited_longer_than_the_head_s
         await until(lambda: engine.batches == [[engine.STAT]])
         async with busy(engine, batcher, before=1):
             waiting = [submit(batcher, 1), submit(batcher, 3, priority="stat"), submit(batcher, 4, priority="stat")]
-            await until(lambda: len(batcher._waiting) == 3)
+            await until(lambda: batcher.queue_length == 3)
             engine.gate.set()
             await asyncio.gather(*waiting)
         engine.stat_gate.set()
@@ -132,13 +132,16 @@ async def test_stat_overtakes_routine_that_has_not_waited_longer_than_the_head_s
 
 async def test_an_idle_routine_run_takes_the_stat_films_that_the_stat_run_has_no_room_for() -> None:
     engine = GatedEngine()
-    async with batching(engine, max_batch_size=1) as batcher, busy(engine, batcher, mean=8, priority="stat"):
+    async with (
+        batching(engine, max_batch_size=1) as batcher,
+        busy(engine, batcher, mean=StatIsBusy.STAT, priority="stat"),
+    ):
         second = submit(batcher, 3, priority="stat")
         await until(lambda: len(engine.batches) == 2)
         engine.gate.set()
         await second
 
-    assert engine.batches == [[8], [3]]
+    assert engine.batches == [[StatIsBusy.STAT], [3]]
 
 
 async def test_two_stat_films_that_come_together_run_together() -> None:
@@ -156,7 +159,7 @@ async def test_one_film_that_wants_a_heat_map_shares_a_batch_with_films_that_wan
     engine = GatedEngine()
     async with batching(engine) as batcher, busy(engine, batcher):
         waiting = [submit(batcher, 1), submit(batcher, 2, target=1)]
-        await until(lambda: len(batcher._waiting) == 2)
+        await until(lambda: batcher.queue_length == 2)
         engine.gate.set()
         await asyncio.gather(*waiting)
 
@@ -176,9 +179,9 @@ async def test_stopping_answers_what_waits_and_accepts_nothing_new() -> None:
     engine = GatedEngine()
     async with batching(engine) as batcher, busy(engine, batcher):
         waiting = submit(batcher, 1)
-        await until(lambda: len(batcher._waiting) == 1)
+        await until(lambda: batcher.queue_length == 1)
         stopping = asyncio.create_task(batcher.stop())
-        await until(lambda: batcher._draining)
+        await until(lambda: batcher.stopping)
         with pytest.raises(NotReadyError, match="shutting down"):
             await submit(batcher, 2)
         engine.gate.set()

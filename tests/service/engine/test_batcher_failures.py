@@ -6,8 +6,8 @@ import pytest
 
 from schemas.errors import InferenceError, NotReadyError
 from tests.fakes import GatedEngine
-from tests.service.batching import batching, submit
-from tests.service.conftest import until
+from tests.service.batching import BUSY, batching, submit
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -53,10 +53,10 @@ async def test_a_consumer_that_is_cancelled_leaves_nobody_waiting() -> None:
     engine = GatedEngine()
     async with batching(engine) as batcher:
         engine.gate.clear()
-        running = submit(batcher, 9)
-        await until(lambda: engine.batches == [[9]])
+        running = submit(batcher, BUSY)
+        await until(lambda: engine.batches == [[BUSY]])
         waiting = submit(batcher, 1)
-        await until(lambda: len(batcher._waiting) == 1)
+        await until(lambda: batcher.queue_length == 1)
         for consumer in batcher._consumers:
             consumer.cancel()
         failures = await asyncio.gather(running, waiting, return_exceptions=True)

@@ -9,7 +9,7 @@ import pytest
 
 from imaging.phantom import phantom
 from schemas.api import ExplainResponse
-from schemas.bundle import WEIGHTS
+from schemas.model.manifest import WEIGHTS
 from tests.films import encode
 from tests.service.bundles import replace_file
 from tests.service.http.routes.test_explain import PNG, picture
@@ -95,6 +95,7 @@ async def test_weights_that_nobody_explains_by_are_not_opened(serve, timm_bundle
         assert (await explain(client, FILMS[0])).explanation.backend == "onnx"
 
 
+@pytest.mark.process
 def test_a_server_without_torch_predicts_and_says_what_explaining_needs(timm_bundle, tmp_path, without_torch) -> None:
     server = Server(copy_of(timm_bundle, tmp_path / "models", maps=False).parent.parent)
     try:
@@ -111,6 +112,7 @@ def test_a_server_without_torch_predicts_and_says_what_explaining_needs(timm_bun
     assert predicted.status_code == 200
 
 
+@pytest.mark.process
 def test_a_server_that_is_asked_for_torch_and_has_none_does_not_start(without_torch, monkeypatch) -> None:
     monkeypatch.setenv("CXR_EXPLAIN_BACKEND", "torch")
 

@@ -6,8 +6,9 @@ import timm
 import torch
 from safetensors.torch import load_file, save
 
-from schemas.bundle import WEIGHTS, open_bundle
+from bundle.opening import open_bundle
 from schemas.errors import BundleError, InferenceError
+from schemas.model.manifest import WEIGHTS
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer
 from tests.export.untrained import phantoms
@@ -26,7 +27,7 @@ def directory(timm_bundle):
 
 def explainer_of(directory):
     bundle = open_bundle(directory)
-    return TorchExplainer.open(bundle, bundle.manifest.torch, threads=1)
+    return TorchExplainer.open(bundle, bundle.manifest.torch)
 
 
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++"])
@@ -52,7 +53,12 @@ def test_a_layer_that_the_next_one_would_overwrite_is_explained_as_it_was(direct
     body = timm.create_model(described.timm_name, num_classes=2).eval()
     body.load_state_dict(load_file(directory / WEIGHTS))
     kept = []
-    body.get_submodule(layer).register_forward_hook(lambda _, __, output: kept.append(output) or output.clone())
+
+    def keep(_module, _inputs, output):
+        kept.append(output)
+        return output.clone()
+
+    body.get_submodule(layer).register_forward_hook(keep)
     logits = body(
         (torch.from_numpy(FILMS[:1]) - torch.tensor(described.mean)[:, None, None])
         / torch.tensor(described.std)[:, None, None]

@@ -1,20 +1,17 @@
 """Rules of whose bundles are served; the signatures are made by the exporter."""
 
-import asyncio
-
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bundle.signature import SIGNATURE
 from export.sign import make_key, sign_bundle
-from schemas.bundle import MANIFEST
 from schemas.errors import SettingsError, UntrustedBundleError
-from schemas.signature import SIGNATURE
+from schemas.model.manifest import MANIFEST
 from service.app import create_app
 from service.models.registry import BundleRegistry
-from service.models.trust import Trust, parse_trusted_keys
-from service.settings import Settings
+from service.models.trust import Trust
 from tests.service.bundles import change_manifest, write_tiny_bundle
+from tests.service.chosen import settings_of
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 
@@ -86,7 +83,7 @@ def rubbish(bundle, keys) -> None:
         (signed_by_a_stranger, "which CXR_TRUSTED_KEYS_FILE does not hold"),
         (changed_since, "altered after key"),
         (signature_of_another, "not of this manifest"),
-        (rubbish, "is no signature"),
+        (rubbish, "is not a signature"),
     ],
 )
 async def test_any_other_is_refused_with_the_reason(bundle, keys, tmp_path, spoil, reason) -> None:
@@ -103,6 +100,19 @@ async def test_nothing_of_an_unsigned_manifest_is_believed(bundle, keys, tmp_pat
         open_current(tmp_path / "models", keys[2])
 
 
+async def models_with_a_refusal(client):
+    models = (await client.get("/models")).json()["models"]
+    return models if models[-1]["refused"] else None
+
+
+async def serves(client, version) -> bool:
+    return (await client.get("/models/current")).json()["version"] == version
+
+
+async def is_ready(client) -> bool:
+    return (await client.get("/readyz")).status_code == 200
+
+
 async def test_an_unsigned_bundle_is_not_swapped_in_and_log_metric_and_list_say_why(
     serve, keys, tmp_path, logged
 ) -> None:
@@ -111,16 +121,12 @@ async def test_an_unsigned_bundle_is_not_swapped_in_and_log_metric_and_list_say_
     sign_bundle(write_tiny_bundle(models_dir, version="1.0.0"), ours)
     async with serve(models_dir=models_dir, trusted_keys_file=trusted, model_poll_s=0.01) as client:
         unsigned = write_tiny_bundle(models_dir, version="2.0.0")
-        async with asyncio.timeout(60):
-            while not (models := (await client.get("/models")).json()["models"])[-1]["refused"]:  # noqa: ASYNC110 the answer itself is what is waited for
-                await asyncio.sleep(0.005)
+        models = await until(lambda: models_with_a_refusal(client))
         by_hand = await client.post("/models/tiny/2.0.0/activate")
         described = await client.get("/models/tiny/2.0.0")
         metrics = (await client.get("/metrics")).text
         sign_bundle(unsigned, ours)
-        async with asyncio.timeout(60):
-            while (await client.get("/models/current")).json()["version"] != "2.0.0":  # noqa: ASYNC110 the answer itself is what is waited for
-                await asyncio.sleep(0.005)
+        await until(lambda: serves(client, "2.0.0"))
 
     assert [(model["version"], model["serving"]) for model in models] == [("1.0.0", True), ("2.0.0", False)]
     assert "not signed" in models[1]["refused"]
@@ -137,28 +143,11 @@ async def test_a_key_that_becomes_trusted_lets_its_bundle_serve(serve, keys, bun
     async with serve(models_dir=tmp_path / "models", trusted_keys_file=trusted, model_poll_s=0.01) as client:
         before = await client.get("/readyz")
         trusted.write_bytes(theirs.with_suffix(".pub").read_bytes())
-        async with asyncio.timeout(60):
-            while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 the answer itself is what is waited for
-                await asyncio.sleep(0.005)
+        await until(lambda: is_ready(client))
 
     assert "bundle_untrusted" in before.json()["detail"]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"no key",
-        b"-----BEGIN PUBLIC KEY-----\nrubbish\n-----END PUBLIC KEY-----\n",
-        generate_private_key(SECP256R1()).public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-    ],
-    ids=["empty", "text", "broken", "another kind"],
-)
-async def test_a_file_without_ed25519_keys_is_refused(content) -> None:
-    with pytest.raises(SettingsError, match="file of trusted keys"):
-        parse_trusted_keys(content)
-
-
 async def test_a_file_of_keys_that_is_not_there_stops_the_start(tiny_models, tmp_path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
-        create_app(Settings(models_dir=tiny_models, trusted_keys_file=tmp_path / "nowhere"))
+        create_app(settings_of(models_dir=tiny_models, trusted_keys_file=tmp_path / "nowhere"))

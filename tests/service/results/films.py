@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -12,8 +13,8 @@ from imaging.phantom import phantom
 from imaging.radiograph import Radiograph
 from schemas.analysis import AnalysisRecord, ExplainedFinding
 from schemas.api import ImageFacts, ModelReference, Prediction
-from schemas.calibration import OperatingPoint
 from schemas.estimate import Estimate
+from schemas.model.calibration import OperatingPoint
 from schemas.preprocess import PreprocessSpec
 from tests.imaging.files import dicom_dataset
 
@@ -23,7 +24,7 @@ SHA256 = "5a" * 32
 UIDS = {"StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.4", "SOPInstanceUID": "1.2.3.4.5"}
 
 
-def film(**attributes: object) -> Dataset:
+def film(**attributes: Any) -> Dataset:
     """A CR film of 300 x 200 pixels, MONOCHROME2 unless told otherwise."""
     pixels = phantom(ROWS, COLUMNS, seed=1)
     described = {"SOPClassUID": ComputedRadiographyImageStorage, "Modality": "CR", **UIDS, **attributes}
@@ -41,7 +42,7 @@ def operating_point(finding: str, threshold: float = 0.31) -> OperatingPoint:
     )
 
 
-def prediction(probabilities: dict[str, float], points: tuple[OperatingPoint, ...], **changes: object) -> Prediction:
+def prediction(probabilities: dict[str, float], points: tuple[OperatingPoint, ...], **changes: Any) -> Prediction:
     answer = {
         "label": points[0].finding,
         "probabilities": probabilities,
@@ -64,7 +65,7 @@ def analysis(
     negative_class: str | None = "NORMAL",
     explained: str = "PNEUMONIA",
     warnings: tuple[str, ...] = (),
-    **changes: object,
+    **changes: Any,
 ) -> AnalysisRecord:
     """The analysis of `source`; `changes` are of its prediction."""
     probabilities = probabilities or {"NORMAL": 0.0412345678, "PNEUMONIA": 0.9587654322}
@@ -75,6 +76,7 @@ def analysis(
         sop_instance_uid=source.SOPInstanceUID,
         sop_class_uid=source.SOPClassUID,
         analysed_at=datetime(2026, 11, 21, 23, 30, 5, 123000, tzinfo=UTC),
+        software_version="0.1.2",
         model=ModelReference(name="chest-xray", version="1.2.0", architecture="resnet18", sha256=SHA256),
         negative_class=negative_class,
         operating_points=points,

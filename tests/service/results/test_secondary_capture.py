@@ -1,6 +1,7 @@
 """The picture that every viewer shows says what it is."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def test_every_line_is_inside_the_picture_at_any_width(width) -> None:
     black = pillow(Image.new("RGB", (width, width)), "PNG")
     widest = ["W" * 20 + " RESEARCH USE ONLY " + "M" * 20, "probability of BACTERIAL_PNEUMONIA 0.96 " * 3]
 
-    picture = labelled(black, widest)
+    picture: Any = labelled(black, widest)
 
     side = max(width, NARROWEST)
     assert picture.shape[1] == side

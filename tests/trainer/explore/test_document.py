@@ -30,9 +30,9 @@ class Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.headings = []
-        self.alts = []
-        self.addresses = []
+        self.headings: list[str] = []
+        self.alts: list[str] = []
+        self.addresses: list[str] = []
         self._in = ""
         self.feed(text)
 
@@ -91,13 +91,13 @@ def test_copies_across_the_splits_are_leaks(written) -> None:
 
 def test_a_size_that_gives_the_class_away_alarms(written) -> None:
     record, page = written
-    probes = {(probe["tells"], probe["name"]): probe for probe in record["probes"]}
+    probes = {(probe["separates"], probe["name"]): probe for probe in record["probes"]}
 
     assert probes["the classes", "size"]["alarm"]
     assert probes["the classes", "size"]["auroc"]["value"] > 0.9
     assert probes["the classes", "file type"]["auroc"] is None
     assert ("test films from the others", "size") in probes
-    assert "Without looking at a lung, the classes can be told by" in page
+    assert "Facts that show no lung separate the classes: " in page
 
 
 def test_the_page_needs_no_other_file_and_every_picture_has_a_text(written) -> None:
@@ -132,7 +132,7 @@ def test_facts_are_those_of_the_files(tmp_path) -> None:
 
 
 def test_a_montage_has_the_films_side_by_side() -> None:
-    drawn = np.stack([phantom(32, 32, seed=seed) for seed in range(5)])[:, None].astype(np.float32) / 255
+    drawn = np.stack([phantom(32, 32, seed=seed) for seed in range(5)])[:, None].astype(np.float32) / np.float32(255)
     sheet = cv2.imdecode(np.frombuffer(montage(drawn, 3), np.uint8), cv2.IMREAD_GRAYSCALE)
 
     assert sheet.shape == (2 * 36 - 4, 3 * 36 - 4)

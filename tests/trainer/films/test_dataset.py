@@ -4,13 +4,14 @@ import json
 import resource
 import shutil
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from bundle.opening import open_bundle
 from imaging.decode import decode
-from schemas.bundle import open_bundle
 from schemas.errors import TrainingDataError
 from tests.films import encode, unlike, write_classes
 from tests.imaging.files import dicom_bytes, dicom_dataset
@@ -165,7 +166,7 @@ def test_a_disk_without_space_for_the_records_is_named(films, run, tmp_path) -> 
 
 
 def test_a_run_on_an_archive_trains_and_opens_its_test_set(tmp_path) -> None:
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for number, (split, count) in enumerate({"train": 24, "val": 60, "test": 16}.items()):
         labels = np.arange(count) % 2
         arrays[f"{split}_images"] = np.stack(

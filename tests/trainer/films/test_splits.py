@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.errors import TrainingConfigError, TrainingDataError
 from tests.films import indexed
-from trainer.films.film import Film, FilmIndex
+from trainer.films.film import Film, FilmIndex, SplitName
 from trainer.films.leaks import close_leaks, find_leaks
 from trainer.films.splits import Split, grouped_folds, grouped_split, read_split
 
@@ -47,7 +47,8 @@ def test_patients_stay_whole_and_labels_keep_their_shares(seed) -> None:
 
     assert all(len(found) == 1 for found in places.values())
     assert [replace(one, split=None) for one in split.films] == films
-    for name, share in (("train", 0.65), ("val", 0.15), ("test", 0.2)):
+    shares: dict[SplitName, float] = {"train": 0.65, "val": 0.15, "test": 0.2}
+    for name, share in shares.items():
         held = Counter(one.label for one in split.of(name))
         assert {label: held[label] / totals[label] for label in totals} == pytest.approx(
             dict.fromkeys(totals, share), abs=0.01

@@ -65,6 +65,7 @@ def test_equal_maps_are_fully_consistent_and_flat_ones_not_at_all() -> None:
     assert consistency(with_heat(np.ones((5, 4, 4), np.float32))).value == 0
 
 
+@pytest.mark.simulation
 def test_the_interval_of_the_consistency_holds_the_truth_as_often_as_it_promises() -> None:
     shared = np.random.default_rng(1).normal(size=(6, 6))
 
@@ -78,6 +79,7 @@ def test_the_interval_of_the_consistency_holds_the_truth_as_often_as_it_promises
     assert np.mean([interval.low <= truth <= interval.high for interval in intervals]) == pytest.approx(0.95, abs=0.04)
 
 
+@pytest.mark.simulation
 def test_the_interval_of_a_mean_holds_the_truth_as_often_as_it_promises() -> None:
     held = []
     for seed in range(150):

@@ -5,8 +5,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from schemas.decision import softmax
 from schemas.errors import TrainingConfigError, TrainingDataError
+from schemas.model.decision import softmax
 from trainer.films.task import Task
 from trainer.judging.calibrate import calibrate, conformal_quantile, fit_temperature, threshold_for
 from trainer.judging.logits import LabelledLogits
@@ -118,6 +118,7 @@ def test_the_decisions_of_validation_films_survive_float32() -> None:
         assert np.array_equal(1 - exact[:, index] <= quantile, 1 - rounded[:, index] <= quantile)
 
 
+@pytest.mark.simulation
 def test_conformal_sets_hold_the_class_of_new_films_as_often_as_they_promise() -> None:
     held = []
     for seed in range(300):

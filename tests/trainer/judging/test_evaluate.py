@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint
-from schemas.decision import softmax
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation
 from trainer.films.task import Task
 from trainer.judging.evaluate import evaluate
 from trainer.judging.logits import LabelledLogits
@@ -204,21 +204,6 @@ def test_groups_that_the_films_tell_apart_have_figures_at_the_operating_point() 
     found = sum(row.sensitivity.value * row.positives for row in evaluation.subgroups)
     assert found == pytest.approx(evaluation.findings[1].sensitivity.value * 150)
     assert evaluated().subgroups == ()
-
-
-def test_an_evaluation_of_version_0_1_is_still_read() -> None:
-    record = evaluated().model_dump(mode="json")
-    del record["subgroups"], record["class_auroc"]
-    for row in record["labels"]:
-        del row["class_f1"]
-        row["mcc"] = row["mcc"]["value"]
-    for row in record["findings"]:
-        row["f1"] = row["f1"]["value"]
-
-    read = Evaluation.model_validate(record)
-
-    assert read.findings[0].f1 == evaluated().findings[0].f1.value
-    assert read.subgroups == ()
 
 
 def test_the_official_number_of_films_takes_less_than_three_seconds() -> None:

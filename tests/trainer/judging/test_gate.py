@@ -5,7 +5,7 @@ import pytest
 from sklearn.covariance import OAS
 
 from schemas.errors import TrainingConfigError
-from schemas.familiarity import Familiarity, Space, unfamiliarity
+from schemas.model.familiarity import Familiarity, Space, unfamiliarity
 from trainer.judging.gate import GateInputs, fit_gate, fit_space
 
 RANDOM = np.random.default_rng(11)
@@ -107,6 +107,7 @@ def refused(gate, films):
 CLASSES = ("NORMAL", "PNEUMONIA")
 
 
+@pytest.mark.simulation
 def test_new_films_of_each_class_pass_as_often_as_the_cutoffs_promise() -> None:
     shares = []
     for seed in range(8):
@@ -164,4 +165,4 @@ def test_embeddings_of_a_network_that_diverged_are_refused(value, which) -> None
     broken[which] = seen(300, seed=1, embeddings=np.full((300, 100), value))
 
     with pytest.raises(TrainingConfigError, match="not finite: its training diverged"):
-        fit_gate(*broken, CLASSES)
+        fit_gate(broken[0], broken[1], CLASSES)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from imaging.phantom import phantom
-from schemas.decision import softmax
 from schemas.errors import TrainingConfigError
+from schemas.model.decision import softmax
 from trainer.config import make_config, read_config
 from trainer.folder import RunFolder
 from trainer.judging.logits import LabelledLogits
@@ -14,7 +14,7 @@ from trainer.networks.inference import outputs
 from trainer.statistics.intervals import wilson_interval
 from trainer.trials.trial import load_trial
 
-FILMS = np.stack([phantom(64, 64, seed=seed).astype(np.float32) / 255 for seed in range(6)])[:, None]
+FILMS = np.stack([phantom(64, 64, seed=seed).astype(np.float32) / np.float32(255) for seed in range(6)])[:, None]
 
 
 def sharpness(films):

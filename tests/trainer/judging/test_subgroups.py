@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.calibration import OperatingPoint
 from schemas.estimate import Estimate
+from schemas.model.calibration import OperatingPoint
 from trainer.films.film import Film
 from trainer.judging.subgroups import ScoredFilms, attributes_of, subgroup_metrics
 from trainer.statistics.delong import delong_interval
@@ -166,6 +166,7 @@ def test_every_finding_has_a_row_in_every_group() -> None:
     ]
 
 
+@pytest.mark.simulation
 def test_the_intervals_of_groups_hold_the_truth_as_often_as_they_promise() -> None:
     held = {"auroc": [], "sensitivity": []}
     wide = np.random.default_rng(2).normal(0.35 + 0.3 * (np.arange(400_000) % 2), 0.2)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from imaging.phantom import phantom
 from trainer.learning.augment import RECIPES, AugmentRecipe, apply, preview
 
-FILM = (phantom(64, 64, seed=1, opacity=0.8).astype(np.float32) / 255)[None]
+FILM = (phantom(64, 64, seed=1, opacity=0.8).astype(np.float32) / np.float32(255))[None]
 GRAY = np.full((1, 64, 64), 0.5, np.float32)
 RAMP = np.tile(np.linspace(0.2, 0.6, 64, dtype=np.float32), (1, 64, 1))
 VARYING = sorted(set(RECIPES) - {"none"})

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ SIDE = 32
 def _films(count: int, seed: int) -> LabelledFilms:
     labels = np.arange(count) % 2
     pixels = [phantom(SIDE, SIDE, seed=seed + i, opacity=0.9 * label) for i, label in enumerate(labels)]
-    return LabelledFilms(np.stack(pixels)[:, None].astype(np.float32) / 255, labels.astype(np.int64), 2)
+    return LabelledFilms(np.stack(pixels)[:, None].astype(np.float32) / np.float32(255), labels.astype(np.int64), 2)
 
 
 TRAIN = _films(24, 0)
@@ -133,11 +134,12 @@ test_loop._fit(Path({directory!r}), reporter=Killer(), **{options!r})
 def threads():
     """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole process."""
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield 2
+    torch.set_num_threads(1)
+    yield 1
     torch.set_num_threads(before)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arch", ["cnn_baseline", "cnn_attention"])
 def test_a_fit_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path, arch, threads) -> None:
     options = {"arch": arch, "ema_decay": 0.9, "schedule": "plateau"}
@@ -304,7 +306,14 @@ def test_a_fit_that_unfreezes_and_is_stopped_ends_as_one_that_was_not(tmp_path) 
 )
 def test_gradients_of_several_batches_make_the_step_of_one_large_batch(tmp_path, options) -> None:
     """Of a network without batch norm; 24 films: the last group of 5 batches of 4 has one batch alone."""
-    common = {"augment": "none", "epochs": 2, "optimizer": "sgd", "lr": 0.1, "schedule": "constant", "warmup": 0.0}
+    common: dict[str, Any] = {
+        "augment": "none",
+        "epochs": 2,
+        "optimizer": "sgd",
+        "lr": 0.1,
+        "schedule": "constant",
+        "warmup": 0.0,
+    }
     few = LabelledFilms(TRAIN.films, np.minimum(np.arange(24) % 4, 1), 2)  # a quarter of them NORMAL
     large = _fit(tmp_path / "large", train=few, batch_size=20, **common, **options)
     small = _fit(tmp_path / "small", train=few, batch_size=4, accumulate=5, **common, **options)
@@ -354,8 +363,9 @@ class Hungry(timm.models.resnet.ResNet):
 
 def hungry_resnet(pretrained=False, **options):  # noqa: FBT002 - timm's signature
     del pretrained
-    options = {name: value for name, value in options.items() if name in {"num_classes", "drop_rate"}}
-    return Hungry(timm.models.resnet.BasicBlock, (1, 1, 1, 1), channels=(8, 8, 8, 8), output_stride=8, **options)
+    kept = {name: value for name, value in options.items() if name in {"num_classes", "drop_rate"}}
+    block: Any = timm.models.resnet.BasicBlock
+    return Hungry(block, (1, 1, 1, 1), channels=(8, 8, 8, 8), output_stride=8, **kept)
 
 
 @pytest.fixture

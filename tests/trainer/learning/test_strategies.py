@@ -5,16 +5,17 @@ from itertools import pairwise
 import pytest
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from tests.architectures import EACH_ARCHITECTURE
 from trainer.learning.options import LearnOptions
 from trainer.learning.strategies import apply_strategy, learning_stages, stages
-from trainer.networks.architectures import ARCHITECTURES, build_network
+from trainer.networks.architectures import build_network
 
 
 def _learning(network) -> set[str]:
     return {name for name, weight in network.named_parameters() if weight.requires_grad}
 
 
-@pytest.mark.parametrize("name", [*ARCHITECTURES, "timm:resnet18"])
+@pytest.mark.parametrize("name", [*EACH_ARCHITECTURE, "timm:resnet18"])
 def test_the_stages_hold_every_weight_once_from_the_stem_to_the_last_layer(name) -> None:
     network = build_network(name, classes=2)
     parts = stages(network)

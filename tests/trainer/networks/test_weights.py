@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,15 +10,14 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from bundle.files import sha256_of
 from imaging.phantom import phantom
-from schemas.bundle import sha256_of
 from schemas.errors import WeightsError
 from trainer.networks.architectures import ARCHITECTURES, build_network
-from trainer.networks.network import Network
 from trainer.networks.weights import load_pretrained, restore_batch_norm
 
 
-def _network(name: str, classes: int = 2) -> Network:
+def _network(name: str, classes: int = 2) -> Any:
     torch.manual_seed(0)
     return build_network(name, classes=classes, size=64)
 
@@ -62,7 +62,7 @@ def test_a_last_layer_of_the_same_class_count_is_taken_over(tmp_path) -> None:
 
 def test_the_weights_of_a_trial_of_ours_start_another(tmp_path) -> None:
     torch.manual_seed(9)
-    other = build_network("mobilenet", classes=3, size=64)
+    other = _network("mobilenet", classes=3)
     save_file(other.state_dict(), tmp_path / "best.safetensors")
     network = _network("mobilenet")
 
@@ -146,7 +146,7 @@ def test_files_that_are_no_state_dict_are_refused_and_never_executed(tmp_path, c
 
 
 @torch.no_grad()
-def _fold(network: Network) -> None:
+def _fold(network: Any) -> None:
     """Fold each batch norm of MobileNet into its convolution, as the public files come."""
     modules = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d | torch.nn.BatchNorm2d)]
     for convolution, norm in zip(modules[::2], modules[1::2], strict=True):
@@ -158,7 +158,7 @@ def _fold(network: Network) -> None:
         norm.running_var.fill_(1 - norm.eps)
 
 
-def _mobilenet_with_history() -> Network:
+def _mobilenet_with_history() -> Any:
     """A MobileNet whose norms have seen films."""
     network = _network("mobilenet")
     network.train()

@@ -5,6 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.container import Container, ErrorbarContainer
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from tests.runs import write_run
 from trainer.folder import RunFolder
@@ -40,6 +44,18 @@ def _texts(axes) -> str:
     return " ".join(text.get_text() for text in axes.texts)
 
 
+def _points(line: Line2D) -> NDArray[np.float64]:
+    """The points of a line, [2, N]: x, then y."""
+    return np.array([line.get_xdata(), line.get_ydata()], np.float64)
+
+
+def _interval_centres(container: Container) -> NDArray[np.float64]:
+    """The points that intervals are drawn around, [2, N]."""
+    assert isinstance(container, ErrorbarContainer)
+    assert isinstance(container.lines[0], Line2D)
+    return _points(container.lines[0])
+
+
 def _marks(axes) -> dict[str, tuple[float, float]]:
     return {line.get_color(): tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() == "o"}
 
@@ -60,8 +76,9 @@ def test_points_on_a_straight_line_are_left_out_and_the_curve_stays(winner, draw
     line = next(line for line in axes.lines if line.get_color() == SETS["test"] and line.get_marker() != "o")
     curve = drawn["test"].roc
 
-    assert len(line.get_xdata()) < len(curve.x)
-    assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(np.trapezoid(curve.y, curve.x))
+    x, y = _points(line)
+    assert len(x) < len(curve.x)
+    assert np.trapezoid(y, x) == pytest.approx(np.trapezoid(curve.y, curve.x))
 
 
 def test_precision_and_recall_stand_with_the_prevalence(winner, drawn) -> None:
@@ -78,7 +95,7 @@ def test_the_threshold_sweep_marks_the_operating_point(drawn, threshold) -> None
     (axes,) = threshold_figure(drawn["test"], threshold, "test").axes
 
     assert f"operating point {threshold:.3f}" in _texts(axes)
-    assert any(tuple(line.get_xdata()) == (threshold, threshold) for line in axes.lines)
+    assert any(tuple(_points(line)[0]) == (threshold, threshold) for line in axes.lines)
 
 
 def test_the_reliability_diagram_shows_every_bin_and_every_film(winner) -> None:
@@ -88,9 +105,10 @@ def test_the_reliability_diagram_shows_every_bin_and_every_film(winner) -> None:
 
     upper, lower = reliability_figure(bins, winner.record.validation.ece, "validation").axes
 
-    points = upper.containers[0].lines[0].get_xydata()
-    np.testing.assert_allclose(points, np.column_stack([bins.confidence, [share.value for share in bins.correct]]))
-    assert sum(bar.get_height() for bar in lower.patches) == 200
+    x, y = _interval_centres(upper.containers[0])
+    np.testing.assert_allclose(x, bins.confidence)
+    np.testing.assert_allclose(y, [share.value for share in bins.correct])
+    assert sum(bar.get_height() for bar in lower.patches if isinstance(bar, Rectangle)) == 200
     assert f"ECE {winner.record.validation.ece}" in _texts(upper)
     assert upper.get_ylim()[0] <= min(share.low for share in bins.correct)
 
@@ -137,9 +155,9 @@ def test_training_curves_mark_the_epoch_that_was_kept(winner) -> None:
     loss, area, rate = training_figure(history, 3).axes
 
     assert area.get_title(loc="left") == "best epoch 4: AUROC 0.830"
-    assert tuple(area.lines[-1].get_xydata()[0]) == (4, pytest.approx(0.83))
-    assert [line.get_ydata().tolist() for line in loss.lines[:2]] == [[0.5] * 5, [0.6] * 5]
-    assert rate.lines[0].get_ydata().tolist() == [1e-3] * 5
+    assert [values[0] for values in _points(area.lines[-1])] == [4, pytest.approx(0.83)]
+    assert [_points(line)[1].tolist() for line in loss.lines[:2]] == [[0.5] * 5, [0.6] * 5]
+    assert _points(rate.lines[0])[1].tolist() == [1e-3] * 5
 
 
 def test_one_epoch_is_still_a_figure(winner, tmp_path) -> None:
@@ -160,8 +178,8 @@ def test_the_leaderboard_figure_has_an_interval_for_each_trial_and_set(winner) -
     (axes,) = leaderboard_figure(standings).axes
 
     assert [text.get_text() for text in axes.texts] == ["validation", "test", "first", "sealed"]
-    assert [len(container.lines[0].get_xdata()) for container in axes.containers] == [2, 1]
-    assert axes.containers[1].lines[0].get_xdata()[0] == winner.record.test.auroc.value
+    assert [len(_interval_centres(container)[0]) for container in axes.containers] == [2, 1]
+    assert _interval_centres(axes.containers[1])[0][0] == winner.record.test.auroc.value
 
 
 def test_the_history_of_a_trial_is_read_as_training_wrote_it(winner) -> None:

@@ -4,15 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
+from bundle.files import sha256_of
 from imaging.phantom import phantom
-from schemas.bundle import sha256_of
-from schemas.decision import finding_label, softmax
+from schemas.model.decision import finding_label, softmax
 from schemas.preprocess import PreprocessSpec
 from tests.films import encode
 from tests.runs import write_run
 from trainer.films.film import Film
 from trainer.folder import RunFolder
-from trainer.report.mistakes import JudgedFilm, borderline, judged, thumbnails, worst
+from trainer.report.mistakes import JudgedFilm, borderline, judged_films, thumbnails, worst
 from trainer.report.records import read_run
 
 
@@ -46,7 +46,7 @@ def test_a_film_is_judged_by_the_calibrated_probabilities_at_the_operating_point
     calibration = winner.record.calibration
     row = softmax(outputs.logits[17], calibration.temperature)
 
-    film = judged(outputs, winner.record)[17]
+    film = judged_films(outputs, winner.record)[17]
 
     assert film.path == "test/017.png"
     assert film.truth == "PNEUMONIA"

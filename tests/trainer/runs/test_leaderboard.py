@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint
-from schemas.decision import softmax
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
 from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
 from trainer.runs.leaderboard import rank, read_leaderboard, write_leaderboard
@@ -52,6 +52,7 @@ def _trial(auroc: float, parameters: int) -> TrialRecord:
         patients=2,
         class_counts={"NORMAL": 1, "PNEUMONIA": 1},
         auroc=_estimate(auroc),
+        class_auroc={},
         brier=_estimate(0),
         ece=_estimate(0),
         labels=(),

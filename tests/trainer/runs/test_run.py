@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from schemas.decision import softmax
 from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError, WeightsError
+from schemas.model.decision import softmax
 from tests.films import indexed
 from trainer.config import RunConfig, make_config
 from trainer.films.dataset import prepare_dataset, read_data, read_dataset

@@ -59,6 +59,7 @@ def test_a_network_does_not_differ_from_itself(classes) -> None:
     assert found.p_value == 1
 
 
+@pytest.mark.simulation
 def test_the_p_value_is_below_five_percent_where_the_interval_excludes_zero() -> None:
     for seed in range(6):
         found = compare(*networks(seed, films=90, edge=0.25))
@@ -66,6 +67,7 @@ def test_the_p_value_is_below_five_percent_where_the_interval_excludes_zero() ->
         assert (found.p_value < 0.05) == (not found.difference.low <= 0 <= found.difference.high)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("by_patient", [True, False])
 def test_equal_networks_are_told_apart_as_rarely_as_promised_only_by_patient(by_patient, classes) -> None:

@@ -95,6 +95,7 @@ def test_a_perfect_network_differs_from_one_that_is_always_wrong() -> None:
     assert delong_test(positive, -1.0 * positive, 1.0 * positive).p_value == 0
 
 
+@pytest.mark.simulation
 def test_the_paired_test_refuses_equality_as_often_as_it_promises() -> None:
     refused = []
     for seed in range(300):
@@ -105,6 +106,7 @@ def test_the_paired_test_refuses_equality_as_often_as_it_promises() -> None:
     assert np.mean(refused) == pytest.approx(0.05, abs=0.03)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(("positives", "negatives", "distance"), [(40, 40, 1.0), (390, 234, 2.5), (30, 60, 3.0)])
 def test_the_interval_holds_the_truth_as_often_as_it_promises(positives, negatives, distance) -> None:
     area = NormalDist().cdf(distance / np.sqrt(2))
@@ -115,6 +117,7 @@ def test_the_interval_holds_the_truth_as_often_as_it_promises(positives, negativ
     assert held == pytest.approx(0.95, abs=0.03)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("by_patient", [True, False])
 def test_films_of_one_patient_are_not_independent(by_patient) -> None:
     area = NormalDist().cdf(1.5 / np.sqrt(2))
@@ -181,6 +184,7 @@ def test_the_interval_of_the_counts_solves_its_equation(area) -> None:
     assert interval.high > area or area == 1
 
 
+@pytest.mark.simulation
 def test_the_interval_of_the_counts_holds_the_truth_near_one() -> None:
     area = NormalDist().cdf(3.5 / np.sqrt(2))
     held = []

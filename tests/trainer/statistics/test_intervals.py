@@ -1,5 +1,7 @@
 """Intervals equal published tables and hold the truth as often as they promise."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,7 @@ def test_wilson_widens_with_the_confidence_asked_for() -> None:
     assert wilson_interval(5, 10, confidence=0.99).high > wilson_interval(5, 10).high
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("proportion", [0.05, 0.5, 0.96])
 def test_wilson_holds_the_truth_as_often_as_it_promises(proportion) -> None:
     drawn = np.random.default_rng(1).binomial(100, proportion, 2000)
@@ -62,6 +65,7 @@ def test_the_interval_of_a_mean_equals_newcombes_method_10() -> None:
     )
 
 
+@pytest.mark.simulation
 def test_the_interval_of_a_mean_of_two_proportions_holds_the_truth_as_often_as_it_promises() -> None:
     drawn = np.random.default_rng(4).binomial((40, 200), (0.95, 0.7), (1000, 2)).tolist()
     intervals = [mean_interval([wilson_interval(few, 40), wilson_interval(many, 200)]) for few, many in drawn]
@@ -107,6 +111,7 @@ def test_the_same_seed_gives_the_same_resamples_whatever_the_block() -> None:
     assert not np.array_equal(large, bootstrap(lambda rows: rows[:, :3], labels, resamples=1400, seed=6))
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("by_patient", [True, False])
 def test_percentile_intervals_hold_the_truth_as_often_as_they_promise_only_by_patient(by_patient) -> None:
     held = []
@@ -133,6 +138,7 @@ def figures_of_labels(truth, scores, weights=None):
     return np.stack(columns, axis=-1)
 
 
+@pytest.mark.simulation
 def test_percentile_intervals_of_every_resampled_figure_hold_the_truth_as_often_as_they_promise() -> None:
     def drawn(seed, films):
         truth = np.arange(films) % 3 % 2
@@ -142,9 +148,7 @@ def test_percentile_intervals_of_every_resampled_figure_hold_the_truth_as_often_
     held = []
     for seed in range(1, 151):
         truth, scores = drawn(seed, 240)
-        replicates = bootstrap(
-            lambda weights, t=truth, s=scores: figures_of_labels(t, s, weights), truth, resamples=400
-        )
+        replicates = bootstrap(partial(figures_of_labels, truth, scores), truth, resamples=400)
         intervals = [
             percentile_interval(float(value), column)
             for value, column in zip(figures_of_labels(truth, scores), replicates.T, strict=True)
@@ -154,6 +158,11 @@ def test_percentile_intervals_of_every_resampled_figure_hold_the_truth_as_often_
     assert np.mean(held, axis=0) == pytest.approx([0.945] * 4, abs=0.045)
 
 
+def errors_of_resamples(correct, confidence, weights):
+    return ece(correct, confidence, weights)[:, None]
+
+
+@pytest.mark.simulation
 @pytest.mark.parametrize("error", [0.0, 0.02, 0.1])
 def test_the_interval_of_a_calibration_error_holds_it_where_the_percentile_interval_misses_it(error) -> None:
     held, held_by_percentiles = 0, 0
@@ -162,7 +171,7 @@ def test_the_interval_of_a_calibration_error_holds_it_where_the_percentile_inter
         confidence = 1 - 0.5 * random.beta(0.3, 4, 600)
         correct = random.random(600) < np.clip(confidence - error, 0, 1)
         replicates = bootstrap(
-            lambda weights, correct=correct, confidence=confidence: ece(correct, confidence, weights)[:, None],
+            partial(errors_of_resamples, correct, confidence),
             np.zeros(600, int),
             resamples=300,
         )[:, 0]

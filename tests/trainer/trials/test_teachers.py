@@ -8,6 +8,7 @@ from schemas.errors import TrainingConfigError
 from trainer.config import make_config, read_config
 from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
+from trainer.networks.network import Network
 from trainer.report.document import write_report
 from trainer.runs.run import train
 from trainer.trials.record import read_trial
@@ -16,11 +17,11 @@ from trainer.trials.teachers import Teachers
 TRIAL = "cnn_baseline-seed0"
 
 
-class Saying(torch.nn.Module):
+class Saying(Network):
     """A teacher that says the same of every film."""
 
     def __init__(self, *probabilities) -> None:
-        super().__init__()
+        super().__init__("", (0.5,), (0.25,))
         self.logits = torch.tensor(probabilities).log()
 
     def forward(self, images):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from schemas.decision import softmax
+from schemas.model.decision import softmax
 from trainer.config import read_config
 from trainer.films.dataset import read_dataset
 from trainer.folder import RunFolder

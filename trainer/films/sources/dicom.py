@@ -2,8 +2,8 @@
 
 from pydicom.tag import Tag
 
-from imaging.attributes import text
-from imaging.dicom import read_elements
+from imaging.dicom.attributes import text
+from imaging.dicom.dataset import read_elements
 from imaging.limits import DecodeLimits
 
 _ATTRIBUTES = {"sex": "PatientSex", "view": "ViewPosition"}
@@ -22,7 +22,7 @@ def patient_of(data: bytes) -> tuple[str | None, dict[str, str]]:
     The PatientID serves to distinguish patients and is written nowhere.
 
     Raises:
-        CxrError: see `imaging.dicom.read_elements`.
+        CxrError: see `imaging.dicom.dataset.read_elements`.
 
     Source: DICOM PS3.3 C.7.1.1, C.7.2.2, C.8.11.5.
     """

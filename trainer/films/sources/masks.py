@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.child_decoder import ChildDecoder
-from imaging.codecs import decode_frame
+from bundle.files import sha256_of
 from imaging.decode import decode
-from schemas.bundle import sha256_of
+from imaging.dicom.child_decoder import ChildDecoder
+from imaging.dicom.codecs import decode_frame
 from schemas.errors import TrainingDataError
 from trainer.films.files import listing, read_files, read_or_skip
 from trainer.films.film import Film

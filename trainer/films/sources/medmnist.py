@@ -12,7 +12,7 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bundle import sha256_of
+from bundle.files import sha256_of
 from schemas.errors import TrainingConfigError, TrainingDataError
 from trainer.films.film import SPLITS, SplitName
 from trainer.films.sources.source import FoundFilm, Source

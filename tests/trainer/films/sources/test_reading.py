@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.films import encode, indexed, unlike, write_classes, write_kermany
 from tests.imaging.files import dicom_bytes, dicom_dataset
 
 
-def write_dicom(path: Path, *, seed: int, **attributes: str | None) -> None:
+def write_dicom(path: Path, *, seed: int, **attributes: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(dicom_bytes(dicom_dataset(unlike(32, seed=seed), **attributes)))
 
