@@ -44,6 +44,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    """Let the interpreter free, as it ends, what was spared."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def real_films() -> Path:
     """The folder of real films; tests that ask for it carry `pytest.mark.real_data`."""
