@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 from pydicom.uid import JPEGLossless
 
-from imaging.child_decoder import ChildDecoder
 from imaging.decode import decode
+from imaging.dicom.child_decoder import ChildDecoder
 from imaging.phantom import phantom
 from tests.imaging.compressed import compressed_film
 from tests.tiers import LONG_FILES, SLOW_MARKERS, ProcessGuard, is_fast, long_files_first
