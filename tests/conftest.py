@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Every core has a worker already: more threads in each would only wait for one another. Read once, by numpy and torch.
+    # Every core has a worker already: more threads in each would only wait for one another. Read once, by numpy and
+    # torch.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest

@@ -3,7 +3,8 @@
     python -m benchmarks.leaderboard two-classes runs/first runs/second
     python -m benchmarks.leaderboard two-classes docs/results/two-classes.json runs/third
 
-Reads runs that have ended on the same films, and records that an earlier page kept of runs; refuses runs whose split differs.
+Reads runs that have ended on the same films, and records that an earlier page kept of runs; refuses runs whose split
+differs.
 Writes docs/results/<page>.md, .svg and .json.
 """
 

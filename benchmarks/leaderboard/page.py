@@ -19,15 +19,18 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
         f"# {page.title}",
         page.text,
         (
-            f"Validation: {validation.films:,} films of {validation.patients:,} patients. Test: {tested.films:,} films ({counts}), "
-            f"which each run opened once, after its winner was chosen. Data `{first.provenance.data_sha256[:12]}`, split "
+            f"Validation: {validation.films:,} films of {validation.patients:,} patients. Test: "
+            f"{tested.films:,} films ({counts}), "
+            "which each run opened once, after its winner was chosen. Data "
+            f"`{first.provenance.data_sha256[:12]}`, split "
             f"`{first.provenance.split_sha256[:12]}`. Brackets: 95 % intervals."
         ),
         f"![AUROC of every network on validation and test]({name}.svg)",
         "## Chosen on validation",
         how_made(rows),
         (
-            "Minutes are the time of training on two shared CPU cores, some while other work ran and with pauses, which the processor time (in "
+            "Minutes are the time of training on two shared CPU cores, some while other work ran and with "
+            "pauses, which the processor time (in "
             "brackets) excludes. Ms per film: one film, one CPU thread, in PyTorch."
         ),
         "## On the test films",
@@ -57,4 +60,7 @@ def provenance(rows: Sequence[Row]) -> Iterator[str]:
             row.record.provenance.pretrained_weights for row in rows if row.run == run and not row.record.members
         }
         yield f"    {one.command.replace(f'{Path.cwd()}/', '')}"
-        yield f"This command ran at commit `{one.git_commit[:12]}` on {one.device}; first weights: {'; '.join(sorted(weights))}."
+        yield (
+            f"This command ran at commit `{one.git_commit[:12]}` on {one.device}; first weights: "
+            f"{'; '.join(sorted(weights))}."
+        )

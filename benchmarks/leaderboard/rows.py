@@ -40,7 +40,7 @@ class Row:
 
 
 def read_rows(sources: Sequence[Path]) -> list[Row]:
-    """The trials of folders of runs and of kept records in the order of their validation AUROC, their ensembles after them."""
+    """The trials of runs and of kept records by validation AUROC, best first, and after them their ensembles."""
     rows = [row for source in sources for row in (kept_rows(source) if source.suffix == ".json" else run_rows(source))]
     splits = {row.run: row.record.provenance.split_sha256 for row in rows}
     if len(set(splits.values())) > 1:

@@ -60,7 +60,7 @@ def epochs(row: Row) -> str:
 
 
 def minutes(made: Provenance) -> str:
-    """How long training took, and what it took of the processors where that was measured; then the same of its teachers."""
+    """How long training took, with processor time where it was measured; then the same of its teachers."""
     own = _minutes(consumption_of(made))
     before = _minutes(teachers_consumption(made))
     return f"{own}, teachers {before}" if made.teachers else own

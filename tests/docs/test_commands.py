@@ -1,4 +1,5 @@
-"""Rules of the commands in the README and in docs/: they are run, or where that would take long, read as their program reads them."""
+"""Rules of the commands in the README and in docs/: they are run, or where that would take long, read as their
+program reads them."""
 
 import os
 import re

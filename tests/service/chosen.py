@@ -5,7 +5,8 @@ from service.settings.environment import SECTIONS
 
 
 def settings_of(**values: object) -> Settings:
-    """The settings with these values: `settings_of(max_queue=2, pacs_url="http://pacs")` sets CXR_MAX_QUEUE and CXR_PACS_URL."""
+    """The settings with these values: `settings_of(max_queue=2, pacs_url="http://pacs")` sets CXR_MAX_QUEUE and
+    CXR_PACS_URL."""
     sections: dict[str, dict[str, object]] = {}
     for name, value in values.items():
         section, field = VARIABLES[f"CXR_{name.upper()}"]

@@ -1,4 +1,5 @@
-"""Grad-CAM in the graph against autograd and against the closed form; against the package grad-cam: test_architectures."""
+"""Grad-CAM in the graph against autograd and against the closed form; against the package grad-cam:
+test_architectures."""
 
 import numpy as np
 import pytest

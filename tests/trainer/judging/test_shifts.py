@@ -1,4 +1,5 @@
-"""Shifts change how a film was taken and sent; under each the operating point is judged with the threshold of validation."""
+"""Shifts change how a film was taken and sent; under each the operating point is judged with the threshold of
+validation."""
 
 import numpy as np
 import pytest

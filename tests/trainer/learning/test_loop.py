@@ -132,7 +132,8 @@ test_loop._fit(Path({directory!r}), reporter=Killer(), **{options!r})
 
 @pytest.fixture
 def threads():
-    """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole process."""
+    """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole
+    process."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield 1
