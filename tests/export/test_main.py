@@ -98,7 +98,7 @@ def test_a_network_that_knows_lungs_alone_is_not_exported(run, export, tmp_path)
     code, _, errors = export("bundle", "--run", lungs, "--name", "chest", "--version", "1", "--out", tmp_path / "out")
 
     assert code == 2
-    assert errors.startswith("export: cnn_baseline-seed0 was trained with masks=lungs")
+    assert errors.startswith("export: cnn_baseline-seed0 was trained with data.masks=lungs")
     assert not (tmp_path / "out").exists()
 
 
