@@ -1,6 +1,6 @@
 """The gate of a trained network can be learnt anew, and nothing else of the trial changes."""
 
-import os
+import resource
 import shutil
 
 import numpy as np
@@ -81,15 +81,20 @@ def test_weights_that_are_gone_or_damaged_are_named(trial, content) -> None:
         load_trial(TrialFolder(trial))
 
 
-@pytest.mark.parametrize("file", ["trial.json", "statistics.npz"])
-def test_a_refit_that_stops_half_way_leaves_no_cutoffs_with_arrays_of_another_gate(trial, file) -> None:
-    (trial / f".{file}.{os.getpid()}").mkdir()  # where the new file would be written first
-    with pytest.raises(OSError, match=file):
-        refit_gate(TrialFolder(trial))
+@pytest.mark.parametrize("room", [1_000, 60_000], ids=["for no file", "for trial.json alone"])
+def test_a_refit_that_stops_half_way_leaves_no_cutoffs_with_arrays_of_another_gate(trial, room) -> None:
+    sizes = [path.stat().st_size for path in (TrialFolder(trial).record, TrialFolder(trial).statistics)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            refit_gate(TrialFolder(trial))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert 1_000 < sizes[0] < 60_000 < sizes[1]
     with pytest.raises(TrainingDataError, match=r"statistics\.npz is missing or damaged.*trainer refit"):
         load_trial(TrialFolder(trial))
 
-    (trial / f".{file}.{os.getpid()}").rmdir()
     refit_gate(TrialFolder(trial))
 
     assert load_trial(TrialFolder(trial)).statistics
