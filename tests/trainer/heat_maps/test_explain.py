@@ -92,8 +92,13 @@ def test_the_same_trial_is_explained_alike_twice(run, report) -> None:
 
 
 def test_fewer_than_ten_maps_have_counts_and_no_figures(kermany_like, tmp_path) -> None:
-    options = {"data.path": str(kermany_like), "data.cache": str(tmp_path / "cache"), "networks.archs": ["cnn_baseline"], "networks.size": 32}
-    train(make_config({**options, "learn.epochs": 1}), tmp_path / "run", command="trainer")
+    options = {
+        "data.path": str(kermany_like),
+        "data.cache": str(tmp_path / "cache"),
+        "networks.archs": ["cnn_baseline"],
+        "networks.size": 32,
+    }
+    train(make_config({**options, "learn.epochs": 1}), RunFolder(tmp_path / "run"), command="trainer")
 
     for row in write_explanations(RunFolder(tmp_path / "run"), TRIAL).classes:
         assert row.films + row.empty < 10
@@ -116,9 +121,21 @@ def test_a_network_that_learnt_a_marker_on_the_border_raises_the_alarm(tmp_path)
         if path.parent.name == "PNEUMONIA":
             pixels[:6, :20] = 255
         path.write_bytes(encode(pixels, ".png"))
-    options = {"data.path": str(films), "data.cache": str(tmp_path / "cache"), "networks.archs": ["cnn_baseline"], "networks.size": 32}
-    learning = {"learn.epochs": 4, "learn.batch_size": 8, "learn.lr": 0.01, "learn.augment": "none", "data.val_fraction": 0.3, "learn.device": "cpu"}
-    train(make_config({**options, **learning}), tmp_path / "run", command="trainer")
+    options = {
+        "data.path": str(films),
+        "data.cache": str(tmp_path / "cache"),
+        "networks.archs": ["cnn_baseline"],
+        "networks.size": 32,
+    }
+    learning = {
+        "learn.epochs": 4,
+        "learn.batch_size": 8,
+        "learn.lr": 0.01,
+        "learn.augment": "none",
+        "data.val_fraction": 0.3,
+        "learn.device": "cpu",
+    }
+    train(make_config({**options, **learning}), RunFolder(tmp_path / "run"), command="trainer")
 
     report = write_explanations(RunFolder(tmp_path / "run"), TRIAL)
     marked = report.classes[1]

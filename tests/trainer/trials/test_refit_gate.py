@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from bundle.files import write_arrays
 from schemas.errors import TrainingDataError
 from trainer.__main__ import app
 from trainer.folder import TrialFolder
@@ -24,7 +25,8 @@ def trial(viewed_run, tmp_path):
 
 def test_a_gate_that_is_learnt_anew_is_the_one_that_training_left(trial) -> None:
     before = load_trial(TrialFolder(trial))
-    np.savez(trial / "statistics.npz", **(dict(before.statistics) | {"scales": np.ones((2, 4), np.float32)}))
+    assert before.statistics is not None
+    write_arrays(trial / "statistics.npz", {**before.statistics, "scales": np.ones((2, 4), np.float32)})
 
     cutoffs = refit_gate(TrialFolder(trial))
     after = load_trial(TrialFolder(trial))
