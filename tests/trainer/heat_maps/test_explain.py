@@ -98,7 +98,7 @@ def test_fewer_than_ten_maps_have_counts_and_no_figures(kermany_like, tmp_path) 
         "networks.archs": ["cnn_baseline"],
         "networks.size": 32,
     }
-    train(make_config({**options, "learn.epochs": 1}), tmp_path / "run", command="trainer")
+    train(make_config({**options, "learn.epochs": 1}), RunFolder(tmp_path / "run"), command="trainer")
 
     for row in write_explanations(RunFolder(tmp_path / "run"), TRIAL).classes:
         assert row.films + row.empty < 10
@@ -135,7 +135,7 @@ def test_a_network_that_learnt_a_marker_on_the_border_raises_the_alarm(tmp_path)
         "data.val_fraction": 0.3,
         "learn.device": "cpu",
     }
-    train(make_config({**options, **learning}), tmp_path / "run", command="trainer")
+    train(make_config({**options, **learning}), RunFolder(tmp_path / "run"), command="trainer")
 
     report = write_explanations(RunFolder(tmp_path / "run"), TRIAL)
     marked = report.classes[1]
