@@ -1,12 +1,11 @@
 """The report is one file that holds every figure of the records, for whatever a run is and lacks."""
 
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-from rich.progress import Progress
 from typer.testing import CliRunner
 
 from imaging.phantom import phantom
@@ -16,14 +15,13 @@ from schemas.estimate import Estimate
 from schemas.evaluation import SubgroupMetrics
 from tests.films import encode
 from tests.runs import write_run
+from tests.trainer.conftest import COMMAND
 from trainer.__main__ import app
-from trainer.config import make_config
 from trainer.heat_maps.explain import EXPLANATIONS, ClassAttention, ExplanationReport, Sheet
 from trainer.heat_maps.explain import REPORT as EXPLAINED
 from trainer.judging.outputs import TEST_OUTPUTS
 from trainer.report.document import REPORT, write_report
 from trainer.runs.leaderboard import read_leaderboard
-from trainer.runs.run import train
 from trainer.trials.failure import FAILURE
 from trainer.trials.trial import TRIALS, read_trial, write_trial
 
@@ -59,21 +57,9 @@ def _page(run: Path) -> Page:
 
 
 @pytest.fixture(scope="module")
-def trained(kermany_like, tmp_path_factory) -> Path:
-    """A run that two networks were really trained in."""
-    run = tmp_path_factory.mktemp("runs") / "trained"
-    options = {"size": 32, "epochs": 2, "batch_size": 8, "val_fraction": 0.3, "device": "cpu"}
-    config = make_config(
-        {
-            "data": str(kermany_like),
-            "cache": str(tmp_path_factory.mktemp("cache")),
-            "archs": ["cnn_baseline", "cnn_attention"],
-            **options,
-        }
-    )
-    with Progress(console=Console(quiet=True)) as progress:
-        train(config, run, command="python -m trainer train --arch cnn_baseline", progress=progress)
-    return run
+def trained(two_networks_run, tmp_path_factory) -> Path:
+    """A copy of a run that two networks were really trained in."""
+    return Path(shutil.copytree(two_networks_run, tmp_path_factory.mktemp("runs") / "trained"))
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +123,7 @@ def test_what_a_reader_needs_to_repeat_the_run_is_there(trained, trained_page) -
     provenance = read_trial(trained / TRIALS / "cnn_baseline-seed0").provenance
 
     for text in (
-        "python -m trainer train --arch cnn_baseline",
+        COMMAND,
         "python -m trainer train --config config.yaml",
         "val_fraction: 0.3",
         provenance.data_sha256,

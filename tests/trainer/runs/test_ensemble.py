@@ -15,7 +15,9 @@ from trainer.trials.trial import TRIALS, read_trial
 @pytest.fixture(scope="module")
 def seeded_run(tmp_path_factory):
     """A finished run of two networks with two seeds each."""
-    return small_run(tmp_path_factory, {"archs": ["cnn_baseline", "cnn_attention"], "seeds": [0, 1], "epochs": 1})
+    return small_run(
+        tmp_path_factory.mktemp("seeded"), {"archs": ["cnn_baseline", "cnn_attention"], "seeds": [0, 1], "epochs": 1}
+    )
 
 
 def test_of_equal_networks_the_smaller_is_the_one_whose_seeds_are_averaged(seeded_run, tmp_path) -> None:

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from schemas.decision import softmax
 from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError, WeightsError
-from trainer.config import RunConfig, make_config
+from tests.trainer.conftest import COMMAND, two_networks
+from trainer.config import RunConfig
 from trainer.films.dataset import DATA, SPLIT, films_of, read_data, split_data, split_of
 from trainer.films.sources import index_films
 from trainer.judging.outputs import SavedOutputs
@@ -27,24 +28,6 @@ from trainer.trials.failure import FAILURE, read_failure
 from trainer.trials.trial import TRIAL, load_trial, read_trial
 from trainer.trials.trial_spec import plans
 
-COMMAND = "python -m trainer train --data films --arch all"
-
-
-def _config(data: Path, cache: Path, **options) -> RunConfig:
-    return make_config(
-        {
-            "data": str(data),
-            "cache": str(cache),
-            "archs": ["cnn_baseline", "cnn_attention"],
-            "size": 32,
-            "epochs": 2,
-            "batch_size": 8,
-            "val_fraction": 0.3,
-            "device": "cpu",
-            **options,
-        }
-    )
-
 
 def _train(config: RunConfig, run: Path, **options) -> Leaderboard:
     with Progress(console=Console(quiet=True)) as progress:
@@ -52,15 +35,13 @@ def _train(config: RunConfig, run: Path, **options) -> Leaderboard:
 
 
 @pytest.fixture(scope="module")
-def config(kermany_like, tmp_path_factory) -> RunConfig:
-    return _config(kermany_like, tmp_path_factory.mktemp("cache"))
+def config(kermany_like, finished) -> RunConfig:
+    return two_networks(kermany_like, finished.parent / "cache")
 
 
 @pytest.fixture(scope="module")
-def finished(config, tmp_path_factory) -> Path:
-    run = tmp_path_factory.mktemp("runs") / "finished"
-    _train(config, run)
-    return run
+def finished(two_networks_run) -> Path:
+    return two_networks_run
 
 
 @pytest.fixture
