@@ -3,13 +3,14 @@ SHELL := /bin/bash -o pipefail
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-PYTHON ?= python3.11
+# Without PYTHON the newest Python from 3.11 to 3.14 makes the environments.
+PYTHON ?=
 RUNTIME ?= cpu
 SERVE := .venv-$(RUNTIME)/bin/python
 DEV := .venv-dev/bin/python
 TESTS ?= tests
 
-DATA ?= ../shared/data/kermany224
+DATA ?=
 ARCH ?= all
 RUN ?= runs/latest
 FULL ?=
@@ -19,7 +20,10 @@ TRAIN_OPTIONS ?=
 NAME ?= chest-xray-pneumonia
 VERSION ?= 1.0.0
 
-.PHONY: help run test test-fast coverage pacs-test docker-test check format train export bench resilience corpora release-check reference docs lock sbom audit clean
+# A value as one word of the shell: names of folders hold blanks, parentheses and apostrophes.
+quote = '$(subst ','\'',$1)'
+
+.PHONY: help run test test-fast coverage pacs-test docker-test check format train export bench resilience corpora release-check reference docs lock sbom audit pin-images release-dry-run clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,7 +35,7 @@ run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:
 PYTEST := $(DEV) -m pytest $(TESTS) -n auto --dist loadfile --no-loadscope-reorder
 
 test: .venv-dev/ready corpora  ## run all tests, 12 min on two cores (TESTS=path for some; CXR_DATA_DIR for those on real films)
-	$(PYTEST) $(if $(REPORT),--junitxml=$(REPORT))
+	$(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT)))
 
 test-fast: .venv-dev/ready  ## run the tests that need no process, browser, table or simulation, under 3 min (TESTS=path for some)
 	$(PYTEST) --fast
@@ -44,13 +48,8 @@ coverage: .venv-dev/ready corpora  ## run all tests and list the lines and branc
 pacs-test: .venv-dev/ready  ## send films through Debian's Orthanc to the service and back, with an outage of a minute
 	PACS_OUTAGE_S=$${PACS_OUTAGE_S:-60} $(DEV) -m pytest tests/pacs
 
-# Where no engine answers, one is started from Debian's packages if the tool for that lies beside the repository.
 docker-test: .venv-dev/ready  ## build the images, start the stack, predict, train, swap, scale, stop (20 min the first time)
-	@if ! docker info >/dev/null 2>&1 && [[ -x $(STANDIN) ]]; then \
-		$(STANDIN); export DOCKER_HOST=unix:///var/run/cxr-docker.sock DOCKER_BUILDKIT=0; fi; \
 	CXR_DOCKER_TEST=1 $(DEV) -m pytest tests/containers -v && docker image ls --format '{{.Repository}} {{.Size}}' | grep ^cxr-
-
-STANDIN ?= ../shared/tools/docker-standin
 
 check: .venv-dev/ready  ## format, lint, types, import arrows, Dockerfiles, compose file
 	$(DEV) -m ruff format --check .
@@ -64,14 +63,16 @@ format: .venv-dev/ready  ## format and mend what ruff can mend
 	$(DEV) -m ruff format .
 	$(DEV) -m ruff check --fix .
 
-train: .venv-dev/ready  ## train on DATA: ARCH=NAME|all RUN=runs/ID TRAIN_OPTIONS='--epochs 10 …'
-	$(DEV) -m trainer train --data $(DATA) --arch $(ARCH) --out $(RUN) $(TRAIN_OPTIONS)
+train: data-is-named .venv-dev/ready  ## train on DATA: ARCH=NAME|all RUN=runs/ID TRAIN_OPTIONS='--epochs 10 …'
+	$(DEV) -m trainer train --data $(call quote,$(DATA)) --arch $(call quote,$(ARCH)) --out $(call quote,$(RUN)) \
+		$(TRAIN_OPTIONS)
 
 export: .venv-dev/ready  ## write the winner of RUN to models/NAME/VERSION and make it current
-	$(DEV) -m export bundle --run $(RUN) --name $(NAME) --version $(VERSION) --out models --make-current
+	$(DEV) -m export bundle --run $(call quote,$(RUN)) --name $(call quote,$(NAME)) --version $(call quote,$(VERSION)) \
+		--out models --make-current
 
 resilience: .venv-dev/ready corpora  ## load, break and attack the real service; prints a table (FULL=1: the times that its limits are for, 45 min)
-	$(DEV) -m benchmarks.resilience $(if $(FULL),--full) $(if $(REPORT),--report $(REPORT)) $(RESILIENCE_OPTIONS)
+	$(DEV) -m benchmarks.resilience $(if $(FULL),--full) $(if $(REPORT),--report $(call quote,$(REPORT))) $(RESILIENCE_OPTIONS)
 
 # pip alone knows where packages come from; what it fetches is unpacked only if its hash is the one that stands here.
 corpora: .venv-dev/ready  ## fetch the images that Pillow's makers test with, a corpus of hostile files (47 MB, once)
@@ -83,8 +84,14 @@ corpora: .venv-dev/ready  ## fetch the images that Pillow's makers test with, a 
 bench: .venv-dev/ready  ## measure the service under load; prints the table of docs/benchmarks.md
 	$(DEV) -m benchmarks.serving
 
-release-check: .venv-dev/ready  ## find the model card's figures again, through the service, on the films of DATA
-	$(DEV) -m benchmarks.release_check --data $(DATA)
+release-check: data-is-named .venv-dev/ready  ## find the model card's figures again, through the service, on the films of DATA
+	$(DEV) -m benchmarks.release_check --data $(call quote,$(DATA))
+
+# First, so that the sentence comes before the installation.
+.PHONY: data-is-named
+data-is-named:
+	@[[ -n $(call quote,$(DATA)) ]] || \
+		{ echo "DATA names no films. Usage: make $(firstword $(MAKECMDGOALS)) DATA='path/to/films'" >&2; exit 2; }
 
 reference: .venv-dev/ready  ## write docs/reference.md from the code
 	$(DEV) -m docs.make_reference > docs/reference.md
@@ -93,40 +100,45 @@ reference: .venv-dev/ready  ## write docs/reference.md from the code
 docs: .venv-dev/ready  ## build the documentation site into site/
 	$(DEV) -m mkdocs build --strict
 
-lock: .venv-dev/ready  ## pin every dependency with its hashes again, after a change of pyproject.toml
-	$(DEV) -m uv pip compile $(LOCK) --extra cpu -o requirements/cpu.txt
-	$(DEV) -m uv pip compile $(LOCK) --extra gpu -o requirements/gpu.txt
-	$(DEV) -m uv pip compile $(LOCK) --extra cpu --extra train --extra mlflow --extra dev -o requirements/dev.txt
-	$(DEV) -m uv pip compile $(LOCK) --extra cpu --extra train -c requirements/dev.txt -o requirements/train.txt
+lock: .venv-dev/ready  ## resolve every dependency again, for all platforms, after a change of pyproject.toml (LOCK_OPTIONS=--upgrade)
+	$(LOCK) --extra cpu --extra train --extra mlflow --extra dev -o requirements/dev.txt
+	$(LOCK) --extra cpu --extra train -c requirements/dev.txt -o requirements/train.txt
+	$(LOCK) --extra cpu -c requirements/dev.txt -o requirements/cpu.txt
+	$(LOCK) --extra gpu -c requirements/cpu.txt -o requirements/gpu.txt
 
-LOCK := pyproject.toml --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	--python-version 3.11 --python-platform x86_64-manylinux_2_28
+# One resolution for Python 3.11 and newer on every platform; the others take their versions from dev.txt (docs/adr/0012).
+LOCK_OPTIONS ?=
+LOCK = $(DEV) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate $(LOCK_OPTIONS)
 
 # Neither tool is part of an environment here: each runs in one of its own, that uv makes and keeps.
-TOOL := $(DEV) -m uv tool run --python $(PYTHON) --from
+TOOL := $(DEV) -m uv tool run --python $(DEV) --from
 CYCLONEDX ?= cyclonedx-bom==7.5.0
 PIP_AUDIT ?= pip-audit==2.10.1
 
 sbom: .venv-dev/ready  ## write sbom.RUNTIME.json (CycloneDX) from the lock of the service, with every hash
 	$(TOOL) $(CYCLONEDX) cyclonedx-py requirements requirements/$(RUNTIME).txt --pyproject pyproject.toml \
 		--output-reproducible --of JSON -o sbom.$(RUNTIME).json
+	$(DEV) -m deploy.release name-version sbom.$(RUNTIME).json
 
 audit: .venv-dev/ready  ## ask the advisories about every locked package; needs a network, and fails where it cannot ask
 	@for lock in requirements/*.txt; do echo "$$lock"; \
 		$(TOOL) $(PIP_AUDIT) pip-audit --requirement $$lock --require-hashes --disable-pip --strict || failed=1; \
 	done; exit $${failed:-0}
 
+pin-images: .venv-dev/ready  ## write the digest of each base image and each image of the stack behind its tag; needs docker buildx
+	$(DEV) -m deploy.release pin-images
+
+TAG ?=
+release-dry-run: .venv-dev/ready  ## check offline what a release needs, and print the steps that a tag starts (TAG=v…)
+	$(DEV) -m deploy.release check $(if $(TAG),--tag $(call quote,$(TAG)))
+	$(DEV) -m pytest --quiet tests/requirements/test_locks.py
+	.venv-dev/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	.venv-dev/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(DEV) -m deploy.release steps
+
 clean:  ## remove the environments and everything that was made
 	rm -rf .venv-* .*_cache .coverage .coverage.* .hypothesis .corpora
 
-# An environment is its lock file, no more: --no-deps, because the lock is complete and names one build of OpenCV.
 .venv-%/ready: requirements/%.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install Python 3.11, or say make PYTHON=…" >&2; exit 1; }
-	@echo "Installing $$(grep -c == $<) packages into .venv-$* (once$(if $(filter dev,$*),; PyTorch is large: 2 to 10 minutes,))"
-	@rm -rf .venv-$*
-	@$(PYTHON) -m venv .venv-$*
-	@.venv-$*/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r $< 2>.venv-$*/errors \
-		| awk -v total=$$(grep -c == $<) '/^(Collecting|Processing)/ {printf "\r  %d of %d: %-60s", ++n, total, $$2; fflush()} \
-			/^Installing/ {printf "\r  unpacking%-60s\n", " …"; fflush()}' \
-		|| { cat .venv-$*/errors >&2; exit 1; }
-	@touch $@
+	@PYTHON=$(call quote,$(PYTHON)) requirements/install.sh $*

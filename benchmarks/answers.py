@@ -2,7 +2,8 @@
 
     python -m benchmarks.answers --data ../shared/data/kermany224 --split runs/ID/split.csv --write
 
-Posts the validation films of the split, these again mirrored and upside down, and the official test films to `python -m service`
+Posts the validation films of the split, these again mirrored and upside down, and the official test films to `python
+-m service`
 with the bundle in `models/`, and counts decisions. The bundle's hash of its split must be that of the given one.
 """
 
@@ -19,12 +20,13 @@ from types import MappingProxyType
 
 import cv2
 
-from benchmarks.leaderboard import table
+from benchmarks.leaderboard.tables import table
 from benchmarks.resilience.server import Server, running
-from bundle.files import write_whole
+from bundle.files import sha256_of, write_whole
+from bundle.opening import open_bundle
 from imaging.decode import decode
-from schemas.bundle import CURRENT, BundleManifest, open_bundle, sha256_of
-from schemas.provenance import Provenance
+from schemas.model.manifest import CURRENT, BundleManifest
+from schemas.model.provenance import Provenance
 from trainer.films.film import Film
 from trainer.films.splits import read_split
 from trainer.statistics.intervals import wilson_interval
@@ -37,16 +39,21 @@ UNDECIDED = "undecided"
 UNFAMILIAR = "unfamiliar"
 _CLIENTS = 4
 _OVER_ROWS, _OVER_COLUMNS = 0, 1  # what cv2.flip calls them
-TEXT = """# What is answered, and how right that is
+TEXT = """# What is answered, and how often correctly
 
-The figures of the [leaderboard](kermany.md) and of the model card judge the *label* of every film. The service answers fewer: its *decision* is
-`positive` or `negative` where the conformal set holds the label alone and the film is like those of training, else `abstain`. Here decisions
-are counted, as the real server gives them. Nothing was chosen by them.
+The figures of the [leaderboard](leaderboard.md) and of the model card judge the *label* of every film. The service
+answers fewer films: its *decision* is `positive` or `negative` if the conformal set contains only the label and the
+film is like those of training, else `abstain` ([decision](../decisions.md)). This page counts the decisions of the
+real service. Nothing was chosen by them.
 """
-READING = """Undecided: validation demands more certainty than there is. Unfamiliar: too far from the training films. Sensitivity and specificity are those of the
-answered films alone, so they say nothing of the others: whoever lets the service sort films must look at every film that it does not answer.
-Intervals (95 %, Wilson) take films for independent."""
-FLIPS = """The same validation films, flipped. No such film should be answered; a mirrored chest is hardly noticed."""
+READING = """\
+Undecided: the classes cannot be told apart with the certainty that validation demands. Unfamiliar: too far from the
+training films. Sensitivity and specificity are those of the answered films only, so they do not apply to the
+others: if the service sorts films, a person must look at every film on which it abstains. Intervals (95 %, Wilson)
+treat films as independent."""
+FLIPS = """\
+The next table is for the same validation films, flipped. The service should answer none of them; it hardly notices
+a mirrored chest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,7 @@ def page(bundle: str, found: Sequence[tuple[Counts, Counts]], flipped_ones: Sequ
     head = ("films", "truth", POSITIVE, NEGATIVE, UNDECIDED, UNFAMILIAR, "answered")
     parts = (
         TEXT.strip(),
-        f"Measured by `python -m benchmarks.answers --data … --split … --write`, bundle `{bundle}`.",
+        f"The decisions were counted by `python -m benchmarks.answers --data … --split … --write`, bundle `{bundle}`.",
         table(head, [row.row() for pair in found for row in pair]),
         table(
             ("films", "answered", "sensitivity of the answered", "specificity of the answered"),

@@ -1,4 +1,4 @@
-"""Whether the drift alert is quiet over 5,000 clean films and fires within 200 films of another kind: simulated streams.
+"""Simulated streams: the drift alert is quiet over 5,000 clean films and fires within 200 films of another kind.
 
 Validation films of a trial are split by patient, again and again: one half is the reference, the other is drawn from,
 with replacement, as films that arrive. The windows are the service's own. Prints the page docs/results/drift.md.
@@ -18,15 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.opening import Bundle, open_bundle
 from export.drift import signal_reference
 from imaging.phantom import phantom
 from imaging.quality import input_statistics
-from schemas.bundle import Bundle, open_bundle
-from schemas.drift import DriftReference, film_signals
+from schemas.model.drift import DriftReference, film_signals
 from service.answers.drift import DriftWindow
 from service.engine.engine import OnnxEngine
-from trainer.config import read_config
-from trainer.films.dataset import films_of
+from trainer.folder import TrialFolder
 from trainer.judging.shifts import SHIFTS, shifted
 from trainer.statistics.intervals import wilson_interval
 from trainer.trials.trial import load_trial
@@ -50,12 +49,10 @@ class Source:
 
 def validation_of(trial_folder: Path) -> Source:
     """The validation films of a trial."""
-    trial = load_trial(trial_folder)
+    trial = load_trial(TrialFolder(trial_folder))
     films, labels = trial.inputs("val")
-    run = trial_folder.parent.parent
-    patients = [film.patient for film in films_of(read_config(run), run, "val", trial.record.fold)]
     positive = labels != trial.record.classes.index(trial.record.negative_class or "")
-    return Source(films, positive, np.array(patients), trial.record.calibration.data)
+    return Source(films, positive, trial.patients("val"), trial.record.calibration.data)
 
 
 def phantoms(side: int, count: int = 800) -> Source:
@@ -181,12 +178,14 @@ def main() -> None:
     clean = signals_of(bundle, source.films)
     print(f"""# Drift, simulated
 
-`python -m benchmarks.drift`: {manifest.architecture} of {manifest.name}/{manifest.version}, {source.words}.
-Windows of {size} films, {rounds} streams of each kind, drawn with replacement; an alarm is any of {len(clean[0])} signals above its limit.
+This page shows how rarely the [drift alert](../monitoring.md#drift) fires without cause, and how soon with one, on
+simulated streams of films. `python -m benchmarks.drift` used the network {manifest.architecture} of
+{manifest.name}/{manifest.version} and {source.words}. Windows have {size} films; {rounds} streams of each kind were
+drawn with replacement; an alarm is any of {len(clean[0])} signals above its limit.
 
 ## {CLEAN:,} clean films
 
-Looked at after every {LOOK}th film.
+The signals were checked after every {LOOK}th film.
 
 | reference | films drawn from | quiet streams | share | signals of the alarms |
 | --- | --- | ---: | ---: | --- |""")
@@ -195,10 +194,10 @@ Looked at after every {LOOK}th film.
     print(f"""
 ## {SHIFTED} films of another kind, after {size} clean ones
 
-Reference: half of the patients; films of the other half. Looked at after every film. Sensitivity and specificity are of all films
-of validation under the change, the threshold unchanged.
+The reference is half of the patients, and the films are those of the other half. The signals were checked after every
+film. Sensitivity and specificity are those of all validation films under the change, with the threshold unchanged.
 
-| change | alarms of {rounds} | films to the alarm, median | most | signals that fired first | sensitivity | specificity |
+| change | alarms of {rounds} | films to alarm, median | most | signals that fired first | sensitivity | specificity |
 | --- | ---: | ---: | ---: | --- | ---: | ---: |""")
     for name in chosen.change or SHIFTS:
         change = SHIFTS[name]

@@ -2,7 +2,8 @@
 
     python -m benchmarks.exports runs/first/trials/cnn4-seed0 runs/second/trials/resnet50-seed0 --write
 
-Exports each trial into a temporary folder, as `python -m export bundle` does, and prints a Markdown table; --write puts it
+Exports each trial into a temporary folder, as `python -m export bundle` does, and prints a Markdown table; --write
+puts it
 into docs/results/exports.md.
 """
 
@@ -11,27 +12,36 @@ import tempfile
 from pathlib import Path
 
 from bundle.files import write_whole
-from export.export import write_bundle
+from bundle.opening import open_bundle
+from export.export import ExportOptions, SilentReporter, write_bundle
 from export.gates.parity import ParityReport
 from export.gates.precision import PRECISIONS
-from schemas.bundle import GRAPH, open_bundle
-from schemas.precision import PrecisionRecord
-from trainer.learning.allocator import keep_freed_memory
+from export.publish import Place
+from schemas.model.manifest import GRAPH
+from schemas.model.precision import PrecisionRecord
+from trainer.allocator import keep_freed_memory
+from trainer.folder import TrialFolder
 from trainer.trials.trial import load_trial
 
 PAGE = Path("docs/results/exports.md")
 HEAD = (
-    "| network | px | films | largest logit difference, of what is accepted | AUROC of torch, of the graph | MB of the graph | int8 | fp16 |\n"
+    "| network | px | films | largest logit difference, of the accepted | AUROC of torch, of the graph | MB "
+    "of the graph | int8 | fp16 |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |"
 )
 INTRODUCTION = (
     "# Networks, exported\n\n"
-    "`python -m benchmarks.exports`: a trial of each architecture that was trained, nine of the table's twelve, on [two](kermany.md) or "
-    "[three classes](kermany3.md), through "
-    "`python -m export bundle`. The parity gate runs every validation film through torch and through the ONNX graph, 1, 2, 7 and 32 at a time; "
-    "a graph that is off by more than is accepted, gives one film another label or another AUROC in four decimals is not written. int8 and fp16 "
-    "are kept within .002 AUROC (paired) and 99.5 % of the labels of fp32, int8 also for being at least 1.1 times as fast; what is refused says "
-    "why. fp16 is for GPUs: its time was not measured, its figures are a CPU's.\n\n"
+    "`python -m benchmarks.exports` exported a trial of each architecture that was trained (nine of the "
+    "table's twelve) on "
+    "[two](two-classes.md) or [three classes](three-classes.md), with `python -m export bundle`. The parity "
+    "gate runs every validation film through "
+    "torch and through the ONNX graph, 1, 2, 7 and 32 at a time. A graph is not written if it differs by "
+    "more than the accepted difference, or "
+    "if it gives one film another label, or another AUROC in four decimals. int8 and fp16 are kept if they "
+    "agree with fp32 within .002 AUROC "
+    "(paired) and on 99.5 % of the labels, and int8 if it is also at least 1.1 times as fast "
+    "([precision](../precision.md)). fp16 is for GPUs: "
+    "its time was not measured, and its figures are those of a CPU.\n\n"
 )
 
 
@@ -45,20 +55,27 @@ def verdict(record: PrecisionRecord) -> str:
     return f"{'kept' if record.refused is None else 'refused'}: {told}"
 
 
+class KeptReport(SilentReporter):
+    """Keeps what the parity gate measured."""
+
+    report: ParityReport
+
+    def parity(self, report: ParityReport) -> None:
+        """Keep the report."""
+        self.report = report
+
+
 def table_row(directory: Path, out: Path) -> str:
     """One line of the table: the trial exported."""
-    trial = load_trial(directory)
-    measured: list[ParityReport] = []
+    trial = load_trial(TrialFolder(directory))
+    measured = KeptReport()
     bundle = write_bundle(
         trial,
-        name="export",
-        version=directory.name.lower(),
-        out=out,
-        make_current=False,
-        precisions=PRECISIONS,
-        on_parity=measured.append,
+        Place(name="export", version=directory.name.lower(), out=out),
+        ExportOptions(precisions=PRECISIONS),
+        measured,
     )
-    (report,) = measured
+    report = measured.report
     manifest = open_bundle(bundle).manifest
     worst = max((row for row in report.rows if row.output == "logits"), key=lambda row: row.worst / row.tolerance)
     reduced = {record.precision: record for record in manifest.precisions}

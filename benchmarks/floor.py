@@ -2,8 +2,9 @@
 
     python -m benchmarks.floor runs/first
 
-Takes films and split of a run with two classes, as any of the same data has them. Validation chooses the penalty, then the
-test films are looked at. Prints one line; docs/results/kermany.md tells it.
+Takes films and split of a run with two classes, as any of the same data has them. Validation chooses the penalty,
+then the
+test films are looked at. Prints one line; docs/results/two-classes.md has it.
 """
 
 import argparse
@@ -19,8 +20,9 @@ from rich.progress import track
 from imaging.decode import decode
 from schemas.estimate import Estimate
 from trainer.config import read_config
+from trainer.films.dataset import read_dataset
 from trainer.films.film import Film
-from trainer.films.splits import read_split
+from trainer.folder import RunFolder
 from trainer.statistics.delong import delong_interval
 
 SIDE = 48
@@ -63,8 +65,8 @@ def main() -> None:
     """Fit, choose, look, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a run that knows the split")
-    run = parser.parse_args().run
-    split = read_split(run / "split.csv", Path(read_config(run).data))
+    run = RunFolder(parser.parse_args().run)
+    split = read_dataset(run, read_config(run).data).split
     sets = {name: split.of(name) for name in ("train", "val", "test")}
     classes = sorted({film.label for film in sets["train"]})
     if len(classes) != _CLASSES:

@@ -1,8 +1,9 @@
-"""How Kermany's official test films differ from those that a run can choose on, and where a network's answers differ with them.
+"""How Kermany's official test films differ from those that a run can choose on, and how answers differ with them.
 
     python -m benchmarks.official_split runs/three-light
 
-Reads a run with `classes=kermany3` that has ended, and its films; trains nothing. Writes docs/results/official-split.md.
+Reads a run with `classes=kermany3` that has ended, and its films; trains nothing. Writes
+docs/results/official-split.md.
 """
 
 import argparse
@@ -19,42 +20,51 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.leaderboard import table
+from benchmarks.leaderboard.tables import table
 from bundle.files import write_whole
 from imaging.decode import decode
 from trainer.config import read_config
+from trainer.films.dataset import read_dataset
 from trainer.films.film import KERMANY, SPLITS, Film
 from trainer.films.sources.kermany import THREE_CLASSES
-from trainer.films.splits import read_split
-from trainer.judging.outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
+from trainer.folder import PARTS, Part, RunFolder
+from trainer.judging.outputs import SavedOutputs
 from trainer.runs.leaderboard import read_leaderboard
 from trainer.statistics.delong import delong_interval
-from trainer.trials.trial import TRIALS
 
 PAGE = Path("docs/results/official-split.md")
 NORMAL, BACTERIAL, VIRAL = range(3)
 NUMBERS = (0, 200, 500, 1000, 1500, 2000)
-TEXT = """# What is particular about the official test films
+TEXT = """# How the official test films differ
 
-Nothing here chose anything: it was looked at after every network had been chosen, to understand why the validation films and the official
-test films of Kermany's set disagree in both directions. With two classes every network is worse on the test films than validation promised
-([what was tried](specificity.md)), with [three](kermany3.md) it is better.
+This page explains why figures on the official test films of Kermany's set differ from those on validation films. It
+was measured after every
+network had been chosen, so nothing was chosen by it. With two classes, every network is worse on the test films than
+on validation
+([what was tried](specificity.md)); with [three classes](three-classes.md), it is better.
 
-**The test films are not a random sample.** The files' names number the patients, in four series; the official split took stretches of the
-numbers. Random patients of train, which is what validation can be made of, come from other stretches."""
+**The test films are not a random sample.** The names of the files number the patients, in four series, and the
+official split took ranges of
+these numbers. Validation consists of random patients of train, who have other numbers."""
 MEASURES = (
-    "Sharpness: natural logarithm of the variance of the Laplacian. Contrast: standard deviation of the pixels. Both are medians over films, "
-    "white is 1. The films are copies of 224 x 224 pixels; exact copies in train are dropped; val is what the run split off."
+    "Sharpness is the natural logarithm of the variance of the Laplacian, contrast the standard deviation of "
+    "the pixels. Both are medians over "
+    "films; white is 1. The films are copies of 224 x 224 pixels; exact copies in train are dropped; val is "
+    "what the run split off."
 )
 GERMS = (
-    "AUROC of viral against bacterial pneumonia, normal films left out, by stretch of patient numbers. Brackets: 95 % intervals, the films of a "
-    "patient taken together. On the test films the two are told apart much better, by contrast alone, too: its bacterial films are of few "
-    "patients, with low numbers, and films of low numbers tend to be told apart better in validation, too. How films were taken changes with the "
-    "numbers, so an AUROC of three classes on these test films says little about germs."
+    "The table shows the AUROC of viral against bacterial pneumonia, without normal films, by range of "
+    "patient numbers. Brackets: 95 % intervals, "
+    "the films of a patient taken together. On the test films the two are separated much better, also by "
+    "contrast alone: the bacterial test films "
+    "are of few patients, with low numbers, and in validation, too, films with low numbers tend to be "
+    "separated better. How films were taken "
+    "changes with the numbers, so an AUROC of three classes on these test films shows little about germs."
 )
 ALARMS = (
-    "By the largest of the three probabilities. Nearly all false alarms are films of the series NORMAL2-IM, of which the official split tests on "
-    "the lowest numbers alone."
+    "The class is the one with the largest of the three probabilities. Nearly all false alarms are films of "
+    "the series NORMAL2-IM, of which the "
+    "official split tests only the lowest numbers."
 )
 
 
@@ -111,9 +121,9 @@ class Answers:
     """By the network's name; in the order of the films."""
 
 
-def answers_of(run: Path, trials: Sequence[str], file: str, films: dict[str, Looked]) -> Answers:
+def answers_of(run: RunFolder, trials: Sequence[str], part: Part, films: dict[str, Looked]) -> Answers:
     """Read what the run saved of its validation or test films."""
-    saved = {trial.replace("-seed", ", seed "): SavedOutputs.read(run / TRIALS / trial / file) for trial in trials}
+    saved = {trial.replace("-seed", ", seed "): SavedOutputs.read(run.trial(trial).outputs(part)) for trial in trials}
     first = next(iter(saved.values()))
     return Answers(
         tuple(films[path] for path in first.films), first.labels, {name: one.logits for name, one in saved.items()}
@@ -169,18 +179,16 @@ def main() -> None:
     """Read the run, look at its films, write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a run with classes=kermany3 that has ended")
-    run = parser.parse_args().run
+    run = RunFolder(parser.parse_args().run)
     board = read_leaderboard(run)
-    config = read_config(run)
-    root = Path(config.data)
-    if config.classes != "kermany3":
-        sys.exit(f"{run} was trained with classes={config.classes}; this program compares {', '.join(THREE_CLASSES)}")
-    split = read_split(run / "split.csv", root)
+    data = read_config(run).data
+    if data.classes != "kermany3":
+        sys.exit(f"{run} was trained with classes={data.classes}; this program compares {', '.join(THREE_CLASSES)}")
+    split = read_dataset(run, data).split
     films = [look(film) for film in track(split.films, "films", console=Console(stderr=True))]
-    by_path = {one.film.path.relative_to(root).as_posix(): one for one in films}
+    by_path = {one.film.path.relative_to(split.root).as_posix(): one for one in films}
     trials = [row.trial for row in board.rows if "-seed" in row.trial]
-    files = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
-    answers = {name: answers_of(run, trials, file, by_path) for name, file in files.items()}
+    answers: dict[str, Answers] = {part: answers_of(run, trials, part, by_path) for part in PARTS}
     text = document(films, answers, f"python -m benchmarks.official_split {run}")
     write_whole(PAGE, text.encode())
     print(text)

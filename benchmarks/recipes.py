@@ -1,9 +1,12 @@
-"""Which augmentation recipe holds on films as other sites would send them: judged on validation, the test films never read.
+"""Which augmentation recipe holds on films as other sites would send them; judged on validation films alone.
 
-    python -m benchmarks.recipes --data ../shared/data/kermany224 --weights ../shared/weights/tf_efficientnet_lite0.safetensors
+    python -m benchmarks.recipes --data ../shared/data/kermany224 --weights
+    ../shared/weights/tf_efficientnet_lite0.safetensors
 
-Trains one network with each recipe on the data's train and val splits alone, judges it on its validation films, plain and
-under every shift, and prints a Markdown table; --write puts it into docs/results/recipes.md. A run that was stopped goes on.
+Trains one network with each recipe on the data's train and val splits alone, judges it on its validation films,
+plain and
+under every shift, and prints a Markdown table; --write puts it into docs/results/recipes.md. A run that was stopped
+goes on.
 """
 
 import argparse
@@ -14,24 +17,26 @@ from statistics import fmean
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import Progress
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
-from schemas.evaluation import SubgroupMetrics
-from schemas.trial import TrialRecord
+from schemas.model.evaluation import SubgroupMetrics
+from schemas.model.trial import TrialRecord
+from trainer.allocator import keep_freed_memory
 from trainer.config import make_config
+from trainer.folder import RunFolder
 from trainer.judging.shifts import NONE, SHIFTS
-from trainer.learning.allocator import keep_freed_memory
 from trainer.learning.augment import RECIPES
 from trainer.networks.inference import outputs
+from trainer.runs.console import ConsoleReporter
 from trainer.runs.run import train
-from trainer.trials.trial import TRIALS, TrainedTrial, load_trial
+from trainer.trials.trial import TrainedTrial, load_trial
 
 _BATCH = 64
 PAGE = Path("docs/results/recipes.md")
 HEAD = (
-    "| recipe | AUROC | specificity | ECE | loss | loss, norms anew | under shifts: AUROC | sensitivity | specificity "
+    "| recipe | AUROC | specificity | ECE | loss | loss, norms remeasured | under shifts: AUROC | "
+    "sensitivity | specificity "
     "| worst balanced accuracy | under |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
@@ -49,31 +54,30 @@ def development(data: Path, out: Path) -> Path:
 
 def trial_of(recipe: str, films: Path, options: argparse.Namespace) -> TrainedTrial:
     """Train one network with a recipe, or read the one that was trained."""
-    run = options.out / recipe
+    run = RunFolder(options.out / recipe)
     config = make_config(
         {
-            "data": str(films),
-            "archs": [options.arch],
-            "weights": {options.arch: str(options.weights)} if options.weights else {},
-            "seeds": [options.seed],
-            "size": options.size,
-            "epochs": options.epochs,
-            "augment": recipe,
-            "ema_decay": 0.99,
-            "on_duplicates": "drop",
-            "test_fraction": 0,
-            "shifts": True,
-            "explain": 0,
+            "data.path": str(films),
+            "networks.archs": [options.arch],
+            "networks.weights": {options.arch: str(options.weights)} if options.weights else {},
+            "networks.seeds": [options.seed],
+            "networks.size": options.size,
+            "learn.epochs": options.epochs,
+            "learn.augment": recipe,
+            "learn.ema_decay": 0.99,
+            "data.on_duplicates": "drop",
+            "data.test_fraction": 0,
+            "judge.shifts": True,
+            "report.explain": 0,
         }
     )
     command = f"python -m benchmarks.recipes --arch {options.arch} --size {options.size} --epochs {options.epochs}"
-    with Progress(console=Console(stderr=True)) as progress:
-        board = train(config, run, command=command, progress=progress)
-    return load_trial(run / TRIALS / board.winner.trial)
+    board = train(config, run, command=command, reporter=ConsoleReporter(Console(stderr=True), ()))
+    return load_trial(run.trial(board.winner.trial))
 
 
 def losses(trial: TrainedTrial) -> tuple[float, float]:
-    """Cross-entropy on plain validation films: as trained, and with batch norms that saw the training films as they are.
+    """Cross-entropy on plain validation films: as trained, and with batch norms measured on plain training films.
 
     A network whose films were always altered learns the statistics of altered films; where the second loss is smaller,
     its answers to plain films are off by that.
@@ -126,12 +130,17 @@ def page(rows: Sequence[str], record: TrialRecord, options: argparse.Namespace) 
     validation = record.validation
     return (
         "# Augmentation recipes, judged on validation\n\n"
-        f"`python -m benchmarks.recipes`: {options.arch}, {options.size} px, {options.epochs} epochs, seed {options.seed}, weights "
-        f"{record.provenance.pretrained_weights}; {validation.films:,} validation films of {validation.patients:,} patients "
-        f"(SHA-256 `{validation.data_sha256[:12]}`); no test film was read. The threshold of each network is the highest that finds "
-        f"{record.calibration.operating_points[0].target_sensitivity:.0%} of its plain validation films with the finding; under the "
-        f"{len(SHIFTS)} shifts of `trainer/judging/shifts.py` it stays. Norms anew: the batch norms' statistics are measured again on plain training "
-        "films; where that lowers the loss, the network judges films that nothing altered with an offset.\n\n"
+        f"`python -m benchmarks.recipes` trained one network with each recipe: {options.arch}, "
+        f"{options.size} px, {options.epochs} epochs, seed "
+        f"{options.seed}, weights {record.provenance.pretrained_weights}; {validation.films:,} validation "
+        f"films of {validation.patients:,} "
+        f"patients (SHA-256 `{validation.data_sha256[:12]}`); no test film was read. The threshold of each "
+        "network is the highest that finds "
+        f"{record.calibration.operating_points[0].target_sensitivity:.0%} of its plain validation films with "
+        "the finding; it stays the same under "
+        f"the {len(SHIFTS)} shifts of `trainer/judging/shifts.py`. Norms remeasured: the statistics of the "
+        "batch norms are measured again on plain "
+        "training films; if that lowers the loss, the network judges unaltered films with an offset.\n\n"
         + "\n".join((HEAD, *rows))
         + "\n"
     )

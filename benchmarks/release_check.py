@@ -2,9 +2,12 @@
 
     python -m benchmarks.release_check --data ../shared/data/kermany224 [--split runs/ID/split.csv]
 
-Posts every test film of the data, as its file lies there, to `python -m service` with the bundle in `models/`, evaluates the
-answers as the trainer does, prints the card's tables as they come out, and fails if a digit differs. Films under shifts are
-posted as PNG files of 16 bits. With the split of the run, which the bundle has the hash of but not the lines, the validation
+Posts every test film of the data, as its file lies there, to `python -m service` with the bundle in `models/`,
+evaluates the
+answers as the trainer does, prints the card's tables as they come out, and fails if a digit differs. Films under
+shifts are
+posted as PNG files of 16 bits. With the split of the run, which the bundle has the hash of but not the lines, the
+validation
 films too. What the card says and this cannot find again is named at the end.
 """
 
@@ -15,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 
@@ -26,17 +30,20 @@ from rich.markdown import Markdown
 from rich.progress import track
 
 from benchmarks.resilience.server import Server, running
-from export.card.figures import SHIFTS_TITLE, evaluation_section
-from schemas.bundle import CURRENT, MODEL_CARD, Bundle, BundleManifest, open_bundle
-from schemas.evaluation import Evaluation
+from bundle.opening import Bundle, open_bundle
+from export.card.card import SHIFTS_TITLE, evaluation_section
+from schemas.model.evaluation import Evaluation
+from schemas.model.manifest import CURRENT, MODEL_CARD, BundleManifest
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
-from trainer.films.film import Film, data_sha256
-from trainer.films.sources import index_films
+from trainer.films.film import Film
+from trainer.films.options import DataOptions
+from trainer.films.sources.find import index_films
 from trainer.films.splits import read_split
+from trainer.films.task import Task
 from trainer.judging.evaluate import evaluate
-from trainer.judging.shifts import NONE, SHIFTS, shifted, with_shifts
-from trainer.judging.subgroups import attributes_of
+from trainer.judging.logits import LabelledLogits
+from trainer.judging.shifts import NONE, SHIFTS, shifted
 
 MODELS = Path("models")
 _CLIENTS = 4
@@ -72,34 +79,25 @@ def repeatable(spec: PreprocessSpec) -> bool:
 
 
 def file_of(film: NDArray[np.float32]) -> bytes:
-    """A prepared film [1, S, S] in [0, 1] as a file: PNG of 16 bits, a hundredth of what moves a probability's third digit."""
+    """A prepared film [1, S, S] in [0, 1] as a PNG of 16 bits: a step moves no probability in its third digit."""
     return cv2.imencode(".png", (film[0] * _LEVELS).round().astype(np.uint16))[1].tobytes()
 
 
 def found_again(asker: Asker, manifest: BundleManifest, stated: Evaluation, films: Sequence[Film]) -> Evaluation:
-    """The answers judged as the trainer judges a network, under shifts too where the card has these and they can be sent."""
+    """The answers judged as the trainer judges a network, also under those shifts of the card that can be sent."""
     truth = np.array([manifest.classes.index(film.label) for film in films])
     logits = asker.logits((film.path.read_bytes() for film in films), len(films), f"{stated.data}, films")
-    evaluation = evaluate(
-        logits,
-        truth,
-        [film.patient for film in films],
-        manifest.calibration,
-        manifest.classes,
-        manifest.negative_class,
-        data=stated.data,
-        data_sha256=data_sha256(films),
-        attributes=attributes_of(films),
-    )
+    task = Task(manifest.classes, manifest.negative_class)
+    answers = LabelledLogits.of(stated.data, films, truth, logits)
     if not (stated.shifts and repeatable(manifest.preprocess)):
-        return evaluation
+        return evaluate(answers, task, manifest.calibration)
     with tempfile.TemporaryDirectory() as cache:
         prepared = prepared_films(films, manifest.preprocess, Path(cache))
         under = {NONE: logits.astype(np.float32)}
         for name, shift in SHIFTS.items():
             files = (file_of(film) for film in shifted(prepared, shift))
             under[name] = asker.logits(files, len(films), f"{stated.data}, {name}").astype(np.float32)
-    return with_shifts(evaluation, under, truth, films, manifest.calibration)
+    return evaluate(replace(answers, shifted=under), task, manifest.calibration)
 
 
 def card_section(bundle: Bundle, section: str) -> str:
@@ -118,9 +116,13 @@ def left_out(manifest: BundleManifest, sets: Iterable[str]) -> Iterator[str]:
         if evaluation.data not in sets:
             yield f"On {evaluation.data}: the bundle does not hold which films these are; give --split"
         elif evaluation.shifts and not repeatable(manifest.preprocess):
-            yield f"On {evaluation.data}, under shifts: a prepared film cannot be sent, the service would stretch it anew"
+            yield (
+                f"On {evaluation.data}, under shifts: a prepared film cannot be sent, the service would stretch it anew"
+            )
     if manifest.mistakes is not None:
-        yield "Mistakes: looked for at the export, on validation; they rest on heat maps and distances beside the answers"
+        yield (
+            "Mistakes: looked for at the export, on validation; they rest on heat maps and distances beside the answers"
+        )
     yield "Decisions: made on the validation films and their shifts; what they bring is in the figures above"
     if manifest.precisions:
         yield "Precisions: measured on the machine that exported"
@@ -135,7 +137,7 @@ def main() -> None:
     options = parser.parse_args()
     bundle = open_bundle(MODELS / (MODELS / CURRENT).read_text().strip())
     manifest = bundle.manifest
-    index = index_films(options.data)
+    index = index_films(DataOptions(path=str(options.data)))
     sets = {"test": tuple(film for film in index.films if film.split == "test")}
     if options.split is not None:
         sets["validation"] = read_split(options.split, index.root).of("val")

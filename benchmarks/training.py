@@ -1,4 +1,4 @@
-"""Whether the films keep up with the network: the real training loop against the same network on films already in memory.
+"""Whether films keep up with the network: the real training loop against the same network on films in memory.
 
 Short rounds of both alternate, so that whatever else the machine does weighs on both; medians are printed. With
 `--timm-script` also the train script of timm (it is not in timm's package) on the same folder, network, size and batch.
@@ -18,20 +18,21 @@ from pathlib import Path
 # Before torch is imported, as `python -m trainer` does.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import numpy as np
 import timm
 import torch
 from lightning_fabric import Fabric
 
-from trainer.config import RunConfig, make_config
-from trainer.films.dataset import labelled
-from trainer.films.sources import index_films
-from trainer.learning.allocator import keep_freed_memory
-from trainer.learning.learner import Learner, make_learner
-from trainer.learning.loader import Batch, LabelledFilms, augmented_batches, epoch_order, grouped
+from schemas.preprocess import PreprocessSpec
+from trainer.allocator import keep_freed_memory
+from trainer.films.options import DataOptions
+from trainer.films.sources.find import index_films
+from trainer.films.task import LabelledFilms, Task, labelled
+from trainer.learning.learner import FitPlan, Learner, make_learner
+from trainer.learning.loader import Augmentation, Batch, augmented_batches, epoch_order, grouped
 from trainer.learning.loop import train_epoch
-from trainer.learning.losses import build_loss
+from trainer.learning.options import LearnOptions
 from trainer.learning.strategies import apply_strategy
+from trainer.networks.architectures import architecture
 
 NETWORKS = ("tf_efficientnet_lite0", "mobilenetv3_large_100", "cnn4")
 RECIPES = ("none", "standard", "shift")
@@ -41,27 +42,21 @@ _WARM_STEPS, _TIMED_STEPS = 4, 8  # of timm's script
 class Loop:
     """One network, and the films that it trains on."""
 
-    def __init__(self, name: str, augment: str, films: LabelledFilms, config: RunConfig) -> None:
-        self.config = config.model_copy(update={"augment": augment})
+    def __init__(self, name: str, films: LabelledFilms, options: LearnOptions) -> None:
+        self.options = options
         self.films = films
-        self.batch_size = config.recipe(name).batch_size
-        self.fabric = Fabric(accelerator="cpu", devices=1)
-        with tempfile.TemporaryDirectory() as empty:
-            self.learner: Learner = make_learner(self.fabric, self.config, name, 0, films, Path(empty))
-        apply_strategy(self.learner.network, self.config, 0)
-        self.loss = build_loss(self.config, np.bincount(films.labels).tolist())
+        self.batch_size = options.recipe(name).batch_size
+        plan = FitPlan(name, 0, films, films)
+        self.learner: Learner = make_learner(Fabric(accelerator="cpu", devices=1), plan, options, None)
+        apply_strategy(self.learner.network, options, 0)
         self.epoch = 0
 
     def real(self) -> float:
         """Films a second of one epoch, as `fit` trains it."""
         self.epoch += 1
         order = epoch_order(self.films.labels, seed=0, epoch=self.epoch, balanced=False)
-        recipe = self.config.augmentation
-        workers = self.config.workers
-        batches = augmented_batches(
-            self.films, order, batch_size=self.batch_size, recipe=recipe, seed=0, epoch=self.epoch, workers=workers
-        )
-        return self._timed(batches)
+        augmentation = Augmentation(self.options.augmentation, 0, self.epoch, self.options.workers)
+        return self._timed(augmented_batches(self.films, order, augmentation, batch_size=self.batch_size))
 
     def synthetic(self) -> float:
         """The same on one batch that is in memory, again and again."""
@@ -72,20 +67,20 @@ class Loop:
 
     def _timed(self, batches: Iterator[Batch], films: int | None = None) -> float:
         start = time.perf_counter()
-        train_epoch(self.fabric, self.learner, self.loss, self.config, grouped(batches, 1), step=0, steps=10_000)
+        train_epoch(self.learner, grouped(batches, 1), step=0, steps=10_000)
         return (films or len(self.films.labels)) / (time.perf_counter() - start)
 
 
 def films_of(folder: Path, count: int, size: int, cache: Path) -> LabelledFilms:
     """The first training films of each class, prepared and on disk, mapped into memory."""
-    index = index_films(folder, cache=cache)
+    index = index_films(DataOptions(path=str(folder), cache=str(cache)))
     chosen = [
         film
         for label in index.classes
         for film in [film for film in index.films if film.label == label and film.split == "train"][: count // 2]
     ]
-    spec = make_config({"data": str(folder), "archs": ["cnn4"], "size": size}).preprocess("cnn4")
-    return labelled(tuple(chosen), index.classes, spec, cache)
+    task = Task(index.classes, index.negative_class)
+    return labelled(chosen, task, PreprocessSpec(size=size), cache)
 
 
 def timm_rate(script: Path, films: Path, name: str, size: int, batch: int) -> float:
@@ -156,11 +151,10 @@ def main() -> None:
         cache = Path(folder) / "cache"
         links = linked(options.data, 32 * (_WARM_STEPS + _TIMED_STEPS), Path(folder) / "films")
         for name in options.network or NETWORKS:
-            base = make_config({"data": str(options.data), "archs": [name], "device": "cpu"})
-            size = base.preprocess(name).size
+            size = architecture(name).input_size
             films = films_of(options.data, options.films, size, cache)
             for augment in options.recipe or RECIPES:
-                loop = Loop(name, augment, films, base)
+                loop = Loop(name, films, LearnOptions(device="cpu", augment=augment))
                 loop.real(), loop.synthetic()  # warm
                 pairs = [(loop.real(), loop.synthetic()) for _ in range(options.rounds)]
                 real, memory = (statistics.median(column) for column in zip(*pairs, strict=True))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from schemas.bundle import CURRENT
+from schemas.model.manifest import CURRENT
 from service.app import create_app
 from service.settings import Settings
 
@@ -16,7 +16,7 @@ FORM: Final = "multipart/form-data"
 JSON: Final = "application/json"
 DICOM: Final = "application/dicom"
 
-_NAME, _VERSION = (Settings().models_dir / CURRENT).read_text(encoding="utf-8").strip().split("/")
+_NAME, _VERSION = (Settings().models.models_dir / CURRENT).read_text(encoding="utf-8").strip().split("/")
 VARIABLES: Final[Mapping[str, str]] = {
     "base_url": "http://127.0.0.1:8000",
     "api_key": "",
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 def collection() -> str:
     """The collection in Postman's format 2.1, which Bruno imports."""
-    document = create_app(Settings()).openapi()
+    document = create_app(Settings()).api.openapi()
     folders: dict[str, list[Json]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

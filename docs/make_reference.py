@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from service.http.errors import PROBLEMS
+from schemas.errors import CxrError
+from service.http.errors import problem_type
 from service.metrics import Metrics
-from service.settings import PREFIX, Settings
-from trainer.config import RunConfig
+from service.settings import VARIABLES
+from service.settings.environment import SECTIONS
+from trainer.config import fields
 from trainer.learning.augment import RECIPES
 from trainer.networks.architectures import ARCHITECTURES
 
@@ -19,10 +21,16 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
+def raised(base: type[CxrError]) -> list[type[CxrError]]:
+    """The errors below `base` that are raised: those with a code of their own."""
+    kinds = [kind for child in base.__subclasses__() for kind in (child, *raised(child))]
+    return [kind for kind in kinds if "code" in vars(kind)]
+
+
 def default(field: FieldInfo) -> str:
     """What a field is when nobody sets it."""
     if field.default_factory is not None:
-        return "by machine"
+        return "depends on the machine"
     if field.default is PydanticUndefined:
         return "required"
     return f"`{field.default}`"
@@ -30,12 +38,11 @@ def default(field: FieldInfo) -> str:
 
 def reference() -> str:
     """The page."""
-    settings = (
-        (f"`{PREFIX}{name.upper()}`", default(f), f.description or "") for name, f in Settings.model_fields.items()
-    )
+    variables = {variable: SECTIONS[section].model_fields[name] for variable, (section, name) in VARIABLES.items()}
+    settings = ((f"`{variable}`", default(f), f.description or "") for variable, f in variables.items())
     problems = (
-        (f"`{error.code}`", str(kind.status), (error.__doc__ or "").splitlines()[0])
-        for error, kind in sorted(PROBLEMS.items(), key=lambda row: (row[1].status, row[0].code))
+        (f"`{error.code}`", str(problem_type(error).status), (error.__doc__ or "").splitlines()[0])
+        for error in sorted(raised(CxrError), key=lambda error: (problem_type(error).status, error.code))
     )
     metrics = sorted(Metrics().registry.collect(), key=lambda family: family.name)
     families = (
@@ -43,9 +50,9 @@ def reference() -> str:
         for family in metrics
         if family.name.startswith("cxr_")
     )
-    options = ((f"`{name}`", default(f), f.description or "") for name, f in RunConfig.model_fields.items())
+    options = ((f"`{name}`", default(f), f.description or "") for name, f in fields())
     networks = (
-        (f"`{name}`", row.timm_name or "own", str(row.input_size), f"`{row.cam_layer}`")
+        (f"`{name}`", row.timm_name or "own network", str(row.input_size), f"`{row.cam_layer}`")
         for name, row in ARCHITECTURES.items()
     )
     recipes = (
@@ -55,9 +62,9 @@ def reference() -> str:
     return "\n\n".join(
         (
             "# Reference",
-            "Written by `make reference` from the code.",
+            "This page lists every setting, problem, metric and option. `make reference` generates it from the code.",
             "## Settings of the service",
-            "Environment variables. One that is misspelt is refused at start-up.",
+            "Each setting is an environment variable. The service refuses to start with a misspelt one.",
             table(("variable", "default", "meaning"), settings),
             "## Problems",
             "Every failure is `application/problem+json` (RFC 9457) with `type` `urn:cxr:problem:<code>`.",
@@ -65,11 +72,15 @@ def reference() -> str:
             "## Metrics",
             table(("metric", "type", "meaning"), families),
             "## Training options",
-            "Fields of the YAML file of `--config`, or `--set FIELD=VALUE`.",
+            (
+                "Set these fields in the YAML file of `--config`, by section (`learn: {lr: 1e-3}`) or dotted "
+                "(`learn.lr: 1e-3`), "
+                "or with `--set FIELD=VALUE` ([train](training.md))."
+            ),
             table(("field", "default", "meaning"), options),
             "## Architectures",
-            "And `timm:<name>` for any network of timm with a feature map.",
-            table(("name", "timm", "side", "Grad-CAM layer"), networks),
+            "In addition to these rows, `timm:<name>` selects any network of timm that has a feature map.",
+            table(("name", "name in timm", "input side", "Grad-CAM layer"), networks),
             "## Augmentation recipes",
             table(("name", "variation"), recipes),
         )

@@ -1,6 +1,5 @@
-"""Somebody's own ONNX file becomes a bundle: wired, calibrated on labelled films, and judged on films that decided nothing."""
+"""An ONNX file that was trained elsewhere becomes a bundle: wired, calibrated on labelled films, tested on others."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,109 +8,112 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.export import describe, free_place
-from export.gates.parity import MAX_BATCH, run_in_batches
-from export.golden import make_golden, pack
-from export.graph.foreign import Wiring, check_batches, read_graph, wire
+from bundle.files import sha256_of
+from bundle.golden import make_golden, pack
+from bundle.session import MOST_PROBABLE, Run, Session, run_in_batches
+from export.description import NetworkDescription
+from export.gates.batches import check_batches
+from export.gates.parity import MAX_BATCH
+from export.graph.contract import graph_contract
+from export.graph.foreign import read_graph, wire
 from export.graph.weights import checked_weights
-from export.manifest import documents, make_manifest
-from export.publish import point_to, publish
-from export.session import Graph, Run
-from schemas.bundle import GOLDEN, GRAPH, WEIGHTS, GraphContract, sha256_of
+from export.manifest import describe, documents, make_manifest
+from export.publish import Place, publish_at
 from schemas.errors import TrainingDataError
-from schemas.evaluation import Evaluation
+from schemas.model.manifest import GOLDEN, GRAPH, WEIGHTS
+from schemas.model.provenance import Adoption
+from schemas.model.trial import CalibratedNetwork
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Adoption
-from schemas.torch_network import TorchNetwork
-from schemas.trial import CalibratedNetwork
-from trainer.films.dataset import described as in_words
-from trainer.films.dataset import labelled
-from trainer.films.duplicates import NEAR_DUPLICATE, mark_copies
-from trainer.films.film import Film, FilmIndex, data_sha256
+from trainer.films.duplicates import mark_copies
+from trainer.films.film import Film, FilmIndex
 from trainer.films.leaks import close_leaks
-from trainer.films.sources import index_films
-from trainer.judging.calibrate import calibrate
+from trainer.films.options import NEAR_DUPLICATE, DataOptions
+from trainer.films.sources.find import index_films
+from trainer.films.task import Task, labelled
 from trainer.judging.evaluate import evaluate
-from trainer.judging.subgroups import attributes_of
+from trainer.judging.logits import LabelledLogits
+from trainer.judging.options import JudgeOptions
+from trainer.judging.validation import judge_validation
 from trainer.trials.provenance import git_commit, library_versions
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignNetwork:
-    """What its owner says about a network."""
+    """A network that was trained elsewhere."""
 
     graph: Path
-    classes: tuple[str, ...]
-    negative_class: str | None
-    preprocess: PreprocessSpec
-    wiring: Wiring
-    torch: TorchNetwork | None
-    weights: Path | None
-    """A safetensors file, where `torch` says how the network is built."""
+    description: NetworkDescription
 
 
 @dataclass(frozen=True, slots=True)
-class Decisions:
-    """What a calibration has to reach, as in `trainer.config.RunConfig`."""
+class FilmFolder:
+    """Labelled films, in any layout that the trainer reads.
 
-    target_sensitivity: float
-    alpha: float
+    Those of a folder `val`, or all where there is none, decide; those of a folder `test` judge; those of a folder
+    `train` are left alone.
+    """
+
+    path: Path
+    cache: Path
+    """Where prepared films are kept."""
 
 
-def adopt(  # noqa: PLR0913 - one argument for each option of the command
-    network: ForeignNetwork,
-    films: Path,
-    decisions: Decisions,
-    *,
-    cache: Path,
-    name: str,
-    version: str,
-    out: Path,
-    make_current: bool,
-    command: str,
+def adopt_network(
+    network: ForeignNetwork, folder: FilmFolder, judge: JudgeOptions, place: Place, *, command: str
 ) -> Path:
-    """Calibrate a network and publish it as `out/name/version`.
+    """Calibrate a network that was trained elsewhere, and publish it; returns the directory of the bundle.
 
     Args:
-        network: what its owner says.
-        films: labelled ones, in any layout that the trainer reads. Those of a folder `val`, or all where there is none,
-            decide; those of a folder `test` judge; those of a folder `train` are left alone.
-        decisions: what the calibration has to reach.
-        cache: where prepared films are kept.
-        name: of the bundle, for people.
-        version: not yet taken.
-        out: the models directory.
-        make_current: let `out/current` name this bundle.
+        network: the file and its description.
+        folder: labelled films.
+        judge: what the calibration has to reach.
+        place: not yet taken.
         command: what the user typed, for the record.
 
     Raises:
         BundleError: the graph cannot be wired, the weights are not the graph's, or the place is taken.
         TrainingDataError: the films are of other classes, none may decide, or a patient or a copy decides and judges.
     """
-    destination = free_place(out, name, version)
+    place.require_free()
+    description = network.description
     model = read_graph(network.graph)
-    index = _index(films, network, cache)
-    raw = Graph(_wired(model, network, 1.0, {})).run
-    record = _calibrated(raw, network, index, decisions, cache, command, _parameters(model))
-    content = _wired(model, network, record.calibration.temperature, describe(record))
-    run = Graph(content).run
-    golden = make_golden(run, network.preprocess, len(network.classes))
+    index = _index(folder, description)
+    run = Session(wire(model, description, temperature=1.0, metadata={}).SerializeToString()).run
+    task = Task(description.classes, description.negative_class)
+    deciding, judging = _answers(run, index, folder.cache, task, description.preprocess)
+    calibration, validation = judge_validation(deciding, task, judge)
+    record = CalibratedNetwork(
+        architecture=description.timm or network.graph.stem,
+        classes=task.classes,
+        negative_class=task.negative_class,
+        preprocess=description.preprocess,
+        calibration=calibration,
+        validation=validation,
+        test=None if judging is None else evaluate(judging, task, calibration),
+        provenance=_provenance(network, index, model, command),
+    )
+    wired = wire(model, description, temperature=calibration.temperature, metadata=describe(record))
+    files = _files(wired, description)
+    contract = graph_contract(wired, cam_layer=description.explained_layer, max_batch=MAX_BATCH)
+    manifest = make_manifest(record, contract, place, files, description.torch)
+    return publish_at(place, {**files, **documents(manifest)})
+
+
+def _files(wired: onnx.ModelProto, description: NetworkDescription) -> dict[str, bytes]:
+    content = wired.SerializeToString()
+    golden = make_golden(Session(content).run, description.preprocess, len(description.classes))
     files = {GRAPH: content, GOLDEN: pack(golden)}
-    if network.torch is not None and network.weights is not None:
-        files[WEIGHTS] = checked_weights(network.torch, network.weights, golden["inputs"], golden["logits"])
-    manifest = make_manifest(record, _contract(network, model), network.torch, files, name=name, version=version)
-    publish({**files, **documents(manifest)}, destination)
-    if make_current:
-        point_to(destination)
-    return destination
+    if description.torch is not None and description.weights is not None:
+        files[WEIGHTS] = checked_weights(description.torch, description.weights, golden["inputs"], golden["logits"])
+    return files
 
 
-def _index(films: Path, network: ForeignNetwork, cache: Path) -> FilmIndex:
-    index = index_films(films, cache=cache)
-    if set(index.classes) != set(network.classes):
+def _index(folder: FilmFolder, description: NetworkDescription) -> FilmIndex:
+    index = index_films(DataOptions(path=str(folder.path), cache=str(folder.cache)))
+    if set(index.classes) != set(description.classes):
         msg = (
-            f"the films are of {', '.join(index.classes)} and the network of {', '.join(network.classes)}; name the folders "
-            "as --classes does, in any order"
+            f"the films are of {', '.join(index.classes)} and the network of {', '.join(description.classes)}; name "
+            "the folders as --classes does, in any order"
         )
         raise TrainingDataError(msg)
     return index
@@ -119,8 +121,8 @@ def _index(films: Path, network: ForeignNetwork, cache: Path) -> FilmIndex:
 
 def _deciding(index: FilmIndex, source: Path) -> tuple[Film, ...]:
     for split in ("val", None):
-        if found := tuple(film for film in index.films if film.split == split):
-            return found
+        if films := tuple(film for film in index.films if film.split == split):
+            return films
     msg = (
         f"{source.name} has no validation films: calibration needs at least 50 labelled films that the network was not "
         "trained on; give a folder val/<class>/, or one of such films alone, <class>/"
@@ -129,101 +131,44 @@ def _deciding(index: FilmIndex, source: Path) -> tuple[Film, ...]:
 
 
 def _refuse_leaks(index: FilmIndex, cache: Path) -> None:
-    """The gate of training: no patient and no copy of a film both decides and judges."""
+    """Apply the gate of training: no patient and no copy of a film may both decide and judge."""
     close_leaks(mark_copies(index, cache, threshold=NEAR_DUPLICATE, skip_unreadable=False))
 
 
-def _wired(model: onnx.ModelProto, network: ForeignNetwork, temperature: float, metadata: Mapping[str, str]) -> bytes:
-    classes = len(network.classes)
-    size = network.preprocess.size
-    wired = wire(model, network.wiring, classes=classes, size=size, temperature=temperature, metadata=metadata)
-    content: bytes = wired.SerializeToString()
-    return content
-
-
-def _calibrated(  # noqa: PLR0913, PLR0917 - what a calibration is a function of
-    run: Run,
-    network: ForeignNetwork,
-    index: FilmIndex,
-    decisions: Decisions,
-    cache: Path,
-    command: str,
-    parameters: int,
-) -> CalibratedNetwork:
+def _answers(
+    run: Run, index: FilmIndex, cache: Path, task: Task, spec: PreprocessSpec
+) -> tuple[LabelledLogits, LabelledLogits | None]:
+    """Logits of the films that decide and, where there are any, of those that judge."""
     deciding = _deciding(index, index.root)
-    classes = network.classes
     judging = tuple(film for film in index.films if film.split == "test")
     _refuse_leaks(replace(index, films=(*deciding, *judging)), cache)
-    prepared = labelled(deciding, classes, network.preprocess, cache)
-    check_batches(run, prepared.films, len(classes))
-    logits = _logits_of(run, prepared.films)
-    calibration = calibrate(
-        logits,
-        prepared.labels,
-        classes=classes,
-        negative_class=network.negative_class,
-        target_sensitivity=decisions.target_sensitivity,
-        alpha=decisions.alpha,
-        data=in_words("validation", deciding),
-    )
+    prepared = labelled(deciding, task, spec, cache)
+    check_batches(run, prepared.films, len(task.classes))
+    validation = LabelledLogits.of("validation", deciding, prepared.labels, _logits_of(run, prepared.films))
+    if not judging:
+        return validation, None
+    held_out = labelled(judging, task, spec, cache)
+    return validation, LabelledLogits.of("test", judging, held_out.labels, _logits_of(run, held_out.films))
 
-    def judged(
-        films: tuple[Film, ...], logits: NDArray[np.float32], labels: NDArray[np.int64], data: str
-    ) -> Evaluation:
-        patients = [film.patient for film in films]
-        return evaluate(
-            logits,
-            labels,
-            patients,
-            calibration,
-            classes,
-            network.negative_class,
-            data=data,
-            data_sha256=data_sha256(films),
-            attributes=attributes_of(films),
-        )
 
-    test = None
-    if judging:
-        held_out = labelled(judging, classes, network.preprocess, cache)
-        test = judged(judging, _logits_of(run, held_out.films), held_out.labels, "test")
-    return CalibratedNetwork(
-        architecture=network.torch.timm_name if network.torch else network.graph.stem,
-        classes=classes,
-        negative_class=network.negative_class,
-        preprocess=network.preprocess,
-        calibration=calibration,
-        validation=judged(deciding, logits, prepared.labels, "validation"),
-        test=test,
-        provenance=Adoption(
-            command=command,
-            git_commit=git_commit(),
-            adopted_at=datetime.now(UTC),
-            source=f"{network.graph.name} sha256:{sha256_of(network.graph)}",
-            data=index.root.name,
-            data_sha256=index.data_sha256,
-            parameters=parameters,
-            libraries=library_versions(),
-        ),
+def _provenance(network: ForeignNetwork, index: FilmIndex, model: onnx.ModelProto, command: str) -> Adoption:
+    return Adoption(
+        command=command,
+        git_commit=git_commit(),
+        adopted_at=datetime.now(UTC),
+        source=f"{network.graph.name} sha256:{sha256_of(network.graph)}",
+        data=index.root.name,
+        data_sha256=index.data_sha256,
+        parameters=_parameters(model),
+        libraries=library_versions(),
     )
 
 
 def _logits_of(run: Run, films: NDArray[np.float32]) -> NDArray[np.float32]:
-    return run_in_batches(run, np.asarray(films), np.full(len(films), -1, np.int64), 16)["logits"]
+    return run_in_batches(run, np.asarray(films), np.full(len(films), MOST_PROBABLE, np.int64), 16)["logits"]
 
 
 def _parameters(model: onnx.ModelProto) -> int:
-    """Values of the graph's weights, as far as they are numbers with a fraction."""
+    """The number of floating-point values among the graph's weights."""
     kinds = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
     return sum(int(np.prod(entry.dims)) for entry in model.graph.initializer if entry.data_type in kinds)
-
-
-def _contract(network: ForeignNetwork, model: onnx.ModelProto) -> GraphContract:
-    layer = None if network.torch is None else network.torch.cam_layer or "forward_features"
-    return GraphContract(
-        opset=max(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}),
-        embedding_size=len(network.classes),
-        cam_layer=layer or "none",
-        cam_grid=None,
-        max_batch=MAX_BATCH,
-    )

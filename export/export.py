@@ -1,40 +1,41 @@
 """A trained network becomes a bundle: exported, proven, described and published."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
+from bundle.golden import Arrays, make_golden, pack
+from bundle.session import Run, Session, run_in_batches
 from export.card.mistakes import find_mistakes
 from export.drift import drift_reference
 from export.gates.answers import ValidationSet
 from export.gates.comparison import Yardstick
-from export.gates.parity import MAX_BATCH, ParityReport, check_parity, run_in_batches
+from export.gates.parity import MAX_BATCH, ParityReport, check_parity
 from export.gates.precision import Attempt, attempt
-from export.golden import Arrays, make_golden, pack
-from export.graph.graph import OPSET, export_graph
+from export.graph.contract import graph_contract
+from export.graph.graph import export_graph
 from export.graph.weights import torch_network
-from export.manifest import documents, make_manifest
-from export.publish import point_to, publish
-from export.session import Graph
-from schemas.bundle import GOLDEN, GRAPH, STATISTICS, WEIGHTS, BundleManifest, BundleName, GraphContract
-from schemas.errors import BundleError
-from schemas.mistakes import FilmReference
-from schemas.precision import PrecisionRecord, ReducedPrecision
-from schemas.trial import CalibratedNetwork, TrialRecord
+from export.manifest import describe, documents, make_manifest
+from export.publish import Place, publish_at
+from schemas.model.manifest import GOLDEN, GRAPH, STATISTICS, WEIGHTS
+from schemas.model.mistakes import FilmReference
+from schemas.model.precision import PrecisionRecord, ReducedPrecision
+from schemas.model.torch_network import TorchNetwork
+from schemas.model.trial import TrialRecord
 from trainer.networks.network import Network
 
 
 class Trial(Protocol):
-    """What a bundle is made from; `trainer.trials.trial.TrainedTrial` is one."""
+    """The input of an export; `trainer.trials.trial.TrainedTrial` is one."""
 
     @property
     def record(self) -> TrialRecord:
-        """What training left behind."""
+        """The record that training wrote."""
         ...
 
     @property
@@ -44,7 +45,7 @@ class Trial(Protocol):
 
     @property
     def statistics(self) -> Mapping[str, NDArray[Any]] | None:
-        """The arrays of `schemas.calibration.OutOfDistribution`."""
+        """The arrays of `schemas.model.calibration.OutOfDistribution`."""
         ...
 
     def inputs(self, split: Literal["train", "val"]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -52,55 +53,117 @@ class Trial(Protocol):
         ...
 
     def patients(self, split: Literal["train", "val"]) -> NDArray[np.str_]:
-        """Who each of these films is of, [V]."""
+        """The patient of each of these films, [V]."""
         ...
 
     def references(self, split: Literal["train", "val"]) -> tuple[FilmReference, ...]:
-        """How somebody who holds the data finds each of these films."""
+        """How a holder of the data finds each of these films."""
         ...
 
 
-def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
-    trial: Trial,
-    *,
-    name: str,
-    version: str,
-    out: Path,
-    make_current: bool,
-    precisions: Sequence[ReducedPrecision] = (),
-    with_weights: bool = False,
-    about_films: str | None = None,
-    on_parity: Callable[[ParityReport], None] = lambda _report: None,
-    on_precision: Callable[[PrecisionRecord], None] = lambda _record: None,
-) -> Path:
-    """Export a trained network, prove it, and publish it as `out/name/version`.
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What a bundle holds in addition to the fp32 graph."""
 
-    Nothing is visible below `out` until the bundle has passed the parity gate on the validation films, its hashes
-    and its golden set; then one rename shows it. A reduced precision that fails its gate is left out, and said so.
+    precisions: Sequence[ReducedPrecision] = ()
+    """Which to try; one that fails its gate is left out, and the manifest records why."""
+    with_weights: bool = False
+    """Add the weights, for the service's torch backend; the bundle becomes twice as large."""
+    about_films: str | None = None
+    """A section of the card about the films, Markdown without headings: source, licence, population."""
+
+
+class GateReporter(Protocol):
+    """Receives the results of the gates as they come."""
+
+    def parity(self, report: ParityReport) -> None:
+        """The graph has passed the parity gate."""
+        ...
+
+    def precision(self, record: PrecisionRecord) -> None:
+        """A reduced precision was kept or refused."""
+        ...
+
+
+class SilentReporter:
+    """Shows nothing."""
+
+    def parity(self, report: ParityReport) -> None:
+        """Show nothing."""
+
+    def precision(self, record: PrecisionRecord) -> None:
+        """Show nothing."""
+
+
+_SILENT = SilentReporter()
+
+
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """The exported graph of a trial, proven against torch."""
+
+    model: onnx.ModelProto
+    content: bytes
+    run: Run
+    golden: Arrays
+
+
+def write_bundle(
+    trial: Trial,
+    place: Place,
+    options: ExportOptions = ExportOptions(),
+    reporter: GateReporter = _SILENT,
+) -> Path:
+    """Export a trained network, prove it, and publish it; returns the directory of the bundle.
+
+    Nothing is visible at the place until the bundle has passed the parity gate on the validation films and its
+    self-test.
 
     Args:
         trial: the network with its record and films.
-        name: of the bundle, for people.
-        version: not yet taken.
-        out: the models directory.
-        make_current: let `out/current` name this bundle.
-        precisions: which to try beside fp32.
-        with_weights: put the weights beside the graph, for the service's torch backend; the bundle is twice as large.
-        about_films: what the card says of the films, Markdown without headings: source, licence, population.
-        on_parity: is told what the parity gate measured.
-        on_precision: is told of each reduced precision that was tried.
-
-    Returns:
-        The directory of the bundle.
+        place: not yet taken.
+        options: what else the bundle holds.
+        reporter: receives the results of the gates.
 
     Raises:
-        BundleError: the version exists, name or version is no plain name, the bundle fails its own check, or weights
-            are wanted of a network that timm alone does not build.
+        BundleError: the place is taken or has no plain name, the bundle fails its self-test, or weights are requested
+            of a network that timm alone does not build.
         ParityError: the graph does not compute what the network computes.
     """
-    destination = free_place(out, name, version)
+    place.require_free()
+    described, weights = _torch(trial) if options.with_weights else (None, {})
+    validation = ValidationSet(*trial.inputs("val"), trial.patients("val"), trial.statistics)
+    graph = _proven_graph(trial, validation, reporter)
+    attempts = _reduce(trial, validation, graph, options.precisions)
+    files = _files(trial, graph) | weights
+    for each in attempts:
+        reporter.precision(each.record)
+        files |= each.files
+    contract = graph_contract(graph.model, cam_layer=trial.network.cam_layer, max_batch=MAX_BATCH)
+    manifest = make_manifest(trial.record, contract, place, files, described).model_copy(
+        update={
+            "about_films": options.about_films,
+            "precisions": tuple(each.record for each in attempts),
+            **_measured_on_validation(trial, validation, graph.run),
+        }
+    )
+    return publish_at(place, {**files, **documents(manifest)})
+
+
+def _files(trial: Trial, graph: _Graph) -> dict[str, bytes]:
+    files = {GRAPH: graph.content, GOLDEN: pack(graph.golden)}
+    if trial.statistics is not None:
+        files[STATISTICS] = pack(trial.statistics)
+    return files
+
+
+def _torch(trial: Trial) -> tuple[TorchNetwork, dict[str, bytes]]:
+    described, weights = torch_network(trial.record.architecture, trial.network)
+    return described, {WEIGHTS: weights}
+
+
+def _proven_graph(trial: Trial, validation: ValidationSet, reporter: GateReporter) -> _Graph:
     record = trial.record
-    described, weights = torch_network(record.architecture, trial.network) if with_weights else (None, b"")
     model = export_graph(
         trial.network,
         size=record.preprocess.size,
@@ -108,90 +171,25 @@ def write_bundle(  # noqa: PLR0913 - one argument for each option of the command
         metadata=describe(record),
     )
     content = model.SerializeToString()
-    run = Graph(content).run
-    validation = ValidationSet(*trial.inputs("val"), trial.patients("val"), trial.statistics)
-    on_parity(check_parity(trial.network, run, record, validation.films, validation.labels))
-    golden = make_golden(run, record.preprocess, len(record.classes))
-    attempts = _reduce(trial, validation, model, golden, precisions)
-    files = {
-        GRAPH: content,
-        GOLDEN: pack(golden),
-        **({} if trial.statistics is None else {STATISTICS: pack(trial.statistics)}),
-        **({} if described is None else {WEIGHTS: weights}),
-    }
-    for tried in attempts:
-        on_precision(tried.record)
-        files |= tried.files
-    contract = _contract(trial.network.cam_layer, model)
+    run = Session(content).run
+    reporter.parity(check_parity(trial.network, run, record, validation.films, validation.labels))
+    return _Graph(model, content, run, make_golden(run, record.preprocess, len(record.classes)))
+
+
+def _measured_on_validation(trial: Trial, validation: ValidationSet, run: Run) -> dict[str, Any]:
+    """Fields of the manifest that the exported graph's outputs for the validation films give."""
     outputs = run_in_batches(run, validation.films, np.zeros(len(validation.films), np.int64), MAX_BATCH)
-    manifest = make_manifest(record, contract, described, files, name=name, version=version).model_copy(
-        update={
-            "about_films": about_films,
-            "precisions": tuple(tried.record for tried in attempts),
-            "drift_reference": drift_reference(outputs["probabilities"], validation.films, record),
-            "mistakes": find_mistakes(run, outputs, validation, trial.references("val"), record),
-        }
-    )
-    publish({**files, **documents(manifest)}, destination)
-    if make_current:
-        point_to(destination)
-    return destination
-
-
-def describe(record: CalibratedNetwork) -> dict[str, str]:
-    """What the ONNX file says about itself: enough for a client that has nothing else to answer as the service does."""
     return {
-        "format_version": str(BundleManifest.model_fields["format_version"].default),
-        "architecture": record.architecture,
-        "classes": TypeAdapter(tuple[str, ...]).dump_json(record.classes).decode(),
-        "negative_class": record.negative_class or "",
-        "preprocess": record.preprocess.model_dump_json(),
-        "calibration": record.calibration.model_dump_json(),
+        "drift_reference": drift_reference(outputs["probabilities"], validation.films, trial.record),
+        "mistakes": find_mistakes(run, outputs, validation, trial.references("val"), trial.record),
     }
 
 
 def _reduce(
-    trial: Trial,
-    validation: ValidationSet,
-    model: onnx.ModelProto,
-    golden: Arrays,
-    precisions: Sequence[ReducedPrecision],
+    trial: Trial, validation: ValidationSet, graph: _Graph, precisions: Sequence[ReducedPrecision]
 ) -> tuple[Attempt, ...]:
     if not precisions:
         return ()
-    yardstick = Yardstick(model.SerializeToString(), trial.record, validation)
+    yardstick = Yardstick(graph.content, trial.record, validation)
     training_films, _ = trial.inputs("train")
-    return tuple(attempt(precision, model, training_films, yardstick, golden) for precision in precisions)
-
-
-def free_place(out: Path, name: str, version: str) -> Path:
-    """Where a new bundle goes.
-
-    Raises:
-        BundleError: the version exists, or name or version is no plain name.
-    """
-    for what, value in (("name", name), ("version", version)):
-        try:
-            TypeAdapter(BundleName).validate_python(value)
-        except ValidationError as error:
-            msg = f"the {what} {value!r} must be 1 to 64 of a-z 0-9 . _ - and start with a letter or digit; choose another"
-            raise BundleError(msg) from error
-    destination = out / name / version
-    if destination.exists():
-        msg = f"{name}/{version} exists and a published bundle never changes; choose a new version"
-        raise BundleError(msg)
-    return destination
-
-
-def _contract(cam_layer: str, model: onnx.ModelProto) -> GraphContract:
-    shapes = {
-        output.name: [size.dim_value for size in output.type.tensor_type.shape.dim] for output in model.graph.output
-    }
-    _, rows, columns = shapes["gradcam"]
-    return GraphContract(
-        opset=OPSET,
-        embedding_size=shapes["embedding"][1],
-        cam_layer=cam_layer,
-        cam_grid=(rows, columns),
-        max_batch=MAX_BATCH,
-    )
+    return tuple(attempt(precision, graph.model, training_films, yardstick, graph.golden) for precision in precisions)

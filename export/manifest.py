@@ -4,70 +4,84 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from export.card.card import render_card
 from export.card.card_json import render_card_json
-from schemas.bundle import (
-    MANIFEST,
-    MODEL_CARD,
-    MODEL_CARD_JSON,
-    BundleManifest,
-    FileRecord,
-    GraphContract,
-)
+from export.publish import Place
 from schemas.errors import BundleError
-from schemas.torch_network import TorchNetwork
-from schemas.trial import CalibratedNetwork
+from schemas.model.manifest import MANIFEST, MODEL_CARD, MODEL_CARD_JSON, BundleManifest, FileRecord, GraphContract
+from schemas.model.torch_network import TorchNetwork
+from schemas.model.trial import CalibratedNetwork
 
 INTENDED_USE = (
-    "Research, teaching and technical evaluation. Given one frontal chest radiograph, the network estimates how probable "
-    "each of its classes is among films like those that it was trained on, for readers who look at the film themselves."
+    "Research, teaching and technical evaluation. Given one frontal chest radiograph, the network estimates how "
+    "probable each of its classes is among films like those that it was trained on, for readers who look at the film "
+    "themselves."
 )
 
 
-def make_manifest(  # noqa: PLR0913 - what a manifest is made from
+def describe(record: CalibratedNetwork) -> dict[str, str]:
+    """The metadata of the ONNX file: enough for a client that has nothing else to answer as the service does."""
+    return {
+        "format_version": str(BundleManifest.model_fields["format_version"].default),
+        "architecture": record.architecture,
+        "classes": TypeAdapter(tuple[str, ...]).dump_json(record.classes).decode(),
+        "negative_class": record.negative_class or "",
+        "preprocess": record.preprocess.model_dump_json(),
+        "calibration": record.calibration.model_dump_json(),
+    }
+
+
+def make_manifest(
     record: CalibratedNetwork,
     graph: GraphContract,
-    described: TorchNetwork | None,
+    place: Place,
     files: Mapping[str, bytes],
-    *,
-    name: str,
-    version: str,
+    torch: TorchNetwork | None,
 ) -> BundleManifest:
-    """The manifest, whose entries for the cards are those of empty files until the cards are rendered from it."""
+    """The manifest, whose entries for the cards are those of empty files until the cards are rendered from it.
+
+    Args:
+        record: classes, calibration, figures and provenance.
+        graph: its sizes.
+        place: name and version.
+        files: content by name, without the cards.
+        torch: how torch builds the network, where the files hold its weights.
+
+    Raises:
+        BundleError: the record contradicts itself.
+    """
     try:
         return BundleManifest(
-            name=name,
-            version=version,
+            name=place.name,
+            version=place.version,
             created_at=datetime.now(UTC),
             architecture=record.architecture,
             classes=record.classes,
             negative_class=record.negative_class,
             preprocess=record.preprocess,
             graph=graph,
-            torch=described,
+            torch=torch,
             calibration=record.calibration,
             evaluation=(record.validation, *([] if record.test is None else [record.test])),
             provenance=record.provenance,
             intended_use=INTENDED_USE,
-            files={
-                file: _file_record(content)
-                for file, content in {**files, MODEL_CARD: b"", MODEL_CARD_JSON: b""}.items()
-            },
+            files=_file_records({**files, MODEL_CARD: b"", MODEL_CARD_JSON: b""}),
         )
     except ValidationError as error:
-        msg = f"the trial's record makes no bundle: {error.errors()[0]['msg']}; train and calibrate again"
+        msg = f"a bundle cannot be made of the trial's record: {error.errors()[0]['msg']}; train and calibrate again"
         raise BundleError(msg) from error
 
 
 def documents(draft: BundleManifest) -> dict[str, bytes]:
     """The cards, and the manifest that states their hashes, of a manifest that states none yet."""
     cards = {MODEL_CARD: render_card(draft).encode(), MODEL_CARD_JSON: render_card_json(draft).encode()}
-    records = {name: _file_record(content) for name, content in cards.items()}
-    manifest = draft.model_copy(update={"files": {**draft.files, **records}})
+    manifest = draft.model_copy(update={"files": {**draft.files, **_file_records(cards)}})
     return {**cards, MANIFEST: (manifest.model_dump_json(indent=2) + "\n").encode()}
 
 
-def _file_record(content: bytes) -> FileRecord:
-    return FileRecord(sha256=sha256(content).hexdigest(), size_bytes=len(content))
+def _file_records(files: Mapping[str, bytes]) -> dict[str, FileRecord]:
+    return {
+        name: FileRecord(sha256=sha256(content).hexdigest(), size_bytes=len(content)) for name, content in files.items()
+    }

@@ -1,4 +1,4 @@
-"""Signatures of bundles: a key pair, and `manifest.sig` beside a manifest."""
+"""Signing bundles: a key pair, and `manifest.sig` next to a manifest."""
 
 import os
 from pathlib import Path
@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bundle.files import write_whole
-from schemas.bundle import MANIFEST, open_bundle
+from bundle.opening import open_bundle
+from bundle.signature import SIGNATURE, ManifestSignature, check_signature, key_id_of
 from schemas.errors import BundleError, SigningKeyError
-from schemas.signature import SIGNATURE, ManifestSignature, key_id_of
+from schemas.model.manifest import MANIFEST
 
 
 def make_key(path: Path) -> str:
@@ -41,7 +42,7 @@ def make_key(path: Path) -> str:
     except OSError as error:
         msg = f"{path} cannot be made ({error.strerror}); a key is never overwritten: give another file"
         raise SigningKeyError(msg) from error
-    return key_id_of(key.public_key().public_bytes_raw())
+    return key_id_of(key.public_key())
 
 
 def sign_bundle(directory: Path, key_file: Path) -> str:
@@ -61,13 +62,14 @@ def sign_bundle(directory: Path, key_file: Path) -> str:
     key = _read_key(key_file)
     signed: list[bytes] = []
     open_bundle(directory, signed.append)  # the very bytes whose hashes were right are signed
-    key_id = key_id_of(key.public_key().public_bytes_raw())
+    key_id = key_id_of(key.public_key())
     content = ManifestSignature(key_id=key_id, signature=key.sign(signed[0]).hex()).model_dump_json() + "\n"
     try:
         write_whole(directory / SIGNATURE, content.encode())
     except OSError as error:
-        msg = f"{SIGNATURE} cannot be written beside {MANIFEST} ({error.strerror}); see to it and sign again"
+        msg = f"{SIGNATURE} cannot be written next to {MANIFEST} ({error.strerror}); correct that and sign again"
         raise BundleError(msg) from error
+    check_signature(directory, signed[0], {key_id: key.public_key()})  # as a service that trusts the key will
     return key_id
 
 
@@ -78,7 +80,7 @@ def _read_key(path: Path) -> Ed25519PrivateKey:
         msg = f"{path} cannot be read ({error.strerror}); make a key with `python -m export keygen`"
         raise SigningKeyError(msg) from error
     except (ValueError, TypeError) as error:
-        msg = f"{path} holds no private key without a password (PEM); make one with `python -m export keygen`"
+        msg = f"{path} does not hold a private key without a password (PEM); make one with `python -m export keygen`"
         raise SigningKeyError(msg) from error
     if not isinstance(key, Ed25519PrivateKey):
         msg = f"{path} holds a key of another kind; bundles are signed with Ed25519: `python -m export keygen`"

@@ -1,4 +1,4 @@
-"""What is kept of one analysed DICOM film: enough for every result that is written from it, and no patient."""
+"""The record of one analysed DICOM film: enough for every result that is written from it, without the patient."""
 
 from datetime import UTC
 from typing import Self
@@ -6,12 +6,12 @@ from typing import Self
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction
-from schemas.calibration import OperatingPoint
+from schemas.model.calibration import OperatingPoint
 from schemas.record import Record
 
 
 class ExplainedFinding(Record):
-    """What the heat map that goes back to the archive explains."""
+    """What the heat map that is sent to the archive explains."""
 
     finding: str = Field(description="the class whose heat map it is")
     method: ExplainMethod
@@ -26,6 +26,7 @@ class AnalysisRecord(Record):
     sop_instance_uid: str
     sop_class_uid: str
     analysed_at: AwareDatetime = Field(description="when, in UTC; every date of the results comes from here")
+    software_version: str = Field(description="of the service that analysed it; the bundle has a version of its own")
     model: ModelReference
     negative_class: str | None = Field(description="the class that means none of the findings; null: there is none")
     operating_points: tuple[OperatingPoint, ...] = Field(description="of every finding, as in the bundle's manifest")

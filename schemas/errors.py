@@ -1,7 +1,8 @@
 """The one error tree: every failure that a user can cause, each with a stable code.
 
 A message names the value, the rule and the remedy; never pixel data, a file name, or a
-patient's name or id. `service.problems` maps each class to its HTTP status.
+patient's name or id. The base of a class says who can mend the failure; `service.http.errors`
+derives its HTTP status and title from the class or its nearest base.
 """
 
 from collections.abc import Mapping
@@ -14,231 +15,188 @@ class CxrError(Exception):
     """Root of every failure that this project raises on purpose."""
 
     code: ClassVar[str] = "error"
+    """What clients and logs know the failure by; it never changes. The bases below are never raised and have none."""
     retry_after_s: int | None = None
-    """When it is worth trying again, where the failure itself knows."""
+    """Seconds after which the same request may succeed; None where a repetition would fail again."""
+
+    def __init_subclass__(cls, *, code: str | None = None, retry_after_s: int | None = None) -> None:
+        super().__init_subclass__()
+        if code is not None:
+            cls.code = code
+        if retry_after_s is not None:
+            cls.retry_after_s = retry_after_s
 
 
-class InvalidImageError(CxrError):
+class RequestError(CxrError):
+    """The request must be changed: its address, body, parameters, headers or credentials are wrong."""
+
+
+class FilmError(CxrError):
+    """The film itself cannot be read; no later attempt and no other service would change that."""
+
+
+class UnavailableError(CxrError, retry_after_s=1):
+    """Nothing was done now; the same request may succeed after `retry_after_s` seconds."""
+
+    def __init__(self, message: str, retry_after_s: int | None = None) -> None:
+        """`retry_after_s` replaces the default of the class where the failure itself knows better."""
+        super().__init__(message)
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
+
+
+class TrainerError(CxrError):
+    """Training cannot begin or go on."""
+
+
+class ExportError(CxrError):
+    """A bundle cannot be made or signed."""
+
+
+class InvalidImageError(FilmError, code="invalid_image"):
     """The bytes claim a supported format but cannot be decoded to a film."""
 
-    code = "invalid_image"
 
-
-class UnsupportedImageError(CxrError):
+class UnsupportedImageError(FilmError, code="unsupported_image"):
     """Not JPEG, PNG or DICOM of a supported transfer syntax, or the declared type is contradicted by the content."""
 
-    code = "unsupported_image"
 
-
-class ImageTooLargeError(CxrError):
+class ImageTooLargeError(FilmError, code="image_too_large"):
     """More pixels or frames than the limits allow."""
 
-    code = "image_too_large"
 
-
-class NotARadiographError(CxrError):
+class NotARadiographError(FilmError, code="not_a_radiograph"):
     """A readable image that is not a single-frame projection radiograph."""
 
-    code = "not_a_radiograph"
 
-
-class BurnedInError(CxrError):
+class BurnedInError(CxrError, code="burned_in_annotation"):
     """A film whose file says that text is burned into its pixels, where a copy must name no patient."""
 
-    code = "burned_in_annotation"
 
-
-class MalformedRequestError(CxrError):
+class MalformedRequestError(RequestError, code="malformed_request"):
     """The request's body cannot be read as multipart, or holds no film."""
 
-    code = "malformed_request"
 
-
-class InvalidParameterError(CxrError):
+class InvalidParameterError(RequestError, code="invalid_parameter"):
     """A parameter or header outside its allowed values."""
 
-    code = "invalid_parameter"
+
+class UnsupportedMediaTypeError(RequestError, code="unsupported_media_type"):
+    """The request's body is declared as something that this address does not accept."""
 
 
-class UnsupportedMediaTypeError(CxrError):
-    """The request's body is declared as something that this address does not take."""
-
-    code = "unsupported_media_type"
-
-
-class UnauthenticatedError(CxrError):
+class UnauthenticatedError(RequestError, code="unauthenticated"):
     """No key or token where one is needed, or one that is unknown, revoked or expired."""
 
-    code = "unauthenticated"
 
-
-class ForbiddenError(CxrError):
+class ForbiddenError(RequestError, code="forbidden"):
     """A known caller without the scope that the address needs."""
 
-    code = "forbidden"
 
-
-class NotFoundError(CxrError):
+class NotFoundError(RequestError, code="not_found"):
     """An address, a model or a version that does not exist."""
 
-    code = "not_found"
 
-
-class MethodNotAllowedError(CxrError):
+class MethodNotAllowedError(RequestError, code="method_not_allowed"):
     """The address exists, for another HTTP method."""
 
-    code = "method_not_allowed"
 
-
-class NotAcceptableError(CxrError):
+class NotAcceptableError(RequestError, code="not_acceptable"):
     """No representation of the answer fits the Accept header."""
 
-    code = "not_acceptable"
 
-
-class BodyTooLargeError(CxrError):
+class BodyTooLargeError(RequestError, code="body_too_large"):
     """The request's body, or the number of films in a batch, is over the limit."""
 
-    code = "body_too_large"
 
-
-class QuotaError(CxrError):
-    """The caller has sent more films than their quota allows."""
-
-    code = "quota_exceeded"
-
-    def __init__(self, message: str, retry_after_s: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
-class OverloadedError(CxrError):
-    """No room for the films or their bytes, or no time for them; nothing was done; worth trying again."""
-
-    code = "overloaded"
-
-    def __init__(self, message: str, retry_after_s: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after_s = retry_after_s
-
-
-class NotReadyError(CxrError):
-    """No bundle is loaded yet, or the service is draining."""
-
-    code = "not_ready"
-
-
-class SpoolFullError(CxrError):
-    """As many films wait in the spool as it may hold; nothing was stored; worth trying again."""
-
-    code = "spool_full"
-
-
-class SpoolUnavailableError(CxrError):
-    """The spool's database cannot be reached or written; nothing was stored; worth trying again."""
-
-    code = "spool_unavailable"
-
-
-class AuditUnavailableError(CxrError):
-    """The audit log cannot be written, and the operator wants no answer that is not recorded; worth trying again."""
-
-    code = "audit_unavailable"
-
-
-class PacsUnreachableError(CxrError):
-    """The PACS gave no answer, or one that may be another later; the delivery is tried again."""
-
-    code = "pacs_unreachable"
-
-
-class PacsRefusedError(CxrError):
-    """The PACS will not store the results: a dead letter until somebody asks for another attempt."""
-
-    code = "pacs_refused"
-
-
-class DeadlineError(CxrError):
-    """The caller's deadline passed before an answer was there."""
-
-    code = "deadline_exceeded"
-
-
-class BundleError(CxrError):
-    """A bundle is missing, altered, of another format, or fails its self-test."""
-
-    code = "bundle_rejected"
-
-
-class UntrustedBundleError(BundleError):
-    """A bundle that none of the operator's trusted keys has signed."""
-
-    code = "bundle_untrusted"
-
-
-class SigningKeyError(CxrError):
-    """A key to sign bundles with that cannot be read or made."""
-
-    code = "invalid_signing_key"
-
-
-class ExplanationUnavailableError(CxrError):
+class ExplanationUnavailableError(RequestError, code="explanation_unavailable"):
     """The bundle that serves has no heat-map outputs, and torch cannot draw them here."""
 
-    code = "explanation_unavailable"
+
+class QuotaError(UnavailableError, code="quota_exceeded"):
+    """The caller has sent more films than their quota allows."""
 
 
-class InferenceError(CxrError):
+class OverloadedError(UnavailableError, code="overloaded"):
+    """No room for the films or their bytes, or no time for them; nothing was done; worth trying again."""
+
+
+class NotReadyError(UnavailableError, code="not_ready", retry_after_s=5):
+    """No bundle is loaded yet, or the service is draining."""
+
+
+class SpoolFullError(UnavailableError, code="spool_full", retry_after_s=30):
+    """As many films wait in the spool as it may hold; nothing was stored; worth trying again."""
+
+
+class SpoolUnavailableError(UnavailableError, code="spool_unavailable", retry_after_s=30):
+    """The spool's database cannot be reached or written; nothing was stored; worth trying again."""
+
+
+class AuditUnavailableError(UnavailableError, code="audit_unavailable", retry_after_s=30):
+    """The audit log cannot be written, and the operator wants no answer that is not recorded; worth trying again."""
+
+
+class PacsUnreachableError(UnavailableError, code="pacs_unreachable", retry_after_s=30):
+    """The PACS gave no answer, or one that may be different later; the delivery is tried again."""
+
+
+class PacsRefusedError(CxrError, code="pacs_refused"):
+    """The PACS will not store the results: a dead letter until somebody asks for another attempt."""
+
+
+class DeadlineError(CxrError, code="deadline_exceeded"):
+    """The caller's deadline passed before an answer was there."""
+
+
+class BundleError(CxrError, code="bundle_rejected"):
+    """A bundle is missing, altered, of another format, or fails its self-test."""
+
+
+class UntrustedBundleError(BundleError, code="bundle_untrusted"):
+    """A bundle that none of the operator's trusted keys has signed."""
+
+
+class InferenceError(CxrError, code="inference_failed"):
     """The network failed on a film that passed every check: a defect of ours."""
 
-    code = "inference_failed"
 
-
-class InternalError(CxrError):
+class InternalError(CxrError, code="internal"):
     """A failure that nobody foresaw: a defect of ours."""
 
-    code = "internal"
 
-
-class SettingsError(CxrError):
+class SettingsError(CxrError, code="invalid_settings"):
     """A setting that is unknown, out of range, or cannot be honoured on this machine."""
 
-    code = "invalid_settings"
 
-
-class TrainingDataError(CxrError):
+class TrainingDataError(TrainerError, code="invalid_training_data"):
     """Films that cannot be trained on as they are: an empty class, a leak, an unreadable file.
 
     `unreadable` holds the reason for each file that could not be read, where that is the failure.
     """
-
-    code = "invalid_training_data"
 
     def __init__(self, message: str, *, unreadable: Mapping[Path, str] = MappingProxyType({})) -> None:
         super().__init__(message)
         self.unreadable = unreadable
 
 
-class TrainingConfigError(CxrError):
+class TrainingConfigError(TrainerError, code="invalid_training_config"):
     """A training option that is unknown, out of range, or contradicts another."""
 
-    code = "invalid_training_config"
 
-
-class WeightsError(CxrError):
+class WeightsError(TrainerError, code="weights_mismatch"):
     """Pretrained weights that are missing or do not fit the network."""
 
-    code = "weights_mismatch"
 
-
-class TestSetError(CxrError):
+class TestSetError(TrainerError, code="test_set_sealed"):
     """An attempt to open the test set before the winner was chosen, or twice."""
 
     __test__ = False  # the name starts with Test; pytest must not collect it
-    code = "test_set_sealed"
 
 
-class ParityError(CxrError):
+class ParityError(ExportError, code="parity_failed"):
     """The exported graph does not compute what the trained network computes."""
 
-    code = "parity_failed"
+
+class SigningKeyError(ExportError, code="invalid_signing_key"):
+    """A key to sign bundles with that cannot be read or made."""

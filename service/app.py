@@ -1,23 +1,25 @@
 """The app: made from settings; its lifespan loads the bundle, starts what outlives a request, and ends it."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cached_property
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Final
 
-import cv2
 import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from imaging.child_decoder import ChildDecoder
+from imaging.dicom.child_decoder import ChildDecoder
 from schemas.api import DISCLAIMER
+from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
-from service.capacity.threads import ROUTINE, SPARE, Lanes, computing_threads
+from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.dicomweb.intake import open_intake
 from service.engine.engine import EngineOpener, OnnxEngine
-from service.http import errors as problems
-from service.http.early_refusal import Doorway
+from service.http.current import set_intake, set_services
+from service.http.early_refusal import EarlyRefusal
+from service.http.errors import install_error_handlers
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.routes import (
     administration,
@@ -31,111 +33,152 @@ from service.http.routes import (
     predict,
     results,
 )
+from service.libraries import configure_libraries
 from service.metrics import Metrics
+from service.models.loading import BundleLoader
 from service.models.registry import BundleRegistry
 from service.models.swap import Deployment, Threads
-from service.models.trust import Trust
 from service.security.authentication import Gate
-from service.services import Service
-from service.settings import Settings
+from service.services import Services
+from service.settings import DecodeSettings, EngineSettings, Settings
+
+ROUTES: Final = (
+    predict,
+    explain,
+    film,
+    models,
+    administration,
+    capabilities,
+    dicomweb,
+    results,
+    operations,
+    pages,
+)
 
 log = structlog.get_logger("service.app")
 
 
-class Application(FastAPI):
-    """FastAPI with our middleware around everything, its own answers to broken requests included."""
+class Application:
+    """The ASGI app: FastAPI inside the layers that see every request first.
+
+    The layers are around FastAPI, not its `middleware`: those would be inside its body limit and its error handler, and
+    what it does before them costs as much as a refusal.
+    """
+
+    def __init__(self, api: FastAPI, services: Services) -> None:
+        self.api = api
+        self.services = services
+        layers: tuple[Callable[[ASGIApp], ASGIApp], ...] = (
+            partial(EarlyRefusal, admission=services.admission, metrics=services.metrics, limits=services.limits),
+            partial(RequestMiddleware, metrics=services.metrics),
+            ProblemMiddleware,
+        )
+        self._outermost: ASGIApp = api
+        for layer in reversed(layers):
+            self._outermost = layer(self._outermost)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask at the door first: what FastAPI does before its middleware costs as much as a refusal."""
-        await self._door(scope, receive, send)
+        """The ASGI interface."""
+        await self._outermost(scope, receive, send)
 
-    @cached_property
-    def _door(self) -> Doorway:
-        service = self.state.service
-        return Doorway(super().__call__, service.admission, service.metrics, service.settings)
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """Wrap the whole stack: `add_middleware` would put ours inside the body limit and the error handler."""
-        return RequestMiddleware(ProblemMiddleware(super().build_middleware_stack()), self.state.service.metrics)
+    def running(self) -> AbstractAsyncContextManager[object]:
+        """The app's lifespan, for callers without a server."""
+        return self.api.router.lifespan_context(self.api)
 
 
-def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) -> FastAPI:
+def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) -> Application:
     """Make the app.
 
     Args:
         settings: checked and frozen.
         open_engine: how the network of a bundle is opened.
+
+    Raises:
+        SettingsError: a file of keys cannot be read.
     """
+    services = create_services(settings, open_engine)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = app.state.service
-        async with _serve(service), open_intake(service) as app.state.intake:
+    async def lifespan(api: FastAPI) -> AsyncIterator[None]:
+        async with running(services), open_intake(services, settings.dicomweb, settings.pacs) as intake:
+            set_intake(api, intake)
             yield
 
-    app = Application(
+    api = FastAPI(
         title="Chest X-ray classifier",
         description=DISCLAIMER,
-        version="1",
+        version=VERSION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=settings.max_body_bytes,
+        max_body_size=settings.limits.max_body_bytes,  # the one place where a too large body is refused
     )
-    decode_lanes = Lanes("decode", routine=settings.decode_workers, stat=settings.decode_workers)
-    trust = None if settings.trusted_keys_file is None else Trust(settings.trusted_keys_file)
-    registry = BundleRegistry(settings.models_dir, settings.model, trust)
+    set_services(api, services)
+    install_error_handlers(api)
+    for routes in ROUTES:
+        api.include_router(routes.router)
+    api.mount("/static", pages.static_files())
+    return Application(api, services)
+
+
+def create_services(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) -> Services:
+    """Make what outlives a request; it works while it is `running`.
+
+    Raises:
+        SettingsError: a file of keys cannot be read.
+    """
+    configure_libraries()
     metrics = Metrics()
-    app.state.service = Service(
-        settings,
-        metrics,
-        registry,
-        Deployment(settings, metrics, registry, open_engine),
-        Admission(settings.max_queue, settings.max_inflight_bytes, metrics),
-        decode_lanes,
-        computing_threads(1, "explain", ROUTINE),
-        _frame_decoder(settings, metrics),
-        Gate(settings, metrics, decode_lanes.of("routine")),
-        Trail(settings, metrics),
+    decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
+    registry = BundleRegistry.of(settings.models)
+    loader = BundleLoader(open_engine, settings.engine)
+    services = Services(
+        limits=settings.limits,
+        decode=settings.decode,
+        metrics=metrics,
+        registry=registry,
+        deployment=Deployment(settings.models, registry, loader, _bundle_threads(settings.engine), metrics),
+        admission=Admission(settings.limits, metrics),
+        decode_lanes=decode_lanes,
+        explain_pool=computing_threads(1, "explain", ROUTINE),
+        frame_decoder=_frame_decoder(settings.decode, metrics),
+        gate=Gate(settings.security, settings.tokens, metrics, decode_lanes.of("routine")),
+        audit=Trail(settings.audit, metrics),
     )
-    metrics.ready.set_function(lambda: float(app.state.service.ready))
-    app.state.intake = None
-    problems.install(app)
-    for routes in (predict, explain, film, models, administration, capabilities, dicomweb, results, operations, pages):
-        app.include_router(routes.router)
-    app.mount("/static", pages.static_files())
-    return app
-
-
-def _frame_decoder(settings: Settings, metrics: Metrics) -> ChildDecoder:
-    def note(reason: str) -> None:
-        metrics.decode_worker_deaths.inc()
-        log.warning("decode_worker_died", reason=reason)
-
-    return ChildDecoder(
-        workers=settings.decode_workers,
-        memory_bytes=settings.decode_memory_bytes,
-        timeout_s=settings.decode_timeout_s,
-        on_death=note,
-    )
+    metrics.ready.set_function(lambda: float(services.ready))
+    return services
 
 
 @asynccontextmanager
-async def _serve(service: Service) -> AsyncIterator[None]:
-    """Load the bundle and answer films with it; without a bundle the process lives on and says why it is not ready.
+async def running(services: Services) -> AsyncIterator[None]:
+    """Load the bundle and answer films with it; without a bundle the process lives on and reports why it is not ready.
 
     Raises:
         SettingsError: the provider is not there, or the audit log cannot be opened.
     """
-    cv2.setNumThreads(1)  # the pools are the parallelism; OpenCV's own threads would fight them for the cores
     async with AsyncExitStack() as stack:
-        stack.enter_context(service.audit.running())  # left last of all: whatever is answered until then is recorded
-        stack.enter_context(service.frame_decoder)  # left after them: the threads of the pool wait for its children
-        stack.enter_context(service.decode_lanes)
-        stack.enter_context(service.explain_pool)
-        engine = stack.enter_context(Lanes("engine", routine=service.settings.concurrent_runs, stat=1))
-        loader = stack.enter_context(computing_threads(1, "loader", SPARE))
-        stack.push_async_callback(service.deployment.stop)
-        await service.deployment.start(Threads(engine, loader))
+        stack.enter_context(services.audit.running())  # left last of all: whatever is answered until then is recorded
+        stack.enter_context(services.frame_decoder)  # left after them: the threads of the pool wait for its children
+        stack.enter_context(services.decode_lanes)
+        stack.enter_context(services.explain_pool)
+        await stack.enter_async_context(services.deployment.running())
         yield
+
+
+def _bundle_threads(settings: EngineSettings) -> Threads:
+    engine = ThreadLanes("engine", routine=settings.concurrent_runs, stat=1)
+    return Threads(engine, computing_threads(1, "loader", SPARE))
+
+
+def _frame_decoder(settings: DecodeSettings, metrics: Metrics) -> ChildDecoder:
+    def count_death(reason: str) -> None:
+        metrics.decode_worker_deaths.inc()
+        log.warning("decode_worker_died", reason=reason)
+
+    return ChildDecoder(
+        workers=settings.workers,
+        memory_bytes=settings.memory_bytes,
+        timeout_s=settings.timeout_s,
+        on_death=count_death,
+    )

@@ -3,6 +3,8 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 
+from schemas.version import VERSION
+
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 TWENTIETHS = tuple(step / 20 for step in range(1, 21))
 
@@ -35,10 +37,12 @@ class Metrics:
         )
         self.auth_failures = Counter(
             "cxr_auth_failures",
-            "Requests refused for want of a valid key or token, or of the scope.",
+            "Requests refused because a valid key or token, or the scope, was missing.",
             ("reason",),
             registry=self.registry,
         )
+        build = Gauge("cxr_build_info", "Version of this software.", ("version",), registry=self.registry)
+        build.labels(VERSION).set(1)
         self.http_inflight = Gauge("cxr_http_requests_inflight", "Requests being answered.", registry=self.registry)
         self.ready = Gauge("cxr_ready", "1 where GET /readyz answers 200, else 0.", registry=self.registry)
 
@@ -122,7 +126,7 @@ class Metrics:
         )
         self.drift_psi_limit = Gauge(
             "cxr_drift_psi_limit",
-            "What cxr_drift_psi passes by chance once in 100,000 windows of this many films.",
+            "The value that cxr_drift_psi exceeds by chance once in 100,000 windows of this many films.",
             ("signal",),
             registry=registry,
         )
@@ -134,7 +138,7 @@ class Metrics:
         registry = self.registry
         self.stow_instances = Counter(
             "cxr_stow_instances",
-            "DICOM instances that arrived by STOW-RS, by what became of them: new, known, other_content or a problem code.",
+            "DICOM instances that arrived by STOW-RS, by result: new, known, other_content or a problem code.",
             ("result",),
             registry=registry,
         )

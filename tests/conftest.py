@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Every core has a worker already: more threads in each would only wait for one another. Read once, by numpy and torch.
+    # Every core has a worker already: more threads in each would only wait for one another. Read once, by numpy and
+    # torch.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
@@ -71,5 +72,5 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
 
 @pytest.fixture(scope="session")
 def kermany_like(built_once: BuiltOnce) -> Path:
-    """48 + 48 synthetic films in Kermany's layout: 12 patients a class and split, 2 films each. Not to be written to."""
+    """48 + 48 synthetic films in Kermany's layout: 12 patients a class and split, 2 films each. Read only."""
     return built_once("kermany", write_kermany)

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bundle import Bundle
+from bundle.opening import Bundle
+from bundle.session import Provider
 from schemas.errors import BundleError
-from schemas.precision import Precision, PrecisionFigures
-from service.engine.engine import Engine, OnnxEngine, Outputs, Provider
+from schemas.model.precision import Precision, PrecisionFigures
+from service.engine.engine import Engine, OnnxEngine, Outputs
 
 
 class GatedEngine:
@@ -59,8 +60,9 @@ class GatedOpener:
         return self.engine
 
 
-class ScriptedJudge:
-    """An `export.precision.Judge` that gives its verdicts one after another and keeps the graphs that it was shown."""
+class ScriptedComparator:
+    """An `export.gates.precision.Comparator` that gives its verdicts one after another and keeps the graphs that it
+    was shown."""
 
     def __init__(self, *verdicts: PrecisionFigures | BundleError) -> None:
         self.shown: list[bytes] = []

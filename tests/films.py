@@ -1,12 +1,17 @@
 """Small data that the tests make: folders of synthetic films in the layouts that users have."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging.phantom import phantom
+from trainer.films.film import FilmIndex
+from trainer.films.options import DataOptions
+from trainer.films.sources.find import index_films
+from trainer.reporter import Progress
 
 
 def encode(pixels: NDArray, extension: str = ".jpeg") -> bytes:
@@ -17,7 +22,8 @@ def encode(pixels: NDArray, extension: str = ".jpeg") -> bytes:
 
 
 def unlike(side: int, *, seed: int, opacity: float = 0.0) -> NDArray:
-    """A phantom, uint8 [side, side], on a soft pattern of its own: as unlike the others as films of two patients are."""
+    """A phantom, uint8 [side, side], on a soft pattern of its own: as unlike the others as films of two patients
+    are."""
     pattern = np.random.default_rng(seed).normal(0, 25, (5, 5))
     film = phantom(side, side, seed=seed, opacity=opacity) + cv2.resize(
         pattern, (side, side), interpolation=cv2.INTER_CUBIC
@@ -61,3 +67,10 @@ def write_kermany(
                     )
                     (folder / name).write_bytes(encode(pixels))
     return root
+
+
+def indexed(path: Path, progress: Progress | None = None, **options: Any) -> FilmIndex:
+    """The index of the films at a path, with options of the section `data`."""
+    if "cache" in options:
+        options["cache"] = str(options["cache"])
+    return index_films(DataOptions(path=str(path), **options), progress)

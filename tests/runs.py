@@ -8,30 +8,36 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.bundle import sha256_of
+from bundle.files import sha256_of
 from schemas.estimate import Estimate
-from schemas.evaluation import Comparison
+from schemas.model.evaluation import Comparison
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
 from trainer.config import make_config
-from trainer.films.dataset import DATA, SPLIT, DataRecord
+from trainer.films.dataset import DataRecord
+from trainer.films.task import Task
+from trainer.folder import RunFolder
 from trainer.judging.calibrate import calibrate
 from trainer.judging.evaluate import evaluate
-from trainer.judging.outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
-from trainer.learning.history import HISTORY, EpochRecord
+from trainer.judging.logits import LabelledLogits
+from trainer.judging.options import JudgeOptions
+from trainer.judging.outputs import SavedOutputs
+from trainer.learning.history import EpochRecord
 from trainer.runs.freeze import freeze_config
-from trainer.runs.leaderboard import LEADERBOARD, ArchitectureSummary, Leaderboard, LeaderboardRow, write_leaderboard
-from trainer.runs.test_set import OPENED, Opening
-from trainer.trials.trial import TRIALS, write_trial
+from trainer.runs.leaderboard import ArchitectureSummary, Leaderboard, LeaderboardRow, write_leaderboard
+from trainer.runs.test_set import Opening
+from trainer.trials.record import write_trial
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 FILMS = 90
 """In each of validation and test, two of every patient."""
+RESAMPLES = 50
+"""Records that nobody trained for need intervals, and no exact ones."""
 
 
 def write_run(
-    run: Path,
+    path: Path,
     *,
     classes: Sequence[str] = ("NORMAL", "PNEUMONIA"),
     trials: Mapping[str, float] | None = None,
@@ -42,15 +48,23 @@ def write_run(
     """A folder of a run.
 
     Args:
-        run: the folder.
+        path: the folder.
         classes: the first is the negative one where it is called NORMAL.
         trials: name, and how far the logits of a film's class are raised; the best comes first.
         differences: of the winner to a trial, by its name.
         opened: whether the test set was.
         kept: whether the outputs of every film were.
     """
+    run = RunFolder(path)
     strengths = trials or {"cnn4-seed0": 2.0}
-    config = make_config({"data": "films", "archs": ["cnn4"], "seeds": list(range(len(strengths))), "size": 32})
+    config = make_config(
+        {
+            "data.path": "films",
+            "networks.archs": ["cnn4"],
+            "networks.seeds": list(range(len(strengths))),
+            "networks.size": 32,
+        }
+    )
     freeze_config(config, run)
     counts = {label: FILMS // len(classes) for label in classes}
     data = DataRecord(
@@ -61,10 +75,12 @@ def write_run(
         split_sha256="b" * 64,
         counts={"train": counts, "val": counts, "test": counts},
         patients={"train": FILMS // 2, "val": FILMS // 2, "test": FILMS // 2},
+        root="films",
+        dropped=(),
         notes=("the val folder's 16 films became part of train",),
     )
-    (run / DATA).write_text(data.model_dump_json())
-    (run / SPLIT).write_text("path,label,patient,split,sha256\n")
+    run.data.write_text(data.model_dump_json())
+    run.split.write_text("path,label,patient,split,sha256\n")
     records = {
         name: _write_trial(run, name, strength, data, seed=seed, opened=opened, kept=kept)
         for seed, (name, strength) in enumerate(strengths.items())
@@ -75,9 +91,9 @@ def write_run(
     )
     write_leaderboard(Leaderboard(rows=rows, architectures=(summary,)), run)
     if opened:
-        opening = Opening(opened_at=NOON, winner=rows[0].trial, leaderboard_sha256=sha256_of(run / LEADERBOARD))
-        (run / OPENED).write_text(opening.model_dump_json())
-    return run
+        opening = Opening(opened_at=NOON, winner=rows[0].trial, leaderboard_sha256=sha256_of(run.leaderboard))
+        run.opening.write_text(opening.model_dump_json())
+    return path
 
 
 def _row(name: str, record: TrialRecord, difference: Estimate | None) -> LeaderboardRow:
@@ -96,33 +112,18 @@ def _row(name: str, record: TrialRecord, difference: Estimate | None) -> Leaderb
 
 
 def _write_trial(
-    run: Path, name: str, strength: float, data: DataRecord, *, seed: int, opened: bool, kept: bool
+    run: RunFolder, name: str, strength: float, data: DataRecord, *, seed: int, opened: bool, kept: bool
 ) -> TrialRecord:
-    directory = run / TRIALS / name
-    directory.mkdir(parents=True)
+    folder = run.trial(name)
+    folder.make()
     validation, test = (_outputs(part, strength, len(data.classes), seed=seed) for part in ("val", "test"))
-    calibration = calibrate(
-        validation.logits,
-        validation.labels,
-        classes=data.classes,
-        negative_class=data.negative_class,
-        target_sensitivity=0.96,
-        alpha=0.1,
-        data="validation: 90 films of 45 patients",
-    )
-    judged = {
-        part: evaluate(
-            outputs.logits,
-            outputs.labels,
-            list(outputs.patients),
-            calibration,
-            data.classes,
-            data.negative_class,
-            data=part,
-            data_sha256="c" * 64,
-        )
+    task = Task(data.classes, data.negative_class)
+    answers = {
+        part: LabelledLogits(part, "c" * 64, list(outputs.patients), outputs.labels, outputs.logits)
         for part, outputs in (("validation", validation), ("test", test))
     }
+    calibration = calibrate(answers["validation"], task, JudgeOptions())
+    judged = {part: evaluate(outputs, task, calibration, resamples=RESAMPLES) for part, outputs in answers.items()}
     record = TrialRecord(
         architecture="cnn4",
         classes=data.classes,
@@ -137,14 +138,14 @@ def _write_trial(
         members=("cnn4-seed0", "cnn4-seed1") if "ensemble" in name else (),
         provenance=_provenance(seed),
     )
-    write_trial(directory, record)
+    write_trial(folder, record)
     if "ensemble" not in name:
         lines = [asdict(EpochRecord(epoch, 1e-3, 0.6 - 0.1 * epoch, 0.7, 0.8, 1.5, 100)) for epoch in range(3)]
-        (directory / HISTORY).write_text("".join(json.dumps(line) + "\n" for line in lines))
+        folder.history.write_text("".join(json.dumps(line) + "\n" for line in lines))
     if kept:
-        validation.write(directory / VALIDATION_OUTPUTS)
+        validation.write(folder.outputs("validation"))
         if opened:
-            test.write(directory / TEST_OUTPUTS)
+            test.write(folder.outputs("test"))
     return record
 
 

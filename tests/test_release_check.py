@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from benchmarks.release_check import MODELS, file_of, left_out, repeatable
+from bundle.opening import open_bundle
 from imaging.decode import decode
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
-from schemas.bundle import CURRENT, open_bundle
-from schemas.evaluation import SubgroupMetrics
+from schemas.model.evaluation import SubgroupMetrics
+from schemas.model.manifest import CURRENT
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 from trainer.judging.shifts import SHIFTS, shifted
 

@@ -11,8 +11,9 @@ import onnx
 import pytest
 from safetensors.torch import save
 
-from schemas.bundle import CURRENT, GOLDEN, GRAPH, WEIGHTS, Bundle, open_bundle
-from schemas.torch_network import TorchNetwork
+from bundle.opening import Bundle, open_bundle
+from schemas.model.manifest import CURRENT, GOLDEN, GRAPH, WEIGHTS
+from schemas.model.torch_network import TorchNetwork
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer
 from tests.service.bundles import change_manifest, replace_file
@@ -76,7 +77,7 @@ def weighted(bundle, tmp_path_factory) -> Bundle:
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++"])
 def test_torch_and_grad_cam_draw_the_heat_maps_of_the_graph(weighted, method) -> None:
     engine = OnnxEngine.open(weighted, provider="cpu", intra_op_threads=1)
-    explainer = TorchExplainer.open(weighted, weighted.manifest.torch, threads=1)
+    explainer = TorchExplainer.open(weighted, weighted.manifest.torch)
     with np.load(weighted.directory / GOLDEN, allow_pickle=False) as golden:
         films = golden["inputs"]
     for target in range(len(weighted.manifest.classes)):

@@ -4,12 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pydicom.uid import JPEGLossless
 
-from imaging.child_decoder import ChildDecoder
 from imaging.decode import decode
+from imaging.dicom.child_decoder import ChildDecoder
 from imaging.phantom import phantom
 from tests.imaging.compressed import compressed_film
 from tests.tiers import LONG_FILES, SLOW_MARKERS, ProcessGuard, is_fast, long_files_first
@@ -45,7 +46,7 @@ def test_a_test_with_a_slow_marker_is_not_of_the_fast_tier(request, marker) -> N
 
 def test_long_files_begin_in_the_order_of_the_table_and_the_others_keep_theirs() -> None:
     names = ["tests/b.py::one", f"{LONG_FILES[1]}::one", "tests/a.py::one", f"{LONG_FILES[0]}::one"]
-    items = [SimpleNamespace(nodeid=name) for name in names]
+    items: list[Any] = [SimpleNamespace(nodeid=name) for name in names]
     long_files_first(items)
 
     assert [item.nodeid for item in items] == [names[3], names[1], names[0], names[2]]

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.resilience.server import running
 from benchmarks.unfamiliar import LIMITS, Row, generated, measure, table
-from schemas.bundle import CURRENT, STATISTICS
-from schemas.familiarity import THUMBNAIL
+from schemas.model.familiarity import THUMBNAIL
+from schemas.model.manifest import CURRENT, STATISTICS
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,7 +8,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from schemas.torch_network import TorchNetwork
+from schemas.model.torch_network import TorchNetwork
 
 
 def unfolded(model: onnx.ModelProto, described: TorchNetwork, *, classes: int, side: int) -> nn.Module | None:

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bundle import Bundle
-from schemas.precision import Precision
+from bundle.opening import Bundle
+from bundle.session import Provider
+from schemas.model.precision import Precision
 from service.__main__ import serve
-from service.engine.engine import Engine, OnnxEngine, Outputs, Provider
+from service.engine.engine import Engine, OnnxEngine, Outputs
 
 _LOOK_S = 0.002
 

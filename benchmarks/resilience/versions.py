@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from schemas.bundle import CURRENT, GOLDEN, GRAPH, MANIFEST
+from schemas.model.manifest import CURRENT, GOLDEN, GRAPH, MANIFEST
 
 DIMMED = 0.98
 """What the second network multiplies each film with: enough to move every probability."""

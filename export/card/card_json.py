@@ -9,11 +9,11 @@ from typing import Any
 
 from export.card.limits import LIMITS, NOT_INTENDED, known_limits
 from schemas.api import DISCLAIMER
-from schemas.bundle import BundleManifest
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, SubgroupMetrics
-from schemas.mistakes import Mistakes
-from schemas.precision import PrecisionRecord
+from schemas.model.evaluation import Evaluation, SubgroupMetrics
+from schemas.model.manifest import BundleManifest
+from schemas.model.mistakes import Mistakes
+from schemas.model.precision import PrecisionRecord
 
 SCHEMA_VERSION = "0.0.2"
 
@@ -24,7 +24,6 @@ def render_card_json(manifest: BundleManifest) -> str:
     Every metric has its `value`, its `slice` (set, then finding, threshold, rule or group) and, where it has one, its
     95 % `confidence_interval`.
     """
-    provenance = manifest.provenance
     card = {
         "schema_version": SCHEMA_VERSION,
         "model_details": {
@@ -33,21 +32,7 @@ def render_card_json(manifest: BundleManifest) -> str:
             "documentation": DISCLAIMER if manifest.about_films is None else f"{DISCLAIMER}\n\n{manifest.about_films}",
             "version": {"name": manifest.version, "date": f"{manifest.created_at:%Y-%m-%d}"},
         },
-        "model_parameters": {
-            "model_architecture": f"{manifest.architecture}, {provenance.parameters:,} parameters",
-            "data": [
-                {
-                    "name": evaluation.data,
-                    "description": f"{evaluation.films} films of {evaluation.patients} patients from {provenance.data}: "
-                    f"{', '.join(f'{name} {count}' for name, count in evaluation.class_counts.items())}; "
-                    f"SHA-256 {evaluation.data_sha256}",
-                }
-                for evaluation in manifest.evaluation
-            ],
-            "input_format": f"one film, {manifest.preprocess.size} x {manifest.preprocess.size}: "
-            f"{manifest.preprocess.model_dump_json()}",
-            "output_format": f"calibrated probabilities of {', '.join(manifest.classes)}",
-        },
+        "model_parameters": _parameters(manifest),
         "quantitative_analysis": {
             "performance_metrics": [
                 *(metric for evaluation in manifest.evaluation for metric in _metrics(evaluation, manifest.classes)),
@@ -64,6 +49,29 @@ def render_card_json(manifest: BundleManifest) -> str:
         },
     }
     return json.dumps(card, indent=2) + "\n"
+
+
+def _parameters(manifest: BundleManifest) -> dict[str, Any]:
+    provenance = manifest.provenance
+    return {
+        "model_architecture": f"{manifest.architecture}, {provenance.parameters:,} parameters",
+        "data": [
+            {
+                "name": evaluation.data,
+                "description": (
+                    f"{evaluation.films} films of {evaluation.patients} patients from {provenance.data}: "
+                    f"{', '.join(f'{name} {count}' for name, count in evaluation.class_counts.items())}; "
+                    f"SHA-256 {evaluation.data_sha256}"
+                ),
+            }
+            for evaluation in manifest.evaluation
+        ],
+        "input_format": (
+            f"one film, {manifest.preprocess.size} x {manifest.preprocess.size}: "
+            f"{manifest.preprocess.model_dump_json()}"
+        ),
+        "output_format": f"calibrated probabilities of {', '.join(manifest.classes)}",
+    }
 
 
 def _metrics(evaluation: Evaluation, classes: tuple[str, ...]) -> Iterator[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from schemas.bundle import BundleManifest
+from schemas.model.manifest import BundleManifest
 
 NOT_INTENDED = (
     "diagnosis, triage, screening, or any decision about a patient",
@@ -14,12 +14,12 @@ NOT_INTENDED = (
 
 LIMITS = (
     (
-        "Grad-CAM is not localisation: heat maps agree with radiologists' outlines much less than radiologists do among "
-        "themselves (Saporta et al., Nature Machine Intelligence 2022, doi:10.1038/s42256-022-00536-x)."
+        "Grad-CAM is not localisation: heat maps agree with radiologists' outlines much less than radiologists do "
+        "among themselves (Saporta et al., Nature Machine Intelligence 2022, doi:10.1038/s42256-022-00536-x)."
     ),
     (
-        "A network may answer from shortcuts that have nothing to do with the lung: side markers, burned-in text, borders, "
-        "exposure, the device's processing. Good figures on films of the same origin do not exclude that."
+        "A network may answer from shortcuts that have nothing to do with the lung: side markers, burned-in text, "
+        "borders, exposure, the device's processing. Good figures on films of the same origin do not exclude that."
     ),
     (
         "Under a change of contrast, brightness, framing or patient mix the threshold fails before the AUROC does: "
@@ -31,16 +31,16 @@ LIMITS = (
 DATA_LIMITS: Mapping[str, tuple[str, ...]] = {
     "kermany": (
         (
-            "All films are of children aged one to five from one hospital (Guangzhou Women and Children's Medical Center); "
-            "nothing is known about adults. Source: Kermany et al., Cell 172 (2018) 1122-1131."
+            "All films are of children aged one to five from one hospital (Guangzhou Women and Children's Medical "
+            "Center); nothing is known about adults. Source: Kermany et al., Cell 172 (2018) 1122-1131."
         ),
         (
-            "In the original files image size and aspect ratio alone separate the classes well (AUROC .89 and .85): the "
-            "classes differ in how films were taken and stored, not in disease alone."
+            "In the original files image size and aspect ratio alone separate the classes well (AUROC .89 and .85): "
+            "the classes differ in how films were taken and stored, not in disease alone."
         ),
         (
-            "Most training films show pneumonia (about 74 %), more than in the test set (62.5 %) and far more than among "
-            "patients who are examined: predictive values do not carry over."
+            "Most training films show pneumonia (about 74 %), more than in the test set (62.5 %) and far more than "
+            "among patients who are examined: predictive values do not carry over."
         ),
         "Labels come from physicians' reading of the films, not from follow-up.",
     ),

@@ -1,4 +1,4 @@
-"""The failure gallery of a bundle: which validation films the exported graph gets wrong, and what they have in common."""
+"""The failure gallery of a bundle: the validation films that the exported graph gets wrong, and what they share."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,19 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.session import GraphOutputs, Run, run_in_batches
 from export.gates.answers import Answers, ValidationSet, answers
-from export.gates.parity import run_in_batches
-from export.session import Outputs, Run
 from imaging.quality import InputStatistics, input_statistics
-from schemas.evaluation import SubgroupMetrics
-from schemas.mistakes import FilmReference, KindOfMistake, Mistake, Mistakes
-from schemas.trial import CalibratedNetwork
+from schemas.model.evaluation import SubgroupMetrics
+from schemas.model.mistakes import FilmReference, KindOfMistake, Mistake, Mistakes
+from schemas.model.trial import CalibratedNetwork
 from trainer.heat_maps.attention import border_shares, with_heat
-from trainer.judging.subgroups import finding_rows
+from trainer.judging.subgroups import ScoredFilms, finding_rows
 from trainer.statistics.intervals import wilson_interval
 
 WORST = 5
-"""Films told of each kind."""
+"""The most films described of each kind."""
 
 APPEARANCE: dict[str, Callable[[InputStatistics], float]] = {
     "mean gray level": lambda film: film.mean,
@@ -30,12 +29,12 @@ THIRDS = ("lowest third", "middle third", "highest third")
 
 def find_mistakes(
     run: Run,
-    outputs: Outputs,
+    outputs: GraphOutputs,
     validation: ValidationSet,
     references: Sequence[FilmReference],
     record: CalibratedNetwork,
 ) -> Mistakes:
-    """Look for what the graph does wrong on the validation films at its operating points.
+    """Find what the graph does wrong on the validation films at its operating points.
 
     Args:
         run: the exported graph.
@@ -44,78 +43,89 @@ def find_mistakes(
         references: how each film is named, V.
         record: classes, calibration, and the validation films in words.
     """
-    said = answers(outputs, validation, record)
+    judged = _JudgedFilms(run, answers(outputs, validation, record), validation, references, record)
     kinds = tuple(
         KindOfMistake(
             kind=kind.name,
             meaning=kind.meaning,
             films=int(kind.wrong.sum()),
-            of=int(kind.could.sum()),
-            share=wilson_interval(int(kind.wrong.sum()), int(kind.could.sum())) if kind.could.any() else None,
-            worst=_described(kind.worst, run, said, validation, references, record),
+            of=int(kind.eligible.sum()),
+            share=wilson_interval(int(kind.wrong.sum()), int(kind.eligible.sum())) if kind.eligible.any() else None,
+            worst=_described(kind.worst, judged),
         )
-        for kind in _kinds(said, validation.labels, record)
+        for kind in _kinds(judged.answers, validation.labels, record)
     )
-    return Mistakes(data=record.calibration.data, kinds=kinds, by_appearance=_by_appearance(said, validation, record))
+    by_appearance = _by_appearance(judged.answers, validation, record)
+    return Mistakes(data=record.calibration.data, kinds=kinds, by_appearance=by_appearance)
+
+
+@dataclass(frozen=True, slots=True)
+class _JudgedFilms:
+    """V films with everything that is known of them."""
+
+    run: Run
+    answers: Answers
+    validation: ValidationSet
+    references: Sequence[FilmReference]
+    record: CalibratedNetwork
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """One way to go wrong, among V films."""
+    """One kind of mistake, among V films."""
 
     name: str
     meaning: str
-    wrong: NDArray[np.bool_]  # [V], films that went wrong so
-    could: NDArray[np.bool_]  # [V], films that could have
+    wrong: NDArray[np.bool_]  # [V], films with this mistake
+    eligible: NDArray[np.bool_]  # [V], films that could have it
     ranks: NDArray[np.float64]  # [V], the worst have the lowest
 
     @property
     def worst(self) -> NDArray[np.int64]:
-        """The films to tell of."""
+        """Indices of the films to describe."""
         wrong = np.flatnonzero(self.wrong)
         return wrong[np.argsort(self.ranks[wrong], kind="stable")][:WORST]
 
 
-def _kinds(said: Answers, truth: NDArray[np.int64], record: CalibratedNetwork) -> Iterator[_Kind]:
+def _kinds(given: Answers, truth: NDArray[np.int64], record: CalibratedNetwork) -> Iterator[_Kind]:
     negative = None if record.negative_class is None else record.classes.index(record.negative_class)
-    found = truth != negative
-    called = said.labels != negative
-    wrong = said.labels != truth
-    given = np.array(said.given)
+    with_finding = truth != negative
+    called = given.labels != negative
+    wrong = given.labels != truth
+    answer = np.array(given.given)
     every = np.ones(len(truth), np.bool_)
-    sureness = said.probabilities[np.arange(len(truth)), truth]
+    truth_probability = given.probabilities[np.arange(len(truth)), truth]
     if negative is not None:
-        yield _Kind("missed", f"a finding, labelled {record.negative_class}", wrong & ~called, found, sureness)
-        yield _Kind("false alarm", f"{record.negative_class}, labelled a finding", wrong & ~found, ~found, sureness)
+        meaning = f"a finding, labelled {record.negative_class}"
+        yield _Kind("missed", meaning, wrong & ~called, with_finding, truth_probability)
+        meaning = f"{record.negative_class}, labelled a finding"
+        yield _Kind("false alarm", meaning, wrong & ~with_finding, ~with_finding, truth_probability)
     if len(record.classes) - (negative is not None) > 1:
-        yield _Kind("confused", "a finding, labelled another one", wrong & found & called, found, sureness)
-    if said.unfamiliarity is not None:
+        meaning = "a finding, labelled another one"
+        yield _Kind("confused", meaning, wrong & with_finding & called, with_finding, truth_probability)
+    if given.unfamiliarity is not None:
         meaning = "not answered: too far from the training films"
-        yield _Kind("unfamiliar", meaning, given == "unfamiliar", every, -said.unfamiliarity)
+        yield _Kind("unfamiliar", meaning, answer == "unfamiliar", every, -given.unfamiliarity)
     meaning = "not answered: the conformal set is not the label alone"
-    yield _Kind("unclear", meaning, given == "unclear", every, sureness)
+    yield _Kind("unclear", meaning, answer == "unclear", every, truth_probability)
 
 
-def _described(  # noqa: PLR0913, PLR0917 - what is known of a film
-    order: NDArray[np.int64],
-    run: Run,
-    said: Answers,
-    validation: ValidationSet,
-    references: Sequence[FilmReference],
-    record: CalibratedNetwork,
-) -> tuple[Mistake, ...]:
+def _described(order: NDArray[np.int64], judged: _JudgedFilms) -> tuple[Mistake, ...]:
     if not len(order):
         return ()
-    shares = _border_shares(run, validation.films[order], said.labels[order])
+    given = judged.answers
+    labels = judged.validation.labels
+    classes = judged.record.classes
+    shares = _border_shares(judged.run, judged.validation.films[order], given.labels[order])
     return tuple(
         Mistake(
-            film=references[index],
-            truth=record.classes[validation.labels[index]],
-            truth_probability=float(said.probabilities[index, validation.labels[index]]),
-            label=record.classes[said.labels[index]],
-            label_probability=float(said.probabilities[index, said.labels[index]]),
-            answer=said.given[index],
-            out_of_distribution_score=None if said.unfamiliarity is None else float(said.unfamiliarity[index]),
+            film=judged.references[index],
+            truth=classes[labels[index]],
+            truth_probability=float(given.probabilities[index, labels[index]]),
+            label=classes[given.labels[index]],
+            label_probability=float(given.probabilities[index, given.labels[index]]),
+            answer=given.given[index],
+            out_of_distribution_score=None if given.unfamiliarity is None else float(given.unfamiliarity[index]),
             border_share=share,
         )
         for index, share in zip(order.tolist(), shares, strict=True)
@@ -131,8 +141,9 @@ def _border_shares(run: Run, films: NDArray[np.float32], labels: NDArray[np.int6
     return [float(np.clip(border_shares(each)[0], 0, 1)) if len(each) else None for each in scaled]
 
 
-def _by_appearance(said: Answers, validation: ValidationSet, record: CalibratedNetwork) -> tuple[SubgroupMetrics, ...]:
+def _by_appearance(given: Answers, validation: ValidationSet, record: CalibratedNetwork) -> tuple[SubgroupMetrics, ...]:
     statistics = [input_statistics(film) for film in validation.films]
+    scored = ScoredFilms(record.classes, validation.labels, given.probabilities, validation.patients)
     rows = []
     for name, measure in APPEARANCE.items():
         values = np.array([measure(film) for film in statistics])
@@ -140,13 +151,6 @@ def _by_appearance(said: Answers, validation: ValidationSet, record: CalibratedN
         for third, word in enumerate(THIRDS):
             members = thirds == third
             if members.any():  # not so where most films have the same value, as of a border that is black
-                rows += finding_rows(
-                    name,
-                    word,
-                    record.calibration.operating_points,
-                    record.classes,
-                    validation.labels[members],
-                    said.probabilities[members],
-                    validation.patients[members],
-                )
+                films = scored.of(members)
+                rows += finding_rows(name, word, films, record.calibration.operating_points)
     return tuple(rows)

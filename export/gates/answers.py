@@ -1,4 +1,4 @@
-"""What the service would say of films, by the rules that it shares with the trainer."""
+"""The answers that the service would give for films, by the rules that it shares with the trainer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from export.session import Outputs
+from bundle.session import GraphOutputs
 from imaging.thumbnail import thumbnails
-from schemas.decision import Answer, answer, conformal_set, finding_label
-from schemas.familiarity import Familiarity, unfamiliarity
-from schemas.trial import CalibratedNetwork
+from schemas.model.decision import Answer, answer, conformal_set, finding_label
+from schemas.model.familiarity import Familiarity, unfamiliarity
+from schemas.model.trial import CalibratedNetwork
 
 Statistics = Mapping[str, NDArray[Any]]
-"""Arrays of `schemas.calibration.OutOfDistribution`."""
+"""Arrays of `schemas.model.calibration.OutOfDistribution`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +43,26 @@ class Answers:
         return None if self.unfamiliarity is None else self.unfamiliarity <= 1
 
 
-def answers(outputs: Outputs, validation: ValidationSet, record: CalibratedNetwork) -> Answers:
+def answers(outputs: GraphOutputs, validation: ValidationSet, record: CalibratedNetwork) -> Answers:
     """Apply the record's thresholds, quantiles and cut-offs to the outputs of a graph for these films."""
     classes = record.classes
     points = record.calibration.operating_points
     probabilities = np.minimum(outputs["probabilities"].astype(np.float64), 1.0)
     labels = [finding_label(row, classes, record.negative_class, points) for row in probabilities]
     scores = _unfamiliarity(outputs, validation, record)
-    given = []
+    claims = []
     for index, label in enumerate(labels):
-        found = conformal_set(
+        prediction_set = conformal_set(
             dict(zip(classes, probabilities[index].tolist(), strict=True)), record.calibration.conformal.quantiles
         )
-        given.append(answer(label, found, in_distribution=None if scores is None else bool(scores[index] <= 1)))
-    return Answers(probabilities, np.array([classes.index(label) for label in labels]), scores, tuple(given))
+        claims.append(
+            answer(label, prediction_set, in_distribution=None if scores is None else bool(scores[index] <= 1))
+        )
+    return Answers(probabilities, np.array([classes.index(label) for label in labels]), scores, tuple(claims))
 
 
 def _unfamiliarity(
-    outputs: Outputs, validation: ValidationSet, record: CalibratedNetwork
+    outputs: GraphOutputs, validation: ValidationSet, record: CalibratedNetwork
 ) -> NDArray[np.float64] | None:
     distribution = record.calibration.out_of_distribution
     if distribution is None or validation.statistics is None:

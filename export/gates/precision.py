@@ -1,4 +1,4 @@
-"""Reduced precisions of a graph: made, measured against fp32, and kept only where they change next to nothing."""
+"""Reduced precisions of a graph: made, measured against fp32, and kept only if they change next to nothing."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from export.golden import OUTPUTS, Arrays, pack
+from bundle.golden import OUTPUTS, Arrays, pack
+from bundle.session import Session
 from export.graph.backbone import backbone
 from export.graph.fp16 import halve
 from export.graph.int8 import quantize
-from export.session import Graph
-from schemas.bundle import GOLDEN_TOLERANCE
 from schemas.errors import BundleError
-from schemas.precision import PrecisionFigures, PrecisionFiles, PrecisionRecord, ReducedPrecision
+from schemas.model.manifest import GOLDEN_TOLERANCE
+from schemas.model.precision import PrecisionFigures, PrecisionFiles, PrecisionRecord, ReducedPrecision
 
 PRECISIONS: Final[tuple[ReducedPrecision, ...]] = ("int8", "fp16")
 
@@ -34,8 +34,8 @@ _HALF_TOLERANCE: Final = 2e-2
 """Of fp16 outputs that another device computes: 2^-11 a rounding, some fifty layers that add, and room."""
 
 
-class Judge(Protocol):
-    """Compares a reduced graph with fp32; `export.comparison.Yardstick` is one."""
+class Comparator(Protocol):
+    """Compares a reduced graph with fp32; `export.gates.comparison.Yardstick` is one."""
 
     def compare(self, content: bytes) -> PrecisionFigures:
         """Measure a graph.
@@ -58,7 +58,7 @@ def attempt(
     precision: ReducedPrecision,
     model: onnx.ModelProto,
     training_films: NDArray[np.float32],
-    judge: Judge,
+    comparator: Comparator,
     golden: Arrays,
 ) -> Attempt:
     """Make the graph of a precision, measure it, and keep or refuse it.
@@ -67,7 +67,7 @@ def attempt(
         precision: which.
         model: the fp32 graph.
         training_films: [T, 1, S, S]; `CALIBRATION_FILMS` of them, evenly spaced, set the ranges of int8.
-        judge: compares with fp32.
+        comparator: compares with fp32.
         golden: the bundle's golden films.
     """
     method = "static, QDQ"
@@ -76,7 +76,7 @@ def attempt(
     complaint: str | None = "the backbone has no convolution after the first"
     for method, content in _candidates(precision, model, training_films):  # noqa: B007 - the last one is recorded
         try:
-            figures = judge.compare(content)
+            figures = comparator.compare(content)
         except BundleError as error:  # networks of timm have operations that a runtime lacks in this precision
             figures = None
             complaint = str(error)
@@ -111,7 +111,7 @@ def objection(precision: ReducedPrecision, figures: PrecisionFigures) -> str | N
 
 
 def _too_slow(precision: ReducedPrecision, figures: PrecisionFigures) -> bool:
-    """Float16 is for GPUs; its time on a CPU, which converts to and fro, says nothing."""
+    """Float16 is for GPUs; its time on a CPU, which converts to float32 and back, proves nothing."""
     return precision == "int8" and not figures.speedup.value >= MIN_SPEEDUP
 
 
@@ -134,19 +134,19 @@ def _candidates(
 
 
 def _golden_outputs(precision: ReducedPrecision, content: bytes, golden: Arrays) -> tuple[Arrays, float]:
-    """What the graph says of the golden films, and how far another machine may be off.
+    """The outputs of the graph for the golden films, and how far another machine may be off.
 
     A value that lies between two steps is rounded up by one processor and down by the next. The same happens between
     the fused graph and the file run node by node, in float: several times their difference is accepted.
     """
     fused, plain = (
-        Graph(content, optimized=optimized).run(golden["inputs"], golden["targets"]) for optimized in (True, False)
+        Session(content, optimized=optimized).run(golden["inputs"], golden["targets"]) for optimized in (True, False)
     )
     worst = max(_relative(plain[name], fused[name]) for name in OUTPUTS)
     least = _HALF_TOLERANCE if precision == "fp16" else GOLDEN_TOLERANCE
     return {name: fused[name] for name in OUTPUTS}, max(least, _TOLERANCE_MARGIN * worst)
 
 
-def _relative(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+def _relative(actual: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
     scale = float(np.abs(expected).max())
-    return float(np.abs(found - expected).max()) / scale if scale > 0 else 0.0
+    return float(np.abs(actual - expected).max()) / scale if scale > 0 else 0.0

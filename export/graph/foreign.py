@@ -1,7 +1,9 @@
-"""Somebody's own ONNX file as a graph of `schemas.bundle.GraphContract`: one gray channel in, calibrated probabilities out."""
+"""An ONNX file that was trained elsewhere, as a graph of `schemas.model.manifest.GraphContract`.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+It takes one gray channel and gives calibrated probabilities; it has no heat maps.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,27 +11,15 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from export.gates.parity import BATCHES, TOLERANCES, run_in_batches
-from export.session import Run, largest_difference
+from bundle.session import first_line
+from export.description import NetworkDescription
 from schemas.errors import BundleError
 
 _PREFIX = "adopted/"
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What the file does not say about its own input and output."""
-
-    logits: str | None
-    """Name of the tensor [N, K] before any softmax; None: the only output."""
-    mean: Sequence[float]
-    """Of each channel, subtracted from a film in [0, 1]."""
-    std: Sequence[float]
-    """Of each channel, divides after that."""
-
-
 def read_graph(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file, with weights that lie beside it, and check that it is a sound graph.
+    """Read an ONNX file, with weights that lie next to it, and check that it is a sound graph.
 
     Raises:
         BundleError: it is not.
@@ -38,92 +28,59 @@ def read_graph(path: Path) -> onnx.ModelProto:
         model = onnx.load(path)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf, the checker and the file system have no error in common
-        msg = f"{path.name} is no ONNX graph that can be read: {_first_line(error)}; export it again"
+        msg = f"{path.name} cannot be read as an ONNX graph: {first_line(error)}; export it again"
         raise BundleError(msg) from error
     return model
 
 
-def wire(  # noqa: PLR0913 - what a wiring is a function of
-    model: onnx.ModelProto, wiring: Wiring, *, classes: int, size: int, temperature: float, metadata: Mapping[str, str]
+def wire(
+    model: onnx.ModelProto, description: NetworkDescription, *, temperature: float, metadata: Mapping[str, str]
 ) -> onnx.ModelProto:
     """Put a graph between the inputs and outputs of the contract, without heat maps.
 
-    The embedding is the logits: nothing asks for it, as no training film is known that it could be compared with.
+    The embedding is the logits: it is not used, because the training films that it would be compared with are unknown.
 
     Args:
         model: as its owner exported it.
-        wiring: its input and output.
-        classes: K.
-        size: S.
+        description: its input and output.
         temperature: probabilities = softmax(logits / temperature).
-        metadata: what the file says about itself.
+        metadata: the description that the file will carry.
 
     Raises:
         BundleError: it has not one input [N, C, S, S] of float32, or not the output.
     """
+    size = description.size
     image, channels = _image_input(model, size)
-    logits = _logits_output(model, wiring.logits)
+    logits = _logits_output(model, description.logits)
     inner = compose.add_prefix(model, _PREFIX)
     graph = inner.graph
-    for name, values in (("mean", wiring.mean), ("std", wiring.std)):
+    for name, values in (("mean", description.mean), ("std", description.std)):
         graph.initializer.append(numpy_helper.from_array(_per_channel(name, values, channels), name))
     graph.initializer.append(numpy_helper.from_array(np.array(temperature, np.float32), "temperature"))
-    before = [
-        helper.make_node("Sub", ["image", "mean"], ["centred"]),
-        helper.make_node("Div", ["centred", "std"], [_PREFIX + image]),  # broadcasting replicates the gray channel
-    ]
-    after = [
-        helper.make_node("Identity", [_PREFIX + logits], ["logits"]),
-        helper.make_node("Identity", ["logits"], ["embedding"]),
-        helper.make_node("Div", ["logits", "temperature"], ["scaled"]),
-        helper.make_node("Softmax", ["scaled"], ["probabilities"], axis=1),
-    ]
-    nodes = [*before, *graph.node, *after]
+    nodes = _wired_nodes(graph.node, _PREFIX + image, _PREFIX + logits)
     for field in ("node", "input", "output", "value_info"):
         graph.ClearField(field)
     graph.node.extend(nodes)
     graph.input.append(helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, size, size]))
     graph.input.append(helper.make_tensor_value_info("target", TensorProto.INT64, ["N"]))
     for name in ("logits", "probabilities", "embedding"):
-        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", classes]))
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(description.classes)]))
     inner.ClearField("metadata_props")
     helper.set_model_props(inner, dict(metadata))
     return inner
 
 
-def check_batches(run: Run, films: NDArray[np.float32], classes: int) -> None:
-    """The graph must say of films together what it says of each alone.
-
-    Args:
-        run: the wired graph.
-        films: [V, 1, S, S]; the first 32 are taken, repeated where V is less.
-        classes: K.
-
-    Raises:
-        BundleError: it gives other than K logits, or a batch gives something else.
-    """
-    films = films[np.arange(max(BATCHES)) % len(films)]
-    targets = np.full(len(films), -1, np.int64)
-    alone, *together = (_logits(run, films, targets, batch) for batch in BATCHES)
-    if alone.shape != (len(films), classes):
-        msg = f"the graph gives {alone.shape[1:]} values a film for {classes} classes; name the right --logits or --classes"
-        raise BundleError(msg)
-    worst = max(largest_difference(found, alone) for found in together)
-    tolerance = TOLERANCES["logits"] * float(np.abs(alone).max())
-    if not worst <= tolerance:  # so that NaN is refused
-        msg = (
-            f"films in a batch get logits that are off by {worst:.3g} from those of each alone, at most {tolerance:.3g} is "
-            "accepted; export the network in eval mode, with a dynamic first axis"
-        )
-        raise BundleError(msg)
-
-
-def _logits(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], batch: int) -> NDArray[np.float32]:
-    try:
-        return run_in_batches(run, films, targets, batch)["logits"]
-    except Exception as error:  # ONNX Runtime's errors share no base class
-        msg = f"the graph does not run on {batch} films: {_first_line(error)}; export it with a dynamic first axis"
-        raise BundleError(msg) from error
+def _wired_nodes(nodes: Iterable[onnx.NodeProto], image: str, logits: str) -> list[onnx.NodeProto]:
+    """The owner's nodes between the normalisation of `image` and the answers made of `logits`."""
+    return [
+        helper.make_node("Sub", ["image", "mean"], ["centred"]),
+        helper.make_node("Div", ["centred", "std"], [image]),  # broadcasting replicates the gray channel
+        *nodes,
+        helper.make_node("Identity", [logits], ["logits"]),
+        helper.make_node("Identity", ["logits"], ["embedding"]),
+        helper.make_node("Div", ["logits", "temperature"], ["scaled"]),
+        helper.make_node("Softmax", ["scaled"], ["probabilities"], axis=1),
+    ]
 
 
 def _image_input(model: onnx.ModelProto, size: int) -> tuple[str, int]:
@@ -138,26 +95,25 @@ def _image_input(model: onnx.ModelProto, size: int) -> tuple[str, int]:
         ((name, shape),) = shapes.items()
         if len(shape) == 4 and shape[1] > 0 and all(side in {0, size} for side in shape[2:]):  # noqa: PLR2004 - [N, C, S, S]
             return name, shape[1]
-    found = ", ".join(f"{entry.name} {shapes.get(entry.name, 'of another type')}" for entry in inputs)
+    actual = ", ".join(f"{entry.name} {shapes.get(entry.name, 'of another type')}" for entry in inputs)
     msg = (
-        f"the graph must have one input float32 [N, C, {size}, {size}], and has {found or 'none'}; correct --size, or "
+        f"the graph must have one input float32 [N, C, {size}, {size}], and has {actual or 'none'}; correct --size, or "
         "export it again"
     )
     raise BundleError(msg)
 
 
-def _logits_output(model: onnx.ModelProto, wanted: str | None) -> str:
+def _logits_output(model: onnx.ModelProto, named: str | None) -> str:
     outputs = [entry.name for entry in model.graph.output]
-    if wanted is None and len(outputs) == 1:
-        wanted = outputs[0]
+    tensor = outputs[0] if named is None and len(outputs) == 1 else named
     produced = {name: node.op_type for node in model.graph.node for name in node.output}
-    if wanted is None or wanted not in produced:
+    if tensor is None or tensor not in produced:
         msg = f"name the logits among the graph's tensors by --logits; its outputs are {', '.join(outputs)}"
         raise BundleError(msg)
-    if produced[wanted] in {"Softmax", "Sigmoid"}:
-        msg = f"{wanted} is the output of a {produced[wanted]}; name the tensor before it by --logits"
+    if produced[tensor] in {"Softmax", "Sigmoid"}:
+        msg = f"{tensor} is the output of a {produced[tensor]}; name the tensor before it by --logits"
         raise BundleError(msg)
-    return wanted
+    return tensor
 
 
 def _per_channel(name: str, values: Sequence[float], channels: int) -> NDArray[np.float32]:
@@ -165,7 +121,3 @@ def _per_channel(name: str, values: Sequence[float], channels: int) -> NDArray[n
         msg = f"--{name} has {len(values)} values and the graph's input {channels} channels; give one for each channel"
         raise BundleError(msg)
     return np.array(values, np.float32).reshape(1, channels, 1, 1)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""A trained network with its explanations as one ONNX graph of `schemas.bundle.GraphContract`."""
+"""A trained network with its explanations as one ONNX graph of `schemas.model.manifest.GraphContract`."""
 
 from collections.abc import Mapping
 

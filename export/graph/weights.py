@@ -1,4 +1,4 @@
-"""The weights of a network beside its graph, and how torch builds it again: what the service's torch backend explains."""
+"""The weights of a network and how torch builds it again, for the torch backend of the service."""
 
 from pathlib import Path
 
@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from export.session import largest_difference
-from schemas.bundle import GOLDEN_TOLERANCE
+from bundle.golden import largest_difference
+from bundle.session import first_line
 from schemas.errors import BundleError
-from schemas.torch_network import TorchNetwork
+from schemas.model.manifest import GOLDEN_TOLERANCE
+from schemas.model.torch_network import TorchNetwork
 from trainer.networks.architectures import architecture
-from trainer.networks.network import Network, TimmNetwork
+from trainer.networks.network import Network, TimmDesign, TimmNetwork
 
 
 def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
@@ -28,7 +29,10 @@ def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
     """
     row = architecture(name)
     if row.timm_name is None or type(network) is not TimmNetwork:
-        msg = f"{name} is not built by timm alone, so torch could not build it again in the service; leave out --with-weights"
+        msg = (
+            f"{name} is not built by timm alone, so torch could not build it again in the service; leave out "
+            "--with-weights"
+        )
         raise BundleError(msg)
     described = TorchNetwork(
         timm_name=row.timm_name,
@@ -49,35 +53,35 @@ def checked_weights(
         described: the network.
         path: of the file.
         films: [V, 1, S, S].
-        logits: [V, K], what the graph says of them.
+        logits: [V, K], the graph's outputs for them.
 
     Raises:
         BundleError: the file does not fit the network, or the network is not that of the graph.
     """
     try:
-        network = TimmNetwork(
-            logits.shape[1],
-            0.0,
-            name=described.timm_name,
-            arguments=described.arguments,
-            cam_layer="",
-            mean=described.mean,
-            std=described.std,
-        ).eval()
-        network.body.get_submodule(described.cam_layer or "")
-        network.body.load_state_dict(load_file(path))
+        network = _rebuilt(described, path, classes=logits.shape[1])
         with torch.no_grad():
-            found = network(torch.from_numpy(films)).numpy()
+            actual = network(torch.from_numpy(films)).numpy()
     except (RuntimeError, AttributeError, TypeError, OSError, SafetensorError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        msg = f"{path.name} makes no network {described.timm_name}: {reason}; correct --timm, --weights or --cam-layer"
+        msg = (
+            f"{path.name} does not fit the network {described.timm_name}: {first_line(error)}; correct --timm, "
+            "--weights or --cam-layer"
+        )
         raise BundleError(msg) from error
-    worst = largest_difference(found, logits)
+    worst = largest_difference(actual, logits)
     tolerance = GOLDEN_TOLERANCE * float(np.abs(logits).max())
     if not worst <= tolerance:  # so that NaN is refused
         msg = (
-            f"{path.name} are not the weights of the graph: torch's logits of the golden films are off by {worst:.3g}, at most "
-            f"{tolerance:.3g} is accepted; give the graph's own weights, --mean and --std"
+            f"{path.name} are not the weights of the graph: torch's logits of the golden films are off by {worst:.3g}, "
+            f"at most {tolerance:.3g} is accepted; give the weights, --mean and --std of the graph"
         )
         raise BundleError(msg)
     return path.read_bytes()
+
+
+def _rebuilt(described: TorchNetwork, path: Path, *, classes: int) -> TimmNetwork:
+    design = TimmDesign(described.timm_name, described.arguments, "", described.mean, described.std)
+    network = TimmNetwork(classes, 0.0, design).eval()
+    network.body.get_submodule(described.cam_layer or "")
+    network.body.load_state_dict(load_file(path))
+    return network

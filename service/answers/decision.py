@@ -1,4 +1,4 @@
-"""From the network's outputs to what is said about a film: label, decision, and how sure it is."""
+"""From the network's outputs to the answer about a film: label, decision, and how certain it is."""
 
 from collections.abc import Collection
 from typing import Final, Literal
@@ -6,15 +6,15 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.opening import Bundle
 from imaging.thumbnail import LENGTH
 from schemas.api import ConfidenceBand, Decision, Prediction
-from schemas.bundle import STATISTICS, Bundle, BundleManifest
-from schemas.calibration import OperatingPoint
-from schemas.decision import answer, conformal_set, finding_label
 from schemas.errors import BundleError, InferenceError
-from schemas.familiarity import THUMBNAIL, Familiarity, unfamiliarity
+from schemas.model.calibration import OperatingPoint
+from schemas.model.decision import answer, conformal_set, finding_label
+from schemas.model.familiarity import THUMBNAIL, Familiarity, unfamiliarity
+from schemas.model.manifest import STATISTICS, BundleManifest
 from service.engine.engine import Outputs
-from service.engine.selftest import read_arrays
 
 BANDS: Final[tuple[tuple[float, ConfidenceBand], ...]] = ((0.9, "high"), (0.7, "medium"), (0.0, "low"))
 """Lowest calibrated probability of the label for each band; an abstention is always low."""
@@ -29,14 +29,14 @@ RECOMMENDATIONS: Final[dict[Advice, str]] = {
     "Have the film read by a radiologist.",
     "unfamiliar": "No answer: the film differs from those that the network was trained on. "
     "Check that it is a frontal chest film, and have it read by a radiologist.",
-    "not_frontal": "No answer: by its own file this is no frontal film, and the network was trained on nothing else. "
-    "Have the film read by a radiologist.",
+    "not_frontal": "No answer: its own file states that this is not a frontal film, and the network was trained on no "
+    "others. Have the film read by a radiologist.",
 }
 
 
-_ARRAYS: Final = ("center", "projection", "class_means")
-_LATER_ARRAYS: Final = ("components", *(THUMBNAIL + name for name in (*_ARRAYS, "components")), "scales")
-"""Absent from bundles of version 0.1, which know the embedding's distance alone."""
+_SPACE: Final = ("center", "projection", "class_means")
+_ARRAYS: Final = (*_SPACE, "scales")
+_OPTIONAL_ARRAYS: Final = ("components", *(THUMBNAIL + name for name in (*_SPACE, "components")))
 
 
 def load_statistics(bundle: Bundle) -> Familiarity | None:
@@ -48,11 +48,11 @@ def load_statistics(bundle: Bundle) -> Familiarity | None:
     manifest = bundle.manifest
     if manifest.calibration.out_of_distribution is None:
         return None
-    familiarity = Familiarity.from_arrays(read_arrays(bundle, STATISTICS, _ARRAYS, _LATER_ARRAYS))
+    familiarity = Familiarity.from_arrays(bundle.read_arrays(STATISTICS, _ARRAYS, _OPTIONAL_ARRAYS))
     frames = familiarity.thumbnail
-    found = (*familiarity.embedding.class_means.shape[:1], *familiarity.embedding.center.shape)
-    if found != (len(manifest.classes), manifest.graph.embedding_size) or (frames and len(frames.center) != LENGTH):
-        msg = f"{STATISTICS} has arrays of other shapes than the manifest's embedding and classes; export the bundle again"
+    sizes = (*familiarity.embedding.class_means.shape[:1], *familiarity.embedding.center.shape)
+    if sizes != (len(manifest.classes), manifest.graph.embedding_size) or (frames and len(frames.center) != LENGTH):
+        msg = f"{STATISTICS} does not fit the manifest's embedding and classes; export the bundle again"
         raise BundleError(msg)
     return familiarity
 
@@ -64,30 +64,26 @@ def decide(
     thumbnail: NDArray[np.float64],
     warnings: Collection[str] = (),
 ) -> Prediction:
-    """Word what the network computed about one film.
+    """Turn the outputs of the network for one film into an answer.
 
     Args:
         manifest: classes, thresholds, quantiles and cut-offs.
         statistics: None: not checked against the training films.
         outputs: of one film, N = 1.
         thumbnail: of the same film, from `imaging.thumbnail`.
-        warnings: what decoding noticed; `not_frontal` leaves no answer.
+        warnings: from decoding; `not_frontal` leaves no answer.
 
     Raises:
         InferenceError: a probability is not a number.
     """
-    row = outputs.probabilities[0]
-    if not np.isfinite(row).all():
-        msg = "the network gave probabilities that are no numbers; the bundle or this machine is at fault"
-        raise InferenceError(msg)
+    row = _finite(outputs.probabilities[0])
     calibration = manifest.calibration
     probabilities = {name: min(1.0, float(value)) for name, value in zip(manifest.classes, row, strict=True)}
     label = finding_label(row, manifest.classes, manifest.negative_class, calibration.operating_points)
     prediction_set = conformal_set(probabilities, calibration.conformal.quantiles)
     score, in_distribution = _familiarity(manifest, statistics, outputs, thumbnail)
-    if "not_frontal" in warnings:
-        advice: Advice = "not_frontal"
-    else:
+    advice: Advice = "not_frontal"
+    if "not_frontal" not in warnings:
         advice = _advise(label, manifest.negative_class, prediction_set, in_distribution=in_distribution)
     decision: Decision = advice if advice in ("positive", "negative") else "abstain"
     return Prediction(
@@ -102,6 +98,13 @@ def decide(
         out_of_distribution_score=score,
         recommendation=RECOMMENDATIONS[advice].format(label=label, findings=", ".join(manifest.findings)),
     )
+
+
+def _finite(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(probabilities).all():
+        msg = "the network gave probabilities that are not numbers; the bundle or this machine is at fault"
+        raise InferenceError(msg)
+    return probabilities
 
 
 def _familiarity(

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from functools import partial
 
-from schemas.drift import FEWEST_FILMS, DriftReference, index_limit, population_stability_index
+from schemas.model.drift import FEWEST_FILMS, DriftReference, index_limit, population_stability_index
 from service.metrics import Metrics
 
 
@@ -25,16 +25,16 @@ class DriftWindow:
 
     @property
     def signals(self) -> tuple[str, ...]:
-        """Their names."""
+        """Names of the signals that are counted."""
         return tuple(self._signals)
 
     @property
     def films(self) -> int:
-        """In the window."""
+        """How many films are in the window."""
         return len(self._films)
 
     def add(self, signals: Mapping[str, float]) -> None:
-        """Let a film in, and the oldest out where the window is full."""
+        """Add a film, and remove the oldest where the window is full."""
         film = {name: signal.bin_of(signals[name]) for name, signal in self._signals.items()}
         self._films.append(film)
         self._count(film, 1)
@@ -48,7 +48,7 @@ class DriftWindow:
         return population_stability_index(self._signals[signal].counts, self._counts[signal])
 
     def limit(self, signal: str) -> float:
-        """The index above which chance is no explanation for a window of this many films."""
+        """The index above which chance does not explain a window of this many films."""
         return index_limit(self._signals[signal], len(self._films))
 
     def _count(self, film: Mapping[str, int], films: int) -> None:
@@ -56,8 +56,8 @@ class DriftWindow:
             self._counts[name][place] += films
 
 
-def show(window: DriftWindow | None, metrics: Metrics) -> None:
-    """Let /metrics tell of this window, whose indices are computed when they are asked for; None: of none."""
+def register_drift_gauges(window: DriftWindow | None, metrics: Metrics) -> None:
+    """Show this window in /metrics, where its indices are computed at each scrape; None: show no window."""
     metrics.drift_films.set_function(lambda: 0 if window is None else window.films)
     for gauge in (metrics.drift_psi, metrics.drift_psi_limit):
         gauge.clear()

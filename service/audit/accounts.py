@@ -1,13 +1,10 @@
-"""What is recorded about a film and about an administrator's action: around the work, whatever becomes of it."""
+"""What is recorded about a film and about an administrator's action: around the work, however it ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, Protocol, TypeVar
-
-from fastapi import Request
-from starlette.requests import ClientDisconnect
+from typing import Any, Final, Protocol, TypeVar
 
 from schemas.api import ModelReference, Prediction
 from schemas.errors import CxrError, InternalError
@@ -20,8 +17,8 @@ GIVEN_UP: Final = "given_up"
 Result = TypeVar("Result")
 
 
-class Answered(Protocol):
-    """What the network said about a film."""
+class HasPrediction(Protocol):
+    """The reading of a film."""
 
     @property
     def prediction(self) -> Prediction:
@@ -29,12 +26,12 @@ class Answered(Protocol):
         ...
 
 
-Answer = TypeVar("Answer", bound=Answered)
+Reading = TypeVar("Reading", bound=HasPrediction)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Who asks where."""
+class Origin:
+    """Who asks, and where."""
 
     caller: str
     route: str | None = None
@@ -47,68 +44,60 @@ class Asked:
         return {"caller": self.caller, "route": self.route, "request_id": self.request_id}
 
 
-SPOOL: Final = Asked("service", event="analysed")
+SPOOL: Final = Origin("service", event="analysed")
 """The service itself, which works on what the spool holds."""
 
 
-def asked_by(request: Request) -> Asked:
-    """Who asks; the gate has let them in, or refuses them just now."""
-    caller = getattr(request.state, "caller", None)
-    return Asked(
-        "unknown" if caller is None else caller.identity, request.scope["route"].path, request.state.request_id
-    )
-
-
-async def film(
+async def audited_reading(
     trail: Trail,
-    asked: Asked,
+    origin: Origin,
     content: bytes,
     model: ModelReference,
-    work: Callable[[], Awaitable[Answer]],
-) -> Answer:
+    work: Callable[[], Awaitable[Reading]],
+) -> Reading:
     """Read a film, and record what was answered, before it is.
 
     Args:
-        trail: where.
-        asked: by whom.
+        trail: where it is recorded.
+        origin: who asks.
         content: the film's bytes, of which the hash is recorded.
         model: of the bundle that answers.
-        work: the reading.
+        work: the reading; cancelled where nobody waits for it any longer.
 
     Raises:
         AuditUnavailableError: it cannot be recorded, and the policy is to refuse.
     """
     if not trail.on:
         return await work()
-    digest = await asyncio.to_thread(lambda: sha256(content).hexdigest())
-    facts = asked.facts | {"film_sha256": digest, "model_sha256": model.sha256}
+    facts: dict[str, Any] = {**origin.facts, "model_sha256": model.sha256}
     try:
-        answer = await work()
-    except (asyncio.CancelledError, ClientDisconnect):
-        trail.note(asked.event, **facts, outcome=GIVEN_UP)
+        facts["film_sha256"] = await asyncio.to_thread(lambda: sha256(content).hexdigest())
+        reading = await work()
+    except asyncio.CancelledError:
+        trail.record_without_waiting(origin.event, **facts, outcome=GIVEN_UP)
         raise
     except Exception as error:
-        await trail.record(asked.event, **facts, outcome=_code(error))
+        await trail.record(origin.event, **facts, outcome=_code(error))
         raise
-    prediction = answer.prediction
-    await trail.record(asked.event, **facts, label=prediction.label, decision=prediction.decision)
-    return answer
+    prediction = reading.prediction
+    await trail.record(origin.event, **facts, label=prediction.label, decision=prediction.decision)
+    return reading
 
 
-async def action(trail: Trail, asked: Asked, work: Callable[[], Awaitable[Result]]) -> Result:
+async def audited_action(trail: Trail, origin: Origin, work: Callable[[], Awaitable[Result]]) -> Result:
     """Do what an administrator asks, and record it before and after.
 
     Raises:
         AuditUnavailableError: it cannot be recorded, and the policy is to refuse.
     """
-    await trail.record("action", **asked.facts, outcome="begun")
+    await trail.record("action", **origin.facts, outcome="begun")
     try:
         result = await work()
     except Exception as error:
-        await trail.record("action", **asked.facts, outcome=_code(error))
+        await trail.record("action", **origin.facts, outcome=_code(error))
         raise
     model = result.sha256 if isinstance(result, ModelReference) else None
-    await trail.record("action", **asked.facts, model_sha256=model)
+    await trail.record("action", **origin.facts, model_sha256=model)
     return result
 
 

@@ -1,14 +1,15 @@
-"""The chain: each line holds the hash of the one before it, so that no line can be changed, removed or put in between."""
+"""The chain: each line holds the hash of the one before it, so that no line can be changed, removed or inserted."""
 
 import json
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
+from schemas.version import VERSION
 from service.audit.record import AuditEntry, AuditRecord
 
 GENESIS: Final = "0" * 64
-"""What the first line names as the one before it."""
+"""The hash that the first line states of the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Seam:
-    """What must be said in the next line about what stands not in the file."""
+    """What the next line has to report about events that are not in the file."""
 
     omitted: int = 0
     torn_bytes: int = 0
@@ -31,6 +32,7 @@ def extend(head: Head, entry: AuditEntry, seam: Seam) -> tuple[bytes, Head]:
     """The line, with its line feed, that follows `head`; and the head that it makes."""
     record = AuditRecord(
         sequence=head.sequence + 1,
+        software=VERSION,
         previous=head.sha256,
         omitted=seam.omitted or None,
         torn_bytes=seam.torn_bytes or None,
@@ -44,17 +46,17 @@ def link_of(line: bytes) -> tuple[int, str]:
     """The number of a line, and the hash that it states of the one before it.
 
     Raises:
-        ValueError: it is no line of an audit log.
+        ValueError: it is not a line of an audit log.
     """
     try:
-        stated = json.loads(line)
-        sequence = stated["sequence"]
-        previous = stated["previous"]
+        record = json.loads(line)
+        sequence = record["sequence"]
+        previous = record["previous"]
     except (ValueError, TypeError, KeyError) as error:
-        msg = "it is no audit record"
+        msg = "it is not an audit record"
         raise ValueError(msg) from error
     if not isinstance(sequence, int) or not isinstance(previous, str):
-        msg = "its sequence or its hash is none"
+        msg = "its sequence is not a number, or its hash is not text"
         raise ValueError(msg)  # noqa: TRY004 the text is at fault, not our types
     return sequence, previous
 
@@ -63,7 +65,7 @@ def head_of(line: bytes) -> Head:
     """The head of the chain that ends with `line`, which stands here without its line feed.
 
     Raises:
-        ValueError: it is no line of an audit log.
+        ValueError: it is not a line of an audit log.
     """
     sequence, _ = link_of(line)
     return Head(sequence, sha256(line).hexdigest())
@@ -77,13 +79,15 @@ def follow(head: Head | None, line: bytes) -> Head:
         line: without its line feed.
 
     Raises:
-        ValueError: it does not follow; the message says why.
+        ValueError: it does not follow; the message gives the reason.
     """
     sequence, previous = link_of(line)
     if head is None and sequence == 1:
         head = Head()
     if head is not None and previous != head.sha256:
-        msg = f"it does not follow record {head.sequence}: one of the two was changed, or lines were removed or put between"
+        msg = (
+            f"it does not follow record {head.sequence}: one of the two was changed, or lines were removed or inserted"
+        )
         raise ValueError(msg)
     if head is not None and sequence != head.sequence + 1:
         msg = f"it is numbered {sequence} after {head.sequence}"

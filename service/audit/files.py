@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,8 +21,8 @@ TAIL_BYTES: Final = 1024 * 1024
 def files_of(path: Path) -> tuple[Path, ...]:
     """The files of the log at `path`, the oldest first; those that are there."""
     full = re.compile(re.escape(path.name) + r"\.[0-9]{6,}")
-    found = [file for file in path.parent.glob(f"{path.name}.*") if full.fullmatch(file.name)]
-    return (*sorted(found, key=lambda file: int(file.suffix[1:])), *([path] if path.exists() else []))
+    older = [file for file in path.parent.glob(f"{path.name}.*") if full.fullmatch(file.name)]
+    return (*sorted(older, key=lambda file: int(file.suffix[1:])), *([path] if path.exists() else []))
 
 
 def torn_bytes_of(path: Path) -> int:
@@ -36,7 +37,7 @@ def torn_bytes_of(path: Path) -> int:
         tail = stream.read(TAIL_BYTES)
     torn = len(tail) - (tail.rfind(b"\n") + 1)
     if torn == TAIL_BYTES:
-        msg = "its end is no audit log"
+        msg = "its end is not an audit log"
         raise ValueError(msg)
     return torn
 
@@ -57,7 +58,7 @@ class AuditFile:
             sync: whether `append` returns only when the lines are on the disk.
 
         Raises:
-            SettingsError: it cannot be opened, another process has it, or its end is no audit log.
+            SettingsError: it cannot be opened, another process has it, or its end is not an audit log.
         """
         self._path = path
         self._max_bytes = max_bytes
@@ -86,7 +87,7 @@ class AuditFile:
 
     @property
     def torn_bytes(self) -> int:
-        """Of the half-written line that was found at the end and is not yet told in the log."""
+        """Size of the half-written line that was at the end, until the log reports it."""
         return self._seam.torn_bytes
 
     def append(self, entries: Sequence[AuditEntry], *, omitted: int = 0) -> tuple[bytes, ...]:
@@ -94,7 +95,7 @@ class AuditFile:
 
         Args:
             entries: at least one.
-            omitted: events that were lost since the last line; the first of these lines says so.
+            omitted: events that were lost since the last line; the first of these lines reports them.
 
         Raises:
             OSError: they are not written; the disk is full, or gone.
@@ -162,7 +163,7 @@ class AuditFile:
         while left:
             left = left[os.write(descriptor, left) :]
         if self._sync:
-            os.fdatasync(descriptor)
+            _sync_content(descriptor)
         self._cut_off_first = False
         self._size += len(content)
 
@@ -171,3 +172,10 @@ class AuditFile:
         if self._cut_off_first and os.fstat(descriptor).st_size > self._size:
             os.ftruncate(descriptor, self._size)
         self._cut_off_first = False
+
+
+def _sync_content(descriptor: int) -> None:
+    if sys.platform == "linux":
+        os.fdatasync(descriptor)
+    else:
+        os.fsync(descriptor)

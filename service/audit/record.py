@@ -1,4 +1,4 @@
-"""What the audit log says about one event, and the line that says it. It knows no name, tag, pixel or probability of a film."""
+"""The record of one event, and the line that holds it; no name, tag, pixel or probability of a film is in it."""
 
 from datetime import datetime
 from typing import Literal
@@ -16,7 +16,7 @@ class AuditEntry(Record):
 
     at: datetime
     event: Event = Field(
-        description="film: answered at once; stored: taken into the spool; analysed: out of the spool; action: of an "
+        description="film: answered at once; stored: put into the spool; analysed: read from the spool; action: of an "
         "administrator; refusal: no valid key, or not the scope; started, stopped, resumed: the log itself"
     )
     caller: str = Field(description="key:<id>, token:<subject>, anonymous, unknown, or service: never a key")
@@ -33,6 +33,7 @@ class AuditRecord(AuditEntry):
     """One line of the file."""
 
     sequence: int = Field(ge=1)
+    software: str = Field(description="version of the service that wrote the line")
     previous: Sha256 = Field(description="of the line before, without its line feed; zeros before the first")
     omitted: int | None = Field(default=None, ge=1, description="events before this one that could not be written")
     torn_bytes: int | None = Field(

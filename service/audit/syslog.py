@@ -1,4 +1,4 @@
-"""A copy of each line to syslog, where whoever can alter the file cannot alter it."""
+"""A copy of each line to syslog, which those who can alter the file cannot alter."""
 
 import contextlib
 import socket
@@ -14,7 +14,7 @@ TIMEOUT_S: Final = 0.5
 
 
 class Syslog:
-    """Sends lines as datagrams to `udp://HOST:PORT` or a local socket such as /dev/log; to nobody without an address."""
+    """Sends lines as datagrams to `udp://HOST:PORT` or a local socket such as /dev/log; without an address, nowhere."""
 
     def __init__(self, address: str | None) -> None:
         self._address = address
@@ -24,7 +24,7 @@ class Syslog:
         """Send one line.
 
         Raises:
-            OSError: nobody takes it.
+            OSError: nobody receives it.
         """
         if self._address is None:
             return
@@ -50,8 +50,8 @@ def _connect(address: str) -> socket.socket:
         parts = urlsplit(address)
         family, _, _, _, where = socket.getaddrinfo(parts.hostname, parts.port or PORT, type=socket.SOCK_DGRAM)[0]
     with contextlib.ExitStack() as stack:
-        made = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
-        made.settimeout(TIMEOUT_S)
-        made.connect(where)
+        connection = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+        connection.settimeout(TIMEOUT_S)
+        connection.connect(where)
         stack.pop_all()
-    return made
+    return connection

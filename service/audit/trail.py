@@ -1,4 +1,4 @@
-"""The trail: events go to one thread that writes what waits together, so that many films share one visit to the disk."""
+"""The trail: events go to one thread, which writes those that wait together: many films share one write to the disk."""
 
 import asyncio
 import contextlib
@@ -18,18 +18,18 @@ from service.audit.files import AuditFile
 from service.audit.record import AuditEntry, Event
 from service.audit.syslog import Syslog
 from service.metrics import Metrics
-from service.settings import Settings
+from service.settings import AuditSettings
 
 TOGETHER: Final = 256
 """Events that are written at once, at most."""
 WAITING: Final = 4096
 """Events that may wait for the disk; more are lost, and counted in the log."""
 RETRY_S: Final = 2.0
-"""After a failure the log tries by itself whether the disk takes lines again."""
+"""How often the log tries by itself, after a failure, whether the disk accepts lines again."""
 WRITE_S: Final = 5.0
 """A disk that takes longer counts as one that fails."""
 REFUSALS_A_SECOND: Final = 10
-"""Refusals that are written one by one: whoever guesses keys must not fill the disk. The rest are counted."""
+"""Refusals that are written one by one: somebody who guesses keys must not fill the disk. The rest are counted."""
 
 log = structlog.get_logger("service.audit")
 
@@ -48,7 +48,7 @@ class Trail:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: AuditSettings,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
         *,
@@ -58,7 +58,7 @@ class Trail:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
-        self._refuses = settings.audit_on_failure == "refuse"
+        self._refuses = settings.on_failure == "refuse"
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(WAITING)
         self._omitted = 0
         self._omitted_lock = threading.Lock()
@@ -68,11 +68,11 @@ class Trail:
     @property
     def on(self) -> bool:
         """Whether a file is configured."""
-        return self._settings.audit_file is not None
+        return self._settings.file is not None
 
     @property
     def writable(self) -> bool:
-        """Whether work may begin: not after a failed write, where the policy is to refuse, until the disk takes lines."""
+        """Whether work may begin: where the policy is to refuse, not from a failed write to the next that succeeds."""
         return not (self._failing and self._refuses)
 
     def check(self) -> None:
@@ -104,8 +104,8 @@ class Trail:
             if self._refuses:
                 raise _unavailable() from error
 
-    def note(self, event: Event, **facts: Any) -> None:
-        """Have an event written that nobody waits for."""
+    def record_without_waiting(self, event: Event, **facts: Any) -> None:
+        """Write an event that nobody waits for."""
         second = int(self._clock())
         count = 0
         if event == "refusal":
@@ -125,13 +125,13 @@ class Trail:
             SettingsError: it cannot be opened.
         """
         settings = self._settings
-        if settings.audit_file is None:
+        if settings.file is None:
             yield
             return
-        file = AuditFile(settings.audit_file, max_bytes=settings.audit_max_bytes, sync=settings.audit_sync)
+        file = AuditFile(settings.file, max_bytes=settings.max_bytes, sync=settings.sync)
         if file.torn_bytes:
             log.warning("audit_line_torn", torn_bytes=file.torn_bytes)
-        with contextlib.closing(file), contextlib.closing(Syslog(settings.audit_syslog)) as syslog:
+        with contextlib.closing(file), contextlib.closing(Syslog(settings.syslog)) as syslog:
             writer = threading.Thread(target=self._write_all, args=(file, syslog), name="audit")
             writer.start()
             self._put("started", {"caller": "service"})
@@ -156,22 +156,22 @@ class Trail:
     def _write_all(self, file: AuditFile, syslog: Syslog) -> None:
         ending = False
         while not ending:
-            taken = self._take()
-            ending = None in taken
-            batch = [waiting for waiting in taken if waiting is not None]
+            entries = self._take()
+            ending = None in entries
+            batch = [waiting for waiting in entries if waiting is not None]
             if not batch and self._failing and not ending:
                 batch = [_Waiting(AuditEntry(at=datetime.now(UTC), event="resumed", caller="service"))]
             if batch:
                 self._write(batch, file, syslog)
 
     def _take(self) -> list[_Waiting | None]:
-        """What waits; it is waited for, but not for long: a caller whose own time is over may tell a failure meanwhile."""
-        taken: list[_Waiting | None] = []
+        """The next events; the wait is short, as a caller whose own time is over may report a failure meanwhile."""
+        entries: list[_Waiting | None] = []
         with contextlib.suppress(queue.Empty):
-            taken.append(self._queue.get(timeout=self._retry_s))
-            while len(taken) < TOGETHER:
-                taken.append(self._queue.get_nowait())
-        return taken
+            entries.append(self._queue.get(timeout=self._retry_s))
+            while len(entries) < TOGETHER:
+                entries.append(self._queue.get_nowait())
+        return entries
 
     def _write(self, batch: list[_Waiting], file: AuditFile, syslog: Syslog) -> None:
         omitted = self._omitted
@@ -211,7 +211,7 @@ class Trail:
         self._failing = True
         self._omit(lost)
         self._metrics.audit_write_failures.inc()
-        log.error("audit_write_failed", reason=reason, lost=lost, policy=self._settings.audit_on_failure)
+        log.error("audit_write_failed", reason=reason, lost=lost, policy=self._settings.on_failure)
 
     def _omit(self, events: int) -> None:
         with self._omitted_lock:

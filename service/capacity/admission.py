@@ -1,4 +1,4 @@
-"""How many films and bytes the service takes on at the same time, whichever bundle reads them, and whether it takes any."""
+"""How many films and bytes the service accepts at the same time, and whether it accepts any."""
 
 import math
 import time
@@ -9,16 +9,17 @@ from typing import Final, Literal, NoReturn
 
 from schemas.errors import NotReadyError, OverloadedError
 from service.metrics import Metrics
+from service.settings import LimitSettings
 
 Priority = Literal["stat", "routine"]
 
-_STAT_SHARE: Final = 8  # one place in so many is kept for stat films: a full queue must not turn them away
-_FEWEST, _LAST = 8, 64  # films that tell a pace, and those that are remembered
+_FEWEST: Final = 8  # departures from which a pace can be computed
+_LAST: Final = 64  # departures that are remembered
 
 
-def routine_places(capacity: int) -> int:
-    """How many of so many places routine films may take."""
-    return capacity if capacity == 1 else capacity - max(1, capacity // _STAT_SHARE)
+def draining() -> NotReadyError:
+    """The refusal of whatever would begin while the process is about to end."""
+    return NotReadyError("the service is shutting down; send the request to another instance")
 
 
 class Admission:
@@ -27,19 +28,16 @@ class Admission:
     Invariant: neither count exceeds its capacity, and routine films alone never reach theirs.
     """
 
-    def __init__(
-        self, capacity: int, capacity_bytes: int, metrics: Metrics, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """`capacity` is in films."""
-        self._places: dict[Priority, int] = {"stat": capacity, "routine": routine_places(capacity)}
+    def __init__(self, limits: LimitSettings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self._places: dict[Priority, int] = {"stat": limits.max_queue, "routine": limits.routine_places}
         self._admitted: dict[Priority, int] = {"stat": 0, "routine": 0}
-        self._capacity_bytes = capacity_bytes
+        self._capacity_bytes = limits.max_inflight_bytes
         self._bytes = 0
         self._metrics = metrics
         self._clock = clock
-        self._left: deque[float] = deque(maxlen=_LAST)  # when films left, as long as others were there
+        self._departures: deque[float] = deque(maxlen=_LAST)  # times, while other films were there
         self._draining = False
-        metrics.queue_capacity.set(capacity)
+        metrics.queue_capacity.set(limits.max_queue)
 
     @property
     def draining(self) -> bool:
@@ -58,8 +56,7 @@ class Admission:
         """
         if self._draining:
             self._metrics.shed.labels("draining").inc()
-            msg = "the service is shutting down; send the film to another instance"
-            raise NotReadyError(msg)
+            raise draining()
 
     def check(self, priority: Priority, *, allowed_s: float, body_bytes: int = 0) -> None:
         """Let a request with films begin; refusing it before its body is read costs much less than refusing it after.
@@ -110,14 +107,14 @@ class Admission:
         self._add_bytes(size)
 
     def give_back_bytes(self, size: int) -> None:
-        """A request that held so many bytes is over."""
+        """Free the `size` bytes of a request that is over."""
         self._add_bytes(-size)
 
     def _require(self, films: int, priority: Priority) -> None:
-        admitted = sum(self._admitted.values())
-        if admitted + films > self._places[priority]:
+        present = sum(self._admitted.values())
+        if present + films > self._places[priority]:
             msg = (
-                f"{admitted} of {self._places[priority]} places for {priority} films are taken and {films} are needed; "
+                f"{present} of {self._places[priority]} places for {priority} films are taken and {films} are needed; "
                 "try again shortly"
             )
             self._refuse("queue_full", msg)
@@ -134,18 +131,18 @@ class Admission:
 
     def _expected_s(self, priority: Priority) -> float:
         """How long the next film would take at the pace at which the last ones left; 0 where that is not known."""
-        if len(self._left) < _FEWEST:
+        if len(self._departures) < _FEWEST:
             return 0.0
-        return (self._before(priority) + 1) * (self._clock() - self._left[0]) / (len(self._left) - 1)
+        return (self._before(priority) + 1) * (self._clock() - self._departures[0]) / (len(self._departures) - 1)
 
     def _before(self, priority: Priority) -> int:
         return sum(self._admitted.values()) if priority == "routine" else self._admitted["stat"]
 
     def _note_departure(self, films: int) -> None:
         if any(self._admitted.values()):
-            self._left.extend([self._clock()] * films)
+            self._departures.extend([self._clock()] * films)
         else:  # whatever slowed the service down is over
-            self._left.clear()
+            self._departures.clear()
 
     def _add(self, films: int, priority: Priority) -> None:
         self._admitted[priority] += films

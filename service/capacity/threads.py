@@ -1,4 +1,4 @@
-"""The threads that compute: which of them the operating system lets go first, and all of them after the one that answers."""
+"""The threads that compute: the operating system prefers those of urgent films, and to them the one that answers."""
 
 import os
 import threading
@@ -12,12 +12,12 @@ from service.capacity.admission import Priority
 STAT: Final = 0
 """Steps of niceness: a stat film takes the cores from routine films as fast as the event loop does."""
 ROUTINE: Final = 10
-"""A ninth of a core beside a thread that wants all of it; the whole core otherwise, so throughput loses nothing."""
+"""A ninth of a core next to a thread that needs all of it; the whole core otherwise, so throughput loses nothing."""
 SPARE: Final = 19
-"""A seventieth: what films leave, for the proof of bundles that do not serve yet."""
+"""A seventieth of a core next to films: for the checks of bundles that do not serve yet."""
 
 
-class Lanes:
+class ThreadLanes:
     """Threads for routine films, and as many again for stat films, which the operating system prefers.
 
     A stat film neither waits until a routine film is done nor shares a core equally with one; and as routine films

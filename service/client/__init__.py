@@ -1,6 +1,6 @@
-"""A typed client of the service, for programs that send films; it knows the contract in `schemas.api` and nothing behind it."""
+"""A typed client of the service, for programs that send films; it knows the contract in `schemas.api` and no more."""
 
-from service.client.connection import Client, Film, Terms
+from service.client.connection import CallOptions, Client, Film
 from service.client.errors import ClientError, NoAnswerError, ProblemError
 
-__all__ = ["Client", "ClientError", "Film", "NoAnswerError", "ProblemError", "Terms"]
+__all__ = ["CallOptions", "Client", "ClientError", "Film", "NoAnswerError", "ProblemError"]

@@ -20,7 +20,7 @@ from service.client.errors import NoAnswerError, ProblemError, problem_of, retry
 Film = Path | str | bytes
 """The path of a JPEG, PNG or DICOM file, or its bytes."""
 
-Answer = TypeVar("Answer", bound=Record)
+T = TypeVar("T", bound=Record)
 
 RETRIED: Final = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 """The statuses under which nothing was done and a later attempt may succeed."""
@@ -29,21 +29,21 @@ _IDLE_S: Final = 2.0
 """The service closes a connection that was idle for 5 s; a request sent at that moment would be lost."""
 
 _AFTER_DEADLINE_S: Final = 5.0
-"""The service answers 504 by itself; this long it may take to arrive."""
+"""The service answers 504 by itself, and its answer may take this long to arrive."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What a caller may ask for beside the answer."""
+class CallOptions:
+    """What a caller may ask for in addition to the answer."""
 
     priority: Literal["stat", "routine"] = "routine"
     deadline_ms: int | None = None
-    """Give up after so long, attempts and waits together; None: the service's own deadline for each attempt."""
+    """Give up after this time, attempts and waits together; None: the service's own deadline for each attempt."""
     request_id: str | None = None
     """None: one is made; every attempt carries the same."""
 
 
-ROUTINE: Final = Terms()
+ROUTINE: Final = CallOptions()
 
 
 class Client:
@@ -85,16 +85,12 @@ class Client:
         Raises:
             OSError: `ca_file` cannot be read.
         """
-        headers = {} if api_key is None else {"X-API-Key": api_key}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        verify = True if ca_file is None else ssl.create_default_context(cafile=ca_file)
         self._http = httpx2.Client(
             base_url=base_url.rstrip("/") + "/",
-            headers=headers,
+            headers=_credentials(api_key, token),
             timeout=timeout_s,
             limits=httpx2.Limits(keepalive_expiry=_IDLE_S),
-            verify=verify,
+            verify=True if ca_file is None else ssl.create_default_context(cafile=ca_file),
             transport=transport,
         )
         self._timeout_s = timeout_s
@@ -114,27 +110,37 @@ class Client:
         """End the connections."""
         self._http.close()
 
-    def predict(self, film: Film, terms: Terms = ROUTINE) -> PredictResponse:
+    def predict(self, film: Film, options: CallOptions = ROUTINE) -> PredictResponse:
         """Read one film."""
-        return _parsed(PredictResponse, self._send_film("predict", film, terms))
+        return _parsed(PredictResponse, self._send_film("predict", film, options))
 
-    def predict_batch(self, films: Sequence[Film], terms: Terms = ROUTINE) -> BatchResponse:
+    def predict_batch(self, films: Sequence[Film], options: CallOptions = ROUTINE) -> BatchResponse:
         """Read several films; each has a result or a problem of its own, in their order."""
         # A name makes it a file part; the real one may name a patient.
         parts = [("files", ("film", _bytes(film), "application/octet-stream")) for film in films]
-        return _parsed(BatchResponse, self._send("predict/batch", terms, {}, files=parts))
+        return _parsed(BatchResponse, self._send("predict/batch", options, {}, files=parts))
 
     def explain(
-        self, film: Film, terms: Terms = ROUTINE, *, finding: str | None = None, method: ExplainMethod = "gradcam"
+        self,
+        film: Film,
+        options: CallOptions = ROUTINE,
+        *,
+        finding: str | None = None,
+        method: ExplainMethod = "gradcam",
     ) -> ExplainResponse:
         """Read one film, with the heat map of `finding`, or of its label where that is None."""
-        return _parsed(ExplainResponse, self._send_film("explain", film, terms, _question(finding, method)))
+        return _parsed(ExplainResponse, self._send_film("explain", film, options, _question(finding, method)))
 
     def overlay(
-        self, film: Film, terms: Terms = ROUTINE, *, finding: str | None = None, method: ExplainMethod = "gradcam"
+        self,
+        film: Film,
+        options: CallOptions = ROUTINE,
+        *,
+        finding: str | None = None,
+        method: ExplainMethod = "gradcam",
     ) -> bytes:
         """The heat map over the film as PNG; see `explain`."""
-        return self._send_film("explain", film, terms, _question(finding, method), accept="image/png").content
+        return self._send_film("explain", film, options, _question(finding, method), accept="image/png").content
 
     def models(self) -> ModelList:
         """The bundles that the service knows, and which one serves."""
@@ -152,24 +158,26 @@ class Client:
         self,
         path: str,
         film: Film,
-        terms: Terms,
+        options: CallOptions,
         question: Mapping[str, str] | None = None,
         *,
         accept: str = "application/json",
     ) -> httpx2.Response:
         headers = {"Content-Type": "application/octet-stream", "Accept": accept}
-        return self._send(path, terms, question or {}, headers=headers, content=_bytes(film))
+        return self._send(path, options, question or {}, headers=headers, content=_bytes(film))
 
-    def _send(self, path: str, terms: Terms, question: Mapping[str, str], **request: Any) -> httpx2.Response:
-        return self._attempt_all("POST", path, terms, {"params": {"priority": terms.priority, **question}, **request})
+    def _send(self, path: str, options: CallOptions, question: Mapping[str, str], **request: Any) -> httpx2.Response:
+        return self._attempt_all(
+            "POST", path, options, {"params": {"priority": options.priority, **question}, **request}
+        )
 
-    def _attempt_all(self, method: str, path: str, terms: Terms, request: Mapping[str, Any]) -> httpx2.Response:
-        headers = {**request.get("headers", {}), "X-Request-ID": terms.request_id or uuid.uuid4().hex}
+    def _attempt_all(self, method: str, path: str, options: CallOptions, request: Mapping[str, Any]) -> httpx2.Response:
+        headers = {**request.get("headers", {}), "X-Request-ID": options.request_id or uuid.uuid4().hex}
         start = time.monotonic()
         left_s = self._timeout_s
         for retries_left in range(self._retries, -1, -1):
-            if terms.deadline_ms is not None:
-                left_s = terms.deadline_ms / 1000 - (time.monotonic() - start)
+            if options.deadline_ms is not None:
+                left_s = options.deadline_ms / 1000 - (time.monotonic() - start)
                 headers["X-Deadline-Ms"] = str(max(1, round(left_s * 1000)))
             timeout_s = min(self._timeout_s, left_s + _AFTER_DEADLINE_S)
             answer = self._attempt(method, path, timeout_s, {**request, "headers": headers})
@@ -177,7 +185,7 @@ class Client:
                 return answer
             problem = ProblemError(problem_of(answer), retry_after_s(answer))
             wait_s = problem.retry_after_s or 1.0
-            patience_s = self._longest_wait_s if terms.deadline_ms is None else min(self._longest_wait_s, left_s)
+            patience_s = self._longest_wait_s if options.deadline_ms is None else min(self._longest_wait_s, left_s)
             if answer.status_code not in RETRIED or retries_left == 0 or wait_s >= patience_s:
                 raise problem
             self._sleep(wait_s)
@@ -191,6 +199,11 @@ class Client:
             raise NoAnswerError(msg) from error
 
 
+def _credentials(api_key: str | None, token: str | None) -> dict[str, str]:
+    headers = {"X-API-Key": api_key, "Authorization": None if token is None else f"Bearer {token}"}
+    return {name: value for name, value in headers.items() if value is not None}
+
+
 def _bytes(film: Film) -> bytes:
     return film if isinstance(film, bytes) else Path(film).read_bytes()
 
@@ -199,10 +212,10 @@ def _question(finding: str | None, method: ExplainMethod) -> dict[str, str]:
     return {"method": method} | ({} if finding is None else {"finding": finding})
 
 
-def _parsed(kind: type[Answer], answer: httpx2.Response) -> Answer:
+def _parsed(kind: type[T], answer: httpx2.Response) -> T:
     """The answer as its record; fields that a later service adds are passed over."""
     try:
         return kind.model_validate_json(answer.content, extra="ignore")
     except ValidationError as error:
-        msg = f"the answer is no {kind.__name__}; is the address that of this service?"
+        msg = f"the answer is not a {kind.__name__}; is the address that of this service?"
         raise NoAnswerError(msg) from error

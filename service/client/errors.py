@@ -10,7 +10,7 @@ from schemas.api import Problem
 
 
 class ClientError(Exception):
-    """A film was sent, or was to be sent, and there is no result."""
+    """A film was sent, or should have been, and there is no result."""
 
 
 class NoAnswerError(ClientError):
@@ -18,7 +18,7 @@ class NoAnswerError(ClientError):
 
 
 class ProblemError(ClientError):
-    """The service refused, and said why. Source: RFC 9457."""
+    """The service refused, with a reason. Source: RFC 9457."""
 
     def __init__(self, problem: Problem, retry_after_s: float | None = None) -> None:
         super().__init__(f"{problem.status} {problem.code}: {problem.detail} (request {problem.request_id})")
@@ -27,7 +27,7 @@ class ProblemError(ClientError):
 
     @property
     def status(self) -> int:
-        """Of HTTP."""
+        """The status code of the HTTP response."""
         return self.problem.status
 
     @property
@@ -42,12 +42,12 @@ class ProblemError(ClientError):
 
     @property
     def request_id(self) -> str:
-        """Under which the service's log knows the request."""
+        """The id of the request in the service's log."""
         return self.problem.request_id
 
 
 def problem_of(answer: httpx2.Response) -> Problem:
-    """What a service said, or what is known of the answer of a proxy in front of it."""
+    """The problem that a service reports, or one made from the answer of a proxy in front of it."""
     try:
         return Problem.model_validate_json(answer.content, extra="ignore")
     except ValidationError:
@@ -65,11 +65,11 @@ def problem_of(answer: httpx2.Response) -> Problem:
 
 
 def retry_after_s(answer: httpx2.Response) -> float | None:
-    """Source: RFC 9110 10.2.3, seconds or a date."""
-    stated = answer.headers.get("Retry-After", "")
-    if stated.isdecimal():
-        return float(stated)
+    """The wait that the answer asks for; None where it asks for none. Source: RFC 9110 10.2.3, seconds or a date."""
+    header = answer.headers.get("Retry-After", "")
+    if header.isdecimal():
+        return float(header)
     try:
-        return max(0.0, (parsedate_to_datetime(stated) - datetime.now(UTC)).total_seconds())
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError):  # no date, or one without its zone
         return None

@@ -1,1 +1,1 @@
-"""The command lines of `python -m service`: predict, keys, audit, deidentify."""
+"""The command lines of `python -m service`: predict, client, keys, audit, deidentify; `command` is what they share."""

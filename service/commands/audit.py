@@ -1,4 +1,4 @@
-"""`python -m service audit verify`: whether every line of the log still stands where it was written."""
+"""`python -m service audit verify`: check that every line of the audit log is still where it was written."""
 
 import argparse
 import errno
@@ -8,56 +8,52 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from schemas.errors import SettingsError
 from service.audit.chain import Head, follow
 from service.audit.files import files_of
-
-BROKEN, UNREADABLE = 1, 2
+from service.commands.command import Command, ExitCode
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What a whole log looks like."""
+class LogCheck:
+    """The result of following a whole log."""
 
     first: int | None
     """Number of its first record; above 1 where older files were taken away; None: there is no record yet."""
     head: Head
     torn_bytes: int
-    """Of a half-written line at the end: a service that writes just now, or one that was killed."""
+    """Of a half-written line at the end: a service is writing, or was killed."""
 
 
 class BrokenChainError(ValueError):
     """The log was altered; the message names the first line that shows it."""
 
 
-def audit_command(arguments: list[str]) -> int:
-    """Run `verify`; 0 where the chain is whole, 1 where it is broken, 2 where it cannot be read.
-
-    Args:
-        arguments: what follows `audit` on the command line.
-    """
-    parser = argparse.ArgumentParser(prog="python -m service audit", description="Look after the audit log.")
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     verify = parser.add_subparsers(dest="command", required=True).add_parser(
-        "verify", help="check the chain of hashes over all files of the log, also while the service writes"
+        "verify", help="check the chain of hashes over all files of the log, even while the service writes"
     )
     verify.add_argument("--file", type=Path, required=True, help="the file of CXR_AUDIT_FILE")
     verify.add_argument("--head", help="a hash that an earlier verify printed: the log must still hold that line")
-    options = parser.parse_args(arguments)
+
+
+def _verify(options: argparse.Namespace) -> int:
     try:
-        finding = verify_log(options.file, options.head)
+        check = verify_log(options.file, options.head)
     except BrokenChainError as error:
         print(f"broken: {error}", file=sys.stderr)
-        return BROKEN
+        return ExitCode.FAILED
     except OSError as error:
-        print(
-            f"refused: {options.file} cannot be read ({error.strerror}); name the file of CXR_AUDIT_FILE",
-            file=sys.stderr,
-        )
-        return UNREADABLE
-    _print(finding)
-    return 0
+        msg = f"{options.file} cannot be read ({error.strerror}); name the file of CXR_AUDIT_FILE"
+        raise SettingsError(msg) from error
+    _print(check)
+    return ExitCode.DONE
 
 
-def verify_log(path: Path, head: str | None = None) -> Finding:
+audit_command = Command("audit", "Check the audit log.", _add_arguments, _verify)
+
+
+def verify_log(path: Path, head: str | None = None) -> LogCheck:
     """Follow the chain through all files of a log, also while a service writes it.
 
     Args:
@@ -77,13 +73,13 @@ def verify_log(path: Path, head: str | None = None) -> Finding:
                 raise
 
 
-def _follow_all(files: Sequence[Path], wanted: str | None) -> Finding:
+def _follow_all(files: Sequence[Path], required_hash: str | None) -> LogCheck:
     if not files:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     first = None
     head = None
     torn_bytes = 0
-    found = wanted is None
+    is_there = required_hash is None
     for file in files:
         if torn_bytes:
             msg = f"{file.name}, line 1: the file before it ends with half a line"
@@ -95,11 +91,14 @@ def _follow_all(files: Sequence[Path], wanted: str | None) -> Finding:
                     break
                 head = _follow_one(head, line[:-1], f"{file.name}, line {number}")
                 first = first or head.sequence
-                found = found or head.sha256 == wanted
-    if not found:
-        msg = f"no line has the hash {wanted}: lines were cut off the end since that hash was noted, or the log is another"
+                is_there = is_there or head.sha256 == required_hash
+    if not is_there:
+        msg = (
+            f"no line has the hash {required_hash}: lines were cut off the end since that hash was noted, or this is "
+            "another log"
+        )
         raise BrokenChainError(msg)
-    return Finding(first, head or Head(), torn_bytes)
+    return LogCheck(first, head or Head(), torn_bytes)
 
 
 def _follow_one(head: Head | None, line: bytes, where: str) -> Head:
@@ -110,15 +109,13 @@ def _follow_one(head: Head | None, line: bytes, where: str) -> Head:
         raise BrokenChainError(msg) from error
 
 
-def _print(finding: Finding) -> None:
-    if finding.first is None:
+def _print(check: LogCheck) -> None:
+    if check.first is None:
         print("the log is empty")
         return
-    print(f"records {finding.first} to {finding.head.sequence} are whole")
-    if finding.first > 1:
-        print(f"record {finding.first} follows others that are not here: check them where they were taken to")
-    if finding.torn_bytes:
-        print(
-            f"{finding.torn_bytes} bytes of a half-written line at the end: the service writes just now, or was killed"
-        )
-    print(f"head {finding.head.sha256}")
+    print(f"records {check.first} to {check.head.sequence} are whole")
+    if check.first > 1:
+        print(f"record {check.first} follows others that are not here: check them where they are archived")
+    if check.torn_bytes:
+        print(f"{check.torn_bytes} bytes of a half-written line at the end: the service is writing, or was killed")
+    print(f"head {check.head.sha256}")

@@ -13,13 +13,12 @@ from pydicom import dcmread, dcmwrite
 from pydicom.filereader import read_file_meta_info
 
 from bundle.files import write_whole
-from imaging.attributes import text
-from imaging.deidentify import SHORTEST_KEY, Deidentifier
+from imaging.deidentification.deidentify import SHORTEST_KEY, Deidentifier
+from imaging.dicom.attributes import text
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from imaging.limits import parsing
-from imaging.transfer_syntaxes import TRANSFER_SYNTAXES
 from schemas.errors import CxrError, InvalidImageError, SettingsError, UnsupportedImageError
-
-REFUSED, INCOMPLETE = 2, 1
+from service.commands.command import Command, ExitCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +27,42 @@ class _Copy:
     uid: str
     patient: str
     """The pseudonym."""
-    says_burned_in: bool
-    """Whether the file says at all if text is burned in."""
+    states_burned_in: bool
+    """Whether the file states at all if text is burned in."""
 
 
-def deidentify_command(arguments: list[str]) -> int:
-    """Run the command; 0, 1 where some file could not be copied, 2 where the options are refused.
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="DICOM files and folders of them")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the copies, which are named by their new UIDs"
+    )
+    parser.add_argument("--key", type=Path, help="file of a secret: the same secret gives the same pseudonyms and UIDs")
+    parser.add_argument(
+        "--accept-burned-in",
+        action="store_true",
+        help="copy films whose files state that text is burned into the pixels",
+    )
 
-    Args:
-        arguments: what follows `deidentify` on the command line.
-    """
-    options = _parser().parse_args(arguments)
+
+def _run(options: argparse.Namespace) -> int:
+    files = _files(options.inputs, options.out)
+    deidentifier = Deidentifier(_key(options.key))
     try:
-        files = _files(options.inputs, options.out)
-        deidentifier = Deidentifier(_key(options.key))
         options.out.mkdir(parents=True, exist_ok=True)
-    except (CxrError, OSError) as error:
-        print(f"refused: {error}", file=sys.stderr)
-        return REFUSED
+    except OSError as error:
+        msg = f"--out {options.out} cannot be made ({error.strerror}); give a folder that can be written"
+        raise SettingsError(msg) from error
     if options.key is None:
-        print("No --key: pseudonyms and UIDs of this run fit no other run's, and cannot be made again.")
+        print("No --key: the pseudonyms and UIDs of this run fit no other run, and cannot be made again.")
     return _copy_all(files, options.out, deidentifier, accept_burned_in=options.accept_burned_in)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m service deidentify",
-        description="Copy CR and DX films without what identifies their patients (DICOM PS3.15 Annex E, Basic Profile).",
-    )
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="DICOM files and folders of them")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the copies, named by their new UIDs")
-    parser.add_argument("--key", type=Path, help="file of a secret: the same secret gives the same pseudonyms and UIDs")
-    parser.add_argument(
-        "--accept-burned-in", action="store_true", help="also films that say that text is burned into their pixels"
-    )
-    return parser
+deidentify_command = Command(
+    "deidentify",
+    "Copy CR and DX films without what identifies their patients (DICOM PS3.15 Annex E, Basic Profile).",
+    _add_arguments,
+    _run,
+)
 
 
 def _files(inputs: Iterable[Path], out: Path) -> list[Path]:
@@ -72,17 +72,17 @@ def _files(inputs: Iterable[Path], out: Path) -> list[Path]:
         SettingsError: an input does not exist, or copies would lie among the inputs.
     """
     files: list[Path] = []
-    for given in inputs:
-        if not given.exists():
-            msg = f"{given} does not exist; give files or folders that do"
+    for path in inputs:
+        if not path.exists():
+            msg = f"{path} does not exist; give files or folders that do"
             raise SettingsError(msg)
-        folder = given if given.is_dir() else given.parent
-        if out.resolve() == folder.resolve() or (given.is_dir() and folder.resolve() in out.resolve().parents):
+        folder = path if path.is_dir() else path.parent
+        if out.resolve() == folder.resolve() or (path.is_dir() and folder.resolve() in out.resolve().parents):
             msg = (
                 f"--out {out} lies among the films of {folder}; copies and originals must not mix: give another folder"
             )
             raise SettingsError(msg)
-        files += sorted(path for path in given.rglob("*") if path.is_file()) if given.is_dir() else [given]
+        files += sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     return files
 
 
@@ -107,22 +107,22 @@ def _copy_all(files: Sequence[Path], out: Path, deidentifier: Deidentifier, *, a
     written: set[str] = set()
     for path in _with_progress(files):
         try:
-            made = _copy(path, deidentifier, accept_burned_in=accept_burned_in)
-            if made.uid in written:
+            copy = _copy(path, deidentifier, accept_burned_in=accept_burned_in)
+            if copy.uid in written:
                 msg = "another file of this run has its SOPInstanceUID; only the first was copied"
                 raise InvalidImageError(msg)
-            write_whole(out / f"{made.uid}.dcm", made.content, private=True)
+            write_whole(out / f"{copy.uid}.dcm", copy.content, private=True)
         except (CxrError, OSError) as error:
             code = error.code if isinstance(error, CxrError) else "unreadable"
             outcomes[code] += 1
             print(f"{path}: {code}: {error}", file=sys.stderr)
             continue
-        written.add(made.uid)
-        patients.add(made.patient)
+        written.add(copy.uid)
+        patients.add(copy.patient)
         outcomes["copied"] += 1
-        outcomes["copied, BurnedInAnnotation not stated"] += not made.says_burned_in
+        outcomes["copied, BurnedInAnnotation not stated"] += not copy.states_burned_in
     _summarise(outcomes, len(files), len(patients))
-    return 0 if outcomes["copied"] == len(files) else INCOMPLETE
+    return ExitCode.DONE if outcomes["copied"] == len(files) else ExitCode.FAILED
 
 
 def _copy(path: Path, deidentifier: Deidentifier, *, accept_burned_in: bool) -> _Copy:

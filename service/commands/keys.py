@@ -5,47 +5,37 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from schemas.errors import CxrError, SettingsError
+from schemas.errors import SettingsError
+from service.commands.command import Command, ExitCode
 from service.security.callers import SCOPES
 from service.security.keys import KeyFile, new_key, parse_keys, write_keys
 
-REFUSED = 2
 
-
-def keys_command(arguments: list[str]) -> int:
-    """Run one command; 0, or 2 where it was refused.
-
-    Args:
-        arguments: what follows `keys` on the command line.
-    """
-    options = _parser().parse_args(arguments)
-    try:
-        if options.command == "add":
-            _add(options)
-        elif options.command == "list":
-            _list(_read(options.file))
-        else:
-            _revoke(options.file, options.id)
-    except CxrError as error:
-        print(f"refused: {error}", file=sys.stderr)
-        return REFUSED
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m service keys", description="Manage the file of API keys.")
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     add = commands.add_parser("add", help="make a key; it is printed once and stored nowhere")
-    add.add_argument("--name", required=True, help="of the system that will hold it")
+    add.add_argument("--name", required=True, help="of the system that will hold the key")
     add.add_argument("--scope", action="append", required=True, choices=SCOPES, help="may be repeated")
-    add.add_argument("--films-per-minute", type=int, help="its own quota")
-    add.add_argument("--days", type=int, help="after which it expires; default: never")
+    add.add_argument("--films-per-minute", type=int, help="quota of this key; default: CXR_RATE_LIMIT")
+    add.add_argument("--days", type=int, help="days after which it expires; default: never")
     revoke = commands.add_parser("revoke", help="remove a key; it is refused from the next request on")
     revoke.add_argument("id", help="as `list` shows it")
     listing = commands.add_parser("list", help="show the keys, without their secrets")
     for command in (add, revoke, listing):
         command.add_argument("--file", type=Path, required=True, help="the file of CXR_API_KEYS_FILE")
-    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "add":
+        _add(options)
+    elif options.command == "list":
+        _list(_read(options.file))
+    else:
+        _revoke(options.file, options.id)
+    return ExitCode.DONE
+
+
+keys_command = Command("keys", "Manage the file of API keys.", _add_arguments, _run)
 
 
 def _add(options: argparse.Namespace) -> None:
@@ -67,11 +57,11 @@ def _add(options: argparse.Namespace) -> None:
 
 def _revoke(path: Path, identity: str) -> None:
     file = _read(path)
-    kept = tuple(key for key in file.keys if key.id != identity)
-    if len(kept) == len(file.keys):
+    others = tuple(key for key in file.keys if key.id != identity)
+    if len(others) == len(file.keys):
         msg = f"no key has the id {identity}; `python -m service keys list` shows them"
         raise SettingsError(msg)
-    write_keys(path, KeyFile(keys=kept))
+    write_keys(path, KeyFile(keys=others))
 
 
 def _list(file: KeyFile) -> None:

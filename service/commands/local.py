@@ -10,23 +10,21 @@ from contextlib import asynccontextmanager
 import structlog
 
 from schemas.api import ExplainResponse, PredictResponse
-from service.app import create_app
-from service.http.films import Upload
-from service.http.request_options import Terms
+from service.app import create_services, running
 from service.logs import lines_for_a_person
-from service.models.live import Serving
+from service.models.live import LiveBundle
 from service.reading.explain import Question, explain_film
-from service.reading.predict import read_film
-from service.services import Service
+from service.reading.predict import Upload, read_film
+from service.services import Services
 from service.settings import Settings
 
 
 class LocalReader:
     """Reads films one after another; the answers are those that the service would give."""
 
-    def __init__(self, service: Service, serving: Serving) -> None:
-        self._service = service
-        self._serving = serving
+    def __init__(self, services: Services, live: LiveBundle) -> None:
+        self._services = services
+        self._live = live
 
     async def predict(self, film: bytes) -> PredictResponse:
         """Read one film.
@@ -34,16 +32,14 @@ class LocalReader:
         Raises:
             CxrError: it is refused, or the network failed on it.
         """
-        terms = _terms()
-        reading = await read_film(
-            self._service, self._serving, Upload(film, None), priority=terms.priority, target=None
-        )
+        start = time.perf_counter()
+        reading = await read_film(self._services, self._live, Upload(film, None), priority="routine")
         return PredictResponse(
-            request_id=terms.request_id,
-            model=self._serving.loaded.reference,
+            request_id=uuid.uuid4().hex,
+            model=self._live.loaded.reference,
             prediction=reading.prediction,
             image=reading.image_facts,
-            timings_ms=reading.timings(terms),
+            timings_ms=reading.timings(time.perf_counter() - start),
         )
 
     async def explain(self, film: bytes) -> ExplainResponse:
@@ -52,16 +48,16 @@ class LocalReader:
         Raises:
             ExplanationUnavailableError: the bundle has no heat maps.
         """
-        terms = _terms()
-        question = Question(finding=None, method="gradcam", priority=terms.priority)
-        question.check(self._serving.loaded)
-        explained = await explain_film(self._service, self._serving, Upload(film, None), question)
+        start = time.perf_counter()
+        question = Question(finding=None, method="gradcam", priority="routine")
+        question.check(self._live.loaded)
+        explained = await explain_film(self._services, self._live, Upload(film, None), question)
         return ExplainResponse(
-            request_id=terms.request_id,
-            model=self._serving.loaded.reference,
+            request_id=uuid.uuid4().hex,
+            model=self._live.loaded.reference,
             prediction=explained.reading.prediction,
             image=explained.reading.image_facts,
-            timings_ms=explained.reading.timings(terms),
+            timings_ms=explained.reading.timings(time.perf_counter() - start),
             explanation=explained.explanation,
         )
 
@@ -74,17 +70,16 @@ async def open_reader(settings: Settings) -> AsyncIterator[LocalReader]:
         NotReadyError: it is missing, altered or fails its self-test.
         SettingsError: the provider is not there.
     """
-    # Two programs must not empty one spool or write one chain of audit records, and nothing here is sent to a PACS.
-    alone = {"dicomweb": False, "pacs_url": None, "audit_file": None, "audit_syslog": None}
-    app = create_app(settings.model_copy(update=alone))
-    async with app.router.lifespan_context(app):
-        service: Service = app.state.service
-        with service.hold() as serving:
-            yield LocalReader(service, serving)
+    # Two programs must not write one chain of audit records. The spool is the app's, and is not opened here.
+    audit = settings.audit.model_copy(update={"file": None, "syslog": None})
+    services = create_services(settings.model_copy(update={"audit": audit}))
+    async with running(services):
+        with services.hold() as live:
+            yield LocalReader(services, live)
 
 
-def quiet() -> None:
-    """Of what the service logs, a person at a command line needs the warnings, and standard output is for answers."""
+def log_warnings_only() -> None:
+    """Log warnings alone, and to standard error: standard output is for answers."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -95,7 +90,3 @@ def quiet() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-
-
-def _terms() -> Terms:
-    return Terms(request_id=uuid.uuid4().hex, priority="routine", arrived=time.perf_counter(), allowed_ms=0)

@@ -3,71 +3,40 @@
 import argparse
 import asyncio
 import base64
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from bundle.files import write_whole
 from schemas.api import ExplainResponse, PredictResponse
 from schemas.errors import CxrError, SettingsError
-from service.client import Client, ClientError, ProblemError, Terms
-from service.commands.local import LocalReader, open_reader, quiet
-from service.commands.report import FilmError, Outcome, add_arguments, finish, prepare_folder, printer
+from service.client import CallOptions, Client, ClientError, ProblemError
+from service.commands.command import Command, ExitCode
+from service.commands.local import LocalReader, log_warnings_only, open_reader
+from service.commands.report import NoReadingError, Outcome, add_arguments, finish, prepare_folder, printer
 from service.settings import load_settings
 
-REFUSED, INCOMPLETE = 2, 1
-
 Read = Callable[[bytes], Awaitable[PredictResponse]]
-"""Reads the bytes of one film; raises FilmError."""
+"""Reads the bytes of one film; raises NoReadingError."""
 
 
-def predict_command(arguments: list[str]) -> int:
-    """Read films in this process; 0, 1 where a film has no answer, 2 where nothing could begin.
-
-    Args:
-        arguments: what follows `predict` on the command line.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m service predict",
-        description="Read films with the bundle that the service would serve, without a server. CXR_ settings hold here too.",
-    )
-    add_arguments(parser)
-    options = parser.parse_args(arguments)
-    return _guarded(_predict(options))
-
-
-def client_command(arguments: list[str]) -> int:
-    """Send films to a server; 0, 1 where a film has no answer, 2 where nothing could begin.
-
-    Args:
-        arguments: what follows `client` on the command line.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m service client", description="Send films to a running service, one after another."
-    )
+def _add_client_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the service; default: %(default)s")
     parser.add_argument(
-        "--key-file", type=Path, help="file with the API key; a key on a command line is seen by everybody"
+        "--key-file", type=Path, help="file with the API key; everybody on the machine can see a key on a command line"
     )
-    parser.add_argument("--token-file", type=Path, help="file with a bearer token instead")
+    parser.add_argument("--token-file", type=Path, help="file with a bearer token instead of a key")
     parser.add_argument("--ca-file", type=Path, help="certificates in PEM that vouch for the service")
-    parser.add_argument("--stat", action="store_true", help="before routine films")
-    parser.add_argument("--deadline-ms", type=int, help="give up on a film after so long; default: the service's")
+    parser.add_argument("--stat", action="store_true", help="read these films before routine films")
+    parser.add_argument(
+        "--deadline-ms",
+        type=int,
+        help="give up on a film after this many milliseconds; default: the service's deadline",
+    )
     add_arguments(parser)
-    options = parser.parse_args(arguments)
-    return _guarded(_send(options))
-
-
-def _guarded(work: Coroutine[None, None, int]) -> int:
-    try:
-        return asyncio.run(work)
-    except CxrError as error:
-        print(f"refused: {error}", file=sys.stderr)
-        return REFUSED
 
 
 async def _predict(options: argparse.Namespace) -> int:
-    quiet()
+    log_warnings_only()
     prepare_folder(options.explain, options.films)
     async with open_reader(load_settings()) as reader:
         return await _read_all(options, _local(reader, explain=options.explain is not None))
@@ -75,9 +44,9 @@ async def _predict(options: argparse.Namespace) -> int:
 
 async def _send(options: argparse.Namespace) -> int:
     prepare_folder(options.explain, options.films)
-    terms = Terms("stat" if options.stat else "routine", options.deadline_ms)
+    call = CallOptions("stat" if options.stat else "routine", options.deadline_ms)
     with _open_client(options) as client:
-        return await _read_all(options, _remote(client, terms, explain=options.explain is not None))
+        return await _read_all(options, _remote(client, call, explain=options.explain is not None))
 
 
 def _local(reader: LocalReader, *, explain: bool) -> Read:
@@ -85,39 +54,53 @@ def _local(reader: LocalReader, *, explain: bool) -> Read:
         try:
             return await (reader.explain(film) if explain else reader.predict(film))
         except CxrError as error:
-            raise FilmError(error.code, str(error)) from error
+            raise NoReadingError(error.code, str(error)) from error
 
     return read
 
 
-def _remote(client: Client, terms: Terms, *, explain: bool) -> Read:
+def _remote(client: Client, call: CallOptions, *, explain: bool) -> Read:
     async def read(film: bytes) -> PredictResponse:
         try:
-            return client.explain(film, terms) if explain else client.predict(film, terms)
+            return client.explain(film, call) if explain else client.predict(film, call)
         except ProblemError as error:
-            raise FilmError(error.code, error.detail) from error
+            raise NoReadingError(error.code, error.detail) from error
         except ClientError as error:
             code = "no_answer"
-            raise FilmError(code, str(error)) from error
+            raise NoReadingError(code, str(error)) from error
 
     return read
+
+
+predict_command = Command(
+    "predict",
+    "Read films with the bundle that the service would serve, without a server; the CXR_ settings apply.",
+    add_arguments,
+    lambda options: asyncio.run(_predict(options)),
+)
+client_command = Command(
+    "client",
+    "Send films to a running service, one after another.",
+    _add_client_arguments,
+    lambda options: asyncio.run(_send(options)),
+)
 
 
 async def _read_all(options: argparse.Namespace, read: Read) -> int:
     show = printer(options.format, options.films)
-    failed = []
+    failures = []
     for film in options.films:
         outcome: Outcome
         try:
             outcome = await read(_content(film))
             if isinstance(outcome, ExplainResponse):
                 _write_overlay(options.explain / f"{film.name}.png", outcome)
-        except FilmError as error:
+        except NoReadingError as error:
             outcome = error
-            failed.append(film)
+            failures.append(film)
         show(film, outcome)
-    finish(options.films, failed)
-    return INCOMPLETE if failed else 0
+    finish(options.films, failures)
+    return ExitCode.FAILED if failures else ExitCode.DONE
 
 
 def _content(film: Path) -> bytes:
@@ -125,7 +108,7 @@ def _content(film: Path) -> bytes:
         return film.read_bytes()
     except OSError as error:
         code = "unreadable"
-        raise FilmError(code, f"the file cannot be read ({error.strerror})") from error
+        raise NoReadingError(code, f"the file cannot be read ({error.strerror})") from error
 
 
 def _write_overlay(path: Path, answer: ExplainResponse) -> None:
@@ -133,7 +116,7 @@ def _write_overlay(path: Path, answer: ExplainResponse) -> None:
         write_whole(path, base64.b64decode(answer.explanation.overlay_png_base64), private=True)
     except OSError as error:
         code = "overlay_not_written"
-        raise FilmError(code, f"the overlay cannot be written ({error.strerror})") from error
+        raise NoReadingError(code, f"the overlay cannot be written ({error.strerror})") from error
 
 
 def _open_client(options: argparse.Namespace) -> Client:

@@ -1,4 +1,4 @@
-"""What the command line says about films: a table for a person, JSON lines for a program."""
+"""How the command line reports films: a table for a person, JSON lines for a program."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ _PICTURES: Final = {"explanation": {"heatmap_png_base64", "overlay_png_base64"}}
 """Written to files; no line of JSON carries them."""
 
 
-class FilmError(Exception):
+class NoReadingError(Exception):
     """One film that has no answer; the others go on."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -25,7 +25,7 @@ class FilmError(Exception):
         self.detail = detail
 
 
-Outcome = PredictResponse | FilmError
+Outcome = PredictResponse | NoReadingError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +51,8 @@ def prepare_folder(folder: Path | None, films: Sequence[Path]) -> None:
     if folder is None:
         return
     names = [film.name for film in films]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        msg = f"two films are called {twice[0]}, so their overlays would be one file; read them in two runs"
+    if duplicates := sorted({name for name in names if names.count(name) > 1}):
+        msg = f"two films are called {duplicates[0]}, so their overlays would be one file; read them in two runs"
         raise SettingsError(msg)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,27 +61,27 @@ def prepare_folder(folder: Path | None, films: Sequence[Path]) -> None:
         raise SettingsError(msg) from error
 
 
-def printer(wanted: Format, films: Sequence[Path]) -> Callable[[Path, Outcome], None]:
+def printer(chosen: Format, films: Sequence[Path]) -> Callable[[Path, Outcome], None]:
     """What prints the outcome of one film."""
-    if wanted == "json" or (wanted == "auto" and not sys.stdout.isatty()):
+    if chosen == "json" or (chosen == "auto" and not sys.stdout.isatty()):
         return _print_json
     width = max(len(str(film)) for film in films)
-    _say(f"{'film':<{width}}  {'label':<22} {'probability':>11}  {'decision':<9} confidence")
+    _print_line(f"{'film':<{width}}  {'label':<22} {'probability':>11}  {'decision':<9} confidence")
 
     def print_row(film: Path, outcome: Outcome) -> None:
-        _say(f"{film!s:<{width}}  {_row(outcome)}")
+        _print_line(f"{film!s:<{width}}  {_row(outcome)}")
 
     return print_row
 
 
-def finish(films: Sequence[Path], failed: Sequence[Path]) -> None:
-    """Tell a person how many films have no answer, and what answers are not for."""
-    if count := len(failed):
-        _say(f"{count} of {len(films)} films have no answer", sys.stderr)
-    _say(DISCLAIMER, sys.stderr)
+def finish(films: Sequence[Path], failures: Sequence[Path]) -> None:
+    """Print how many films have no answer, and what answers are not for."""
+    if count := len(failures):
+        _print_line(f"{count} of {len(films)} films have no answer", sys.stderr)
+    _print_line(DISCLAIMER, sys.stderr)
 
 
-def _say(line: str, stream: TextIO | None = None) -> None:
+def _print_line(line: str, stream: TextIO | None = None) -> None:
     stream = stream or sys.stdout
     stream.write(line + "\n")
     stream.flush()
@@ -89,15 +89,16 @@ def _say(line: str, stream: TextIO | None = None) -> None:
 
 def _print_json(film: Path, outcome: Outcome) -> None:
     line: dict[str, object] = {"file": str(film)}
-    if isinstance(outcome, FilmError):
+    if isinstance(outcome, NoReadingError):
         line["failure"] = {"code": outcome.code, "detail": outcome.detail}
     else:
         line |= outcome.model_dump(mode="json", exclude=_PICTURES)
-    _say(json.dumps(line))
+    _print_line(json.dumps(line))
 
 
 def _row(outcome: Outcome) -> str:
-    if isinstance(outcome, FilmError):
+    if isinstance(outcome, NoReadingError):
         return f"{outcome.code}: {outcome.detail}"
-    said = outcome.prediction
-    return f"{said.label:<22} {said.probabilities[said.label]:>11.3f}  {said.decision:<9} {said.confidence_band}"
+    answer = outcome.prediction
+    probability = answer.probabilities[answer.label]
+    return f"{answer.label:<22} {probability:>11.3f}  {answer.decision:<9} {answer.confidence_band}"

@@ -11,23 +11,24 @@ from pydicom.dataset import Dataset
 
 from imaging.limits import BoundedReader, DecodeLimits, parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
-from service.audit.accounts import SPOOL, film
+from schemas.version import VERSION
+from service.audit.accounts import SPOOL, audited_reading
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
-from service.http.films import Upload
-from service.models.live import Serving
+from service.models.live import LiveBundle
+from service.models.loading import LoadedBundle
 from service.reading.explain import ExplainedFilm, Question, explain_film
-from service.reading.predict import Reading, read_film
+from service.reading.predict import Reading, Upload, read_film
 from service.results.objects import result_objects
-from service.services import Service
+from service.services import Services
 
 
-async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects: bool) -> None:
-    """Read the film, and keep what was found instead of it.
+async def analyse(claim: Claim, services: Services, spool: Spool, *, keep_objects: bool) -> None:
+    """Read the film, and keep the results instead of it.
 
     Args:
         claim: a film in state `received`.
-        service: who reads it.
+        services: what reads it.
         spool: where the results wait.
         keep_objects: whether they will be delivered; else the record alone is kept.
 
@@ -35,12 +36,12 @@ async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects:
         CxrError: the film is refused, the network failed on it, or it cannot be recorded.
     """
     content = claim.payloads[SOURCE]
-    with service.deployment.ready().held() as serving:
-        work = partial(_explain, claim, service, serving, Upload(content, "application/dicom"))
-        found = await film(service.audit, SPOOL, content, serving.loaded.reference, work)
-    reading, explained = (found.reading, found) if isinstance(found, ExplainedFilm) else (found, None)
+    with services.deployment.ready().held() as live:
+        work = partial(_read, claim, services, live, Upload(content, "application/dicom"))
+        result = await audited_reading(services.audit, SPOOL, content, live.loaded.reference, work)
+    reading, explained = (result.reading, result) if isinstance(result, ExplainedFilm) else (result, None)
     record, objects = await asyncio.get_running_loop().run_in_executor(
-        service.decode_lanes.of(claim.priority), _results, content, serving, reading, explained
+        services.decode_lanes.of(claim.priority), _results, content, live.loaded, reading, explained
     )
     await asyncio.to_thread(
         spool.analysed,
@@ -51,38 +52,39 @@ async def analyse(claim: Claim, service: Service, spool: Spool, *, keep_objects:
     )
 
 
-async def _explain(claim: Claim, service: Service, serving: Serving, upload: Upload) -> Reading | ExplainedFilm:
-    if serving.loaded.explanations.backend is None:
-        return await read_film(service, serving, upload, priority=claim.priority, target=None)
+async def _read(claim: Claim, services: Services, live: LiveBundle, upload: Upload) -> Reading | ExplainedFilm:
+    if live.loaded.explanations.backend is None:
+        return await read_film(services, live, upload, priority=claim.priority)
     question = Question(finding=None, method="gradcam", priority=claim.priority)
-    return await explain_film(service, serving, upload, question)
+    return await explain_film(services, live, upload, question)
 
 
 def _results(
-    content: bytes, serving: Serving, reading: Reading, explained: ExplainedFilm | None
+    content: bytes, loaded: LoadedBundle, reading: Reading, explained: ExplainedFilm | None
 ) -> tuple[AnalysisRecord, Mapping[str, bytes]]:
     with parsing("DICOM data set"):
         # What follows the pixels is in no result: 2 MB of empty items there took 6.8 s to parse.
         source = dcmread(BoundedReader(content, DecodeLimits().max_reads), stop_before_pixels=True)
-    record = _record(source, serving, reading, explained)
+    record = _record(source, loaded, reading, explained)
     built = result_objects(source, record, None if explained is None else explained.heat_map)
-    objects = [made for made in (built.sr, built.secondary_capture, built.presentation_state) if made is not None]
-    return record, {str(made.SOPInstanceUID): _file(made) for made in objects}
+    objects = (built.sr, built.secondary_capture, built.presentation_state)
+    return record, {str(each.SOPInstanceUID): _file(each) for each in objects if each is not None}
 
 
-def _record(source: Dataset, serving: Serving, reading: Reading, explained: ExplainedFilm | None) -> AnalysisRecord:
-    manifest = serving.loaded.bundle.manifest
+def _record(source: Dataset, loaded: LoadedBundle, reading: Reading, explained: ExplainedFilm | None) -> AnalysisRecord:
+    manifest = loaded.manifest
     explanation = None
     if explained is not None:
-        shown = explained.explanation
-        explanation = ExplainedFinding(finding=shown.finding, method=shown.method, center_of_mass=shown.center_of_mass)
+        center = explained.explanation.center_of_mass
+        explanation = ExplainedFinding(finding=explained.finding, method=explained.method, center_of_mass=center)
     return AnalysisRecord(
         study_instance_uid=source.StudyInstanceUID,
         series_instance_uid=source.SeriesInstanceUID,
         sop_instance_uid=source.SOPInstanceUID,
         sop_class_uid=source.SOPClassUID,
         analysed_at=datetime.now(UTC),
-        model=serving.loaded.reference,
+        software_version=VERSION,
+        model=loaded.reference,
         negative_class=manifest.negative_class,
         operating_points=manifest.calibration.operating_points,
         prediction=reading.prediction,

@@ -1,4 +1,4 @@
-"""Results to the PACS: what is there already is not sent again, whatever happened to an earlier attempt."""
+"""Results to the PACS: what it has already is not sent again, however an earlier attempt ended."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What must be known of a stored instance before it may wait: which one it is, whether it is a film, how urgent."""
+"""What must be known of an instance before it is stored: which one it is, whether it is a film, and how urgent."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import UID
 
-from imaging.attributes import text
-from imaging.dicom import read_elements
+from imaging.dicom.attributes import text
+from imaging.dicom.dataset import read_elements
 from imaging.limits import DecodeLimits, parsing
 from schemas.errors import InvalidImageError
 from service.capacity.admission import Priority
@@ -61,7 +61,7 @@ def read_instance(content: bytes, limits: DecodeLimits) -> Instance:
     """Read the identity of an instance; its pixels are not touched.
 
     Raises:
-        CxrError: it is no DICOM file that can be read here, or an UID is missing or malformed.
+        CxrError: it is not a DICOM file that can be read here, or an UID is missing or malformed.
     """
     dataset, _ = read_elements(content, limits, _TAGS)
     uids = {name: _uid(dataset, name) for name in _IDENTITY}
@@ -78,7 +78,7 @@ def _uid(dataset: Dataset, keyword: str) -> str:
     with parsing(keyword):
         value = UID(str(dataset.get(keyword) or "").strip("\0 "))
     if not value.is_valid:
-        msg = f"{keyword} is missing or no valid UID (DICOM PS3.5 9.1); export the film again"
+        msg = f"{keyword} is missing or not a valid UID (DICOM PS3.5 9.1); export the film again"
         raise InvalidImageError(msg)
     return str(value)
 
@@ -86,5 +86,5 @@ def _uid(dataset: Dataset, keyword: str) -> str:
 def _priority(dataset: Dataset) -> Priority:
     with parsing(_REQUESTS):
         levels = [dataset, *(dataset.get(_REQUESTS) or ())]
-    stated = {text(level, keyword) for level in levels for keyword in PRIORITIES}
-    return "stat" if stated & set(URGENT) else "routine"
+    priorities = {text(level, keyword) for level in levels for keyword in PRIORITIES}
+    return "stat" if priorities & set(URGENT) else "routine"

@@ -1,4 +1,4 @@
-"""What became of the films: read by `GET /results` and the metrics, revived by an operator, forgotten in time."""
+"""The states of the films: read by `GET /results` and the metrics, retried by an operator, deleted in time."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ class Ledger:
         self._clock = clock
 
     def retry(self, sop_instance_uid: str) -> None:
-        """Try a dead letter again, from where it failed.
+        """Try a dead letter again, from the step that failed.
 
         Raises:
             NotFoundError: there is no dead letter of this UID.
@@ -69,7 +69,7 @@ class Ledger:
         return tuple(map(_summary, rows))
 
     def depth(self) -> Depth:
-        """What the metrics say."""
+        """The figures of the metrics."""
         with transaction(self._engine) as connection:
             counted = connection.execute(
                 select(instances.c.state, func.count().label("films")).group_by(instances.c.state)
@@ -79,7 +79,7 @@ class Ledger:
         return Depth({row.state: row.films for row in counted}, 0.0 if oldest is None else self._clock() - oldest)
 
     def prune(self) -> int:
-        """Forget films whose retention is over, not those that still wait, and wipe what was deleted; returns how many."""
+        """Delete and wipe films whose retention is over, but none that still waits; returns how many."""
         finished = or_(instances.c.state.in_(("delivered", "refused", "failed")), ~HAS_BYTES)
         with transaction(self._engine) as connection:
             forgotten = remove_films(

@@ -24,7 +24,7 @@ def boundary_of(content_type: str) -> str:
     """The boundary of a body of DICOM parts.
 
     Raises:
-        UnsupportedMediaTypeError: it is no multipart/related of application/dicom.
+        UnsupportedMediaTypeError: it is not multipart/related of application/dicom.
         MalformedRequestError: it names no boundary, or one that cannot be decoded.
     """
     header = Message()
@@ -41,35 +41,27 @@ def boundary_of(content_type: str) -> str:
     return boundary
 
 
-async def read_parts(
-    body: AsyncIterable[bytes], content_type: str, *, at_most: int, max_body_bytes: int
-) -> tuple[bytes, ...]:
+async def read_parts(body: AsyncIterable[bytes], content_type: str, *, at_most: int) -> tuple[bytes, ...]:
     """The contents of the parts, each application/dicom; in memory only.
 
     Args:
-        body: chunks as they arrive.
+        body: chunks as they arrive; the app bounds their sum.
         content_type: the request's header.
         at_most: parts accepted.
-        max_body_bytes: of the whole body.
 
     Raises:
         UnsupportedMediaTypeError: the body or a part is declared as something else.
         MalformedRequestError: it cannot be read as multipart, was cut off, or has no part.
-        BodyTooLargeError: more parts or bytes than accepted.
+        BodyTooLargeError: more parts than accepted.
     """
     parts = _Parts(at_most)
     boundary = boundary_of(content_type)
     try:
-        parser = MultipartParser(boundary, parts.callbacks, max_body_bytes)
+        parser = MultipartParser(boundary, parts.callbacks)
     except (FormParserError, UnicodeEncodeError) as error:  # too long, or not of the characters of headers
         _malformed("states a boundary that is over 256 characters or not Latin-1", error)
-    received = 0
     try:
         async for chunk in body:
-            received += len(chunk)
-            if received > max_body_bytes:
-                msg = f"the body is over {max_body_bytes} bytes; send fewer instances in one request"
-                raise BodyTooLargeError(msg)
             parser.write(chunk)
         parser.finalize()
     except FormParserError as error:
@@ -91,7 +83,7 @@ def write_parts(contents: Sequence[bytes]) -> tuple[bytes, str]:
 
 
 class _Parts:
-    """What the parser's callbacks have seen."""
+    """The parts that the parser's callbacks have collected."""
 
     def __init__(self, at_most: int) -> None:
         self.contents: list[bytearray] = []
@@ -124,7 +116,8 @@ class _Parts:
         self._value += data[start:end]
 
     def _header(self) -> None:
-        field, value = self._field.strip().lower(), self._value.partition(b";")[0].strip().lower()
+        field = self._field.strip().lower()
+        value = self._value.partition(b";")[0].strip().lower()
         self._field = bytearray()
         self._value = bytearray()
         if field == b"content-type" and value != DICOM.encode():

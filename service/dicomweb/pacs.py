@@ -5,7 +5,6 @@ Source: DICOM PS3.18 10.6 (Search), 10.5 (Store).
 
 import asyncio
 import base64
-import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,9 +17,7 @@ import httpx2
 from schemas.errors import PacsRefusedError, PacsUnreachableError, SettingsError
 from service.dicomweb.multipart import write_parts
 from service.dicomweb.stow import DICOM_JSON, OUT_OF_RESOURCES
-from service.settings import Settings
-
-logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs the address of every request, with UIDs in it
+from service.settings import PacsSettings
 
 SOP_INSTANCE_UID: Final = "00080018"
 FAILURE_REASON: Final = "00081197"
@@ -44,7 +41,7 @@ class Archive(Protocol):
         """Whether the instance is there.
 
         Raises:
-            PacsUnreachableError: nobody knows.
+            PacsUnreachableError: the archive gives no answer.
         """
         ...
 
@@ -84,8 +81,8 @@ class Pacs:
         body, media_type = write_parts(contents)
         answer = await self._ask("POST", "studies", content=body, headers={"Content-Type": media_type})
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        is_told = answer.content and media_type in (DICOM_JSON, "application/json")
-        dataset = _dataset(answer) if is_told else None
+        has_json = answer.content and media_type in (DICOM_JSON, "application/json")
+        dataset = _dataset(answer) if has_json else None
         reasons = [_reason(item) for tag in FAILURE_SEQUENCES for item in _items(dataset, tag)]
         named = len(_items(dataset, REFERENCED_SOP_SEQUENCE)) + reasons.count(DUPLICATE)
         _judge(answer.status_code, reasons, all_named=named >= len(contents))
@@ -113,31 +110,31 @@ class Pacs:
 
 
 @asynccontextmanager
-async def open_pacs(settings: Settings) -> AsyncIterator[Pacs | None]:
+async def open_pacs(settings: PacsSettings) -> AsyncIterator[Pacs | None]:
     """The PACS of the settings, None where there is none.
 
     Raises:
         SettingsError: the certificates cannot be read.
     """
-    if settings.pacs_url is None:
+    if settings.url is None:
         yield None
         return
     try:
-        verify = ssl.create_default_context(cafile=settings.pacs_ca_file)
+        verify = ssl.create_default_context(cafile=settings.ca_file)
     except OSError as error:
         msg = "CXR_PACS_CA_FILE holds no certificates that can be read; give a file in PEM"
         raise SettingsError(msg) from error
-    base_url = settings.pacs_url.rstrip("/") + "/"
-    async with httpx2.AsyncClient(base_url=base_url, timeout=settings.pacs_timeout_s, verify=verify) as client:
-        yield Pacs(client, token_file=settings.pacs_token_file, login_file=settings.pacs_login_file)
+    base_url = settings.url.rstrip("/") + "/"
+    async with httpx2.AsyncClient(base_url=base_url, timeout=settings.timeout_s, verify=verify) as client:
+        yield Pacs(client, token_file=settings.token_file, login_file=settings.login_file)
 
 
 def _judge(status: int, reasons: Sequence[int | None], *, all_named: bool) -> None:
     """Raise unless every instance is stored.
 
     Args:
-        status: of the answer; 202 says that some are stored (PS3.18 10.5.3), 409 that none is.
-        reasons: of the failures; None where the PACS states none.
+        status: of the answer; 202: some are stored (PS3.18 10.5.3); 409: none is.
+        reasons: of the failures; None where the PACS gives no reason.
         all_named: whether each instance is named as stored or as a duplicate.
     """
     failures = [reason for reason in reasons if reason != DUPLICATE]
@@ -146,14 +143,14 @@ def _judge(status: int, reasons: Sequence[int | None], *, all_named: bool) -> No
         return
     if (is_success or status == HTTPStatus.CONFLICT) and not failures and all_named:
         return
-    stated = [reason for reason in failures if reason is not None]
+    reported = [reason for reason in failures if reason is not None]
     may_pass = (
-        all(reason & 0xFF00 == OUT_OF_RESOURCES or reason == PROCESSING_FAILURE for reason in stated)
-        if stated
+        all(reason & 0xFF00 == OUT_OF_RESOURCES or reason == PROCESSING_FAILURE for reason in reported)
+        if reported
         else status not in FINAL_STATUSES or DUPLICATE in reasons  # the next attempt sends what is missing, alone
     )
-    told = ", ".join("not stated" if reason is None else f"{reason:04X}" for reason in failures) or "none"
-    msg = f"the PACS answered with status {status} and the failure reasons {told}"
+    listed = ", ".join("not stated" if reason is None else f"{reason:04X}" for reason in failures) or "none"
+    msg = f"the PACS answered with status {status} and the failure reasons {listed}"
     if may_pass:
         msg += "; the delivery is tried again"
         raise PacsUnreachableError(msg)
@@ -165,7 +162,7 @@ def _dataset(answer: httpx2.Response) -> Any:
     try:
         return answer.json()
     except ValueError as error:
-        msg = f"the PACS answered with status {answer.status_code} and a body that is no JSON; check CXR_PACS_URL"
+        msg = f"the PACS answered with status {answer.status_code} and a body that is not JSON; check CXR_PACS_URL"
         raise PacsUnreachableError(msg) from error
 
 

@@ -48,7 +48,7 @@ class Spool:
         self._clock = clock
 
     def store(self, instance: Instance, priority: Priority, model_sha256: str) -> Stored:
-        """Keep a film; one that is known is not kept twice.
+        """Store a film; one that is known is not stored twice.
 
         A known film is analysed again where its model was another, or where it is a dead letter.
 
@@ -100,23 +100,23 @@ class Spool:
         order = (instances.c.priority != "stat", instances.c.received_at)
         with transaction(self._engine) as connection:
             # SQLite has no row locks and needs none: its transactions here are exclusive from their start.
-            found = connection.execute(
+            row = connection.execute(
                 select(instances).where(due).order_by(*order).limit(1).with_for_update(skip_locked=True)
             ).one_or_none()
-            if found is None:
+            if row is None:
                 return None
-            is_film = instances.c.sop_instance_uid == found.sop_instance_uid
-            taken = {"lease_until": now + LEASE_S, "token": token, "attempts": found.attempts + 1}
-            connection.execute(update(instances).where(is_film).values(taken))
+            is_film = instances.c.sop_instance_uid == row.sop_instance_uid
+            claim = {"lease_until": now + LEASE_S, "token": token, "attempts": row.attempts + 1}
+            connection.execute(update(instances).where(is_film).values(claim))
             stored = connection.execute(
-                select(payloads.c.name, payloads.c.content).where(payloads.c.sop_instance_uid == found.sop_instance_uid)
+                select(payloads.c.name, payloads.c.content).where(payloads.c.sop_instance_uid == row.sop_instance_uid)
             )
-            contents = {row.name: row.content for row in stored}
+            contents = {payload.name: payload.content for payload in stored}
         return Claim(
-            found.sop_instance_uid,
-            found.study_instance_uid,
-            found.priority,
-            found.attempts + 1,
+            row.sop_instance_uid,
+            row.study_instance_uid,
+            row.priority,
+            row.attempts + 1,
             token,
             contents,
         )

@@ -1,4 +1,4 @@
-"""STOW-RS: instances into the spool, and the answer that says for each of them what became of it.
+"""STOW-RS: instances into the spool, and the answer with the result of each.
 
 Source: DICOM PS3.18 10.5 (Store transaction), Annex I.2 (reasons of failures and warnings).
 """
@@ -14,7 +14,6 @@ from schemas.errors import CxrError
 from service.capacity.admission import Priority
 from service.dicomweb.instance import Instance, read_instance
 from service.dicomweb.spool import Spool, Stored
-from service.http.errors import PROBLEMS
 
 DICOM_JSON: Final = "application/dicom+json"
 
@@ -29,7 +28,8 @@ COERCED: Final = 0xB000
 _SOP_CLASS = "00081150"
 _SOP_INSTANCE = "00081155"
 _RETRIEVE_URL = "00081190"
-_WARNING_REASON, _FAILURE_REASON = "00081196", "00081197"
+_WARNING_REASON = "00081196"
+_FAILURE_REASON = "00081197"
 _FAILED = "00081198"
 _REFERENCED = "00081199"
 _OTHER_FAILURES = "0008119A"
@@ -44,7 +44,7 @@ _REASONS: Final[Mapping[type[CxrError], int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one instance."""
+    """The result of one instance."""
 
     instance: Instance | None
     """None where it could not be read so far."""
@@ -54,7 +54,7 @@ class Outcome:
 
     @property
     def code(self) -> str:
-        """What became of it in one word: how it was stored, or the problem's code."""
+        """The result in one word: how it was stored, or the problem's code."""
         return self.result if isinstance(self.result, str) else self.result.code
 
     @property
@@ -64,13 +64,13 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What the sender says about all instances of one request."""
+class StoreOptions:
+    """What the sender states about all instances of one request."""
 
     study: str | None = None
     """StudyInstanceUID that all must have; None accepts any."""
     priority: Priority | None = None
-    """None: what each says itself."""
+    """None: what each states itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Reception:
     limits: DecodeLimits
     model_sha256: str
     """Of the bundle that would analyse them now."""
-    terms: Terms
+    options: StoreOptions
 
     def store(self, contents: Sequence[bytes]) -> tuple[Outcome, ...]:
         """Store each DICOM file in a transaction of its own; returns after the last commit."""
@@ -92,14 +92,14 @@ class Reception:
             instance = read_instance(content, self.limits)
         except CxrError as error:
             return Outcome(None, error, _REASONS.get(type(error), CANNOT_UNDERSTAND))
-        if self.terms.study not in (None, instance.study_instance_uid):
+        if self.options.study not in (None, instance.study_instance_uid):
             msg = "the StudyInstanceUID of the instance is not that of the address; send each study to its own"
             return Outcome(instance, errors.InvalidParameterError(msg), DOES_NOT_MATCH)
         if not instance.is_film:
             msg = "the SOP class is neither CR nor DX image storage; send films alone, and no results of this service"
             return Outcome(instance, errors.NotARadiographError(msg), SOP_CLASS_NOT_SUPPORTED)
         try:
-            stored = self.spool.store(instance, self.terms.priority or instance.priority, self.model_sha256)
+            stored = self.spool.store(instance, self.options.priority or instance.priority, self.model_sha256)
         except CxrError as error:
             return Outcome(instance, error, _REASONS[type(error)])
         return Outcome(instance, stored, COERCED if stored == "other_content" else None)
@@ -117,10 +117,9 @@ def status_of(outcomes: Sequence[Outcome]) -> int:
 
 
 def headers_of(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """When to come back where there was no room, and in `Warning` why instances failed, which their codes say coarsely."""
+    """`Retry-After` where there was no room, and in `Warning` why instances failed: their codes are coarse."""
     failures = [outcome.result for outcome in outcomes if isinstance(outcome.result, CxrError)]
-    waits = [PROBLEMS[type(failure)].retry_after_s for failure in failures]
-    longest_s = max((wait for wait in waits if wait is not None), default=None)
+    longest_s = max((wait for failure in failures if (wait := failure.retry_after_s) is not None), default=None)
     headers = {} if longest_s is None else {"Retry-After": str(longest_s)}
     reasons = dict.fromkeys(f"{failure.code}: {failure}".replace('"', "'") for failure in failures)
     if reasons:

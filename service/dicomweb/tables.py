@@ -123,7 +123,7 @@ def open_database(url: str) -> Iterator[Engine]:
             )
             stack.callback(engine.dispose)
             metadata.create_all(engine)
-            if engine.dialect.name == SQLITE:  # this process has the lock: whoever claimed has died
+            if engine.dialect.name == SQLITE:  # this process has the lock: the one that claimed has died
                 with engine.begin() as connection:
                     connection.execute(update(instances).values(lease_until=0.0))
         except (ArgumentError, ImportError, SQLAlchemyError, OSError) as error:

@@ -1,29 +1,20 @@
-"""The loops that empty the spool: claim a film, work on it, say what became of it; supervised, and ended in order."""
+"""The loops that empty the spool: claim a film, work on it, report the result; supervised, and ended in order."""
 
 import asyncio
 import contextlib
-import random
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 import structlog
+from prometheus_client import Counter
 
-from schemas.errors import (
-    AuditUnavailableError,
-    CxrError,
-    DeadlineError,
-    InferenceError,
-    InternalError,
-    NotReadyError,
-    PacsRefusedError,
-    SpoolUnavailableError,
-)
+from schemas.errors import CxrError, DeadlineError, InternalError
 from schemas.results import ResultState
 from service.dicomweb.ledger import Depth, Ledger
 from service.dicomweb.spool import LEASE_S, Claim, Spool
-from service.http.errors import FILM_FAILURES
+from service.dicomweb.verdict import BACKOFF, Backoff, verdict
 from service.metrics import Metrics
 
 WORK_S: Final = LEASE_S - 20
@@ -34,56 +25,41 @@ HOUSEKEEPING_S: Final = 5.0
 STOP_S: Final = 10.0
 """Time for what is being worked on at the end; what is cut off is done again after the next start."""
 
-NOT_THE_FILMS: Final = (NotReadyError, AuditUnavailableError, SpoolUnavailableError)
-"""What befalls whichever film is in hand: it is no attempt at the film, which waits until the service is mended."""
-
 log = structlog.get_logger("service.dicomweb.worker")
 
 
 @dataclass(frozen=True, slots=True)
-class Backoff:
-    """Longer and longer waits, of which a random part is taken so that not all films come back at once."""
-
-    first_s: float = 1.0
-    longest_s: float = 300.0
-    uniform: Callable[[float, float], float] = random.uniform
-
-    def delay_s(self, attempt: int) -> float:
-        """How long to wait after the attempt of this number, from 1: between a half and the whole of the doubled time."""
-        whole = min(self.longest_s, self.first_s * 2.0 ** min(attempt - 1, 30))
-        return self.uniform(whole / 2, whole)
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One kind of work."""
+class Step:
+    """One kind of work on a film."""
 
     state: Literal["received", "analysed"]
     """Of the films that wait for it."""
     work: Callable[[Claim], Awaitable[None]]
-    """Does it, and tells the spool where it succeeds; raises CxrError where it does not."""
+    """Does it, and reports its success to the spool; raises CxrError where it fails."""
     at_once: int
     max_attempts: int
     may_start: Callable[[], bool] = lambda: True
+    failures: Counter | None = None
+    """Counts failed attempts, where they are counted."""
 
 
 class Worker:
-    """Runs the lanes until it is stopped.
+    """Runs the steps until it is stopped.
 
-    Invariant: while it runs, each loop lives; one that ends is a defect, and `alive` says so.
+    Invariant: while it runs, each loop lives; one that ends is a defect, and `alive` is false.
     """
 
     def __init__(
         self,
         spool: Spool,
         ledger: Ledger,
-        lanes: Sequence[Lane],
+        steps: Sequence[Step],
         metrics: Metrics,
-        backoff: Backoff = Backoff(),
+        backoff: Backoff = BACKOFF,
     ) -> None:
         self._spool = spool
         self._ledger = ledger
-        self._lanes = lanes
+        self._steps = steps
         self._metrics = metrics
         self._backoff = backoff
         self._stopping = asyncio.Event()
@@ -92,7 +68,7 @@ class Worker:
 
     def start(self) -> None:
         """Begin."""
-        self._tasks = [asyncio.create_task(self._loop(lane)) for lane in self._lanes for _ in range(lane.at_once)]
+        self._tasks = [asyncio.create_task(self._loop(step)) for step in self._steps for _ in range(step.at_once)]
         self._tasks.append(asyncio.create_task(self._keep_house()))
 
     def wake(self) -> None:
@@ -113,70 +89,71 @@ class Worker:
         """Whether every loop still runs."""
         return not any(task.done() for task in self._tasks)
 
-    async def _loop(self, lane: Lane) -> None:
+    async def _loop(self, step: Step) -> None:
         while not self._stopping.is_set():
             self._arrival.clear()  # before the look, so that a film which comes after it is not overlooked
             try:
-                claim = await asyncio.to_thread(self._spool.claim, lane.state) if lane.may_start() else None
+                claim = await asyncio.to_thread(self._spool.claim, step.state) if step.may_start() else None
                 if claim is None:
                     await _pause(self._arrival, REST_S)
                 else:
-                    await self._work(lane, claim)
+                    await self._work(step, claim)
             except Exception as error:  # noqa: BLE001 supervisor: the database may be away for a while
-                _log_failure("spool_loop_failed", lane, error)
+                _log_failure("spool_loop_failed", step, error)
                 await _pause(self._stopping, REST_S)
 
-    async def _work(self, lane: Lane, claim: Claim) -> None:
-        if claim.attempts > lane.max_attempts:  # each of them ended the process before it could say so
-            msg = f"the film ended the service {lane.max_attempts} times; see the logs of the starts"
-            await self._failed(lane, claim, InternalError(msg))
+    async def _work(self, step: Step, claim: Claim) -> None:
+        if claim.attempts > step.max_attempts:  # each of them ended the process before it could report its failure
+            msg = f"the film ended the service {step.max_attempts} times; see the logs of the starts"
+            await self._failed(step, claim, InternalError(msg))
             return
         try:
             async with asyncio.timeout(WORK_S):
-                await lane.work(claim)
+                await step.work(claim)
         except CxrError as error:
-            await self._failed(lane, claim, error)
+            await self._failed(step, claim, error)
         except TimeoutError:
             msg = f"a film of the spool was not worked on within {WORK_S:.0f} s; it is tried again"
-            await self._failed(lane, claim, DeadlineError(msg))
+            await self._failed(step, claim, DeadlineError(msg))
         except Exception as error:  # noqa: BLE001 supervisor of one film: it must not stop the others
-            _log_failure("spool_film_failed", lane, error)
-            await self._failed(lane, claim, InternalError("an unforeseen failure; its reason is in the service's log"))
-        # What waits next is in another lane.
+            _log_failure("spool_film_failed", step, error)
+            await self._failed(step, claim, InternalError("an unforeseen failure; its reason is in the service's log"))
+        # What waits next is in another step.
         self.wake()
 
-    async def _failed(self, lane: Lane, claim: Claim, error: CxrError) -> None:
-        if isinstance(error, FILM_FAILURES) and not isinstance(error, InferenceError):
+    async def _failed(self, step: Step, claim: Claim, error: CxrError) -> None:
+        judgement = verdict(error, attempt=claim.attempts, max_attempts=step.max_attempts, backoff=self._backoff)
+        if judgement.refused:
             await asyncio.to_thread(self._spool.refused, claim, error.code, str(error))
             log.info("film_refused", code=error.code)
             return
-        counts = not isinstance(error, NOT_THE_FILMS)
-        is_last = (counts and claim.attempts >= lane.max_attempts) or isinstance(error, PacsRefusedError)
-        delay_s = None if is_last else self._backoff.delay_s(claim.attempts)
-        if lane.state == "analysed":
-            self._metrics.pacs_deliveries.labels("failed" if is_last else "postponed").inc()
-        log.warning("spool_work_failed", state=lane.state, code=error.code, attempt=claim.attempts, delay_s=delay_s)
-        await asyncio.to_thread(self._spool.postpone, claim, error.code, str(error), delay_s=delay_s, counts=counts)
+        delay_s = judgement.delay_s
+        if step.failures is not None:
+            step.failures.labels("failed" if delay_s is None else "postponed").inc()
+        log.warning("spool_work_failed", state=step.state, code=error.code, attempt=claim.attempts, delay_s=delay_s)
+        await asyncio.to_thread(
+            self._spool.postpone, claim, error.code, str(error), delay_s=delay_s, counts=judgement.counts
+        )
 
     async def _keep_house(self) -> None:
         while not self._stopping.is_set():
             try:
                 await asyncio.to_thread(self._ledger.prune)
-                self._show(await asyncio.to_thread(self._ledger.depth))
+                self._set_gauges(await asyncio.to_thread(self._ledger.depth))
             except Exception:  # supervisor: the database may be away for a while
                 log.exception("spool_housekeeping_failed")
             await _pause(self._stopping, HOUSEKEEPING_S)
 
-    def _show(self, depth: Depth) -> None:
+    def _set_gauges(self, depth: Depth) -> None:
         for state in get_args(ResultState):
             self._metrics.spool_depth.labels(state).set(depth.states.get(state, 0))
         self._metrics.spool_oldest.set(depth.oldest_s)
 
 
-def _log_failure(event: str, lane: Lane, error: Exception) -> None:
-    """Say where it failed, not with which words: a library may quote a patient's name out of the film."""
+def _log_failure(event: str, step: Step, error: Exception) -> None:
+    """Log where it failed, not the message: a library may quote a patient's name out of the film."""
     where = "".join(traceback.format_tb(error.__traceback__))
-    log.error(event, state=lane.state, error=type(error).__name__, where=where)
+    log.error(event, state=step.state, error=type(error).__name__, where=where)
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:

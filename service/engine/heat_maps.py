@@ -1,19 +1,18 @@
-"""Which backend draws the heat maps of a bundle: outputs of its graph, torch, or none, and what would help then."""
+"""Which backend draws the heat maps of a bundle: outputs of its graph, torch, or none, with the remedy."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.opening import Bundle
 from schemas.api import ExplainBackend, ExplainMethod
-from schemas.bundle import Bundle
 from schemas.errors import ExplanationUnavailableError, SettingsError
+from service.settings import BackendChoice
 
 if TYPE_CHECKING:
     from service.engine.torch_heat_maps import TorchExplainer
-
-BackendChoice = Literal["auto", "onnx", "torch"]
 
 
 class Explainer(Protocol):
@@ -43,19 +42,19 @@ class Explanations:
         """Refuse what cannot be explained.
 
         Raises:
-            ExplanationUnavailableError: there is no backend; the message says what would help.
+            ExplanationUnavailableError: there is no backend; the message names the remedy.
         """
         if self.backend is None:
             raise ExplanationUnavailableError(self.reason)
 
 
-def require_backend(choice: BackendChoice) -> None:
-    """Check that what the operator asks for is installed.
+def require_backend(choice: BackendChoice, *, threads: int) -> None:
+    """Check that what the operator asks for is installed; see `open_explanations`.
 
     Raises:
         SettingsError: it is not.
     """
-    if choice == "torch" and _torch_explainer() is None:
+    if choice == "torch" and _torch_explainer(threads) is None:
         msg = "explain_backend torch is not installed; install the extra [torch], or set CXR_EXPLAIN_BACKEND=auto"
         raise SettingsError(msg)
 
@@ -87,16 +86,18 @@ def open_explanations(bundle: Bundle, choice: BackendChoice, *, threads: int) ->
         reason += (
             " in its graph and no weights for torch; export it with heat maps, or adopt it with --timm and --weights"
         )
-    elif (explainer := _torch_explainer()) is None:
-        reason += " in its graph, and torch is not installed; install the extra [torch] beside the service"
+    elif (explainer := _torch_explainer(threads)) is None:
+        reason += " in its graph, and torch is not installed; install the extra [torch] with the service"
     else:
-        return Explanations("torch", explainer.open(bundle, described, threads=threads))
+        return Explanations("torch", explainer.open(bundle, described))
     return Explanations(None, reason=reason)
 
 
-def _torch_explainer() -> "type[TorchExplainer] | None":
+def _torch_explainer(threads: int) -> "type[TorchExplainer] | None":
+    """Load torch, where it is installed, and give it its threads: they are those of the whole process."""
     try:
-        from service.engine.torch_heat_maps import TorchExplainer  # noqa: PLC0415 - absent from the default image
+        from service.engine.torch_heat_maps import TorchExplainer, set_torch_threads  # noqa: PLC0415 - not in every image
     except ImportError:
         return None
+    set_torch_threads(threads)
     return TorchExplainer

@@ -1,6 +1,6 @@
-"""Heat maps by torch and the package grad-cam, of a network that is rebuilt from the architecture's name and its weights.
+"""Heat maps by torch and the package grad-cam; the network is rebuilt from the architecture's name and its weights.
 
-The one module of the service that imports torch; `service.explanations` imports it when a bundle needs it.
+The one module of the service that imports torch; `service.engine.heat_maps` imports it when a bundle needs it.
 """
 
 from typing import Any, Final, Self, cast
@@ -16,15 +16,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from bundle.opening import Bundle
+from bundle.session import first_line
 from schemas.api import ExplainMethod
-from schemas.bundle import GOLDEN, GOLDEN_TOLERANCE, WEIGHTS, Bundle
 from schemas.errors import BundleError, InferenceError
-from schemas.torch_network import TorchNetwork
-from service.engine.selftest import read_arrays
+from schemas.model.manifest import GOLDEN, GOLDEN_TOLERANCE, WEIGHTS
+from schemas.model.torch_network import TorchNetwork
 
 log = structlog.get_logger("service.engine.torch_heat_maps")
 
 METHODS: Final[dict[ExplainMethod, Any]] = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus}
+
+
+def set_torch_threads(threads: int) -> None:
+    """Let torch compute with this number of threads, in the whole process."""
+    torch.set_num_threads(threads)
 
 
 class RebuiltNetwork(nn.Module):
@@ -80,19 +86,17 @@ class TorchExplainer:
         self._network = network
 
     @classmethod
-    def open(cls, bundle: Bundle, described: TorchNetwork, *, threads: int) -> Self:
+    def open(cls, bundle: Bundle, described: TorchNetwork) -> Self:
         """Rebuild the network of a bundle and prove it on the golden films.
 
         Args:
             bundle: its weights have the hash that the manifest states.
             described: how its network is built.
-            threads: that torch computes with, in the whole process.
 
         Raises:
             BundleError: timm cannot build it, the weights do not fit, it has no map at the layer, or it computes
                 something else than the graph.
         """
-        torch.set_num_threads(threads)
         explainer = cls(_load(bundle, described))
         explainer._check(bundle)
         return explainer
@@ -110,46 +114,48 @@ class TorchExplainer:
         """
         film = torch.from_numpy(image[np.newaxis])
         layer = self._network.cam_layer
-        drawn = METHODS[method](self._network, [layer])
-        recorded = drawn.activations_and_grads
+        drawing = METHODS[method](self._network, [layer])
+        records = drawing.activations_and_grads
         try:
-            wanted = [ClassifierOutputTarget(target)]
-            drawn(film, targets=wanted)  # its answer is enlarged and scaled; the map itself is drawn from what it kept
-            features = recorded.activations[0].numpy()
-            gradients = recorded.gradients[0].numpy()
-            cam = drawn.get_cam_image(film, layer, wanted, features, gradients)[0]
+            targets = [ClassifierOutputTarget(target)]
+            drawing(
+                film, targets=targets
+            )  # its result is enlarged and scaled; the map itself is drawn from its records
+            features = records.activations[0].numpy()
+            gradients = records.gradients[0].numpy()
+            cam = drawing.get_cam_image(film, layer, targets, features, gradients)[0]
         except RuntimeError as error:
             log.exception("explanation_failed")
             msg = "torch failed on this film; the reason is in the service's log"
             raise InferenceError(msg) from error
         finally:
-            recorded.release()
+            records.release()
         positive: NDArray[np.float32] = np.maximum(cam, 0).astype(np.float32)
         return positive
 
     def _check(self, bundle: Bundle) -> None:
         """The golden films must get the graph's logits, and a map of at least 2 x 2 cells."""
-        golden = read_arrays(bundle, GOLDEN, ("inputs", "logits"))
+        golden = bundle.read_arrays(GOLDEN, ("inputs", "logits"))
         maps: list[Tensor] = []
         handle = self._network.cam_layer.register_forward_hook(lambda _, __, output: maps.append(output))
         try:
             with torch.no_grad():
-                found = self._network(torch.from_numpy(golden["inputs"])).numpy()
+                logits = self._network(torch.from_numpy(golden["inputs"])).numpy()
         except RuntimeError as error:
-            msg = f"torch cannot run the network that the manifest describes: {_first_line(error)}; export the bundle again"
+            msg = f"torch cannot run the network of the manifest: {first_line(error)}; export the bundle again"
             raise BundleError(msg) from error
         finally:
             handle.remove()
         shape = tuple(maps[0].shape) if maps else ()
         if len(shape) != 4 or min(shape[2:]) < 2:  # noqa: PLR2004 - [N, C, h, w]; one cell explains nothing
-            msg = f"cam_layer gives {shape or 'nothing'}, which is no map [N, C, h, w]; name a convolutional layer"
+            msg = f"cam_layer gives {shape or 'nothing'}, which is not a map [N, C, h, w]; name a convolutional layer"
             raise BundleError(msg)
         tolerance = GOLDEN_TOLERANCE * float(np.abs(golden["logits"]).max())
-        worst = float(np.abs(found - golden["logits"]).max()) if found.shape == golden["logits"].shape else np.inf
+        worst = float(np.abs(logits - golden["logits"]).max()) if logits.shape == golden["logits"].shape else np.inf
         if not worst <= tolerance:  # so that NaN is refused
             msg = (
-                f"{WEIGHTS} are not the weights of the graph: torch's logits of the golden films are off by {worst:.3g}, at "
-                f"most {tolerance:.3g} is accepted; put the graph's own weights and description into the bundle"
+                f"{WEIGHTS} are not the weights of the graph: torch's golden logits are off by {worst:.3g}, "
+                f"at most {tolerance:.3g} is accepted; put the graph's own weights and description into the bundle"
             )
             raise BundleError(msg)
 
@@ -160,16 +166,12 @@ def _load(bundle: Bundle, described: TorchNetwork) -> RebuiltNetwork:
     except Exception as error:  # timm and its architectures raise errors of any kind at what they do not know
         msg = (
             f"timm {timm.__version__} cannot build {described.timm_name!r} as the manifest describes it: "
-            f"{_first_line(error)}; install the timm that the bundle was made with, or export it again"
+            f"{first_line(error)}; install the timm that the bundle was made with, or export it again"
         )
         raise BundleError(msg) from error
     try:
         network.body.load_state_dict(load(bundle.read(WEIGHTS)))
     except (SafetensorError, RuntimeError) as error:
-        msg = f"{WEIGHTS} do not fit {described.timm_name}: {_first_line(error)}; export the bundle again"
+        msg = f"{WEIGHTS} do not fit {described.timm_name}: {first_line(error)}; export the bundle again"
         raise BundleError(msg) from error
     return network
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -1,7 +1,7 @@
-"""The first decision about a request, before FastAPI sees it: whether its films and its bytes are taken on.
+"""The first decision about a request, before FastAPI sees it: whether its films and its bytes are accepted.
 
-Refusing is the work that grows with an overload, so it has to cost next to nothing: when routes did it, it took 1 ms, and
-refusing what is too much at five times the capacity took a core of two.
+Refusing is the work that grows with an overload, so it has to cost next to nothing: when routes did it, it took 1 ms,
+and at five times the capacity one core of two did nothing but refuse.
 """
 
 import asyncio
@@ -14,18 +14,19 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import CxrError, NotReadyError, OverloadedError
-from service.capacity.admission import Admission, Priority
-from service.http.errors import MEDIA_TYPE, PROBLEMS, problem_of
+from service.capacity.admission import Admission
+from service.http.errors import MEDIA_TYPE, headers_of, problem_of, problem_type
 from service.http.middleware import SECURITY_LINES, request_id_of
+from service.http.request_options import DEADLINE_HEADER, peek_number, peek_priority
 from service.metrics import Metrics
-from service.settings import Settings
+from service.settings import LimitSettings
 
 FILM_ADDRESSES: Final = frozenset({"/predict", "/predict/batch", "/explain", "/film"})
 """Where films are read while the caller waits. What comes by DICOMweb waits in the spool and is bounded there."""
 
-_TOLD_S: Final = 1.0
+_LOG_S: Final = 1.0
 """How often refusals are logged, by their number: a line for each costs more than the refusal."""
-_DIGITS: Final = 12  # more than any limit has; int() refuses thousands, and no float holds what has hundreds
+_DEADLINE: Final = DEADLINE_HEADER.lower().encode()
 _REFUSALS: Final = (OverloadedError, NotReadyError)
 _ID: Final = "the-id-of-the-request"
 _HEADERS: Final = [(b"content-type", MEDIA_TYPE.encode()), *SECURITY_LINES]
@@ -33,13 +34,13 @@ _HEADERS: Final = [(b"content-type", MEDIA_TYPE.encode()), *SECURITY_LINES]
 log = structlog.get_logger("service.http.early_refusal")
 
 
-class Doorway:
-    """Refuses films that there is no place for, and counts the bytes of those that are taken on."""
+class EarlyRefusal:
+    """Refuses films for which there is no place, and counts the bytes of those that are accepted."""
 
-    def __init__(self, app: ASGIApp, admission: Admission, metrics: Metrics, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission, metrics: Metrics, limits: LimitSettings) -> None:
         self.app = app
         self._admission = admission
-        self._settings = settings
+        self._limits = limits
         self._refusals = 0  # since they were logged last
         # Looking a counter up by its labels costs as much as the rest of counting.
         self._counters = cache(
@@ -60,7 +61,7 @@ class Doorway:
                 self._check(scope)
             except _REFUSALS as error:
                 await _answer(error, request_id_of(scope), send)
-                self._count(scope["path"], PROBLEMS[type(error)].status, time.perf_counter() - start)
+                self._count(scope["path"], problem_type(type(error)).status, time.perf_counter() - start)
                 return
         held = 0
 
@@ -78,57 +79,46 @@ class Doorway:
             self._admission.give_back_bytes(held)
 
     def _check(self, scope: Scope) -> None:
-        stated = 0
-        allowed_ms = self._settings.deadline_ms
+        body_bytes = 0
+        allowed_ms = self._limits.deadline_ms
         for name, value in scope["headers"]:
             if name == b"content-length":
-                stated = _number(value, 0)
-            elif name == b"x-deadline-ms":
-                allowed_ms = _number(value, allowed_ms)
-        # What is over its own limit is 413, however much room there is.
-        body_bytes = stated if stated <= self._settings.max_body_bytes else 0
-        self._admission.check(_priority(scope["query_string"]), allowed_s=allowed_ms / 1000, body_bytes=body_bytes)
+                body_bytes = peek_number(value, 0)
+            elif name == _DEADLINE:
+                allowed_ms = peek_number(value, allowed_ms)
+        if body_bytes > self._limits.max_body_bytes:  # the app answers it with 413, however much room there is
+            body_bytes = 0
+        self._admission.check(peek_priority(scope["query_string"]), allowed_s=allowed_ms / 1000, body_bytes=body_bytes)
 
     def _count(self, address: str, status: int, duration_s: float) -> None:
         requests, durations = self._counters(address, status)
         requests.inc()
         durations.observe(duration_s)
         if not self._refusals:
-            asyncio.get_running_loop().call_later(_TOLD_S, self._tell, context=contextvars.Context())
+            asyncio.get_running_loop().call_later(_LOG_S, self._log_refusals, context=contextvars.Context())
         self._refusals += 1
 
-    def _tell(self) -> None:
+    def _log_refusals(self) -> None:
         log.warning("requests_refused", requests=self._refusals)
         self._refusals = 0
 
 
 async def _answer(error: CxrError, request_id: str, send: Send) -> None:
-    kind = PROBLEMS[type(error)]
     start, end = _body(error.code, str(error))
     body = start + request_id.encode() + end
     headers = [
         *_HEADERS,
         (b"content-length", str(len(body)).encode()),
         (b"x-request-id", request_id.encode()),
-        (b"retry-after", str(error.retry_after_s or kind.retry_after_s).encode()),
+        *((name.lower().encode(), value.encode()) for name, value in headers_of(error).items()),
     ]
-    await send({"type": "http.response.start", "status": kind.status, "headers": headers})
+    await send({"type": "http.response.start", "status": problem_type(type(error)).status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 @lru_cache(maxsize=64)
 def _body(code: str, detail: str) -> tuple[bytes, bytes]:
-    """What stands before and after the id of the request: in an overload thousands of refusals differ in that alone."""
+    """The body before and after the id of the request: in an overload thousands of refusals differ in that alone."""
     error = next(kind for kind in _REFUSALS if kind.code == code)(detail)
     start, _, end = problem_of(error, _ID).model_dump_json().encode().partition(_ID.encode())
     return start, end
-
-
-def _priority(query: bytes) -> Priority:
-    """Of a request that may still be refused for its parameters: whatever is not clearly stat is routine."""
-    return "stat" if b"priority=stat" in query.split(b"&") else "routine"
-
-
-def _number(text: bytes, default: int) -> int:
-    """Of a header that is checked further in, where a wrong one is refused."""
-    return int(text) if text.isdigit() and len(text) <= _DIGITS else default

@@ -1,4 +1,4 @@
-"""Failures as HTTP: one table from error class to status and title, one shape for every answer that is not a success."""
+"""Failures as HTTP: one table from error class to status and title, and one shape for every failed answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from schemas.errors import CxrError
 
 MEDIA_TYPE: Final = "application/problem+json"
 CALLER_LEFT: Final = 499
-"""Never sent to anybody: the status under which a request is counted whose caller closed the connection."""
+"""The status under which a request is counted whose caller closed the connection; it is never sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,50 +23,44 @@ class ProblemType:
 
     status: int
     title: str
-    retry_after_s: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
-    errors.MalformedRequestError: ProblemType(400, "The request holds no readable film"),
+    errors.RequestError: ProblemType(400, "Malformed request"),
     errors.UnauthenticatedError: ProblemType(
-        401, "The caller is not known", headers={"WWW-Authenticate": 'Bearer realm="cxr"'}
+        401, "Authentication required", headers={"WWW-Authenticate": 'Bearer realm="cxr"'}
     ),
-    errors.ForbiddenError: ProblemType(403, "The caller may not do this"),
-    errors.NotFoundError: ProblemType(404, "There is nothing at this address"),
-    errors.MethodNotAllowedError: ProblemType(405, "This address answers another HTTP method"),
-    errors.NotAcceptableError: ProblemType(406, "No representation fits the Accept header"),
+    errors.ForbiddenError: ProblemType(403, "Not permitted"),
+    errors.NotFoundError: ProblemType(404, "Not found"),
+    errors.MethodNotAllowedError: ProblemType(405, "Method not allowed"),
+    errors.NotAcceptableError: ProblemType(406, "No acceptable representation"),
     errors.BundleError: ProblemType(409, "The bundle failed its checks"),
-    errors.UntrustedBundleError: ProblemType(409, "Nobody who is trusted has signed the bundle"),
-    errors.BodyTooLargeError: ProblemType(413, "The request is over a limit"),
-    errors.ImageTooLargeError: ProblemType(413, "The film is over a limit"),
-    errors.UnsupportedImageError: ProblemType(415, "The format is not supported"),
-    errors.UnsupportedMediaTypeError: ProblemType(415, "The body is of another media type"),
-    errors.InvalidImageError: ProblemType(422, "The film cannot be decoded"),
+    errors.UntrustedBundleError: ProblemType(409, "The bundle is not signed by a trusted key"),
+    errors.BodyTooLargeError: ProblemType(413, "Request too large"),
+    errors.ImageTooLargeError: ProblemType(413, "Image too large"),
+    errors.UnsupportedImageError: ProblemType(415, "Unsupported image format"),
+    errors.UnsupportedMediaTypeError: ProblemType(415, "Unsupported media type"),
+    errors.FilmError: ProblemType(422, "The image cannot be read"),
+    errors.InvalidImageError: ProblemType(422, "The image cannot be decoded"),
     errors.NotARadiographError: ProblemType(422, "The image is not a projection radiograph"),
-    errors.InvalidParameterError: ProblemType(422, "A parameter is outside its allowed values"),
-    errors.ExplanationUnavailableError: ProblemType(422, "The bundle that serves cannot explain"),
-    errors.QuotaError: ProblemType(429, "The caller's quota is used up", retry_after_s=1),
-    errors.OverloadedError: ProblemType(503, "Too many films at once", retry_after_s=1),
-    errors.NotReadyError: ProblemType(503, "The service cannot answer yet", retry_after_s=5),
-    errors.SpoolFullError: ProblemType(503, "The spool is full", retry_after_s=30),
-    errors.SpoolUnavailableError: ProblemType(503, "The spool cannot be written", retry_after_s=30),
-    errors.AuditUnavailableError: ProblemType(503, "The audit log cannot be written", retry_after_s=30),
-    errors.PacsUnreachableError: ProblemType(503, "The PACS cannot be reached", retry_after_s=30),
-    errors.DeadlineError: ProblemType(504, "The deadline passed"),
-    errors.InferenceError: ProblemType(500, "The network failed"),
-    errors.InternalError: ProblemType(500, "The service failed"),
+    errors.InvalidParameterError: ProblemType(422, "Invalid parameter"),
+    errors.ExplanationUnavailableError: ProblemType(422, "The bundle that serves has no heat maps"),
+    errors.QuotaError: ProblemType(429, "Quota exceeded"),
+    errors.UnavailableError: ProblemType(503, "Service unavailable"),
+    errors.OverloadedError: ProblemType(503, "Too many images at once"),
+    errors.NotReadyError: ProblemType(503, "Service not ready"),
+    errors.SpoolFullError: ProblemType(503, "The spool is full"),
+    errors.SpoolUnavailableError: ProblemType(503, "The spool cannot be written"),
+    errors.AuditUnavailableError: ProblemType(503, "The audit log cannot be written"),
+    errors.PacsUnreachableError: ProblemType(503, "The PACS cannot be reached"),
+    errors.DeadlineError: ProblemType(504, "Deadline exceeded"),
+    errors.InferenceError: ProblemType(500, "Inference failed"),
     errors.PacsRefusedError: ProblemType(502, "The PACS refused the results"),
-    # A caller cannot cause these; they are here so that no error is without an answer.
-    errors.SettingsError: ProblemType(500, "The service is misconfigured"),
-    errors.BurnedInError: ProblemType(500, "The service failed"),
-    errors.TrainingDataError: ProblemType(500, "The service failed"),
-    errors.TrainingConfigError: ProblemType(500, "The service failed"),
-    errors.SigningKeyError: ProblemType(500, "The service failed"),
-    errors.WeightsError: ProblemType(500, "The service failed"),
-    errors.TestSetError: ProblemType(500, "The service failed"),
-    errors.ParityError: ProblemType(500, "The service failed"),
+    # Whatever a caller cannot cause: settings, training, export.
+    errors.CxrError: ProblemType(500, "Internal error"),
 }
+"""By class; a class without a row looks as its nearest base does, see `problem_type`."""
 
 GATE_FAILURES: Final = (
     errors.UnauthenticatedError,
@@ -74,7 +68,7 @@ GATE_FAILURES: Final = (
     errors.QuotaError,
     errors.OverloadedError,  # too many new keys at once
 )
-"""What may befall any request to an address that needs a scope."""
+"""How any request may fail at an address that needs a scope."""
 
 REQUEST_FAILURES: Final = (
     *GATE_FAILURES,
@@ -86,31 +80,38 @@ REQUEST_FAILURES: Final = (
     errors.DeadlineError,
     errors.InternalError,
 )
-"""What may befall any request that brings films."""
+"""How any request that brings films may fail."""
 
-FILM_FAILURES: Final = (
+DECODE_FAILURES: Final = (
     errors.ImageTooLargeError,
     errors.UnsupportedImageError,
     errors.InvalidImageError,
     errors.NotARadiographError,
-    errors.InferenceError,
 )
-"""What may befall one film."""
+"""How the decoding of one film may fail: the subclasses of `FilmError`."""
+
+FILM_FAILURES: Final = (*DECODE_FAILURES, errors.InferenceError)
+"""How the reading of one film may fail."""
 
 UNFORESEEN: Final = "an unforeseen failure; its reason is in the log of the service under this request_id"
 
 WITHOUT_PROBLEM: Final[Mapping[int, CxrError]] = {
-    400: errors.MalformedRequestError("the request cannot be read; send multipart/form-data or the film's bytes"),
+    400: errors.MalformedRequestError("the request cannot be read; send multipart/form-data or the bytes of an image"),
     404: errors.NotFoundError("no such address; /docs lists the addresses of this service"),
     405: errors.MethodNotAllowedError("the address answers the methods of the Allow header; /docs lists them"),
-    413: errors.BodyTooLargeError("the body is larger than this service accepts; send fewer or smaller films"),
+    413: errors.BodyTooLargeError("the body is larger than this service accepts; send fewer or smaller images"),
 }
 """What the frameworks beneath answer in their own words, and the error that replaces it; any other status is 500."""
 
 
+def problem_type(kind: type[CxrError]) -> ProblemType:
+    """How the failures of a class look from outside."""
+    return next(PROBLEMS[base] for base in kind.__mro__ if base in PROBLEMS)
+
+
 def problem_of(error: CxrError, request_id: str) -> Problem:
-    """The body that tells a caller about `error`."""
-    kind = PROBLEMS[type(error)]
+    """The body that explains `error` to a caller."""
+    kind = problem_type(type(error))
     return Problem(
         type=f"urn:cxr:problem:{error.code}",
         title=kind.title,
@@ -121,14 +122,18 @@ def problem_of(error: CxrError, request_id: str) -> Problem:
     )
 
 
+def headers_of(error: CxrError) -> dict[str, str]:
+    """The headers of an answer that reports `error`; the error itself knows when a repetition is worthwhile."""
+    headers = dict(problem_type(type(error)).headers)
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    return headers
+
+
 def problem_response(error: CxrError, request_id: str) -> Response:
-    """The whole answer that tells a caller about `error`."""
+    """The whole answer that reports `error`."""
     problem = problem_of(error, request_id)
-    kind = PROBLEMS[type(error)]
-    headers = dict(kind.headers)
-    if (retry_after_s := error.retry_after_s or kind.retry_after_s) is not None:
-        headers["Retry-After"] = str(retry_after_s)
-    return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
+    return Response(problem.model_dump_json(), problem.status, headers_of(error), MEDIA_TYPE)
 
 
 def documented(*failures: type[CxrError]) -> dict[int | str, dict[str, Any]]:
@@ -136,16 +141,16 @@ def documented(*failures: type[CxrError]) -> dict[int | str, dict[str, Any]]:
     responses: dict[int | str, dict[str, Any]] = {}
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for failure in failures:
-        kind = PROBLEMS[failure]
+        kind = problem_type(failure)
         response = responses.setdefault(kind.status, {"description": "", "content": content})
         response["description"] = f"{response['description']}; {failure.code}: {kind.title}".removeprefix("; ")
-        if kind.retry_after_s is not None:
+        if failure.retry_after_s is not None:
             response["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
     return responses
 
 
-def install(app: FastAPI) -> None:
-    """Let `app` answer our errors and the frameworks' as problems."""
+def install_error_handlers(app: FastAPI) -> None:
+    """Make `app` answer our errors, and those of the frameworks, as problems."""
     app.exception_handler(CxrError)(_on_cxr_error)
     app.exception_handler(RequestValidationError)(_on_invalid_parameter)
     app.exception_handler(ClientDisconnect)(_on_caller_left)
@@ -157,8 +162,8 @@ async def _on_cxr_error(request: Request, error: CxrError) -> Response:
 
 async def _on_invalid_parameter(request: Request, error: RequestValidationError) -> Response:
     # FastAPI's own handler sends the refused value back, which may be a patient's.
-    wrong = "; ".join(f"{entry['loc'][0]} parameter {entry['loc'][-1]}: {entry['msg']}" for entry in error.errors())
-    return problem_response(errors.InvalidParameterError(wrong), request.state.request_id)
+    reasons = "; ".join(f"{entry['loc'][0]} parameter {entry['loc'][-1]}: {entry['msg']}" for entry in error.errors())
+    return problem_response(errors.InvalidParameterError(reasons), request.state.request_id)
 
 
 async def _on_caller_left(_: Request, __: ClientDisconnect) -> Response:

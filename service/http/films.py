@@ -1,7 +1,6 @@
-"""The bytes of films out of a request's body, multipart or raw; in memory only, a patient's film never meets the disk."""
+"""The bytes of films out of a request's body, multipart or raw; in memory only, never on the disk."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from fastapi import Request
@@ -9,20 +8,12 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from schemas.errors import BodyTooLargeError, MalformedRequestError
+from service.reading.predict import Upload
 
 RAW_TYPES: Final = ("image/jpeg", "image/png", "application/dicom", "application/octet-stream")
 _PARTS_PARSED: Final = 1000  # enough to count a batch that is over its limit, too few to cost anything
 _FIELD_BYTES: Final = 4096
 _BINARY: Final = {"type": "string", "format": "binary"}
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """One film as it arrived."""
-
-    data: bytes
-    declared_type: str | None
-    """Media type that the sender claims; None claims nothing."""
 
 
 async def read_films(request: Request, *, part: str, at_most: int, max_body_bytes: int) -> tuple[Upload, ...]:
@@ -32,7 +23,7 @@ async def read_films(request: Request, *, part: str, at_most: int, max_body_byte
         request: its body is not yet read.
         part: name of the multipart parts that hold films.
         at_most: films accepted.
-        max_body_bytes: what the app lets through; below it nothing is spooled to disk.
+        max_body_bytes: what the app lets through (see `service.app`); up to it, nothing is spooled to disk.
 
     Raises:
         MalformedRequestError: the body is empty, not readable as multipart, or holds no such part.
@@ -42,12 +33,12 @@ async def read_films(request: Request, *, part: str, at_most: int, max_body_byte
     if not media_type.lower().startswith("multipart/form-data"):
         data = await request.body()
         if not data:
-            msg = f"the body is empty; send a film as multipart part {part!r} or as the body itself"
+            msg = f"the body is empty; send an image as multipart part {part!r} or as the body itself"
             raise MalformedRequestError(msg)
         return (Upload(data, media_type or None),)
     films = await _read_parts(request, part, max_body_bytes)
     if len(films) > at_most:
-        msg = f"the request holds {len(films)} films, at most {at_most} are accepted; send several requests"
+        msg = f"the request holds {len(films)} images, at most {at_most} are accepted; send several requests"
         raise BodyTooLargeError(msg)
     return films
 
@@ -77,7 +68,7 @@ async def _read_parts(request: Request, part: str, max_body_bytes: int) -> tuple
     try:
         files = [entry for entry in form.getlist(part) if isinstance(entry, UploadFile)]
         if not files:
-            msg = f"the multipart body has no file part named {part!r}; send each film under that name with a filename"
+            msg = f"the multipart body has no file part named {part!r}; send each image under that name with a filename"
             raise MalformedRequestError(msg)
         return tuple([Upload(await file.read(), file.content_type or None) for file in files])
     finally:

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import CxrError, InternalError, MalformedRequestError
-from service.http.errors import CALLER_LEFT, MEDIA_TYPE, WITHOUT_PROBLEM, problem_response
+from service.http.errors import CALLER_LEFT, MEDIA_TYPE, UNFORESEEN, WITHOUT_PROBLEM, problem_response
 from service.metrics import Metrics
 
 SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:+=/-]{1,128}")
@@ -32,14 +32,14 @@ SECURITY_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""For every answer whose route says nothing else; an answer about a patient is stored nowhere."""
+"""On every answer whose route sets no others; an answer about a patient is stored nowhere."""
 SECURITY_LINES: Final = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
 
 log = structlog.get_logger("service.http")
 
 
 def request_id_of(scope: Scope) -> str:
-    """What the caller calls the request, where that is sane; else a new id."""
+    """The caller's own id of the request, where that is sane; else a new one."""
     lines: Iterable[tuple[bytes, bytes]] = scope["headers"]
     for name, value in lines:
         if name == b"x-request-id" and SANE_REQUEST_ID.fullmatch(offered := value.decode("latin-1")):
@@ -62,8 +62,9 @@ class RequestMiddleware:
             return
         request_id = request_id_of(scope)
         state = scope.setdefault("state", {})
-        # Not the loop's clock: uvloop counts milliseconds.
-        state["request_id"], state["arrived"] = request_id, (start := time.perf_counter())
+        start = time.perf_counter()  # not the loop's clock: uvloop counts milliseconds
+        state["request_id"] = request_id
+        state["arrived"] = start
         status = CALLER_LEFT
 
         async def send_marked(message: Message) -> None:
@@ -71,8 +72,8 @@ class RequestMiddleware:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"]
-                said = {name for name, _ in headers}
-                missing = (line for line in SECURITY_LINES if line[0] not in said)
+                names = {name for name, _ in headers}
+                missing = (line for line in SECURITY_LINES if line[0] not in names)
                 message["headers"] = [*headers, (b"x-request-id", request_id.encode()), *missing]
             await send(message)
 
@@ -99,7 +100,7 @@ class RequestMiddleware:
 
 
 class ProblemMiddleware:
-    """Turns every failure that is not yet a problem into one: the frameworks' own texts, and what nobody foresaw."""
+    """Turns every failure that is not yet a problem into one: the frameworks' own texts, and unforeseen failures."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -113,9 +114,9 @@ class ProblemMiddleware:
 
         async def send_problem_instead(message: Message) -> None:
             nonlocal replaced
-            if message["type"] == "http.response.start" and _is_in_foreign_words(message):
+            if message["type"] == "http.response.start" and _needs_replacement(message):
                 replaced = True
-                response = problem_response(_ours(message["status"]), scope["state"]["request_id"])
+                response = problem_response(_replacement_for(message["status"]), scope["state"]["request_id"])
                 if "Allow" in (headers := Headers(raw=message["headers"])):
                     response.headers["Allow"] = headers["Allow"]
                 await response(scope, receive, send)
@@ -128,7 +129,7 @@ class ProblemMiddleware:
             log.exception("request_failed")
 
 
-def _is_in_foreign_words(message: Message) -> bool:
+def _needs_replacement(message: Message) -> bool:
     status: int = message["status"]
     return (
         status >= HTTPStatus.BAD_REQUEST
@@ -137,9 +138,9 @@ def _is_in_foreign_words(message: Message) -> bool:
     )
 
 
-def _ours(status: int) -> CxrError:
+def _replacement_for(status: int) -> CxrError:
     if status in WITHOUT_PROBLEM:
         return WITHOUT_PROBLEM[status]
     if status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return MalformedRequestError("the request cannot be understood; /docs describes the requests of this service")
-    return InternalError("an unforeseen failure; its reason is in the service's log under this request_id")
+    return InternalError(UNFORESEEN)

@@ -33,13 +33,13 @@ def _range(entry: str) -> tuple[str, float]:
     try:
         return media_range, float(weights[0]) if weights else 1.0
     except ValueError:
-        return media_range, 1.0  # an unreadable weight is no reason to refuse
+        return media_range, 1.0  # an unreadable weight does not refuse the request
 
 
 def _quality(offer: str, ranges: list[tuple[str, float]]) -> float:
     # The most exact range decides, whatever its weight: image/png;q=0 beats */*.
-    for wanted in (offer, f"{offer.partition('/')[0]}/*", "*/*"):
+    for candidate in (offer, f"{offer.partition('/')[0]}/*", "*/*"):
         for media_range, quality in ranges:
-            if media_range == wanted:
+            if media_range == candidate:
                 return quality
     return _REFUSED

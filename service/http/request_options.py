@@ -1,27 +1,32 @@
-"""What a caller asks for beside the answer: how urgent, until when; and what happens when they leave."""
+"""What a caller asks for in addition to the answer: how urgent it is, and until when it is wanted."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Final
 
 from fastapi import Depends, Header, Query, Request
-from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
-from starlette.requests import ClientDisconnect
 
 from schemas.errors import DeadlineError
 from service.capacity.admission import Priority
+from service.http.current import CurrentServices
 from service.metrics import Metrics
-from service.services import CurrentService
+from service.settings import DeadlineMs
 
-Result = TypeVar("Result")
+DEADLINE_HEADER: Final = "X-Deadline-Ms"
+_DIGITS: Final = 12  # more than any limit has; int() refuses thousands, and no float holds what has hundreds
+
+DeadlineHeader = Annotated[
+    DeadlineMs | SkipJsonSchema[None],  # absent, but never null
+    Header(alias=DEADLINE_HEADER, description="give up with 504 after this many milliseconds"),
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class RequestOptions:
     """The conditions of one request; `arrived` is of `time.perf_counter`."""
 
     request_id: str
@@ -46,50 +51,31 @@ class Terms:
                 yield
         except TimeoutError as error:
             metrics.shed.labels("deadline").inc()
-            msg = f"no answer within {self.allowed_ms} ms; allow more in X-Deadline-Ms, or send fewer films at once"
+            msg = (
+                f"no answer within {self.allowed_ms} ms; allow more in {DEADLINE_HEADER}, or send fewer images at once"
+            )
             raise DeadlineError(msg) from error
 
 
-async def terms_of(
+async def options_of(
     request: Request,
-    service: CurrentService,
+    services: CurrentServices,
     priority: Annotated[Priority, Query(description="stat goes before routine")] = "routine",
-    deadline_ms: Annotated[
-        Annotated[int, Field(ge=1, le=600_000)] | SkipJsonSchema[None],  # absent, but never null
-        Header(alias="X-Deadline-Ms", description="give up with 504 after so many milliseconds"),
-    ] = None,
-) -> Terms:
-    """Read the terms of a request."""
-    allowed_ms = service.settings.deadline_ms if deadline_ms is None else deadline_ms
-    return Terms(request.state.request_id, priority, request.state.arrived, allowed_ms)
+    deadline_ms: DeadlineHeader = None,
+) -> RequestOptions:
+    """Read the options of a request."""
+    allowed_ms = services.limits.deadline_ms if deadline_ms is None else deadline_ms
+    return RequestOptions(request.state.request_id, priority, request.state.arrived, allowed_ms)
 
 
-CallersTerms = Annotated[Terms, Depends(terms_of)]
+CurrentOptions = Annotated[RequestOptions, Depends(options_of)]
 
 
-async def while_caller_waits(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Do `work`, but give it up as soon as the caller closes the connection.
-
-    Args:
-        request: its body has been read, so the next event can only be that the caller leaves.
-        work: cancelled when they do.
-
-    Raises:
-        ClientDisconnect: the caller left.
-    """
-    task = asyncio.create_task(work)
-    departure = asyncio.create_task(_departure(request))
-    try:
-        await asyncio.wait((task, departure), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        return task.result()
-    finally:
-        task.cancel()
-        departure.cancel()
-        await asyncio.gather(task, departure, return_exceptions=True)
+def peek_number(text: bytes, default: int) -> int:
+    """A number of a header before the header is checked: a wrong one counts as `default`, and is refused further in."""
+    return int(text) if text.isdigit() and len(text) <= _DIGITS else default
 
 
-async def _departure(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+def peek_priority(query: bytes) -> Priority:
+    """The priority before the parameters are checked: whatever is not clearly stat counts as routine."""
+    return "stat" if b"priority=stat" in query.split(b"&") else "routine"

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from schemas.errors import BundleError
-from service.models.registry import LoadedBundle
+from service.models.loading import LoadedBundle
 
 _TIMED_RUNS: Final = 5
 
@@ -17,11 +17,11 @@ def check_classes(candidate: LoadedBundle, current: LoadedBundle) -> None:
     Raises:
         BundleError: the classes differ.
     """
-    found = candidate.bundle.manifest.classes
-    expected = current.bundle.manifest.classes
-    if found != expected:
+    classes = candidate.manifest.classes
+    expected = current.manifest.classes
+    if classes != expected:
         msg = (
-            f"the bundle answers {', '.join(found)} and the one that serves {', '.join(expected)}; "
+            f"the bundle answers {', '.join(classes)} and the one that serves {', '.join(expected)}; "
             "to change the classes, activate it by its name or restart the service"
         )
         raise BundleError(msg)
@@ -46,7 +46,7 @@ def check_speed(candidate: LoadedBundle, current: LoadedBundle, max_slowdown: fl
 
 
 def _seconds(loaded: LoadedBundle) -> float:
-    side = loaded.bundle.manifest.preprocess.size
+    side = loaded.manifest.preprocess.size
     start = time.perf_counter()
     loaded.engine.run(np.zeros((1, 1, side, side), np.float32), None)
     return time.perf_counter() - start

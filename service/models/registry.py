@@ -1,22 +1,15 @@
-"""The folder of bundles: which are there, which one serves, and the path from files to a network that may answer."""
+"""The models directory: which bundles are in it, and which one is chosen to serve."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
-from schemas.api import ModelReference
-from schemas.bundle import CURRENT, MANIFEST, Bundle, open_bundle
-from schemas.errors import BundleError, InferenceError, NotFoundError
-from schemas.familiarity import Familiarity
-from schemas.precision import Precision
-from service.answers.decision import load_statistics
-from service.engine.batcher import batch_sizes
-from service.engine.engine import Engine, EngineOpener
-from service.engine.heat_maps import Explanations, open_explanations
-from service.engine.selftest import check_golden, warm
+from bundle.opening import Bundle, open_bundle
+from schemas.errors import BundleError, NotFoundError
+from schemas.model.manifest import CURRENT, MANIFEST
 from service.models.trust import Trust
-from service.settings import Settings
+from service.settings import ModelSettings
 
 
 class BundleAddress(NamedTuple):
@@ -38,44 +31,6 @@ class Stamp:
     """Name, size and time of change of each."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedBundle:
-    """A bundle whose hashes were right, whose self-test passed, and whose network is warm."""
-
-    bundle: Bundle
-    engine: Engine
-    statistics: Familiarity | None
-    explanations: Explanations
-    selftest_error: float
-    """Largest absolute error of the logits of the golden films."""
-    precision: Precision = "fp32"
-
-    @property
-    def address(self) -> BundleAddress:
-        """Name and version."""
-        return BundleAddress(self.bundle.manifest.name, self.bundle.manifest.version)
-
-    @property
-    def reference(self) -> ModelReference:
-        """What an answer says about who computed it."""
-        manifest = self.bundle.manifest
-        return ModelReference(
-            name=manifest.name,
-            version=manifest.version,
-            architecture=manifest.architecture,
-            precision=self.precision,
-            sha256=self._sha256,
-        )
-
-    @property
-    def _sha256(self) -> str:
-        """Two precisions of a bundle must not pass for one; fp32 keeps the hash that vouches for the whole bundle."""
-        manifest = self.bundle.manifest
-        if self.precision == "fp32":
-            return self.bundle.sha256
-        return manifest.files[manifest.graph_files(self.precision).graph].sha256
-
-
 class BundleRegistry:
     """Finds bundles; it looks at the disk at every call, so what was copied in is known at once.
 
@@ -83,22 +38,32 @@ class BundleRegistry:
     """
 
     def __init__(self, models_dir: Path, model: str | None, trust: Trust | None = None) -> None:
-        """Look nowhere yet.
+        """Nothing is looked at yet.
 
         Args:
-            models_dir: the folder.
-            model: `name`, `name/version`, or None for what `current` says.
+            models_dir: the directory.
+            model: `name`, `name/version`, or None for the content of the file `current`.
             trust: whose bundles are opened; None: anybody's.
         """
         self._models_dir = models_dir
         self._model = model
         self._trust = trust
 
+    @classmethod
+    def of(cls, settings: ModelSettings) -> Self:
+        """The registry that the settings describe.
+
+        Raises:
+            SettingsError: the file of trusted keys cannot be read, or holds none.
+        """
+        trust = None if settings.trusted_keys_file is None else Trust(settings.trusted_keys_file)
+        return cls(settings.models_dir, settings.model, trust)
+
     def known(self) -> tuple[BundleAddress, ...]:
-        """Every bundle of the folder, by name and then from the oldest version to the newest."""
+        """Every bundle of the directory, by name and then from the oldest version to the newest."""
         manifests = self._models_dir.glob(f"*/*/{MANIFEST}")
-        found = (BundleAddress(path.parent.parent.name, path.parent.name) for path in manifests)
-        return tuple(sorted(found, key=lambda address: (address.name, _natural_order(address.version))))
+        addresses = (BundleAddress(path.parent.parent.name, path.parent.name) for path in manifests)
+        return tuple(sorted(addresses, key=lambda address: (address.name, _natural_order(address.version))))
 
     def chosen(self) -> BundleAddress:
         """The bundle that ought to serve.
@@ -106,37 +71,37 @@ class BundleRegistry:
         Raises:
             BundleError: neither the setting nor `current` names a bundle that is there.
         """
-        wanted = self._model or self._current()
+        choice = self._model or self._current()
         for address in reversed(self.known()):
-            if wanted in (address.name, str(address)):
+            if choice in (address.name, str(address)):
                 return address
-        msg = f"{wanted} is not in the models directory; publish it there, or correct CXR_MODEL or the file {CURRENT!r}"
+        msg = f"{choice} is not in the models directory; publish it there, or correct CXR_MODEL or the file {CURRENT!r}"
         raise BundleError(msg)
 
     def look(self) -> Stamp:
-        """The chosen bundle, and the state of its files: what a copy that is still under way changes, or a new signature.
+        """The chosen bundle, and the state of its files, which an unfinished copy or a new signature changes.
 
         Raises:
             BundleError: see `chosen`; or its files vanish while they are looked at.
         """
         address = self.chosen()
         try:
-            found = [
+            files = [
                 (path, path.stat()) for path in sorted((self._models_dir / address.name / address.version).iterdir())
             ]
             if self._trust is not None and self._trust.path.exists():
-                found.append((self._trust.path, self._trust.path.stat()))
+                files.append((self._trust.path, self._trust.path.stat()))
         except OSError as error:
             msg = f"{address} changes while it is looked at ({error.strerror})"
             raise BundleError(msg) from error
-        return Stamp(address, tuple((path.name, stat.st_size, stat.st_mtime_ns) for path, stat in found))
+        return Stamp(address, tuple((path.name, stat.st_size, stat.st_mtime_ns) for path, stat in files))
 
     def open(self, address: BundleAddress) -> Bundle:
         """Read the bundle and check every hash.
 
         Raises:
             NotFoundError: there is none at this address.
-            BundleError: it is altered, incomplete, not signed by whom it ought to be, or lies under another name.
+            BundleError: it is altered, incomplete, not signed by a trusted key, or lies under another name.
         """
         if address not in self.known():
             msg = "there is no bundle of this name and version; GET /models lists those that are there"
@@ -145,9 +110,9 @@ class BundleRegistry:
         bundle = (
             open_bundle(directory) if self._trust is None else open_bundle(directory, self._trust.accept(directory))
         )
-        stated = BundleAddress(bundle.manifest.name, bundle.manifest.version)
-        if stated != address:
-            msg = f"the bundle at {address} says that it is {stated}; move it to its own address"
+        own_address = BundleAddress(bundle.manifest.name, bundle.manifest.version)
+        if own_address != address:
+            msg = f"the bundle at {address} calls itself {own_address}; move it to its own address"
             raise BundleError(msg)
         return bundle
 
@@ -157,31 +122,6 @@ class BundleRegistry:
         except (OSError, UnicodeDecodeError) as error:
             msg = f"the models directory has no readable file {CURRENT!r}; publish a bundle, or name one in CXR_MODEL"
             raise BundleError(msg) from error
-
-
-def load(bundle: Bundle, open_engine: EngineOpener, settings: Settings) -> LoadedBundle:
-    """Open the network of `bundle`, prove it on the golden films, and run every batch size once.
-
-    Raises:
-        BundleError: there is no graph of the precision that the settings ask for, or graph, statistics, golden films or
-            torch's weights are not what the manifest says.
-        SettingsError: the provider is not there.
-    """
-    engine = open_engine(
-        bundle,
-        provider=settings.provider,
-        intra_op_threads=settings.intra_op_threads,
-        precision=settings.precision,
-    )
-    statistics = load_statistics(bundle)
-    try:
-        selftest_error = check_golden(bundle, engine, settings.precision)
-        warm(engine, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
-    except InferenceError as error:
-        msg = f"the network of the bundle does not run here: {error}"
-        raise BundleError(msg) from error
-    explanations = open_explanations(bundle, settings.explain_backend, threads=settings.intra_op_threads)
-    return LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision)
 
 
 def _natural_order(version: str) -> tuple[str | int, ...]:

@@ -2,23 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 
 from schemas.errors import BundleError, CxrError, InternalError, NotReadyError
-from service.answers.drift import DriftWindow, show
-from service.capacity.threads import Lanes
-from service.engine.batcher import Batcher, Limits
-from service.engine.engine import EngineOpener
+from service.answers.drift import DriftWindow, register_drift_gauges
+from service.capacity.threads import ThreadLanes
 from service.metrics import Metrics
 from service.models.candidate import check_classes, check_speed
-from service.models.live import Serving, free_memory
-from service.models.registry import BundleAddress, BundleRegistry, LoadedBundle, Stamp, load
-from service.settings import Settings
+from service.models.live import LiveBundle, free_memory, started_batcher
+from service.models.loading import BundleLoader, LoadedBundle
+from service.models.registry import BundleAddress, BundleRegistry, Stamp
+from service.settings import ModelSettings
 
 Result = TypeVar("Result")
 
@@ -27,46 +27,47 @@ log = structlog.get_logger("service.models.swap")
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """Where blocking work is done: runs of the network, and everything about bundles that are not serving yet."""
+    """Where blocking work is done: runs of the network, and the checks of bundles that do not serve yet."""
 
-    engine: Lanes
+    engine: ThreadLanes
     loader: Executor
 
 
 class Deployment:
-    """Looks at the models directory, and swaps the bundle that serves when another is chosen there and passes its checks.
+    """Watches the models directory, and swaps the bundle that serves when another is chosen and passes its checks.
 
-    A candidate is opened, hashed, self-tested and warmed beside the bundle that serves, then one reference is
+    A candidate is opened, hashed, self-tested and warmed while the other serves, then one reference is
     replaced. Requests keep the bundle that they began with. The bundle before stays in memory: going back is instant.
     A candidate that is refused is tried again only once its files or the choice have changed.
     """
 
     def __init__(
         self,
-        settings: Settings,
-        metrics: Metrics,
+        settings: ModelSettings,
         registry: BundleRegistry,
-        open_engine: EngineOpener,
+        loader: BundleLoader,
+        threads: Threads,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
-        self._metrics = metrics
         self._registry = registry
-        self._open_engine = open_engine
-        self._threads: Threads | None = None
-        self._serving: Serving | None = None
+        self._loader = loader
+        self._threads = threads
+        self._metrics = metrics
+        self._live: LiveBundle | None = None
         self._previous: LoadedBundle | None = None
         self._failure: CxrError | None = None
         self._refused: dict[BundleAddress, str] = {}
-        self._seen: Stamp | None = None
-        self._unseen: str | None = None  # why the last look saw nothing
+        self._last_stamp: Stamp | None = None
+        self._last_fault: str | None = None  # of a look that found no bundle to serve
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
         self._watcher: asyncio.Task[None] | None = None
 
     @property
-    def serving(self) -> Serving | None:
+    def live(self) -> LiveBundle | None:
         """The bundle that serves; None where none could be loaded yet."""
-        return self._serving
+        return self._live
 
     @property
     def refused(self) -> dict[BundleAddress, str]:
@@ -77,40 +78,45 @@ class Deployment:
     def alive(self) -> bool:
         """Whether the loops that answer films and that watch the models directory still run."""
         watching = self._watcher is None or not self._watcher.done()
-        return watching and (self._serving is None or self._serving.batcher.alive)
+        return watching and (self._live is None or self._live.batcher.alive)
 
-    def ready(self) -> Serving:
+    def ready(self) -> LiveBundle:
         """The bundle that serves.
 
         Raises:
             NotReadyError: there is none; the message carries the reason's code.
         """
-        if self._serving is None:
+        if self._live is None:
             reason = "it is still loading" if self._failure is None else f"{self._failure.code}: {self._failure}"
             msg = f"no bundle serves: {reason}"
             raise NotReadyError(msg)
-        return self._serving
+        return self._live
 
-    async def start(self, threads: Threads) -> None:
-        """Load the chosen bundle, and watch the models directory from then on; without a bundle, wait for one.
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Load the chosen bundle, and watch the models directory until the end; without a bundle, wait for one.
 
         Raises:
             CxrError: what no other bundle would mend: the provider is not there.
         """
-        self._threads = threads
-        await self._look()
-        self._watcher = asyncio.create_task(self._watch())
+        with self._threads.engine, self._threads.loader:
+            try:
+                await self._look()
+                self._watcher = asyncio.create_task(self._watch())
+                yield
+            finally:
+                await self._stop()
 
-    async def stop(self) -> None:
+    async def _stop(self) -> None:
         """Answer what was admitted, and end."""
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
-        if self._serving is not None:
-            self._retire(self._serving)
+        if self._live is not None:
+            self._retire(self._live)
         await asyncio.gather(*self._retiring, return_exceptions=True)  # a dead one must not hinder the rest
 
-    async def activate(self, address: BundleAddress) -> Serving:
+    async def activate(self, address: BundleAddress) -> LiveBundle:
         """Serve this bundle until the models directory chooses another, or the process ends.
 
         Raises:
@@ -118,11 +124,11 @@ class Deployment:
             BundleError: it failed its checks; the bundle that served goes on.
         """
         async with self._changing:
-            if self._serving is None or self._serving.address != address:
+            if self._live is None or self._live.address != address:
                 await self._replace(address)
             return self.ready()
 
-    async def rollback(self) -> Serving:
+    async def rollback(self) -> LiveBundle:
         """Serve the bundle before this one again; it is still in memory.
 
         Raises:
@@ -150,20 +156,18 @@ class Deployment:
             try:
                 stamp = await self._in_loader(self._registry.look)
             except BundleError as error:
-                if self._unseen != str(error):
-                    self._unseen = str(error)
+                if self._last_fault != str(error):
+                    self._last_fault = str(error)
                     self._refuse(None, error)
                 return
-            self._unseen = None
-            if stamp == self._seen:  # also after a look that failed: what was withdrawn by hand stays so
+            self._last_fault = None
+            if stamp == self._last_stamp:  # also after a look that failed: what was withdrawn by hand stays so
                 return
-            self._seen = stamp
+            self._last_stamp = stamp
             try:
                 await self._replace(stamp.address, by_itself=True)
             except BundleError as error:
-                log.warning(
-                    "bundle_kept", bundle=str(self._serving.address) if self._serving else None, tried=error.code
-                )
+                log.warning("bundle_kept", bundle=str(self._live.address) if self._live else None, tried=error.code)
 
     async def _replace(self, address: BundleAddress, *, by_itself: bool = False) -> None:
         """Load a bundle and let it serve.
@@ -172,14 +176,14 @@ class Deployment:
             CxrError: it is refused; it is counted and logged.
         """
         start = time.perf_counter()
-        current = None if self._serving is None else self._serving.loaded
+        current = None if self._live is None else self._live.loaded
         try:
             loaded = await self._in_loader(lambda: self._load(address, current, by_itself=by_itself))
         except BundleError as error:
             self._refuse(address, error)
             raise
         except CxrError as error:
-            log.error("start_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason says all
+            log.error("start_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason is enough
             raise
         self._refused.pop(address, None)
         self._metrics.model_loads.labels("loaded", "").inc()
@@ -188,7 +192,7 @@ class Deployment:
         self._swap(loaded)
 
     def _load(self, address: BundleAddress, current: LoadedBundle | None, *, by_itself: bool) -> LoadedBundle:
-        loaded = load(self._registry.open(address), self._open_engine, self._settings)
+        loaded = self._loader.load(self._registry.open(address))
         if current is not None and by_itself:
             check_classes(loaded, current)
         if current is not None:
@@ -197,20 +201,13 @@ class Deployment:
 
     def _swap(self, loaded: LoadedBundle) -> None:
         """Replace the one reference that requests read; nothing is awaited in here."""
-        assert self._threads is not None  # noqa: S101 set by start, before anything is loaded
-        settings = self._settings
-        before = self._serving
-        batcher = Batcher(
-            loaded.engine,
-            self._threads.engine,
-            self._metrics,
-            Limits(settings.largest_batch, settings.concurrent_runs, run_timeout_s=settings.run_timeout_s),
-        )
-        batcher.start()
-        reference = loaded.bundle.manifest.drift_reference
-        window = None if reference is None else DriftWindow(reference, settings.drift_window)
-        show(window, self._metrics)
-        self._serving = Serving(loaded, batcher, window)
+        before = self._live
+        settings = self._loader.settings
+        batcher = started_batcher(loaded, self._threads.engine, self._metrics, settings)
+        reference = loaded.manifest.drift_reference
+        window = None if reference is None else DriftWindow(reference, self._settings.drift_window)
+        register_drift_gauges(window, self._metrics)
+        self._live = LiveBundle(loaded, batcher, window)
         self._failure = None
         if before is not None:
             self._previous = before.loaded
@@ -221,11 +218,11 @@ class Deployment:
         self._metrics.model_info.labels(
             model.name, model.version, model.architecture, model.sha256, settings.provider
         ).set(1)
-        log.info("bundle_serves", bundle=str(self._serving.address), precision=model.precision, sha256=model.sha256)
+        log.info("bundle_serves", bundle=str(self._live.address), precision=model.precision, sha256=model.sha256)
 
-    def _retire(self, serving: Serving) -> None:
+    def _retire(self, live: LiveBundle) -> None:
         async def retire() -> None:
-            await serving.retire()
+            await live.retire()
             await asyncio.to_thread(free_memory)  # not by the loader: its threads wait for a core, and memory must not
 
         task = asyncio.create_task(retire())
@@ -233,7 +230,7 @@ class Deployment:
         task.add_done_callback(self._retiring.discard)
 
     def _refuse(self, address: BundleAddress | None, error: BundleError) -> None:
-        if self._serving is None:
+        if self._live is None:
             self._failure = error
         if address is not None:
             self._refused[address] = str(error)
@@ -241,5 +238,4 @@ class Deployment:
         log.error("bundle_refused", bundle=address and str(address), code=error.code, reason=str(error))
 
     async def _in_loader(self, work: Callable[[], Result]) -> Result:
-        assert self._threads is not None  # noqa: S101 set by start
         return await asyncio.get_running_loop().run_in_executor(self._threads.loader, work)

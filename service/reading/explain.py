@@ -6,27 +6,26 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from bundle.session import MOST_PROBABLE
 from imaging.overlay import HeatMap, render
 from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation, Prediction
 from schemas.errors import InvalidParameterError
 from service.capacity.admission import Priority
-from service.engine.batcher import Answer
-from service.engine.engine import MOST_PROBABLE
-from service.http.films import Upload
-from service.models.live import Serving
-from service.models.registry import LoadedBundle
-from service.reading.predict import Reading, read_film
-from service.services import Service
+from service.engine.film_queue import BatchResult
+from service.models.live import LiveBundle
+from service.models.loading import LoadedBundle
+from service.reading.predict import Reading, Upload, read_film
+from service.services import Services
 
 NOTE: Final = (
-    "The heat map shows what moved the network, not where disease is: it is no localisation "
+    "The heat map shows what moved the network, not where disease is: it is not a localisation "
     "(Saporta et al. 2022, doi:10.1038/s42256-022-00536-x)."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the caller wants explained."""
+    """What is to be explained."""
 
     finding: str | None
     """None: the predicted label."""
@@ -40,7 +39,7 @@ class Question:
             InvalidParameterError: the finding is none of its classes.
             ExplanationUnavailableError: nothing here can draw its heat maps.
         """
-        manifest = loaded.bundle.manifest
+        manifest = loaded.manifest
         if self.finding is not None and self.finding not in manifest.classes:
             msg = f"the finding is not one of {', '.join(manifest.classes)}; name one of these"
             raise InvalidParameterError(msg)
@@ -61,12 +60,12 @@ class ExplainedFilm:
 
     @property
     def prediction(self) -> Prediction:
-        """What the network says about the film."""
+        """The network's answer about the film."""
         return self.reading.prediction
 
     @property
     def explanation(self) -> Explanation:
-        """What the answer says about the heat map."""
+        """The heat map as a part of the answer."""
         center = self.heat_map.center_of_mass
         return Explanation(
             finding=self.finding,
@@ -82,30 +81,30 @@ class ExplainedFilm:
         )
 
 
-async def explain_film(service: Service, serving: Serving, upload: Upload, question: Question) -> ExplainedFilm:
+async def explain_film(services: Services, live: LiveBundle, upload: Upload, question: Question) -> ExplainedFilm:
     """Read one film and compute the heat map.
 
     Raises:
         CxrError: the film is refused, or the network failed on it.
     """
-    manifest = serving.loaded.bundle.manifest
-    explanations = serving.loaded.explanations
+    manifest = live.loaded.manifest
+    explanations = live.loaded.explanations
     target = MOST_PROBABLE if question.finding is None else manifest.classes.index(question.finding)
     in_graph = explanations.backend == "onnx"
-    reading = await read_film(service, serving, upload, priority=question.priority, target=target if in_graph else None)
+    reading = await read_film(services, live, upload, priority=question.priority, target=target if in_graph else None)
     finding = question.finding or reading.prediction.label
     start = time.perf_counter()
     in_pool = asyncio.get_running_loop().run_in_executor
     if explanations.explainer is None:
-        answer = await _answer_about(serving, reading, finding, target, question.priority)
-        cam = answer.outputs.maps[question.method][0]
+        result = await _result_for(live, reading, finding, target, question.priority)
+        cam = result.outputs.maps[question.method][0]
     else:
         index = manifest.classes.index(finding)
         explain = explanations.explainer.explain
-        cam = await in_pool(service.explain_pool, explain, reading.film.image, index, question.method)
-    lane = service.decode_lanes.of(question.priority)
+        cam = await in_pool(services.explain_pool, explain, reading.film.image, index, question.method)
+    lane = services.decode_lanes.of(question.priority)
     heat_map = await in_pool(lane, render, cam, reading.film.radiograph, manifest.preprocess)
-    service.metrics.stage_duration.labels("explain").observe(time.perf_counter() - start)
+    services.metrics.stage_duration.labels("explain").observe(time.perf_counter() - start)
     rows, columns = cam.shape
     return ExplainedFilm(
         reading=reading,
@@ -118,10 +117,10 @@ async def explain_film(service: Service, serving: Serving, upload: Upload, quest
     )
 
 
-async def _answer_about(serving: Serving, reading: Reading, finding: str, target: int, priority: Priority) -> Answer:
-    """The answer whose maps are of `finding`: a label that its threshold chose may not be the most probable class."""
-    wanted = serving.loaded.bundle.manifest.classes.index(finding)
-    explained = int(reading.answer.outputs.logits[0].argmax()) if target == MOST_PROBABLE else target
-    if explained == wanted:
-        return reading.answer
-    return await serving.batcher.submit(reading.film.image, target=wanted, priority=priority)
+async def _result_for(live: LiveBundle, reading: Reading, finding: str, target: int, priority: Priority) -> BatchResult:
+    """The outputs whose maps are of `finding`: a label that its threshold chose may not be the most probable class."""
+    index = live.loaded.manifest.classes.index(finding)
+    explained = int(reading.result.outputs.logits[0].argmax()) if target == MOST_PROBABLE else target
+    if explained == index:
+        return reading.result
+    return await live.batcher.submit(reading.film.image, target=index, priority=priority)

@@ -2,30 +2,37 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from fastapi import Request
 from numpy.typing import NDArray
 
-from imaging.codecs import FrameDecoder
 from imaging.decode import DecodeLimits, decode
+from imaging.dicom.codecs import FrameDecoder
 from imaging.preprocess import prepare
 from imaging.quality import InputStatistics, input_statistics, input_warnings
 from imaging.radiograph import Radiograph
 from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, Prediction, Timings
-from schemas.drift import INPUT_SIGNALS, film_signals
 from schemas.errors import CxrError
+from schemas.model.drift import INPUT_SIGNALS, film_signals
 from schemas.preprocess import PreprocessSpec
 from service.answers.decision import decide
 from service.capacity.admission import Priority
-from service.engine.batcher import Answer
-from service.http.films import Upload, read_films
-from service.http.request_options import Terms
+from service.engine.film_queue import BatchResult
 from service.metrics import Metrics
-from service.models.live import Serving
-from service.services import Service
+from service.models.live import LiveBundle
+from service.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One film as it arrived."""
+
+    data: bytes
+    declared_type: str | None
+    """Media type that the sender states; None where they state nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +53,12 @@ class Reading:
     """A film with its prediction, and what a further look at it needs."""
 
     film: PreparedFilm
-    answer: Answer
+    result: BatchResult
     prediction: Prediction
 
     @property
     def image_facts(self) -> ImageFacts:
-        """What may be said about the file."""
+        """Facts about the file; none identifies a patient."""
         radiograph = self.film.radiograph
         return ImageFacts(
             format=radiograph.format,
@@ -62,37 +69,30 @@ class Reading:
             warnings=self.film.warnings,
         )
 
-    def timings(self, terms: Terms) -> Timings:
-        """The stages until now, in milliseconds."""
-        stages = {
+    @property
+    def stages_s(self) -> dict[str, float]:
+        """Seconds that each stage took, by the stage's name in `/metrics` and in answers."""
+        return {
             "decode": self.film.decode_s,
             "preprocess": self.film.preprocess_s,
-            "queue": self.answer.queue_s,
-            "inference": self.answer.inference_s,
-            "total": terms.elapsed_s,
+            "queue": self.result.queue_s,
+            "inference": self.result.inference_s,
         }
+
+    def timings(self, total_s: float) -> Timings:
+        """The stages in milliseconds; `total_s` is the time since the request arrived."""
+        stages = {**self.stages_s, "total": total_s}
         return Timings(**{stage: round(seconds * 1000, 3) for stage, seconds in stages.items()})
 
 
-async def receive_films(
-    request: Request, service: Service, terms: Terms, *, part: str, at_most: int
-) -> tuple[Upload, ...]:
-    """The films of a request; see `service.http.films.read_films`."""
-    limit = service.settings.max_body_bytes
-    uploads = await read_films(request, part=part, at_most=at_most, max_body_bytes=limit)
-    service.metrics.stage_duration.labels("upload").observe(terms.elapsed_s)
-    service.gate.count(request.state.caller, len(uploads))
-    return uploads
-
-
 async def read_film(
-    service: Service, serving: Serving, upload: Upload, *, priority: Priority, target: int | None
+    services: Services, live: LiveBundle, upload: Upload, *, priority: Priority, target: int | None = None
 ) -> Reading:
     """Read one film.
 
     Args:
-        service: its decode lanes and metrics are used.
-        serving: the bundle that answers.
+        services: its decode lanes and metrics are used.
+        live: the bundle that answers.
         upload: the film's bytes.
         priority: stat goes before routine.
         target: class whose heat map is wanted, `MOST_PROBABLE`, or None for no map.
@@ -100,57 +100,80 @@ async def read_film(
     Raises:
         CxrError: the film is refused, or the network failed on it.
     """
-    film = await _prepare_in_lane(service, serving.loaded.bundle.manifest.preprocess, upload, priority)
-    answer = await serving.batcher.submit(film.image, target=target, priority=priority)
-    loaded = serving.loaded
-    prediction = decide(loaded.bundle.manifest, loaded.statistics, answer.outputs, film.thumbnail, film.warnings)
-    _count(service.metrics, film, answer, prediction)
-    if serving.drift is not None:
-        findings = serving.loaded.bundle.manifest.findings
-        serving.drift.add(film_signals(asdict(film.statistics), prediction.probabilities, findings))
-    return Reading(film, answer, prediction)
+    loaded = live.loaded
+    manifest = loaded.manifest
+    film = await _prepare_in_lane(services, manifest.preprocess, upload, priority)
+    result = await live.batcher.submit(film.image, target=target, priority=priority)
+    prediction = decide(manifest, loaded.statistics, result.outputs, film.thumbnail, film.warnings)
+    reading = Reading(film, result, prediction)
+    statistics = asdict(film.statistics)
+    _count(services.metrics, reading, statistics)
+    if live.drift is not None:
+        live.drift.add(film_signals(statistics, prediction.probabilities, manifest.findings))
+    return reading
 
 
-async def _prepare_in_lane(service: Service, spec: PreprocessSpec, upload: Upload, priority: Priority) -> PreparedFilm:
-    lane = service.decode_lanes.of(priority)
-    limits = DecodeLimits(max_pixels=service.settings.max_pixels)
-    loop = asyncio.get_running_loop()
-    try:
-        return await loop.run_in_executor(lane, _prepare, upload, limits, spec, service.frame_decoder)
-    except CxrError as error:
-        service.metrics.input_rejects.labels(error.code).inc()
-        raise
+def decode_upload(
+    upload: Upload, max_pixels: int, *, min_side: int, frame_decoder: FrameDecoder
+) -> tuple[Radiograph, float]:
+    """Decode a film; returns it with the seconds that it took.
 
+    Args:
+        upload: the film's bytes.
+        max_pixels: largest film, rows times columns.
+        min_side: in pixels; a large JPEG may be decoded smaller, but not below twice this side.
+        frame_decoder: decodes compressed DICOM.
 
-def _prepare(upload: Upload, limits: DecodeLimits, spec: PreprocessSpec, frame_decoder: FrameDecoder) -> PreparedFilm:
+    Raises:
+        FilmError: it cannot be decoded, or is not a radiograph.
+    """
     start = time.perf_counter()
     radiograph = decode(
         upload.data,
         declared_type=upload.declared_type,
-        limits=limits,
-        min_side=spec.size,
+        limits=DecodeLimits(max_pixels=max_pixels),
+        min_side=min_side,
         frame_decoder=frame_decoder,
     )
-    decoded = time.perf_counter()
+    return radiograph, time.perf_counter() - start
+
+
+async def _prepare_in_lane(
+    services: Services, spec: PreprocessSpec, upload: Upload, priority: Priority
+) -> PreparedFilm:
+    lane = services.decode_lanes.of(priority)
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.run_in_executor(
+            lane, _prepare, upload, services.limits.max_pixels, spec, services.frame_decoder
+        )
+    except CxrError as error:
+        services.metrics.input_rejects.labels(error.code).inc()
+        raise
+
+
+def _prepare(upload: Upload, max_pixels: int, spec: PreprocessSpec, frame_decoder: FrameDecoder) -> PreparedFilm:
+    radiograph, decode_s = decode_upload(upload, max_pixels, min_side=spec.size, frame_decoder=frame_decoder)
+    start = time.perf_counter()
     image = prepare(radiograph, spec)
     warnings = (*radiograph.warnings, *input_warnings(radiograph))
-    statistics = input_statistics(image)
     return PreparedFilm(
-        radiograph, image, thumbnail(image), warnings, statistics, decoded - start, time.perf_counter() - decoded
+        radiograph=radiograph,
+        image=image,
+        thumbnail=thumbnail(image),
+        warnings=warnings,
+        statistics=input_statistics(image),
+        decode_s=decode_s,
+        preprocess_s=time.perf_counter() - start,
     )
 
 
-def _count(metrics: Metrics, film: PreparedFilm, answer: Answer, prediction: Prediction) -> None:
-    stages = {
-        "decode": film.decode_s,
-        "preprocess": film.preprocess_s,
-        "queue": answer.queue_s,
-        "inference": answer.inference_s,
-    }
-    for stage, seconds in stages.items():
+def _count(metrics: Metrics, reading: Reading, statistics: Mapping[str, float]) -> None:
+    prediction = reading.prediction
+    for stage, seconds in reading.stages_s.items():
         metrics.stage_duration.labels(stage).observe(seconds)
     for signal in INPUT_SIGNALS:
-        metrics.input_quality.labels(signal).observe(getattr(film.statistics, signal))
+        metrics.input_quality.labels(signal).observe(statistics[signal])
     metrics.predictions.labels(prediction.label, prediction.decision).inc()
     for label, probability in prediction.probabilities.items():
         metrics.probability.labels(label).observe(probability)

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from pydicom.sr.coding import Code
 
 from schemas.analysis import AnalysisRecord
-from schemas.calibration import OperatingPoint
+from schemas.model.calibration import OperatingPoint
 
 SNOMED = "SCT"
 RADLEX = "RADLEX"
@@ -31,7 +31,7 @@ SYSTEMS: Final[Mapping[str, str]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class FindingCode:
-    """A finding: the code that stands in DICOM, and RadLex's beside it where it has one."""
+    """A finding: its code in DICOM, and that of RadLex where it has one."""
 
     code: Code
     radlex: Code | None = None
@@ -63,7 +63,7 @@ FINDINGS: Final[Mapping[str, FindingCode]] = MappingProxyType(
         "PULMONARY_EDEMA": FindingCode(Code("19242006", SNOMED, "Pulmonary edema")),
     }
 )
-"""By class name in capitals, with underscores. A class that means none of the findings has no code: it is no finding."""
+"""By class name in capitals, with underscores. A class that means none of the findings is not one, and has no code."""
 
 CHEST_FILM: Final = Code("399208008", SNOMED, "Plain chest X-ray")
 FINDING: Final = Code("121071", DICOM, "Finding")
@@ -110,7 +110,7 @@ def finding_code(name: str) -> FindingCode:
 
 
 def finding_decision(record: AnalysisRecord, point: OperatingPoint) -> FindingDecision:
-    """What the film's one decision says about one finding.
+    """What the decision about the film means for one finding.
 
     An abstention leaves every finding open; so does another finding's label about a finding whose
     own threshold is reached.

@@ -11,7 +11,7 @@ from pydicom.sr.coding import Code
 
 from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
-from schemas.calibration import OperatingPoint
+from schemas.model.calibration import OperatingPoint
 from service.results import codes as terms
 from service.results.source import MANUFACTURER
 from service.results.structured_report import device_uid, report_uid
@@ -77,11 +77,6 @@ def _observation(record: AnalysisRecord, point: OperatingPoint, device: str) -> 
     finding = terms.finding_code(point.finding)
     code, display = _INTERPRETATIONS[terms.finding_decision(record, point)]
     system = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
-    score = record.prediction.out_of_distribution_score
-    familiarity = {
-        "code": _concept(terms.FAMILIARITY),
-        "valueCodeableConcept": _concept(terms.FAMILIARITIES[record.prediction.in_distribution]),
-    }
     return {
         "resourceType": "Observation",
         "status": "preliminary",
@@ -104,23 +99,28 @@ def _observation(record: AnalysisRecord, point: OperatingPoint, device: str) -> 
         "method": {"text": f"{record.model.name} {record.model.version}, {record.model.architecture}"},
         "device": {"reference": device},
         "derivedFrom": [_study(record)],
-        "component": [
-            *(
-                {"code": _concept(name), "valueQuantity": _quantity(value)}
-                for name, value in (
-                    (terms.THRESHOLD, point.threshold),
-                    (terms.SENSITIVITY, point.sensitivity.value),
-                    (terms.SPECIFICITY, point.specificity.value),
-                )
-            ),
-            {
-                "code": _concept(terms.CONFIDENCE),
-                "valueCodeableConcept": _concept(terms.CONFIDENCES[record.prediction.confidence_band]),
-            },
-            familiarity,
-            *([] if score is None else [{"code": _concept(terms.DISTANCE), "valueQuantity": _quantity(score)}]),
-        ],
+        "component": _components(record, point),
     }
+
+
+def _components(record: AnalysisRecord, point: OperatingPoint) -> list[Resource]:
+    prediction = record.prediction
+    figures = [
+        (terms.THRESHOLD, point.threshold),
+        (terms.SENSITIVITY, point.sensitivity.value),
+        (terms.SPECIFICITY, point.specificity.value),
+    ]
+    statements = [
+        (terms.CONFIDENCE, terms.CONFIDENCES[prediction.confidence_band]),
+        (terms.FAMILIARITY, terms.FAMILIARITIES[prediction.in_distribution]),
+    ]
+    distance = prediction.out_of_distribution_score
+    distances = [] if distance is None else [(terms.DISTANCE, distance)]
+    return [
+        *({"code": _concept(name), "valueQuantity": _quantity(value)} for name, value in figures),
+        *({"code": _concept(name), "valueCodeableConcept": _concept(code)} for name, code in statements),
+        *({"code": _concept(name), "valueQuantity": _quantity(value)} for name, value in distances),
+    ]
 
 
 def _device(record: AnalysisRecord) -> Resource:
@@ -134,7 +134,10 @@ def _device(record: AnalysisRecord) -> Resource:
         "manufacturer": MANUFACTURER,
         "name": [{"value": model.name, "type": "user-friendly-name", "display": True}],
         "modelNumber": model.architecture,
-        "version": [{"value": model.version}],
+        "version": [
+            {"type": {"text": "bundle"}, "value": model.version},
+            {"type": {"text": "software"}, "value": record.software_version},
+        ],
         "note": [{"text": DISCLAIMER}],
     }
 

@@ -16,7 +16,7 @@ from service.results.structured_report import structured_report
 
 @dataclass(frozen=True, slots=True)
 class ResultObjects:
-    """What an archive stores beside the film, each with its file meta information."""
+    """What an archive stores in addition to the film, each with its file meta information."""
 
     sr: Dataset
     secondary_capture: Dataset | None
@@ -38,7 +38,8 @@ def result_objects(source: Dataset, record: AnalysisRecord, heat_map: HeatMap | 
     """
     film = evidence(source, record)
     report = structured_report(film, record)
-    picture = state = None
+    picture = None
+    state = None
     if heat_map is not None and record.explanation is not None:
         explained = record.explanation
         heat = cv2.imdecode(np.frombuffer(heat_map.heatmap_png, np.uint8), cv2.IMREAD_GRAYSCALE)

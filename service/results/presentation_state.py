@@ -24,10 +24,10 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from imaging.attributes import items, numbers, text
+from imaging.dicom.attributes import items, numbers, text
 from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
-from service.results.source import MANUFACTURER
+from service.results.source import equipment
 from service.results.uids import derived_uid
 
 SERIES_NUMBER = 9903
@@ -68,10 +68,7 @@ def presentation_state(
         series_number=SERIES_NUMBER,
         sop_instance_uid=derived_uid(record.sop_instance_uid, model.sha256, "PR"),
         instance_number=film.InstanceNumber,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=model.name[:64],
-        software_versions=model.version[:64],
-        device_serial_number=model.sha256,
+        **equipment(record),
         content_label="HEATMAP OUTLINE",
         content_description=f"{explained.finding}: {explained.method} at half maximum"[:64],
         series_description="Heat map outline (research use only)",
@@ -98,9 +95,9 @@ def half_maximum_outlines(heat: NDArray[np.uint8], rows: int, columns: int) -> l
         (`columns`, `rows`) the bottom right corner of the last (PS3.3 C.10.5.1.2).
     """
     hot = np.pad((heat >= HALF_MAXIMUM).astype(np.uint8), 1)
-    found, _ = cv2.findContours(hot, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contours, _ = cv2.findContours(hot, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     scale = np.array([columns / heat.shape[1], rows / heat.shape[0]])
-    largest = sorted(found, key=lambda outline: (-cv2.contourArea(outline), outline.ravel().tolist()))
+    largest = sorted(contours, key=lambda outline: (-cv2.contourArea(outline), outline.ravel().tolist()))
     outlines = []
     for outline in largest[:_MOST_OUTLINES]:
         corners = cv2.approxPolyDP(outline, _TOLERANCE, closed=True)[:, 0]
@@ -132,7 +129,7 @@ def _caption(record: AnalysisRecord, explained: ExplainedFinding) -> str:
 
 
 def _is_inverted(source: Dataset, record: AnalysisRecord) -> bool:
-    """As `imaging.dicom` shows the film: the state's shape replaces the film's own polarity (PS3.4 N.2.3)."""
+    """As `imaging.dicom.film` shows the film: the state's shape replaces the film's own polarity (PS3.4 N.2.3)."""
     return record.image.photometric_interpretation == "MONOCHROME1" or text(source, "PresentationLUTShape") == "INVERSE"
 
 

@@ -1,4 +1,4 @@
-"""The film under its heat map as a DICOM Secondary Capture: a picture that every viewer shows, and that says what it is.
+"""The film under its heat map as a DICOM Secondary Capture: a picture that every viewer shows, with its explanation.
 
 Source: DICOM PS3.3 A.8.1, C.8.6 (Secondary Capture modules), C.7.6.1 (General Image).
 """
@@ -15,14 +15,14 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 
 from schemas.analysis import AnalysisRecord, ExplainedFinding
-from service.results.source import MANUFACTURER
+from service.results.source import equipment
 from service.results.uids import derived_uid
 
 SERIES_NUMBER: Final = 9902
 NARROWEST: Final = 512
 """Width in pixels below which the picture is enlarged, so that what is burned in can be read."""
 TALLEST: Final = 2048
-"""Height to which the overlay is enlarged at most: a film of 65,535 x 1 pixels would give 524,288 rows, 0.8 GB of them."""
+"""Largest height to which the overlay is enlarged: a film of 65,535 x 1 pixels would give 524,288 rows, 0.8 GB."""
 
 _LETTERS = 70  # that a line of the picture's width holds
 _BACKGROUND = (0, 0, 0)
@@ -53,10 +53,7 @@ def secondary_capture(
         series_number=SERIES_NUMBER,
         sop_instance_uid=derived_uid(record.sop_instance_uid, model.sha256, "SC"),
         instance_number=film.InstanceNumber,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=model.name[:64],
-        software_versions=model.version[:64],
-        device_serial_number=model.sha256,
+        **equipment(record),
         series_description="Heat map (research use only)",
     )
     picture["PatientOrientation"].value = None  # highdicom wants one, and the film may be turned or mirrored

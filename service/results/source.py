@@ -2,20 +2,17 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Final
+from typing import Any, Final
 
 import pydicom.config
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.valuerep import validate_value
 
-from imaging.attributes import text
+from imaging.dicom.attributes import text
 from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidImageError
-
-# pydicom would warn of a value that breaks its type's rule, with the value, and a log must not hold it.
-pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
 
 MANUFACTURER: Final = "cxr-classifier"
 CHARACTER_SET: Final = "ISO_IR 192"  # UTF-8 holds every name, in whatever set the film was written
@@ -32,7 +29,7 @@ _PATIENT_AND_STUDY = (
     "StudyID",
     "AccessionNumber",
 )
-# Type 3: there where the film has them; an archive tells patients apart by the issuer of their ID.
+# Type 3: present where the film has them; an archive distinguishes patients by the issuer of their ID.
 _WHERE_PRESENT = ("IssuerOfPatientID", "StudyDescription", "TimezoneOffsetFromUTC")
 _UIDS = {
     "StudyInstanceUID": "study_instance_uid",
@@ -40,6 +37,20 @@ _UIDS = {
     "SOPInstanceUID": "sop_instance_uid",
     "SOPClassUID": "sop_class_uid",
 }
+
+
+def equipment(record: AnalysisRecord) -> dict[str, Any]:
+    """The General Equipment module of a result, as highdicom's arguments: the bundle, and the software that ran it.
+
+    Source: DICOM PS3.3 C.7.5.1; SoftwareVersions has a value for each.
+    """
+    model = record.model
+    return {
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": model.name[:64],
+        "software_versions": (model.version[:64], f"{MANUFACTURER} {record.software_version}"),
+        "device_serial_number": model.sha256,
+    }
 
 
 def evidence(source: Dataset, record: AnalysisRecord) -> Dataset:
@@ -82,7 +93,7 @@ def give_to_patient(result: Dataset, source: Dataset) -> None:
 
 
 def _passed_on(source: Dataset, keyword: str) -> str:
-    """The film's value; empty where it is absent, or breaks a rule and does not say whose film it is."""
+    """The film's value; empty where it is absent, or where it breaks a rule and does not identify the patient."""
     value = source.get(keyword)
     value = "" if value is None else str(value)
     if keyword in ("PatientName", "PatientID"):

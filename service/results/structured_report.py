@@ -32,9 +32,9 @@ from pydicom.sr.coding import Code
 
 from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
-from schemas.calibration import OperatingPoint
+from schemas.model.calibration import OperatingPoint
 from service.results import codes as terms
-from service.results.source import MANUFACTURER
+from service.results.source import MANUFACTURER, equipment
 from service.results.uids import derived_uid
 
 SERIES_NUMBER = 9901
@@ -69,10 +69,7 @@ def structured_report(film: Dataset, record: AnalysisRecord) -> Dataset:
         series_number=SERIES_NUMBER,
         sop_instance_uid=report_uid(record),
         instance_number=film.InstanceNumber,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=model.name[:64],
-        software_versions=model.version[:64],
-        device_serial_number=model.sha256,
+        **equipment(record),
         series_description="Chest X-ray findings (research use only)",
         is_complete=True,
         is_final=False,

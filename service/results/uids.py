@@ -3,7 +3,7 @@
 import hashlib
 import uuid
 
-from imaging.uids import uid_of, uuid_of
+from imaging.dicom.uids import uid_of, uuid_of
 
 
 def derived_uid(*parts: str) -> str:

@@ -3,53 +3,46 @@
 import asyncio
 import hashlib
 import hmac
-import ipaddress
 import os
 import re
+from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final
-
-from fastapi import Request, Security
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
-from starlette.datastructures import Headers
+from typing import Final
 
 from schemas.errors import ForbiddenError, OverloadedError, QuotaError, UnauthenticatedError
-from service.audit.accounts import asked_by
 from service.metrics import Metrics
 from service.security.callers import ANONYMOUS, LOCAL, Caller, Scope
 from service.security.keys import ApiKey, KeyFile, PresentedKey, parse_keys, take_apart
 from service.security.quota import Quota
 from service.security.tokens import TokenVerifier
 from service.security.watched_file import WatchedFile
-from service.settings import Settings
+from service.settings import SecuritySettings, TokenSettings
+from service.settings.loopback import is_loopback
 
 _GUESSES_AT_ONCE: Final = 8  # hashing one takes 50 ms and 16 MiB; guessing must not take the cores from films
 
 _PORT: Final = re.compile(r":\d+$")
 _ANOTHER_NAME: Final = (
     "the header Host names no loopback address, and without keys the service answers as localhost, 127.0.0.1 or [::1] "
-    "alone; call it so, or set CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a proxy in front checks every caller"
+    "alone; use one of these, or set CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a proxy checks callers"
 )
 _ANOTHER_SITE: Final = (
-    "the header Sec-Fetch-Site or Origin names a page of another site, and without a key only the service's own page may "
-    "ask; give its caller a key (CXR_API_KEYS_FILE), or let the proxy in front pass Host on unchanged"
+    "the header Sec-Fetch-Site or Origin names a page of another site, and without a key only the service's own page "
+    "may ask; give its caller a key (CXR_API_KEYS_FILE), or let the proxy in front pass Host on unchanged"
 )
-
-_API_KEY: Final = APIKeyHeader(name="X-API-Key", auto_error=False, description="written by `python -m service keys`")
-_BEARER: Final = HTTPBearer(auto_error=False, description="a token of the identity provider, or an API key")
 
 
 class Gate:
     """Knows the keys, the tokens and the quotas of one app."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, threads: Executor) -> None:
+    def __init__(self, settings: SecuritySettings, tokens: TokenSettings, metrics: Metrics, threads: Executor) -> None:
         """Read the files that the settings name.
 
         Args:
-            settings: which files, who is let in without a key, and how many films a minute.
-            metrics: refusals are counted there.
+            settings: the file of keys, who is let in without a key, and how many films a minute.
+            tokens: whose bearer tokens are accepted.
+            metrics: counts refusals.
             threads: where secrets are hashed.
 
         Raises:
@@ -59,21 +52,22 @@ class Gate:
         self._threads = threads
         self._keys = None if settings.api_keys_file is None else WatchedFile(settings.api_keys_file, parse_keys)
         self._tokens = None
-        if settings.jwt_keys_file is not None:
-            assert settings.jwt_issuer  # noqa: S101 the settings hold all three or none
-            assert settings.jwt_audience  # noqa: S101
-            self._tokens = TokenVerifier(
-                settings.jwt_keys_file, issuer=settings.jwt_issuer, audience=settings.jwt_audience
-            )
-        self._anonymous = ANONYMOUS if settings.allow_anonymous else None if settings.knows_callers else LOCAL
+        if tokens.keys_file and tokens.issuer and tokens.audience:  # all three are set, or none
+            self._tokens = TokenVerifier(tokens.keys_file, issuer=tokens.issuer, audience=tokens.audience)
+        self._metrics_need_key = settings.metrics_need_key
+        self._anonymous = _anonymous(settings, knows_callers=bool(self._keys or self._tokens))
         self._quota = Quota(settings.rate_limit)
         self._pepper = os.urandom(32)
-        self._seen: dict[bytes, str] = {}  # keyed hash of a secret that fitted once: its key's id
-        self._seen_in: KeyFile | None = None
+        self._recognised: dict[bytes, str] = {}  # keyed hash of a secret that fitted once: its key's id
+        self._recognised_file: KeyFile | None = None
         self._guesses = 0
 
+    def needs_caller(self, scope: Scope) -> bool:
+        """Whether an address with this scope asks who calls: all do, except /metrics where the settings open it."""
+        return scope != "metrics" or self._metrics_need_key
+
     async def identify(self, presented: str | None) -> Caller:
-        """Who calls.
+        """Find out who calls.
 
         Args:
             presented: a token or an API key; None: neither.
@@ -101,18 +95,18 @@ class Gate:
         self._metrics.auth_failures.labels("unauthenticated").inc()
         raise UnauthenticatedError(msg)
 
-    def check_page(self, caller: Caller, method: str, headers: Headers) -> None:
-        """Keep pages of other sites out, which anybody's browser may show: what needs no key, they could send.
+    def check_page(self, caller: Caller, method: str, headers: Mapping[str, str]) -> None:
+        """Refuse pages of other sites, which may run in anybody's browser and could send whatever needs no key.
 
         Raises:
-            ForbiddenError: nobody in particular calls, and a page of another site made their browser do so.
+            ForbiddenError: the caller is anonymous, and a page of another site made their browser do so.
 
         Source: W3C Fetch Metadata; RFC 6454 7 (Origin). The order is that of Go's net/http.CrossOriginProtection.
         """
         if caller is not self._anonymous:
             return
         # DNS rebinding: to a browser, a name of another site that leads to loopback is that site's own service.
-        if caller is LOCAL and not _is_loopback(headers.get("Host", "localhost")):
+        if caller is LOCAL and not is_loopback(_host_of(headers.get("Host", "localhost"))):
             msg = _ANOTHER_NAME
         elif _is_of_another_site(method, headers):
             msg = _ANOTHER_SITE
@@ -147,15 +141,15 @@ class Gate:
         self._quota.take(caller, films)
 
     async def _fitting_key(self, file: KeyFile, presented: PresentedKey) -> ApiKey | None:
-        """The valid key whose secret was presented. A secret is hashed slowly once, and after that recognised fast."""
-        if file is not self._seen_in:
-            self._seen.clear()
-            self._seen_in = file
+        """The valid key whose secret was presented. A secret is hashed slowly once, and then recognised quickly."""
+        if file is not self._recognised_file:
+            self._recognised.clear()
+            self._recognised_file = file
         key = next((key for key in file.keys if key.id == presented.id), None)
         if key is None or not key.is_valid_at(datetime.now(UTC)):
             return None
         mark = hmac.digest(self._pepper, f"{presented.id}{presented.secret}".encode(), hashlib.sha256)
-        if self._seen.get(mark) == key.id:
+        if self._recognised.get(mark) == key.id:
             return key
         if self._guesses >= _GUESSES_AT_ONCE:
             msg = "too many new keys are being checked at once; try again shortly"
@@ -165,48 +159,25 @@ class Gate:
             fits = await asyncio.get_running_loop().run_in_executor(self._threads, key.fits, presented.secret)
         finally:
             self._guesses -= 1
-        if fits and file is self._seen_in:
-            self._seen[mark] = key.id
+        if fits and file is self._recognised_file:
+            self._recognised[mark] = key.id
         return key if fits else None
 
 
-@dataclass(frozen=True, slots=True)
-class Requires:
-    """The dependency of a route that lets only callers with `scope` in: `dependencies=[Depends(Requires("predict"))]`."""
-
-    scope: Scope
-
-    async def __call__(
-        self,
-        request: Request,
-        api_key: Annotated[str | None, Security(_API_KEY)],
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-    ) -> None:
-        """Put the caller into the request's state, for those that count films."""
-        service = request.app.state.service
-        if self.scope == "metrics" and not service.settings.metrics_need_key:
-            return
-        token = None if bearer is None else bearer.credentials
-        try:
-            caller = await service.gate.identify(api_key or token)
-            request.state.caller = caller
-            service.gate.check_page(caller, request.method, request.headers)
-            service.gate.admit(caller, self.scope)
-        except (UnauthenticatedError, ForbiddenError) as error:
-            service.audit.note("refusal", **asked_by(request).facts, outcome=error.code)
-            raise
+def _anonymous(settings: SecuritySettings, *, knows_callers: bool) -> Caller | None:
+    """The caller without a key; None where every caller needs one."""
+    if settings.allow_anonymous:
+        return ANONYMOUS
+    return None if knows_callers else LOCAL
 
 
-def _is_loopback(host: str) -> bool:
-    name = _PORT.sub("", host.lower())
-    try:
-        return name == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _host_of(authority: str) -> str:
+    """The host of a header Host: without port, and without the brackets of IPv6."""
+    return _PORT.sub("", authority).strip("[]")
 
 
-def _is_of_another_site(method: str, headers: Headers) -> bool:
-    """Whether a browser says so; programs send none of these headers."""
+def _is_of_another_site(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether a browser reports a page of another site; programs send none of these headers."""
     site = headers.get("Sec-Fetch-Site")
     origin = headers.get("Origin")
     if method == "GET" and headers.get("Sec-Fetch-Mode") == "navigate":

@@ -10,10 +10,10 @@ SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever presented a key or a token, or nobody in particular."""
+    """The holder of a key or a token, or anybody."""
 
     identity: str
-    """`key:<id>`, `token:<subject>` or `anonymous`: what logs and quotas know them by."""
+    """`key:<id>`, `token:<subject>` or `anonymous`: their name in logs and quotas."""
     scopes: frozenset[Scope]
     films_per_minute: int | None = None
     """Their own quota; None: that of the settings."""

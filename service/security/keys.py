@@ -70,9 +70,9 @@ class PresentedKey:
 
 
 def take_apart(presented: str) -> PresentedKey | None:
-    """The id and the secret of a key; None where the text has not the form of one."""
-    found = _PRESENTED.fullmatch(presented)
-    return None if found is None else PresentedKey(found["id"], found["secret"])
+    """The id and the secret of a key; None where the text is not in the form of a key."""
+    match = _PRESENTED.fullmatch(presented)
+    return None if match is None else PresentedKey(match["id"], match["secret"])
 
 
 def new_key(

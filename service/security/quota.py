@@ -36,7 +36,7 @@ class Quota:
         """Let a caller's request in.
 
         Raises:
-            QuotaError: their bucket is empty; says after how many seconds it is not.
+            QuotaError: their bucket is empty; `retry_after_s` is the time until it is not.
         """
         rate = self._rate(caller)
         if rate is None:

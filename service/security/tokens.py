@@ -13,7 +13,7 @@ from service.security.callers import SCOPES, Caller
 from service.security.watched_file import WatchedFile
 
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
-"""Asymmetric alone: a public key that is taken for a shared secret would let anybody sign."""
+"""Asymmetric ones alone: if a public key could pass for a shared secret, anybody could sign."""
 
 _LEEWAY_S: Final = 30  # between the clocks of two machines
 
@@ -40,7 +40,7 @@ class TokenVerifier:
         """The caller whom a token names; scopes of other services in it are ignored.
 
         Raises:
-            UnauthenticatedError: it is no token of the issuer for this service, or it has expired.
+            UnauthenticatedError: it is not a token of the issuer for this service, or it has expired.
         """
         try:
             key = self._keys.current()[jwt.get_unverified_header(token).get("kid", "")]
@@ -70,9 +70,8 @@ def parse_key_set(content: bytes) -> Mapping[str, PyJWK]:
         entries = json.loads(content)["keys"]
         keys = {entry["kid"]: PyJWK(entry) for entry in entries}
     except (ValueError, TypeError, KeyError, PyJWTError) as error:
-        msg = (
-            f"the file of CXR_JWT_KEYS_FILE is no JWK set whose keys have kid and alg ({type(error).__name__}: {error})"
-        )
+        reason = f"{type(error).__name__}: {error}"
+        msg = f"the file of CXR_JWT_KEYS_FILE is not a JWK set whose keys have kid and alg ({reason})"
         raise SettingsError(msg) from error
     if wrong := sorted({key.algorithm_name for key in keys.values()} - set(ALGORITHMS)):
         msg = f"the JWK set has keys for {', '.join(wrong)}; accepted are {', '.join(ALGORITHMS)}"

@@ -27,7 +27,7 @@ class WatchedFile(Generic[Content]):
 
         Args:
             path: the file.
-            parse: raises `CxrError` where the bytes are not what they ought to be.
+            parse: raises `CxrError` where the bytes are not valid.
 
         Raises:
             SettingsError: it cannot be read or parsed.
@@ -49,7 +49,7 @@ class WatchedFile(Generic[Content]):
             try:
                 self._content = self._parse(self._path.read_bytes())
             except (OSError, CxrError) as error:
-                log.error("file_refused", file=self._path.name, reason=str(error))  # noqa: TRY400 the reason says all
+                log.error("file_refused", file=self._path.name, reason=str(error))  # noqa: TRY400 the reason is enough
             else:
                 log.info("file_reloaded", file=self._path.name)
         return self._content
@@ -57,7 +57,7 @@ class WatchedFile(Generic[Content]):
     def _look(self) -> tuple[int, int, int] | None:
         """What changes when the file does; None where there is none."""
         try:
-            found = os.stat(self._path)  # noqa: PTH116 half the time of Path.stat, and this is done on every request
+            status = os.stat(self._path)  # noqa: PTH116 half the time of Path.stat, and this is done on every request
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        return status.st_mtime_ns, status.st_ino, status.st_size

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.answers import FLIPPED, Counts, counts, page, rates
 from benchmarks.resilience.server import running
-from schemas.bundle import open_bundle
+from bundle.opening import open_bundle
 from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
 from trainer.films.film import Film

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import leaderboard
+import benchmarks.leaderboard.__main__ as leaderboard
 from tests.runs import write_run
 
 
@@ -16,9 +16,9 @@ def page(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
     def write(*sources: Path) -> str:
-        monkeypatch.setattr(sys, "argv", ["leaderboard", "kermany", *map(str, sources)])
+        monkeypatch.setattr(sys, "argv", ["leaderboard", "two-classes", *map(str, sources)])
         leaderboard.main()
-        return (leaderboard.RESULTS / "kermany.md").read_text()
+        return (leaderboard.RESULTS / "two-classes.md").read_text()
 
     return write
 
@@ -38,13 +38,13 @@ def test_a_page_orders_the_trials_of_all_runs_by_validation_and_says_how_each_wa
         named = [line.split(" | ")[0] for line in half.splitlines() if ", seed " in line]
         assert named == ["| cnn4, seed 0, 32 px", "| cnn4, seed 1, 32 px", "| resnet50, seed 0, 32 px"]
     assert len(lines(text, "cnn4, 32 px, strong: 2 seeds")) == 1
-    assert (leaderboard.RESULTS / "kermany.svg").stat().st_size > 0
+    assert (leaderboard.RESULTS / "two-classes.svg").stat().st_size > 0
 
 
 def test_a_page_goes_on_from_the_records_that_an_earlier_one_kept(page, tmp_path) -> None:
     first = write_run(tmp_path / "first", trials={"cnn4-seed0": 3.0})
     second = write_run(tmp_path / "second", trials={"resnet50-seed0": 0.5})
-    kept = leaderboard.RESULTS / "kermany.json"
+    kept = leaderboard.RESULTS / "two-classes.json"
     at_once = page(first, second)
     page(first)
 

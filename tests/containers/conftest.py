@@ -20,7 +20,7 @@ def images() -> None:
     if subprocess.run(("docker", "info"), capture_output=True, check=False).returncode:
         pytest.fail("no Docker engine answers: start one, or set DOCKER_HOST")
     for image, file in IMAGES.items():
-        run("docker", "build", "-q", "-f", file, "-t", image, ".", timeout=3600)
+        run("docker", "build", "-q", "--build-arg", "BASE_IMAGE", "-f", file, "-t", image, ".", timeout=3600)
 
 
 @pytest.fixture(scope="session")

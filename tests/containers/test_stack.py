@@ -1,13 +1,16 @@
-"""The stack as `docker compose` starts it: it answers, is closed, is watched, takes over what is trained, scales, and ends cleanly."""
+"""The stack as `docker compose` starts it: it answers, is closed, is watched, takes over what is trained, scales,
+and ends cleanly."""
 
 import json
+import os
+import shutil
 import urllib.parse
 
 import httpx2
 import pytest
 
 from imaging.phantom import phantom
-from tests.containers.engine import run
+from tests.containers.engine import ROOT, run
 from tests.films import encode
 from tests.waiting import wait_until
 
@@ -69,7 +72,7 @@ def test_the_service_runs_as_nobody_special_on_a_file_system_that_it_cannot_writ
 def test_the_image_of_the_service_is_small_and_holds_no_torch(stack, api) -> None:
     base, image = (
         int(run("docker", "image", "inspect", name, "--format", "{{.Size}}"))
-        for name in ("python:3.11-slim-bookworm", "cxr-api")
+        for name in (os.environ.get("BASE_IMAGE", "python:3.11-slim-bookworm"), "cxr-api")
     )
 
     assert image - base + OFFICIAL_BASE <= LARGEST_IMAGE, f"{(image - base) / 1e6:.0f} MB above the base"
@@ -92,7 +95,18 @@ def test_what_is_trained_beside_it_is_served_without_a_restart(stack, api) -> No
     before = api.get("/models/current").json()
     started = stack.inspect(stack.containers("api")[0])["State"]["StartedAt"]
 
-    options = ("--archs", "cnn_baseline", "--epochs", "2", "--size", "32", "--batch-size", "8", "--set", "explain=0")
+    options = (
+        "--archs",
+        "cnn_baseline",
+        "--epochs",
+        "2",
+        "--size",
+        "32",
+        "--batch-size",
+        "8",
+        "--set",
+        "report.explain=0",
+    )
     said = stack.compose("run", "--rm", "trainer", "sweep", "--data", "/data", *options, timeout=1200)
 
     assert "golden films within" in said
@@ -100,6 +114,21 @@ def test_what_is_trained_beside_it_is_served_without_a_restart(stack, api) -> No
     answer = api.post("/predict", files={"file": ("film.jpeg", FILM)}).json()
     assert (before["name"], answer["model"]["architecture"]) == ("chest-xray-pneumonia", "cnn_baseline")
     assert stack.inspect(stack.containers("api")[0])["State"]["StartedAt"] == started
+
+
+def test_the_bundles_of_a_newer_image_come_into_the_volume_and_what_serves_stays(stack, api, tmp_path) -> None:
+    before = api.get("/models/current").json()
+    shipped = ROOT / "models"
+    newer = tmp_path / "image"
+    shutil.copytree(shipped / (shipped / "current").read_text().strip(), newer / "newer/3.0.0")
+    (newer / "current").write_text("newer/3.0.0")
+    tmp_path.chmod(0o755)
+
+    said = stack.compose("run", "--rm", "-v", f"{newer}:/app/models:ro", "bundles")
+
+    assert "copied newer/3.0.0" in said
+    assert stack.execute("api", "test", "-f", "/app/models/newer/3.0.0/manifest.json").returncode == 0
+    assert api.get("/models/current").json() == before
 
 
 def test_two_of_it_serve_and_are_watched(stack, api) -> None:

@@ -1,17 +1,50 @@
 """docker-compose.yml passes on what an operator may choose."""
 
+import re
+
 import yaml
 
-from service.settings import PREFIX, Settings
+from service.settings import VARIABLES
 from tests.deploy.expressions import ROOT
 
-FIXED = {"models_dir", "host", "port"}
+FIXED = {"CXR_MODELS_DIR", "CXR_HOST", "CXR_PORT"}
 """Paths and addresses inside of the container."""
 
 
 def test_every_setting_of_the_service_can_be_given_from_outside() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    names = {PREFIX + name.upper() for name in Settings.model_fields if name not in FIXED}
+    names = VARIABLES.keys() - FIXED
 
     assert services["api-gpu"]["environment"].keys() == names
     assert services["api"]["environment"].keys() == names - {"CXR_PROVIDER"}  # its image has no CUDA
+
+
+def test_the_bundles_of_the_image_are_in_the_volume_before_a_service_reads_it() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    step = services["bundles"]
+
+    assert step["command"] == ["python", "-m", "bundle.shipping", "/app/models", "/models"]
+    assert step["volumes"] == ["models:/models"]  # not over /app/models, which is what the image contains
+    assert step["restart"] == "no"
+    for name in ("api", "api-gpu"):
+        assert services[name]["depends_on"]["bundles"] == {"condition": "service_completed_successfully"}
+        assert "models:/app/models:ro" in services[name]["volumes"]
+
+
+def test_every_image_of_ours_is_built_on_the_base_that_is_asked_for() -> None:
+    for file in ("docker-compose.yml", "deploy/debian/docker-compose.yml"):
+        built = [
+            row["build"] for row in yaml.safe_load((ROOT / file).read_text())["services"].values() if "build" in row
+        ]
+
+        assert built
+        assert all("BASE_IMAGE" in build["args"] for build in built)
+
+
+def test_the_images_are_prepared_for_both_architectures() -> None:
+    bake = (ROOT / "docker-bake.hcl").read_text()
+
+    assert 'platforms = ["linux/amd64", "linux/arm64"]' in bake
+    assert re.findall(r'^target "(.+)" \{', bake, re.MULTILINE) == ["image", "api", "api-gpu", "train"]
+    assert re.findall(r'inherits   = \["(.+)"\]', bake) == ["image"] * 3
+    assert all((ROOT / name).exists() for name in re.findall(r'dockerfile = "(.+)"', bake))

@@ -66,7 +66,7 @@ def test_the_committed_collection_is_what_the_code_says() -> None:
 def test_every_address_is_in_the_collection_except_what_only_a_router_sends() -> None:
     items = requests(json.loads(collection()))
     addresses = {re.sub(r"\{\{(\w+)\}\}", r"{\1}", item["request"]["url"]["raw"]) for item in items}
-    paths = create_app(Settings()).openapi()["paths"]
+    paths = create_app(Settings()).api.openapi()["paths"]
 
     assert {"{base_url}" + path for path in paths if not path.startswith("/dicomweb")} == addresses
 

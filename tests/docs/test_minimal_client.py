@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
+from bundle.opening import open_bundle
 from imaging.phantom import phantom
-from schemas.bundle import CURRENT, GRAPH, open_bundle
+from schemas.model.manifest import CURRENT, GRAPH
 from tests.films import encode
 from tests.service.bundles import change_manifest
 from tests.service.server import ROOT, Server
@@ -32,7 +33,8 @@ FILMS = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Serves the shipped bundle, but looks at no film's distance from the training films: the client has no such arrays."""
+    """Serves the shipped bundle, but looks at no film's distance from the training films: the client has no such
+    arrays."""
     models = tmp_path_factory.mktemp("models")
     directory = Path(shutil.copytree(SHIPPED, models / SHIPPED.parent.name / SHIPPED.name))
     calibration = open_bundle(SHIPPED).manifest.calibration

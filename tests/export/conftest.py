@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from export.export import write_bundle
+from export.publish import Place
 from tests.export.untrained import SIDE, UntrainedTrial, small_network, trial_of
 
 
@@ -17,7 +18,7 @@ def trial() -> UntrainedTrial:
 def models(trial, tmp_path_factory) -> Path:
     """A models directory with one bundle, `chest/1.0.0`, which is current. Not to be written to."""
     out = tmp_path_factory.mktemp("models")
-    write_bundle(trial, name="chest", version="1.0.0", out=out, make_current=True)
+    write_bundle(trial, Place(name="chest", version="1.0.0", out=out, make_current=True))
     return out
 
 

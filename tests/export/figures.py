@@ -1,7 +1,7 @@
 """Figures of a reduced graph that passes its gate, to be changed by a test."""
 
 from schemas.estimate import Estimate
-from schemas.precision import PrecisionFigures
+from schemas.model.precision import PrecisionFigures
 
 
 def figure(value, half=0.001):

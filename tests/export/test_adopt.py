@@ -12,13 +12,17 @@ import onnxruntime
 import pytest
 import timm
 import torch
+import typer
 from safetensors.torch import save_file
+from typer.testing import CliRunner
 
-from export.__main__ import main
-from export.golden import read_golden
+from bundle.golden import read_golden
+from export.__main__ import AdoptOptions, app, main
+from export.description import NetworkDescription
+from export.options import options_of
 from export.publish import verify_bundle
-from schemas.bundle import GOLDEN, GRAPH, WEIGHTS
-from schemas.provenance import Adoption
+from schemas.model.manifest import GRAPH, WEIGHTS
+from schemas.model.provenance import Adoption
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer
 from tests.export.untrained import phantoms
@@ -134,9 +138,9 @@ def test_the_cards_of_an_adopted_network_claim_nothing_about_its_training(adopt)
 def test_an_adopted_network_is_explained_by_torch_with_the_weights_beside_it(adopt) -> None:
     _, _, _, directory = adopt(weights=True)
     bundle, _ = verify_bundle(directory)
-    golden = read_golden(directory / GOLDEN, maps=False)
+    golden = read_golden(bundle)
 
-    explainer = TorchExplainer.open(bundle, bundle.manifest.torch, threads=1)
+    explainer = TorchExplainer.open(bundle, bundle.manifest.torch)
     cam = explainer.explain(golden["inputs"][0], 1, "gradcam++")
 
     assert WEIGHTS in bundle.manifest.files
@@ -177,15 +181,67 @@ def test_a_softmax_is_no_logit_but_the_tensor_before_it_may_be_named(adopt, thei
     assert "shares is the output of a Softmax; name the tensor before it by --logits" in errors
 
 
+def test_a_file_describes_the_network_and_options_override_it(theirs, tmp_path) -> None:
+    (tmp_path / "theirs.safetensors").write_bytes(theirs.weights.read_bytes())
+    described = tmp_path / "theirs.yaml"
+    described.write_text(
+        f"classes: [NORMAL, PNEUMONIA]\nsize: 96\nnegative_class: NORMAL\nmean: {list(MEAN)}\nstd: {list(STD)}\n"
+        f"timm: {NETWORK}\nweights: theirs.safetensors\n"
+    )
+    taken = []
+
+    @options_of(AdoptOptions, files={"network": "description"})
+    def command(options: AdoptOptions) -> None:
+        taken.append(options)
+
+    program = typer.Typer()
+    program.command()(command)
+    given = ["--onnx", "a.onnx", "--films", "f", "--name", "theirs", "--version", "1", "--description", str(described)]
+    result = CliRunner().invoke(program, [*given, "--size", str(SIDE), "--std", "0.5,0.5,0.5"])
+
+    assert result.exit_code == 0, result.output
+    (options,) = taken
+    assert options.network == NetworkDescription(
+        classes=("NORMAL", "PNEUMONIA"),
+        size=SIDE,
+        negative_class="NORMAL",
+        mean=MEAN,
+        std=(0.5, 0.5, 0.5),
+        timm=NETWORK,
+        weights=tmp_path / "theirs.safetensors",
+    )
+    assert (options.target_sensitivity, options.alpha) == (0.96, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("classes: NORMAL,PNEUMONIA\n", "--size: Field required"),
+        ("classes: A,B\nsize: 64\nsides: 64\n", "sides: Extra inputs"),
+        ("[1, 2]", "must hold a name and a value on each line"),
+        ("a: [", "cannot be read as YAML"),
+    ],
+)
+def test_a_description_that_cannot_be_used_is_refused_with_the_reason(adopt, tmp_path, content, message) -> None:
+    described = tmp_path / "theirs.yaml"
+    described.write_text(content)
+    options = ["adopt", "--onnx", "a", "--films", "f", "--name", "a", "--version", "1", "--description", str(described)]
+
+    result = CliRunner().invoke(app, options, env={"COLUMNS": "300"})
+
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("│", " ").split())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"classes": "NORMAL,COVID"}, "the films are of NORMAL, PNEUMONIA and the network of NORMAL, COVID"),
         ({"mean": "0.5", "std": "0.5"}, "--mean has 1 values and the graph's input 3 channels"),
-        ({"mean": "half"}, "--mean 'half' is not a number"),
+        ({"mean": "half"}, "--mean: 'half' is not a number"),
         ({"size": 96}, f"must have one input float32 [N, C, 96, 96], and has pixel_values [0, 3, {SIDE}, {SIDE}]"),
         ({"logits": "nothing"}, "name the logits among the graph's tensors by --logits; its outputs are scores"),
-        ({"onnx": __file__}, "test_adopt.py is no ONNX graph that can be read"),
+        ({"onnx": __file__}, "test_adopt.py cannot be read as an ONNX graph"),
         ({"timm": NETWORK}, "--timm and --weights belong together"),
         ({"version": "../1"}, "choose another"),
         ({"resize": "crop"}, "--resize: Input should be 'squash' or 'pad'"),
@@ -203,7 +259,7 @@ def test_what_does_not_fit_is_refused_with_a_remedy(adopt, options, message) -> 
     ("options", "message"),
     [
         ({"timm": "hf-hub:timm/resnet50"}, "--timm: String should match pattern"),
-        ({"timm": "test_resnet"}, "theirs.safetensors makes no network test_resnet"),
+        ({"timm": "test_resnet"}, "theirs.safetensors does not fit the network test_resnet"),
         ({"cam_layer": "no.layer"}, "correct --timm, --weights or --cam-layer"),
     ],
 )

@@ -10,11 +10,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from bundle.session import Session
 from export.gates.parity import BATCHES, TOLERANCES, check_parity, reference_outputs
 from export.graph.graph import export_graph
-from export.session import Graph
-from schemas.calibration import OperatingPoint
-from schemas.trial import TrialRecord
+from schemas.model.calibration import OperatingPoint
+from schemas.model.trial import TrialRecord
 from tests.architectures import EACH_ARCHITECTURE
 from tests.export.untrained import TEMPERATURE, UntrainedTrial, phantoms, settled
 from trainer.networks.architectures import ARCHITECTURES, build_network
@@ -63,7 +63,7 @@ def test_every_architecture_exports_and_passes_the_gate(exported: Exported, tria
     outputs = reference_outputs(exported.network, films, np.zeros(32, np.int64), TEMPERATURE)
     record = of_three_classes(trial.record, outputs["probabilities"])
 
-    report = check_parity(exported.network, Graph(exported.graph).run, record, films, np.arange(32) % 3)
+    report = check_parity(exported.network, Session(exported.graph).run, record, films, np.arange(32) % 3)
 
     assert {(row.output, row.batch) for row in report.rows} == {(name, size) for name in TOLERANCES for size in BATCHES}
     assert report.auroc is not None
@@ -71,7 +71,7 @@ def test_every_architecture_exports_and_passes_the_gate(exported: Exported, tria
 
 def test_the_maps_of_the_graph_are_those_of_the_package_grad_cam(exported: Exported) -> None:
     films = phantoms(3, exported.side)
-    graph = Graph(exported.graph, intra_op_threads=1)
+    graph = Session(exported.graph, intra_op_threads=1)
     exported.network.requires_grad_(requires_grad=True)  # the package differentiates the whole network
 
     strongest = 0.0

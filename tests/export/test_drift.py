@@ -5,10 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from bundle.opening import open_bundle
 from export.drift import drift_reference, signal_reference
 from export.export import write_bundle
+from export.publish import Place
 from imaging.quality import input_statistics
-from schemas.bundle import open_bundle
 from tests.export.untrained import SIDE, UntrainedTrial, phantoms
 
 
@@ -44,7 +45,7 @@ def test_a_bundle_of_enough_films_says_where_they_lie(trial, tmp_path) -> None:
     films = phantoms(60, SIDE)
     larger = UntrainedTrial(trial.record, trial.network, trial.statistics, films, np.arange(60) % 2)
 
-    directory = write_bundle(larger, name="chest", version="2", out=tmp_path, make_current=False)
+    directory = write_bundle(larger, Place(name="chest", version="2", out=tmp_path))
 
     reference = open_bundle(directory).manifest.drift_reference
     assert reference.data == trial.record.calibration.data

@@ -9,18 +9,28 @@ from typing import Never
 import numpy as np
 import pytest
 
-from export.export import write_bundle
+from bundle.golden import pack, read_golden
+from bundle.opening import open_bundle
+from export.export import ExportOptions, SilentReporter, write_bundle
 from export.gates.parity import ParityReport
-from export.golden import pack, read_golden
-from export.publish import point_to, publish, verify_bundle
-from schemas.bundle import BundleManifest, open_bundle
+from export.publish import Place, point_to, publish, verify_bundle
 from schemas.errors import BundleError, ParityError
+from schemas.model.manifest import BundleManifest
 from tests.export.untrained import CLASSES, SIDE, UntrainedTrial, small_network, trial_of
 
 
-def write(trial, out, **options):
-    options = {"name": "chest", "version": "1.0.0", "make_current": False, **options}
-    return write_bundle(trial, out=out, **options)
+def write(trial, out, name="chest", version="1.0.0"):
+    return write_bundle(trial, Place(name=name, version=version, out=out))
+
+
+class KeptReports(SilentReporter):
+    """Keeps the reports of the parity gate."""
+
+    def __init__(self) -> None:
+        self.reports = []
+
+    def parity(self, report) -> None:
+        self.reports.append(report)
 
 
 def tree(folder):
@@ -96,14 +106,16 @@ def test_a_trial_without_statistics_and_test_figures_makes_a_bundle_without_them
     trial = UntrainedTrial(
         trial.record.model_copy(update={"test": None}), trial.network, None, trial.films, trial.labels
     )
-    reports = []
+    reporter = KeptReports()
 
-    folder = write(trial, tmp_path / "models", on_parity=reports.append)
+    folder = write_bundle(
+        trial, Place(name="chest", version="1.0.0", out=tmp_path / "models"), ExportOptions(), reporter
+    )
 
     assert "statistics.npz" not in tree(folder)
     assert not (tmp_path / "models" / "current").exists()
     assert [evaluation.data for evaluation in open_bundle(folder).manifest.evaluation] == ["validation"]
-    assert [type(report) for report in reports] == [ParityReport]
+    assert [type(report) for report in reporter.reports] == [ParityReport]
 
 
 def test_a_version_that_exists_is_never_replaced(trial, models, bundle) -> None:
@@ -222,7 +234,7 @@ def test_a_network_exchanged_together_with_its_hash_fails_on_the_golden_films(co
 
 
 def test_golden_films_exchanged_together_with_their_hash_fail(copy) -> None:
-    golden = dict(read_golden(copy / "golden.npz"))
+    golden = dict(read_golden(open_bundle(copy)))
     restate(copy, "golden.npz", pack({**golden, "radiographs": golden["radiographs"][::-1]}))
 
     with pytest.raises(BundleError, match="golden inputs: off by"):

@@ -5,23 +5,28 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.progress import Progress
 
+from bundle.opening import open_bundle
 from export.__main__ import main
-from schemas.bundle import open_bundle
-from trainer.config import CONFIG, make_config
+from trainer.config import make_config
+from trainer.folder import RunFolder, TrialFolder
 from trainer.runs.run import train
-from trainer.trials.trial import read_trial
+from trainer.trials.record import read_trial
 
 
 @pytest.fixture(scope="session")
 def run(kermany_like, tmp_path_factory) -> Path:
     """A run of one `cnn_baseline`, trained for one epoch on synthetic films."""
     folder = tmp_path_factory.mktemp("runs") / "r1"
-    options = {"data": str(kermany_like), "archs": ("cnn_baseline",), "size": 32, "epochs": 1, "batch_size": 8}
-    config = make_config({**options, "cache": str(folder.parent / "cache"), "device": "cpu"})
-    with Progress(disable=True) as progress:
-        train(config, folder, command="python -m trainer train", progress=progress)
+    options = {
+        "data.path": str(kermany_like),
+        "networks.archs": ("cnn_baseline",),
+        "networks.size": 32,
+        "learn.epochs": 1,
+        "learn.batch_size": 8,
+    }
+    config = make_config({**options, "data.cache": str(folder.parent / "cache"), "learn.device": "cpu"})
+    train(config, RunFolder(folder), command="python -m trainer train")
     return folder
 
 
@@ -51,7 +56,7 @@ def test_a_trained_trial_becomes_the_current_bundle_in_one_command(run, export, 
 
     assert (code, errors) == (0, "")
     assert (out / "current").read_text() == "chest/1.0.0\n"
-    assert opened.manifest.calibration == read_trial(trial).calibration
+    assert opened.manifest.calibration == read_trial(TrialFolder(trial)).calibration
     assert opened.manifest.architecture == "cnn_baseline"
     assert all(f"batch {size}" in printed for size in (1, 2, 7, 32))
     assert "gradcam_plus_plus" in printed
@@ -87,13 +92,13 @@ def test_weights_of_a_network_that_timm_alone_does_not_build_are_refused_before_
 
 def test_a_network_that_knows_lungs_alone_is_not_exported(run, export, tmp_path) -> None:
     lungs = Path(shutil.copytree(run, tmp_path / "lungs"))
-    config = lungs / CONFIG
+    config = RunFolder(lungs).config
     config.write_text(config.read_text().replace("masks: ignore", "masks: lungs"))
 
     code, _, errors = export("bundle", "--run", lungs, "--name", "chest", "--version", "1", "--out", tmp_path / "out")
 
     assert code == 2
-    assert errors.startswith("export: cnn_baseline-seed0 was trained with masks=lungs")
+    assert errors.startswith("export: cnn_baseline-seed0 was trained with data.masks=lungs")
     assert not (tmp_path / "out").exists()
 
 

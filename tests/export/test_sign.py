@@ -1,4 +1,4 @@
-"""Rules of keys and signatures; what the service makes of them stands in tests/service/test_trust.py."""
+"""Rules of keys and signatures; what the service makes of them stands in tests/service/models/test_trust.py."""
 
 import shutil
 import subprocess
@@ -8,11 +8,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from typer.testing import CliRunner
 
+from bundle.signature import SIGNATURE, ManifestSignature, key_id_of
 from export.__main__ import app
 from export.sign import make_key, sign_bundle
-from schemas.bundle import MANIFEST, MODEL_CARD
 from schemas.errors import BundleError, SigningKeyError
-from schemas.signature import SIGNATURE, ManifestSignature, key_id_of
+from schemas.model.manifest import MANIFEST, MODEL_CARD
 from tests.service.bundles import write_tiny_bundle
 
 
@@ -29,7 +29,7 @@ def test_the_signature_is_of_the_manifests_bytes(bundle, tmp_path) -> None:
     written = ManifestSignature.model_validate_json((bundle / SIGNATURE).read_bytes())
 
     public.verify(bytes.fromhex(written.signature), (bundle / MANIFEST).read_bytes())
-    assert written.key_id == key_id == key_id_of(public.public_bytes_raw())
+    assert written.key_id == key_id == key_id_of(public)
 
 
 def test_a_private_key_is_its_owners_alone_and_is_never_overwritten(tmp_path) -> None:

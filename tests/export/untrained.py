@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from export.gates.parity import reference_outputs
 from imaging.phantom import phantom
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics
-from schemas.mistakes import FilmReference
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics
+from schemas.model.mistakes import FilmReference
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
 from trainer.networks.architectures import build_network
 from trainer.networks.network import Network
 
@@ -82,14 +82,15 @@ def evaluation(name: str, threshold: float, auroc: float) -> Evaluation:
         prevalence=0.625,
         ppv=estimate(0.942),
         npv=None,
-        f1=0.951,
+        f1=estimate(0.951),
     )
     label = LabelMetrics(
         rule="operating point",
         accuracy=estimate(0.931),
         balanced_accuracy=estimate(0.924),
         macro_f1=estimate(0.926),
-        mcc=0.853,
+        class_f1={name: estimate(0.93) for name in CLASSES},
+        mcc=estimate(0.853),
         confusion=((19, 1), (2, 18)),
     )
     return Evaluation(
@@ -99,6 +100,7 @@ def evaluation(name: str, threshold: float, auroc: float) -> Evaluation:
         patients=20,
         class_counts={"NORMAL": 20, "PNEUMONIA": 20},
         auroc=estimate(auroc),
+        class_auroc={name: estimate(auroc) for name in CLASSES},
         brier=estimate(0.061),
         ece=estimate(0.032),
         labels=(label,),
@@ -165,6 +167,7 @@ def trial_of(network: Network, *, architecture: str, side: int, distribution: bo
         "center": np.zeros(size, np.float32),
         "projection": np.eye(size, 4, dtype=np.float32),
         "class_means": np.zeros((2, 4), np.float32),
+        "scales": np.ones((2, 1), np.float32),
     }
     return UntrainedTrial(record, network, arrays if distribution else None, films, np.arange(40) % 2)
 

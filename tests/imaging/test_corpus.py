@@ -7,8 +7,8 @@ import data_store
 import pytest
 from pydicom import data, dcmread
 
-from imaging.child_decoder import ChildDecoder
 from imaging.decode import decode
+from imaging.dicom.child_decoder import ChildDecoder
 from schemas.errors import ImageTooLargeError, InvalidImageError, NotARadiographError, UnsupportedImageError
 
 ALLOWED = (InvalidImageError, UnsupportedImageError, ImageTooLargeError, NotARadiographError)

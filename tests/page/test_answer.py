@@ -5,7 +5,8 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from schemas.bundle import CURRENT, open_bundle
+from bundle.opening import open_bundle
+from schemas.model.manifest import CURRENT
 from tests.service.server import ROOT, Server
 
 

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 
-from service.capacity.threads import Lanes
-from service.engine.batcher import Batcher, Limits
+from service.capacity.threads import ThreadLanes
+from service.engine.batcher import Batcher, BatchLimits
 from service.metrics import Metrics
 from tests.waiting import until
 
@@ -16,8 +16,8 @@ BUSY = 9
 
 @asynccontextmanager
 async def batching(engine, *, max_batch_size=4, concurrent_runs=1, stat_head_start_s=5.0, run_timeout_s=30.0):
-    limits = Limits(max_batch_size, concurrent_runs, stat_head_start_s, run_timeout_s)
-    with Lanes("engine", routine=concurrent_runs, stat=1) as lanes:
+    limits = BatchLimits(max_batch_size, concurrent_runs, stat_head_start_s, run_timeout_s)
+    with ThreadLanes("engine", routine=concurrent_runs, stat=1) as lanes:
         batcher = Batcher(engine, lanes, Metrics(), limits)
         batcher.start()
         try:

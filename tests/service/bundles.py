@@ -10,10 +10,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from bundle.files import sha256_of
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
-from schemas.bundle import (
+from schemas.estimate import Estimate
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.model.decision import softmax
+from schemas.model.manifest import (
     GOLDEN,
     GRAPH,
     MANIFEST,
@@ -22,14 +26,10 @@ from schemas.bundle import (
     BundleManifest,
     FileRecord,
     GraphContract,
-    sha256_of,
 )
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
-from schemas.decision import softmax
-from schemas.estimate import Estimate
-from schemas.precision import PrecisionFiles, PrecisionRecord
+from schemas.model.precision import PrecisionFiles, PrecisionRecord
+from schemas.model.provenance import Provenance
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
 from tests.service.network import GRID, SIDE, TEMPERATURE, TinyNetwork, gradcam_plus_plus, graph, tiny_network
 
 CLASSES = ("NORMAL", "PNEUMONIA")
@@ -75,7 +75,8 @@ def make_current(models_dir: Path, address: str) -> None:
 
 
 def add_int8(directory: Path, *, scale: float = 1.01, tolerance: float = 0.05) -> None:
-    """Give a bundle an int8 graph: the tiny network with logits `scale` times as large, which its golden outputs know."""
+    """Give a bundle an int8 graph: the tiny network with logits `scale` times as large, which its golden outputs
+    know."""
     network = tiny_network()
     network = replace(network, head=network.head * np.float32(scale), bias=network.bias * np.float32(scale))
     onnx.save(graph(network), directory / INT8.graph)
@@ -132,7 +133,12 @@ def embedding_statistics(network: TinyNetwork) -> dict[str, NDArray[np.float64]]
     """Classes of mean brightness 0.35 and 0.65; one unit of score is a tenth of the range."""
     means = [network.features(np.full((1, SIDE, SIDE), mean, np.float32)).mean(axis=(1, 2)) for mean in (0.35, 0.65)]
     projection = np.array([[10.0], [0.0], [0.0]])
-    return {"center": np.zeros(3), "projection": projection, "class_means": np.stack(means) @ projection}
+    return {
+        "center": np.zeros(3),
+        "projection": projection,
+        "class_means": np.stack(means) @ projection,
+        "scales": np.ones((2, 1)),
+    }
 
 
 def manifest(directory: Path, name: str, version: str, spec: PreprocessSpec, *, maps: bool) -> BundleManifest:

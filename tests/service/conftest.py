@@ -12,9 +12,10 @@ import structlog
 
 from service.app import create_app
 from service.engine.engine import EngineOpener, OnnxEngine
-from service.settings import Settings
+from service.libraries import configure_libraries
 from tests.films import encode
 from tests.service.bundles import write_tiny_bundle
+from tests.service.chosen import settings_of
 from tests.service.dicomweb.archive import FakeArchive
 
 Client = httpx2.AsyncClient
@@ -24,6 +25,12 @@ Serve = Callable[..., AbstractAsyncContextManager[Client]]
 def flat_film(gray: int, *, rows: int = 40, columns: int = 32, extension: str = ".png") -> bytes:
     """A film of one gray level: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
     return encode(np.full((rows, columns), gray, np.uint8), extension)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _libraries() -> None:
+    """As `python -m service` does first of all."""
+    configure_libraries()
 
 
 @pytest.fixture
@@ -52,21 +59,36 @@ def serve(tiny_models: Path) -> Serve:
     """Start an app with other settings than the default, and call it: `async with serve(max_queue=2) as client`."""
 
     @asynccontextmanager
-    async def start(*, open_engine: EngineOpener = OnnxEngine.open, **settings: Any) -> AsyncIterator[Client]:
-        chosen: dict[str, Any] = {"models_dir": tiny_models, "concurrent_runs": 2, "decode_workers": 2} | settings
-        app = create_app(Settings(**chosen), open_engine)
-        async with app.router.lifespan_context(app):
+    async def start(*, open_engine: EngineOpener = OnnxEngine.open, **settings: object) -> AsyncIterator[Client]:
+        chosen = {"models_dir": tiny_models, "concurrent_runs": 2, "decode_workers": 2} | settings
+        app = create_app(settings_of(**chosen), open_engine)
+        async with app.running():
             transport = httpx2.ASGITransport(app)
             async with Client(transport=transport, base_url="http://localhost") as client:
                 client.app = app  # type: ignore[attr-defined] # for tests that look inside
+                client.services = app.services  # type: ignore[attr-defined] # the same
+                client.intake = app.api.state.intake  # type: ignore[attr-defined] # the same
                 yield client
 
     return start
 
 
 @pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The file of an audit log."""
+    return tmp_path / "audit.jsonl"
+
+
+@pytest.fixture
 def spool_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/spool/spool.db"
+
+
+@pytest.fixture
+def archive() -> Iterator[FakeArchive]:
+    fake = FakeArchive()
+    yield fake
+    fake.close()
 
 
 @pytest.fixture
@@ -87,15 +109,3 @@ def logged() -> Iterator[list[MutableMapping[str, Any]]]:
     """The events that our code logs."""
     with structlog.testing.capture_logs() as events:
         yield events
-
-
-@pytest.fixture
-def archive() -> Iterator[FakeArchive]:
-    fake = FakeArchive()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "audit.jsonl"

@@ -62,7 +62,7 @@ def gradcam_plus_plus(network: TinyNetwork, image: NDArray[np.float32], target: 
 
 
 def graph(network: TinyNetwork, *, maps: bool = True) -> onnx.ModelProto:
-    """The network as ONNX, with the outputs of `schemas.bundle.GraphContract`."""
+    """The network as ONNX, with the outputs of `schemas.model.manifest.GraphContract`."""
     constants: dict[str, NDArray[Any]] = {
         "kernels": network.kernels,
         "head": network.head,

@@ -4,9 +4,9 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from imaging.phantom import phantom
-from imaging.transfer_syntaxes import TRANSFER_SYNTAXES
-from service.settings import Settings
+from service.settings import LimitSettings
 from tests.imaging.compressed import ENCODERS, compressed_film, encapsulated_film, killers
 from tests.imaging.files import dicom_bytes, dicom_dataset
 
@@ -56,7 +56,7 @@ async def test_a_film_that_kills_its_decoder_is_invalid_is_counted_and_harms_no_
 async def test_a_film_that_takes_longer_than_the_setting_is_invalid(serve) -> None:
     large = compressed_film(phantom(3000, 2500, seed=1), uid.JPEG2000)
     async with serve(decode_timeout_s=1) as client:
-        client.app.state.service.frame_decoder._timeout_s = 0.01  # a test need not wait for the smallest setting
+        client.services.frame_decoder._timeout_s = 0.01  # a test need not wait for the smallest setting
         response = await client.post("/predict", content=large)
 
         assert (response.status_code, response.json()["code"]) == (422, "invalid_image")
@@ -68,13 +68,12 @@ async def test_a_lateral_film_is_not_answered(client, view) -> None:
     body = (await client.post("/predict", content=dicom_bytes(dicom_dataset(FILM, ViewPosition=view)))).json()
 
     assert (body["prediction"]["decision"], body["prediction"]["confidence_band"]) == ("abstain", "low")
-    assert "no frontal film" in body["prediction"]["recommendation"]
+    assert "not a frontal film" in body["prediction"]["recommendation"]
     assert "not_frontal" in body["image"]["warnings"]
 
 
 async def test_the_capabilities_are_what_the_tables_and_settings_say(client) -> None:
     body = (await client.get("/capabilities")).json()
-    settings = Settings()
 
     assert {row["uid"]: row["lossless"] for row in body["transfer_syntaxes"]} == {
         syntax: row.lossless for syntax, row in TRANSFER_SYNTAXES.items()
@@ -83,7 +82,7 @@ async def test_the_capabilities_are_what_the_tables_and_settings_say(client) -> 
     assert body["media_types"] == ["image/jpeg", "image/png", "application/dicom"]
     assert body["modalities"] == ["CR", "DX"]
     assert body["stored_sop_classes"] == []
-    assert (body["limits"]["max_pixels"], body["limits"]["decode_timeout_s"]) == (settings.max_pixels, 20)
+    assert (body["limits"]["max_pixels"], body["limits"]["decode_timeout_s"]) == (LimitSettings().max_pixels, 20)
 
 
 async def test_fragments_that_hold_nothing_are_invalid_and_need_no_new_child(client) -> None:

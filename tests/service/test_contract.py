@@ -11,7 +11,7 @@ from schemathesis.checks import (
 )
 
 from service.app import create_app
-from service.settings import Settings
+from tests.service.chosen import settings_of
 from tests.service.dicomweb.films import film, stow
 from tests.service.server import Server
 
@@ -45,7 +45,7 @@ def as_it_is(_context, value):
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-schema = schemathesis.openapi.from_dict(create_app(Settings(dicomweb=True)).openapi()).exclude(
+schema = schemathesis.openapi.from_dict(create_app(settings_of(dicomweb=True)).api.openapi()).exclude(
     path="/admin/drain"  # it ends the service for all tests after it
 )
 

@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from service import logs
-from service.commands.local import quiet
+from service.commands.local import log_warnings_only
 
 SECRET = "Doe^Jane"
 
@@ -28,7 +28,9 @@ def fail(patient_name):
     return held / 0
 
 
-@pytest.mark.parametrize("configure", [lambda: logs.configure("console"), lambda: logs.configure("json"), quiet])
+@pytest.mark.parametrize(
+    "configure", [lambda: logs.configure("console"), lambda: logs.configure("json"), log_warnings_only]
+)
 @pytest.mark.usefixtures("root_logger")
 def test_a_traceback_shows_the_failure_and_no_value_of_its_locals(configure, capsys) -> None:
     configure()

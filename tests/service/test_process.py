@@ -210,7 +210,7 @@ def test_a_refused_bundle_is_told_by_readyz_and_not_by_a_dead_process(start, tmp
 @pytest.mark.parametrize(
     ("settings", "remedy"),
     [
-        ({"CXR_PROT": "1"}, "nearest known name is CXR_PORT"),
+        ({"CXR_PROT": "1"}, "nearest name is CXR_PORT"),
         ({"CXR_HOST": "0.0.0.0"}, "CXR_ALLOW_ANONYMOUS=true"),
         ({"CXR_PROVIDER": "cuda"}, "CXR_PROVIDER=cpu"),
     ],

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from export.export import write_bundle
-from schemas.bundle import MANIFEST
+from export.export import ExportOptions, write_bundle
+from export.publish import Place
+from schemas.model.manifest import MANIFEST
 from tests.export.untrained import phantoms, settled, trial_of
 from tests.service.bundles import change_manifest
 from trainer.networks.architectures import build_network
@@ -22,11 +23,16 @@ def write_timm_bundle(models: Path) -> Path:
     torch.manual_seed(5)
     network = settled(build_network(ARCHITECTURE, classes=2, size=SIDE), phantoms(40, SIDE))
     trial = trial_of(network, architecture=ARCHITECTURE, side=SIDE, distribution=False)
-    return write_bundle(trial, name="small", version="1.0.0", out=models, make_current=True, with_weights=True)
+    return write_bundle(
+        trial,
+        Place(name="small", version="1.0.0", out=models, make_current=True),
+        ExportOptions(with_weights=True),
+    )
 
 
 def copy_of(bundle: Path, models: Path, *, maps: bool = True, **described: Any) -> Path:
-    """The bundle in another models directory; without maps its graph keeps the outputs, but the manifest denies them."""
+    """The bundle in another models directory; without maps its graph keeps the outputs, but the manifest denies
+    them."""
     directory = Path(shutil.copytree(bundle, models / bundle.parent.name / bundle.name))
     (models / "current").write_text(f"{bundle.parent.name}/{bundle.name}\n")
     stated = json.loads((directory / MANIFEST).read_text())

@@ -4,55 +4,57 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
-from rich.progress import Progress
 
 from tests.films import write_kermany
 from tests.once import BuiltOnce
 from trainer.config import RunConfig, make_config
+from trainer.folder import RunFolder
 from trainer.runs.run import train
 
 RUN = "run"
 COMMAND = "python -m trainer train --data films --arch all"
-TWO = ("cnn_baseline", "cnn_attention")
-SMALL: dict[str, Any] = {"size": 32, "epochs": 2, "batch_size": 8, "val_fraction": 0.3, "device": "cpu"}
+SMALL: dict[str, Any] = {
+    "networks.size": 32,
+    "learn.epochs": 2,
+    "learn.batch_size": 8,
+    "data.val_fraction": 0.3,
+    "learn.device": "cpu",
+}
 
 
 @pytest.fixture(scope="session")
 def viewed_run(built_once: BuiltOnce) -> Path:
     """A finished run of one small network that was also measured on three views of each film at two scales."""
-    return built_once("viewed_run", lambda folder: small_run(folder, {"tta": 2, "scales": [1.0, 1.2]})) / RUN
+    options = {"judge.tta": 2, "judge.scales": [1.0, 1.2]}
+    return built_once("viewed_run", lambda folder: small_run(folder, options)) / RUN
 
 
 @pytest.fixture(scope="session")
 def shifted_run(built_once: BuiltOnce) -> Path:
     """A finished run of one small network that was also judged under shifts, which decided its threshold."""
-    return built_once("shifted_run", lambda folder: small_run(folder, {"shifts": True, "decide_on": "shifts"})) / RUN
-
-
-def two_networks(films: Path, cache: Path, **options: Any) -> RunConfig:
-    """How `two_networks_run` was trained, on these films."""
-    return make_config(SMALL | {"data": str(films), "cache": str(cache), "archs": list(TWO), **options})
+    options = {"judge.shifts": True, "judge.decide_on": "shifts"}
+    return built_once("shifted_run", lambda folder: small_run(folder, options)) / RUN
 
 
 @pytest.fixture(scope="session")
 def two_networks_run(built_once: BuiltOnce, kermany_like: Path) -> Path:
-    """A finished run of two small networks and their mean, whose cache lies beside it."""
+    """A finished run of two small networks and their mean; `two_networks` gives its config."""
 
     def build(folder: Path) -> None:
-        with Progress(console=Console(quiet=True)) as progress:
-            train(two_networks(kermany_like, folder / "cache"), folder / RUN, command=COMMAND, progress=progress)
+        train(two_networks(kermany_like, folder), RunFolder(folder / RUN), command=COMMAND)
 
     return built_once("two_networks", build) / RUN
+
+
+def two_networks(films: Path, folder: Path) -> RunConfig:
+    """How to train two small networks on the films, with a cache in the folder."""
+    archs = ["cnn_baseline", "cnn_attention"]
+    return make_config(SMALL | {"data.path": str(films), "data.cache": str(folder / "cache"), "networks.archs": archs})
 
 
 def small_run(folder: Path, options: dict[str, Any]) -> Path:
     """Train one small network for two epochs; its films, its cache and its run lie in the folder."""
     films = write_kermany(folder / "films", patients=40)
-    run = folder / RUN
-    config = make_config(
-        SMALL | {"data": str(films), "cache": str(folder / "cache"), "archs": ["cnn_baseline"], **options}
-    )
-    with Progress(console=Console(quiet=True)) as progress:
-        train(config, run, command="python -m trainer train", progress=progress)
-    return run
+    defaults = {"data.path": str(films), "data.cache": str(folder / "cache"), "networks.archs": ["cnn_baseline"]}
+    train(make_config(SMALL | defaults | options), RunFolder(folder / RUN), command="python -m trainer train")
+    return folder / RUN

@@ -4,27 +4,33 @@ import pytest
 import yaml
 
 from schemas.errors import TrainingConfigError
-from trainer.config import RunConfig, SearchSpec, expand, make_config, read_config, read_options
+from trainer.config import fields, make_config, read_config, read_options
+from trainer.folder import RunFolder
 from trainer.learning.augment import RECIPES
 from trainer.networks.architectures import ARCHITECTURES
 from trainer.runs.freeze import freeze_config
 
-MINIMAL = {"data": "films", "archs": ["cnn_attention"]}
+MINIMAL = {"data.path": "films", "networks.archs": ["cnn_attention"]}
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"class_weights": True, "sampler": "balanced"}, "together over-correct"),
-        ({"lr": -1}, "lr: Input should be greater than 0"),
-        ({"learning_rate": 1}, "learning_rate: Extra inputs are not permitted"),
-        ({"augment": "wild"}, "augment='wild' is no recipe; known: none, light"),
-        ({"archs": []}, "archs: "),
-        ({"archs": ["cnn_attention", "cnn_attention"]}, "archs repeats an entry"),
-        ({"seeds": [1, 1]}, "seeds repeats an entry"),
-        ({"archs": ["resnet5000"]}, "no architecture is called 'resnet5000'"),
-        ({"weights": {"mobilenet": "none"}}, r"weights are given for \['mobilenet'\], which this run does not train"),
-        ({"optimizer": "lion"}, "optimizer: Input should be 'adamw', 'adam', 'sgd' or 'rmsprop'"),
+        ({"learn.class_weights": True, "learn.sampler": "balanced"}, "together over-correct"),
+        ({"learn.lr": -1}, "learn.lr: Input should be greater than 0"),
+        ({"learn.learning_rate": 1}, "learn.learning_rate: Extra inputs are not permitted"),
+        ({"lr": 1}, "lr: Extra inputs are not permitted"),
+        ({"search.trials": 5}, "search.method: Field required"),
+        ({"learn.augment": "wild"}, "learn.augment: 'wild' is not a recipe; known: none, light"),
+        ({"networks.archs": []}, "networks.archs: "),
+        ({"networks.archs": ["cnn_attention", "cnn_attention"]}, "networks.archs: repeats an entry"),
+        ({"networks.seeds": [1, 1]}, "networks.seeds: repeats an entry"),
+        ({"networks.archs": ["resnet5000"]}, "no architecture is called 'resnet5000'"),
+        (
+            {"networks.weights": {"mobilenet": "none"}},
+            r"weights are given for \['mobilenet'\], which this run does not train",
+        ),
+        ({"learn.optimizer": "lion"}, "learn.optimizer: Input should be 'adamw', 'adam', 'sgd' or 'rmsprop'"),
     ],
 )
 def test_a_config_that_contradicts_itself_is_refused_by_field(options, message) -> None:
@@ -34,45 +40,43 @@ def test_a_config_that_contradicts_itself_is_refused_by_field(options, message) 
 
 def test_what_a_run_leaves_open_comes_from_the_architecture_and_the_rest_from_the_run() -> None:
     row = ARCHITECTURES["cnn_attention"]
-    config = make_config({**MINIMAL, "lr": 0.5, "size": 96, "weight_decay": 0.0})
+    config = make_config({**MINIMAL, "learn.lr": 0.5, "networks.size": 96, "learn.weight_decay": 0.0})
 
-    recipe = config.recipe("cnn_attention")
+    recipe = config.learn.recipe("cnn_attention")
     assert (recipe.lr, recipe.weight_decay) == (0.5, 0.0)
     assert (recipe.epochs, recipe.batch_size) == (row.recipe.epochs, row.recipe.batch_size)
-    assert config.preprocess("cnn_attention").size == 96
-    assert make_config(MINIMAL).preprocess("cnn_attention").size == row.input_size
+    assert config.networks.preprocess("cnn_attention").size == 96
+    assert make_config(MINIMAL).networks.preprocess("cnn_attention").size == row.input_size
 
 
 def test_all_means_every_row_of_the_table() -> None:
-    assert make_config(expand({"data": "films", "archs": ["all"]})).archs == tuple(ARCHITECTURES)
+    assert make_config({"data.path": "films", "networks.archs": ["all"]}).networks.archs == tuple(ARCHITECTURES)
 
 
 def test_a_run_keeps_its_config_and_takes_an_equal_one(tmp_path) -> None:
-    config = make_config({**MINIMAL, "weights": {"cnn_attention": "none"}, "clahe": {"clip_limit": 3.0}})
-    freeze_config(config, tmp_path / "run")
-    freeze_config(config, tmp_path / "run")
+    config = make_config(
+        {**MINIMAL, "networks.weights": {"cnn_attention": "none"}, "networks.clahe": {"clip_limit": 3.0}}
+    )
+    freeze_config(config, RunFolder(tmp_path / "run"))
+    freeze_config(config, RunFolder(tmp_path / "run"))
 
-    assert read_config(tmp_path / "run") == config
+    assert read_config(RunFolder(tmp_path / "run")) == config
 
 
 def test_another_config_for_the_same_run_is_refused_with_the_fields_that_differ(tmp_path) -> None:
-    freeze_config(make_config(MINIMAL), tmp_path)
+    freeze_config(make_config(MINIMAL), RunFolder(tmp_path))
 
-    with pytest.raises(TrainingConfigError, match=r"seeds was \(0,\), now \(1,\); lr was None, now 0\.1;"):
-        freeze_config(make_config({**MINIMAL, "lr": 0.1, "seeds": [1]}), tmp_path)
+    with pytest.raises(
+        TrainingConfigError, match=r"networks.seeds was \(0,\), now \(1,\); learn.lr was None, now 0\.1;"
+    ):
+        freeze_config(make_config({**MINIMAL, "learn.lr": 0.1, "networks.seeds": [1]}), RunFolder(tmp_path))
 
-    assert read_config(tmp_path) == make_config(MINIMAL)
+    assert read_config(RunFolder(tmp_path)) == make_config(MINIMAL)
 
 
-def test_a_search_is_refused_with_folds_in_a_new_run_and_an_old_run_with_both_is_still_read(tmp_path) -> None:
-    both = make_config({**MINIMAL, "folds": 3, "search": {"method": "random"}})
-    with pytest.raises(TrainingConfigError, match=r"folds=3 with search=random.*without folds"):
-        freeze_config(both, tmp_path / "new")
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "config.yaml").write_text(yaml.safe_dump(both.model_dump(mode="json")))
-
-    assert not (tmp_path / "new").exists()
-    assert read_config(tmp_path / "old") == both
+def test_a_search_is_refused_with_folds() -> None:
+    with pytest.raises(TrainingConfigError, match=r"data\.folds=3 with search\.method=random.*without folds"):
+        make_config({**MINIMAL, "data.folds": 3, "search": {"method": "random"}})
 
 
 @pytest.mark.parametrize("content", ["[1, 2]", "a: [", "1: 2", "\udcff"])
@@ -84,20 +88,27 @@ def test_a_config_file_that_is_no_mapping_of_options_is_refused(tmp_path, conten
 
 
 def test_the_frozen_config_is_yaml_that_a_person_can_read(tmp_path) -> None:
-    freeze_config(make_config(MINIMAL), tmp_path)
+    freeze_config(make_config(MINIMAL), RunFolder(tmp_path))
 
-    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["archs"] == ["cnn_attention"]
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["networks"]["archs"] == ["cnn_attention"]
 
 
 def test_films_are_mirrored_only_where_the_run_says_so() -> None:
-    options = {"data": "films", "archs": ["cnn4"], "augment": "light"}
+    options = {"data.path": "films", "networks.archs": ["cnn4"], "learn.augment": "light"}
 
-    assert not make_config(options).augmentation.horizontal_flip
-    assert make_config(options | {"horizontal_flip": True}).augmentation == RECIPES["light"].model_copy(
+    assert not make_config(options).learn.augmentation.horizontal_flip
+    assert make_config(options | {"learn.horizontal_flip": True}).learn.augmentation == RECIPES["light"].model_copy(
         update={"horizontal_flip": True}
     )
 
 
-@pytest.mark.parametrize("record", [RunConfig, SearchSpec])
-def test_every_option_is_described(record) -> None:
-    assert [name for name, field in record.model_fields.items() if not field.description] == []
+def test_every_option_is_described() -> None:
+    assert [name for name, field in fields() if not field.description] == []
+
+
+def test_fields_are_set_by_section_or_by_dotted_name_and_the_later_value_counts() -> None:
+    config = make_config({**MINIMAL, "learn": {"lr": 0.5, "epochs": 3}, "learn.lr": 0.25})
+
+    assert (config.learn.lr, config.learn.epochs) == (0.25, 3)
+    assert config.values()["learn.lr"] == 0.25
+    assert config.changed({"learn.epochs": 4}).learn.epochs == 4

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.learning.history import HISTORY
-from trainer.trials.trial import TRIAL, read_trial
+from trainer.folder import TrialFolder
+from trainer.trials.record import read_trial
 
 pytestmark = pytest.mark.process
 
@@ -30,8 +30,17 @@ def start(kermany_like, tmp_path):
     def started(run: Path) -> subprocess.Popen:
         options = [
             *("--data", str(kermany_like), "--archs", "cnn_baseline,cnn_attention", "--seeds", "0,1", "--size", "32"),
-            *("--epochs", str(EPOCHS), "--batch-size", "8", "--set", "val_fraction=0.3", "--set", "device=cpu"),
-            *("--set", f"cache={tmp_path / 'cache'}", "--set", "ema_decay=0.9", "--set", "explain=0"),
+            *(
+                "--epochs",
+                str(EPOCHS),
+                "--batch-size",
+                "8",
+                "--set",
+                "data.val_fraction=0.3",
+                "--set",
+                "learn.device=cpu",
+            ),
+            *("--set", f"data.cache={tmp_path / 'cache'}", "--set", "learn.ema_decay=0.9", "--set", "report.explain=0"),
         ]
         command = [sys.executable, "-m", "trainer", "sweep", *options, "--out", str(run)]
         processes.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
@@ -46,7 +55,7 @@ def start(kermany_like, tmp_path):
 
 def epochs_done(run: Path) -> dict[str, list[str]]:
     """The lines of every trial's history: they hold the time that the epoch took, so a repeated epoch has another."""
-    return {path.parent.name: path.read_text().splitlines() for path in run.glob(f"trials/*/{HISTORY}")}
+    return {path.parent.name: path.read_text().splitlines() for path in run.glob("trials/*/history.jsonl")}
 
 
 def files_written(run: Path) -> set[tuple[str, int]]:
@@ -89,19 +98,22 @@ def test_a_run_that_is_killed_three_times_ends_as_if_nothing_had_happened(start,
     for _ in range(KILLS):
         before = epochs_done(broken)
         ended = {
-            path.parent: read_trial(path.parent).provenance.trained_at for path in broken.glob(f"trials/*/{TRIAL}")
+            path.parent: read_trial(TrialFolder(path.parent)).provenance.trained_at
+            for path in broken.glob("trials/*/trial.json")
         }
         kills += kill_at(start(broken), broken, draw.randint(1, 18))
         after = epochs_done(broken)
         for trial, lines in before.items():
             assert after[trial][: len(lines)] == lines, "an epoch that was done was repeated"
         for directory, trained_at in ended.items():
-            assert read_trial(directory).provenance.trained_at == trained_at, "a trial that had ended was repeated"
+            assert read_trial(TrialFolder(directory)).provenance.trained_at == trained_at, (
+                "a trial that had ended was repeated"
+            )
     assert start(broken).wait(DEADLINE_S) == 0
 
     assert kills == KILLS
-    trials = sorted(path.parent.name for path in whole.glob(f"trials/*/{TRIAL}"))
-    assert trials == sorted(path.parent.name for path in broken.glob(f"trials/*/{TRIAL}"))
+    trials = sorted(path.parent.name for path in whole.glob("trials/*/trial.json"))
+    assert trials == sorted(path.parent.name for path in broken.glob("trials/*/trial.json"))
     for trial in trials:
         for name in ("best.safetensors", "validation.npz", "test.npz", "statistics.npz"):
             if (whole / "trials" / trial / name).exists():
@@ -116,7 +128,7 @@ def same(first: Path, second: Path) -> bool:
 
 
 def figures(directory: Path) -> dict[str, object]:
-    record = json.loads((directory / TRIAL).read_text())
+    record = json.loads(TrialFolder(directory).record.read_text())
     return {name: record[name] for name in ("calibration", "validation", "test", "best_epoch", "members")}
 
 

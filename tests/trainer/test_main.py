@@ -9,11 +9,22 @@ import pytest
 import yaml
 
 from trainer.__main__ import main
-from trainer.trials.trial import read_trial
+from trainer.folder import TrialFolder
+from trainer.trials.record import read_trial
 
 ROOT = Path(__file__).parents[2]
-QUICK = ["--size", "32", "--epochs", "1", "--batch-size", "8", "--set", "val_fraction=0.3", "--set", "device=cpu"]
-NO_MAPS = ["--set", "explain=0"]
+QUICK = [
+    "--size",
+    "32",
+    "--epochs",
+    "1",
+    "--batch-size",
+    "8",
+    "--set",
+    "data.val_fraction=0.3",
+    "--set",
+    "learn.device=cpu",
+]
 
 
 def _run(monkeypatch, *arguments: str) -> int:
@@ -26,14 +37,14 @@ def _run(monkeypatch, *arguments: str) -> int:
 @pytest.mark.slow
 def test_the_command_trains_and_prints_a_table(monkeypatch, capsys, kermany_like, tmp_path) -> None:
     options = ["--data", str(kermany_like), "--arch", "cnn_baseline", "--seed", "1", "--seed", "2", *QUICK]
-    status = _run(monkeypatch, "train", *options, "--set", f"cache={tmp_path}", "--out", str(tmp_path / "run"))
+    status = _run(monkeypatch, "train", *options, "--set", f"data.cache={tmp_path}", "--out", str(tmp_path / "run"))
     printed = capsys.readouterr().out
 
     assert status == 0
     assert "cnn_baseline-seed1" in printed
     assert "cnn_baseline-seed2" in printed
     assert "AUROC test" in printed
-    record = read_trial(tmp_path / "run" / "trials" / "cnn_baseline-seed1")
+    record = read_trial(TrialFolder(tmp_path / "run" / "trials" / "cnn_baseline-seed1"))
     assert record.test is not None
     assert str(record.test.auroc) in printed.replace("\n", "")
     assert record.provenance.command.startswith(f"python -m trainer train --data {kermany_like} --arch cnn_baseline")
@@ -41,31 +52,37 @@ def test_the_command_trains_and_prints_a_table(monkeypatch, capsys, kermany_like
 
 def test_a_file_of_options_is_read_and_the_command_line_wins(monkeypatch, kermany_like, tmp_path) -> None:
     file = tmp_path / "config.yaml"
-    file.write_text(yaml.safe_dump({"data": str(kermany_like), "archs": ["cnn4"], "lr": 0.5, "epochs": 7}))
-    options = ["--config", str(file), "--arch", "cnn_baseline", *QUICK, "--set", f"cache={tmp_path}"]
+    file.write_text(
+        yaml.safe_dump(
+            {"data": {"path": str(kermany_like)}, "networks.archs": ["cnn4"], "learn": {"lr": 0.5, "epochs": 7}}
+        )
+    )
+    options = ["--config", str(file), "--arch", "cnn_baseline", *QUICK, "--set", f"data.cache={tmp_path}"]
 
-    assert _run(monkeypatch, "train", *options, "--out", str(tmp_path / "run"), *NO_MAPS) == 0
+    assert _run(monkeypatch, "train", *options, "--out", str(tmp_path / "run"), "--set", "report.explain=0") == 0
 
     frozen = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
-    assert (frozen["archs"], frozen["lr"], frozen["epochs"]) == (["cnn_baseline"], 0.5, 1)
+    assert (frozen["networks"]["archs"], frozen["learn"]["lr"], frozen["learn"]["epochs"]) == (["cnn_baseline"], 0.5, 1)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--arch", "resnet5000"], "no architecture is called 'resnet5000'"),
-        (["--arch", "cnn_baseline", "--lr", "-1"], "lr: Input should be greater than 0"),
+        (["--arch", "cnn_baseline", "--lr", "-1"], "learn.lr: Input should be greater than 0"),
         (["--arch", "cnn_baseline", "--set", "lr"], "--set lr is not FIELD=VALUE"),
-        (["--arch", "cnn_baseline", "--set", "lr=["], "--set lr=[: the value is not YAML"),
+        (["--arch", "cnn_baseline", "--set", "lr=1"], "lr: Extra inputs are not permitted"),
+        (["--arch", "cnn_baseline", "--search-trials", "5"], "search.method: Field required"),
+        (["--arch", "cnn_baseline", "--set", "learn.lr=["], "--set learn.lr=[: the value is not YAML"),
         (["--arch", "cnn_baseline", "--weights", "absent.safetensors"], "absent.safetensors cannot be read"),
-        (["--arch", "mobilenet", "--arch", "cnn4", "--weights", "x.pth"], "say which: --weights NAME=x.pth"),
-        ([], "archs: Field required"),
+        (["--arch", "mobilenet", "--arch", "cnn4", "--weights", "x.pth"], "name it: --weights NAME=x.pth"),
+        ([], "networks.archs: Field required"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(  # noqa: PLR0917 - fixtures
     monkeypatch, capsys, kermany_like, tmp_path, arguments, message
 ) -> None:
-    options = ["--data", str(kermany_like), *arguments, *QUICK, "--set", f"cache={tmp_path}"]
+    options = ["--data", str(kermany_like), *arguments, *QUICK, "--set", f"data.cache={tmp_path}"]
 
     status = _run(monkeypatch, "train", *options, "--out", str(tmp_path / "run"))
     complaint = capsys.readouterr().err
@@ -79,12 +96,11 @@ def test_a_mistake_is_one_line_and_status_2(  # noqa: PLR0917 - fixtures
 def test_weights_are_given_for_one_architecture_or_all(monkeypatch, kermany_like, tmp_path) -> None:
     options = ["--data", str(kermany_like), "--arch", "cnn_baseline", "--weights", "cnn_baseline=none", *QUICK]
 
-    assert (
-        _run(monkeypatch, "train", *options, "--set", f"cache={tmp_path}", "--out", str(tmp_path / "run"), *NO_MAPS)
-        == 0
-    )
+    assert _run(monkeypatch, "train", *options, "--set", f"data.cache={tmp_path}", "--out", str(tmp_path / "run")) == 0
 
-    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["weights"] == {"cnn_baseline": "none"}
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["networks"]["weights"] == {
+        "cnn_baseline": "none"
+    }
 
 
 @pytest.mark.process

@@ -1,1 +1,5 @@
-"""A look at a folder of films before anything is trained on it: what is there, and what a network could cheat with."""
+"""The data report: a folder of films described before training, and the shortcuts that a network could learn from it.
+
+Inside: facts about files, probes, figures and the page.
+Not inside: networks; the shell of the page is in `trainer.report`.
+"""

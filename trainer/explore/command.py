@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainer.explore.document import findings, write_data_report
-from trainer.films.sources import index_films
+from trainer.films.options import DataOptions
+from trainer.films.sources.find import index_films
 
 
 def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option
@@ -19,7 +20,7 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
     shown: Annotated[int, typer.Option(min=1, max=60, help="Films of each class shown.")] = 18,
     seed: Annotated[int, typer.Option(help="Which films are shown.")] = 0,
 ) -> None:
-    """Describe films before anything is trained on them, and write one HTML file and the same as JSON."""
+    """Describe films before training; write an HTML file and the same as JSON."""
     target = out or Path("runs") / f"data-{data.resolve().name}" / "report.html"
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -29,7 +30,7 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        index = index_films(data, cache=cache, skip_unreadable=True, progress=show)
+        index = index_films(DataOptions(path=str(data), cache=str(cache), skip_unreadable=True), show)
         progress.update(task, description="describing", completed=0)
         report = write_data_report(
             index, target, data=str(data), cache=cache, side=side, shown=shown, seed=seed, progress=show

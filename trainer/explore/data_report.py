@@ -1,4 +1,4 @@
-"""What is known of a set of films before training, as one record."""
+"""A set of films described before training, as one record."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -33,17 +33,17 @@ class DataReport(Record):
     patients: int
     counts: dict[str, dict[str, int]] = Field(description="split ('all' where the data gives none): class: films")
     patients_by_split: dict[str, int]
-    films_per_patient: dict[int, int] = Field(description="number of films: patients who have so many")
+    films_per_patient: dict[int, int] = Field(description="number of films: patients with that number")
     formats: dict[str, dict[str, int]] = Field(description="class: format, bits and colour: films")
     sizes: dict[str, int] = Field(description="the most frequent sizes, columns x rows: films")
     spreads: tuple[Spread, ...]
-    exact_copies: int = Field(description="films whose bytes another film has, too")
+    exact_copies: int = Field(description="films whose bytes are those of another film")
     near_copies: int = Field(description="films that show the picture of another in another encoding")
-    leaks: tuple[str, ...] = Field(description="patients and copies that stand in two splits; the first of them")
+    leaks: tuple[str, ...] = Field(description="the first patients and copies that are in two splits")
     leak_count: int
     dropped: tuple[str, ...] = Field(description="files that could not be read, and why")
     notes: tuple[str, ...]
-    probes: tuple[Probe, ...] = Field(description="what gives most away first")
+    probes: tuple[Probe, ...] = Field(description="the largest AUROC first")
 
 
 SPREADS = ("rows", "columns", "aspect", "bytes_per_pixel", "mean", "contrast", "border")
@@ -66,7 +66,7 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
         data_sha256=index.data_sha256,
         films=len(films),
         patients=len({film.patient for film in films}),
-        counts={split or "all": found for split, found in index.counts.items()},
+        counts={split or "all": counts for split, counts in index.counts.items()},
         patients_by_split={
             split or "all": len({film.patient for film in films if film.split == split}) for split in index.counts
         },
@@ -96,10 +96,10 @@ def _targets(index: FilmIndex) -> list[Target]:
 
 
 def _formats(films: Iterable[Film], facts: Iterable[FilmFacts]) -> dict[str, dict[str, int]]:
-    found: dict[str, Counter[str]] = defaultdict(Counter)
+    formats: dict[str, Counter[str]] = defaultdict(Counter)
     for film, fact in zip(films, facts, strict=True):
-        found[film.label][f"{fact.format}, {fact.bits} bits{', colour' if fact.color else ''}"] += 1
-    return {label: dict(counts.most_common()) for label, counts in sorted(found.items())}
+        formats[film.label][f"{fact.format}, {fact.bits} bits{', colour' if fact.color else ''}"] += 1
+    return {label: dict(counts.most_common()) for label, counts in sorted(formats.items())}
 
 
 def _spreads(films: Sequence[Film], facts: Sequence[FilmFacts], classes: Iterable[str]) -> Iterable[Spread]:
@@ -107,6 +107,6 @@ def _spreads(films: Sequence[Film], facts: Sequence[FilmFacts], classes: Iterabl
     for fact in SPREADS:
         values = np.array([film.columns / film.rows if fact == "aspect" else getattr(film, fact) for film in facts])
         for label in classes:
-            found = np.quantile(values[labels == label], (0, 0.25, 0.5, 0.75, 1))
-            low, quarter, middle, upper, high = (round(float(value), 4) for value in found)
+            quantiles = np.quantile(values[labels == label], (0, 0.25, 0.5, 0.75, 1))
+            low, quarter, middle, upper, high = (round(float(value), 4) for value in quantiles)
             yield Spread(fact=fact, label=label, quantiles=(low, quarter, middle, upper, high))

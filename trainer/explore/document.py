@@ -1,6 +1,7 @@
-"""The exploratory report of a set of films: a record beside it as JSON, and one HTML file for a person."""
+"""The exploratory report of a set of films: a record as JSON, and one HTML file for a person."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,40 +14,80 @@ from trainer.explore.facts import FilmFacts, film_facts
 from trainer.explore.figures import counts_figure, fact_figure, montage, probe_figure
 from trainer.explore.probes import ALARM, Probe
 from trainer.films.cache import prepared_films
-from trainer.films.duplicates import NEAR_DUPLICATE, mark_copies
-from trainer.films.film import Film, FilmIndex, Progress
-from trainer.report.html import Section, figure_html, render_page, table_html
-from trainer.report.markup import bullets, data_address, heading, narrow, paragraph, picture, side_by_side
+from trainer.films.duplicates import mark_copies
+from trainer.films.film import Film, FilmIndex
+from trainer.films.options import NEAR_DUPLICATE
+from trainer.report.html import Picture, Section, Table, drawing, photograph, render_page
+from trainer.reporter import Progress
+
+Values = Mapping[str, Mapping[str, NDArray[np.float64]]]
+"""A fact's values [n] by the name of the fact and by class."""
 
 _NAMES: Mapping[str, str] = {
     "rows": "rows, pixels",
     "columns": "columns, pixels",
     "aspect": "width over height",
-    "bytes_per_pixel": "bytes of the file a pixel",
-    "mean": "mean intensity, of white",
+    "bytes_per_pixel": "bytes of the file per pixel",
+    "mean": "mean intensity, as a share of white",
     "contrast": "standard deviation of the intensity",
     "border": "mean intensity of the outer frame",
 }
 _COLUMNS = 6
+_PATIENT_ROWS = 12
 
 
-def write_data_report(  # noqa: PLR0913 - what the report is a function of, and where it tells
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What `counts.html.j2` shows."""
+
+    figure: Picture
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbedTarget:
+    """What the probes found about one target."""
+
+    name: str
+    figure: Picture
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What `probes.html.j2` shows."""
+
+    alarm: float
+    """A probe alarms when its interval lies above this AUROC."""
+    targets: tuple[ProbedTarget, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Distributions:
+    """What `distributions.html.j2` shows."""
+
+    constant: tuple[str, ...]
+    """Sentences about facts that are the same for every film."""
+    figures: tuple[Picture, ...]
+
+
+def write_data_report(  # noqa: PLR0913 - what the report is a function of
     index: FilmIndex, out: Path, *, data: str, cache: Path, side: int, shown: int, seed: int, progress: Progress | None
 ) -> DataReport:
-    """Describe films and write the report, and beside it the same as JSON.
+    """Describe films and write the report, and the same as JSON next to it.
 
     Args:
         index: the films.
         out: the HTML file.
         data: how the user names them.
         cache: where thumbnails are kept.
-        side: of the films of the montages, pixels.
+        side: of a film in a montage, pixels.
         shown: films of each class in its montage.
-        seed: which films these are.
-        progress: told of each film.
+        seed: of their random choice.
+        progress: called after each film.
 
     Raises:
-        TrainingDataError: no space left, or masks among the films.
+        TrainingDataError: the disk is full, or there are masks among the films.
     """
     marked = mark_copies(index, cache, threshold=NEAR_DUPLICATE, skip_unreadable=True, progress=progress)
     facts = tuple(film_facts(marked.films, progress))
@@ -63,33 +104,31 @@ def write_data_report(  # noqa: PLR0913 - what the report is a function of, and 
     return report
 
 
-def render(
-    report: DataReport, values: Mapping[str, Mapping[str, NDArray[np.float64]]], sheets: Mapping[str, bytes]
-) -> str:
+def render(report: DataReport, values: Values, sheets: Mapping[str, bytes]) -> str:
     """The page.
 
     Args:
         report: the record.
-        values: by fact and class, [n].
+        values: of the facts.
         sheets: by class, the montage as PNG.
     """
     sections = [
-        Section("What stands out", bullets(findings(report))),
-        Section("Films", _films(report)),
-        Section("A look at each class", _montages(sheets)),
-        Section("What a network could cheat with", _probes(report.probes)),
-        Section("Distributions", _distributions(report, values)),
-        Section("Copies and leaks", _copies(report)),
+        Section("What stands out", "bullets.html.j2", findings(report)),
+        Section("Films", "counts.html.j2", _counts(report)),
+        Section("A look at each class", "montages.html.j2", _montages(sheets)),
+        Section("Shortcuts that a network could learn", "probes.html.j2", _probes(report.probes)),
+        Section("Distributions", "distributions.html.j2", _distributions(report, values)),
+        Section("Copies and leaks", "copies.html.j2", report),
     ]
     if report.dropped or report.notes:
-        sections.append(Section("Left out and decided", bullets((*report.notes, *report.dropped))))
+        sections.append(Section("Left out and decided", "bullets.html.j2", (*report.notes, *report.dropped)))
     subtitle = f"{report.films:,} films of {report.patients:,} patients, SHA-256 {report.data_sha256[:12]}"
-    return render_page(f"Data report: {report.data}", subtitle, sections)
+    return render_page(f"Data report: {report.data}", subtitle, sections, package="trainer.explore")
 
 
 def findings(report: DataReport) -> list[str]:
-    """What a reader must know before training, in words."""
-    counts = {label: sum(found[label] for found in report.counts.values()) for label in report.classes}
+    """What a reader must know before training, as sentences."""
+    counts = {label: sum(by_class[label] for by_class in report.counts.values()) for label in report.classes}
     most = max(counts, key=counts.__getitem__)
     least = min(counts, key=counts.__getitem__)
     ratio = counts[most] / max(1, counts[least])
@@ -98,119 +137,109 @@ def findings(report: DataReport) -> list[str]:
         if counts[most] == counts[least]
         else f"{most} has {ratio:.1f} times as many films as {least}."
     ]
-    for tells in dict.fromkeys(probe.tells for probe in report.probes):
-        alarms = [probe for probe in report.probes if probe.alarm and probe.tells == tells]
+    for target in dict.fromkeys(probe.separates for probe in report.probes):
+        alarms = [probe for probe in report.probes if probe.alarm and probe.separates == target]
         if alarms:
-            said = ", ".join(f"{probe.name} ({probe.auroc})" for probe in alarms)
-            lines.append(f"Without looking at a lung, {tells} can be told by {said}.")
+            facts = ", ".join(f"{probe.name} ({probe.auroc})" for probe in alarms)
+            lines.append(f"Facts that show no lung separate {target}: {facts}.")
         else:
-            lines.append(f"No simple fact about the files tells {tells}: every AUROC may be {ALARM} or less.")
+            lines.append(f"No simple fact about the files separates {target}: every AUROC may be {ALARM} or less.")
     if report.leak_count:
         lines.append(f"{report.leak_count} leaks between the splits: training stops at them.")
     if report.exact_copies or report.near_copies:
         lines.append(
-            f"{report.exact_copies} films have the bytes of another, {report.near_copies} show another's picture in another encoding."
+            f"{report.exact_copies} films have the bytes of another film; {report.near_copies} show the picture of "
+            "another film in another encoding."
         )
     if report.dropped:
         lines.append(f"{len(report.dropped)} files cannot be read: training stops at them unless --skip-unreadable.")
     return lines
 
 
-def _films(report: DataReport) -> str:
+def _counts(report: DataReport) -> Counts:
     splits = [
         (
             split,
-            f"{sum(found.values()):,}",
+            f"{sum(by_class.values()):,}",
             f"{report.patients_by_split[split]:,}",
-            *(f"{found[label]:,}" for label in report.classes),
+            *(f"{by_class[label]:,}" for label in report.classes),
         )
-        for split, found in report.counts.items()
+        for split, by_class in report.counts.items()
     ]
-    words = "; ".join(
-        f"{split}: {', '.join(f'{count:,} {label}' for label, count in found.items())}"
-        for split, found in report.counts.items()
+    alt = "; ".join(
+        f"{split}: {', '.join(f'{count:,} {label}' for label, count in by_class.items())}"
+        for split, by_class in report.counts.items()
     )
-    figure = narrow(figure_html(counts_figure(report.counts), caption="Films of each class in each split", alt=words))
     formats = [(label, kind, f"{count:,}") for label, kinds in report.formats.items() for kind, count in kinds.items()]
-    many = [(str(films), f"{patients:,}") for films, patients in report.films_per_patient.items()]
-    tables = (
-        table_html(("set", "films", "patients", *report.classes), splits, caption="Films and patients"),
-        table_html(("class", "format", "films"), formats, caption="File formats"),
-        table_html(
-            ("columns x rows", "films"),
-            [(size, f"{count:,}") for size, count in report.sizes.items()],
-            caption="Most frequent sizes",
+    sizes = [(size, f"{count:,}") for size, count in report.sizes.items()]
+    patients = [(str(films), f"{count:,}") for films, count in report.films_per_patient.items()]
+    return Counts(
+        figure=drawing(counts_figure(report.counts), caption="Films of each class in each split.", alt=alt),
+        tables=(
+            Table("Films and patients", ("set", "films", "patients", *report.classes), splits),
+            Table("File formats", ("class", "format", "films"), formats),
+            Table("Most frequent sizes", ("columns x rows", "films"), sizes),
+            Table("Films per patient", ("films of a patient", "patients"), patients[:_PATIENT_ROWS]),
         ),
-        table_html(("films of a patient", "patients"), many[:12], caption="Films per patient"),
-    )
-    return figure + side_by_side(tables)
-
-
-def _montages(sheets: Mapping[str, bytes]) -> str:
-    return "".join(
-        heading(label)
-        + picture(data_address(png), lines=("drawn at random, as the network sees them",), alt=f"Films of {label}")
-        for label, png in sheets.items()
     )
 
 
-def _probes(probes: Sequence[Probe]) -> str:
-    parts = [
-        paragraph(
-            "Each probe is a logistic regression on facts that show no lung, cross-validated by patient. An alarm means that "
-            f"the whole 95 % interval lies above {ALARM}: a network may learn the fact instead of the finding, and a figure on "
-            "films with the same habit would not show it."
+def _montages(sheets: Mapping[str, bytes]) -> dict[str, Picture]:
+    caption = ("drawn at random, as the network sees them",)
+    return {label: photograph(png, caption=caption, alt=f"Films of {label}") for label, png in sheets.items()}
+
+
+def _probes(probes: Sequence[Probe]) -> Probes:
+    targets = dict.fromkeys(probe.separates for probe in probes)
+    return Probes(
+        alarm=ALARM,
+        targets=tuple(
+            _probed_target(target, [probe for probe in probes if probe.separates == target]) for target in targets
+        ),
+    )
+
+
+def _probed_target(target: str, probes: Sequence[Probe]) -> ProbedTarget:
+    rows = [
+        (
+            probe.name,
+            "the same for every film" if probe.auroc is None else str(probe.auroc),
+            "alarm" if probe.alarm else "-",
         )
+        for probe in probes
     ]
-    for tells in dict.fromkeys(probe.tells for probe in probes):
-        told = [probe for probe in probes if probe.tells == tells]
-        rows = [
-            (
-                probe.name,
-                "the same for every film" if probe.auroc is None else str(probe.auroc),
-                "alarm" if probe.alarm else "",
-            )
-            for probe in told
-        ]
-        words = "; ".join(f"{name} {area}" for name, area, _ in rows)
-        parts += [
-            heading(f"Telling {tells}"),
-            narrow(figure_html(probe_figure(told), caption=f"How well each fact tells {tells}", alt=words)),
-            table_html(("fact", "AUROC", ""), rows, caption="Cross-validated by patient, 95 % intervals"),
-        ]
-    return "".join(parts)
+    alt = "; ".join(f"{name} {area}" for name, area, _ in rows)
+    return ProbedTarget(
+        name=target,
+        figure=drawing(probe_figure(probes), caption=f"How well each fact separates {target}.", alt=alt),
+        table=Table("Cross-validated by patient, 95 % intervals.", ("fact", "AUROC", "alarm"), rows),
+    )
 
 
-def _distributions(report: DataReport, values: Mapping[str, Mapping[str, NDArray[np.float64]]]) -> str:
+def _distributions(report: DataReport, values: Values) -> Distributions:
+    constant = []
     figures = []
-    for fact, found in values.items():
+    for fact, by_class in values.items():
         quantiles = {spread.label: spread.quantiles for spread in report.spreads if spread.fact == fact}
-        words = "; ".join(
-            f"{label}: median {found[2]:g}, from {found[0]:g} to {found[4]:g}" for label, found in quantiles.items()
-        )
+        name = _NAMES[fact]
         if len({value for row in quantiles.values() for value in row}) == 1:
-            figures.append(paragraph(f"{_NAMES[fact]}: {next(iter(quantiles.values()))[0]:g} for every film."))
-        else:
-            figures.append(
-                figure_html(fact_figure(found, name=_NAMES[fact]), caption=words, alt=f"{_NAMES[fact]}. {words}")
-            )
-    return side_by_side(figures)
-
-
-def _copies(report: DataReport) -> str:
-    if not report.leak_count:
-        return paragraph("No patient, no copy and no re-encoded copy of a film stands in two splits.")
-    more = [f"… and {report.leak_count - len(report.leaks)} more"] if report.leak_count > len(report.leaks) else []
-    return paragraph(f"{report.leak_count} leaks between the splits:") + bullets((*report.leaks, *more))
+            constant.append(f"{name}: {next(iter(quantiles.values()))[0]:g} for every film.")
+            continue
+        caption = "; ".join(
+            f"{label}: median {median:g}, from {lowest:g} to {highest:g}"
+            for label, (lowest, _, median, _, highest) in quantiles.items()
+        )
+        figures.append(drawing(fact_figure(by_class, name=name), caption=caption, alt=f"{name}. {caption}"))
+    return Distributions(tuple(constant), tuple(figures))
 
 
 def _sample(films: Sequence[Film], label: str, count: int, seed: int) -> list[Film]:
-    mine = [film for film in films if film.label == label]
-    chosen = np.random.default_rng(seed).permutation(len(mine))[:count]
-    return [mine[place] for place in sorted(chosen.tolist())]
+    of_class = [film for film in films if film.label == label]
+    choice = np.random.default_rng(seed).permutation(len(of_class))[:count]
+    return [of_class[place] for place in sorted(choice.tolist())]
 
 
-def _values(index: FilmIndex, facts: Sequence[FilmFacts]) -> dict[str, dict[str, NDArray[np.float64]]]:
+def _values(index: FilmIndex, facts: Sequence[FilmFacts]) -> Values:
     labels = np.array([film.label for film in index.films])
     columns = {
         fact: np.array([film.columns / film.rows if fact == "aspect" else getattr(film, fact) for film in facts])

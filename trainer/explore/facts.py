@@ -1,4 +1,4 @@
-"""What each file says of itself before its content is looked at: size, format, exposure, border."""
+"""Facts about each file without its content: size, format, exposure, border."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.child_decoder import ChildDecoder
-from imaging.codecs import FrameDecoder
 from imaging.decode import decode
-from trainer.films.film import Film, Progress
+from imaging.dicom.child_decoder import ChildDecoder
+from imaging.dicom.codecs import FrameDecoder
+from trainer.films.film import Film
+from trainer.reporter import Progress
 
 _BORDER = 16  # the frame is one sixteenth of the shorter side wide
 _AHEAD = 64  # decoded films in memory at once
@@ -28,7 +29,7 @@ class FilmFacts:
     bits: int
     bytes_per_pixel: float
     mean: float
-    """Of the pixels, as a share of what white is."""
+    """Of the pixels, as a share of white."""
     contrast: float
     """Standard deviation of the same."""
     darkest: float
@@ -38,7 +39,7 @@ class FilmFacts:
     border: float
     """Mean of the outer frame."""
     color: bool
-    """Whether the file says that it is not gray."""
+    """Whether the file is declared as colour."""
 
 
 def film_facts(films: Sequence[Film], progress: Progress | None = None) -> Iterator[FilmFacts]:

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from trainer.explore.probes import ALARM, Probe
-from trainer.report.style import BLUE, GREEN, ORANGE, PURPLE, QUIET, SKY, VERMILLION, panel, styled, words
+from trainer.report.style import BLUE, GREEN, ORANGE, PURPLE, QUIET, SKY, VERMILLION, panel, short_name, styled
 
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 _BINS = 40
@@ -21,14 +22,14 @@ def counts_figure(counts: Mapping[str, Mapping[str, int]]) -> Figure:
     figure, axes = panel(0.9 + 0.28 * len(counts) * len(classes))
     places = []
     names = []
-    for row, (split, found) in enumerate(counts.items()):
+    for row, (split, by_class) in enumerate(counts.items()):
         for column, label in enumerate(classes):
             place = row * (len(classes) + 0.7) + column
             colour = COLOURS[column % len(COLOURS)]
-            axes.barh(place, found[label], color=colour, height=0.86)
-            axes.annotate(f" {found[label]:,}", (found[label], place), va="center", fontsize=8.5)
+            axes.barh(place, by_class[label], color=colour, height=0.86)
+            axes.annotate(f" {by_class[label]:,}", (by_class[label], place), va="center", fontsize=8.5)
             places.append(place)
-            names.append(words(f"{split}: {label}", 26))
+            names.append(short_name(f"{split}: {label}", 26))
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
@@ -49,25 +50,31 @@ def fact_figure(values: Mapping[str, NDArray[np.float64]], *, name: str) -> Figu
     together = np.concatenate(list(values.values()))
     low, high = np.quantile(together, (0.002, 0.998))
     edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
-    for row, (label, found) in enumerate(values.items()):
-        share, _ = np.histogram(np.clip(found, edges[0], edges[-1]), edges)
+    for row, (label, facts) in enumerate(values.items()):
+        share, _ = np.histogram(np.clip(facts, edges[0], edges[-1]), edges)
         colour = COLOURS[row % len(COLOURS)]
-        axes.stairs(share / len(found), edges, color=colour, fill=True, alpha=0.22)
-        axes.stairs(share / len(found), edges, color=colour, lw=1.6)
+        axes.stairs(share / len(facts), edges, color=colour, fill=True, alpha=0.22)
+        axes.stairs(share / len(facts), edges, color=colour, lw=1.6)
         axes.annotate(
-            words(label), (0.98, 0.93 - 0.1 * row), xycoords="axes fraction", ha="right", color=colour, weight="bold"
+            short_name(label),
+            (0.98, 0.93 - 0.1 * row),
+            xycoords="axes fraction",
+            ha="right",
+            color=colour,
+            weight="bold",
         )
     axes.set_xlabel(name)
     axes.set_ylabel("share of the class")
+    axes.xaxis.set_major_locator(MaxNLocator(5))  # more labels of four digits run into one another
     return figure
 
 
 @styled
 def probe_figure(probes: Sequence[Probe]) -> Figure:
-    """AUROC of each probe with its interval; what lies right of the line alarms."""
-    shown = [(probe.name, probe.auroc) for probe in probes if probe.auroc is not None]
-    figure, axes = panel(1.0 + 0.36 * max(1, len(shown)))
-    for row, (_, area) in enumerate(shown):
+    """AUROC of each probe with its interval; a probe whose interval lies right of the red line alarms."""
+    areas = [(probe.name, probe.auroc) for probe in probes if probe.auroc is not None]
+    figure, axes = panel(1.0 + 0.36 * max(1, len(areas)))
+    for row, (_, area) in enumerate(areas):
         colour = VERMILLION if area.low > ALARM else BLUE
         limits = [[area.value - area.low], [area.high - area.value]]
         axes.errorbar([area.value], [row], xerr=limits, fmt="o", ms=6, color=colour, mec="white", elinewidth=1.6)
@@ -76,9 +83,9 @@ def probe_figure(probes: Sequence[Probe]) -> Figure:
         )
     axes.axvline(0.5, color=QUIET, lw=0.8, ls=(0, (4, 4)))
     axes.axvline(ALARM, color=VERMILLION, lw=0.8)
-    axes.set_yticks(range(len(shown)), [words(name) for name, _ in shown])
-    axes.set_ylim(len(shown) - 0.4, -0.7)
-    axes.set_xlim(min(0.4, *(area.low - 0.02 for _, area in shown)) if shown else 0.4, 1.02)
+    axes.set_yticks(range(len(areas)), [short_name(name) for name, _ in areas])
+    axes.set_ylim(len(areas) - 0.4, -0.7)
+    axes.set_xlim(min(0.4, *(area.low - 0.02 for _, area in areas)) if areas else 0.4, 1.02)
     axes.set_xlabel("AUROC, 95 % interval; dashed: chance; red: alarm")
     axes.grid(visible=False, axis="y")
     return figure
@@ -98,7 +105,8 @@ def montage(films: NDArray[np.float32], columns: int) -> bytes:
     rows = -(-len(films) // columns)
     sheet = np.full((rows * (side + 4) - 4, columns * (side + 4) - 4), 255, np.uint8)
     for place, film in enumerate(films):
-        top, left = (place // columns) * (side + 4), (place % columns) * (side + 4)
+        top = (place // columns) * (side + 4)
+        left = (place % columns) * (side + 4)
         sheet[top : top + side, left : left + side] = (film[0] * 255).round()
     _, png = cv2.imencode(".png", sheet)
     return png.tobytes()

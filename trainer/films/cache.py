@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 import imaging
 from bundle.files import whole_file
-from imaging.child_decoder import ChildDecoder
 from imaging.decode import decode
+from imaging.dicom.child_decoder import ChildDecoder
 from imaging.preprocess import prepare
 from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
-from trainer.films.film import Film, Progress, listing, read_files
+from trainer.films.files import listing, read_files
+from trainer.films.film import Film
+from trainer.reporter import Progress
 
 
 def prepared_films(
@@ -32,9 +34,9 @@ def prepared_films(
     Args:
         films: V films of one folder, at least one.
         spec: how bytes become the network's input.
-        cache_dir: where prepared films are kept, one file for each combination of films, spec, code of
-            `imaging` and release of the decoders; 4 V S^2 bytes each. Made where it is missing.
-        progress: told of each film that is prepared; not called when the cache has them.
+        cache_dir: folder for prepared films, one file for each combination of films, spec, code of
+            `imaging` and release of the decoders; 4 V S^2 bytes each. Created where it is missing.
+        progress: called for each film that is prepared; not called when the cache has them.
 
     Returns:
         float32 [V, 1, S, S] in [0, 1], a read-only memory map in the order of `films`.
@@ -64,7 +66,7 @@ def _key(films: Iterable[Film], spec: PreprocessSpec) -> str:
     decoders = (cv2.__version__, PIL.__version__, *map(version, ("pydicom", "python-gdcm", "pylibjpeg-openjpeg")))
     for part in (spec.model_dump_json(), *decoders, *(film.sha256 for film in films)):
         digest.update(f"{part}\n".encode())
-    for source in sorted(Path(path) for folder in imaging.__path__ for path in Path(folder).glob("*.py")):
+    for source in sorted(Path(path) for folder in imaging.__path__ for path in Path(folder).rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:24]
 
@@ -86,8 +88,8 @@ def _prepared(films: Sequence[Film], spec: PreprocessSpec, progress: Progress | 
         yield from read_files(paths, read, root=root, progress=progress)
     if changed:  # a run may have been indexed long ago, and its split.csv is read again by export and refit
         msg = (
-            f"{len(changed)} of {len(films)} films are not those that were indexed: their bytes have another SHA-256; put "
-            "the indexed files back, or train a new run on what lies there now:"
+            f"{len(changed)} of {len(films)} films are not those that were indexed: their bytes have another SHA-256; "
+            "put the indexed files back, or train a new run on what lies there now:"
         )
         raise TrainingDataError(msg + listing([path.relative_to(root).as_posix() for path in sorted(changed)]))
 

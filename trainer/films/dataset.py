@@ -1,32 +1,30 @@
 """The films of a run: indexed, checked for leaks, split, and written down before anything is trained."""
 
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import Field, ValidationError
 
 from bundle.files import write_whole
 from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
 from schemas.record import Record, Sha256
-from trainer.config import RunConfig
-from trainer.films.cache import prepared_films
 from trainer.films.duplicates import mark_copies
 from trainer.films.film import SPLITS, Film, FilmIndex
 from trainer.films.leaks import close_leaks
-from trainer.films.sources import index_films
+from trainer.films.options import DataOptions
+from trainer.films.sources.find import index_films
 from trainer.films.splits import Split, grouped_folds, grouped_split, read_split
 from trainer.films.subsample import sample_split
-from trainer.learning.loader import LabelledFilms
-
-DATA = "data.json"
-SPLIT = "split.csv"
+from trainer.films.task import LabelledFilms, Task, labelled
+from trainer.folder import RunFolder
+from trainer.reporter import Progress
 
 
 class DataRecord(Record):
-    """What data.json says about the films of a run."""
+    """The content of data.json: the films of a run in figures."""
 
     data: str
     classes: tuple[str, ...] = Field(min_length=2, description="K classes in the order of the logits")
@@ -36,119 +34,143 @@ class DataRecord(Record):
     counts: dict[str, dict[str, int]] = Field(description="split: class: films")
     patients: dict[str, int] = Field(description="split: patients")
     notes: tuple[str, ...]
-    root: str | None = Field(default=None, description="folder that the paths of split.csv are relative to; null: data")
-    dropped: tuple[str, ...] = Field(default=(), description="films that are not used, each with the reason")
+    root: str = Field(description="folder that the paths of split.csv are relative to")
+    dropped: tuple[str, ...] = Field(description="films that are not used, each with the reason")
 
 
-def split_data(config: RunConfig, run: Path) -> DataRecord:
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The films of a run in memory: made or read once, and passed on.
+
+    The films of test are part of `split`; `trainer.runs.test_set` alone may take them.
+    """
+
+    record: DataRecord
+    split: Split
+    options: DataOptions
+
+    @property
+    def task(self) -> Task:
+        """The classes of the run."""
+        return Task(self.record.classes, self.record.negative_class)
+
+    @property
+    def root(self) -> Path:
+        """The folder that the paths of split.csv are relative to."""
+        return self.split.root
+
+    def films(self, part: Literal["train", "val"], fold: int | None = None) -> tuple[Film, ...]:
+        """The films that a trial trains on or validates with.
+
+        Args:
+            part: which of both.
+            fold: of cross-validation, from 0; None: the split's own.
+        """
+        if fold is None or self.options.folds is None:
+            return self.split.of(part)
+        films = (*self.split.of("train"), *self.split.of("val"))
+        chosen = grouped_folds(films, self.options.folds, self.options.split_seed)[fold]
+        return chosen.train if part == "train" else chosen.val
+
+    def prepared(self, films: tuple[Film, ...], spec: PreprocessSpec) -> LabelledFilms:
+        """Films of the run, prepared and with their labels.
+
+        Raises:
+            TrainingDataError: films that cannot be decoded or have changed, or no space left.
+        """
+        return labelled(films, self.task, spec, Path(self.options.cache))
+
+
+def prepare_dataset(options: DataOptions, folder: RunFolder, progress: Progress | None = None) -> Dataset:
     """Index the films, stop at a leak, split by patient, and write split.csv and data.json.
+
+    Args:
+        options: which films, and how they are split.
+        folder: of the run; a run that goes on must have the films that it was started with.
+        progress: called for each film that is read.
 
     Raises:
         TrainingDataError: films that cannot be trained on, or not those that the run was started with, or no space.
     """
-    index = close_leaks(_index(config), config.on_duplicates)
+    index = close_leaks(_index(options, progress), options.on_duplicates)
     split = grouped_split(
-        index, val_fraction=config.val_fraction, test_fraction=config.test_fraction, seed=config.split_seed
+        index, val_fraction=options.val_fraction, test_fraction=options.test_fraction, seed=options.split_seed
     )
     notes = index.notes
-    if config.films is not None:
-        notes = (*notes, f"a sample of {config.films} of {len(split.films)} films, whole patients first")
-        split = sample_split(split, config.films, config.split_seed)
-    found = Counter((film.split, film.label) for film in split.films)
-    record = DataRecord(
-        data=config.data,
+    if options.films is not None:
+        notes = (*notes, f"a sample of {options.films} of {len(split.films)} films, whole patients first")
+        split = sample_split(split, options.films, options.split_seed)
+    record = _record(options, index, split, notes)
+    if folder.data.exists():
+        _require_same_films(read_data(folder), record, folder)
+    else:
+        _write(folder, record, split)
+    return Dataset(record, split, options)
+
+
+def _index(options: DataOptions, progress: Progress | None) -> FilmIndex:
+    return mark_copies(
+        index_films(options, progress),
+        Path(options.cache),
+        threshold=options.near_duplicates,
+        skip_unreadable=options.skip_unreadable,
+        progress=progress,
+    )
+
+
+def _record(options: DataOptions, index: FilmIndex, split: Split, notes: tuple[str, ...]) -> DataRecord:
+    films = Counter((film.split, film.label) for film in split.films)
+    return DataRecord(
+        data=options.path,
         classes=index.classes,
         negative_class=index.negative_class,
         data_sha256=index.data_sha256,
         split_sha256=split.sha256,
-        counts={name: {label: found[name, label] for label in index.classes} for name in SPLITS},
+        counts={name: {label: films[name, label] for label in index.classes} for name in SPLITS},
         patients={name: len({film.patient for film in split.of(name)}) for name in SPLITS},
         notes=notes,
         root=str(index.root),
         dropped=index.dropped,
     )
-    if (run / DATA).exists():
-        before = read_data(run)
-        if (before.data_sha256, before.split_sha256) != (record.data_sha256, record.split_sha256):
-            msg = f"the films of {config.data} are not those that {run} was started with; give another --out"
-            raise TrainingDataError(msg)
-        return before
+
+
+def _require_same_films(before: DataRecord, now: DataRecord, folder: RunFolder) -> None:
+    if (before.data_sha256, before.split_sha256) != (now.data_sha256, now.split_sha256):
+        msg = f"the films of {now.data} are not those that {folder} was started with; give another --out"
+        raise TrainingDataError(msg)
+
+
+def _write(folder: RunFolder, record: DataRecord, split: Split) -> None:
     try:
-        split.write(run / SPLIT)
-        write_whole(run / DATA, record.model_dump_json(indent=2).encode())
+        split.write(folder.split)
+        write_whole(folder.data, record.model_dump_json(indent=2).encode())
     except OSError as error:
-        msg = f"{run} cannot hold the record of the films ({error.strerror}); free some space or give another --out"
+        msg = f"{folder} cannot hold the record of the films ({error.strerror}); free some space or give another --out"
         raise TrainingDataError(msg) from error
-    return record
 
 
-def _index(config: RunConfig) -> FilmIndex:
-    cache = Path(config.cache)
-    index = index_films(
-        Path(config.data),
-        cache=cache,
-        classes=config.classes,
-        masks=config.masks,
-        label_names=config.label_names,
-        skip_unreadable=config.skip_unreadable,
-    )
-    return mark_copies(index, cache, threshold=config.near_duplicates, skip_unreadable=config.skip_unreadable)
+def read_dataset(folder: RunFolder, options: DataOptions) -> Dataset:
+    """The films of a run as split.csv and data.json have them.
+
+    Args:
+        folder: of the run.
+        options: that the run was started with.
+
+    Raises:
+        TrainingDataError: a record is missing, or not of this version.
+    """
+    record = read_data(folder)
+    return Dataset(record, read_split(folder.split, Path(record.root)), options)
 
 
-def read_data(run: Path) -> DataRecord:
+def read_data(folder: RunFolder) -> DataRecord:
     """The record of a run's films.
 
     Raises:
         TrainingDataError: there is none, or it is not of this version.
     """
     try:
-        return DataRecord.model_validate_json((run / DATA).read_bytes())
+        return DataRecord.model_validate_json(folder.data.read_bytes())
     except (OSError, ValidationError) as error:
-        msg = f"{run / DATA} is missing or of another version; start the run again"
+        msg = f"{folder.data} is missing or of another version; start the run again"
         raise TrainingDataError(msg) from error
-
-
-def films_of(config: RunConfig, run: Path, name: Literal["train", "val"], fold: int | None = None) -> tuple[Film, ...]:
-    """The films that a trial trains on or validates with; the test films are had from `trainer.testset` alone.
-
-    Args:
-        config: of the run.
-        run: its folder.
-        name: which of both.
-        fold: of cross-validation, from 0; None: the split's own.
-    """
-    split = split_of(config, run)
-    if fold is None or config.folds is None:
-        return split.of(name)
-    folds = grouped_folds((*split.of("train"), *split.of("val")), config.folds, config.split_seed)
-    return folds[fold].train if name == "train" else folds[fold].val
-
-
-def root_of(run: Path) -> Path:
-    """The folder that the paths of a run's films are relative to."""
-    data = read_data(run)
-    return Path(data.root or data.data)
-
-
-def split_of(config: RunConfig, run: Path) -> Split:
-    """The split of a run, as split.csv has it; where its films lie is known to data.json."""
-    return read_split(run / SPLIT, Path(read_data(run).root or config.data))
-
-
-def labelled(
-    films: tuple[Film, ...],
-    classes: tuple[str, ...],
-    spec: PreprocessSpec,
-    cache: Path,
-    *,
-    negative_class: str | None = None,
-) -> LabelledFilms:
-    """Films decoded and prepared, with their labels as indices into `classes`."""
-    labels = np.array([classes.index(film.label) for film in films], dtype=np.int64)
-    negative = None if negative_class is None else classes.index(negative_class)
-    return LabelledFilms(prepared_films(films, spec, cache), labels, len(classes), negative)
-
-
-def described(name: str, films: tuple[Film, ...]) -> str:
-    """A set of films in words, e.g. 'validation: 1,040 films of 560 patients'."""
-    return f"{name}: {len(films):,} films of {len({film.patient for film in films}):,} patients"

@@ -1,19 +1,19 @@
 """Films that show the same picture in another encoding: found by thumbnails, because no checksum can."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import DisjointSet
 
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
-from trainer.films.film import Film, FilmIndex, Progress, check_classes, read_or_skip
+from trainer.films.files import read_or_skip
+from trainer.films.film import Film, FilmIndex, check_classes
 from trainer.films.sources.masks import refuse_masks
-
-NEAR_DUPLICATE = 0.985
-"""Rank correlation of two thumbnails from which on they show one picture. Measured: docs/data.md."""
+from trainer.reporter import Progress
 
 THUMBNAIL = PreprocessSpec(size=24, intensity="percentile")
 _LEVELS = 256
@@ -23,16 +23,16 @@ _BLOCK = 2048  # films a side: 16 MB a product
 def mark_copies(
     index: FilmIndex, cache: Path, *, threshold: float, skip_unreadable: bool, progress: Progress | None = None
 ) -> FilmIndex:
-    """Decode every film once, small, and let each copy in another encoding name the first film of its picture.
+    """Decode every film once, small, and mark each copy in another encoding with the first film of its picture.
 
     Films of test come first, then those of val: they stay where copies are dropped.
 
     Args:
         index: films as their source gives them.
-        cache: where the thumbnails are kept, 2.3 kB a film.
-        threshold: see `NEAR_DUPLICATE`.
+        cache: folder for the thumbnails, 2.3 kB for each film.
+        threshold: see `trainer.films.options.NEAR_DUPLICATE`.
         skip_unreadable: leave out films that cannot be decoded, instead of stopping.
-        progress: told of each film that is decoded.
+        progress: called for each film that is decoded.
 
     Raises:
         TrainingDataError: films that cannot be decoded, masks among the films, no space left.
@@ -43,11 +43,7 @@ def mark_copies(
 
     films, small, unreadable = read_or_skip(index.films, thumbnails, root=index.root, skip=skip_unreadable)
     refuse_masks(films, small, index.root)
-    first = list(range(len(films)))  # of each film's picture; a pair joins two pictures
-    for one, other in near_duplicates(small, threshold):
-        low, high = sorted((_root(first, one), _root(first, other)), key=lambda number: (_place(films[number]), number))
-        first[high] = low
-    originals = [films[_root(first, number)] for number in range(len(films))]
+    originals = _originals(films, near_duplicates(small, threshold))
     marked = tuple(
         film if film.sha256 == original.sha256 else replace(film, copy_of=original.sha256)
         for film, original in zip(films, originals, strict=True)
@@ -61,6 +57,19 @@ def mark_copies(
         notes.append(f"{contradicting} of them lie under another label than that film: look at copy_of in split.csv")
     check_classes(marked, index.classes, index.counts)
     return replace(index, films=marked, notes=tuple(notes), dropped=(*index.dropped, *unreadable))
+
+
+def _originals(films: Sequence[Film], pairs: Iterable[tuple[int, int]]) -> list[Film]:
+    """The first film of each film's picture; a pair joins two pictures."""
+    pictures = DisjointSet(range(len(films)))
+    for one, other in pairs:
+        pictures.merge(one, other)
+    originals = list(films)
+    for members in pictures.subsets():
+        first = min(members, key=lambda number: (_place(films[number]), number))
+        for number in members:
+            originals[number] = films[first]
+    return originals
 
 
 def near_duplicates(thumbnails: NDArray[np.float32], threshold: float) -> Iterator[tuple[int, int]]:
@@ -95,9 +104,3 @@ def _unit_ranks(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _place(film: Film) -> int:
     return ("test", "val", "train", None).index(film.split)
-
-
-def _root(first: list[int], number: int) -> int:
-    while first[number] != number:
-        number = first[number]
-    return number

@@ -4,12 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from schemas.errors import TrainingDataError
-from trainer.films.film import SPLITS, Film, FilmIndex, check_classes, listing
-
-OnDuplicates = Literal["stop", "drop"]
+from trainer.films.files import listing
+from trainer.films.film import SPLITS, Film, FilmIndex, check_classes
+from trainer.films.options import OnDuplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def close_leaks(index: FilmIndex, on_duplicates: OnDuplicates = "stop") -> FilmI
     """The gate that every run passes: what leaks between the splits that the source gives stops it, or is dropped.
 
     Args:
-        index: the films as the source gives them, with their `copy_of` (see `trainer.duplicates.mark_copies`).
+        index: the films as the source gives them, with their `copy_of` (see `trainer.films.duplicates.mark_copies`).
         on_duplicates: "drop" removes copies of a film, exact or in another encoding: from train where val or test
             has it, from val where test has it; and exact repeats within train. Test films are never removed.
 
@@ -54,8 +53,8 @@ def close_leaks(index: FilmIndex, on_duplicates: OnDuplicates = "stop") -> FilmI
             copy in two splits; with "drop" a class that has no film left in a split.
     """
     _refuse_contradictions(index.films)
-    kept = _without_copies(index) if on_duplicates == "drop" else index
-    leaks = find_leaks(kept.films)
+    checked = _without_copies(index) if on_duplicates == "drop" else index
+    leaks = find_leaks(checked.films)
     if leaks:
         msg = (
             f"{len(leaks)} leaks between the splits: a figure on these films would flatter. Move each patient into one "
@@ -63,11 +62,11 @@ def close_leaks(index: FilmIndex, on_duplicates: OnDuplicates = "stop") -> FilmI
             + listing([str(leak) for leak in leaks])
         )
         raise TrainingDataError(msg)
-    return kept
+    return checked
 
 
 def _without_copies(index: FilmIndex) -> FilmIndex:
-    """Each film that goes names the one that stays for it."""
+    """Remove the copies that training must not see; each is recorded with the film that stays for it."""
     stays: dict[str, Film] = {}
     gone: dict[Path, Film] = {}
     for split in ("test", "val", "train", None):

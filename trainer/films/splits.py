@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from scipy.cluster.hierarchy import DisjointSet
+
 from bundle.files import write_whole
 from schemas.errors import TrainingConfigError, TrainingDataError
 from trainer.films.film import SPLITS, Film, FilmIndex, SplitName, check_classes
@@ -32,7 +34,7 @@ class Split:
 
     @property
     def table(self) -> str:
-        """The table `path,label,patient,split,sha256`, then `copy_of` and a column for each attribute, where a film has one.
+        """The table `path,label,patient,split,sha256`, then, where a film has them, `copy_of` and its attributes.
 
         Paths are relative to `root`.
         """
@@ -59,7 +61,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One division of cross-validation; `split` of each film says on which side it stands."""
+    """One division of cross-validation; `split` of each film is its side."""
 
     train: tuple[Film, ...]
     val: tuple[Film, ...]
@@ -104,7 +106,7 @@ def grouped_split(index: FilmIndex, *, val_fraction: float, test_fraction: float
     nearest to their targets in squared distance.
 
     Args:
-        index: films that passed `trainer.leaks.close_leaks`.
+        index: films that passed `trainer.films.leaks.close_leaks`.
         val_fraction: share of the films outside the source's val and test that becomes val, where it gives none.
         test_fraction: the same for test; 0: no test set.
         seed: another seed gives another split.
@@ -113,21 +115,21 @@ def grouped_split(index: FilmIndex, *, val_fraction: float, test_fraction: float
         TrainingConfigError: fractions that are not shares, or that leave nothing to train on.
         TrainingDataError: a class with too few patients to stand in every place.
     """
-    given = set(index.counts)
-    wanted: dict[SplitName, float] = {}
-    if "val" not in given:
-        wanted["val"] = val_fraction
-    if "test" not in given and test_fraction:
-        wanted["test"] = test_fraction
-    if not all(0 < share < 1 for share in wanted.values()) or sum(wanted.values()) >= 1:
+    source_splits = set(index.counts)
+    shares: dict[SplitName, float] = {}
+    if "val" not in source_splits:
+        shares["val"] = val_fraction
+    if "test" not in source_splits and test_fraction:
+        shares["test"] = test_fraction
+    if not all(0 < share < 1 for share in shares.values()) or sum(shares.values()) >= 1:
         msg = f"val_fraction={val_fraction} and test_fraction={test_fraction} must be shares that leave films for train"
         raise TrainingConfigError(msg)
     pool = [film for film in index.films if film.split in (None, "train")]
-    places = _place(_groups(pool), {"train": 1 - sum(wanted.values()), **wanted}, seed)
+    places = _place(_groups(pool), {"train": 1 - sum(shares.values()), **shares}, seed)
     films = tuple(
         replace(film, split=places[film.patient]) if film.split in (None, "train") else film for film in index.films
     )
-    check_classes(films, index.classes, ("train", *wanted))
+    check_classes(films, index.classes, ("train", *shares))
     return Split(index.root, films)
 
 
@@ -168,21 +170,15 @@ def grouped_folds(films: Sequence[Film], folds: int, seed: int) -> tuple[Fold, .
 
 
 def _groups(films: Sequence[Film]) -> dict[str, list[Film]]:
-    """Films by patient; patients who share a picture are one group."""
-    parent = {film.patient: film.patient for film in films}
-
-    def root(patient: str) -> str:
-        while parent[patient] != patient:
-            patient = parent[patient]
-        return patient
-
+    """Films by patient; patients who share a picture are one group, under the first of their names."""
+    patients = DisjointSet({film.patient for film in films})
     owner: dict[str, str] = {}
     for film in films:
-        first, second = sorted((root(owner.setdefault(film.content, film.patient)), root(film.patient)))
-        parent[second] = first
+        patients.merge(owner.setdefault(film.content, film.patient), film.patient)
+    names = {patient: min(members) for members in patients.subsets() for patient in members}
     groups: dict[str, list[Film]] = defaultdict(list)
     for film in films:
-        groups[root(film.patient)].append(film)
+        groups[names[film.patient]].append(film)
     return groups
 
 
@@ -190,19 +186,19 @@ def _place(groups: dict[str, list[Film]], shares: dict[P, float], seed: int) -> 
     """The place of each patient."""
     totals = Counter(film.label for group in groups.values() for film in group)
     targets = {place: {label: share * totals[label] for label in totals} for place, share in shares.items()}
-    held: dict[P, Counter[str]] = {place: Counter() for place in shares}
+    counts: dict[P, Counter[str]] = {place: Counter() for place in shares}
     places: dict[str, P] = {}
     for name in sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest()):
         added = Counter(film.label for film in groups[name])
 
         def worsening(place: P, added: Counter[str] = added) -> float:
-            # Change of sum((held - target)^2 / target) when the group is added to this place.
+            # Change of sum((count - target)^2 / target) when the group is added to this place.
             return sum(
-                n * (n + 2 * (held[place][label] - targets[place][label])) / targets[place][label]
+                n * (n + 2 * (counts[place][label] - targets[place][label])) / targets[place][label]
                 for label, n in added.items()
             )
 
         place = min(shares, key=worsening)
-        held[place].update(added)
+        counts[place].update(added)
         places.update((film.patient, place) for film in groups[name])
     return places

@@ -10,12 +10,12 @@ from trainer.films.splits import Split
 
 
 def sample_split(split: Split, films: int, seed: int) -> Split:
-    """So many films of a split, each place and class in proportion, by whole patients as far as the count allows.
+    """A sample of a split, each place and class in proportion, by whole patients as far as the count allows.
 
     Args:
         split: every film has a place.
-        films: how many to keep; at least one of each place and class is.
-        seed: another seed keeps others.
+        films: size of the sample; it has at least one film of each place and class.
+        seed: another seed gives another sample.
 
     Raises:
         TrainingDataError: more films are asked for than there are.
@@ -26,12 +26,12 @@ def sample_split(split: Split, films: int, seed: int) -> Split:
     cells: dict[tuple[str | None, str], list[Film]] = defaultdict(list)
     for film in split.films:
         cells[film.split, film.label].append(film)
-    kept = {
+    sample = {
         film.path
         for members in cells.values()
         for film in _first(members, max(1, round(films * len(members) / len(split.films))), seed)
     }
-    return replace(split, films=tuple(film for film in split.films if film.path in kept))
+    return replace(split, films=tuple(film for film in split.films if film.path in sample))
 
 
 def _first(films: list[Film], count: int, seed: int) -> list[Film]:

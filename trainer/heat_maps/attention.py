@@ -20,8 +20,8 @@ _FLAT = 1e-12  # contrast of a map of mass 1 that is rounding error
 
 def with_heat(maps: Maps) -> NDArray[np.float64]:
     """The maps that have any, each scaled to a mass of 1: no film counts more for the size of its gradients."""
-    found = maps[maps.max(axis=(1, 2)) > 0].astype(np.float64)
-    scaled: NDArray[np.float64] = found / found.sum(axis=(1, 2), keepdims=True)
+    hot = maps[maps.max(axis=(1, 2)) > 0].astype(np.float64)
+    scaled: NDArray[np.float64] = hot / hot.sum(axis=(1, 2), keepdims=True)
     return scaled
 
 

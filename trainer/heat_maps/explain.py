@@ -1,6 +1,4 @@
-"""Heat maps of a trained trial, drawn for a reader and judged by figures, on its validation films alone."""
-
-from pathlib import Path
+"""Heat maps of a trained trial, drawn for a reader and measured, on its validation films alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +7,7 @@ from pydantic import Field
 from bundle.files import write_whole
 from schemas.estimate import Estimate
 from schemas.record import Record
+from trainer.folder import RunFolder
 from trainer.heat_maps import sheets
 from trainer.heat_maps.attention import (
     FRAME_AREA,
@@ -20,10 +19,7 @@ from trainer.heat_maps.attention import (
     with_heat,
 )
 from trainer.heat_maps.explained_films import ExplainedFilms, read_explained_films
-from trainer.heat_maps.faithfulness import STEPS, Faithfulness, area, insertion_deletion
-
-EXPLANATIONS = "explanations"
-REPORT = "explanations.json"
+from trainer.heat_maps.faithfulness import STEPS, ExplainedNetwork, Faithfulness, area, insertion_deletion
 
 MAPS_PER_CLASS = 100
 JUDGED_FILMS = 60
@@ -31,7 +27,7 @@ _FEWEST = 10  # maps; of fewer no interval is to be believed
 
 
 class Sheet(Record):
-    """One picture beside the report."""
+    """One picture in the folder of the record."""
 
     title: str
     caption: str
@@ -71,34 +67,28 @@ class ExplanationReport(Record):
     sheets: tuple[Sheet, ...]
 
 
-def write_explanations(run: Path, trial: str, *, films_per_class: int = 4) -> ExplanationReport:
+def write_explanations(folder: RunFolder, trial: str, *, films_per_class: int = 4) -> ExplanationReport:
     """Explain a trial's answers on validation films and write `explanations/<trial>/` in the run's folder.
 
-    Sheets show, for each class, correct, wrong and borderline films, each beside its map for the
+    Sheets show, for each class, correct, wrong and borderline films, each next to its map for the
     class that it was called; the mean map over the mean film; and where the maps' centres lie.
 
     Args:
-        run: folder of the run.
+        folder: of the run.
         trial: name of the trial's folder.
         films_per_class: films of each kind on a sheet.
 
     Raises:
         TrainingDataError: the trial has not ended, or its films cannot be read.
     """
-    folder = run / EXPLANATIONS / trial
-    folder.mkdir(parents=True, exist_ok=True)
-    explained = read_explained_films(run, trial)
-    attention = []
-    drawn = []
-    for index, name in enumerate(explained.classes):
-        chosen = explained.of_patients(index, MAPS_PER_CLASS)
-        maps = with_heat(explained.maps(chosen, np.full(len(chosen), index)))
-        attention.append(_attention(name, maps, len(chosen)))
-        drawn += _class_sheets(explained, index, chosen, maps, films_per_class)
+    target = folder.explanations(trial)
+    target.make()
+    explained = read_explained_films(folder.trial(trial))
+    attention, drawn = _explain_classes(explained, films_per_class)
     faithfulness = _faithfulness(explained)
     drawn.append(_curve_sheet(faithfulness))
     for sheet, png in drawn:
-        write_whole(folder / sheet.file, png)
+        write_whole(target.sheet(sheet.file), png)
     report = ExplanationReport(
         trial=trial,
         method="Grad-CAM",
@@ -112,8 +102,21 @@ def write_explanations(run: Path, trial: str, *, films_per_class: int = 4) -> Ex
         insertion_deletion_gap=mean_estimate(faithfulness.gaps),
         sheets=tuple(sheet for sheet, _ in drawn),
     )
-    write_whole(folder / REPORT, report.model_dump_json(indent=2).encode())
+    write_whole(target.record, report.model_dump_json(indent=2).encode())
     return report
+
+
+def _explain_classes(
+    explained: ExplainedFilms, films_per_class: int
+) -> tuple[list[ClassAttention], list[tuple[Sheet, bytes]]]:
+    attention = []
+    drawn = []
+    for index, name in enumerate(explained.classes):
+        chosen = explained.of_patients(index, MAPS_PER_CLASS)
+        maps = with_heat(explained.maps(chosen, np.full(len(chosen), index)))
+        attention.append(_attention(name, maps, len(chosen)))
+        drawn += _class_sheets(explained, index, chosen, maps, films_per_class)
+    return attention, drawn
 
 
 def _attention(name: str, maps: NDArray[np.float64], judged: int) -> ClassAttention:
@@ -138,41 +141,41 @@ def _class_sheets(
     rows = {kind: explained.panels(films) for kind, films in explained.kinds(index, count).items()}
     shown = Sheet(
         title=f"{name}: films and their heat maps",
-        caption=f"Validation films of {name}, each beside its Grad-CAM for the class that it was called, with the "
-        "calibrated probability of that class. Correct: evenly spaced from the surest to the least sure. Wrong: the surest "
-        "first. Borderline: nearest to a threshold. Heat maps show what moved the answer, not where disease is.",
+        caption=f"Validation films of {name}, each next to its Grad-CAM for the class that it was called, with the "
+        "calibrated probability of that class. Correct: evenly spaced from the surest to the least sure. Wrong: the "
+        "surest first. Borderline: nearest to a threshold. Heat maps show what moved the answer, not where disease is.",
         file=f"class{index}-films.png",
     )
-    found = [(shown, sheets.film_sheet(f"Truth: {name}", rows))]
+    drawn = [(shown, sheets.film_sheet(f"Truth: {name}", rows))]
     if len(maps):
         mean_film = np.asarray(explained.films[chosen, 0].mean(axis=0), np.float32)
         place = Sheet(
             title=f"{name}: where the heat lies",
-            caption=f"Mean of {len(chosen)} films of {name} (one a patient), mean of their {len(maps)} Grad-CAMs for {name} that "
-            "have heat, and the centre of mass of each. Outside the dashed line lies the outer tenth of the film.",
+            caption=f"Mean of {len(chosen)} films of {name} (one a patient), mean of their {len(maps)} Grad-CAMs for "
+            f"{name} that have heat, and the centre of mass of each. Outside the dashed line lies the outer "
+            "tenth of the film.",
             file=f"class{index}-attention.png",
         )
-        found.append((place, sheets.attention_sheet(mean_film, maps, centers_of_mass(maps))))
-    return found
+        drawn.append((place, sheets.attention_sheet(mean_film, maps, centers_of_mass(maps))))
+    return drawn
 
 
 def _faithfulness(explained: ExplainedFilms) -> Faithfulness:
-    """Of the same number of films of each class, explained for the class that they were called; no heat is no gap."""
+    """The curves of the same number of films of each class; a map without heat has no gap."""
     share = max(1, JUDGED_FILMS // len(explained.classes))
     chosen = np.concatenate([explained.of_patients(index, share) for index in range(len(explained.classes))])
     targets = explained.called[chosen]
     maps = explained.maps(chosen, targets)
-    return insertion_deletion(
-        explained.network, explained.films[chosen], maps, targets, temperature=explained.temperature
-    )
+    network = ExplainedNetwork(explained.network, explained.temperature)
+    return insertion_deletion(network, explained.films[chosen], maps, targets)
 
 
 def _curve_sheet(faithfulness: Faithfulness) -> tuple[Sheet, bytes]:
     sheet = Sheet(
         title="Insertion and deletion",
-        caption=f"Mean probability of the called class of {len(faithfulness.gaps)} films while pixels are given to a blurred "
-        f"film (insertion) or taken away (deletion) in {STEPS} steps, hottest first, and in a random order. Where maps mark "
-        "what the network needs, insertion rises and deletion falls earlier than at random.",
+        caption=f"Mean probability of the called class of {len(faithfulness.gaps)} films while pixels are given to a "
+        f"blurred film (insertion) or taken away (deletion) in {STEPS} steps, hottest first, and in a random order. "
+        "Where maps mark what the network needs, insertion rises and deletion falls earlier than at random.",
         file="insertion-deletion.png",
     )
     return sheet, sheets.curve_sheet(faithfulness)

@@ -1,26 +1,25 @@
-"""The validation films of a trial with what its network says of them, and the choice of those that are shown and judged."""
+"""The validation films of a trial with its network's answers, and the choice of those that are shown and measured."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decision import finding_label, softmax
-from trainer.config import read_config
-from trainer.films.dataset import described, films_of
+from schemas.model.decision import finding_label, softmax
+from trainer.films.film import described
+from trainer.folder import TrialFolder
 from trainer.heat_maps.sheets import Panel
 from trainer.networks.gradcam import explain
 from trainer.networks.inference import outputs
 from trainer.networks.network import Network
-from trainer.trials.trial import TRIALS, load_trial
+from trainer.trials.trial import load_trial
 
 Films = NDArray[np.intp]  # indices
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainedFilms:
-    """Films, truth and answers, and the network for their maps."""
+    """Films, truth and answers, and the network that their maps explain."""
 
     network: Network
     classes: tuple[str, ...]
@@ -71,27 +70,27 @@ class ExplainedFilms:
         )
 
 
-def read_explained_films(run: Path, name: str) -> ExplainedFilms:
-    """The validation films of a trial, asked once more.
+def read_explained_films(folder: TrialFolder) -> ExplainedFilms:
+    """The validation films of a trial, and its network's answers to them.
 
     Raises:
         TrainingDataError: the trial has not ended, or its films cannot be read.
     """
-    trial = load_trial(run / TRIALS / name)
+    trial = load_trial(folder)
     record = trial.record
-    points = trial.record.calibration.operating_points
+    points = record.calibration.operating_points
     films, truth = trial.inputs("val")
-    kept = films_of(read_config(run), run, "val", record.fold)
+    validation = trial.dataset.films("val", record.fold)
     logits, _ = outputs(trial.network, films)
     probabilities = softmax(logits.numpy(), record.calibration.temperature)
     labels = [finding_label(row, record.classes, record.negative_class, points) for row in probabilities]
     distances = [np.abs(probabilities[:, record.classes.index(point.finding)] - point.threshold) for point in points]
     first = np.zeros(len(truth), bool)
-    first[np.unique([film.patient for film in kept], return_index=True)[1]] = True
+    first[np.unique(trial.patients("val"), return_index=True)[1]] = True
     return ExplainedFilms(
         network=trial.network,
         classes=record.classes,
-        data=described("validation", kept),
+        data=described("validation", validation),
         films=films,
         truth=truth,
         called=np.array([record.classes.index(label) for label in labels]),

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decision import softmax
+from schemas.model.decision import softmax
 from trainer.networks.inference import outputs
 from trainer.networks.network import Network
 
@@ -33,27 +33,40 @@ class Faithfulness:
         return area(self.insertion) - area(self.deletion) - area(self.random_insertion) + area(self.random_deletion)
 
 
-def insertion_deletion(  # noqa: PLR0913 - what the curves are a function of
-    network: Network,
+@dataclass(frozen=True, slots=True)
+class ExplainedNetwork:
+    """A network whose probabilities the curves show."""
+
+    network: Network
+    """On any device."""
+    temperature: float
+    """Makes logits probabilities."""
+
+    def probability(self, films: NDArray[np.float32], target: int) -> NDArray[np.float64]:
+        """The probability of a class for films [M, S, S], [M]."""
+        logits, _ = outputs(self.network, films[:, None])
+        return softmax(logits.numpy(), self.temperature)[:, target]
+
+
+def insertion_deletion(
+    explained: ExplainedNetwork,
     films: NDArray[np.float32],
     maps: NDArray[np.float32],
     targets: NDArray[np.int64],
     *,
-    temperature: float,
     seed: int = 0,
 ) -> Faithfulness:
     """Give and take away the pixels of films in the order of their maps, and in that of random maps of as many cells.
 
-    Pixels are given to a blurred film, and taken away to the film's mean gray; both orders share the ends. Random maps are enlarged like the
-    real ones: the two orders differ in where they lead, not in how finely they cut the film up. Pixels without heat
-    follow in the random order.
+    Pixels are given to a blurred film, and taken away to the film's mean gray; both orders share the ends. Random maps
+    are enlarged like the real ones: the two orders differ in where they lead, not in how finely they cut the film up.
+    Pixels without heat follow in the random order.
 
     Args:
-        network: on any device.
+        explained: the network.
         films: float32 [N, 1, S, S] in [0, 1].
         maps: [N, h, w], >= 0.
         targets: [N], the class that each map explains.
-        temperature: that makes logits probabilities.
         seed: of the random maps.
 
     Source: Petsiuk, Das and Saenko, RISE, BMVC 2018, arXiv:1806.07421, section 4.1.
@@ -61,7 +74,7 @@ def insertion_deletion(  # noqa: PLR0913 - what the curves are a function of
     random = np.random.default_rng(seed)
     curves = np.stack(
         [
-            _curves(network, film[0], map_, random.random(map_.shape, np.float32), target, temperature)
+            _curves(explained, film[0], map_, random.random(map_.shape, np.float32), target)
             for film, map_, target in zip(films, maps, targets.tolist(), strict=True)
         ],
         axis=1,
@@ -69,13 +82,12 @@ def insertion_deletion(  # noqa: PLR0913 - what the curves are a function of
     return Faithfulness(*curves)
 
 
-def _curves(  # noqa: PLR0913, PLR0917 - what four curves are a function of
-    network: Network,
+def _curves(
+    explained: ExplainedNetwork,
     film: NDArray[np.float32],
     map_: NDArray[np.float32],
     random_map: NDArray[np.float32],
     target: int,
-    temperature: float,
 ) -> Curves:
     """Insertion and deletion by the map, insertion and deletion by the random map, [4, STEPS + 1]."""
     blurred = cv2.GaussianBlur(film, (0, 0), _BLUR * len(film))
@@ -85,8 +97,7 @@ def _curves(  # noqa: PLR0913, PLR0917 - what four curves are a function of
     for order in (_ranks(heat, chance), _ranks(chance, heat)):
         for before, after in ((blurred, film), (film, gray)):
             images += [np.where(order < step / STEPS, after, before) for step in range(1, STEPS)]
-    logits, _ = outputs(network, np.stack(images)[:, None])
-    probability = softmax(logits.numpy(), temperature)[:, target]
+    probability = explained.probability(np.stack(images), target)
     ends = ((probability[0], probability[1]), (probability[1], probability[2])) * 2
     inner = probability[3:].reshape(4, -1)
     return np.array([[first, *middle, last] for (first, last), middle in zip(ends, inner, strict=True)])

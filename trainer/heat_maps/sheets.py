@@ -1,4 +1,4 @@
-"""Pictures of heat maps for a reader: films beside their maps, mean maps, and curves; it refuses to know how they came about."""
+"""Pictures of heat maps for a reader: films and their maps, mean maps, curves; it does not compute any of them."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Panel:
 
 
 def film_sheet(title: str, rows: Mapping[str, Sequence[Panel]]) -> bytes:
-    """A PNG with a row of films for each kind, each film beside its map; a kind without films says so.
+    """A PNG with a row of films for each kind, each film next to its map; a kind without films has a note.
 
     Args:
         title: over all.

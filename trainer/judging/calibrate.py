@@ -1,87 +1,80 @@
-"""What validation films decide of the logits: temperature, operating points and conformal quantiles."""
+"""Temperature, operating points and conformal quantiles, chosen on validation films."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
-from schemas.decision import softmax
 from schemas.errors import TrainingConfigError, TrainingDataError
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.model.decision import softmax
+from trainer.films.task import Task
+from trainer.judging.logits import LabelledLogits, Labels, Logits
+from trainer.judging.options import JudgeOptions
+from trainer.judging.subgroups import ScoredFilms
 from trainer.statistics.intervals import wilson_interval
-
-Logits = NDArray[np.float32] | NDArray[np.float64]
-Labels = NDArray[np.int64]
 
 TEMPERATURES = (0.05, 20.0)
 
-# A film that decides a limit must stay on its side of it in another runtime, whose float32 outputs differ by about 1e-6.
+# A film that decides a limit must stay on its side of it in another runtime, whose float32 outputs differ by about
+# 1e-6.
 _ROUNDING = 1e-5
 
 
-def calibrate(  # noqa: PLR0913 - what a calibration is a function of
-    logits: Logits,
-    labels: Labels,
+def calibrate(
+    outputs: LabelledLogits,
+    task: Task,
+    options: JudgeOptions,
     *,
     deciding: tuple[Logits, Labels] | None = None,
-    classes: Sequence[str],
-    negative_class: str | None,
-    target_sensitivity: float,
-    alpha: float,
-    data: str,
     out_of_distribution: OutOfDistribution | None = None,
 ) -> Calibration:
     """Decide everything that turns logits into an answer.
 
     Args:
-        logits: [V, K] of the validation films.
-        labels: [V], their truth, indices into `classes`.
-        deciding: logits [P, K] and truth [P] that decide temperature, thresholds and quantiles in their place, e.g. of
-            the validation films under shifts; sensitivity and specificity are stated of the films themselves.
-        classes: K names in the order of the logits.
-        negative_class: the class that means none of the others.
-        target_sensitivity: share of the films with a finding that its operating point must find.
-        alpha: accepted share of the films of a class whose conformal set misses their class.
-        data: the validation films in words.
-        out_of_distribution: cut-offs from `trainer.distance.fit_gate`; None: distribution is not checked.
+        outputs: of the validation films of a task, and their truth.
+        task: the classes.
+        options: the sensitivity to reach, and the accepted miscoverage.
+        deciding: logits [P, K] and truth [P] that decide in their place, e.g. of the validation films under shifts;
+            sensitivity and specificity are stated of the films themselves.
+        out_of_distribution: cut-offs of the gate; None: distribution is not checked.
 
     Raises:
         TrainingConfigError: logits that are not finite.
         TrainingDataError: a class without a validation film.
     """
-    if not np.isfinite(logits).all():
-        msg = "the network's outputs are not finite: its training diverged; lower the learning rate or clip gradients"
-        raise TrainingConfigError(msg)
-    missing = [name for index, name in enumerate(classes) if not (labels == index).any()]
-    if missing:
-        msg = f"{data}: no film of {', '.join(missing)}; every class needs validation films to be calibrated"
-        raise TrainingDataError(msg)
-    seen, truth = (logits, labels) if deciding is None else deciding
-    temperature = fit_temperature(seen, truth)
-    probabilities = softmax(seen, temperature)
-    points = tuple(
-        operating_point(
-            softmax(logits, temperature)[:, index],
-            labels == index,
-            finding=name,
-            target=target_sensitivity,
-            threshold=threshold_for(probabilities[truth == index, index], target_sensitivity),
-            data=data,
-        )
-        for index, name in enumerate(classes)
-        if name != negative_class
-    )
-    quantiles = {
-        name: conformal_quantile(probabilities[truth == index, index], alpha) for index, name in enumerate(classes)
-    }
+    _require_calibratable(outputs, task)
+    logits, truth = (outputs.logits, outputs.labels) if deciding is None else deciding
+    temperature = fit_temperature(logits, truth)
+    probabilities = softmax(logits, temperature)
+    of_class = {name: probabilities[truth == index, index] for index, name in enumerate(task.classes)}
+    films = outputs.scored(task.classes, temperature)
+    target = options.target_sensitivity
+    thresholds = {name: threshold_for(values, target) for name, values in of_class.items()}
+    quantiles = {name: conformal_quantile(values, options.alpha) for name, values in of_class.items()}
     return Calibration(
         temperature=temperature,
-        operating_points=points,
-        conformal=ConformalQuantiles(alpha=alpha, quantiles=quantiles),
+        operating_points=tuple(
+            operating_point(films, name, target, threshold, data=outputs.in_words)
+            for name, threshold in thresholds.items()
+            if name != task.negative_class
+        ),
+        conformal=ConformalQuantiles(alpha=options.alpha, quantiles=quantiles),
         out_of_distribution=out_of_distribution,
-        data=data,
+        data=outputs.in_words,
     )
+
+
+def _require_calibratable(outputs: LabelledLogits, task: Task) -> None:
+    if not np.isfinite(outputs.logits).all():
+        msg = "the network's outputs are not finite: its training diverged; lower the learning rate or clip gradients"
+        raise TrainingConfigError(msg)
+    missing = [name for index, name in enumerate(task.classes) if not (outputs.labels == index).any()]
+    if missing:
+        msg = (
+            f"{outputs.in_words}: no film of {', '.join(missing)}; every class needs validation films to be calibrated"
+        )
+        raise TrainingDataError(msg)
 
 
 def fit_temperature(logits: Logits, labels: Labels) -> float:
@@ -118,31 +111,23 @@ def threshold_for(probability: NDArray[np.float64], target: float) -> float:
         probability: [P] of the finding, calibrated, of the films that have it.
         target: sensitivity to reach, in (0, 1].
     """
-    found = np.sort(probability)[::-1]
+    ranked = np.sort(probability)[::-1]
     # 1e-9: 0.96 * 25 must need 24 films, not the 25 that its rounding error asks for.
-    return float(found[max(1, math.ceil(target * len(found) - 1e-9)) - 1]) * (1 - _ROUNDING)
+    return float(ranked[max(1, math.ceil(target * len(ranked) - 1e-9)) - 1]) * (1 - _ROUNDING)
 
 
-def operating_point(  # noqa: PLR0913 - what a point is a function of
-    probability: NDArray[np.float64],
-    positive: NDArray[np.bool_],
-    *,
-    finding: str,
-    target: float,
-    threshold: float,
-    data: str,
-) -> OperatingPoint:
-    """A threshold with what it does on films.
+def operating_point(films: ScoredFilms, finding: str, target: float, threshold: float, *, data: str) -> OperatingPoint:
+    """A threshold with its sensitivity and specificity on films.
 
     Args:
-        probability: [V] of the finding, calibrated.
-        positive: [V], the truth.
+        films: with their calibrated probabilities.
         finding: its name.
         target: the sensitivity that the threshold was chosen for.
         threshold: of the probability.
         data: the films in words.
     """
-    called = probability >= threshold
+    positive = films.positive(finding)
+    called = films.probability(finding) >= threshold
     return OperatingPoint(
         finding=finding,
         threshold=threshold,

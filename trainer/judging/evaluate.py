@@ -1,4 +1,4 @@
-"""What a network's outputs are worth on a set of films: every figure with its interval, for both rules of labelling."""
+"""The evaluation of a calibrated network on a set of films: figures with intervals, for both labelling rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,103 +6,123 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration, OperatingPoint
-from schemas.decision import finding_label, softmax
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, FindingMetrics, LabelMetrics
-from trainer.judging.subgroups import Attributes, subgroup_metrics
+from schemas.model.calibration import Calibration, OperatingPoint
+from schemas.model.decision import finding_label
+from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
+from trainer.films.task import Task
+from trainer.judging.logits import LabelledLogits, Labels
+from trainer.judging.subgroups import ScoredFilms, finding_rows, subgroup_metrics
 from trainer.statistics.delong import delong_interval
-from trainer.statistics.intervals import bootstrap, ece_interval, mean_interval, percentile_interval, wilson_interval
+from trainer.statistics.intervals import (
+    RESAMPLES,
+    bootstrap,
+    ece_interval,
+    mean_interval,
+    percentile_interval,
+    wilson_interval,
+)
 from trainer.statistics.metrics import Figures, Weights, auprc, brier, confusion, ece, f1, macro_auroc, mcc
 
 DEFAULT_THRESHOLD = 0.5
-
-Labels = NDArray[np.int64]
+SHIFT_COLUMN = "shift"
+"""Column of the rows that hold the figures under shifts."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Films:
-    """A set of films: the truth, and what a network says."""
+class _CalledFilms(ScoredFilms):
+    """Films with the label that each rule gives them."""
 
-    classes: Sequence[str]
-    patients: Sequence[str]
-    truth: Labels  # [N]
-    probabilities: NDArray[np.float64]  # [N, K], calibrated
     labels: Mapping[str, Labels]  # [N] by rule
 
 
-def evaluate(  # noqa: PLR0913, PLR0917 - what an evaluation is a function of
-    logits: NDArray[np.float32] | NDArray[np.float64],
-    labels: Labels,
-    patients: Sequence[str],
-    calibration: Calibration,
-    classes: Sequence[str],
-    negative_class: str | None,
-    *,
-    data: str,
-    data_sha256: str,
-    attributes: Attributes | None = None,
+def evaluate(
+    outputs: LabelledLogits, task: Task, calibration: Calibration, *, resamples: int = RESAMPLES
 ) -> Evaluation:
-    """Measure a calibrated network on a set of films.
+    """Measure a calibrated network on a set of films, on each group of them, and under each shift that was tried.
 
     Proportions have Wilson intervals over films, areas under a ROC curve DeLong's with the films of a patient
-    taken together; all else, and the mean of several areas, is recomputed on 2,000 resamples of the patients.
+    taken together; all else, and the mean of several areas, is recomputed on resamples of the patients.
 
     Args:
-        logits: [N, K].
-        labels: [N], the truth, indices into `classes`.
-        patients: [N], who each film is of.
+        outputs: logits, truth, patients and attributes of the films.
+        task: the classes.
         calibration: what validation decided.
-        classes: K names in the order of the logits.
-        negative_class: the class that means none of the others.
-        data: name of the set.
-        data_sha256: its identity, see `trainer.films.data_sha256`.
-        attributes: [N], what is known of each film or patient, e.g. sex; figures are given for each group.
+        resamples: number of resamples.
 
     Raises:
         TrainingDataError: a class without a film.
     """
-    counts = {name: int((labels == index).sum()) for index, name in enumerate(classes)}
-    if missing := [name for name, count in counts.items() if not count]:
-        msg = f"{data}: no film of {', '.join(missing)}; a network is judged on films of every class"
-        raise TrainingDataError(msg)
+    counts = _class_counts(outputs, task)
     points = calibration.operating_points
-    probabilities = softmax(logits, calibration.temperature)
-    called = [finding_label(row, classes, negative_class, points) for row in probabilities]
-    by_rule = {
-        "argmax": probabilities.argmax(axis=1),
-        "operating point": np.array([classes.index(name) for name in called]),
-    }
-    films = _Films(classes, patients, labels, probabilities, by_rule)
-    correct = by_rule["argmax"] == labels
-    confidence = probabilities.max(axis=1)
-    estimates, replicates = _resampled(films, points)
-    class_auroc = {name: _auroc(films, name) for name in classes}
+    films = _labelled(outputs, task, calibration)
+    estimates = _estimates(films, points, resamples)
+    class_auroc = {name: _auroc(films, name) for name in task.classes}
     return Evaluation(
-        data=data,
-        data_sha256=data_sha256,
-        films=len(labels),
-        patients=len(set(patients)),
+        data=outputs.data,
+        data_sha256=outputs.data_sha256,
+        films=len(outputs.labels),
+        patients=len(set(outputs.patients)),
         class_counts=counts,
         # One curve for two classes.
-        auroc=estimates["auroc"] if len(classes) > 2 else class_auroc[classes[1]],  # noqa: PLR2004
+        auroc=estimates["auroc"] if len(task.classes) > 2 else class_auroc[task.classes[1]],  # noqa: PLR2004
         class_auroc=class_auroc,
         brier=estimates["brier"],
-        ece=ece_interval(correct, confidence, replicates["ece"]),
-        labels=tuple(_label_metrics(films, rule, estimates) for rule in by_rule),
-        findings=tuple(
-            _finding_metrics(films, point.finding, threshold, estimates)
-            for point in points
-            for threshold in (DEFAULT_THRESHOLD, point.threshold)
-        ),
-        subgroups=subgroup_metrics(labels, probabilities, patients, classes, points, attributes or ()),
+        ece=estimates["ece"],
+        labels=tuple(_label_metrics(films, rule, estimates) for rule in films.labels),
+        findings=_findings(films, points, estimates),
+        subgroups=subgroup_metrics(films, points, outputs.attributes),
+        shifts=_shifts(outputs, task, calibration),
     )
 
 
-def _figures(films: _Films, points: Sequence[OperatingPoint], weights: Weights) -> dict[str, Figures]:
+def _class_counts(outputs: LabelledLogits, task: Task) -> dict[str, int]:
+    counts = {name: int((outputs.labels == index).sum()) for index, name in enumerate(task.classes)}
+    if missing := [name for name, count in counts.items() if not count]:
+        msg = f"{outputs.data}: no film of {', '.join(missing)}; a network is judged on films of every class"
+        raise TrainingDataError(msg)
+    return counts
+
+
+def _labelled(outputs: LabelledLogits, task: Task, calibration: Calibration) -> _CalledFilms:
+    scored = outputs.scored(task.classes, calibration.temperature)
+    points = calibration.operating_points
+    called = [finding_label(row, task.classes, task.negative_class, points) for row in scored.probabilities]
+    labels = {
+        "argmax": scored.probabilities.argmax(axis=1),
+        "operating point": np.array([task.classes.index(name) for name in called]),
+    }
+    return _CalledFilms(scored.classes, scored.truth, scored.probabilities, scored.patients, labels)
+
+
+def _findings(
+    films: _CalledFilms, points: Sequence[OperatingPoint], estimates: Mapping[str, Estimate]
+) -> tuple[FindingMetrics, ...]:
+    return tuple(
+        _finding_metrics(films, point.finding, threshold, estimates)
+        for point in points
+        for threshold in (DEFAULT_THRESHOLD, point.threshold)
+    )
+
+
+def _shifts(outputs: LabelledLogits, task: Task, calibration: Calibration) -> tuple[SubgroupMetrics, ...]:
+    """Each finding's figures under each shift; thresholds and temperature stay those of validation."""
+    rows = (
+        finding_rows(
+            SHIFT_COLUMN,
+            name,
+            outputs.scored(task.classes, calibration.temperature, logits),
+            calibration.operating_points,
+        )
+        for name, logits in outputs.shifted.items()
+    )
+    return tuple(row for group in rows for row in group)
+
+
+def _figures(films: _CalledFilms, points: Sequence[OperatingPoint], weights: Weights) -> dict[str, Figures]:
     """Every figure whose interval is resampled, [B] for weights [B, N], by name."""
-    found = {
+    figures = {
         "auroc": macro_auroc(films.truth, films.probabilities, weights),
         "brier": brier(films.truth, films.probabilities, weights),
         "ece": ece(films.labels["argmax"] == films.truth, films.probabilities.max(axis=1), weights),
@@ -110,24 +130,23 @@ def _figures(films: _Films, points: Sequence[OperatingPoint], weights: Weights) 
     for rule, labels in films.labels.items():
         counts = confusion(films.truth, labels, len(films.classes), weights)
         by_class = f1(counts)
-        found |= {f"mcc {rule}": mcc(counts), f"macro f1 {rule}": by_class.mean(axis=-1)}
-        found |= {f"f1 {rule} {name}": by_class[..., index] for index, name in enumerate(films.classes)}
+        figures |= {f"mcc {rule}": mcc(counts), f"macro f1 {rule}": by_class.mean(axis=-1)}
+        figures |= {f"f1 {rule} {name}": by_class[..., index] for index, name in enumerate(films.classes)}
     for point in points:
-        index = films.classes.index(point.finding)
-        positive = films.truth == index
-        probability = films.probabilities[:, index]
-        found[f"auprc {point.finding}"] = auprc(positive, probability, weights)
+        positive = films.positive(point.finding)
+        probability = films.probability(point.finding)
+        figures[f"auprc {point.finding}"] = auprc(positive, probability, weights)
         for threshold in (DEFAULT_THRESHOLD, point.threshold):
             counts = confusion(positive, probability >= threshold, 2, weights)
-            found[f"f1 {point.finding} from {threshold}"] = f1(counts)[..., 1]
-    return found
+            figures[f"f1 {point.finding} from {threshold}"] = f1(counts)[..., 1]
+    return figures
 
 
-def _label_metrics(films: _Films, rule: str, resampled: Mapping[str, Estimate]) -> LabelMetrics:
+def _label_metrics(films: _CalledFilms, rule: str, resampled: Mapping[str, Estimate]) -> LabelMetrics:
     counts = confusion(films.truth, films.labels[rule], len(films.classes))
     hits = counts.diagonal().astype(int).tolist()
     rows = counts.sum(axis=1).astype(int).tolist()
-    recalls = [wilson_interval(found, count) for found, count in zip(hits, rows, strict=True)]
+    recalls = [wilson_interval(hit, count) for hit, count in zip(hits, rows, strict=True)]
     return LabelMetrics(
         rule=rule,
         accuracy=wilson_interval(sum(hits), sum(rows)),
@@ -140,11 +159,10 @@ def _label_metrics(films: _Films, rule: str, resampled: Mapping[str, Estimate]) 
 
 
 def _finding_metrics(
-    films: _Films, finding: str, threshold: float, resampled: Mapping[str, Estimate]
+    films: _CalledFilms, finding: str, threshold: float, resampled: Mapping[str, Estimate]
 ) -> FindingMetrics:
-    index = films.classes.index(finding)
-    positive = films.truth == index
-    called = films.probabilities[:, index] >= threshold
+    positive = films.positive(finding)
+    called = films.probability(finding) >= threshold
     counts = confusion(positive.astype(int), called.astype(int), 2)
     (true_negatives, false_positives), (false_negatives, true_positives) = counts.astype(int).tolist()
     return FindingMetrics(
@@ -161,20 +179,21 @@ def _finding_metrics(
     )
 
 
-def _auroc(films: _Films, finding: str) -> Estimate:
-    index = films.classes.index(finding)
-    return delong_interval(films.truth == index, films.probabilities[:, index], patients=films.patients)
+def _auroc(films: _CalledFilms, finding: str) -> Estimate:
+    return delong_interval(films.positive(finding), films.probability(finding), patients=films.patients)
 
 
-def _resampled(
-    films: _Films, points: Sequence[OperatingPoint]
-) -> tuple[dict[str, Estimate], dict[str, NDArray[np.float64]]]:
-    """Each of `_figures` with its percentile interval, and its replicates [B]."""
+def _estimates(films: _CalledFilms, points: Sequence[OperatingPoint], resamples: int) -> dict[str, Estimate]:
+    """Each of `_figures` with its interval: percentiles of its replicates, but for the calibration error."""
 
     def statistics(weights: Weights) -> NDArray[np.float64]:
         return np.stack(list(_figures(films, points, weights).values()), axis=1)
 
     values = _figures(films, points, np.ones((1, len(films.truth))))
-    columns = bootstrap(statistics, films.truth, patients=films.patients).T
+    columns = bootstrap(statistics, films.truth, patients=films.patients, resamples=resamples).T
     replicates = dict(zip(values, columns, strict=True))
-    return {name: percentile_interval(float(value[0]), replicates[name]) for name, value in values.items()}, replicates
+    correct = films.labels["argmax"] == films.truth
+    return {
+        **{name: percentile_interval(float(value[0]), replicates[name]) for name, value in values.items()},
+        "ece": ece_interval(correct, films.probabilities.max(axis=1), replicates["ece"]),
+    }

@@ -1,4 +1,4 @@
-"""What is usual among training films, and how far validation films lie from it: the gate against unfamiliar pictures."""
+"""The gate against unfamiliar images: what is usual among training films, and how far validation films lie from it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import OutOfDistribution
+from imaging.thumbnail import thumbnails
 from schemas.errors import TrainingConfigError
-from schemas.familiarity import THUMBNAIL, Familiarity, Vectors
+from schemas.model.calibration import OutOfDistribution
+from schemas.model.familiarity import THUMBNAIL, Familiarity, Vectors
+from trainer.films.task import LabelledFilms
+from trainer.networks.inference import outputs
+from trainer.networks.network import Network
 
 Labels = NDArray[np.int64]
 Statistics = dict[str, NDArray[np.float32]]
@@ -19,23 +23,29 @@ SMALLEST_VARIANCE = 1e-6
 """Of a component, relative to the largest: float32 rounding is a thousandth of what is left."""
 ACCEPTED_SHARE = 0.98
 SCALED_SHARE = 0.95
-"""A distance counts 1 where so many validation films of the class have less: all kinds weigh alike in the largest."""
+"""Share of the validation films of a class below the distance that counts 1: all kinds weigh alike in the largest."""
 
 # A film that decides a cut-off must stay within it in another runtime, whose float32 outputs differ by about 1e-6.
 _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFilms:
-    """What the gate sees of N films."""
+class GateInputs:
+    """What the gate needs of N films."""
 
     embeddings: Vectors  # [N, D]
     thumbnails: Vectors  # [N, T]
     labels: Labels  # [N]
 
 
+def gate_inputs(network: Network, films: LabelledFilms) -> tuple[NDArray[np.float32], GateInputs]:
+    """Logits [V, K] of films, and what the gate needs of them."""
+    logits, embeddings = (part.numpy() for part in outputs(network, films.films))
+    return logits, GateInputs(embeddings, thumbnails(films.films), films.labels)
+
+
 def fit_gate(
-    train: SeenFilms, validation: SeenFilms, classes: Sequence[str]
+    train: GateInputs, validation: GateInputs, classes: Sequence[str]
 ) -> tuple[OutOfDistribution, Statistics] | None:
     """Learn what is usual from training films, and by validation films how unusual is too unusual, class by class.
 
@@ -59,13 +69,13 @@ def fit_gate(
     frames = fit_space(train.thumbnails, train.labels, len(classes)) or {}
     arrays |= {THUMBNAIL + name: array for name, array in frames.items()}
     spaces = Familiarity.from_arrays(arrays | {"scales": _ones(arrays, len(classes))})
-    found = spaces.distances(validation.embeddings, validation.thumbnails)
-    own = [found[validation.labels == index, index] for index in range(len(classes))]  # K of [n, P]
-    scales = np.stack([np.quantile(distances, SCALED_SHARE, axis=0) for distances in own])
+    distances = spaces.distances(validation.embeddings, validation.thumbnails)
+    own = [distances[validation.labels == index, index] for index in range(len(classes))]  # K of [n, P]
+    scales = np.stack([np.quantile(of_class, SCALED_SHARE, axis=0) for of_class in own])
     arrays["scales"] = np.maximum(scales, np.finfo(np.float32).tiny).astype(np.float32)
     cutoffs = {
-        name: (1 + _ROUNDING) * _kept((distances / arrays["scales"][index]).max(axis=1), ACCEPTED_SHARE)
-        for index, (name, distances) in enumerate(zip(classes, own, strict=True))
+        name: (1 + _ROUNDING) * _cutoff((of_class / arrays["scales"][index]).max(axis=1), ACCEPTED_SHARE)
+        for index, (name, of_class) in enumerate(zip(classes, own, strict=True))
     }
     return OutOfDistribution(cutoffs=cutoffs, accepted_share=ACCEPTED_SHARE), arrays
 
@@ -116,7 +126,7 @@ def _ones(arrays: Mapping[str, NDArray[np.float32]], classes: int) -> NDArray[np
     return np.ones((classes, kinds), np.float32)
 
 
-def _kept(scores: NDArray[np.float64], share: float) -> float:
+def _cutoff(scores: NDArray[np.float64], share: float) -> float:
     """The score within which a new film of the class stays with this probability; the largest where films are too few.
 
     Source: Vovk, Gammerman and Shafer (2005), ch. 4.5; the film itself counts, hence n + 1.

@@ -1,6 +1,7 @@
-"""What a trial's network said of every film of a split, on disk: enough to draw and to average without running it again."""
+"""The outputs of a trial's network for every film of a split, on disk, to draw and to average."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
@@ -11,9 +12,8 @@ from numpy.typing import NDArray
 
 from bundle.files import write_arrays
 from schemas.errors import TrainingDataError
-
-VALIDATION_OUTPUTS = "validation.npz"
-TEST_OUTPUTS = "test.npz"
+from trainer.films.film import Film
+from trainer.judging.logits import LabelledLogits
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,16 @@ class SavedOutputs:
     patients: NDArray[np.str_]  # [N]
     labels: NDArray[np.int64]  # [N], the truth, indices into the run's classes
     logits: NDArray[np.float32]  # [N, K], not calibrated
+
+    @classmethod
+    def of(cls, outputs: LabelledLogits, films: Sequence[Film], root: Path) -> Self:
+        """The outputs of films below `root`, to be kept."""
+        return cls(
+            films=np.array([film.path.relative_to(root).as_posix() for film in films]),
+            patients=np.array(outputs.patients),
+            labels=outputs.labels,
+            logits=np.asarray(outputs.logits, np.float32),
+        )
 
     def write(self, path: Path) -> None:
         """Write the arrays, whole or not at all."""

@@ -1,6 +1,6 @@
-"""Films as another hospital would have sent them: what becomes of the operating point under each change."""
+"""Films as another hospital would have sent them: changes of exposure, processing, transport and framing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -8,20 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import Calibration
-from schemas.decision import softmax
-from schemas.evaluation import Evaluation
-from trainer.films.film import Film
-from trainer.judging.subgroups import finding_rows
 from trainer.networks.inference import outputs
 from trainer.networks.network import Network
 
 Pixels = NDArray[np.float32]  # [S, S] in [0, 1]
 Shift = Callable[[Pixels], NDArray[Any]]
 
-COLUMN = "shift"
 NONE = "none"
-_BATCH = 128  # films that are changed and seen at once
+_BATCH = 128  # films that are changed and passed through the network at once
 
 
 def _contrast(factor: float) -> Shift:
@@ -91,7 +85,7 @@ SHIFTS: Mapping[str, Shift] = MappingProxyType(
         "padding to 118 %": _geometry(scale=0.85),
     }
 )
-"""Changes of a prepared film that leave what a reader sees of the lung: exposure, processing, transport, framing.
+"""Changes of a prepared film that leave the lung recognisable for a reader: exposure, processing, transport, framing.
 
 Source: the kinds of Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261, as far as radiographs meet them.
 """
@@ -111,37 +105,3 @@ def shift_outputs(network: Network, films: NDArray[np.float32]) -> dict[str, NDA
         name: np.concatenate([outputs(network, shifted(part, shift))[0].numpy() for part in parts])
         for name, shift in panel.items()
     }
-
-
-def pooled(
-    logits: Mapping[str, NDArray[np.float32]], truth: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Logits [P, K] and truth [P] of all copies of the films together, plain and shifted."""
-    return np.concatenate(list(logits.values())), np.tile(truth, len(logits))
-
-
-def with_shifts(
-    evaluation: Evaluation,
-    logits: Mapping[str, NDArray[np.float32]],
-    truth: NDArray[np.int64],
-    films: Sequence[Film],
-    calibration: Calibration,
-) -> Evaluation:
-    """The evaluation with each finding's figures under each shift; thresholds and temperature stay those of validation.
-
-    Args:
-        evaluation: of the plain films.
-        logits: [V, K] by the name of the shift; empty: none was tried.
-        truth: [V], indices into the evaluation's classes.
-        films: V films.
-        calibration: what validation decided.
-    """
-    classes = tuple(evaluation.class_counts)
-    who = np.array([film.patient for film in films])
-    rows = (
-        finding_rows(
-            COLUMN, name, calibration.operating_points, classes, truth, softmax(found, calibration.temperature), who
-        )
-        for name, found in logits.items()
-    )
-    return evaluation.model_copy(update={"shifts": tuple(row for group in rows for row in group)})

@@ -1,13 +1,14 @@
-"""How a network does on groups of the films: women and men, ages, views, sources; an average hides who is served worse."""
+"""The figures of a network on groups of the films: women and men, ages, views; an average hides who is served worse."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.calibration import OperatingPoint
 from schemas.estimate import Estimate
-from schemas.evaluation import SubgroupMetrics
+from schemas.model.calibration import OperatingPoint
+from schemas.model.evaluation import SubgroupMetrics
 from trainer.films.film import KERMANY, Film
 from trainer.statistics.delong import delong_interval
 from trainer.statistics.intervals import wilson_interval
@@ -18,12 +19,15 @@ Attributes = Sequence[Mapping[str, str]]
 SMALLEST_GROUP = 20
 """Films; Wilson's interval of a proportion of 20 is already up to 0.4 wide."""
 LARGEST_NUMBER = 20
-"""Groups of one column; a column with more values tells films apart, not groups."""
+"""Groups of one column; a column with more values distinguishes films, not groups."""
 NOT_STATED = "not stated"
 
 AGE = "age"
 AGE_BANDS = (("0-1", 2), ("2-11", 12), ("12-17", 18), ("18-39", 40), ("40-64", 65), ("65 and over", 200))
-"""Each with the age in years at which it ends. Source: ICH E11(R1) (infants, children, adolescents), ICH E7 (from 65)."""
+"""Each with the age in years at which it ends.
+
+Source: ICH E11(R1) (infants, children, adolescents), ICH E7 (from 65).
+"""
 
 
 def attributes_of(films: Iterable[Film]) -> Attributes:
@@ -35,13 +39,30 @@ def attributes_of(films: Iterable[Film]) -> Attributes:
     ]
 
 
-def subgroup_metrics(  # noqa: PLR0913, PLR0917 - what the figures are a function of
-    truth: NDArray[np.int64],
-    probabilities: NDArray[np.float64],
-    patients: Sequence[str],
-    classes: Sequence[str],
-    points: Sequence[OperatingPoint],
-    attributes: Attributes,
+@dataclass(frozen=True, slots=True)
+class ScoredFilms:
+    """Films with their truth and their calibrated probabilities."""
+
+    classes: Sequence[str]
+    truth: NDArray[np.int64]  # [N], indices into the classes
+    probabilities: NDArray[np.float64]  # [N, K], calibrated
+    patients: NDArray[np.str_]  # [N]
+
+    def of(self, members: NDArray[np.bool_]) -> "ScoredFilms":
+        """Those of the films that `members` [N] marks."""
+        return ScoredFilms(self.classes, self.truth[members], self.probabilities[members], self.patients[members])
+
+    def positive(self, finding: str) -> NDArray[np.bool_]:
+        """Which films have the finding, [N]."""
+        return np.equal(self.truth, self.classes.index(finding))
+
+    def probability(self, finding: str) -> NDArray[np.float64]:
+        """The probability of the finding, [N]."""
+        return self.probabilities[:, self.classes.index(finding)]
+
+
+def subgroup_metrics(
+    films: ScoredFilms, points: Sequence[OperatingPoint], attributes: Attributes
 ) -> tuple[SubgroupMetrics, ...]:
     """Each finding's figures at its operating point, on each group that an attribute makes.
 
@@ -50,85 +71,66 @@ def subgroup_metrics(  # noqa: PLR0913, PLR0917 - what the figures are a functio
     attribute that the label alone decides, or that differs from film to film, makes no groups.
 
     Args:
-        truth: [N], indices into `classes`.
-        probabilities: [N, K], calibrated.
-        patients: [N], who each film is of.
-        classes: K names.
+        films: N films.
         points: of each finding.
         attributes: [N], or empty: no groups.
     """
-    who = np.asarray(patients)
     rows = []
-    for column, values in _columns(attributes, truth).items():
+    for column, values in _columns(attributes, films.truth).items():
         for value in sorted(set(values.tolist()), key=_place):
-            members = values == value
-            rows += finding_rows(column, value, points, classes, truth[members], probabilities[members], who[members])
+            rows += finding_rows(column, value, films.of(values == value), points)
     return tuple(rows)
 
 
-def finding_rows(  # noqa: PLR0913, PLR0917 - what the figures are a function of
-    column: str,
-    value: str,
-    points: Sequence[OperatingPoint],
-    classes: Sequence[str],
-    truth: NDArray[np.int64],
-    probabilities: NDArray[np.float64],
-    patients: NDArray[np.str_],
+def finding_rows(
+    column: str, value: str, films: ScoredFilms, points: Sequence[OperatingPoint]
 ) -> list[SubgroupMetrics]:
-    """Each finding's figures at its operating point on one group: truth [M], probabilities [M, K], patients [M]."""
-    return [
-        _row(
-            column,
-            value,
-            point,
-            truth == classes.index(point.finding),
-            probabilities[:, classes.index(point.finding)],
-            patients,
-        )
-        for point in points
-    ]
+    """Each finding's figures at its operating point on one group of films."""
+    return [_row(column, value, films, point) for point in points]
 
 
-def _row(  # noqa: PLR0913, PLR0917 - a row's columns
-    column: str,
-    value: str,
-    point: OperatingPoint,
-    positive: NDArray[np.bool_],
-    probability: NDArray[np.float64],
-    patients: NDArray[np.str_],
-) -> SubgroupMetrics:
-    films = len(positive)
+def _row(column: str, value: str, films: ScoredFilms, point: OperatingPoint) -> SubgroupMetrics:
+    positive = films.positive(point.finding)
+    probability = films.probability(point.finding)
+    count = len(positive)
     positives = int(positive.sum())
     called = probability >= point.threshold
-    notes = []
-    if films < SMALLEST_GROUP:
-        notes.append(f"fewer than {SMALLEST_GROUP} films")
-    if not positives:
-        notes.append(f"no film with {point.finding}")
-    if positives == films:
-        notes.append(f"no film without {point.finding}")
 
     def figure(measure: Callable[[], Estimate], *, defined: bool) -> Estimate | None:
-        return measure() if defined and films >= SMALLEST_GROUP else None
+        return measure() if defined and count >= SMALLEST_GROUP else None
 
     return SubgroupMetrics(
         column=column,
         value=value,
-        films=films,
-        patients=len(set(patients.tolist())),
+        films=count,
+        patients=len(set(films.patients.tolist())),
         finding=point.finding,
         positives=positives,
-        auroc=figure(lambda: delong_interval(positive, probability, patients=patients), defined=0 < positives < films),
+        auroc=figure(
+            lambda: delong_interval(positive, probability, patients=films.patients), defined=0 < positives < count
+        ),
         sensitivity=figure(lambda: wilson_interval(int(called[positive].sum()), positives), defined=positives > 0),
         specificity=figure(
-            lambda: wilson_interval(int((~called)[~positive].sum()), films - positives), defined=positives < films
+            lambda: wilson_interval(int((~called)[~positive].sum()), count - positives), defined=positives < count
         ),
-        note="; ".join(notes),
+        note="; ".join(_notes(point.finding, count, positives)),
     )
 
 
+def _notes(finding: str, films: int, positives: int) -> list[str]:
+    """Why a figure is missing."""
+    notes = []
+    if films < SMALLEST_GROUP:
+        notes.append(f"fewer than {SMALLEST_GROUP} films")
+    if not positives:
+        notes.append(f"no film with {finding}")
+    if positives == films:
+        notes.append(f"no film without {finding}")
+    return notes
+
+
 def _columns(attributes: Attributes, truth: NDArray[np.int64]) -> dict[str, NDArray[np.str_]]:
-    """The group of each film by each attribute that tells films of one class apart, [N]."""
+    """The group of each film by each attribute that varies within a class, [N]."""
     names = sorted({name for known in attributes for name in known})
     grouped = {name: np.array([_group(name, known.get(name, "")) for known in attributes]) for name in names}
     return {

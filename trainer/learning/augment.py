@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
-from schemas.calibration import Fraction
+from schemas.model.calibration import Fraction
 from schemas.record import Record
 
 
@@ -92,8 +92,11 @@ RECIPES: Mapping[str, AugmentRecipe] = MappingProxyType(
         ),
     }
 )
-"""Candidates for validation to judge; `shift` and `sites` cover what differs between hospitals: exposure, framing,
-resolution, and `sites` noise too; as half of its films keep no black corners, its network is not biased on films without."""
+"""Candidates for validation to judge.
+
+`shift` and `sites` cover what differs between hospitals: exposure, framing, resolution, and `sites` noise too. Half of
+the films of `sites` have no black corners, so that its network is not biased on films without them.
+"""
 
 
 def apply(recipe: AugmentRecipe, film: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
@@ -143,7 +146,8 @@ def _pipeline(recipe: AugmentRecipe, side: int, thread: int) -> Any:
     """The recipe in albumentations' terms, one for each thread: a pipeline holds the state of its generators."""
     del thread
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    # Imported here: it takes 2 s, which commands that augment nothing should not pay, and asks the network unless told not to.
+    # Imported here: it takes 2 s, which commands that augment nothing should not pay, and it looks for a newer release
+    # on the network unless the variable above forbids it.
     import albumentations as A  # noqa: N812, PLC0415
 
     return A.Compose([*_geometry(recipe, side, A), *_exposure(recipe, A), *_damage(recipe, A)])

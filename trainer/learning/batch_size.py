@@ -1,12 +1,11 @@
-"""How the films of an epoch are cut into batches, and what becomes of that where the device runs out of memory."""
+"""How the films of an epoch are cut into batches, and the smaller batches where the device runs out of memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.progress import Progress
-
 from schemas.errors import TrainingConfigError
 from trainer.learning.history import EpochRecord
+from trainer.reporter import Reporter
 
 _SMALLEST_BATCH = 2  # batch norm needs two films
 
@@ -24,23 +23,26 @@ class Batching:
 
 
 def first_batching(history: Sequence[EpochRecord], size: int, accumulate: int) -> Batching:
-    """As the last epoch was cut: where memory ran out once it would run out again. Without one, as it is asked for."""
+    """The batching of the last epoch, so that memory does not run out again; before the first epoch, as asked for."""
     last = history[-1] if history else None
     return Batching(last.batch_size, last.accumulate) if last and last.batch_size else Batching(size, accumulate)
 
 
-def smaller(batching: Batching, progress: Progress) -> Batching:
-    """The next smaller batches, and a line that says so.
+def smaller(batching: Batching, reporter: Reporter) -> Batching:
+    """The next smaller batches; the reporter receives a message.
 
     Raises:
         TrainingConfigError: there are none.
     """
     if batching.size <= _SMALLEST_BATCH:
-        msg = f"the device has too little memory for {batching.size} films at once; lower --size, or take a smaller network"
+        msg = (
+            f"the device has too little memory for {batching.size} films at once; lower --size, or take a smaller "
+            "network"
+        )
         raise TrainingConfigError(msg)
     halved = batching.halved()
-    progress.console.print(
-        f"  the device ran out of memory with {batching.size} films at once: the epoch begins again with {halved.size}, "
-        f"{halved.accumulate} batches for one step"
+    reporter.message(
+        f"  the device ran out of memory with {batching.size} films at once: the epoch begins again with "
+        f"{halved.size}, {halved.accumulate} batches for one step"
     )
     return halved

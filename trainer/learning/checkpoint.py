@@ -11,8 +11,6 @@ from torch import Tensor
 from bundle.files import write_whole
 from schemas.errors import TrainingConfigError
 
-CHECKPOINT = "checkpoint.pt"
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -29,24 +27,24 @@ class Checkpoint:
     pretrained: str
     scaler: dict[str, Any] = field(default_factory=dict)  # of the gradients, for fp16
 
-    def save(self, directory: Path) -> None:
-        """Replace the checkpoint of a trial's directory."""
+    def save(self, path: Path) -> None:
+        """Replace the checkpoint of a trial."""
         buffer = io.BytesIO()
         torch.save({entry.name: getattr(self, entry.name) for entry in fields(self)}, buffer)
-        write_whole(directory / CHECKPOINT, buffer.getvalue())
+        write_whole(path, buffer.getvalue())
 
     @classmethod
-    def load(cls, directory: Path) -> Self | None:
-        """The checkpoint of a trial's directory, on the CPU; None where there is none.
+    def load(cls, path: Path) -> Self | None:
+        """The checkpoint of a trial, on the CPU; None where there is none.
 
         Raises:
             TrainingConfigError: the file is not a checkpoint of this version.
         """
-        path = directory / CHECKPOINT
         if not path.exists():
             return None
         try:
             return cls(**torch.load(path, map_location="cpu", weights_only=True))
         except Exception as error:  # the unpickler of damaged bytes raises whatever they lead it to
-            msg = f"{path} is not a checkpoint of this version ({type(error).__name__}); remove it to start the trial anew"
+            reason = type(error).__name__
+            msg = f"{path} is not a checkpoint of this version ({reason}); remove it to start the trial anew"
             raise TrainingConfigError(msg) from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from schemas.provenance import Provenance
+from schemas.model.provenance import Provenance
 
 POWERCAP = Path("/sys/class/powercap")
 """Where Linux offers RAPL counters. Source: kernel documentation, power/powercap/powercap.rst."""
@@ -33,14 +33,14 @@ def consumption_of(provenance: Provenance) -> Consumption:
 
 
 def teachers_consumption(provenance: Provenance) -> Consumption:
-    """What the training of all took that a network learnt from, and of those that they learnt from, each counted once."""
-    found: dict[str, Provenance] = {}
-    waiting = list(provenance.teachers or ())
+    """What the training of a network's teachers took, and of their teachers, each counted once."""
+    teachers: dict[str, Provenance] = {}
+    waiting = list(provenance.teachers)
     while waiting:
         teacher = waiting.pop()
-        found[teacher.model_dump_json()] = teacher
-        waiting += teacher.teachers or ()
-    return total([consumption_of(teacher) for teacher in found.values()])
+        teachers[teacher.model_dump_json()] = teacher
+        waiting += teacher.teachers
+    return total([consumption_of(teacher) for teacher in teachers.values()])
 
 
 def total(parts: Sequence[Consumption]) -> Consumption:
@@ -58,7 +58,7 @@ def total(parts: Sequence[Consumption]) -> Consumption:
 
 
 def energy_in_words(consumption: Consumption) -> str:
-    """What the card and the report say of the energy; where it was not measured, from what a reader can estimate it."""
+    """The energy for the card and the report; where it was not measured, figures to estimate it from."""
     cpu = consumption.cpu_seconds
     joules = consumption.energy_joules
     if joules is None:
@@ -66,8 +66,8 @@ def energy_in_words(consumption: Consumption) -> str:
     if joules:
         measured = "; ".join(f"{value / 3600:.1f} Wh by {name}" for name, value in joules.items())
         return f"{measured}: of all that ran on the machine meanwhile, and of no other part of it"
-    known = "" if cpu is None else f"; {cpu / 3600:.2f} core-hours times the watts of a core estimate it"
-    return f"not measured: no energy counter of the machine could be read{known}"
+    hint = "" if cpu is None else f"; {cpu / 3600:.2f} core-hours times the watts of a core estimate it"
+    return f"not measured: no energy counter of the machine could be read{hint}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def energy_counters(powercap: Path = POWERCAP) -> tuple[EnergyCounter, ...]:
 
     Other zones are left out: cores and memory are parts of a package, a platform holds the packages.
     """
-    found = []
+    counters = []
     for zone in sorted(powercap.glob("intel-rapl:*")):
         try:
             name, largest = ((zone / file).read_text().strip() for file in ("name", "max_energy_range_uj"))
@@ -95,8 +95,8 @@ def energy_counters(powercap: Path = POWERCAP) -> tuple[EnergyCounter, ...]:
         except (OSError, ValueError):  # since CVE-2020-8694 most kernels let root alone read it
             continue
         if name.startswith("package"):
-            found.append(counter)
-    return tuple(found)
+            counters.append(counter)
+    return tuple(counters)
 
 
 class Meter:

@@ -1,15 +1,14 @@
-"""What each epoch of a fit did, on disk as one line of JSON each."""
+"""The epochs of a fit, on disk as one line of JSON each."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from bundle.files import write_whole
 from schemas.errors import TrainingDataError
+from trainer.folder import TrialFolder
 from trainer.learning.consumption import Consumption
-
-HISTORY = "history.jsonl"
+from trainer.reporter import EpochSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +26,44 @@ class EpochRecord:
     learning_parameters: int = 0  # weights that learnt
     batch_size: int = 0  # films at once; halved where the device ran out of memory
     accumulate: int = 1  # batches for one step; doubled then
-    cpu_seconds: float | None = None  # of all threads, as `seconds`; None: not recorded, by an earlier version
-    energy_joules: dict[str, float] | None = None  # by counter of the machine; {}: it has none; None: as above
+    cpu_seconds: float | None = None  # of all threads, as `seconds`; None: not measured
+    energy_joules: dict[str, float] | None = None  # by counter of the machine; {}: it has none; None: not measured
 
     @property
     def consumption(self) -> Consumption:
         """What the epoch took."""
         return Consumption(self.seconds, self.cpu_seconds, self.energy_joules)
 
-    def line(self, *, best: bool) -> str:
-        """The epoch in words, for a person who watches."""
-        return (
-            f"  {self.epoch + 1:3d}  loss {self.train_loss:.4f}  validation {self.val_loss:.4f}  "
-            f"AUROC {self.val_auroc:.4f}{'*' if best else ' '}  {self.seconds:.0f} s  {self.films_per_second:.0f} films/s"
+    def summary(self, *, best: bool) -> EpochSummary:
+        """The epoch for a person who watches.
+
+        Args:
+            best: whether it is the best epoch so far.
+        """
+        return EpochSummary(
+            epoch=self.epoch,
+            train_loss=self.train_loss,
+            val_loss=self.val_loss,
+            val_auroc=self.val_auroc,
+            best=best,
+            seconds=self.seconds,
+            films_per_second=self.films_per_second,
         )
 
 
-def write_history(directory: Path, history: Sequence[EpochRecord]) -> None:
+def write_history(folder: TrialFolder, history: Sequence[EpochRecord]) -> None:
     """Write history.jsonl, whole or not at all."""
     lines = "".join(json.dumps(asdict(record)) + "\n" for record in history)
-    write_whole(directory / HISTORY, lines.encode())
+    write_whole(folder.history, lines.encode())
 
 
-def read_history(directory: Path) -> tuple[EpochRecord, ...]:
+def read_history(folder: TrialFolder) -> tuple[EpochRecord, ...]:
     """The epochs that a fit has done; empty where it has done none.
 
     Raises:
         TrainingDataError: the file is damaged or of another version.
     """
-    path = directory / HISTORY
+    path = folder.history
     if not path.exists():
         return ()
     try:

@@ -1,7 +1,7 @@
-"""What an epoch changes, made or restored: the weights, their moving average, the optimizer's memory, the history."""
+"""The state that an epoch changes, made or restored: weights, moving average, optimizer, history."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,23 +12,47 @@ from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 
 from bundle.files import write_whole
-from trainer.config import RunConfig
+from trainer.films.task import LabelledFilms
+from trainer.folder import TrialFolder
 from trainer.learning.checkpoint import Checkpoint
 from trainer.learning.history import EpochRecord, write_history
-from trainer.learning.loader import LabelledFilms
+from trainer.learning.loader import Batch
+from trainer.learning.losses import Loss, build_loss
 from trainer.learning.optim import build_optimizer
+from trainer.learning.options import LearnOptions
 from trainer.networks.architectures import build_network
 from trainer.networks.network import Network
 from trainer.networks.weights import NONE, load_pretrained, restore_batch_norm
 
-BEST = "best.safetensors"
+Teach = Callable[[Batch], Batch]
+"""Gives the films of a batch other labels."""
+
 _NORM_FILMS = 256  # enough for a channel's mean and variance over h x w cells
+
+
+@dataclass(frozen=True, slots=True)
+class FitPlan:
+    """One network to train, and the films that it is trained with."""
+
+    architecture: str
+    seed: int
+    """Of the initial weights, the order, the augmentation and the dropout."""
+    train: LabelledFilms
+    validation: LabelledFilms
+    """Films that choose the epoch to keep."""
+    weights: str = NONE
+    """Source of the first weights, see `trainer.networks.weights.load_pretrained`."""
+    teach: Teach | None = None
+    """Gives each augmented batch other labels before the network learns from it."""
 
 
 @dataclass(slots=True)
 class Learner:
     """A network that learns, after the epochs of its history."""
 
+    fabric: Fabric
+    options: LearnOptions
+    loss: Loss
     network: Network
     model: nn.Module  # the network as fabric runs it: same weights, device, precision and compilation handled
     optimizer: Any  # the optimizer as fabric runs it
@@ -38,8 +62,8 @@ class Learner:
     pretrained: str
 
     @property
-    def kept(self) -> Network:
-        """The network that is validated and kept."""
+    def evaluated(self) -> Network:
+        """The network that is validated and saved: the moving average where there is one."""
         return self.average.module if self.average else self.network
 
     @property
@@ -57,10 +81,10 @@ class Learner:
             self.scaler.load_state_dict(checkpoint.scaler)
         self.history = [EpochRecord(**record) for record in checkpoint.history]
 
-    def save(self, directory: Path) -> None:
-        """The best weights first: a kill in between repeats the epoch, which writes the same ones again."""
+    def save(self, folder: TrialFolder) -> None:
+        """Write the best weights first: a kill in between repeats the epoch, which writes the same ones again."""
         if self.best_epoch == len(self.history) - 1:
-            write_whole(directory / BEST, save(_contiguous(self.kept)))
+            write_whole(folder.best_weights, save(_contiguous(self.evaluated)))
         Checkpoint(
             weights=_contiguous(self.network),
             average=_contiguous(self.average.module) if self.average else None,
@@ -68,37 +92,56 @@ class Learner:
             history=[asdict(record) for record in self.history],
             pretrained=self.pretrained,
             scaler=self.scaler.state_dict(),
-        ).save(directory)
-        write_history(directory, self.history)
+        ).save(folder.checkpoint)
+        write_history(folder, self.history)
 
 
-def make_learner(  # noqa: PLR0913, PLR0917 - what the first weights are a function of, and where they may lie
-    fabric: Fabric, config: RunConfig, name: str, seed: int, train: LabelledFilms, directory: Path
-) -> Learner:
-    """The learner of a trial with its first weights, or as the directory's checkpoint left it.
+def make_learner(fabric: Fabric, plan: FitPlan, options: LearnOptions, checkpoint: Checkpoint | None) -> Learner:
+    """The learner of a trial with its first weights, or as a checkpoint left it.
 
     Raises:
         WeightsError: the pretrained weights do not fit.
-        TrainingConfigError: the checkpoint is not of this version.
     """
-    checkpoint = Checkpoint.load(directory)
-    torch.manual_seed(seed)
-    network = build_network(name, classes=train.classes, size=train.films.shape[-1], dropout=config.dropout)
-    pretrained = checkpoint.pretrained if checkpoint else load_pretrained(network, config.weights.get(name, NONE))
-    if pretrained != NONE and not checkpoint:
-        sample = np.linspace(0, len(train.films) - 1, min(_NORM_FILMS, len(train.films)), dtype=np.int64)
-        restore_batch_norm(network, train.films[sample])
-    if config.channels_last:
-        network = network.to(memory_format=torch.channels_last)
-    optimizer = build_optimizer(network, config, config.recipe(name))
-    compiled: Any = torch.compile(network) if config.compile else network
+    torch.manual_seed(plan.seed)
+    network, pretrained = _network(plan, options, checkpoint)
+    optimizer = build_optimizer(network, options, options.recipe(plan.architecture))
+    compiled: Any = torch.compile(network) if options.compile else network
     model, optimizer = fabric.setup(compiled, optimizer)
-    average = ModelEmaV3(network, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
-    scaler = fabric._precision  # noqa: SLF001 - fabric saves it only together with what it saves itself
-    learner = Learner(network, model, optimizer, scaler, average, [], pretrained)
+    learner = Learner(
+        fabric=fabric,
+        options=options,
+        loss=_loss(plan, options),
+        network=network,
+        model=model,
+        optimizer=optimizer,
+        scaler=fabric._precision,  # noqa: SLF001 - fabric saves it only together with what it saves itself
+        average=ModelEmaV3(network, decay=options.ema_decay, use_warmup=True) if options.ema_decay else None,
+        history=[],
+        pretrained=pretrained,
+    )
     if checkpoint:
         learner.restore(checkpoint)
     return learner
+
+
+def _network(plan: FitPlan, options: LearnOptions, checkpoint: Checkpoint | None) -> tuple[Network, str]:
+    """The network with its first weights, which a checkpoint will replace, and where these come from."""
+    films = plan.train.films
+    network = build_network(
+        plan.architecture, classes=plan.train.classes, size=films.shape[-1], dropout=options.dropout
+    )
+    pretrained = checkpoint.pretrained if checkpoint else load_pretrained(network, plan.weights)
+    if pretrained != NONE and not checkpoint:
+        sample = np.linspace(0, len(films) - 1, min(_NORM_FILMS, len(films)), dtype=np.int64)
+        restore_batch_norm(network, films[sample])
+    if options.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    return network, pretrained
+
+
+def _loss(plan: FitPlan, options: LearnOptions) -> Loss:
+    counts = np.bincount(plan.train.labels, minlength=plan.train.classes).tolist()
+    return build_loss(options, counts, plan.train.negative)
 
 
 def _contiguous(network: nn.Module) -> dict[str, Tensor]:

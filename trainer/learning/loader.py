@@ -12,22 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from trainer.films.task import LabelledFilms
 from trainer.learning.augment import AugmentRecipe, apply
 
 Batch = tuple[Tensor, Tensor]  # float32 [N, 1, S, S], int64 [N] or shares of the classes float32 [N, K]
 
 _AHEAD = 4  # batches per worker: enough to ride over a slow film, and no more memory than that
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledFilms:
-    """Prepared films and their labels."""
-
-    films: NDArray[np.float32]  # [V, 1, S, S] in [0, 1], may be memory-mapped
-    labels: NDArray[np.int64]  # [V]
-    classes: int  # K
-    negative: int | None = None
-    """Index of the class that means none of the findings."""
 
 
 def epoch_order(labels: NDArray[np.int64], *, seed: int, epoch: int, balanced: bool) -> NDArray[np.int64]:
@@ -46,41 +36,45 @@ def epoch_order(labels: NDArray[np.int64], *, seed: int, epoch: int, balanced: b
     return random.choice(len(labels), size=len(labels), p=1 / frequency / (1 / frequency).sum())
 
 
-def augmented_batches(  # noqa: PLR0913 - everything that a batch is a function of
-    films: LabelledFilms,
-    order: NDArray[np.int64],
-    *,
-    batch_size: int,
-    recipe: AugmentRecipe,
-    seed: int,
-    epoch: int,
-    workers: int,
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How the films of one epoch are augmented."""
+
+    recipe: AugmentRecipe
+    seed: int
+    """Of the trial."""
+    epoch: int
+    """From 0."""
+    workers: int = 1
+    """Number of threads."""
+
+
+def augmented_batches(
+    films: LabelledFilms, order: NDArray[np.int64], augmentation: Augmentation, *, batch_size: int
 ) -> Iterator[Batch]:
-    """Batches of `order`, augmented by `workers` threads ahead of the caller.
+    """Batches of `order`, augmented in threads ahead of the caller.
 
     Args:
         films: prepared, with their labels.
         order: indices of films.
+        augmentation: how, and what the random choices are a function of.
         batch_size: N; the last batch may be smaller.
-        recipe: how films are augmented.
-        seed: of the trial.
-        epoch: from 0.
-        workers: threads.
     """
+    seeds = (augmentation.seed, augmentation.epoch)
 
     def make(indices: NDArray[np.int64]) -> Batch:
         batch = np.empty((len(indices), *films.films.shape[1:]), np.float32)
         for row, index in zip(batch, indices, strict=True):
-            draw = int(np.random.SeedSequence((seed, epoch, int(index))).generate_state(1)[0])
-            row[:] = apply(recipe, films.films[index], draw)
+            draw = int(np.random.SeedSequence((*seeds, int(index))).generate_state(1)[0])
+            row[:] = apply(augmentation.recipe, films.films[index], draw)
         return torch.from_numpy(batch), torch.from_numpy(films.labels[indices])
 
     parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     waiting: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="augment") as pool:
+    with ThreadPoolExecutor(augmentation.workers, thread_name_prefix="augment") as pool:
         for part in parts:
             waiting.append(pool.submit(make, part))
-            if len(waiting) > _AHEAD * workers:
+            if len(waiting) > _AHEAD * augmentation.workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

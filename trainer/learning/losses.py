@@ -1,4 +1,4 @@
-"""What a network is punished for."""
+"""Loss functions."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from schemas.errors import TrainingConfigError
-from trainer.config import RunConfig
+from trainer.learning.options import LearnOptions
 
 PerFilm = Callable[[Tensor, Tensor], Tensor]
 """Of logits [N, K] and labels, int64 [N] or shares of the classes float32 [N, K] (mixup), to [N]."""
@@ -28,50 +28,61 @@ class Loss:
         return self.each(logits, labels).sum() / self.weight(labels).sum()
 
 
-def build_loss(config: RunConfig, class_counts: Sequence[int], negative: int | None = None) -> Loss:
-    """The loss that the config names.
+def build_loss(options: LearnOptions, class_counts: Sequence[int], negative: int | None = None) -> Loss:
+    """The loss that the options name.
 
     Args:
-        config: which loss, and its parameters.
+        options: which loss, and its parameters.
         class_counts: training films of each class.
         negative: index of the class that means none of the findings.
 
     Raises:
         TrainingConfigError: a loss that prices a missed finding, without a class that means none.
 
-    Source: focal loss, Lin et al., ICCV 2017, arXiv:1708.02002, eq. 5; expected cost beside cross-entropy, Galdran et
-        al., MICCAI 2020, arXiv:2010.00291.
+    Source: focal loss, Lin et al., ICCV 2017, arXiv:1708.02002, eq. 5; expected cost in addition to cross-entropy,
+        Galdran et al., MICCAI 2020, arXiv:2010.00291.
     """
     counts = torch.tensor(class_counts, dtype=torch.float32)
     classes = len(counts)
-    scale = counts.sum() / (classes * counts) if config.class_weights else torch.ones(classes)
+    scale = counts.sum() / (classes * counts) if options.class_weights else torch.ones(classes)
+    entropy = _cross_entropy(scale, options.label_smoothing)
 
     def weight(labels: Tensor) -> Tensor:
         return shares(labels, classes) @ scale.to(labels.device)
 
-    def alike(labels: Tensor) -> Tensor:
-        return torch.ones(len(labels), device=labels.device)
-
-    def entropy(logits: Tensor, labels: Tensor) -> Tensor:
-        return functional.cross_entropy(
-            logits, labels, weight=scale.to(logits.device), label_smoothing=config.label_smoothing, reduction="none"
-        )
-
-    def focal(logits: Tensor, labels: Tensor) -> Tensor:
-        truth = (shares(labels, classes) * logits.softmax(1)).sum(1)
-        return (1 - truth) ** config.focal_gamma * entropy(logits, labels)
-
-    if config.loss == "cross_entropy":
+    if options.loss == "cross_entropy":
         return Loss(entropy, weight)
-    if config.loss == "focal":
-        return Loss(focal, alike)
-    costs = _costs(classes, negative, config.missed_finding_cost)
+    if options.loss == "focal":
+        return Loss(_focal(entropy, options.focal_gamma), _equal_weight)
+    costs = _costs(classes, negative, options.missed_finding_cost)
 
     def expected_cost(logits: Tensor, labels: Tensor) -> Tensor:
         price = shares(labels, classes) @ costs.to(logits.device)  # [N, K], of calling each class
         return entropy(logits, labels) + weight(labels) * (price * logits.softmax(1)).sum(1)
 
     return Loss(expected_cost, weight)
+
+
+def _cross_entropy(scale: Tensor, label_smoothing: float) -> PerFilm:
+    def entropy(logits: Tensor, labels: Tensor) -> Tensor:
+        weight = scale.to(logits.device)
+        return functional.cross_entropy(
+            logits, labels, weight=weight, label_smoothing=label_smoothing, reduction="none"
+        )
+
+    return entropy
+
+
+def _focal(entropy: PerFilm, gamma: float) -> PerFilm:
+    def focal(logits: Tensor, labels: Tensor) -> Tensor:
+        truth = (shares(labels, logits.shape[1]) * logits.softmax(1)).sum(1)
+        return (1 - truth) ** gamma * entropy(logits, labels)
+
+    return focal
+
+
+def _equal_weight(labels: Tensor) -> Tensor:
+    return torch.ones(len(labels), device=labels.device)
 
 
 def shares(labels: Tensor, classes: int) -> Tensor:

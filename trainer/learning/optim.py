@@ -1,4 +1,4 @@
-"""What drives the weights: the optimizer and the learning rate's course."""
+"""The optimizer and the schedule of the learning rate."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 from timm.optim._param_groups import param_groups_layer_decay
 from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 
-from trainer.config import RunConfig
+from trainer.learning.options import LearnOptions
 from trainer.networks.architectures import Recipe
 from trainer.networks.network import Network, TimmNetwork
 
@@ -15,11 +15,14 @@ _PLATEAU_EPOCHS = 2  # epochs without a lower validation loss that halve the rat
 _STEPS = (0.6, 0.85)  # shares of the run after which the rate falls to a tenth
 
 
-def build_optimizer(network: Network, config: RunConfig, recipe: Recipe) -> Optimizer:
-    """The optimizer over all weights, also those that learn later; biases and norms do not decay, lower layers learn more slowly."""
+def build_optimizer(network: Network, options: LearnOptions, recipe: Recipe) -> Optimizer:
+    """The optimizer of all weights, also of those that learn later.
+
+    Biases and norms do not decay; lower layers learn more slowly.
+    """
     body = network.body if isinstance(network, TimmNetwork) else network
     groups: list[dict[str, Any]] = param_groups_layer_decay(
-        body, weight_decay=recipe.weight_decay, layer_decay=config.layer_decay
+        body, weight_decay=recipe.weight_decay, layer_decay=options.layer_decay
     )
     for group in groups:
         group["peak_lr"] = group["lr"] = recipe.lr * group.pop("lr_scale")
@@ -29,24 +32,24 @@ def build_optimizer(network: Network, config: RunConfig, recipe: Recipe) -> Opti
         "sgd": lambda: SGD(groups, momentum=0.9, nesterov=True),
         "rmsprop": lambda: RMSprop(groups, momentum=0.9),
     }
-    return kinds[config.optimizer]()
+    return kinds[options.optimizer]()
 
 
-def lr_factor(config: RunConfig, progress: float, validation_losses: Sequence[float]) -> float:
+def lr_factor(options: LearnOptions, progress: float, validation_losses: Sequence[float]) -> float:
     """The share of the peak learning rate to use: a pure function, so that a resumed run needs no scheduler state.
 
     Args:
-        config: which schedule, and the warm-up's share of the run.
+        options: which schedule, and the warm-up's share of the run.
         progress: share of all steps done, in [0, 1).
         validation_losses: of the epochs done.
     """
-    if progress < config.warmup:
-        return (progress + 1e-3) / (config.warmup + 1e-3)
-    if config.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * (progress - config.warmup) / (1 - config.warmup)))
-    if config.schedule == "step":
+    if progress < options.warmup:
+        return (progress + 1e-3) / (options.warmup + 1e-3)
+    if options.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * (progress - options.warmup) / (1 - options.warmup)))
+    if options.schedule == "step":
         return 0.1 ** sum(progress >= step for step in _STEPS)
-    if config.schedule == "plateau":
+    if options.schedule == "plateau":
         return 0.5 ** _plateaus(validation_losses)
     return 1.0
 

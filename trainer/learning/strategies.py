@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import Parameter
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from trainer.config import RunConfig
+from trainer.learning.options import LearnOptions
 from trainer.networks.network import Network, TimmNetwork
 
 
@@ -20,34 +20,34 @@ def stages(network: Network) -> list[list[Parameter]]:
     named = dict(body.named_parameters())
     head = {id(weight) for weight in network.classifier.parameters()}
     groups = group_parameters(body, body.group_matcher(coarse=True)).values()
-    found = [[named[name] for name in names if id(named[name]) not in head] for names in groups]
-    return [*(group for group in found if group), list(network.classifier.parameters())]
+    stages_of_body = [[named[name] for name in names if id(named[name]) not in head] for names in groups]
+    return [*(group for group in stages_of_body if group), list(network.classifier.parameters())]
 
 
-def learning_stages(config: RunConfig, epoch: int, count: int) -> int:
+def learning_stages(options: LearnOptions, epoch: int, count: int) -> int:
     """How many of `count` stages learn in an epoch, counted from the last layer: a pure function, so that runs resume.
 
     Args:
-        config: the strategy.
+        options: the strategy.
         epoch: from 0.
         count: stages of the network.
     """
-    wanted = {
+    learning = {
         "full": count,
         "frozen": 1,
-        "last_stages": 1 + config.stages,
-        "progressive": 1 + epoch // config.unfreeze_epochs,
+        "last_stages": 1 + options.stages,
+        "progressive": 1 + epoch // options.unfreeze_epochs,
     }
-    return min(count, wanted[config.strategy])
+    return min(count, learning[options.strategy])
 
 
-def apply_strategy(network: Network, config: RunConfig, epoch: int) -> None:
+def apply_strategy(network: Network, options: LearnOptions, epoch: int) -> None:
     """Let those weights learn that the strategy lets learn in this epoch, and put the network in train mode.
 
     Batch norms whose weights stand still stay in eval mode: their statistics stand still, too.
     """
     parts = stages(network)
-    learning = learning_stages(config, epoch, len(parts))
+    learning = learning_stages(options, epoch, len(parts))
     network.requires_grad_(requires_grad=learning == len(parts))
     for part in parts[-learning:]:
         for weight in part:

@@ -11,7 +11,14 @@ import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from schemas.errors import TrainingConfigError
-from trainer.networks.network import ConvolutionalNetwork, Network, TimmNetwork, VggNetwork
+from trainer.networks.network import (
+    ConvolutionalDesign,
+    ConvolutionalNetwork,
+    Network,
+    TimmDesign,
+    TimmNetwork,
+    VggNetwork,
+)
 
 HALF = (0.5, 0.5, 0.5)
 TIMM_PREFIX = "timm:"
@@ -19,7 +26,7 @@ TIMM_PREFIX = "timm:"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Where training starts from when the command says nothing."""
+    """Defaults of the training options."""
 
     lr: float = 1e-3
     weight_decay: float = 0.02
@@ -28,13 +35,13 @@ class Recipe:
 
 
 FINE_TUNE = Recipe(lr=3e-4, weight_decay=0.02, batch_size=32, epochs=8)
-# VGG and ConvNeXt do not learn at the rate above: after three epochs on 300 films their validation AUROC was .28 and .56.
+# VGG and ConvNeXt do not learn at the rate above: after three epochs on 300 films their AUROC was .28 and .56.
 FINE_TUNE_SLOWLY = Recipe(lr=1e-4, weight_decay=0.02, batch_size=32, epochs=8)
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What training and export must know about one network."""
+    """One network as training and export need it."""
 
     timm_name: str | None  # None: defined in trainer/networks/network.py
     input_size: int  # S: the network sees float32 [N, 1, S, S] in [0, 1]
@@ -51,20 +58,13 @@ class Architecture:
         share = self.dropout if dropout is None else dropout
         if self.timm_name is None:
             return self.network(classes, share)
-        return self.network(
-            classes,
-            share,
-            name=self.timm_name,
-            arguments=self.timm_arguments,
-            cam_layer=self.cam_layer,
-            mean=self.mean,
-            std=self.std,
-        )
+        design = TimmDesign(self.timm_name, self.timm_arguments, self.cam_layer, self.mean, self.std)
+        return self.network(classes, share, design)
 
 
 def _own(*channels: int, hidden: int, norm: bool, attention: bool = False) -> Architecture:
     """A row of a small network that is trained from scratch."""
-    network = partial(ConvolutionalNetwork, channels=channels, hidden=hidden, norm=norm, attention=attention)
+    network = partial(ConvolutionalNetwork, design=ConvolutionalDesign(channels, hidden, norm, attention))
     return Architecture(None, 128, "trunk", network, recipe=Recipe())
 
 

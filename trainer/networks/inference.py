@@ -1,4 +1,4 @@
-"""What a network says of many films."""
+"""The outputs of a network on many films."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from imaging.thumbnail import thumbnails
-from trainer.judging.gate import SeenFilms
-from trainer.learning.loader import LabelledFilms
 from trainer.networks.network import Network
 from trainer.networks.views import FILM, View
 
@@ -26,10 +23,10 @@ def outputs(
         network: on any device.
         films: float32 [V, 1, S, S] in [0, 1].
         views: of each film.
-        batch_size: films at once.
+        batch_size: films in one forward pass.
 
-    Source: Shanmugam et al., Better Aggregation in Test-Time Augmentation, ICCV 2021, arXiv:2011.11156 (the mean is hard
-        to beat).
+    Source: Shanmugam et al., Better Aggregation in Test-Time Augmentation, ICCV 2021, arXiv:2011.11156 (the mean is
+        hard to beat).
     """
     network.eval()
     device = network.mean.device
@@ -38,13 +35,7 @@ def outputs(
     with torch.no_grad():
         for start in range(0, len(films), batch_size):
             images = torch.from_numpy(np.array(films[start : start + batch_size])).to(device)
-            seen = [network.embed(network.features(view.of(images))) for view in views]
-            embeddings.append(torch.stack(seen).mean(0).cpu())
-            logits.append(torch.stack([network.classifier(embedding) for embedding in seen]).mean(0).cpu())
+            embedded = [network.embed(network.features(view.of(images))) for view in views]
+            embeddings.append(torch.stack(embedded).mean(0).cpu())
+            logits.append(torch.stack([network.classifier(embedding) for embedding in embedded]).mean(0).cpu())
     return torch.cat(logits), torch.cat(embeddings)
-
-
-def see(network: Network, films: LabelledFilms) -> tuple[NDArray[np.float32], SeenFilms]:
-    """Logits [V, K] of films, and what the gate against unfamiliar pictures sees of them."""
-    logits, embeddings = (part.numpy() for part in outputs(network, films.films))
-    return logits, SeenFilms(embeddings, thumbnails(films.films), films.labels)

@@ -1,6 +1,7 @@
 """The networks: each one a feature map that Grad-CAM explains, and the head that turns it into logits."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import timm
@@ -13,7 +14,7 @@ GRAY = ((0.5,), (0.25,))
 
 
 UNKNOWN_LAYER = "body"
-"""The Grad-CAM layer of a network of timm that is no row of the table, until a film has been through it."""
+"""The Grad-CAM layer of a network of timm that is not a row of the table, until a film has been through it."""
 
 
 class Network(nn.Module):
@@ -63,14 +64,14 @@ class Network(nn.Module):
             if name
         ]
         try:
-            found = self.features(image)
+            features = self.features(image)
         finally:
             for handle in handles:
                 handle.remove()
         if self.cam_layer == UNKNOWN_LAYER:
-            names = [name for name, output in outputs if output is found]
+            names = [name for name, output in outputs if output is features]
             self.cam_layer = names[-1] if names else self.cam_layer  # the outermost of modules that hand it on
-        return found
+        return features
 
     def pool(self, features: Tensor) -> Tensor:
         """The embedding [N, D] of a feature map [N, C, h, w]: everything of the head but its last linear layer."""
@@ -106,24 +107,37 @@ class AttentionGate(nn.Module):
         return cast("Tensor", features * self.weight(features))
 
 
-class ConvolutionalNetwork(Network):
-    """Blocks of one 3x3 convolution each, halved in side between them, then mean pooling and an optional dense layer."""
+@dataclass(frozen=True, slots=True)
+class ConvolutionalDesign:
+    """The form of a `ConvolutionalNetwork`."""
 
-    def __init__(  # noqa: PLR0913 - one argument for each column of the architecture table
-        self, classes: int, dropout: float, *, channels: Sequence[int], hidden: int, norm: bool, attention: bool
-    ) -> None:
+    channels: Sequence[int]
+    """Of each block."""
+    hidden: int
+    """Width of the dense layer; 0: none."""
+    norm: bool
+    """Whether each block has a batch norm."""
+    attention: bool
+    """Whether the head has an attention gate."""
+
+
+class ConvolutionalNetwork(Network):
+    """Blocks of one 3x3 convolution each, halved in side between them, then mean pooling and a dense layer or none."""
+
+    def __init__(self, classes: int, dropout: float, design: ConvolutionalDesign) -> None:
         super().__init__("trunk", *GRAY)
+        channels = design.channels
         layers: list[nn.Module] = []
         for index, (before, after) in enumerate(zip((1, *channels), channels, strict=False)):
             layers += [nn.MaxPool2d(2)] if index else []
-            layers += [nn.Conv2d(before, after, 3, padding=1, bias=not norm)]
-            layers += [nn.BatchNorm2d(after)] if norm else []
+            layers += [nn.Conv2d(before, after, 3, padding=1, bias=not design.norm)]
+            layers += [nn.BatchNorm2d(after)] if design.norm else []
             layers += [nn.ReLU()]
         self.trunk = nn.Sequential(*layers)
-        self.gate = AttentionGate(channels[-1]) if attention else nn.Identity()
-        dense: list[nn.Module] = [nn.Linear(channels[-1], hidden), nn.ReLU()] if hidden else []
+        self.gate = AttentionGate(channels[-1]) if design.attention else nn.Identity()
+        dense: list[nn.Module] = [nn.Linear(channels[-1], design.hidden), nn.ReLU()] if design.hidden else []
         self.dense = nn.Sequential(*dense, nn.Dropout(dropout))
-        self.classifier = nn.Linear(hidden or channels[-1], classes)
+        self.classifier = nn.Linear(design.hidden or channels[-1], classes)
 
     def group_matcher(self, *, coarse: bool = False) -> dict[str, str]:  # noqa: ARG002 - timm's signature
         """The layers from the stem up, as timm's layer-wise learning rates want them."""
@@ -139,9 +153,22 @@ class ConvolutionalNetwork(Network):
 
 
 def _start_undecided(classifier: nn.Module) -> None:
-    """Small weights for a fresh last layer: timm's EfficientNets draw them for 1,000 classes, and 2 start at logits of +-7."""
+    """Give a new last layer small weights: timm's EfficientNets draw them for 1,000 classes; 2 would start at +-7."""
     nn.init.normal_(cast("Tensor", classifier.weight), std=0.01)
     nn.init.zeros_(cast("Tensor", classifier.bias))
+
+
+@dataclass(frozen=True, slots=True)
+class TimmDesign:
+    """A network of timm, and how it sees a film."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    """Of `timm.create_model`."""
+    cam_layer: str
+    """Path of the module whose output is explained; empty: not known."""
+    mean: Sequence[float]
+    std: Sequence[float]
 
 
 class TimmNetwork(Network):
@@ -149,20 +176,10 @@ class TimmNetwork(Network):
 
     body: Any  # timm's networks share no type
 
-    def __init__(  # noqa: PLR0913 - one argument for each column of the architecture table
-        self,
-        classes: int,
-        dropout: float,
-        *,
-        name: str,
-        arguments: Mapping[str, Any],
-        cam_layer: str,
-        mean: Sequence[float],
-        std: Sequence[float],
-    ) -> None:
-        super().__init__(f"body.{cam_layer}" if cam_layer else UNKNOWN_LAYER, mean, std)
-        self.timm_name = name
-        self.body = timm.create_model(name, num_classes=classes, drop_rate=dropout, **arguments)
+    def __init__(self, classes: int, dropout: float, design: TimmDesign) -> None:
+        super().__init__(f"body.{design.cam_layer}" if design.cam_layer else UNKNOWN_LAYER, design.mean, design.std)
+        self.timm_name = design.name
+        self.body = timm.create_model(design.name, num_classes=classes, drop_rate=dropout, **design.arguments)
         _start_undecided(self.classifier)
 
     @property
@@ -187,8 +204,8 @@ class VggNetwork(TimmNetwork):
 
     replaced_weights = ("pre_logits.",)
 
-    def __init__(self, classes: int, dropout: float, **columns: object) -> None:
-        super().__init__(classes, dropout, **columns)  # type: ignore[arg-type]  # the same columns, passed through
+    def __init__(self, classes: int, dropout: float, design: TimmDesign) -> None:
+        super().__init__(classes, dropout, design)
         self.body.pre_logits = nn.Identity()
         self.body.head = ClassifierHead(self.body.num_features, classes, pool_type="avg", drop_rate=dropout)
         _start_undecided(self.classifier)

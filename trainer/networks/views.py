@@ -1,4 +1,4 @@
-"""Ways to look at a film: moved, turned, enlarged; what test-time augmentation and multi-scale inference average over."""
+"""Views of a film, moved, turned, enlarged: test-time augmentation and multi-scale inference average over them."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ class View:
     shift_x: float = 0.0
     """To the right, as a share of the side."""
     shift_y: float = 0.0
-    """Down."""
+    """Downwards, as a share of the side."""
     rotation_deg: float = 0.0
     """Clockwise."""
     scale: float = 1.0

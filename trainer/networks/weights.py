@@ -1,8 +1,8 @@
-"""Pretrained weights for a backbone: from timm's hub, from a file, or none, always with a record of which."""
+"""Pretrained weights for a network: from timm's hub, from a file, or none, always with a record of the source."""
 
 import hashlib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from schemas.bundle import sha256_of
+from bundle.files import sha256_of
 from schemas.errors import WeightsError
 from trainer.networks.network import Network, TimmNetwork
 
@@ -40,12 +40,12 @@ def load_pretrained(network: Network, source: str) -> str:
     if source == NONE or (source == HUB and not isinstance(network, TimmNetwork)):
         return NONE
     if source == HUB:
-        given, origin = _from_hub(cast("TimmNetwork", network))
+        tensors, origin = _from_hub(cast("TimmNetwork", network))
     else:
         path = Path(source)
-        given = _read(path)
+        tensors = _read(path)
         origin = f"{path.name} sha256:{sha256_of(path)}"
-    _fit(network, given, origin.split(" ", maxsplit=1)[0])
+    _fit(network, tensors, origin.split(" ", maxsplit=1)[0])
     return origin
 
 
@@ -85,7 +85,7 @@ def _read(path: Path) -> dict[str, Tensor]:
             loaded: Any = load_file(path)
         else:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a file that is no checkpoint is reported below, once
+                warnings.simplefilter("ignore")  # a file that is not a checkpoint is reported below, once
                 loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
         msg = f"the weights {path.name} cannot be read: {error}"
@@ -101,14 +101,14 @@ def _read(path: Path) -> dict[str, Tensor]:
     return dict(loaded)
 
 
-def _fit(network: Network, given: Mapping[str, Tensor], name: str) -> None:
-    """Load `given` strictly, but for a last linear layer of another class count."""
+def _fit(network: Network, tensors: Mapping[str, Tensor], name: str) -> None:
+    """Load tensors strictly, but for a last linear layer of another class count."""
     target: nn.Module = network.body if isinstance(network, TimmNetwork) else network
     own = target.state_dict()
     classifier = next(path for path, module in target.named_modules() if module is network.classifier)
     optional = {f"{classifier}.weight", f"{classifier}.bias"}
     state = {}
-    for key, value in given.items():
+    for key, value in tensors.items():
         plain = key.removeprefix("body.")  # a trial of ours stores timm's network under this name
         other_head = plain in optional and plain in own and value.shape != own[plain].shape
         if not other_head and not plain.startswith(network.replaced_weights) and not plain.endswith(_COUNTER):
@@ -122,8 +122,8 @@ def _fit(network: Network, given: Mapping[str, Tensor], name: str) -> None:
     ]
     if missing or unexpected or misshaped:
         lists = (("missing", missing), ("unexpected", unexpected), ("of another shape", misshaped))
-        found = "; ".join(f"{len(keys)} {kind}: {', '.join(keys[:_SHOWN])}" for kind, keys in lists if keys)
-        msg = f"the weights {name} do not fit this network: {found}; choose the architecture that they were saved from"
+        faults = "; ".join(f"{len(keys)} {kind}: {', '.join(keys[:_SHOWN])}" for kind, keys in lists if keys)
+        msg = f"the weights {name} do not fit this network: {faults}; choose the architecture that they were saved from"
         raise WeightsError(msg)
     target.load_state_dict(state, strict=False)
 
@@ -156,7 +156,24 @@ def restore_batch_norm(network: Network, films: NDArray[np.float32], *, batch_si
     Returns:
         How many norms were restored: 0 when the weights were not folded.
     """
-    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d) and _is_identity(m)]
+    norms = [norm for norm in network.modules() if isinstance(norm, nn.BatchNorm2d) and _is_identity(norm)]
+    for norm, (count, total, squares) in _input_sums(network, norms, films, batch_size).items():
+        if count[0] == 0:
+            continue
+        mean = total / count
+        variance = (squares / count - mean.square()).clamp_min(0)
+        cast("Tensor", norm.running_mean).copy_(mean)
+        cast("Tensor", norm.running_var).copy_(variance)
+        norm.weight.copy_((variance + norm.eps).sqrt())
+        norm.bias.add_(mean.float())
+    network.train()
+    return len(norms)
+
+
+def _input_sums(
+    network: Network, norms: Sequence[nn.BatchNorm2d], films: NDArray[np.float32], batch_size: int
+) -> dict[nn.BatchNorm2d, Tensor]:
+    """Count, sum and sum of squares of each norm's input, by channel, [3, C]; the network is left in eval mode."""
     sums = {norm: torch.zeros(3, norm.num_features, dtype=torch.float64) for norm in norms}
 
     def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -172,14 +189,4 @@ def restore_batch_norm(network: Network, films: NDArray[np.float32], *, batch_si
         network(torch.from_numpy(np.ascontiguousarray(films[start : start + batch_size])))
     for hook in hooks:
         hook.remove()
-    for norm, (count, total, squares) in sums.items():
-        if count[0] == 0:
-            continue
-        mean = total / count
-        variance = (squares / count - mean.square()).clamp_min(0)
-        cast("Tensor", norm.running_mean).copy_(mean)
-        cast("Tensor", norm.running_var).copy_(variance)
-        norm.weight.copy_((variance + norm.eps).sqrt())
-        norm.bias.add_(mean.float())
-    network.train()
-    return len(norms)
+    return sums

@@ -1,1 +1,5 @@
-"""The report of a run: one HTML file that says what was chosen, how sure that is, what goes wrong, and how to repeat it."""
+"""The report of a run as one HTML file for a person, made from the run's records alone.
+
+Inside: reading the records, curves and figures, sentences, the CLAIM checklist, and the templates of the page.
+Not inside: networks, and films other than the few that the report shows.
+"""

@@ -50,7 +50,7 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Films in bins of equally many by the probability of their label: what it promises and what came true."""
+    """Films in bins of equal size by the probability of their label, with the share of right labels in each."""
 
     confidence: Array  # [B], mean of the bin
     correct: tuple[Estimate, ...]  # B shares with Wilson intervals
@@ -67,7 +67,7 @@ def curves(
         positive: bool [N], the truth, of both kinds.
         probability: [N] of the finding, calibrated.
         patients: [N], who each film is of.
-        resamples: how many.
+        resamples: their number.
         seed: of the resamples.
 
     Source: bands pointwise at fixed false-positive rate, recall or threshold, Fawcett, Pattern Recognition
@@ -103,54 +103,59 @@ def roc_points(positive: ArrayLike, scores: ArrayLike, weights: Weights | None =
         scores: [N], larger for positive.
         weights: [..., N], how often each film counts.
     """
-    found, wrong = _called(positive, scores, weights)
-    return wrong / wrong[..., -1:], found / found[..., -1:]
+    true_positives, false_positives = _counts(positive, scores, weights)
+    return false_positives / false_positives[..., -1:], true_positives / true_positives[..., -1:]
 
 
 def precision_recall_points(
     positive: ArrayLike, scores: ArrayLike, weights: Weights | None = None
 ) -> tuple[Array, Array]:
-    """Recall and precision [..., U] at each of the U distinct scores, from the largest on; 1 where nothing is called."""
-    found, wrong = (counts[..., 1:] for counts in _called(positive, scores, weights))
-    called = found + wrong
-    precision = np.divide(found, called, out=np.ones_like(found), where=called > 0)
-    return found / found[..., -1:], precision
+    """Recall and precision [..., U] at each of the U distinct scores, the largest first.
+
+    Precision is 1 where no film is called positive.
+    """
+    true_positives, false_positives = (counts[..., 1:] for counts in _counts(positive, scores, weights))
+    positives = true_positives + false_positives
+    precision = np.divide(true_positives, positives, out=np.ones_like(true_positives), where=positives > 0)
+    return true_positives / true_positives[..., -1:], precision
 
 
 def reliability(correct: ArrayLike, confidence: ArrayLike) -> Reliability:
-    """The bins of `trainer.metrics.ece`: the mean of their gaps, weighted by their films, is that figure.
+    """Reliability in the bins of `trainer.statistics.metrics.ece`, whose value is the films' mean of their gaps.
 
     Args:
         correct: bool [N], whether the film's label is right.
         confidence: [N], the probability of that label.
     """
     right = np.asarray(correct, bool)
-    sure = np.asarray(confidence, np.float64)
-    order, starts = equal_bins(sure)
-    counts = np.diff([*starts, len(sure)])
+    probabilities = np.asarray(confidence, np.float64)
+    order, starts = equal_bins(probabilities)
+    counts = np.diff([*starts, len(probabilities)])
     hits = np.add.reduceat(right[order].astype(np.int64), starts)
     shares = tuple(wilson_interval(int(hit), int(count)) for hit, count in zip(hits, counts, strict=True))
-    return Reliability(np.add.reduceat(sure[order], starts) / counts, shares, counts, sure[order])
+    return Reliability(np.add.reduceat(probabilities[order], starts) / counts, shares, counts, probabilities[order])
 
 
-def _called(positive: ArrayLike, scores: ArrayLike, weights: Weights | None) -> tuple[Array, Array]:
-    """How many positive and how many negative films reach each distinct score, [..., U + 1], 0 first."""
+def _counts(positive: ArrayLike, scores: ArrayLike, weights: Weights | None) -> tuple[Array, Array]:
+    """True and false positives [..., U + 1] at each distinct score, 0 first."""
     truth = np.asarray(positive, bool)
     values = np.asarray(scores)
     order = np.argsort(-values, kind="stable")
     ranked = values[order]
     lasts = np.flatnonzero(np.concatenate((ranked[1:] != ranked[:-1], [True])))
-    counted = (np.ones(len(truth)) if weights is None else weights)[..., order]
-    sums = (np.cumsum(counted * kind, axis=-1)[..., lasts] for kind in (truth[order], ~truth[order]))
-    found, wrong = (np.concatenate([np.zeros_like(total[..., :1]), total], axis=-1) for total in sums)
-    return found, wrong
+    film_weights = (np.ones(len(truth)) if weights is None else weights)[..., order]
+    sums = (np.cumsum(film_weights * kind, axis=-1)[..., lasts] for kind in (truth[order], ~truth[order]))
+    true_positives, false_positives = (
+        np.concatenate([np.zeros_like(total[..., :1]), total], axis=-1) for total in sums
+    )
+    return true_positives, false_positives
 
 
 def _rates(truth: NDArray[np.bool_], scores: Array, weights: Weights) -> tuple[Array, Array]:
     """Sensitivity and specificity [B, 101] at the thresholds `GRID`."""
-    called = scores[:, None] >= GRID  # [N, 101]
+    above = scores[:, None] >= GRID  # [N, 101]
     positives = weights * truth
     negatives = weights * ~truth
-    sensitivity = positives @ called / positives.sum(axis=1, keepdims=True)
-    specificity = negatives @ ~called / negatives.sum(axis=1, keepdims=True)
+    sensitivity = positives @ above / positives.sum(axis=1, keepdims=True)
+    specificity = negatives @ ~above / negatives.sum(axis=1, keepdims=True)
     return sensitivity, specificity

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from schemas.estimate import Estimate
-from schemas.evaluation import FindingMetrics
+from schemas.model.evaluation import FindingMetrics
 from trainer.learning.history import EpochRecord
 from trainer.report.curves import GRID, Curve, Curves, Reliability
 from trainer.report.style import (
@@ -23,15 +23,16 @@ from trainer.report.style import (
     RULE,
     SETS,
     panel,
+    short_name,
     styled,
     unit_axes,
-    words,
 )
 
 _MANY_CLASSES = 6
 _LETTERS_A_ROW = 36
 """As many fit side by side below a confusion matrix."""
 _DARK_CELL = 0.55
+_ROUNDING = 1e-12
 
 
 @styled
@@ -47,8 +48,8 @@ def roc_figure(curves: Mapping[str, Curves], metrics: Mapping[str, FindingMetric
     axes.set_aspect("equal")
     axes.plot([0, 1], [0, 1], color=QUIET, lw=0.8, ls=(0, (4, 4)))
     axes.text(0.66, 0.62, "chance", color=QUIET, rotation=45, rotation_mode="anchor", fontsize=8.5)
-    for row, (name, found) in enumerate(curves.items()):
-        _draw(axes, found.roc, SETS[name], steps=False)
+    for row, (name, set_curves) in enumerate(curves.items()):
+        _draw(axes, set_curves.roc, SETS[name], steps=False)
         point = metrics[name]
         axes.plot(
             1 - point.specificity.value, point.sensitivity.value, "o", color=SETS[name], mec="white", ms=9, zorder=4
@@ -60,7 +61,7 @@ def roc_figure(curves: Mapping[str, Curves], metrics: Mapping[str, FindingMetric
 
 @styled
 def precision_recall_figure(curves: Mapping[str, Curves], metrics: Mapping[str, FindingMetrics]) -> Figure:
-    """Precision-recall curves with bands; each set's prevalence is what calling every film would reach.
+    """Precision-recall curves with bands, and each set's prevalence: the precision of calling every film.
 
     Args:
         curves: by the name of the set.
@@ -69,20 +70,21 @@ def precision_recall_figure(curves: Mapping[str, Curves], metrics: Mapping[str, 
     figure, axes = panel(4.3)
     unit_axes(axes, x="sensitivity (recall)", y="PPV (precision)")
     axes.set_aspect("equal")
-    for row, (name, found) in enumerate(curves.items()):
-        _draw(axes, found.precision_recall, SETS[name], steps=True)
-        axes.axhline(found.prevalence, color=SETS[name], lw=0.9, ls=(0, (4, 4)))
+    for row, (name, set_curves) in enumerate(curves.items()):
+        _draw(axes, set_curves.precision_recall, SETS[name], steps=True)
+        axes.axhline(set_curves.prevalence, color=SETS[name], lw=0.9, ls=(0, (4, 4)))
         point = metrics[name]
         if point.ppv is not None:
             axes.plot(point.sensitivity.value, point.ppv.value, "o", color=SETS[name], mec="white", ms=9, zorder=4)
-        _direct_label(axes, row, SETS[name], f"{name}: AUPRC {point.auprc}\nprevalence (dashed) {found.prevalence:.1%}")
+        text = f"{name}: AUPRC {point.auprc}\nprevalence (dashed) {set_curves.prevalence:.1%}"
+        _direct_label(axes, row, SETS[name], text)
     axes.set_title("Precision and recall, ● operating point")
     return figure
 
 
 @styled
 def threshold_figure(curves: Curves, threshold: float, name: str) -> Figure:
-    """What a threshold costs: sensitivity and specificity of one set of films against it."""
+    """Sensitivity and specificity of one set of films against the threshold."""
     figure, axes = panel(3.6)
     unit_axes(axes, x="threshold on the calibrated probability", y="share of the films")
     # At a threshold of 1 nothing is called: sensitivity ends at the bottom, specificity at the top.
@@ -110,7 +112,7 @@ def threshold_figure(curves: Curves, threshold: float, name: str) -> Figure:
 
 @styled
 def reliability_figure(bins: Reliability, error: Estimate, name: str) -> Figure:
-    """Promised against observed share of right labels with Wilson intervals, above how many films promise what.
+    """Observed against predicted share of right labels, with Wilson intervals, above a histogram of the films.
 
     Args:
         bins: of `trainer.report.curves.reliability`.
@@ -164,7 +166,7 @@ def confusion_figure(counts: Sequence[Sequence[int]], classes: Sequence[str], ti
     names = [_on_lines(name) for name in classes]
     slanted = max(len(line) for name in names for line in name.splitlines()) > _LETTERS_A_ROW / len(names)
     if slanted:
-        names = [words(name, 14 if crowded else 18) for name in classes]
+        names = [short_name(name, 14 if crowded else 18) for name in classes]
     axes.set_xticks(range(len(names)), names, rotation=60 if slanted else 0, ha="right" if slanted else "center")
     axes.set_yticks(range(len(names)), names)
     axes.tick_params(length=0)
@@ -176,7 +178,7 @@ def confusion_figure(counts: Sequence[Sequence[int]], classes: Sequence[str], ti
 
 def _on_lines(name: str) -> str:
     """A name broken where its words end, so that names side by side do not run into one another."""
-    return "\n".join(words(part, 12) for part in re.findall(r"[^_ ]+_?|_", name))
+    return "\n".join(short_name(part, 12) for part in re.findall(r"[^_ ]+_?|_", name))
 
 
 @styled
@@ -224,12 +226,14 @@ def _draw(axes: Axes, curve: Curve, color: str, *, steps: bool) -> None:
 
 
 def _thinned(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The points that turn; those between two neighbours on one line draw nothing."""
+    """The points where the curve turns; a point on the line between its neighbours is not needed."""
     if len(x) < 3:  # noqa: PLR2004 - a line has no inner points
         return x, y
-    turns = np.abs(np.diff(x)[:-1] * np.diff(y)[1:] - np.diff(y)[:-1] * np.diff(x)[1:]) > 1e-12  # noqa: PLR2004 - rounding
-    keep = np.concatenate(([True], turns, [True]))
-    return x[keep], y[keep]
+    steps_x = np.diff(x)
+    steps_y = np.diff(y)
+    turns = np.abs(steps_x[:-1] * steps_y[1:] - steps_y[:-1] * steps_x[1:]) > _ROUNDING
+    drawn = np.concatenate(([True], turns, [True]))
+    return x[drawn], y[drawn]
 
 
 def _direct_label(axes: Axes, row: int, color: str, text: str) -> None:

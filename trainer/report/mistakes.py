@@ -1,4 +1,4 @@
-"""The films that a network gets wrong, worst first, and those that it can hardly decide; as the network saw them."""
+"""The films that a network labels wrongly, the worst first, and the borderline films; with thumbnails of both."""
 
 import math
 import tempfile
@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from schemas.decision import finding_label, softmax
 from schemas.errors import CxrError
+from schemas.model.decision import finding_label, softmax
+from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.trial import TrialRecord
 from trainer.films.cache import prepared_films
 from trainer.films.film import Film
 from trainer.judging.outputs import SavedOutputs
@@ -22,7 +22,7 @@ _SMALLEST = 1e-12  # a probability whose logarithm is still taken
 
 @dataclass(frozen=True, slots=True)
 class JudgedFilm:
-    """One film, its truth and what the network said."""
+    """One film, its truth and the network's answer."""
 
     path: str
     """Relative to the run's data folder."""
@@ -33,7 +33,7 @@ class JudgedFilm:
     """Calibrated, by class."""
 
 
-def judged(outputs: SavedOutputs, record: TrialRecord) -> tuple[JudgedFilm, ...]:
+def judged_films(outputs: SavedOutputs, record: TrialRecord) -> tuple[JudgedFilm, ...]:
     """Every film of a set with its label at the operating points."""
     points = record.calibration.operating_points
     probabilities = softmax(outputs.logits, record.calibration.temperature)
@@ -64,7 +64,7 @@ def borderline(films: Sequence[JudgedFilm], thresholds: Mapping[str, float], cou
 
 
 def thumbnails(paths: Iterable[str], films: Mapping[str, Film], spec: PreprocessSpec) -> dict[str, bytes]:
-    """PNG files of the films as the network sees them; without those whose file is gone or cannot be read any more.
+    """PNG files of the films as the network sees them; films whose file is missing or unreadable have none.
 
     Args:
         paths: of the films to show, relative to the data folder.
@@ -76,12 +76,12 @@ def thumbnails(paths: Iterable[str], films: Mapping[str, Film], spec: Preprocess
         for path in paths:
             try:
                 prepared = prepared_films([films[path]], spec, Path(cache))[0, 0]
-            except (KeyError, CxrError):  # the report says in its place that it was not found
+            except (KeyError, CxrError):  # the report says that the film was not found
                 continue
             pictures[path] = cv2.imencode(".png", (prepared * 255).round().astype(np.uint8))[1].tobytes()
     return pictures
 
 
 def _log_odds(probability: float) -> float:
-    sure = min(max(probability, _SMALLEST), 1 - _SMALLEST)
-    return math.log(sure / (1 - sure))
+    bounded = min(max(probability, _SMALLEST), 1 - _SMALLEST)
+    return math.log(bounded / (1 - bounded))

@@ -1,4 +1,4 @@
-"""The figure of a run: its trials beside one another."""
+"""The figure of a run: the AUROC of its trials, one below the other."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from schemas.estimate import Estimate
-from trainer.report.style import QUIET, SETS, panel, styled, words
+from trainer.report.style import QUIET, SETS, panel, short_name, styled
 
 _ROW_IN = 0.62
 
@@ -22,7 +22,7 @@ class Standing:
 
 @styled
 def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
-    """AUROC with intervals of every trial, best first; a line leads down from the winner's validation figure."""
+    """AUROC with intervals of every trial, best first; a dashed line marks the winner's validation AUROC."""
     figure, axes = panel(0.9 + _ROW_IN * len(standings))
     sets = [name for name in SETS if any(name in standing.auroc for standing in standings)]
     for place, name in enumerate(sets):
@@ -45,7 +45,7 @@ def leaderboard_figure(standings: Sequence[Standing]) -> Figure:
     for row, standing in enumerate(standings):
         # The name stands above its figures, not beside them: beside, it would leave a phone no room for them.
         axes.text(
-            0, row - 0.33, words(standing.name, 48), transform=axes.get_yaxis_transform(), fontsize=9, va="bottom"
+            0, row - 0.33, short_name(standing.name, 48), transform=axes.get_yaxis_transform(), fontsize=9, va="bottom"
         )
     axes.set_yticks([])
     axes.set_ylim(len(standings) - 0.45, -0.75)

@@ -1,4 +1,4 @@
-"""Everything that a run has written down, read for its report; it refuses to know films and networks."""
+"""Read the records of a run. read for its report; it refuses to know films and networks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,19 +7,18 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from schemas.errors import TrainingDataError
-from schemas.evaluation import Evaluation, FindingMetrics
-from schemas.trial import TrialRecord
+from schemas.model.evaluation import Evaluation, FindingMetrics
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig, read_config
 from trainer.films.dataset import DataRecord, read_data
-from trainer.heat_maps.explain import EXPLANATIONS, REPORT, ExplanationReport
-from trainer.judging.outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
+from trainer.folder import PARTS, RunFolder, TrialFolder
+from trainer.heat_maps.explain import ExplanationReport
+from trainer.judging.outputs import SavedOutputs
 from trainer.learning.history import EpochRecord, read_history
 from trainer.runs.leaderboard import Leaderboard, LeaderboardRow, read_leaderboard
 from trainer.runs.test_set import Opening, read_opening
 from trainer.trials.failure import FailedTrial, read_failure
-from trainer.trials.trial import TRIALS, read_trial
-
-OUTPUTS = {"validation": VALIDATION_OUTPUTS, "test": TEST_OUTPUTS}
+from trainer.trials.record import read_trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class RecordedTrial:
 class RecordedRun:
     """A run whose winner was chosen."""
 
-    folder: Path
+    folder: RunFolder
     config: RunConfig
     data: DataRecord
     board: Leaderboard
@@ -72,43 +71,46 @@ class RecordedRun:
         return self.trials[0]
 
 
-def read_run(run: Path) -> RecordedRun:
-    """Everything that a run has written down.
+def read_run(folder: RunFolder) -> RecordedRun:
+    """Read the records of a run.
 
     Raises:
         TrainingDataError: no leaderboard yet, or a record that is missing, damaged or of another version.
-        TrainingConfigError: the folder is no run.
+        TrainingConfigError: the folder is not a run.
     """
-    config = read_config(run)
-    data = read_data(run)
-    board = read_leaderboard(run)
+    config = read_config(folder)
+    data = read_data(folder)
+    board = read_leaderboard(folder)
     return RecordedRun(
-        folder=run,
+        folder=folder,
         config=config,
         data=data,
         board=board,
-        opening=read_opening(run),
-        trials=tuple(_trial(run, row) for row in board.rows),
-        failures=_failures(run / TRIALS),
+        opening=read_opening(folder),
+        trials=tuple(_trial(folder, row) for row in board.rows),
+        failures=_failures(folder),
     )
 
 
-def _trial(run: Path, row: LeaderboardRow) -> RecordedTrial:
-    directory = run / TRIALS / row.trial
-    record = read_trial(directory)
-    outputs = {
-        name: SavedOutputs.read(directory / file)
-        for name, file in OUTPUTS.items()
+def _trial(folder: RunFolder, row: LeaderboardRow) -> RecordedTrial:
+    trial = folder.trial(row.trial)
+    record = read_trial(trial)
+    explanations = _explanations(folder.explanations(row.trial).record)
+    return RecordedTrial(row, record, read_history(trial), _outputs(trial, record), explanations)
+
+
+def _outputs(trial: TrialFolder, record: TrialRecord) -> dict[str, SavedOutputs]:
+    return {
+        part: SavedOutputs.read(trial.outputs(part))
+        for part in PARTS
         # Outputs on the test films count from the moment that their evaluation stands in the record.
-        if (directory / file).exists() and (name == "validation" or record.test is not None)
+        if trial.outputs(part).exists() and (part == "validation" or record.test is not None)
     }
-    explained = run / EXPLANATIONS / row.trial / REPORT
-    return RecordedTrial(row, record, read_history(directory), outputs, _explanations(explained))
 
 
-def _failures(trials: Path) -> dict[str, FailedTrial]:
-    found = {directory.name: read_failure(directory) for directory in sorted(trials.iterdir())}
-    return {name: failed for name, failed in found.items() if failed is not None}
+def _failures(folder: RunFolder) -> dict[str, FailedTrial]:
+    failures = {trial.name: read_failure(trial) for trial in folder.trial_folders()}
+    return {name: failure for name, failure in failures.items() if failure is not None}
 
 
 def _explanations(path: Path) -> ExplanationReport | None:

@@ -1,58 +1,93 @@
-"""What the report says of a run as a whole: leaderboard, films, failures, how to repeat it, checklist."""
+"""The sections of the report about a run as a whole: summary, leaderboard, films, failures, reproduction, checklist."""
 
 import shlex
+from dataclasses import dataclass
 
 import yaml
 
 from trainer.learning.consumption import consumption_of, energy_in_words, teachers_consumption, total
-from trainer.report.claim import ITEMS, VERSION
-from trainer.report.html import figure_html, table_html
-from trainer.report.markup import bullets, folded, heading, narrow, paragraph, verbatim
+from trainer.report.claim import VERSION, answer_checklist
+from trainer.report.html import Picture, Table, drawing, utc
 from trainer.report.overview import Standing, leaderboard_figure
 from trainer.report.records import RecordedRun, RecordedTrial
 from trainer.report.summary import findings_in_words, limits_in_words, networks, p_value_in_words, tie
 from trainer.runs.leaderboard import LeaderboardRow
+from trainer.runs.test_set import Opening
 
-_TO_ANSWER = "to be answered by the authors"
+_FOR_AUTHORS = "to be answered by the authors"
 _NOT_MEASURED = "not measured"
+_TWO_MINUTES_S = 120  # below, whole minutes would round too much away
+_TWO_HOURS_S = 7200
 
 
-def summary_html(run: RecordedRun) -> str:
-    """What was found, what limits it, and the trials beside one another."""
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What `summary.html.j2` shows."""
+
+    findings: tuple[str, ...]
+    limits: tuple[str, ...]
+    figure: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class FilmCounts:
+    """What `films.html.j2` shows."""
+
+    counts: Table
+    opening: Opening | None
+    negative_class: str | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """What `reproduction.html.j2` shows."""
+
+    commands: tuple[str, ...]
+    origin: Table
+    trials: Table
+    config: str
+    """The run's config.yaml."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """What `claim.html.j2` shows."""
+
+    version: str
+    answered: int
+    items: int
+    table: Table
+
+
+def summary(run: RecordedRun) -> Summary:
+    """Findings, their limits, and the trials side by side."""
     standings = [
-        Standing(trial.row.trial, {name: found.auroc for name, found in trial.evaluations.items()})
+        Standing(trial.row.trial, {name: evaluation.auroc for name, evaluation in trial.evaluations.items()})
         for trial in run.trials
     ]
-    words = "; ".join(
+    values = "; ".join(
         f"{standing.name}: {', '.join(f'{name} {area}' for name, area in standing.auroc.items())}"
         for standing in standings
     )
-    figure = figure_html(
+    figure = drawing(
         leaderboard_figure(standings),
-        caption="AUROC with 95 % intervals, ordered by validation; intervals that overlap do not show a tie, the paired differences below do.",
-        alt=f"AUROC of every trial. {words}.",
+        caption=(
+            "AUROC with 95 % intervals, in the order of validation. Overlapping intervals do not show a tie; the "
+            "paired differences in the leaderboard do."
+        ),
+        alt=f"AUROC of every trial. {values}.",
     )
-    texts = "".join(map(paragraph, findings_in_words(run)))
-    return texts + heading("What limits it") + bullets(limits_in_words(run)) + narrow(figure)
+    return Summary(findings_in_words(run), limits_in_words(run), figure)
 
 
-def leaderboard_html(run: RecordedRun) -> str:
-    """Every trial, and every architecture over its seeds."""
-    head = (
-        "trial",
-        "AUROC validation",
-        "behind the winner",
-        "paired test",
-        "AUROC test",
-        "parameters",
-        "ms a film (CPU)",
-        "training",
-    )
+def leaderboard_tables(run: RecordedRun) -> tuple[Table, ...]:
+    """Every trial; and every architecture over its seeds, where the run compared these."""
     rows = [
         (
             trial.row.trial + (" (average of trials)" if trial.row.kind == "ensemble" else ""),
             str(trial.row.validation_auroc),
-            *_behind(trial.row),
+            *_against_winner(trial.row),
             "sealed" if trial.record.test is None else str(trial.record.test.auroc),
             f"{trial.row.parameters:,}",
             _milliseconds(trial.row.ms_per_film),
@@ -60,14 +95,27 @@ def leaderboard_html(run: RecordedRun) -> str:
         )
         for trial in run.trials
     ]
-    caption = "Best first by validation, which flatters the first; behind the winner: paired difference of validation AUROC; ms a film: one film at a time, one thread"
-    return table_html(head, rows, caption=caption) + _architectures(run)
+    trials = Table(
+        caption=(
+            "In the order of validation AUROC, which is optimistic for the first. Behind the winner: paired difference "
+            "of validation AUROC. ms per film: one film at a time, one thread."
+        ),
+        head=(
+            "trial",
+            "AUROC validation",
+            "behind the winner",
+            "paired test",
+            "AUROC test",
+            "parameters",
+            "ms per film (CPU)",
+            "training",
+        ),
+        rows=rows,
+    )
+    return (trials, _architecture_table(run)) if run.board.architectures else (trials,)
 
 
-def _architectures(run: RecordedRun) -> str:
-    if not run.board.architectures:
-        return ""
-    head = ("architecture", "trials", "AUROC validation, mean ± SD", "parameters", "ms a film (CPU)", "training, mean")
+def _architecture_table(run: RecordedRun) -> Table:
     rows = [
         (
             row.architecture,
@@ -79,10 +127,21 @@ def _architectures(run: RecordedRun) -> str:
         )
         for row in run.board.architectures
     ]
-    return table_html(head, rows, caption="Over seeds and folds; the standard deviation is that of the trials")
+    return Table(
+        caption="Architectures over seeds and folds; the standard deviation is that of the trials.",
+        head=(
+            "architecture",
+            "trials",
+            "AUROC validation, mean ± SD",
+            "parameters",
+            "ms per film (CPU)",
+            "training, mean",
+        ),
+        rows=rows,
+    )
 
 
-def films_html(run: RecordedRun) -> str:
+def film_counts(run: RecordedRun) -> FilmCounts:
     """Which films trained, validated and tested, and when the test set was opened."""
     rows = [
         (
@@ -93,94 +152,86 @@ def films_html(run: RecordedRun) -> str:
         )
         for name, counts in run.data.counts.items()
     ]
-    if run.opening is None:
-        opened = "The test set is sealed: it is opened once, after every trial stands in the leaderboard."
-    else:
-        opened = (
-            f"The test set was opened once, at {run.opening.opened_at:%Y-%m-%d %H:%M} UTC, when the leaderboard stood (SHA-256 "
-            f"{run.opening.leaderboard_sha256}); nothing was trained or chosen afterwards."
-        )
-    negative = (
-        f"{run.data.negative_class} means that none of the findings was called; it does not mean healthy."
-        if run.data.negative_class
-        else "Every class is a finding; there is no class for none of them."
-    )
-    table = table_html(("set", "films", "patients", *run.data.classes), rows, caption=f"Films of {run.data.data}")
-    notes = heading("Decided about the folder") + bullets(run.data.notes) if run.data.notes else ""
-    return table + paragraph(opened) + paragraph(negative) + notes
+    table = Table(f"Films of {run.data.data}", ("set", "films", "patients", *run.data.classes), rows)
+    return FilmCounts(table, run.opening, run.data.negative_class, run.data.notes)
 
 
-def failures_html(run: RecordedRun) -> str:
+def failure_table(run: RecordedRun) -> Table:
     """The trials that ended without a network, and why."""
-    rows = [(name, failed.code, failed.message, f"{failed.at:%Y-%m-%d %H:%M}") for name, failed in run.failures.items()]
-    return table_html(("trial", "code", "reason", "at (UTC)"), rows, caption="Trials that failed; the others went on")
+    rows = [(name, failure.code, failure.message, utc(failure.at)) for name, failure in run.failures.items()]
+    return Table("Trials that failed; the others continued.", ("trial", "code", "reason", "at"), rows)
 
 
-def repeat_html(run: RecordedRun) -> str:
+def reproduction(run: RecordedRun) -> Reproduction:
     """Everything that a reader needs to make the run again."""
-    provenance = run.winner.record.provenance
-    commands = sorted({trial.record.provenance.command for trial in run.trials})
-    took = total([consumption_of(trial.record.provenance) for trial in networks(run)])
-    again = (
-        f"python -m trainer train --config config.yaml --out {shlex.quote(f'runs/{run.folder.resolve().name}-again')}"
+    folder = run.folder.name
+    return Reproduction(
+        commands=(
+            *sorted({trial.record.provenance.command for trial in run.trials}),
+            f"python -m trainer train --config config.yaml --out {shlex.quote(f'runs/{folder}-again')}",
+            f"python -m trainer report {shlex.quote(str(run.folder))}",
+        ),
+        origin=Table("Origin", (), _origin(run)),
+        trials=Table(
+            caption="Trials",
+            head=("trial", "pretrained weights", "settings found by search", "trained at"),
+            rows=[_trial_origin(trial) for trial in run.trials],
+        ),
+        config=yaml.safe_dump(run.config.model_dump(mode="json"), sort_keys=False),
     )
-    facts = [
+
+
+def _origin(run: RecordedRun) -> list[tuple[str, str]]:
+    provenance = run.winner.record.provenance
+    consumption = total([consumption_of(trial.record.provenance) for trial in networks(run)])
+    rows = [
         ("Commit of the code", provenance.git_commit),
         ("Data SHA-256", run.data.data_sha256),
         ("Split SHA-256", run.data.split_sha256),
         ("Seeds", ", ".join(str(seed) for seed in sorted({trial.row.seed for trial in run.trials}))),
-        ("Seed of the split", str(run.config.split_seed)),
+        ("Seed of the split", str(run.config.data.split_seed)),
         ("Device", ", ".join(sorted({trial.record.provenance.device for trial in run.trials}))),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
-        ("Training, all trials", duration(took.seconds)),
-        ("Energy, all trials", energy_in_words(took)),
+        ("Training, all trials", duration(consumption.seconds)),
+        ("Energy, all trials", energy_in_words(consumption)),
     ]
     if provenance.teachers:
-        before = teachers_consumption(provenance)
-        facts += [
-            ("Training of the teachers, before", duration(before.seconds)),
-            ("Energy of the teachers", energy_in_words(before)),
+        earlier = teachers_consumption(provenance)
+        rows += [
+            ("Training of the teachers, before", duration(earlier.seconds)),
+            ("Energy of the teachers", energy_in_words(earlier)),
         ]
-    config = yaml.safe_dump(run.config.model_dump(mode="json"), sort_keys=False)
-    return "".join(
-        (
-            paragraph(
-                "The commands that made this run, and the one that makes it again from its config and the same films:"
-            ),
-            verbatim("\n".join((*commands, again, f"python -m trainer report {shlex.quote(str(run.folder))}"))),
-            table_html(("", ""), facts, caption="Origin"),
-            table_html(
-                ("trial", "pretrained weights", "settings found by search", "trained at (UTC)"),
-                list(map(_origin, run.trials)),
-                caption="Trials",
-            ),
-            folded("config.yaml", verbatim(config)),
-        )
-    )
+    return rows
 
 
-def claim_html(run: RecordedRun) -> str:
-    """The checklist, with what the run knows."""
-    answers = [item.answer(run) if item.answer else _TO_ANSWER for item in ITEMS]
-    rows = [(str(item.number), item.section, item.asks, answer) for item, answer in zip(ITEMS, answers, strict=True)]
-    left = answers.count(_TO_ANSWER)
-    words = (
-        f"{VERSION} (Tejani et al., Radiology: Artificial Intelligence 2024, doi:10.1148/ryai.240300), items paraphrased: "
-        f"{len(ITEMS) - left} of {len(ITEMS)} are answered from the records, {left} are for the authors."
+def _trial_origin(trial: RecordedTrial) -> tuple[str, str, str, str]:
+    record = trial.record
+    settings = ", ".join(f"{name} {value}" for name, value in record.settings.items())
+    weights = f"mean of {', '.join(record.members)}" if record.members else record.provenance.pretrained_weights
+    return trial.row.trial, weights, settings or "-", utc(record.provenance.trained_at)
+
+
+def checklist(run: RecordedRun) -> Checklist:
+    """The CLAIM checklist, with what the run knows."""
+    answers = answer_checklist(run)
+    rows = [(str(item.number), item.section, item.asks, answer or _FOR_AUTHORS) for item, answer in answers.items()]
+    return Checklist(
+        version=VERSION,
+        answered=sum(answer is not None for answer in answers.values()),
+        items=len(answers),
+        table=Table("Answers", ("item", "section", "asks for", "answer"), rows),
     )
-    table = table_html(("item", "section", "asks for", "answer"), rows, caption="Answers")
-    return paragraph(words) + folded("All items", table)
 
 
 def duration(seconds: float) -> str:
     """A time in the unit that suits it."""
-    if seconds < 120:  # noqa: PLR2004 - below, minutes would round too much away
+    if seconds < _TWO_MINUTES_S:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"  # noqa: PLR2004 - above, hours read better
+    return f"{seconds / 60:.1f} min" if seconds < _TWO_HOURS_S else f"{seconds / 3600:.1f} h"
 
 
-def _behind(row: LeaderboardRow) -> tuple[str, str]:
-    """The paired difference, and what it is worth."""
+def _against_winner(row: LeaderboardRow) -> tuple[str, str]:
+    """The paired difference, and its p-value."""
     if row.against_winner is None:
         return "-", "-"
     difference = row.against_winner.difference
@@ -189,11 +240,3 @@ def _behind(row: LeaderboardRow) -> tuple[str, str]:
 
 def _milliseconds(value: float | None) -> str:
     return _NOT_MEASURED if value is None else f"{value:.1f}"
-
-
-def _origin(trial: RecordedTrial) -> tuple[str, str, str, str]:
-    record = trial.record
-    provenance = trial.record.provenance
-    found = ", ".join(f"{name} {value}" for name, value in record.settings.items())
-    made = f"mean of {', '.join(record.members)}" if record.members else provenance.pretrained_weights
-    return trial.row.trial, made, found or "-", f"{provenance.trained_at:%Y-%m-%d %H:%M}"

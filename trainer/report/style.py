@@ -1,4 +1,4 @@
-"""How every figure of the report looks: one palette that colour-blind readers tell apart, labels beside what they name."""
+"""The look of every figure: a palette that colour-blind readers can distinguish, and labels next to what they name."""
 
 import functools
 from collections.abc import Callable
@@ -9,10 +9,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Source: Okabe and Ito, Color Universal Design (2008).
-BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"
-INK, QUIET, RULE, GROUND = "#22303a", "#5c6b76", "#d5dce1", "#ffffff"
+BLUE = "#0072b2"
+VERMILLION = "#d55e00"
+GREEN = "#009e73"
+PURPLE = "#cc79a7"
+ORANGE = "#e69f00"
+SKY = "#56b4e9"
+
+INK = "#22303a"
+QUIET = "#5c6b76"
+RULE = "#d5dce1"
+GROUND = "#ffffff"
 SETS = {"validation": BLUE, "test": VERMILLION}
-"""A set of films has the same colour in every figure."""
+"""Colours by the name of the set of films, the same in every figure."""
 BAND_ALPHA = 0.18
 WIDTH_IN = 4.6  # of a figure that fills a phone: 10 points stay above 11 pixels there
 
@@ -51,11 +60,11 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     """Draw in this style, whatever the caller's settings of matplotlib are."""
 
     @functools.wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
+    def draw_styled(*args: P.args, **kwargs: P.kwargs) -> R:
         with rc_context(_RC):  # type: ignore[arg-type]  # the stub knows its keys as literals
             return draw(*args, **kwargs)
 
-    return drawn
+    return draw_styled
 
 
 def panel(height_in: float) -> tuple[Figure, Axes]:
@@ -71,7 +80,7 @@ def unit_axes(axes: Axes, *, x: str, y: str) -> None:
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", ".25", ".5", ".75", "1"])
 
 
-def words(text: str, longest: int = 24) -> str:
-    """A name as a label: never read as a formula, and cut where it would run out of the figure."""
+def short_name(text: str, longest: int = 24) -> str:
+    """A name as a label: never read as a formula, and cut where it would leave the figure."""
     short = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return short.replace("$", r"\$")

@@ -1,13 +1,13 @@
-"""What a run found, in words made from its records alone: the winner, how sure that is, and what limits it."""
+"""The findings of a run as sentences made from its records alone: the winner, how certain it is, and what limits it."""
 
 from collections.abc import Iterator
 
 from schemas.estimate import Estimate
-from schemas.evaluation import FindingMetrics
+from schemas.model.evaluation import FindingMetrics
 from trainer.report.records import RecordedRun, RecordedTrial
 
 _FEW_POSITIVES = 50
-"""Films of a class below which a proportion of them has an interval about a tenth wide or wider at .96."""
+"""With fewer films of a class, the 95 % interval of a proportion near .96 is a tenth wide or wider."""
 
 
 def findings_in_words(run: RecordedRun) -> tuple[str, ...]:
@@ -17,7 +17,7 @@ def findings_in_words(run: RecordedRun) -> tuple[str, ...]:
         (
             f"Validation chose {winner.row.trial} out of {_count(len(networks(run)), 'trial')}: AUROC "
             f"{winner.record.validation.auroc} on {_films(winner, 'validation')}. Validation also chose the epoch, the "
-            "temperature and the threshold, so its figures are flattered."
+            "temperature and the threshold, so its figures are optimistic."
         ),
         _against_second(run),
         *_on_test(run),
@@ -25,7 +25,7 @@ def findings_in_words(run: RecordedRun) -> tuple[str, ...]:
 
 
 def limits_in_words(run: RecordedRun) -> tuple[str, ...]:
-    """What keeps the winner's figures from meaning more, as far as the records know."""
+    """The limits of the winner's figures, as far as the records show them."""
     return tuple(_limits(run))
 
 
@@ -35,7 +35,7 @@ def networks(run: RecordedRun) -> tuple[RecordedTrial, ...]:
 
 
 def tie(difference: Estimate) -> bool:
-    """Whether a paired difference cannot be told from none."""
+    """Whether a paired difference may be 0."""
     return difference.low <= 0 <= difference.high
 
 
@@ -47,12 +47,12 @@ def p_value_in_words(value: float) -> str:
 def _against_second(run: RecordedRun) -> str:
     rows = [trial.row for trial in networks(run)]
     if len(rows) == 1:
-        return "No other network was trained; whether another would be better is not known."
+        return "No other network was trained, so whether another would be better is not known."
     second = rows[1]
     if second.fold != rows[0].fold:
         return (
-            f"{second.trial} came second with AUROC {second.validation_auroc}, on the films of another fold: the two are not "
-            "compared film by film; compare the architectures over all folds."
+            f"{second.trial} came second with AUROC {second.validation_auroc}, on the films of another fold. The two "
+            "are not compared film by film; compare the architectures over all folds."
         )
     comparison = second.against_winner
     if comparison is None:
@@ -64,8 +64,14 @@ def _against_second(run: RecordedRun) -> str:
     )
     if second.trial not in ties:
         return verdict + "the winner is distinguishable from it on these films."
-    others = f"; so {'do' if len(ties) > 2 else 'does'} {', '.join(ties[1:])}" if len(ties) > 1 else ""  # noqa: PLR2004 - the second and one more
-    return f"{verdict}they tie, the order is not evidence that one is better{others}."
+    others = ties[1:]
+    if not others:
+        also = ""
+    elif len(others) == 1:
+        also = f"; so does {others[0]}"
+    else:
+        also = f"; so do {', '.join(others)}"
+    return f"{verdict}they tie, the order is not evidence that one is better{also}."
 
 
 def _on_test(run: RecordedRun) -> Iterator[str]:
@@ -74,13 +80,13 @@ def _on_test(run: RecordedRun) -> Iterator[str]:
         yield "The test set is sealed: no figure of this report was measured on it."
         return
     yield (
-        f"The test set was opened at {run.opening.opened_at:%Y-%m-%d %H:%M} UTC, after the choice, for {run.opening.winner}: "
-        f"there the winner's AUROC is {test.auroc} on {_films(run.winner, 'test')}."
+        f"The test set was opened at {run.opening.opened_at:%Y-%m-%d %H:%M} UTC, after the choice, for "
+        f"{run.opening.winner}: the winner's AUROC there is {test.auroc} on {_films(run.winner, 'test')}."
     )
     for metrics in _operating_metrics(run.winner, "test"):
         yield (
-            f"At the threshold {metrics.threshold:.3f} that validation set for {metrics.finding}, the test films give a "
-            f"sensitivity of {metrics.sensitivity} and a specificity of {metrics.specificity}."
+            f"At the threshold {metrics.threshold:.3f} that validation set for {metrics.finding}, the test films give "
+            f"a sensitivity of {metrics.sensitivity} and a specificity of {metrics.specificity}."
         )
 
 
@@ -89,12 +95,12 @@ def _limits(run: RecordedRun) -> Iterator[str]:
     yield from _shift(winner)
     yield from _small_sets(winner)
     if len({trial.row.seed for trial in networks(run) if trial.row.architecture == winner.row.architecture}) == 1:
-        yield "The winner's architecture was trained from one seed: how far luck moves its figures was not measured."
+        yield "The winner's architecture was trained from one seed, so how much chance moves its figures is not known."
     for name, evaluation in winner.evaluations.items():
         if evaluation.ece.low > 0:
             yield f"Its probabilities are off on {name}: expected calibration error {evaluation.ece}."
     if winner.record.calibration.out_of_distribution is None:
-        yield "Films unlike the training films are not recognised: their distance was not checked."
+        yield "Films that differ from the training films are not recognised: their distance was not checked."
     if run.failures:
         yield f"{_count(len(run.failures), 'trial')} failed and may have won: {', '.join(run.failures)}."
     yield "All films come from the sources of one data folder; other hospitals, devices and patients were not measured."
@@ -106,8 +112,8 @@ def _shift(winner: RecordedTrial) -> Iterator[str]:
     if test is not None and (test.auroc.high < validation.auroc.low or test.auroc.low > validation.auroc.high):
         moves = "falls" if test.auroc.value < validation.auroc.value else "rises"
         yield (
-            f"The AUROC {moves} from {validation.auroc} on validation to {test.auroc} on test, beyond their intervals: the "
-            "test films differ from those that the choice was made on."
+            f"The AUROC {moves} from {validation.auroc} on validation to {test.auroc} on test, beyond their intervals: "
+            "the test films differ from the validation films, which the choice was based on."
         )
     before, after = (
         {metrics.finding: metrics for metrics in _operating_metrics(winner, name)} for name in ("validation", "test")
@@ -117,7 +123,9 @@ def _shift(winner: RecordedTrial) -> Iterator[str]:
             here = getattr(before[finding], figure)
             there = getattr(metrics, figure)
             if there.high < here.low:
-                yield f"The threshold for {finding} does not carry over: {figure} {here} on validation, {there} on test."
+                yield (
+                    f"The threshold for {finding} does not carry over: {figure} {here} on validation, {there} on test."
+                )
 
 
 def _small_sets(winner: RecordedTrial) -> Iterator[str]:
@@ -129,9 +137,9 @@ def _small_sets(winner: RecordedTrial) -> Iterator[str]:
 
 def _operating_metrics(trial: RecordedTrial, name: str) -> Iterator[FindingMetrics]:
     for point in trial.record.calibration.operating_points:
-        found = trial.at_operating_point(point.finding)
-        if name in found:
-            yield found[name]
+        metrics = trial.at_operating_point(point.finding)
+        if name in metrics:
+            yield metrics[name]
 
 
 def _films(trial: RecordedTrial, name: str) -> str:

@@ -1,12 +1,13 @@
 """One trial in the report: its figures of merit, its curves, its confusion and its training."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from schemas.decision import softmax
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation, LabelMetrics, SubgroupMetrics
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
 from trainer.report.curves import Curves, curves, reliability
 from trainer.report.figures import (
     confusion_figure,
@@ -16,86 +17,97 @@ from trainer.report.figures import (
     threshold_figure,
     training_figure,
 )
-from trainer.report.html import figure_html, table_html
-from trainer.report.markup import paragraph, side_by_side
+from trainer.report.html import Picture, Table, drawing
 from trainer.report.records import RecordedTrial
 
-_UNDEFINED = "undefined"
+_FIGURE_HEAD = "figure [95 % interval]"
+_OPTIMISTIC = "Validation chose the epoch and the threshold, so its curve is optimistic."
+_BANDS = "Bands: pointwise 95 %, patients resampled 2,000 times."
 
 
-def trial_html(trial: RecordedTrial) -> str:
+@dataclass(frozen=True, slots=True)
+class TrialFigures:
+    """What `trial.html.j2` shows."""
+
+    name: str
+    validation_auroc: Estimate
+    tables: tuple[Table, ...]
+    sets_without_outputs: tuple[str, ...]
+    """Sets of films for which no curve can be drawn."""
+    figures: tuple[Picture, ...]
+
+
+def trial_figures(trial: RecordedTrial) -> TrialFigures:
     """Tables and figures of one trial."""
-    missing = [name for name in trial.evaluations if name not in trial.outputs]
-    note = (
-        f"No curves, calibration diagram and mistakes on {' and '.join(missing)}: this run was made before the outputs of every "
-        "film were kept. To have them, train again into a new folder: python -m trainer train --config "
-        "RUN/config.yaml --out NEW"
-    )
-    figures = (
-        *(figure for finding in _findings(trial) for figure in _finding_figures(trial, finding)),
-        *_reliability_figures(trial),
-        *_confusion_figures(trial),
-        *_training_figures(trial),
-    )
-    tables = (_finding_table(trial, finding) for finding in _findings(trial))
-    return "".join(
-        (
+    findings = [point.finding for point in trial.record.calibration.operating_points]
+    return TrialFigures(
+        name=trial.row.trial,
+        validation_auroc=trial.row.validation_auroc,
+        tables=(
             _overall_table(trial),
-            *tables,
-            _group_table(
-                trial,
-                lambda evaluation: evaluation.subgroups,
-                "Groups of films, at the operating point; small groups have wide intervals",
-            ),
-            _group_table(
-                trial,
-                lambda evaluation: evaluation.shifts,
-                "The same films under changes of exposure, processing and framing, thresholds unchanged",
-            ),
-            paragraph(note) if missing else "",
-            side_by_side(figures),
-        )
+            *(_finding_table(trial, finding) for finding in findings),
+            *_group_tables(trial),
+        ),
+        sets_without_outputs=tuple(name for name in trial.evaluations if name not in trial.outputs),
+        figures=(
+            *(figure for finding in findings for figure in _finding_figures(trial, finding)),
+            *_reliability_figures(trial),
+            *_confusion_figures(trial),
+            *_training_figures(trial),
+        ),
     )
 
 
-def _findings(trial: RecordedTrial) -> tuple[str, ...]:
-    return tuple(point.finding for point in trial.record.calibration.operating_points)
-
-
-def _overall_table(trial: RecordedTrial) -> str:
-    evaluations = trial.evaluations
+def _overall_table(trial: RecordedTrial) -> Table:
+    evaluations = tuple(trial.evaluations.values())
     macro = " (macro average)" if len(trial.record.classes) > 2 else ""  # noqa: PLR2004 - two classes have one AUROC
     rows = [
-        (f"AUROC{macro}", *(str(evaluation.auroc) for evaluation in evaluations.values())),
+        (f"AUROC{macro}", *(str(evaluation.auroc) for evaluation in evaluations)),
         *(
-            (f"AUROC of {name} against the rest", *(str(found.class_auroc[name]) for found in evaluations.values()))
+            (f"AUROC of {name} against the rest", *(str(evaluation.class_auroc[name]) for evaluation in evaluations))
             for name in (trial.record.validation.class_auroc if macro else ())
         ),
-        ("Brier score", *(str(evaluation.brier) for evaluation in evaluations.values())),
-        ("Expected calibration error", *(str(evaluation.ece) for evaluation in evaluations.values())),
+        ("Brier score", *(str(evaluation.brier) for evaluation in evaluations)),
+        ("Expected calibration error", *(str(evaluation.ece) for evaluation in evaluations)),
     ]
     for rule in (metrics.rule for metrics in trial.record.validation.labels):
-        found = [_by_rule(evaluation, rule) for evaluation in evaluations.values()]
-        rows += [
-            (f"Balanced accuracy, by {rule}", *(str(metrics.balanced_accuracy) for metrics in found)),
-            (f"Accuracy, by {rule}", *(str(metrics.accuracy) for metrics in found)),
-            (f"Macro F1, by {rule}", *(str(metrics.macro_f1) for metrics in found)),
-            *(
-                (f"F1 of {name}, by {rule}", *(str(metrics.class_f1[name]) for metrics in found))
-                for name in found[0].class_f1
-            ),
-            (f"Matthews correlation, by {rule}", *(_figure(metrics.mcc) for metrics in found)),
-        ]
+        sets = [metrics for evaluation in evaluations for metrics in evaluation.labels if metrics.rule == rule]
+        rows += _label_rows(rule, sets)
     if (views := trial.record.many_views) is not None:
-        judged = [part.auroc for part in (views.validation, views.test) if part is not None]
-        rows.append((f"AUROC, mean of {views.views} views of each film", *map(str, judged)))
-    return table_html(("figure [95 % interval]", *_headed(evaluations)), rows, caption="All classes together")
+        areas = [part.auroc for part in (views.validation, views.test) if part is not None]
+        rows.append((f"AUROC, mean of {views.views} views of each film", *map(str, areas)))
+    return Table("All classes together", (_FIGURE_HEAD, *_set_titles(trial.evaluations)), rows)
 
 
-def _group_table(
-    trial: RecordedTrial, groups: Callable[[Evaluation], tuple[SubgroupMetrics, ...]], caption: str
-) -> str:
-    rows = [
+def _label_rows(rule: str, sets: list[LabelMetrics]) -> list[tuple[str, ...]]:
+    return [
+        (f"Balanced accuracy, by {rule}", *(str(metrics.balanced_accuracy) for metrics in sets)),
+        (f"Accuracy, by {rule}", *(str(metrics.accuracy) for metrics in sets)),
+        (f"Macro F1, by {rule}", *(str(metrics.macro_f1) for metrics in sets)),
+        *(
+            (f"F1 of {name}, by {rule}", *(str(metrics.class_f1[name]) for metrics in sets))
+            for name in sets[0].class_f1
+        ),
+        (f"Matthews correlation, by {rule}", *(str(metrics.mcc) for metrics in sets)),
+    ]
+
+
+def _group_tables(trial: RecordedTrial) -> Iterator[Table]:
+    """The groups of films and the shifts, where the records have them."""
+    subgroups = _group_rows(trial, lambda evaluation: evaluation.subgroups)
+    shifts = _group_rows(trial, lambda evaluation: evaluation.shifts)
+    head = ("set", "group", "finding", "films with it", "AUROC", "sensitivity", "specificity", "note")
+    if subgroups:
+        yield Table("Groups of films at the operating point; small groups have wide intervals.", head, subgroups)
+    if shifts:
+        caption = "The same films under changes of exposure, processing and framing, thresholds unchanged."
+        yield Table(caption, head, shifts)
+
+
+def _group_rows(
+    trial: RecordedTrial, groups: Callable[[Evaluation], tuple[SubgroupMetrics, ...]]
+) -> list[tuple[str, ...]]:
+    return [
         (
             name,
             f"{group.column} {group.value}",
@@ -107,63 +119,60 @@ def _group_table(
         for name, evaluation in trial.evaluations.items()
         for group in groups(evaluation)
     ]
-    if not rows:
-        return ""
-    head = ("set", "group", "finding", "films with it", "AUROC", "sensitivity", "specificity", "note")
-    return table_html(head, rows, caption=caption)
 
 
-def _finding_table(trial: RecordedTrial, finding: str) -> str:
-    columns = [
-        (f"{name}, threshold {metrics.threshold:.3f}", metrics)
+def _finding_table(trial: RecordedTrial, finding: str) -> Table:
+    sets = [
+        (name, metrics)
         for name, evaluation in trial.evaluations.items()
         for metrics in evaluation.findings
         if metrics.finding == finding
     ]
-    heads, found = zip(*columns, strict=True)
-    rows = [
-        ("AUROC", *(str(metrics.auroc) for metrics in found)),
-        ("AUPRC", *(str(metrics.auprc) for metrics in found)),
-        ("Sensitivity", *(str(metrics.sensitivity) for metrics in found)),
-        ("Specificity", *(str(metrics.specificity) for metrics in found)),
-        ("Prevalence", *(f"{metrics.prevalence:.1%}" for metrics in found)),
-        ("PPV at this prevalence", *(_or_undefined(metrics.ppv) for metrics in found)),
-        ("NPV at this prevalence", *(_or_undefined(metrics.npv) for metrics in found)),
-        ("F1", *(_figure(metrics.f1) for metrics in found)),
-    ]
+    head = (_FIGURE_HEAD, *(f"{name}, threshold {metrics.threshold:.3f}" for name, metrics in sets))
     point = next(point for point in trial.record.calibration.operating_points if point.finding == finding)
     caption = (
-        f"{finding} against the rest, at 0.5 and at the operating point {point.threshold:.3f}, chosen on validation for a "
-        f"sensitivity of {point.target_sensitivity:.0%}"
+        f"{finding} against the rest, at 0.5 and at the operating point {point.threshold:.3f}, which validation chose "
+        f"for a sensitivity of {point.target_sensitivity:.0%}."
     )
-    return table_html(("figure [95 % interval]", *heads), rows, caption=caption)
+    return Table(caption, head, _finding_rows([metrics for _, metrics in sets]))
 
 
-def _finding_figures(trial: RecordedTrial, finding: str) -> Iterator[str]:
+def _finding_rows(sets: list[FindingMetrics]) -> list[tuple[str, ...]]:
+    return [
+        ("AUROC", *(str(metrics.auroc) for metrics in sets)),
+        ("AUPRC", *(str(metrics.auprc) for metrics in sets)),
+        ("Sensitivity", *(str(metrics.sensitivity) for metrics in sets)),
+        ("Specificity", *(str(metrics.specificity) for metrics in sets)),
+        ("Prevalence", *(f"{metrics.prevalence:.1%}" for metrics in sets)),
+        ("PPV at this prevalence", *(_or_undefined(metrics.ppv) for metrics in sets)),
+        ("NPV at this prevalence", *(_or_undefined(metrics.npv) for metrics in sets)),
+        ("F1", *(str(metrics.f1) for metrics in sets)),
+    ]
+
+
+def _finding_figures(trial: RecordedTrial, finding: str) -> Iterator[Picture]:
     metrics = trial.at_operating_point(finding)
-    drawn = {name: _curves(trial, finding, name) for name in trial.outputs}
-    if not drawn:
+    by_set = {name: _curves(trial, finding, name) for name in trial.outputs}
+    if not by_set:
         return
-    sets = " and ".join(drawn)
-    flattered = "Validation chose epoch and threshold and is flattered. "
-    bands = "Bands: pointwise 95 %, patients resampled 2,000 times."
-    areas = "; ".join(f"{name} {metrics[name].auroc}" for name in drawn)
-    yield figure_html(
-        roc_figure(drawn, metrics),
-        caption=f"ROC of {finding} against the rest. {flattered}{bands}",
+    sets = " and ".join(by_set)
+    areas = "; ".join(f"{name} {metrics[name].auroc}" for name in by_set)
+    yield drawing(
+        roc_figure(by_set, metrics),
+        caption=f"ROC of {finding} against the rest. {_OPTIMISTIC} {_BANDS}",
         alt=f"ROC curves of {finding} on {sets}. AUROC: {areas}.",
     )
-    areas = "; ".join(f"{name} {metrics[name].auprc} at prevalence {metrics[name].prevalence:.1%}" for name in drawn)
-    yield figure_html(
-        precision_recall_figure(drawn, metrics),
-        caption=f"Precision and recall of {finding}; dashed: calling every film. {flattered}{bands}",
+    areas = "; ".join(f"{name} {metrics[name].auprc} at prevalence {metrics[name].prevalence:.1%}" for name in by_set)
+    yield drawing(
+        precision_recall_figure(by_set, metrics),
+        caption=f"Precision and recall of {finding}; dashed: calling every film. {_OPTIMISTIC} {_BANDS}",
         alt=f"Precision-recall curves of {finding} on {sets}. AUPRC: {areas}.",
     )
-    for name, found in drawn.items():
+    for name, set_curves in by_set.items():
         point = metrics[name]
-        yield figure_html(
-            threshold_figure(found, point.threshold, name),
-            caption=f"Sensitivity and specificity for {finding} on {name} against the threshold. {bands}",
+        yield drawing(
+            threshold_figure(set_curves, point.threshold, name),
+            caption=f"Sensitivity and specificity for {finding} on {name} against the threshold. {_BANDS}",
             alt=(
                 f"On {name}, at the operating point {point.threshold:.3f}: sensitivity {point.sensitivity}, "
                 f"specificity {point.specificity}."
@@ -178,20 +187,23 @@ def _curves(trial: RecordedTrial, finding: str, name: str) -> Curves:
     return curves(outputs.labels == index, probability, outputs.patients)
 
 
-def _reliability_figures(trial: RecordedTrial) -> Iterator[str]:
+def _reliability_figures(trial: RecordedTrial) -> Iterator[Picture]:
     for name, outputs in trial.outputs.items():
         probabilities = softmax(outputs.logits, trial.record.calibration.temperature)
         bins = reliability(probabilities.argmax(axis=1) == outputs.labels, probabilities.max(axis=1))
         error = trial.evaluations[name].ece
-        flattered = " The temperature was chosen on these films." if name == "validation" else ""
-        yield figure_html(
+        optimistic = " The temperature was chosen on these films." if name == "validation" else ""
+        yield drawing(
             reliability_figure(bins, error, name),
-            caption=f"Calibration on {name}: {len(bins.counts)} bins of equally many films, Wilson intervals; above the line the network is too modest, below too sure.{flattered}",
+            caption=(
+                f"Calibration on {name}: {len(bins.counts)} bins with equal numbers of films, Wilson intervals. Above "
+                f"the line the network is under-confident, below it over-confident.{optimistic}"
+            ),
             alt=f"Reliability diagram on {name}: expected calibration error {error}.",
         )
 
 
-def _confusion_figures(trial: RecordedTrial) -> Iterator[str]:
+def _confusion_figures(trial: RecordedTrial) -> Iterator[Picture]:
     for name, evaluation in trial.evaluations.items():
         for metrics in evaluation.labels:
             counts = np.asarray(metrics.confusion)
@@ -200,37 +212,34 @@ def _confusion_figures(trial: RecordedTrial) -> Iterator[str]:
                 for row, truth in enumerate(trial.record.classes)
                 for column, label in enumerate(trial.record.classes)
             )
-            yield figure_html(
+            yield drawing(
                 confusion_figure(metrics.confusion, trial.record.classes, f"{name.capitalize()}, by {metrics.rule}"),
-                caption=f"{name.capitalize()}, labels by {metrics.rule}: balanced accuracy {metrics.balanced_accuracy}. Per cent of the films of a truth.",
+                caption=(
+                    f"{name.capitalize()}, labels by {metrics.rule}: balanced accuracy {metrics.balanced_accuracy}. "
+                    "Percentages are of the films with the same truth."
+                ),
                 alt=f"Confusion matrix on {name} by {metrics.rule}. {cells}.",
             )
 
 
-def _training_figures(trial: RecordedTrial) -> Iterator[str]:
-    record = trial.record
+def _training_figures(trial: RecordedTrial) -> Iterator[Picture]:
+    best = trial.record.best_epoch
     if trial.history:
-        yield figure_html(
-            training_figure(trial.history, record.best_epoch),
-            caption=f"Training of {trial.row.trial}: the grey line marks the epoch whose weights were kept, chosen on validation.",
-            alt=f"Loss, validation AUROC and learning rate over {len(trial.history)} epochs; epoch {record.best_epoch + 1} was kept.",
+        yield drawing(
+            training_figure(trial.history, best),
+            caption="The grey line marks the epoch whose weights were kept, chosen on validation.",
+            alt=(
+                f"Loss, validation AUROC and learning rate over {len(trial.history)} epochs; epoch {best + 1} was kept."
+            ),
         )
 
 
-def _headed(evaluations: Mapping[str, Evaluation]) -> tuple[str, ...]:
+def _set_titles(evaluations: Mapping[str, Evaluation]) -> tuple[str, ...]:
     return tuple(
-        f"{name}{', flattered' if name == 'validation' else ''} ({evaluation.films:,} films)"
+        f"{name}{', optimistic' if name == 'validation' else ''} ({evaluation.films:,} films)"
         for name, evaluation in evaluations.items()
     )
 
 
-def _by_rule(evaluation: Evaluation, rule: str) -> LabelMetrics:
-    return next(metrics for metrics in evaluation.labels if metrics.rule == rule)
-
-
 def _or_undefined(value: Estimate | None) -> str:
-    return _UNDEFINED if value is None else str(value)
-
-
-def _figure(value: Estimate | float) -> str:
-    return str(value) if isinstance(value, Estimate) else f"{value:.3f} (no interval)"
+    return "undefined" if value is None else str(value)

@@ -1,113 +1,109 @@
 """Means of trials, as rows of the leaderboard: what several networks together would bring; none of them is exported."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.decision import softmax
-from schemas.trial import TrialRecord
-from trainer.config import RunConfig
-from trainer.films.dataset import DataRecord, described, films_of, root_of
+from schemas.model.calibration import Calibration
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from trainer.films.film import Film
-from trainer.judging.calibrate import calibrate
-from trainer.judging.judge import judge, outputs_of
-from trainer.judging.outputs import TEST_OUTPUTS, VALIDATION_OUTPUTS, SavedOutputs
+from trainer.films.task import Task
+from trainer.folder import Part, RunFolder, TrialFolder
+from trainer.judging.evaluate import evaluate
+from trainer.judging.logits import LabelledLogits
+from trainer.judging.outputs import SavedOutputs
+from trainer.judging.validation import judge_validation
 from trainer.learning.consumption import consumption_of, total
 from trainer.runs.leaderboard import in_order
-from trainer.trials.trial import TRIALS, read_trial, write_trial
+from trainer.trials.context import RunContext
+from trainer.trials.record import read_trial, write_judged
 
 
-def make_ensembles(
-    config: RunConfig, data: DataRecord, run: Path, trials: Mapping[str, TrialRecord]
-) -> dict[str, TrialRecord]:
+def make_ensembles(context: RunContext, trials: Mapping[str, TrialRecord]) -> dict[str, TrialRecord]:
     """Calibrate and evaluate the run's ensembles on validation: the best architectures, and the winner's seeds.
 
     Members are chosen on validation. The mean is of calibrated probabilities, and is calibrated again. Under
     cross-validation there are none: no film would be new to all members.
 
     Args:
-        config: how many architectures are averaged.
-        data: the run's films.
-        run: folder of the run.
+        context: of the run.
         trials: the trained ones, by the name of their folder.
     """
-    if config.folds is not None:
+    count = context.config.report.ensemble
+    if context.config.data.folds is not None or count < 2:  # noqa: PLR2004 - one network is not a mean
         return {}
     ranked = in_order(trials)
     best = {trials[name].architecture: name for name in reversed(ranked)}
-    leaders = [name for name in ranked if name in best.values()][: config.ensemble]
+    leaders = [name for name in ranked if name in best.values()][:count]
     winner = trials[ranked[0]].architecture
     seeds = [name for name in ranked if trials[name].architecture == winner]
     groups = {f"mean-of-{len(leaders)}-architectures": leaders, f"mean-of-{len(seeds)}-seeds": seeds}
-    return {
-        name: _make(config, data, run, name, members)
-        for name, members in groups.items()
-        if config.ensemble > 1 and len(members) > 1
-    }
+    return {name: _make(context, name, members) for name, members in groups.items() if len(members) > 1}
 
 
-def evaluate_ensemble_on_test(run: Path, name: str, films: tuple[Film, ...]) -> TrialRecord:
+def evaluate_ensemble_on_test(context: RunContext, folder: TrialFolder, films: Sequence[Film]) -> TrialRecord:
     """Evaluate an ensemble whose members were evaluated on the test films, and record it."""
-    directory = run / TRIALS / name
-    record = read_trial(directory)
-    averaged, labels = _mean(run, record.members, TEST_OUTPUTS)
-    tested = record.model_copy(update={"test": judge(averaged, labels, films, record.calibration, record, data="test")})
-    outputs_of(averaged, labels, films, root_of(run)).write(directory / TEST_OUTPUTS)
-    write_trial(directory, tested)
+    record = read_trial(folder)
+    averaged = _mean(context.folder, record.members, "test", films)
+    evaluation = evaluate(averaged, Task(record.classes, record.negative_class), record.calibration)
+    tested = record.model_copy(update={"test": evaluation})
+    write_judged(folder, tested, "test", SavedOutputs.of(averaged, films, context.dataset.root))
     return tested
 
 
-def _make(config: RunConfig, data: DataRecord, run: Path, name: str, members: Sequence[str]) -> TrialRecord:
-    directory = run / TRIALS / name
-    directory.mkdir(parents=True, exist_ok=True)
-    films = films_of(config, run, "val")
-    records = [read_trial(run / TRIALS / member) for member in members]
-    averaged, labels = _mean(run, members, VALIDATION_OUTPUTS)
-    calibration = calibrate(
-        averaged,
-        labels,
-        classes=data.classes,
-        negative_class=data.negative_class,
-        target_sensitivity=config.target_sensitivity,
-        alpha=config.alpha,
-        data=described("validation", films),
-    )
-    outputs_of(averaged, labels, films, root_of(run)).write(directory / VALIDATION_OUTPUTS)
-    first = records[0]
-    costs = [record.ms_per_film for record in records]
-    origins = [record.provenance for record in records]
-    took = total([consumption_of(each) for each in origins])
-    provenance = first.provenance.model_copy(
-        update={
-            "parameters": sum(each.parameters for each in origins),
-            "training_seconds": took.seconds,
-            "cpu_seconds": took.cpu_seconds,
-            "energy_joules": took.energy_joules,
-        }
-    )
-    record = first.model_copy(
+def _make(context: RunContext, name: str, members: Sequence[str]) -> TrialRecord:
+    folder = context.folder.trial(name)
+    folder.make()
+    films = context.dataset.films("val")
+    averaged = _mean(context.folder, members, "validation", films)
+    calibration, evaluation = judge_validation(averaged, context.dataset.task, context.config.judge)
+    records = {member: read_trial(context.folder.trial(member)) for member in members}
+    record = _record(name, records, calibration, evaluation)
+    write_judged(folder, record, "validation", SavedOutputs.of(averaged, films, context.dataset.root))
+    return record
+
+
+def _record(
+    name: str, members: Mapping[str, TrialRecord], calibration: Calibration, evaluation: Evaluation
+) -> TrialRecord:
+    first, *_ = members.values()
+    costs = [record.ms_per_film for record in members.values()]
+    return first.model_copy(
         update={
             "architecture": name,
             "members": tuple(members),
             "settings": {},
             "calibration": calibration,
-            "validation": judge(averaged, labels, films, calibration, data, data="validation"),
+            "validation": evaluation,
             "many_views": None,
             "ms_per_film": None if None in costs else sum(cost for cost in costs if cost is not None),
-            "provenance": provenance,
+            "provenance": _provenance([record.provenance for record in members.values()]),
         }
     )
-    write_trial(directory, record)
-    return record
 
 
-def _mean(run: Path, members: Sequence[str], file: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Logits [N, K] whose softmax is the members' mean probability, and the labels [N]."""
-    probabilities = []
-    for member in members:
-        saved = SavedOutputs.read(run / TRIALS / member / file)
-        probabilities.append(softmax(saved.logits, read_trial(run / TRIALS / member).calibration.temperature))
+def _provenance(members: Sequence[Provenance]) -> Provenance:
+    """That of the first member, with the parameters and the training of all."""
+    consumption = total([consumption_of(member) for member in members])
+    return members[0].model_copy(
+        update={
+            "parameters": sum(member.parameters for member in members),
+            "training_seconds": consumption.seconds,
+            "cpu_seconds": consumption.cpu_seconds,
+            "energy_joules": consumption.energy_joules,
+        }
+    )
+
+
+def _mean(folder: RunFolder, members: Sequence[str], part: Part, films: Sequence[Film]) -> LabelledLogits:
+    """Logits [N, K] whose softmax is the members' mean probability."""
+    outputs = [SavedOutputs.read(folder.trial(member).outputs(part)) for member in members]
+    temperatures = [read_trial(folder.trial(member)).calibration.temperature for member in members]
+    probabilities = [softmax(each.logits, heat) for each, heat in zip(outputs, temperatures, strict=True)]
     mean = np.mean(probabilities, axis=0)
-    return np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32), saved.labels
+    logits: NDArray[np.float32] = np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
+    return LabelledLogits.of(part, films, outputs[-1].labels, logits)

@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -10,16 +9,15 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from bundle.files import write_whole
-from schemas.decision import softmax
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import Comparison
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Comparison
+from schemas.model.trial import TrialRecord
 from schemas.record import Record
-from schemas.trial import TrialRecord
+from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
 from trainer.statistics.comparison import compare
-
-LEADERBOARD = "leaderboard.json"
 
 
 class LeaderboardRow(Record):
@@ -68,7 +66,7 @@ def rank(trials: Mapping[str, TrialRecord], outputs: Mapping[str, SavedOutputs])
 
     Args:
         trials: by the name of their folder; at least one is a network.
-        outputs: what each said of its validation films.
+        outputs: of each, for its validation films.
     """
     ordered = in_order(trials)
     # As they were judged: with more than two classes AUROC depends on the temperature.
@@ -135,19 +133,19 @@ def _size(record: TrialRecord) -> int:
     return record.provenance.parameters
 
 
-def write_leaderboard(board: Leaderboard, run: Path) -> None:
+def write_leaderboard(board: Leaderboard, folder: RunFolder) -> None:
     """Write leaderboard.json, whole or not at all."""
-    write_whole(run / LEADERBOARD, board.model_dump_json(indent=2).encode())
+    write_whole(folder.leaderboard, board.model_dump_json(indent=2).encode())
 
 
-def read_leaderboard(run: Path) -> Leaderboard:
+def read_leaderboard(folder: RunFolder) -> Leaderboard:
     """The leaderboard of a run.
 
     Raises:
         TrainingDataError: there is none yet, or it is of another version.
     """
     try:
-        return Leaderboard.model_validate_json((run / LEADERBOARD).read_bytes())
+        return Leaderboard.model_validate_json(folder.leaderboard.read_bytes())
     except (OSError, ValidationError) as error:
-        msg = f"{run / LEADERBOARD} is missing or of another version; finish the training first"
+        msg = f"{folder.leaderboard} is missing or of another version; finish the training first"
         raise TrainingDataError(msg) from error

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from rich.table import Table
 
-from trainer.learning.history import EpochRecord
+from trainer.folder import RunFolder
+from trainer.reporter import EpochSummary
 from trainer.runs.leaderboard import Leaderboard
-from trainer.trials.failure import FAILURE
-from trainer.trials.trial import TRIALS, read_trial
-from trainer.trials.trial_spec import Plan
+from trainer.trials.record import read_trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +24,33 @@ class _Row:
 class TrialTable:
     """One row for each trial, always up to date; rich draws it again and again."""
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
-        self._rows = {plan.name: _Row() for plan in plans}
+    def __init__(self, trials: Sequence[str]) -> None:
+        self._rows = {trial: _Row() for trial in trials}
 
-    def started(self, plan: Plan, epochs: int) -> None:
-        """A trial trains, for at most so many epochs."""
-        self._change(plan, state="training", epochs=epochs)
+    def started(self, trial: str, epochs: int) -> None:
+        """A trial trains, for at most `epochs` epochs."""
+        self._change(trial, state="training", epochs=epochs)
 
-    def advanced(self, plan: Plan, record: EpochRecord) -> None:
-        """A trial has done an epoch."""
-        best = max(record.val_auroc, self._rows[plan.name].best_auroc or 0)
+    def advanced(self, trial: str, epoch: EpochSummary) -> None:
+        """A trial has done an epoch; a fit of a search has no row."""
+        if trial not in self._rows:
+            return
+        best = max(epoch.val_auroc, self._rows[trial].best_auroc or 0)
         self._change(
-            plan,
-            epoch=record.epoch + 1,
+            trial,
+            epoch=epoch.epoch + 1,
             best_auroc=best,
-            films_per_second=record.films_per_second,
-            epoch_seconds=record.seconds,
+            films_per_second=epoch.films_per_second,
+            epoch_seconds=epoch.seconds,
         )
 
-    def ended(self, plan: Plan, auroc: float) -> None:
+    def ended(self, trial: str, auroc: float) -> None:
         """A trial is trained and calibrated."""
-        self._change(plan, state="done", best_auroc=auroc)
+        self._change(trial, state="done", best_auroc=auroc)
 
-    def failed(self, plan: Plan) -> None:
+    def failed(self, trial: str) -> None:
         """A trial failed."""
-        self._change(plan, state="failed")
+        self._change(trial, state="failed")
 
     def __rich__(self) -> Table:
         """The table as it is now."""
@@ -62,8 +62,8 @@ class TrialTable:
             table.add_row(name, row.state, *_figures(row), style=colours[row.state])
         return table
 
-    def _change(self, plan: Plan, **changes: object) -> None:
-        self._rows[plan.name] = replace(self._rows[plan.name], **changes)  # type: ignore[arg-type]  # fields by name
+    def _change(self, trial: str, **changes: object) -> None:
+        self._rows[trial] = replace(self._rows[trial], **changes)  # type: ignore[arg-type]  # fields by name
 
 
 def _figures(row: _Row) -> tuple[str, str, str, str]:
@@ -76,13 +76,13 @@ def _figures(row: _Row) -> tuple[str, str, str, str]:
     )
 
 
-def results(board: Leaderboard, run: Path) -> Table:
-    """The trials in their order, with what each cost and reached, and those that failed."""
-    table = Table(title=f"{run}: chosen on validation, best first", title_justify="left")
+def results(board: Leaderboard, folder: RunFolder) -> Table:
+    """The trials in their order, with the cost and the figures of each, and those that failed."""
+    table = Table(title=f"{folder}: chosen on validation, best first", title_justify="left")
     for column in ("trial", "parameters", "minutes", "epochs", "ms/film", "AUROC validation", "AUROC test"):
         table.add_column(column, justify="left" if column == "trial" else "right", overflow="fold")
     for row in board.rows:
-        record = read_trial(run / TRIALS / row.trial)
+        record = read_trial(folder.trial(row.trial))
         table.add_row(
             row.trial,
             f"{row.parameters:,}",
@@ -92,6 +92,7 @@ def results(board: Leaderboard, run: Path) -> Table:
             str(row.validation_auroc),
             str(record.test.auroc) if record.test else "-",
         )
-    for path in sorted((run / TRIALS).glob(f"*/{FAILURE}")):
-        table.add_row(path.parent.name, "failed", "", "", "", "", "", style="red")
+    for trial in folder.trial_folders():
+        if trial.failure.exists():
+            table.add_row(trial.name, "failed", "", "", "", "", "", style="red")
     return table

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from schemas.evaluation import Comparison
+from schemas.model.evaluation import Comparison
 from trainer.statistics.delong import delong_test
 from trainer.statistics.intervals import bootstrap, percentile_interval
 from trainer.statistics.metrics import Weights, macro_auroc
@@ -17,8 +17,8 @@ def compare(
 ) -> Comparison:
     """The AUROC of one network minus that of another, paired film by film, the films of a patient taken together.
 
-    Two classes: DeLong's test. More, whose macro AUROC has no such formula: both are recomputed on the same
-    2,000 resamples of the patients; the percentile interval that just reaches 0 has the confidence 1 - p.
+    Two classes: DeLong's test. More: both are recomputed on the same 2,000 resamples of the patients; the percentile
+    interval that just reaches 0 has the confidence 1 - p.
 
     Args:
         labels: [N], the truth.
@@ -29,11 +29,12 @@ def compare(
     Raises:
         ValueError: a class without a film, or networks of different films or classes.
 
-    Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988) 837-845; Efron and Tibshirani, An Introduction to the
-        Bootstrap (1993), ch. 15; Davison and Hinkley (1997), ch. 4.2.3 (the sample itself counts as one of them).
+    Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988) 837-845; Efron and Tibshirani, An Introduction to
+        the Bootstrap (1993), ch. 15; Davison and Hinkley (1997), ch. 4.2.3 (the sample itself counts as one of them).
     """
     if first.shape != second.shape or len(first) != len(labels):
-        msg = f"networks are compared on the same films and classes, not {first.shape} with {second.shape} for {len(labels)} labels"
+        shapes = f"{first.shape} with {second.shape} for {len(labels)} labels"
+        msg = f"networks are compared on the same films and classes, not {shapes}"
         raise ValueError(msg)
     if first.shape[1] == 2:  # noqa: PLR2004 - one curve for two classes
         return delong_test(labels == 1, first[:, 1], second[:, 1], patients=patients)

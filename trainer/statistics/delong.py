@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from schemas.estimate import Estimate
-from schemas.evaluation import Comparison
+from schemas.model.evaluation import Comparison
 from trainer.statistics.intervals import estimate, normal_quantile, patient_groups
 
 
@@ -34,9 +34,9 @@ def delong_interval(
     areas, covariance = _delong(truth, np.asarray(scores, np.float64)[None], groups)
     area = float(areas[0])
     variance = float(covariance[0, 0])
-    held = [len(np.unique(groups[side])) for side in (truth, ~truth)]
-    if variance <= 0 or not 0 < area < 1 or min(held) == 1:
-        return newcombe_interval(area, held[0], held[1], confidence=confidence)
+    sizes = [len(np.unique(groups[side])) for side in (truth, ~truth)]
+    if variance <= 0 or not 0 < area < 1 or min(sizes) == 1:
+        return newcombe_interval(area, sizes[0], sizes[1], confidence=confidence)
     logit = math.log(area / (1 - area))
     half = normal_quantile(confidence) * math.sqrt(variance) / (area * (1 - area))
     return estimate(area, *((1 + math.tanh(end / 2)) / 2 for end in (logit - half, logit + half)))

@@ -1,4 +1,4 @@
-"""How sure a figure is: intervals of proportions, of means, and of anything that can be recomputed on resampled patients."""
+"""Confidence intervals of proportions, of means, and of any figure that can be recomputed on resampled patients."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +27,10 @@ def wilson_interval(successes: int, trials: int, *, confidence: float = 0.95) ->
         Newcombe, Stat. Med. 17 (1998) 857-872.
     """
     if trials < 1 or not 0 <= successes <= trials:
-        msg = f"{successes} of {trials} is no proportion; it takes at least one trial and no more successes than trials"
+        msg = (
+            f"{successes} of {trials} is not a proportion; it takes at least one trial and no more successes than "
+            "trials"
+        )
         raise ValueError(msg)
     share = successes / trials
     z = normal_quantile(confidence)

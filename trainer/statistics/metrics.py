@@ -1,4 +1,4 @@
-"""Figures of merit of probabilities and labels, for the films as they are and for any number of resamples of them at once.
+"""Figures of merit of probabilities and labels, for the films as they are and for many resamples of them at once.
 
 Every function takes `weights` [..., N], how often each film counts; without them each counts once. The last axis is
 summed away: one definition gives the figure and its bootstrap distribution.
@@ -84,7 +84,7 @@ def brier(truth: ArrayLike, probabilities: ArrayLike, weights: Weights | None = 
 
 
 def ece(correct: ArrayLike, confidence: ArrayLike, weights: Weights | None = None, *, bins: int = ECE_BINS) -> Figures:
-    """Expected calibration error: the gap between confidence and share correct, averaged over bins of equally many films.
+    """Expected calibration error: the gap between confidence and share correct, averaged over equally large bins.
 
     Args:
         correct: bool [..., N], whether the film's label is right.

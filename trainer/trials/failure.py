@@ -1,15 +1,13 @@
 """A trial that ended without a network: recorded, so that the rest of the run goes on."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from bundle.files import write_whole
 from schemas.errors import CxrError, TrainingDataError
 from schemas.record import Record
-
-FAILURE = "failure.json"
+from trainer.folder import TrialFolder
 
 
 class FailedTrial(Record):
@@ -20,26 +18,25 @@ class FailedTrial(Record):
     at: datetime
 
 
-def write_failure(directory: Path, error: Exception) -> FailedTrial:
-    """Record what a trial died of."""
+def write_failure(folder: TrialFolder, error: Exception) -> FailedTrial:
+    """Record why a trial failed."""
     code = error.code if isinstance(error, CxrError) else type(error).__name__
     failed = FailedTrial(code=code, message=str(error) or repr(error), at=datetime.now(UTC))
-    directory.mkdir(parents=True, exist_ok=True)
-    write_whole(directory / FAILURE, failed.model_dump_json(indent=2).encode())
+    folder.make()
+    write_whole(folder.failure, failed.model_dump_json(indent=2).encode())
     return failed
 
 
-def read_failure(directory: Path) -> FailedTrial | None:
-    """Why the trial of a folder failed; None: it did not.
+def read_failure(folder: TrialFolder) -> FailedTrial | None:
+    """Why a trial failed; None: it did not.
 
     Raises:
         TrainingDataError: the record is damaged or of another version.
     """
-    path = directory / FAILURE
-    if not path.exists():
+    if not folder.failure.exists():
         return None
     try:
-        return FailedTrial.model_validate_json(path.read_bytes())
+        return FailedTrial.model_validate_json(folder.failure.read_bytes())
     except ValidationError as error:
-        msg = f"{path} is damaged or of another version; remove it to train the trial again"
+        msg = f"{folder.failure} is damaged or of another version; remove it to train the trial again"
         raise TrainingDataError(msg) from error

@@ -2,52 +2,65 @@
 
 import platform
 import subprocess
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 import torch
 
-from schemas.provenance import Provenance
-from trainer.config import RunConfig
-from trainer.films.dataset import DataRecord
+from schemas.model.provenance import Provenance
+from trainer.folder import TrialFolder
 from trainer.learning.loop import Fit
+from trainer.learning.options import LearnOptions
 from trainer.networks.network import Network
+from trainer.trials.context import RunContext
+from trainer.trials.record import read_trial
 
 _LIBRARIES = ("torch", "timm", "lightning-fabric", "albumentations", "opencv-python-headless", "numpy")
 _PROJECT = Path(__file__).parents[2]
 _CPUINFO = Path("/proc/cpuinfo")
 
 
-def provenance_of(  # noqa: PLR0913 - what a record of origin holds
-    config: RunConfig,
-    data: DataRecord,
-    fitted: Fit,
-    network: Network,
-    *,
-    seed: int,
-    command: str,
-    commit: str,
-    teachers: tuple[Provenance, ...],
-) -> Provenance:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What is known of a network before it is trained."""
+
+    commit: str
+    """Of the code that is loaded; it may change on disk while the network trains."""
+    teachers: tuple[Provenance, ...]
+
+
+def origin_of(learn: LearnOptions) -> Origin:
+    """The commit and the teachers of a network that is about to be trained.
+
+    Raises:
+        TrainingDataError: a teacher's folder is not a trial that has ended.
+    """
+    teachers = tuple(read_trial(TrialFolder(Path(teacher))).provenance for teacher in learn.teachers)
+    return Origin(git_commit(), teachers)
+
+
+def provenance_of(context: RunContext, fitted: Fit, network: Network, seed: int, origin: Origin) -> Provenance:
     """The record of a network that has just been trained."""
-    took = fitted.consumption
+    consumption = fitted.consumption
+    data = context.dataset.record
     return Provenance(
-        command=command,
-        git_commit=commit,
+        command=context.command,
+        git_commit=origin.commit,
         trained_at=datetime.now(UTC),
-        training_seconds=took.seconds,
-        cpu_seconds=took.cpu_seconds,
-        energy_joules=took.energy_joules,
+        training_seconds=consumption.seconds,
+        cpu_seconds=consumption.cpu_seconds,
+        energy_joules=consumption.energy_joules,
         seed=seed,
-        data=config.data,
+        data=context.config.data.path,
         data_sha256=data.data_sha256,
         split_sha256=data.split_sha256,
         pretrained_weights=fitted.pretrained,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         device=device_name(fitted.device),
         libraries=library_versions(),
-        teachers=teachers,
+        teachers=origin.teachers,
     )
 
 

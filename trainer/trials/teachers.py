@@ -1,4 +1,4 @@
-"""A network that learns from networks: from what their mean says of the very film that it sees (distillation)."""
+"""Distillation: a network learns from the mean answer of other networks to the very film that it is trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,17 @@ from pathlib import Path
 
 import torch
 
-from trainer.config import RunConfig
-from trainer.films.dataset import DataRecord
-from trainer.learning.device import make_fabric
+from schemas.model.trial import TrialRecord
+from trainer.films.dataset import Dataset
+from trainer.folder import TrialFolder
 from trainer.learning.loader import Batch
 from trainer.learning.losses import shares
+from trainer.learning.options import LearnOptions
+from trainer.networks.device import make_fabric
 from trainer.networks.network import Network
+from trainer.networks.options import NetworkOptions
 from trainer.trials.ancestry import require_equal
-from trainer.trials.trial import TrainedTrial, load_trial
+from trainer.trials.trial import load_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,48 +33,49 @@ class Teachers:
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Batch:
-        """The films of a batch, with labels float32 [N, K]: the truth, and `share` of what the teachers say."""
+        """The films of a batch, with labels float32 [N, K]: the truth, and a share of the teachers' probabilities."""
         images, labels = batch
         logits = torch.stack([network(images.to(self.device)) for network in self.networks])  # [T, N, K]
         opinion = logits.float().softmax(2).mean(0).cpu()
         return images, (1 - self.share) * shares(labels, opinion.shape[1]) + self.share * opinion
 
 
-def find_teachers(config: RunConfig, data: DataRecord) -> Teachers | None:
+def find_teachers(learn: LearnOptions, networks: NetworkOptions, dataset: Dataset) -> Teachers | None:
     """The teachers that the config names; None where it names none.
 
+    Args:
+        learn: the folders of the teachers, and how much they count.
+        networks: the networks that learn from them.
+        dataset: of the run.
+
     Raises:
-        TrainingConfigError: a teacher tells other classes, sees films prepared otherwise, or was trained on another
+        TrainingConfigError: a teacher has other classes, sees films prepared otherwise, or was trained on another
             split, in which films that validate the pupil may have taught it.
-        TrainingDataError: a folder is no trial that has ended.
+        TrainingDataError: a folder is not a trial that has ended.
     """
-    if not config.teachers:
+    if not learn.teachers:
         return None
-    device = make_fabric(config).device
-    trials = [load_trial(Path(directory)) for directory in config.teachers]
-    for trial in trials:
-        _require_fit(trial, config, data)
-    return Teachers([trial.network.to(device) for trial in trials], config.teachers_share, device)
+    device = make_fabric(learn.device, learn.precision).device
+    folders = [TrialFolder(Path(directory)) for directory in learn.teachers]
+    trained = [load_network(folder) for folder in folders]
+    for folder, (record, _) in zip(folders, trained, strict=True):
+        _require_fit(folder, record, networks, dataset)
+    return Teachers([network.to(device) for _, network in trained], learn.teachers_share, device)
 
 
-def _require_fit(trial: TrainedTrial, config: RunConfig, data: DataRecord) -> None:
-    record = trial.record
-    for name in config.archs:
+def _require_fit(folder: TrialFolder, record: TrialRecord, networks: NetworkOptions, dataset: Dataset) -> None:
+    theirs = {
+        "classes": record.classes,
+        "films prepared": record.preprocess,
+        "split": record.provenance.split_sha256,
+        "fold": record.fold,
+    }
+    for name in networks.archs:
         ours = {
-            "classes": data.classes,
-            "films prepared": config.preprocess(name),
-            "split": data.split_sha256,
+            "classes": dataset.record.classes,
+            "films prepared": networks.preprocess(name),
+            "split": dataset.record.split_sha256,
             "fold": None,
         }
-        theirs = {
-            "classes": record.classes,
-            "films prepared": record.preprocess,
-            "split": record.provenance.split_sha256,
-            "fold": record.fold,
-        }
-        require_equal(
-            f"{trial.directory.name} cannot teach {name}",
-            theirs,
-            ours,
-            "train it on the same data, split and size first",
-        )
+        remedy = "train it on the same data, split and size first"
+        require_equal(f"{folder.name} cannot teach {name}", theirs, ours, remedy)

@@ -2,17 +2,22 @@
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from schemas.errors import TrainingConfigError
-from schemas.trial import TrialRecord
+from schemas.model.trial import TrialRecord
 from trainer.config import RunConfig
+from trainer.folder import TrialFolder
 from trainer.learning.history import EpochRecord
 
 log = logging.getLogger("trainer.trials.tracking")
 
 TRACKING_URI = "MLFLOW_TRACKING_URI"
+_NOT_SENT = frozenset(
+    ["data.path", "data.cache", "networks.weights", "networks.archs", "networks.seeds", "learn.teachers"]
+)
+"""The folders of this machine may name people; architecture and seed are sent of the one trial."""
 
 
 def require_tracking() -> None:
@@ -30,14 +35,15 @@ def require_tracking() -> None:
         raise TrainingConfigError(msg) from error
 
 
-def track(run: str, trial: str, config: RunConfig, record: TrialRecord, history: Sequence[EpochRecord]) -> None:
-    """Send one trained trial: its settings, its curves, its figures on validation; a server that is away stops no run.
+def track(folder: TrialFolder, config: RunConfig, record: TrialRecord, history: Sequence[EpochRecord]) -> None:
+    """Send one trained trial: its options, its curves, its figures on validation.
+
+    A server that is away does not stop the run.
 
     Args:
-        run: name of the run, which becomes the experiment.
-        trial: name of the trial's folder.
-        config: what the trial was trained with.
-        record: what became of it.
+        folder: of the trial; the name of its run becomes the experiment.
+        config: the config that the trial was trained with.
+        record: of the trial.
         history: its epochs.
     """
     uri = os.environ.get(TRACKING_URI)
@@ -47,22 +53,37 @@ def track(run: str, trial: str, config: RunConfig, record: TrialRecord, history:
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
     try:
-        _send(MlflowClient(uri), run, trial, config, record, history)
+        client = MlflowClient(uri)
+        sent = _open(client, folder, record)
+        _send(client, sent, _parameters(config, record), record, history)
     except MlflowException as error:
-        log.warning("MLflow did not take %s (%s); the run goes on", trial, type(error).__name__)
+        log.warning("MLflow did not take %s (%s); the run goes on", folder.name, type(error).__name__)
 
 
-def _send(  # noqa: PLR0913, PLR0917 - what is sent, and where to
-    client: Any, run: str, trial: str, config: RunConfig, record: TrialRecord, history: Sequence[EpochRecord]
+def _open(client: Any, folder: TrialFolder, record: TrialRecord) -> str:
+    """The id of a new run of MLflow."""
+    experiment = client.get_experiment_by_name(folder.run.name)
+    identity = experiment.experiment_id if experiment else client.create_experiment(folder.run.name)
+    tags = {"git_commit": record.provenance.git_commit}
+    run_id: str = client.create_run(identity, run_name=folder.name, tags=tags).info.run_id
+    return run_id
+
+
+def _parameters(config: RunConfig, record: TrialRecord) -> dict[str, object]:
+    options = {name: value for name, value in config.values().items() if name not in _NOT_SENT}
+    return {
+        "architecture": record.architecture,
+        "seed": record.provenance.seed,
+        "data_sha256": record.provenance.data_sha256,
+        **options,
+    }
+
+
+def _send(
+    client: Any, sent: str, parameters: Mapping[str, object], record: TrialRecord, history: Sequence[EpochRecord]
 ) -> None:
-    experiment = client.get_experiment_by_name(run)
-    identity = experiment.experiment_id if experiment else client.create_experiment(run)
-    sent = client.create_run(identity, run_name=trial, tags={"git_commit": record.provenance.git_commit}).info.run_id
-    # The folders of this machine may name people.
-    settings = config.model_dump(mode="json", exclude={"data", "cache", "weights", "archs", "seeds"})
-    for name, value in {"architecture": record.architecture, "seed": record.provenance.seed, **settings}.items():
+    for name, value in parameters.items():
         client.log_param(sent, name, value)
-    client.log_param(sent, "data_sha256", record.provenance.data_sha256)
     for epoch in history:
         for name in ("lr", "train_loss", "val_loss", "val_auroc", "films_per_second"):
             client.log_metric(sent, name, getattr(epoch, name), step=epoch.epoch)

@@ -1,19 +1,19 @@
-"""What a run trains: one plan for each architecture, seed and fold."""
+"""The trials of a run: one for each architecture, seed and fold."""
 
 from dataclasses import dataclass
 
-from trainer.config import RunConfig
+from trainer.networks.options import NetworkOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrialSpec:
     """One network to train."""
 
     architecture: str
     seed: int
     """Of its weights, order, augmentation and dropout."""
     fold: int | None = None
-    """Which fold it validates on, from 0; None: on the validation films of the split."""
+    """The fold that it validates on, from 0; None: the validation films of the split."""
 
     @property
     def name(self) -> str:
@@ -22,7 +22,12 @@ class Plan:
         return f"{self.architecture.replace(':', '-')}-seed{self.seed}{fold}"
 
 
-def plans(config: RunConfig) -> tuple[Plan, ...]:
-    """The plans of a run, architecture by architecture."""
-    folds = (None,) if config.folds is None else tuple(range(config.folds))
-    return tuple(Plan(name, seed, fold) for name in config.archs for seed in config.seeds for fold in folds)
+def trial_specs(networks: NetworkOptions, folds: int | None) -> tuple[TrialSpec, ...]:
+    """The trials of a run, architecture by architecture.
+
+    Args:
+        networks: architectures and seeds.
+        folds: number of folds of cross-validation; None: no cross-validation.
+    """
+    of_one = (None,) if folds is None else tuple(range(folds))
+    return tuple(TrialSpec(name, seed, fold) for name in networks.archs for seed in networks.seeds for fold in of_one)

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Depends, Request
 
 from schemas.api import Health, ModelReference
 from schemas.errors import AuditUnavailableError, BundleError, InvalidParameterError, NotFoundError
-from service.audit.accounts import action, asked_by
+from service.audit.accounts import audited_action
+from service.http.authorization import Requires, origin_of
+from service.http.current import CurrentServices
 from service.http.errors import GATE_FAILURES, documented
 from service.models.registry import BundleAddress
-from service.security.authentication import Requires
-from service.services import CurrentService
 
 FAILURES: Final = (*GATE_FAILURES, AuditUnavailableError)
 
@@ -22,13 +22,13 @@ router = APIRouter(tags=["administration"], dependencies=[Depends(Requires("admi
     summary="Serve this bundle",
     responses=documented(*FAILURES, NotFoundError, BundleError, InvalidParameterError),
 )
-async def activate(request: Request, service: CurrentService, name: str, version: str) -> ModelReference:
-    """Until the models directory chooses another, or the process ends. One that fails its checks changes nothing."""
+async def activate(request: Request, services: CurrentServices, name: str, version: str) -> ModelReference:
+    """Until the models directory chooses another, or the process ends. A failed check changes nothing."""
 
     async def work() -> ModelReference:
-        return (await service.deployment.activate(BundleAddress(name, version))).loaded.reference
+        return (await services.deployment.activate(BundleAddress(name, version))).loaded.reference
 
-    return await action(service.audit, asked_by(request), work)
+    return await audited_action(services.audit, origin_of(request), work)
 
 
 @router.post(
@@ -36,21 +36,21 @@ async def activate(request: Request, service: CurrentService, name: str, version
     summary="Serve the bundle before this one again",
     responses=documented(*FAILURES, BundleError),
 )
-async def rollback(request: Request, service: CurrentService) -> ModelReference:
-    """At once: it is still in memory."""
+async def rollback(request: Request, services: CurrentServices) -> ModelReference:
+    """At once, because it is still in memory."""
 
     async def work() -> ModelReference:
-        return (await service.deployment.rollback()).loaded.reference
+        return (await services.deployment.rollback()).loaded.reference
 
-    return await action(service.audit, asked_by(request), work)
+    return await audited_action(services.audit, origin_of(request), work)
 
 
 @router.post("/admin/drain", summary="Stop being ready", responses=documented(*FAILURES))
-async def drain(request: Request, service: CurrentService) -> Health:
-    """Films in flight are answered, new ones are refused with 503; the process ends at SIGTERM."""
+async def drain(request: Request, services: CurrentServices) -> Health:
+    """Requests in flight are answered, new images are refused with 503; the process ends at SIGTERM."""
 
     async def work() -> Health:
-        service.admission.drain()
+        services.admission.drain()
         return Health(status="draining")
 
-    return await action(service.audit, asked_by(request), work)
+    return await audited_action(services.audit, origin_of(request), work)

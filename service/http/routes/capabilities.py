@@ -1,29 +1,28 @@
-"""`GET /capabilities`: which films are read, in which formats and within which limits; for integrators."""
+"""`GET /capabilities`: which images are read, in which formats and within which limits; for integrators."""
 
 from typing import Final
 
 from fastapi import APIRouter, Depends
 
-from imaging.dicom import MODALITIES
-from imaging.pixel_data import COLOUR, GRAY
-from imaging.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
+from imaging.dicom.film import MODALITIES
+from imaging.dicom.pixel_data import COLOUR, GRAY
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.api import Capabilities, CapabilityLimits, TransferSyntaxFacts
 from service.dicomweb.instance import FILM_CLASSES
+from service.http.authorization import Requires
+from service.http.current import CurrentServices, OptionalIntake
 from service.http.errors import GATE_FAILURES, documented
 from service.http.routes.pages import SAMPLE_ADDRESS, sample_film
-from service.security.authentication import Requires
-from service.services import CurrentService
 
 FILM_TYPES: Final = ("image/jpeg", "image/png", "application/dicom")
 
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 
 
-@router.get("/capabilities", summary="The films that are read", responses=documented(*GATE_FAILURES))
-async def capabilities(service: CurrentService) -> Capabilities:
-    """From the tables by which films are decoded, so it cannot promise anything else."""
-    settings = service.settings
-    limits = {name: getattr(settings, name) for name in CapabilityLimits.model_fields}
+@router.get("/capabilities", summary="The images that are read", responses=documented(*GATE_FAILURES))
+async def capabilities(services: CurrentServices, intake: OptionalIntake) -> Capabilities:
+    """Formats, syntaxes and limits, from the same tables by which images are decoded."""
+    limits = services.limits
     syntaxes = tuple(
         TransferSyntaxFacts(name=name_of(uid), uid=str(uid), lossless=syntax.lossless)
         for uid, syntax in TRANSFER_SYNTAXES.items()
@@ -33,7 +32,14 @@ async def capabilities(service: CurrentService) -> Capabilities:
         modalities=MODALITIES,
         photometric_interpretations=(*GRAY, *COLOUR),
         transfer_syntaxes=syntaxes,
-        stored_sop_classes=FILM_CLASSES if settings.dicomweb else (),
-        limits=CapabilityLimits(**limits),
+        stored_sop_classes=() if intake is None else FILM_CLASSES,
+        limits=CapabilityLimits(
+            max_body_bytes=limits.max_body_bytes,
+            max_pixels=limits.max_pixels,
+            max_batch_items=limits.max_batch_items,
+            max_queue=limits.max_queue,
+            deadline_ms=limits.deadline_ms,
+            decode_timeout_s=services.decode.timeout_s,
+        ),
         sample=None if sample_film() is None else SAMPLE_ADDRESS,
     )

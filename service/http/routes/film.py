@@ -1,21 +1,19 @@
-"""`POST /film`: the film itself as it was decoded, for viewers that cannot read what a hospital sends."""
+"""`POST /film`: the image itself as it was decoded, for viewers that cannot read what a hospital sends."""
 
 import asyncio
-import time
+from functools import partial
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
-from imaging.decode import DecodeLimits, decode
 from imaging.graymap import LONGEST_SIDE, graymap
-from schemas.errors import InferenceError
 from service.capacity.admission import Priority
-from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, documented
-from service.http.films import Upload, request_body
-from service.http.request_options import CallersTerms, while_caller_waits
-from service.reading.predict import receive_films
-from service.security.authentication import Requires
-from service.services import CurrentService, Service
+from service.http.authorization import Requires
+from service.http.errors import DECODE_FAILURES, REQUEST_FAILURES, documented
+from service.http.film_request import CurrentFilmRequest
+from service.http.films import request_body
+from service.reading.predict import Upload, decode_upload
+from service.services import Services
 
 GRAYMAP: Final = "image/x-portable-graymap"
 ANSWER: Final[dict[int | str, dict[str, Any]]] = {
@@ -24,7 +22,6 @@ ANSWER: Final[dict[int | str, dict[str, Any]]] = {
         "content": {GRAYMAP: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-DECODE_FAILURES: Final = tuple(failure for failure in FILM_FAILURES if failure is not InferenceError)
 
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 
@@ -36,28 +33,22 @@ router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict
     responses=ANSWER | documented(*REQUEST_FAILURES, *DECODE_FAILURES),
     openapi_extra=request_body("file", repeated=False),
 )
-async def film(request: Request, service: CurrentService, terms: CallersTerms) -> Response:
+async def film(request: CurrentFilmRequest) -> Response:
     """Bright is dense, whatever the file's photometric interpretation; nothing but the pixels survives."""
-    async with terms.deadline(service.metrics):
-        (upload,) = await receive_films(request, service, terms, part="file", at_most=1)
-        with service.admission.admit(1, terms.priority):
-            body = await while_caller_waits(request, _decoded(service, upload, terms.priority))
+    films = await request.receive()
+    body = await films.work(partial(_graymap_of, request.services, request.options.priority))
     return Response(body, media_type=GRAYMAP)
 
 
-async def _decoded(service: Service, upload: Upload, priority: Priority) -> bytes:
-    lane = service.decode_lanes.of(priority)
-    return await asyncio.get_running_loop().run_in_executor(lane, _graymap, service, upload)
+async def _graymap_of(services: Services, priority: Priority, upload: Upload) -> bytes:
+    lane = services.decode_lanes.of(priority)
+    return await asyncio.get_running_loop().run_in_executor(lane, _graymap, services, upload)
 
 
-def _graymap(service: Service, upload: Upload) -> bytes:
-    start = time.perf_counter()
-    radiograph = decode(
-        upload.data,
-        declared_type=upload.declared_type,
-        limits=DecodeLimits(max_pixels=service.settings.max_pixels),
-        min_side=LONGEST_SIDE // 2,  # a JPEG's short side stays at least twice as long
-        frame_decoder=service.frame_decoder,
+def _graymap(services: Services, upload: Upload) -> bytes:
+    # A JPEG's short side stays at least twice as long as what is shown.
+    radiograph, decode_s = decode_upload(
+        upload, services.limits.max_pixels, min_side=LONGEST_SIDE // 2, frame_decoder=services.frame_decoder
     )
-    service.metrics.stage_duration.labels("decode").observe(time.perf_counter() - start)
+    services.metrics.stage_duration.labels("decode").observe(decode_s)
     return graymap(radiograph)

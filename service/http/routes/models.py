@@ -1,17 +1,20 @@
-"""`GET /models…`: which bundles are there, and what each says about itself."""
+"""`GET /models…`: the bundles of the models directory, their manifests and model cards."""
 
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from bundle.opening import Bundle
 from schemas.api import KnownModel, ModelList
-from schemas.bundle import MODEL_CARD, Bundle, BundleManifest
 from schemas.errors import BundleError, InvalidParameterError, NotAcceptableError, NotFoundError, NotReadyError
+from schemas.model.manifest import MODEL_CARD, BundleManifest
+from schemas.version import VERSION
+from service.http.authorization import Requires
+from service.http.current import CurrentServices
 from service.http.errors import GATE_FAILURES, documented
 from service.http.negotiation import negotiate
+from service.models.loading import LoadedBundle
 from service.models.registry import BundleAddress
-from service.security.authentication import Requires
-from service.services import CurrentService
 
 JSON: Final = "application/json"
 MARKDOWN: Final = "text/markdown"
@@ -23,26 +26,16 @@ router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requ
 
 
 @router.get("", summary="The bundles of the models directory", responses=documented(*GATE_FAILURES))
-def list_models(service: CurrentService) -> ModelList:
+def list_models(services: CurrentServices) -> ModelList:
     """By name and then from the oldest version to the newest."""
-    serving = service.deployment.serving
-    in_use = None if serving is None else serving.address
-    backend = None if serving is None else serving.loaded.explanations.backend
-    precision = service.settings.precision
-    refused = service.deployment.refused
-    known = service.registry.known()
+    live = services.deployment.live
+    refused = services.deployment.refused
     return ModelList(
         models=tuple(
-            KnownModel(
-                name=address.name,
-                version=address.version,
-                serving=address == in_use,
-                precision=precision if address == in_use else None,
-                refused=refused.get(address),
-                explain_backend=backend if address == in_use else None,
-            )
-            for address in known
-        )
+            _known(address, None if live is None else live.loaded, refused.get(address))
+            for address in services.registry.known()
+        ),
+        software_version=VERSION,
     )
 
 
@@ -52,9 +45,9 @@ def list_models(service: CurrentService) -> ModelList:
     response_model=BundleManifest,
     responses=BOTH | documented(*GATE_FAILURES, NotReadyError, NotAcceptableError, BundleError),
 )
-def current_model(request: Request, service: CurrentService) -> Response:
-    """Its manifest as JSON, or by `Accept: text/markdown` its model card, unless that was altered since it was loaded."""
-    return _described(request, service.deployment.ready().loaded.bundle)
+def current_model(request: Request, services: CurrentServices) -> Response:
+    """Its manifest as JSON, or by `Accept: text/markdown` its model card; 409 where that was altered after loading."""
+    return _described(request, services.deployment.ready().loaded.bundle)
 
 
 @router.get(
@@ -63,9 +56,22 @@ def current_model(request: Request, service: CurrentService) -> Response:
     response_model=BundleManifest,
     responses=BOTH | documented(*GATE_FAILURES, NotFoundError, NotAcceptableError, BundleError, InvalidParameterError),
 )
-def one_model(request: Request, service: CurrentService, name: str, version: str) -> Response:
+def one_model(request: Request, services: CurrentServices, name: str, version: str) -> Response:
     """Its manifest as JSON, or by `Accept: text/markdown` its model card; every hash is checked first."""
-    return _described(request, service.registry.open(BundleAddress(name, version)))
+    return _described(request, services.registry.open(BundleAddress(name, version)))
+
+
+def _known(address: BundleAddress, loaded: LoadedBundle | None, refused: str | None) -> KnownModel:
+    """One bundle of the list; `loaded` is the one that serves."""
+    in_use = loaded if loaded is not None and loaded.address == address else None
+    return KnownModel(
+        name=address.name,
+        version=address.version,
+        serving=in_use is not None,
+        precision=None if in_use is None else in_use.precision,
+        refused=refused,
+        explain_backend=None if in_use is None else in_use.explanations.backend,
+    )
 
 
 def _described(request: Request, bundle: Bundle) -> Response:

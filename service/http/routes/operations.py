@@ -5,35 +5,35 @@ from prometheus_client.exposition import choose_encoder
 
 from schemas.api import Health
 from schemas.errors import AuditUnavailableError, NotReadyError
-from service.dicomweb.intake import Intake
+from service.capacity.admission import draining
+from service.http.authorization import Requires
+from service.http.current import CurrentServices, OptionalIntake
 from service.http.errors import GATE_FAILURES, documented
-from service.security.authentication import Requires
-from service.services import CurrentService
 
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/livez", summary="Is the process alive", responses=documented(NotReadyError))
-async def livez(request: Request, service: CurrentService) -> Health:
+@router.get("/livez", summary="Whether the process is alive", responses=documented(NotReadyError))
+async def livez(services: CurrentServices, intake: OptionalIntake) -> Health:
     """503 where a loop that answers films has died: only a restart helps."""
-    if not service.deployment.alive:
+    if not services.deployment.alive:
         msg = "a loop that answers films or watches the models directory has died; restart the service"
         raise NotReadyError(msg)
-    intake: Intake | None = request.app.state.intake
     if intake is not None and not intake.worker.alive:
         msg = "a loop that empties the spool has died; restart the service"
         raise NotReadyError(msg)
     return Health(status="alive")
 
 
-@router.get("/readyz", summary="Can films be answered", responses=documented(NotReadyError, AuditUnavailableError))
-async def readyz(service: CurrentService) -> Health:
-    """200 once a bundle is loaded, its golden films gave what they ought to and every batch size is warm; not draining."""
-    service.deployment.ready()
-    service.audit.check()
-    if service.admission.draining:
-        msg = "the service is draining; another instance answers"
-        raise NotReadyError(msg)
+@router.get(
+    "/readyz", summary="Whether the service can answer", responses=documented(NotReadyError, AuditUnavailableError)
+)
+async def readyz(services: CurrentServices) -> Health:
+    """200 once a bundle is loaded, has passed its self-test and every batch size is warm; 503 while draining."""
+    services.deployment.ready()
+    services.audit.check()
+    if services.admission.draining:
+        raise draining()
     return Health(status="ready")
 
 
@@ -44,7 +44,7 @@ async def readyz(service: CurrentService) -> Health:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(*GATE_FAILURES)},
 )
-async def metrics(request: Request, service: CurrentService) -> Response:
+async def metrics(request: Request, services: CurrentServices) -> Response:
     """Prometheus text, or OpenMetrics where the scraper asks for it."""
     encode, media_type = choose_encoder(request.headers.get("Accept", ""))
-    return Response(encode(service.metrics.registry), headers={"Content-Type": media_type})
+    return Response(encode(services.metrics.registry), headers={"Content-Type": media_type})

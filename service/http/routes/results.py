@@ -1,4 +1,4 @@
-"""`GET /results…`: what became of the films that came by DICOMweb."""
+"""`GET /results…`: the films that came by DICOMweb, their states and analyses."""
 
 import asyncio
 import json
@@ -10,11 +10,11 @@ from pydantic.json_schema import SkipJsonSchema
 from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidParameterError, NotFoundError, SpoolUnavailableError
 from schemas.results import Result, ResultList, ResultState
-from service.dicomweb.intake import CurrentIntake
+from service.http.authorization import Requires
+from service.http.current import CurrentIntake
 from service.http.errors import GATE_FAILURES, documented
 from service.http.routes.dicomweb import UID_PATTERN
 from service.results.fhir import fhir_bundle
-from service.security.authentication import Requires
 
 FHIR_JSON: Final = "application/fhir+json"
 BUNDLE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {FHIR_JSON: {"schema": {"type": "object"}}}}}
@@ -39,7 +39,7 @@ async def list_results(
 
 @router.get("/{sop_instance_uid}", summary="One film and its analysis", responses=FAILURES)
 async def one_result(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Result:
-    """Where it stands, and the analysis once there is one."""
+    """Its state, and the analysis once there is one."""
     summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)
     analysis = None if record is None else AnalysisRecord.model_validate_json(record)
     return Result(**dict(summary), analysis=analysis)
@@ -55,14 +55,17 @@ async def as_fhir(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Respo
     """A Bundle with a DiagnosticReport; 404 before the film is analysed."""
     summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)
     if record is None:
-        msg = f"the film is in state {summary.state} and has no analysis; GET /results/{{sop}} tells when it has"
+        msg = (
+            f"the film is in state {summary.state} and has no analysis; GET /results/{{sop_instance_uid}} shows when "
+            "it has one"
+        )
         raise NotFoundError(msg)
     return Response(json.dumps(fhir_bundle(AnalysisRecord.model_validate_json(record))), media_type=FHIR_JSON)
 
 
 @router.post("/{sop_instance_uid}/retry", summary="Try a dead letter again", status_code=202, responses=FAILURES)
 async def retry(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Result:
-    """From where it failed: its analysis, or its delivery."""
+    """From the step that failed: its analysis, or its delivery."""
     await asyncio.to_thread(intake.ledger.retry, sop_instance_uid)
     intake.worker.wake()
     return await one_result(intake, sop_instance_uid)

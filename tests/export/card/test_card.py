@@ -1,41 +1,18 @@
 """The model card says what the manifest says, and nothing that is not known."""
 
 import re
+from pathlib import Path
 
 import pytest
 
+from bundle.opening import open_bundle
 from export.card.card import render_card
-from schemas.bundle import open_bundle
-from schemas.evaluation import SubgroupMetrics
-from schemas.precision import PrecisionFiles, PrecisionRecord
+from schemas.model.manifest import CURRENT, MANIFEST, MODEL_CARD, BundleManifest
+from schemas.model.precision import PrecisionFiles, PrecisionRecord
 from tests.export.figures import GOOD
 from tests.export.untrained import estimate
 
-GROUPS = tuple(
-    SubgroupMetrics(column="sex", finding="PNEUMONIA", **row)
-    for row in (
-        {
-            "value": "F",
-            "films": 30,
-            "patients": 15,
-            "positives": 12,
-            "auroc": estimate(0.91),
-            "sensitivity": estimate(0.94),
-            "specificity": estimate(0.88),
-            "note": "",
-        },
-        {
-            "value": "not stated",
-            "films": 10,
-            "patients": 5,
-            "positives": 4,
-            "auroc": None,
-            "sensitivity": None,
-            "specificity": None,
-            "note": "fewer than 20 films",
-        },
-    )
-)
+MODELS = Path(__file__).parents[3] / "models"
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +27,19 @@ def card(manifest):
 
 def with_data(manifest, data):
     return manifest.model_copy(update={"provenance": manifest.provenance.model_copy(update={"data": data})})
+
+
+def test_the_shipped_card_is_what_its_manifest_gives_to_the_byte() -> None:
+    directory = MODELS / (MODELS / CURRENT).read_text().strip()
+    manifest = BundleManifest.model_validate_json((directory / MANIFEST).read_bytes())
+
+    assert render_card(manifest) == (directory / MODEL_CARD).read_text()
+
+
+def test_a_text_about_the_films_keeps_its_own_tables(manifest) -> None:
+    about = "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+    assert f"\n\n{about}\n\n" in render_card(manifest.model_copy(update={"about_films": f"\n{about}\n"}))
 
 
 @pytest.mark.parametrize(
@@ -145,45 +135,6 @@ def test_three_classes_have_a_macro_auroc_and_a_confusion_matrix_of_three(manife
     assert "| `VIRAL` | 1 | 3 | 6 |" in card
 
 
-def test_figures_that_version_0_1_did_not_have_stand_where_they_are_known(manifest, card) -> None:
-    evaluation = manifest.evaluation[0]
-    label = evaluation.labels[0].model_copy(
-        update={"class_f1": {"NORMAL": estimate(0.81), "PNEUMONIA": estimate(0.92)}, "mcc": estimate(0.71)}
-    )
-    known = evaluation.model_copy(update={"labels": (label,), "subgroups": GROUPS})
-
-    new = render_card(manifest.model_copy(update={"evaluation": (known,)}))
-
-    assert "| Matthews correlation | 0.853 |" in card
-    assert "| Matthews correlation | 0.710 [0.690, 0.730] |" in new
-    assert "| F1 of `PNEUMONIA` | 0.920 [0.900, 0.940] |" in new
-    assert "F1 of" not in card
-    assert "Groups of films" not in card
-
-
-def test_groups_stand_with_their_counts_and_why_a_figure_is_missing(manifest) -> None:
-    known = manifest.evaluation[0].model_copy(update={"subgroups": GROUPS})
-
-    card = render_card(manifest.model_copy(update={"evaluation": (known,)}))
-
-    assert (
-        "| sex F | `PNEUMONIA` | 12 of 30 | 15 | 0.910 [0.890, 0.930] | 0.940 [0.920, 0.960] | 0.880 [0.860, 0.900] |  |"
-        in card
-    )
-    assert "| sex not stated | `PNEUMONIA` | 4 of 10 | 5 |  |  |  | fewer than 20 films |" in card
-
-
-def test_shifts_stand_in_a_table_of_their_own(manifest) -> None:
-    shift = GROUPS[0].model_copy(update={"column": "shift", "value": "contrast x 1.6"})
-    known = manifest.evaluation[0].model_copy(update={"shifts": (shift,)})
-
-    card = render_card(manifest.model_copy(update={"evaluation": (known,)}))
-
-    _, table = card.split("The same films under changes of exposure, processing and framing, thresholds unchanged:")
-    assert "| shift contrast x 1.6 | `PNEUMONIA` | 12 of 30 | 15 | 0.910 [0.890, 0.930] |" in table
-    assert "Groups of films" not in card
-
-
 def test_a_bundle_without_heat_maps_says_none(manifest) -> None:
     card = render_card(manifest.model_copy(update={"graph": manifest.graph.model_copy(update={"cam_grid": None})}))
 
@@ -230,42 +181,6 @@ def test_mistakes_are_counted_with_intervals_and_the_worst_are_named_by_hash_and
 
 def test_a_bundle_whose_mistakes_were_not_looked_for_does_not_speak_of_them(manifest) -> None:
     assert "## Mistakes" not in render_card(manifest.model_copy(update={"mistakes": None}))
-
-
-def trained(manifest, **took):
-    return render_card(manifest.model_copy(update={"provenance": manifest.provenance.model_copy(update=took)}))
-
-
-def test_time_and_energy_of_training_stand_as_they_were_measured(manifest) -> None:
-    took = {"training_seconds": 5400.0, "cpu_seconds": 9000.0}
-    measured = trained(manifest, **took, energy_joules={"processor package-0 (RAPL)": 180_000.0})
-    without = trained(manifest, **took, energy_joules={})
-
-    assert "| Time of training | 90.0 minutes over all epochs, 2.50 core-hours |" in measured
-    assert "| Energy of training | 50.0 Wh by processor package-0 (RAPL): of all that ran on the machine" in measured
-    assert (
-        "| Energy of training | not measured: no energy counter of the machine could be read; 2.50 core-hours"
-        in without
-    )
-
-
-def test_a_network_of_before_energy_was_recorded_says_its_time_and_no_energy(card) -> None:
-    assert "| Time of training | 1.5 minutes over all epochs |" in card
-    assert "| Energy of training | not recorded: this version of the trainer came later |" in card
-
-
-def test_what_training_the_teachers_took_stands_beside_it_each_of_them_counted_once(manifest) -> None:
-    first = manifest.provenance.model_copy(update={"training_seconds": 600.0, "seed": 1, "teachers": ()})
-    second = manifest.provenance.model_copy(update={"training_seconds": 300.0, "seed": 2, "teachers": (first,)})
-
-    taught = trained(manifest, teachers=(first, second))
-    alone = trained(manifest, teachers=())
-    by_one = trained(manifest, teachers=(first,))
-
-    assert "| Time of training its 2 teachers | 15.0 minutes over all epochs, before |" in taught
-    assert "| Energy of training its 2 teachers | not recorded" in taught
-    assert "| Time of training its teacher | 10.0 minutes over all epochs, before |" in by_one
-    assert "teacher" not in alone
 
 
 def test_what_is_known_of_the_films_stands_under_data(manifest) -> None:

@@ -5,12 +5,12 @@ import pytest
 
 from export.card.mistakes import WORST, find_mistakes
 from export.gates.answers import ValidationSet
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.estimate import Estimate
-from schemas.mistakes import FilmReference
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
+from schemas.model.mistakes import FilmReference
+from schemas.model.provenance import Adoption
+from schemas.model.trial import CalibratedNetwork
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Adoption
-from schemas.trial import CalibratedNetwork
 from tests.export.untrained import evaluation
 
 SURE = Estimate(value=1, low=1, high=1)
@@ -68,6 +68,7 @@ def found(probabilities, truth, record=None, *, embeddings=None, levels=None, ma
         "center": np.zeros(1, np.float32),
         "projection": np.ones((1, 1), np.float32),
         "class_means": np.zeros((2, 1), np.float32),
+        "scales": np.ones((2, 1), np.float32),
     }
     validation = ValidationSet(
         films(*(levels or [0.5] * count)),

@@ -5,15 +5,15 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from bundle.session import Session
 from export.gates.parity import BATCHES, TOLERANCES, check_parity
-from export.session import Graph
 from schemas.errors import ParityError
 from tests.export.untrained import small_network, trial_of
 
 
 @pytest.fixture(scope="module")
 def run(bundle):
-    return Graph((bundle / "model.onnx").read_bytes()).run
+    return Session((bundle / "model.onnx").read_bytes()).run
 
 
 def altered(run, output, change):
@@ -33,7 +33,7 @@ def perturbed(bundle, factor):
     weights = numpy_helper.to_array(tensor).copy()
     weights.flat[np.abs(weights).argmax()] *= factor
     tensor.CopyFrom(numpy_helper.from_array(weights, tensor.name))
-    return Graph(model.SerializeToString()).run
+    return Session(model.SerializeToString()).run
 
 
 def test_the_exported_graph_passes_at_every_batch_size_with_room_to_spare(trial, run) -> None:

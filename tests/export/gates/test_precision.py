@@ -7,13 +7,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from bundle.golden import OUTPUTS, compare_golden, read_golden
+from bundle.opening import open_bundle
+from bundle.session import Session
 from export.gates.precision import FLOAT_CONVOLUTIONS, attempt, objection
-from export.golden import OUTPUTS, check_golden, read_golden
-from export.session import Graph
 from schemas.errors import BundleError
 from tests.export.figures import GOOD, figure
 from tests.export.untrained import SIDE, phantoms
-from tests.fakes import ScriptedJudge
+from tests.fakes import ScriptedComparator
 
 SLOW = GOOD.model_copy(update={"speedup": figure(1.05, 0.01)})
 OTHER_LABELS = GOOD.model_copy(update={"label_agreement": figure(0.9936)})
@@ -26,7 +27,7 @@ def model(bundle):
 
 @pytest.fixture(scope="module")
 def golden(bundle):
-    return read_golden(bundle / "golden.npz")
+    return read_golden(open_bundle(bundle))
 
 
 def chain(convolutions):
@@ -87,75 +88,76 @@ def test_fp16_is_for_gpus_and_not_judged_by_its_time_on_a_cpu() -> None:
 
 
 def test_what_passes_is_kept_with_its_graph_its_golden_outputs_and_its_figures(model, golden, trial) -> None:
-    judge = ScriptedJudge(GOOD)
+    comparator = ScriptedComparator(GOOD)
 
-    tried = attempt("int8", model, trial.films, judge, golden)
+    tried = attempt("int8", model, trial.films, comparator, golden)
 
     assert tried.record.refused is None
     assert tried.record.figures == GOOD
     assert "the first 1 of 2 convolutions" in tried.record.method
     assert set(tried.files) == {"model.int8.onnx", "golden.int8.npz"}
-    assert judge.shown == [tried.files["model.int8.onnx"]]
+    assert comparator.shown == [tried.files["model.int8.onnx"]]
 
 
 def test_the_golden_outputs_are_those_of_the_reduced_graph_within_its_own_tolerance(
-    model, golden, trial, tmp_path
+    model, golden, trial, bundle, tmp_path
 ) -> None:
-    tried = attempt("int8", model, trial.films, ScriptedJudge(GOOD), golden)
+    tried = attempt("int8", model, trial.films, ScriptedComparator(GOOD), golden)
     path = tmp_path / "golden.int8.npz"
     path.write_bytes(tried.files[path.name])
-    own = {**golden, **read_golden(path, OUTPUTS)}
+    own = {**golden, **np.load(path)}
+    manifest = open_bundle(bundle).manifest
     tolerance = tried.record.files.tolerance
-    plain = Graph(tried.files["model.int8.onnx"], optimized=False).run
+    plain = Session(tried.files["model.int8.onnx"], optimized=False).run
 
     assert 1e-3 <= tolerance < 0.3
-    assert check_golden(plain, own, trial.record.preprocess, tolerance) <= tolerance / 4 + 1e-9
+    assert compare_golden(plain, own, manifest, tolerance).relative <= tolerance / 4 + 1e-9
     with pytest.raises(BundleError, match="golden logits: off by"):
-        check_golden(plain, {**own, "logits": own["logits"] * (1 + 2 * tolerance)}, trial.record.preprocess, tolerance)
+        compare_golden(plain, {**own, "logits": own["logits"] * (1 + 2 * tolerance)}, manifest, tolerance)
 
 
 def test_a_graph_that_changes_labels_is_tried_again_with_more_convolutions_in_float(golden) -> None:
-    judge = ScriptedJudge(OTHER_LABELS, OTHER_LABELS, GOOD)
-    impatient = ScriptedJudge(OTHER_LABELS, OTHER_LABELS)
+    comparator = ScriptedComparator(OTHER_LABELS, OTHER_LABELS, GOOD)
+    impatient = ScriptedComparator(OTHER_LABELS, OTHER_LABELS)
 
-    kept = attempt("int8", chain(16), phantoms(4, SIDE), judge, golden)
+    kept = attempt("int8", chain(16), phantoms(4, SIDE), comparator, golden)
     refused = attempt("int8", chain(7), phantoms(4, SIDE), impatient, golden)
 
     assert FLOAT_CONVOLUTIONS == (1, 6, 15)
-    assert len(set(judge.shown)) == 3
+    assert len(set(comparator.shown)) == 3
     assert "the first 15 of 16 convolutions" in kept.record.method
-    assert kept.files["model.int8.onnx"] == judge.shown[2]
+    assert kept.files["model.int8.onnx"] == comparator.shown[2]
     assert len(impatient.shown) == 2
     assert (refused.files, refused.record.files) == ({}, None)
     assert refused.record.refused == "99.36% of 780 films get the label of fp32, 99.5% must"
 
 
 def test_a_graph_that_is_not_faster_is_not_tried_with_still_more_in_float(golden) -> None:
-    judge = ScriptedJudge(SLOW)
+    comparator = ScriptedComparator(SLOW)
 
-    refused = attempt("int8", chain(16), phantoms(4, SIDE), judge, golden)
+    refused = attempt("int8", chain(16), phantoms(4, SIDE), comparator, golden)
 
-    assert len(judge.shown) == 1
+    assert len(comparator.shown) == 1
     assert refused.record.refused == "1.05 times as fast as fp32, at least 1.1 is asked for"
 
 
 def test_a_network_of_one_convolution_has_nothing_to_quantize(golden) -> None:
-    tried = attempt("int8", chain(1), phantoms(4, SIDE), ScriptedJudge(), golden)
+    tried = attempt("int8", chain(1), phantoms(4, SIDE), ScriptedComparator(), golden)
 
     assert tried.record.refused == "the backbone has no convolution after the first"
     assert tried.record.figures is None
 
 
 def test_a_graph_that_cannot_be_run_is_refused_and_the_export_goes_on(model, golden, trial) -> None:
-    tried = attempt("fp16", model, trial.films, ScriptedJudge(BundleError("no such kernel")), golden)
+    tried = attempt("fp16", model, trial.films, ScriptedComparator(BundleError("no such kernel")), golden)
 
     assert (tried.record.refused, tried.record.figures, tried.files) == ("no such kernel", None, {})
 
 
 def test_calibration_films_are_spread_over_all_training_films(model, golden) -> None:
     dark = np.concatenate([np.zeros((300, 1, SIDE, SIDE), np.float32), np.ones((300, 1, SIDE, SIDE), np.float32)])
-    half = ScriptedJudge(GOOD)
-    all_ = ScriptedJudge(GOOD)
+    half = ScriptedComparator(GOOD)
+    all_ = ScriptedComparator(GOOD)
 
     attempt("int8", model, dark[:300], half, golden)
     attempt("int8", model, dark, all_, golden)

@@ -5,8 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from bundle.session import Session
 from export.graph.fp16 import halve
-from export.session import Graph
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def test_the_file_holds_no_weight_twice(model, halved) -> None:
 
 def test_the_outputs_are_those_of_fp32_but_for_the_rounding(model, halved, trial) -> None:
     targets = np.full(len(trial.films), 1)
-    exact = Graph(model.SerializeToString()).run(trial.films, targets)
-    found = Graph(halved.SerializeToString()).run(trial.films, targets)
+    exact = Session(model.SerializeToString()).run(trial.films, targets)
+    found = Session(halved.SerializeToString()).run(trial.films, targets)
 
     for name, values in exact.items():
         difference = np.abs(found[name] - values).max() / np.abs(values).max()

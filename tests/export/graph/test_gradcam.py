@@ -1,13 +1,14 @@
-"""Grad-CAM in the graph against autograd and against the closed form; against the package grad-cam: test_architectures."""
+"""Grad-CAM in the graph against autograd and against the closed form; against the package grad-cam:
+test_architectures."""
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from bundle.session import Session
 from export.graph.gradcam import trace_gradients
 from export.graph.graph import ExplainedNetwork, export_graph
-from export.session import Graph
 from schemas.errors import BundleError
 from tests.export.untrained import phantoms
 from trainer.networks.gradcam import gradcam
@@ -78,7 +79,7 @@ def test_a_head_of_many_kinds_of_layers_survives_the_way_through_onnx() -> None:
     features = network.features(torch.from_numpy(films))
     expected = gradcam(features, gradients_by_autograd(network, features, torch.from_numpy(target))).numpy()
 
-    maps = Graph(export_graph(network, size=32, temperature=1.0).SerializeToString()).run(films, target)["gradcam"]
+    maps = Session(export_graph(network, size=32, temperature=1.0).SerializeToString()).run(films, target)["gradcam"]
 
     assert expected.max() > 0
     np.testing.assert_allclose(maps, expected, atol=1e-4 * expected.max())

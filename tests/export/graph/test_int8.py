@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bundle.session import Session
 from export.graph.backbone import backbone
 from export.graph.int8 import quantize, round_keeping_means
-from export.session import Graph
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def test_weights_have_a_scale_for_each_output_channel(quantized) -> None:
 
 def test_the_outputs_are_those_of_fp32_but_for_the_rounding(model, quantized, trial) -> None:
     targets = np.full(len(trial.films), 1)
-    exact = Graph(model.SerializeToString()).run(trial.films, targets)
-    found = Graph(quantized.SerializeToString()).run(trial.films, targets)
+    exact = Session(model.SerializeToString()).run(trial.films, targets)
+    found = Session(quantized.SerializeToString()).run(trial.films, targets)
 
     for name, values in exact.items():
         difference = np.abs(found[name] - values).max() / np.abs(values).max()

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from schemas.bundle import STATISTICS, open_bundle
+from bundle.opening import open_bundle
 from schemas.errors import BundleError, InferenceError
+from schemas.model.manifest import STATISTICS
 from service.answers.decision import RECOMMENDATIONS, load_statistics
 from service.answers.decision import decide as decide_about
 from service.engine.engine import Outputs
@@ -71,7 +72,7 @@ def test_a_film_that_is_not_frontal_is_not_answered_however_sure_the_network_is(
     prediction = decide(bundle.manifest, load_statistics(bundle), familiar(pneumonia), ("overlay", "not_frontal"))
 
     assert (prediction.decision, prediction.confidence_band) == ("abstain", "low")
-    assert "no frontal film" in prediction.recommendation
+    assert "not a frontal film" in prediction.recommendation
     assert decide(bundle.manifest, None, familiar(0.97), ("overlay",)).decision == "positive"
 
 

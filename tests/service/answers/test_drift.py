@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from schemas.bundle import open_bundle
-from schemas.drift import DriftReference, SignalReference, population_stability_index, signal_names
+from bundle.opening import open_bundle
 from schemas.errors import BundleError
+from schemas.model.drift import DriftReference, SignalReference, population_stability_index, signal_names
 from service.answers.drift import DriftWindow
 from service.models.registry import BundleAddress
 from tests.service.bundles import change_manifest, write_tiny_bundle
@@ -123,7 +123,7 @@ async def test_another_bundle_begins_with_an_empty_window_of_its_own(serve, tmp_
     with_reference(tmp_path)
     write_tiny_bundle(tmp_path, version="1.0.1", current=False)
     async with serve(models_dir=tmp_path) as client:
-        deployment = client.app.state.service.deployment
+        deployment = client.services.deployment
         await client.post("/predict", content=flat_film(200))
         first = await drift(client)
         await deployment.activate(BundleAddress("tiny", "1.0.1"))
@@ -151,7 +151,7 @@ async def test_ready_is_what_readyz_says(serve, tmp_path) -> None:
 
     async with serve() as client:
         serving = await ready(client)
-        client.app.state.service.admission.drain()
+        client.services.admission.drain()
         assert (await client.get("/readyz")).status_code == 503
         assert (serving, await ready(client)) == ("1.0", "0.0")
     async with serve(models_dir=tmp_path) as client:

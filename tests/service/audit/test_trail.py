@@ -11,7 +11,7 @@ from service.audit.trail import Trail
 from service.commands.audit import verify_log
 from service.metrics import Metrics
 from service.security.keys import KeyFile, new_key, write_keys
-from service.settings import Settings
+from service.settings import AuditSettings
 from tests.fakes import GatedOpener
 from tests.service.audit.lines import records
 from tests.service.bundles import write_tiny_bundle
@@ -36,7 +36,7 @@ def of(log, *events):
 
 
 def metric(client, name):
-    return client.app.state.service.metrics.registry.get_sample_value(name)
+    return client.services.metrics.registry.get_sample_value(name)
 
 
 async def test_a_film_is_recorded_by_its_hash_with_who_which_model_and_what_was_decided(serve, log) -> None:
@@ -44,7 +44,9 @@ async def test_a_film_is_recorded_by_its_hash_with_who_which_model_and_what_was_
         answer = (await client.post("/predict", content=FILM, headers=PNG | {"X-Request-ID": "film-9"})).json()
         (record,) = of(log, "film")
 
-    assert {name: value for name, value in record.items() if name not in ("at", "sequence", "previous")} == {
+    assert {
+        name: value for name, value in record.items() if name not in ("at", "sequence", "software", "previous")
+    } == {
         "event": "film",
         "caller": "anonymous",
         "route": "/predict",
@@ -162,7 +164,7 @@ async def test_who_is_refused_is_recorded_by_the_id_of_the_key_and_never_by_the_
 async def test_guessing_keys_does_not_fill_the_disk_and_what_is_left_out_is_counted(serve, log, tmp_path) -> None:
     write_keys(tmp_path / "keys.json", KeyFile())
     async with serve(audit_file=log, api_keys_file=tmp_path / "keys.json") as client:
-        trail = client.app.state.service.audit
+        trail = client.services.audit
         trail._clock = lambda: 7.0
         for _ in range(50):
             await client.post("/predict", content=FILM, headers={"X-API-Key": "guess"})
@@ -193,7 +195,7 @@ async def test_on_a_full_disk_nothing_is_answered_where_the_policy_is_to_refuse(
 
 
 async def test_a_late_failure_of_a_disk_that_has_nothing_to_do_is_forgotten_when_the_disk_is_tried(log) -> None:
-    trail = Trail(Settings(audit_file=log), Metrics(), retry_s=0.01)
+    trail = Trail(AuditSettings(file=log), Metrics(), retry_s=0.01)
     with trail.running():
         await trail.record("started", caller="service")
         trail._failed("its line came when the caller had given up", lost=0)
@@ -220,7 +222,7 @@ async def test_without_a_file_nothing_is_kept(client) -> None:
     await client.post("/predict", content=FILM, headers=PNG)
 
     assert metric(client, "cxr_audit_write_failures_total") == 0
-    assert not client.app.state.service.audit.on
+    assert not client.services.audit.on
 
 
 @pytest.fixture

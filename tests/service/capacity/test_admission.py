@@ -5,6 +5,7 @@ import pytest
 from schemas.errors import NotReadyError, OverloadedError
 from service.capacity.admission import Admission
 from service.metrics import Metrics
+from service.settings import LimitSettings
 
 
 class Clock:
@@ -15,7 +16,10 @@ class Clock:
 
 
 def admission(capacity, *, capacity_bytes=1000, clock=None):
-    return Admission(capacity, capacity_bytes, Metrics(), clock or Clock())
+    limits = LimitSettings(
+        max_queue=capacity, max_batch_items=1, max_inflight_bytes=capacity_bytes, max_body_bytes=capacity_bytes
+    )
+    return Admission(limits, Metrics(), clock or Clock())
 
 
 def check(places, priority, **terms) -> None:

@@ -1,4 +1,5 @@
-"""Rules of the typed client: against the real server, and against scripted answers where a server would need patience."""
+"""Rules of the typed client: against the real server, and against scripted answers where a server would need
+patience."""
 
 import json
 import subprocess
@@ -9,7 +10,7 @@ from email.utils import format_datetime
 import httpx2
 import pytest
 
-from service.client import Client, NoAnswerError, ProblemError, Terms
+from service.client import CallOptions, Client, NoAnswerError, ProblemError
 from service.commands.keys import keys_command
 from tests.service.bundles import CLASSES
 from tests.service.conftest import flat_film
@@ -24,7 +25,7 @@ OVERLOADED = {
     "code": "overloaded",
     "request_id": "r",
 }
-READY = {"models": []}
+READY = {"models": [], "software_version": "0.2.0"}
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_the_bundles_are_listed_and_the_service_is_ready(client) -> None:
 
 def test_a_refused_film_is_a_typed_error_with_everything_that_the_service_said(client) -> None:
     with pytest.raises(ProblemError) as caught:
-        client.predict(b"rubbish", Terms(request_id="film-7"))
+        client.predict(b"rubbish", CallOptions(request_id="film-7"))
 
     assert (caught.value.status, caught.value.code, caught.value.request_id) == (415, "unsupported_image", "film-7")
     assert "send one of these" in caught.value.detail
@@ -161,7 +162,7 @@ def test_a_wait_that_is_too_long_is_not_begun(scripted) -> None:
 def test_the_deadline_is_of_all_attempts_together(scripted) -> None:
     client, requests, waits = scripted(overloaded("1"), overloaded("30"), httpx2.Response(200))
     with pytest.raises(ProblemError):
-        client.predict(FILM, Terms(deadline_ms=20_000))
+        client.predict(FILM, CallOptions(deadline_ms=20_000))
 
     assert waits == [1]
     assert [0 < int(request.headers["X-Deadline-Ms"]) <= 20_000 for request in requests] == [True, True]
@@ -178,7 +179,7 @@ def test_a_refusal_that_time_does_not_mend_is_not_tried_again(scripted) -> None:
 def test_urgency_and_the_films_type_are_sent(scripted) -> None:
     client, requests, _ = scripted(httpx2.Response(422, json=OVERLOADED))
     with pytest.raises(ProblemError):
-        client.predict(FILM, Terms(priority="stat"))
+        client.predict(FILM, CallOptions(priority="stat"))
 
     assert requests[0].url.params["priority"] == "stat"
     assert requests[0].headers["Content-Type"] == "application/octet-stream"
@@ -187,7 +188,7 @@ def test_urgency_and_the_films_type_are_sent(scripted) -> None:
 def test_what_a_proxy_answers_is_a_problem_too(scripted) -> None:
     client, _, _ = scripted(httpx2.Response(502, text="<html>Bad Gateway</html>"))
     with pytest.raises(ProblemError) as caught:
-        client.predict(FILM, Terms(request_id="film-8"))
+        client.predict(FILM, CallOptions(request_id="film-8"))
 
     assert (caught.value.status, caught.value.code, caught.value.request_id) == (502, "http_502", "film-8")
 

@@ -186,4 +186,7 @@ def test_the_process_prints_answers_alone_to_standard_output_and_refuses_unknown
     assert done.returncode == 1
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == ["film.dcm", "notes.txt"]
     assert unknown.returncode == 2
-    assert "prdict is no command; there are predict, client, keys, audit, deidentify" in unknown.stderr
+    assert (
+        "unknown command prdict; available: predict, client, keys, audit, deidentify; omit it to start the server"
+        in unknown.stderr
+    )

@@ -12,12 +12,12 @@ from service.dicomweb.multipart import read_parts, write_parts
 TYPE = 'multipart/related; type="application/dicom"; boundary=b'
 
 
-def read(body, content_type=TYPE, *, at_most=10, max_body_bytes=10_000, size=7):
+def read(body, content_type=TYPE, *, at_most=10, size=7):
     async def chunks():
         for start in range(0, len(body), size):
             yield body[start : start + size]
 
-    return asyncio.run(read_parts(chunks(), content_type, at_most=at_most, max_body_bytes=max_body_bytes))
+    return asyncio.run(read_parts(chunks(), content_type, at_most=at_most))
 
 
 def test_parts_are_read_whatever_the_chunks_and_the_frame_around_them() -> None:
@@ -73,11 +73,9 @@ def test_a_body_that_is_cut_off_or_empty_is_refused(body) -> None:
 def test_bounds_hold_while_the_body_arrives() -> None:
     body, content_type = write_parts([b"x" * 100] * 3)
 
-    assert len(read(body, content_type, at_most=3, max_body_bytes=len(body))) == 3
+    assert len(read(body, content_type, at_most=3)) == 3
     with pytest.raises(BodyTooLargeError, match="more than 2 instances"):
         read(body, content_type, at_most=2)
-    with pytest.raises(BodyTooLargeError, match="bytes"):
-        read(body, content_type, max_body_bytes=len(body) - 1)
 
 
 @settings(deadline=None, derandomize=True)

@@ -6,7 +6,8 @@ import pytest
 
 from schemas.errors import PacsRefusedError, PacsUnreachableError, SettingsError
 from service.dicomweb.pacs import open_pacs
-from service.settings import Settings
+from service.settings import PacsSettings
+from tests.service.chosen import settings_of
 from tests.service.dicomweb.archive import FakeArchive
 from tests.service.dicomweb.films import STUDY, film, uid
 
@@ -32,7 +33,7 @@ def referenced(*names):
 
 
 def settings(archive, **more):
-    return Settings(dicomweb=True, pacs_url=archive.url, **more)
+    return settings_of(dicomweb=True, pacs_url=archive.url, **more).pacs
 
 
 async def test_what_was_stored_is_found_again_and_what_was_not_is_not(archive) -> None:
@@ -206,21 +207,21 @@ async def test_certificates_that_cannot_be_read_stop_the_start(archive, tmp_path
 
 
 async def test_without_an_address_there_is_no_archive() -> None:
-    async with open_pacs(Settings()) as pacs:
+    async with open_pacs(PacsSettings()) as pacs:
         assert pacs is None
 
 
 @pytest.mark.parametrize("url", ["ftp://pacs", "http://user:secret@pacs/dicom-web", "pacs:8042"])
 def test_an_address_that_is_none_or_holds_a_secret_is_refused(url) -> None:
-    with pytest.raises(ValueError, match="pacs_url"):
-        Settings(dicomweb=True, pacs_url=url)
+    with pytest.raises(ValueError, match="url\\n  String should match pattern"):
+        settings_of(dicomweb=True, pacs_url=url)
 
 
 def test_two_kinds_of_credentials_are_refused(tmp_path) -> None:
     with pytest.raises(ValueError, match="set one of them"):
-        Settings(pacs_token_file=tmp_path, pacs_login_file=tmp_path)
+        settings_of(pacs_token_file=tmp_path, pacs_login_file=tmp_path)
 
 
 def test_a_pacs_without_dicomweb_is_refused() -> None:
     with pytest.raises(ValueError, match="CXR_DICOMWEB=true"):
-        Settings(pacs_url="http://pacs/dicom-web")
+        settings_of(pacs_url="http://pacs/dicom-web")

@@ -21,7 +21,8 @@ from service.dicomweb.delivery import deliver
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.spool import Spool
-from service.dicomweb.worker import Backoff, Lane, Worker
+from service.dicomweb.verdict import Backoff
+from service.dicomweb.worker import Step, Worker
 from service.metrics import Metrics
 from tests.fakes import MemoryArchive
 from tests.service.dicomweb.films import film, uid
@@ -52,11 +53,13 @@ def metrics():
 
 @pytest.fixture
 def running(spool, ledger, metrics):
-    """Run a worker with one lane: `async with running("received", work) as worker`."""
+    """Run a worker with one step: `async with running("received", work) as worker`."""
 
     @asynccontextmanager
     async def start(state, work, *, max_attempts=3):
-        worker = Worker(spool, ledger, [Lane(state, work, 1, max_attempts)], metrics, LATEST)
+        worker = Worker(
+            spool, ledger, [Step(state, work, 1, max_attempts, failures=metrics.pacs_deliveries)], metrics, LATEST
+        )
         worker.start()
         try:
             yield worker
@@ -84,12 +87,6 @@ def fails_with(error):
         raise error
 
     return work
-
-
-@pytest.mark.parametrize(("attempt", "seconds"), [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (10_000, 8)])
-def test_waits_double_up_to_the_longest(attempt, seconds) -> None:
-    assert LATEST.delay_s(attempt) == seconds
-    assert seconds / 2 <= Backoff(first_s=1, longest_s=8).delay_s(attempt) <= seconds
 
 
 async def test_results_are_stored_and_counted(running, spool, ledger, metrics) -> None:
@@ -232,7 +229,7 @@ async def test_a_film_whose_every_attempt_ended_the_process_is_given_up_without_
     assert "ended the service 3 times" in ledger.find(uid("film"))[0].detail
 
 
-async def test_a_lane_that_may_not_start_leaves_its_films(spool, ledger, metrics) -> None:
+async def test_a_step_that_may_not_start_leaves_its_films(spool, ledger, metrics) -> None:
     asked = asyncio.Event()
     may_start = False
 
@@ -241,8 +238,8 @@ async def test_a_lane_that_may_not_start_leaves_its_films(spool, ledger, metrics
         return may_start
 
     store(spool)
-    lane = Lane("received", fails_with(InvalidImageError("read")), 1, 3, permission)
-    worker = Worker(spool, ledger, [lane], metrics)
+    step = Step("received", fails_with(InvalidImageError("read")), 1, 3, permission)
+    worker = Worker(spool, ledger, [step], metrics)
     worker.start()
     await asked.wait()
     assert state(ledger) == "received"

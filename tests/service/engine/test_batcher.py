@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from schemas.errors import NotReadyError
-from service.engine.batcher import batch_sizes
+from service.engine.film_queue import batch_sizes
 from tests.fakes import GatedEngine
 from tests.service.batching import BUSY, batching, busy, submit
 from tests.waiting import until
@@ -57,7 +57,7 @@ async def test_what_waits_when_the_engine_is_free_is_one_batch_of_a_warmed_size(
     engine = GatedEngine()
     async with batching(engine) as batcher, busy(engine, batcher):
         waiting = [submit(batcher, value) for value in range(7)]
-        await until(lambda: len(batcher._waiting) == 7)
+        await until(lambda: batcher.queue_length == 7)
         engine.gate.set()
         await asyncio.gather(*waiting)
 
@@ -69,7 +69,7 @@ async def test_a_film_whose_caller_left_is_not_run() -> None:
     async with batching(engine) as batcher, busy(engine, batcher):
         left = submit(batcher, 1)
         stayed = submit(batcher, 2)
-        await until(lambda: len(batcher._waiting) == 2)
+        await until(lambda: batcher.queue_length == 2)
         left.cancel()
         engine.gate.set()
         await stayed
@@ -121,7 +121,7 @@ async def test_stat_overtakes_routine_that_has_not_waited_longer_than_the_head_s
         await until(lambda: engine.batches == [[engine.STAT]])
         async with busy(engine, batcher, before=1):
             waiting = [submit(batcher, 1), submit(batcher, 3, priority="stat"), submit(batcher, 4, priority="stat")]
-            await until(lambda: len(batcher._waiting) == 3)
+            await until(lambda: batcher.queue_length == 3)
             engine.gate.set()
             await asyncio.gather(*waiting)
         engine.stat_gate.set()
@@ -159,7 +159,7 @@ async def test_one_film_that_wants_a_heat_map_shares_a_batch_with_films_that_wan
     engine = GatedEngine()
     async with batching(engine) as batcher, busy(engine, batcher):
         waiting = [submit(batcher, 1), submit(batcher, 2, target=1)]
-        await until(lambda: len(batcher._waiting) == 2)
+        await until(lambda: batcher.queue_length == 2)
         engine.gate.set()
         await asyncio.gather(*waiting)
 
@@ -179,9 +179,9 @@ async def test_stopping_answers_what_waits_and_accepts_nothing_new() -> None:
     engine = GatedEngine()
     async with batching(engine) as batcher, busy(engine, batcher):
         waiting = submit(batcher, 1)
-        await until(lambda: len(batcher._waiting) == 1)
+        await until(lambda: batcher.queue_length == 1)
         stopping = asyncio.create_task(batcher.stop())
-        await until(lambda: batcher._draining)
+        await until(lambda: batcher.stopping)
         with pytest.raises(NotReadyError, match="shutting down"):
             await submit(batcher, 2)
         engine.gate.set()

@@ -56,7 +56,7 @@ async def test_a_consumer_that_is_cancelled_leaves_nobody_waiting() -> None:
         running = submit(batcher, BUSY)
         await until(lambda: engine.batches == [[BUSY]])
         waiting = submit(batcher, 1)
-        await until(lambda: len(batcher._waiting) == 1)
+        await until(lambda: batcher.queue_length == 1)
         for consumer in batcher._consumers:
             consumer.cancel()
         failures = await asyncio.gather(running, waiting, return_exceptions=True)

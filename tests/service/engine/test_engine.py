@@ -1,13 +1,14 @@
 """Rules of the network's engine."""
 
 import numpy as np
-import onnx
 import pytest
 
-from schemas.bundle import GRAPH, open_bundle
-from schemas.decision import softmax
+from bundle.opening import open_bundle
+from bundle.session import MOST_PROBABLE
 from schemas.errors import BundleError, InferenceError, SettingsError
-from service.engine.engine import MOST_PROBABLE, OnnxEngine, require_provider
+from schemas.model.decision import softmax
+from schemas.model.manifest import GRAPH
+from service.engine.engine import OnnxEngine
 from tests.service.bundles import replace_file, write_tiny_bundle
 from tests.service.network import GRID, SIDE, TEMPERATURE, gradcam_plus_plus, graph, tiny_network
 
@@ -68,16 +69,6 @@ def test_a_graph_without_maps_answers_without_them(tmp_path, images) -> None:
     assert engine.run(images, np.array([1, 1, 1])).maps == {}
 
 
-def test_weights_outside_the_graph_are_refused_even_where_the_file_is_there(tmp_path, monkeypatch) -> None:
-    directory = write_tiny_bundle(tmp_path)
-    monkeypatch.chdir(directory)
-    onnx.save(graph(tiny_network()), "split.onnx", save_as_external_data=True, location="w.bin", size_threshold=100)
-    replace_file(directory, GRAPH, (directory / "split.onnx").read_bytes())
-
-    with pytest.raises(BundleError, match="weights must be inside the file"):
-        opened(directory)
-
-
 def test_bytes_that_are_no_graph_are_refused(tmp_path) -> None:
     directory = write_tiny_bundle(tmp_path)
     replace_file(directory, GRAPH, b"no graph")
@@ -97,11 +88,6 @@ def test_a_graph_that_lacks_an_output_of_its_contract_is_refused(tmp_path) -> No
 def test_input_of_another_size_is_a_failure_of_ours(engine) -> None:
     with pytest.raises(InferenceError, match="2 films"):
         engine.run(np.zeros((2, 1, 8, 8), np.float32), None)
-
-
-def test_a_provider_that_is_not_installed_is_refused_before_anything_is_loaded() -> None:
-    with pytest.raises(SettingsError, match="CXR_PROVIDER=cpu"):
-        require_provider("cuda")
 
 
 def test_the_silent_fallback_to_the_cpu_is_an_error(tiny_models, monkeypatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from imaging.phantom import phantom
 from schemas.api import ExplainResponse
-from schemas.bundle import WEIGHTS
+from schemas.model.manifest import WEIGHTS
 from tests.films import encode
 from tests.service.bundles import replace_file
 from tests.service.http.routes.test_explain import PNG, picture

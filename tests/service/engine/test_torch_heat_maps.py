@@ -6,8 +6,9 @@ import timm
 import torch
 from safetensors.torch import load_file, save
 
-from schemas.bundle import WEIGHTS, open_bundle
+from bundle.opening import open_bundle
 from schemas.errors import BundleError, InferenceError
+from schemas.model.manifest import WEIGHTS
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer
 from tests.export.untrained import phantoms
@@ -26,7 +27,7 @@ def directory(timm_bundle):
 
 def explainer_of(directory):
     bundle = open_bundle(directory)
-    return TorchExplainer.open(bundle, bundle.manifest.torch, threads=1)
+    return TorchExplainer.open(bundle, bundle.manifest.torch)
 
 
 @pytest.mark.parametrize("method", ["gradcam", "gradcam++"])

@@ -6,8 +6,8 @@ import pytest
 
 from service.app import create_app
 from service.http.early_refusal import FILM_ADDRESSES
-from service.settings import Settings
 from tests.fakes import GatedOpener
+from tests.service.chosen import settings_of
 from tests.service.conftest import flat_film
 from tests.waiting import until
 
@@ -23,11 +23,11 @@ async def in_pieces(*pieces):
 
 
 async def body_held(client):
-    return client.app.state.service.metrics.inflight_bytes._value.get()
+    return client.services.metrics.inflight_bytes._value.get()
 
 
 def test_every_address_that_takes_films_is_guarded() -> None:
-    paths = create_app(Settings()).openapi()["paths"]
+    paths = create_app(settings_of()).api.openapi()["paths"]
     taking = {
         path
         for path, item in paths.items()
@@ -44,7 +44,7 @@ async def test_a_film_without_a_place_is_refused_before_its_body_is_read(serve, 
     async with serve(open_engine=opener, max_queue=2, max_batch_items=1) as client:
         opener.engine.gate.clear()
         held = asyncio.create_task(client.post("/predict", content=FILM))
-        await until(lambda: client.app.state.service.metrics.inflight_images._value.get() == 1)
+        await until(lambda: client.services.metrics.inflight_images._value.get() == 1)
         read = []
 
         async def body():
@@ -53,7 +53,7 @@ async def test_a_film_without_a_place_is_refused_before_its_body_is_read(serve, 
 
         refused = await client.post(address, content=body())
         urgent = asyncio.create_task(client.post("/predict?x=1&priority=stat", content=FILM))
-        await until(lambda: client.app.state.service.metrics.inflight_images._value.get() == 2)
+        await until(lambda: client.services.metrics.inflight_images._value.get() == 2)
         opener.engine.gate.set()
 
         assert (await held).status_code == (await urgent).status_code == 200

@@ -5,7 +5,7 @@ import pytest
 from schemas import errors
 from schemas.api import Problem
 from schemas.errors import CxrError
-from service.http.errors import PROBLEMS, documented, problem_of, problem_response
+from service.http.errors import documented, problem_of, problem_response, problem_type
 
 
 def every_error(root=CxrError):
@@ -18,8 +18,8 @@ def test_every_error_has_a_status_and_becomes_a_problem(kind) -> None:
 
     assert problem == Problem(
         type=f"urn:cxr:problem:{kind.code}",
-        title=PROBLEMS[kind].title,
-        status=PROBLEMS[kind].status,
+        title=problem_type(kind).title,
+        status=problem_type(kind).status,
         detail="why",
         code=kind.code,
         request_id="request-1",
@@ -28,9 +28,17 @@ def test_every_error_has_a_status_and_becomes_a_problem(kind) -> None:
 
 
 def test_every_error_has_a_code_of_its_own() -> None:
-    codes = [kind.code for kind in every_error()]
+    codes = [kind.code for kind in every_error() if "code" in vars(kind)]
+    bases = {kind for kind in every_error() if "code" not in vars(kind)}
 
     assert len(set(codes)) == len(codes)
+    assert bases == {
+        errors.RequestError,
+        errors.FilmError,
+        errors.UnavailableError,
+        errors.TrainerError,
+        errors.ExportError,
+    }
 
 
 @pytest.mark.parametrize("kind", every_error())
@@ -56,10 +64,12 @@ def test_whoever_is_told_to_come_back_is_told_when(kind) -> None:
         (errors.OverloadedError, 503),
         (errors.NotReadyError, 503),
         (errors.DeadlineError, 504),
+        (errors.TestSetError, 500),
+        (errors.SigningKeyError, 500),
     ],
 )
 def test_statuses_are_those_of_the_contract(kind, status) -> None:
-    assert PROBLEMS[kind].status == status
+    assert problem_type(kind).status == status
 
 
 def test_errors_of_one_status_are_documented_together() -> None:
@@ -69,3 +79,17 @@ def test_errors_of_one_status_are_documented_together() -> None:
     assert "invalid_image" in responses[422]["description"]
     assert "not_a_radiograph" in responses[422]["description"]
     assert "Retry-After" in responses[503]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (errors.OverloadedError("full"), "1"),
+        (errors.OverloadedError("full", retry_after_s=7), "7"),
+        (errors.NotReadyError("loading"), "5"),
+        (errors.AuditUnavailableError("full"), "30"),
+        (errors.QuotaError("used up", retry_after_s=42), "42"),
+    ],
+)
+def test_the_error_itself_says_when_to_come_back(error, seconds) -> None:
+    assert problem_response(error, "request-1").headers["Retry-After"] == seconds

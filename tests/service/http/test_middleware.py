@@ -58,7 +58,7 @@ async def test_a_malformed_range_of_a_static_file_is_a_problem(client) -> None:
 
 async def test_an_unforeseen_exception_is_logged_with_its_traceback_and_told_to_nobody(serve, logged) -> None:
     async with serve() as client:
-        client.app.state.service.decode_lanes.shutdown()
+        client.services.decode_lanes.shutdown()
         response = await client.post("/predict", content=FILM, headers=PNG)
 
     assert (response.status_code, response.json()["code"]) == (500, "internal")

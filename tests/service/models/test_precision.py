@@ -6,11 +6,12 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
-from schemas.bundle import open_bundle
+from bundle.opening import open_bundle
 from schemas.errors import BundleError
 from service.engine.engine import OnnxEngine
-from service.models.registry import BundleRegistry, load
-from service.settings import Settings
+from service.models.loading import BundleLoader
+from service.models.registry import BundleRegistry
+from service.settings import EngineSettings
 from tests.service.bundles import add_int8, change_manifest, replace_file, write_tiny_bundle
 from tests.service.conftest import flat_film
 from tests.waiting import until
@@ -26,7 +27,7 @@ def models(tmp_path):
 
 def loaded(models_dir, precision):
     registry = BundleRegistry(models_dir, None)
-    return load(registry.open(registry.chosen()), OnnxEngine.open, Settings(models_dir=models_dir, precision=precision))
+    return BundleLoader(OnnxEngine.open, EngineSettings(precision=precision)).load(registry.open(registry.chosen()))
 
 
 async def model_of(client):
@@ -35,7 +36,7 @@ async def model_of(client):
 
 
 def refused(client):
-    return {str(address): why for address, why in client.app.state.service.deployment.refused.items()}
+    return {str(address): why for address, why in client.services.deployment.refused.items()}
 
 
 def test_the_graph_of_the_precision_computes(models) -> None:
@@ -105,7 +106,7 @@ def test_a_flipped_byte_in_a_reduced_graph_is_found_whatever_precision_serves(mo
         loaded(models, "fp32")
 
 
-def test_a_manifest_of_before_there_were_precisions_loads(models) -> None:
+def test_a_manifest_without_precisions_offers_fp32_alone(models) -> None:
     directory = models / "tiny" / "1.0.0"
     stated = json.loads((directory / "manifest.json").read_text())
     del stated["precisions"]
@@ -164,7 +165,7 @@ async def test_a_new_bundle_without_the_precision_is_refused_and_one_with_it_is_
         await until(lambda: "tiny/2.0.0" in refused(client))
         kept = await model_of(client)
         add_int8(models / "tiny" / "2.0.0")
-        await until(lambda: str(client.app.state.service.deployment.serving.address) == "tiny/2.0.0")
+        await until(lambda: str(client.services.deployment.live.address) == "tiny/2.0.0")
         swapped = await model_of(client)
 
     assert (kept["version"], kept["precision"]) == ("1.0.0", "int8")

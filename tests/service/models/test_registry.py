@@ -6,18 +6,19 @@ import json
 import numpy as np
 import pytest
 
-from schemas.bundle import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
 from schemas.errors import BundleError, NotFoundError
+from schemas.model.manifest import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
 from service.engine.engine import OnnxEngine
-from service.models.registry import BundleAddress, BundleRegistry, load
-from service.settings import Settings
+from service.models.loading import BundleLoader
+from service.models.registry import BundleAddress, BundleRegistry
+from service.settings import EngineSettings
 from tests.service.bundles import change_manifest, replace_file, write_tiny_bundle
 from tests.service.network import graph, tiny_network
 
 
 def loaded(models_dir, model=None):
     registry = BundleRegistry(models_dir, model)
-    return load(registry.open(registry.chosen()), OnnxEngine.open, Settings(models_dir=models_dir))
+    return BundleLoader(OnnxEngine.open, EngineSettings()).load(registry.open(registry.chosen()))
 
 
 def changed_golden(directory, **changes) -> None:
@@ -83,7 +84,7 @@ def test_a_bundle_under_another_name_than_its_own_is_refused(tmp_path) -> None:
     directory = write_tiny_bundle(tmp_path)
     directory.rename(directory.parent / "2.0.0")
 
-    with pytest.raises(BundleError, match=r"tiny/2\.0\.0 says that it is tiny/1\.0\.0"):
+    with pytest.raises(BundleError, match=r"tiny/2\.0\.0 calls itself tiny/1\.0\.0"):
         BundleRegistry(tmp_path, None).open(BundleAddress("tiny", "2.0.0"))
 
 
@@ -183,9 +184,9 @@ def no_manifest(directory) -> None:
     ("spoil", "reason"),
     [
         (flip_byte, "it was altered"),
-        (truncate, "its manifest says"),
+        (truncate, "its manifest states"),
         (other_weights, "golden gradcam|golden probabilities|golden logits"),
-        (nan_weights, "off by nan"),
+        (nan_weights, "off by inf"),
         (another_class_count, "not those of the manifest"),
         (another_polarity, "golden inputs: off by"),
         (another_resize, "golden inputs: off by"),

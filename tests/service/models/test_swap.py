@@ -33,7 +33,7 @@ async def until_it_answers(client, wanted) -> None:
 
 
 def refused(client):
-    return {str(address): reason for address, reason in client.app.state.service.deployment.refused.items()}
+    return {str(address): reason for address, reason in client.services.deployment.refused.items()}
 
 
 def metric(text, name):
@@ -68,7 +68,7 @@ async def test_a_service_that_found_no_bundle_serves_the_first_that_appears(serv
     async with serve(models_dir=tmp_path, **SOON) as client:
         before = await client.get("/readyz")
         write_tiny_bundle(tmp_path)
-        await until(lambda: client.app.state.service.deployment.serving is not None)
+        await until(lambda: client.services.deployment.live is not None)
 
         assert (before.status_code, (await client.get("/readyz")).status_code) == (503, 200)
 
@@ -76,7 +76,7 @@ async def test_a_service_that_found_no_bundle_serves_the_first_that_appears(serv
 async def test_a_bundle_that_was_withdrawn_by_hand_stays_so_after_a_look_that_failed(serve, tmp_path) -> None:
     write_tiny_bundle(tmp_path, version="1.0.0")
     async with serve(models_dir=tmp_path, model_poll_s=3600) as client:
-        look = client.app.state.service.deployment._look
+        look = client.services.deployment._look
         write_tiny_bundle(tmp_path, version="2.0.0")
         await look()
         await client.post("/models/rollback")
@@ -154,7 +154,7 @@ async def test_a_candidate_is_tried_once_and_again_when_its_files_change(serve, 
             shutil.copy(good / name, target / name)
         make_current(tmp_path, "tiny/2.0.0")
         await until(lambda: refused(client))
-        deployment = client.app.state.service.deployment
+        deployment = client.services.deployment
         for _ in range(3):
             await deployment._look()
         tried = [event["event"] for event in logged].count("bundle_refused")
@@ -174,8 +174,8 @@ async def test_a_request_in_flight_is_answered_by_the_bundle_that_it_began_with(
         waiting = asyncio.create_task(version(client))
         await until(lambda: old.batches[-1] == [round(200 / 255, 3)])
         # Checked against the network that serves, which the gate holds: activation checks its own alone first.
-        deployment = client.app.state.service.deployment
-        batcher = deployment.serving.batcher
+        deployment = client.services.deployment
+        batcher = deployment.live.batcher
         write_tiny_bundle(tmp_path, version="2.0.0")
         await until(lambda: opener.engine is not old)
         assert not waiting.done()
@@ -224,7 +224,7 @@ async def test_draining_refuses_new_films_and_answers_those_in_flight(serve) -> 
     async with serve(open_engine=opener) as client:
         opener.engine.gate.clear()
         flying = [asyncio.create_task(client.post("/predict", content=FILM)) for _ in range(16)]
-        await until(lambda: client.app.state.service.metrics.inflight_images._value.get() == 16)
+        await until(lambda: client.services.metrics.inflight_images._value.get() == 16)
         drained = await client.post("/admin/drain")
         ready = await client.get("/readyz")
         refused_film = await client.post("/predict", content=FILM)
@@ -240,7 +240,7 @@ async def test_draining_refuses_new_films_and_answers_those_in_flight(serve) -> 
 
 
 async def test_a_dead_watcher_is_visible(client) -> None:
-    watcher = client.app.state.service.deployment._watcher
+    watcher = client.services.deployment._watcher
     watcher.cancel()
     await asyncio.gather(watcher, return_exceptions=True)
 

@@ -13,8 +13,8 @@ from imaging.phantom import phantom
 from imaging.radiograph import Radiograph
 from schemas.analysis import AnalysisRecord, ExplainedFinding
 from schemas.api import ImageFacts, ModelReference, Prediction
-from schemas.calibration import OperatingPoint
 from schemas.estimate import Estimate
+from schemas.model.calibration import OperatingPoint
 from schemas.preprocess import PreprocessSpec
 from tests.imaging.files import dicom_dataset
 
@@ -76,6 +76,7 @@ def analysis(
         sop_instance_uid=source.SOPInstanceUID,
         sop_class_uid=source.SOPClassUID,
         analysed_at=datetime(2026, 11, 21, 23, 30, 5, 123000, tzinfo=UTC),
+        software_version="0.1.2",
         model=ModelReference(name="chest-xray", version="1.2.0", architecture="resnet18", sha256=SHA256),
         negative_class=negative_class,
         operating_points=points,

@@ -84,7 +84,10 @@ def test_the_device_is_the_bundle() -> None:
     (again,) = resources(fhir_bundle(analysis(film(SOPInstanceUID="1.2.9"))), "Device")
 
     assert device == again
-    assert device["version"] == [{"value": "1.2.0"}]
+    assert device["version"] == [
+        {"type": {"text": "bundle"}, "value": "1.2.0"},
+        {"type": {"text": "software"}, "value": "0.1.2"},
+    ]
     assert f"urn:cxr:sha256:{SHA256}" in [name["value"] for name in device["identifier"]]
 
 

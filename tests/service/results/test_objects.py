@@ -172,3 +172,11 @@ def test_no_log_names_the_patient(caplog, recwarn) -> None:
     written(film(PatientName="NoCaretMarker", PatientID="X" * 80, AccessionNumber="B" * 40))
 
     assert (caplog.text, len(recwarn)) == ("", 0)
+
+
+def test_every_object_names_the_version_of_the_bundle_and_that_of_the_software() -> None:
+    source = film()
+    built = result_objects(source, analysis(source), heat_map(source))
+
+    for made in (built.sr, built.secondary_capture, built.presentation_state):
+        assert list(made.SoftwareVersions) == ["1.2.0", "cxr-classifier 0.1.2"]

@@ -13,7 +13,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from schemas.errors import SettingsError
 from service.app import create_app
 from service.security.keys import KeyFile, new_key, write_keys
-from service.settings import Settings
+from tests.service.chosen import settings_of
 from tests.service.conftest import flat_film
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +56,7 @@ def predict(client, key=None, **headers):
 
 async def test_every_address_but_the_probes_demands_a_key_where_there_are_keys(serve, keys) -> None:
     async with serve(api_keys_file=keys.path, metrics_need_key=True) as client:
-        paths = client.app.openapi()["paths"]
+        paths = client.app.api.openapi()["paths"]
         statuses = {
             path: (await client.request(method, re.sub(r"\{\w+\}", "x", path))).status_code
             for path, operations in paths.items()
@@ -256,13 +256,13 @@ def test_a_file_of_keys_that_cannot_be_read_stops_the_start(tmp_path, tiny_model
         path.write_text(content)
 
     with pytest.raises(SettingsError, match=r"keys\.json cannot be read|file of keys is not valid"):
-        create_app(Settings(models_dir=tiny_models, api_keys_file=path))
+        create_app(settings_of(models_dir=tiny_models, api_keys_file=path))
 
 
 async def test_callers_without_a_key_may_predict_but_not_administer_where_that_is_allowed(serve, keys) -> None:
     async with serve(api_keys_file=keys.path, allow_anonymous=True) as client:
         answer = await predict(client)
-        gate = client.app.state.service.gate
+        gate = client.services.gate
         with pytest.raises(Exception, match="needs the scope 'admin'"):
             gate.admit(await gate.identify(None), "admin")
 
@@ -404,10 +404,10 @@ def test_a_key_set_that_is_unusable_or_symmetric_stops_the_start(tmp_path, tiny_
     (tmp_path / "jwks.json").write_text(content)
     settings = {"jwt_keys_file": tmp_path / "jwks.json", "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
 
-    with pytest.raises(SettingsError, match=r"no JWK set|accepted are RS256"):
-        create_app(Settings(models_dir=tiny_models, **settings))
+    with pytest.raises(SettingsError, match=r"not a JWK set|accepted are RS256"):
+        create_app(settings_of(models_dir=tiny_models, **settings))
 
 
 def test_half_of_the_token_settings_is_refused(tmp_path) -> None:
     with pytest.raises(ValueError, match="belong together"):
-        Settings(jwt_issuer=ISSUER)
+        settings_of(jwt_issuer=ISSUER)

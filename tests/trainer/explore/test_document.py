@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from imaging.phantom import phantom
-from tests.films import encode, write_kermany
+from tests.films import encode, indexed, write_kermany
 from trainer.__main__ import main
 from trainer.explore.data_report import DataReport
 from trainer.explore.document import findings
 from trainer.explore.facts import film_facts
 from trainer.explore.figures import montage
-from trainer.films.sources import index_films
 
 
 def run(monkeypatch, *arguments: str) -> int:
@@ -31,9 +30,9 @@ class Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.headings = []
-        self.alts = []
-        self.addresses = []
+        self.headings: list[str] = []
+        self.alts: list[str] = []
+        self.addresses: list[str] = []
         self._in = ""
         self.feed(text)
 
@@ -92,13 +91,13 @@ def test_copies_across_the_splits_are_leaks(written) -> None:
 
 def test_a_size_that_gives_the_class_away_alarms(written) -> None:
     record, page = written
-    probes = {(probe["tells"], probe["name"]): probe for probe in record["probes"]}
+    probes = {(probe["separates"], probe["name"]): probe for probe in record["probes"]}
 
     assert probes["the classes", "size"]["alarm"]
     assert probes["the classes", "size"]["auroc"]["value"] > 0.9
     assert probes["the classes", "file type"]["auroc"] is None
     assert ("test films from the others", "size") in probes
-    assert "Without looking at a lung, the classes can be told by" in page
+    assert "Facts that show no lung separate the classes: " in page
 
 
 def test_the_page_needs_no_other_file_and_every_picture_has_a_text(written) -> None:
@@ -121,7 +120,7 @@ def test_facts_are_those_of_the_files(tmp_path) -> None:
         film[8:-8, 8:-8] = 255 - gray
         (tmp_path / label).mkdir()
         (tmp_path / label / "film.png").write_bytes(encode(film, ".png"))
-    index = index_films(tmp_path, cache=tmp_path / "cache")
+    index = indexed(tmp_path, cache=tmp_path / "cache")
     dark, bright = film_facts(index.films)
 
     assert (dark.rows, dark.columns, dark.format, dark.bits, dark.color) == (64, 96, "png", 8, False)

@@ -12,17 +12,16 @@ from imaging.phantom import phantom
 from imaging.preprocess import prepare
 from schemas.errors import TrainingDataError
 from schemas.preprocess import ClaheSpec, PreprocessSpec
-from tests.films import encode
+from tests.films import encode, indexed
 from tests.imaging.compressed import compressed_film
 from tests.imaging.files import dicom_bytes, dicom_dataset
 from trainer.films.cache import prepared_films
-from trainer.films.sources import index_films
 
 SPEC = PreprocessSpec(size=32)
 
 
 def test_the_cache_holds_what_the_service_would_feed_in_the_order_of_the_films(tmp_path, kermany_like) -> None:
-    films = index_films(kermany_like).films[::-7]
+    films = indexed(kermany_like).films[::-7]
 
     prepared = prepared_films(films, SPEC, tmp_path)
 
@@ -36,7 +35,7 @@ def test_a_large_jpeg_is_decoded_at_the_size_at_which_the_service_decodes_it(tmp
     for label in "AB":
         (tmp_path / label).mkdir()
         (tmp_path / label / "film.jpeg").write_bytes(encode(phantom(300, 280, seed=ord(label))))
-    films = index_films(tmp_path).films
+    films = indexed(tmp_path).films
     data = films[0].path.read_bytes()
 
     prepared = prepared_films(films, SPEC, tmp_path / "cache")
@@ -55,13 +54,13 @@ def test_a_compressed_dicom_film_is_trained_on_as_the_same_film_uncompressed(tmp
         (tmp_path / label).mkdir()
         (tmp_path / label / "film.dcm").write_bytes(data)
 
-    compressed, plain = prepared_films(index_films(tmp_path).films, SPEC, tmp_path / "cache")
+    compressed, plain = prepared_films(indexed(tmp_path).films, SPEC, tmp_path / "cache")
 
     assert np.array_equal(compressed, plain)
 
 
 def test_the_second_time_no_film_is_read(tmp_path, kermany_like) -> None:
-    films = index_films(kermany_like).films[:3]
+    films = indexed(kermany_like).films[:3]
     seen = []
 
     first = prepared_films(films, SPEC, tmp_path, progress=lambda done, total: seen.append((done, total)))
@@ -73,7 +72,7 @@ def test_the_second_time_no_film_is_read(tmp_path, kermany_like) -> None:
 
 
 def test_nothing_can_be_written_through_the_map(tmp_path, kermany_like) -> None:
-    prepared = prepared_films(index_films(kermany_like).films[:1], SPEC, tmp_path)
+    prepared = prepared_films(indexed(kermany_like).films[:1], SPEC, tmp_path)
 
     with pytest.raises(ValueError, match="read-only"):
         prepared[0] = 0
@@ -83,7 +82,7 @@ def test_nothing_can_be_written_through_the_map(tmp_path, kermany_like) -> None:
     "spec", [PreprocessSpec(size=48), PreprocessSpec(size=32, resize="pad"), PreprocessSpec(size=32, clahe=ClaheSpec())]
 )
 def test_another_spec_is_another_cache_file(tmp_path, kermany_like, spec) -> None:
-    films = index_films(kermany_like).films[:1]
+    films = indexed(kermany_like).films[:1]
 
     prepared_films(films, SPEC, tmp_path)
     prepared_films(films, spec, tmp_path)
@@ -92,7 +91,7 @@ def test_another_spec_is_another_cache_file(tmp_path, kermany_like, spec) -> Non
 
 
 def test_other_films_or_another_order_are_another_cache_file(tmp_path, kermany_like) -> None:
-    films = index_films(kermany_like).films[:3]
+    films = indexed(kermany_like).films[:3]
 
     for chosen in (films, films[:2], films[::-1]):
         prepared_films(chosen, SPEC, tmp_path)
@@ -101,7 +100,7 @@ def test_other_films_or_another_order_are_another_cache_file(tmp_path, kermany_l
 
 
 def test_films_that_cannot_be_decoded_are_named_and_leave_no_cache(tmp_path, kermany_like) -> None:
-    films = list(index_films(kermany_like).films[:3])
+    films = list(indexed(kermany_like).films[:3])
     torn = tmp_path / "torn.jpeg"
     torn.write_bytes(films[1].path.read_bytes()[:200])
     films[1] = replace(films[1], path=torn)
@@ -118,7 +117,7 @@ def test_a_film_whose_bytes_are_not_those_of_the_index_is_named_and_not_cached_u
     folder = tmp_path / "films"
     folder.mkdir()
     films = []
-    for film in index_films(kermany_like).films[:3]:
+    for film in indexed(kermany_like).films[:3]:
         path = folder / film.path.name
         path.write_bytes(film.path.read_bytes())
         films.append(replace(film, path=path))
@@ -133,7 +132,7 @@ def test_a_film_whose_bytes_are_not_those_of_the_index_is_named_and_not_cached_u
 
 def test_a_disk_that_is_too_small_is_known_before_anything_is_decoded(tmp_path, kermany_like) -> None:
     seen = []
-    films = index_films(kermany_like).films[:1] * 300_000
+    films = indexed(kermany_like).films[:1] * 300_000
 
     with pytest.raises(TrainingDataError, match=r"cannot hold 300000 prepared films, 1258\.29 GB \(No space left"):
         prepared_films(films, PreprocessSpec(size=1024), tmp_path, progress=lambda *_: seen.append(1))
@@ -143,7 +142,7 @@ def test_a_disk_that_is_too_small_is_known_before_anything_is_decoded(tmp_path, 
 
 
 def test_a_write_that_fails_half_way_leaves_no_cache(tmp_path, kermany_like) -> None:
-    films = index_films(kermany_like).films[:8]
+    films = indexed(kermany_like).films[:8]
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
@@ -160,4 +159,4 @@ def test_a_cache_folder_that_cannot_be_made_is_named(tmp_path, kermany_like) -> 
     (tmp_path / "file").touch()
 
     with pytest.raises(TrainingDataError, match=r"file/cache cannot hold .*\(Not a directory\)"):
-        prepared_films(index_films(kermany_like).films[:1], SPEC, tmp_path / "file" / "cache")
+        prepared_films(indexed(kermany_like).films[:1], SPEC, tmp_path / "file" / "cache")

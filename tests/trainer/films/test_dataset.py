@@ -9,31 +9,23 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from rich.console import Console
-from rich.progress import Progress
 
+from bundle.opening import open_bundle
 from imaging.decode import decode
-from schemas.bundle import open_bundle
 from schemas.errors import TrainingDataError
 from tests.films import encode, unlike, write_classes
 from tests.imaging.files import dicom_bytes, dicom_dataset
-from trainer.config import RunConfig, make_config
-from trainer.films.dataset import DATA, SPLIT, films_of, read_data, split_data, split_of
+from trainer.config import make_config
+from trainer.films.dataset import prepare_dataset, read_dataset
+from trainer.films.options import DataOptions
+from trainer.folder import RunFolder
 from trainer.runs.run import train
 
 ROOT = Path(__file__).parents[3]
 
 
-def config(data: Path, cache: Path, **options) -> RunConfig:
-    given = {
-        "data": str(data),
-        "cache": str(cache),
-        "archs": ["cnn_baseline"],
-        "size": 32,
-        "epochs": 1,
-        "device": "cpu",
-    }
-    return make_config({**given, "batch_size": 8, "val_fraction": 0.3, **options})
+def options(data: Path, cache: Path, **changes) -> DataOptions:
+    return DataOptions(**{"path": str(data), "cache": str(cache), "val_fraction": 0.3, **changes})
 
 
 @pytest.fixture
@@ -43,9 +35,10 @@ def films(kermany_like, tmp_path) -> Path:
 
 
 @pytest.fixture
-def run(tmp_path) -> Path:
-    (tmp_path / "run").mkdir()
-    return tmp_path / "run"
+def run(tmp_path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    folder.make()
+    return folder
 
 
 def plant_patient(films: Path) -> str:
@@ -72,21 +65,21 @@ def test_each_planted_leak_stops_the_run_by_name_and_nothing_is_written(films, r
     leak = plant(films)
 
     with pytest.raises(TrainingDataError) as stopped:
-        split_data(config(films, tmp_path / "cache"), run)
+        prepare_dataset(options(films, tmp_path / "cache"), run)
 
     assert str(stopped.value).endswith(f"\n  {leak}")
     assert str(stopped.value).startswith("1 leaks between the splits")
-    assert list(run.iterdir()) == []
+    assert list(run.path.iterdir()) == []
 
 
 @pytest.mark.parametrize("plant", [plant_copy, plant_near_copy])
 def test_planted_copies_go_from_train_and_are_recorded_where_dropping_is_allowed(films, run, tmp_path, plant) -> None:
-    clean = split_data(config(films, tmp_path / "cache", on_duplicates="drop"), run)
+    clean = prepare_dataset(options(films, tmp_path / "cache", on_duplicates="drop"), run).record
     plant(films)
-    other = tmp_path / "other"
-    other.mkdir()
+    other = RunFolder(tmp_path / "other")
+    other.make()
 
-    data = split_data(config(films, tmp_path / "cache", on_duplicates="drop"), other)
+    data = prepare_dataset(options(films, tmp_path / "cache", on_duplicates="drop"), other).record
 
     assert (data.counts, data.split_sha256) == (clean.counts, clean.split_sha256)
     assert data.dropped == ("train/NORMAL/IM-0777-0001.jpeg: copy of test/NORMAL/IM-1003-0000.jpeg",)
@@ -101,10 +94,10 @@ def test_copies_in_another_encoding_stand_on_one_side_of_a_split_of_ours(run, tm
         folder = root / "AB"[number % 2]
         (folder / f"{number}.png").write_bytes(encode(film, ".png"))
         (folder / f"copy-of-{number}.jpeg").write_bytes(encode(film))
-    settings = config(root, tmp_path / "cache", test_fraction=0.2)
+    settings = options(root, tmp_path / "cache", test_fraction=0.2)
 
-    data = split_data(settings, run)
-    places = {film.path.name: film.split for film in split_of(settings, run).films}
+    data = prepare_dataset(settings, run).record
+    places = {film.path.name: film.split for film in read_dataset(run, settings).split.films}
 
     assert all(places[f"{number}.png"] == places[f"copy-of-{number}.jpeg"] for number in range(60))
     assert set(places.values()) == {"train", "val", "test"}
@@ -114,7 +107,7 @@ def test_copies_in_another_encoding_stand_on_one_side_of_a_split_of_ours(run, tm
 def test_a_threshold_of_one_looks_for_exact_thumbnails_alone(films, run, tmp_path) -> None:
     plant_near_copy(films)
 
-    assert split_data(config(films, tmp_path / "cache", near_duplicates=1), run).dropped == ()
+    assert prepare_dataset(options(films, tmp_path / "cache", near_duplicates=1), run).record.dropped == ()
 
 
 def test_no_id_of_a_patient_stands_in_the_files_of_a_run(run, tmp_path) -> None:
@@ -130,14 +123,14 @@ def test_no_id_of_a_patient_stands_in_the_files_of_a_run(run, tmp_path) -> None:
     (tmp_path / "films" / "films.csv").write_text("\n".join(lines))
 
     for data in (tmp_path / "films", tmp_path / "films" / "films.csv"):
-        out = tmp_path / f"run-{data.name}"
-        out.mkdir()
-        record = split_data(config(data, tmp_path / "cache", test_fraction=0), out)
-        written = "".join(path.read_text() for path in out.iterdir())
+        out = RunFolder(tmp_path / f"run-{data.name}")
+        out.make()
+        record = prepare_dataset(options(data, tmp_path / "cache", test_fraction=0), out).record
+        written = "".join(path.read_text() for path in out.path.iterdir())
 
         assert not [word for word in ("MRN", "PACS", "Marker", "MARKER") if word in written]
         assert record.patients["train"] + record.patients["val"] == 12
-        assert "age" in (out / SPLIT).read_text().splitlines()[0].split(",")
+        assert "age" in out.split.read_text().splitlines()[0].split(",")
 
 
 def test_unreadable_films_are_recorded_where_they_may_be_skipped(films, run, tmp_path) -> None:
@@ -146,8 +139,8 @@ def test_unreadable_films_are_recorded_where_they_may_be_skipped(films, run, tmp
     torn.write_bytes(torn.read_bytes()[:300])
 
     with pytest.raises(TrainingDataError, match=r"train/NORMAL/notes\.txt: the content is neither"):
-        split_data(config(films, tmp_path / "cache"), run)
-    data = split_data(config(films, tmp_path / "cache", skip_unreadable=True), run)
+        prepare_dataset(options(films, tmp_path / "cache"), run)
+    data = prepare_dataset(options(films, tmp_path / "cache", skip_unreadable=True), run).record
 
     assert data.counts["train"]["PNEUMONIA"] + data.counts["val"]["PNEUMONIA"] == 23
     assert [line.split(": ")[0] for line in data.dropped] == [
@@ -158,16 +151,16 @@ def test_unreadable_films_are_recorded_where_they_may_be_skipped(films, run, tmp
 
 
 def test_a_disk_without_space_for_the_records_is_named(films, run, tmp_path) -> None:
-    settings = config(films, tmp_path / "cache")
-    split_data(settings, run)  # fills the cache
-    other = tmp_path / "other"
-    other.mkdir()
+    settings = options(films, tmp_path / "cache")
+    prepare_dataset(settings, run)  # fills the cache
+    other = RunFolder(tmp_path / "other")
+    other.make()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
         with pytest.raises(TrainingDataError, match=r"other cannot hold the record of the films \(File too large\)"):
-            split_data(settings, other)
+            prepare_dataset(settings, other)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
@@ -181,36 +174,38 @@ def test_a_run_on_an_archive_trains_and_opens_its_test_set(tmp_path) -> None:
         )
         arrays[f"{split}_labels"] = labels.reshape(count, 1).astype(np.uint8)
     np.savez_compressed(tmp_path / "films.npz", **arrays)
-    settings = config(tmp_path / "films.npz", tmp_path / "cache", label_names=["normal", "pneumonia"])
-
-    with Progress(console=Console(quiet=True)) as progress:
-        board = train(settings, tmp_path / "run", command="python -m trainer train", progress=progress)
-    data = read_data(tmp_path / "run")
-
-    assert data.negative_class == "normal"
-    assert [sum(data.counts[split].values()) for split in ("train", "val", "test")] == [24, 60, 16]
-    assert data.notes == ("unpacked from films.npz",)
-    assert all(film.path.is_file() for film in films_of(settings, tmp_path / "run", "val"))
-    assert (
-        json.loads((tmp_path / "run" / "trials" / board.winner.trial / "trial.json").read_text())["test"]["films"] == 16
+    settings = make_config(
+        {
+            "data": options(
+                tmp_path / "films.npz", tmp_path / "cache", label_names=["normal", "pneumonia"]
+            ).model_dump(),
+            "networks": {"archs": ["cnn_baseline"], "size": 32},
+            "learn": {"epochs": 1, "device": "cpu", "batch_size": 8},
+        }
     )
+    run = RunFolder(tmp_path / "run")
+
+    board = train(settings, run, command="python -m trainer train")
+    dataset = read_dataset(run, settings.data)
+
+    assert dataset.task.negative_class == "normal"
+    assert [sum(dataset.record.counts[split].values()) for split in ("train", "val", "test")] == [24, 60, 16]
+    assert dataset.record.notes == ("unpacked from films.npz",)
+    assert all(film.path.is_file() for film in dataset.films("val"))
+    assert json.loads(run.trial(board.winner.trial).record.read_text())["test"]["films"] == 16
 
 
-def test_a_run_whose_record_names_no_root_finds_its_films_where_its_data_lies(films, run, tmp_path) -> None:
-    settings = config(films, tmp_path / "cache")
-    split_data(settings, run)
-    record = json.loads((run / DATA).read_text())
-    for name in ("root", "dropped"):  # a record as runs wrote it before there were archives
-        del record[name]
-    (run / DATA).write_text(json.dumps(record))
+def test_a_dataset_that_is_read_again_is_the_one_that_was_prepared(films, run, tmp_path) -> None:
+    settings = options(films, tmp_path / "cache")
 
-    assert split_data(settings, run).root is None
-    assert {film.path.parents[2] for film in split_of(settings, run).films} == {films}
+    prepared = prepare_dataset(settings, run)
+
+    assert read_dataset(run, settings) == prepared
 
 
 def test_the_names_of_labels_must_differ() -> None:
-    with pytest.raises(Exception, match="label_names repeats an entry"):
-        config(Path("films.npz"), Path("cache"), label_names=["sick", "sick"])
+    with pytest.raises(Exception, match="repeats an entry"):
+        options(Path("films.npz"), Path("cache"), label_names=["sick", "sick"])
 
 
 @pytest.mark.slow
@@ -218,16 +213,9 @@ def test_the_names_of_labels_must_differ() -> None:
 def test_the_split_of_the_shipped_network_is_still_the_one_that_it_was_trained_on(real_films, run, tmp_path) -> None:
     models = ROOT / "models"
     shipped = open_bundle(models / (models / "current").read_text().strip()).manifest.provenance
-    settings = make_config(
-        {
-            "data": str(real_films / "kermany224"),
-            "cache": str(tmp_path),
-            "archs": ["tf_efficientnet_lite0"],
-            "on_duplicates": "drop",
-        }
-    )
+    settings = DataOptions(path=str(real_films / "kermany224"), cache=str(tmp_path), on_duplicates="drop")
 
-    data = split_data(settings, run)
+    data = prepare_dataset(settings, run).record
 
     assert (data.data_sha256, data.split_sha256) == (shipped.data_sha256, shipped.split_sha256)
     assert len(data.dropped) == 26
@@ -239,8 +227,8 @@ def test_copies_that_the_real_archive_repeats_across_its_splits_stop_the_run_or_
     archive = real_films / "pneumoniamnist_28_reconstructed.npz"
 
     with pytest.raises(TrainingDataError, match="8 leaks between the splits"):
-        split_data(config(archive, tmp_path / "cache"), run)
-    data = split_data(config(archive, tmp_path / "cache", on_duplicates="drop"), run)
+        prepare_dataset(options(archive, tmp_path / "cache"), run)
+    data = prepare_dataset(options(archive, tmp_path / "cache", on_duplicates="drop"), run).record
 
     assert sum(data.counts["test"].values()) == 624
     assert len(data.dropped) == 26

@@ -8,13 +8,13 @@ import pytest
 from pydicom.uid import JPEGLSLossless
 
 from schemas.errors import TrainingDataError
-from tests.films import encode, unlike, write_classes
+from tests.films import encode, indexed, unlike, write_classes
 from tests.imaging.compressed import compressed_film
 from trainer.films.cache import prepared_films
-from trainer.films.duplicates import NEAR_DUPLICATE, THUMBNAIL, mark_copies, near_duplicates
+from trainer.films.duplicates import THUMBNAIL, mark_copies, near_duplicates
 from trainer.films.film import FilmIndex
 from trainer.films.leaks import close_leaks
-from trainer.films.sources import index_films
+from trainer.films.options import NEAR_DUPLICATE
 
 
 def jpeg(film: np.ndarray, quality: int = 60) -> bytes:
@@ -54,7 +54,7 @@ def test_a_film_in_another_encoding_names_the_first_film_of_its_picture(tmp_path
         (root / label).mkdir(parents=True, exist_ok=True)
         (root / label / f"{number}").write_bytes(encode(unlike(192, seed=number), ".png"))
     (root / "A" / "copy").write_bytes(COPIES[change](unlike(192, seed=1)))
-    index = index_films(root)
+    index = indexed(root)
 
     marked = mark(index, tmp_path / "cache")
     copies = {film.path.name: film.copy_of for film in marked.films}
@@ -68,7 +68,7 @@ def test_a_chain_of_copies_is_one_picture(tmp_path) -> None:
     film = unlike(32, seed=0)
     for number, quality in enumerate((90, 60, 30)):
         (root / "A" / f"copy{number}.jpeg").write_bytes(jpeg(film, quality))
-    index = index_films(root)
+    index = indexed(root)
 
     marked = mark(index, tmp_path / "cache").films
 
@@ -80,7 +80,7 @@ def test_a_copy_under_another_label_is_noted(tmp_path) -> None:
     root = write_classes(tmp_path / "films", {"A": 2, "B": 2})
     (root / "B" / "copy.jpeg").write_bytes(jpeg(unlike(32, seed=1)))
 
-    assert mark(index_films(root), tmp_path / "cache").notes == (
+    assert mark(indexed(root), tmp_path / "cache").notes == (
         "1 films show the picture of another film in another encoding",
         "1 of them lie under another label than that film: look at copy_of in split.csv",
     )
@@ -89,13 +89,13 @@ def test_a_copy_under_another_label_is_noted(tmp_path) -> None:
 def test_an_exact_copy_needs_no_mark(tmp_path) -> None:
     root = write_classes(tmp_path / "films", {"A": 2, "B": 2})
     (root / "B" / "again.png").write_bytes((root / "B" / "0.png").read_bytes())
-    index = index_films(root)
+    index = indexed(root)
 
     assert mark(index, tmp_path / "cache") == index
 
 
 def test_films_that_are_not_alike_are_left_as_they_are(tmp_path, kermany_like) -> None:
-    index = index_films(kermany_like)
+    index = indexed(kermany_like)
 
     assert mark(index, tmp_path) == index
 
@@ -105,7 +105,7 @@ def test_films_of_one_gray_value_are_copies_of_nothing(tmp_path) -> None:
     for value in (0, 90):
         (root / "A" / f"flat{value}.png").write_bytes(encode(np.full((32, 32), value, np.uint8), ".png"))
 
-    assert {film.copy_of for film in mark(index_films(root), tmp_path / "cache").films} == {""}
+    assert {film.copy_of for film in mark(indexed(root), tmp_path / "cache").films} == {""}
 
 
 @pytest.mark.parametrize("count", [3, 4500])
@@ -124,7 +124,7 @@ def test_films_that_cannot_be_decoded_stop_the_run_or_are_skipped(tmp_path) -> N
     root = write_classes(tmp_path / "films", {"A": 3, "B": 2})
     torn = root / "A" / "1.png"
     torn.write_bytes(torn.read_bytes()[:200])
-    index = index_films(root)
+    index = indexed(root)
 
     with pytest.raises(TrainingDataError, match=r"1 of 5 files cannot be read .*--skip-unreadable:\n  .*1\.png: "):
         mark(index, tmp_path / "cache")
@@ -141,13 +141,13 @@ def test_a_class_of_which_nothing_can_be_decoded_is_refused(tmp_path) -> None:
     torn.write_bytes(torn.read_bytes()[:200])
 
     with pytest.raises(TrainingDataError, match="class B has no film in the data"):
-        mark(index_films(root), tmp_path / "cache", skip_unreadable=True)
+        mark(indexed(root), tmp_path / "cache", skip_unreadable=True)
 
 
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_no_two_real_patients_look_alike_to_the_gate_and_every_repeat_is_byte_for_byte(real_films, tmp_path) -> None:
-    index = mark(index_films(real_films / "kermany224"), tmp_path)
+    index = mark(indexed(real_films / "kermany224"), tmp_path)
 
     assert {film.copy_of for film in index.films} == {""}
     assert close_leaks(index) == index
@@ -156,7 +156,7 @@ def test_no_two_real_patients_look_alike_to_the_gate_and_every_repeat_is_byte_fo
 @pytest.mark.slow
 @pytest.mark.real_data
 def test_real_films_of_another_set_are_found_again_in_another_size(real_films, tmp_path) -> None:
-    kermany, other = (index_films(real_films / name).films for name in ("kermany224", "cxr4_256"))
+    kermany, other = (indexed(real_films / name).films for name in ("kermany224", "cxr4_256"))
     both = [*kermany, *other]
     small = np.concatenate([prepared_films(films, THUMBNAIL, tmp_path) for films in (kermany, other)])
 

@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.films import write_classes
+from tests.films import indexed, write_classes
 from trainer.films.film import Film, data_sha256
-from trainer.films.sources import index_films
 
 
 @pytest.mark.parametrize(
@@ -18,16 +17,16 @@ from trainer.films.sources import index_films
     ],
 )
 def test_the_negative_class_is_found_by_its_name_and_only_where_it_is_single(tmp_path, classes, negative) -> None:
-    assert index_films(write_classes(tmp_path, dict.fromkeys(classes, 1))).negative_class == negative
+    assert indexed(write_classes(tmp_path, dict.fromkeys(classes, 1))).negative_class == negative
 
 
 def test_the_data_hash_depends_on_content_and_labels_but_not_on_names_or_order(tmp_path) -> None:
     here, there = (write_classes(tmp_path / name, {"A": 2, "B": 2}) for name in ("here", "there"))
     (there / "A" / "0.png").rename(there / "A" / "9.png")
-    films = index_films(here).films
+    films = indexed(here).films
     relabelled = [Film(film.path, "B", film.patient, film.split, film.sha256) for film in films]
 
-    assert index_films(here).data_sha256 == index_films(there).data_sha256
+    assert indexed(here).data_sha256 == indexed(there).data_sha256
     assert data_sha256(reversed(films)) == data_sha256(films)
     assert data_sha256(relabelled) != data_sha256(films)
     assert data_sha256(films[:-1]) != data_sha256(films)

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import TrainingDataError
-from tests.films import write_kermany
+from tests.films import indexed, write_kermany
 from trainer.films.film import Film, FilmIndex
 from trainer.films.leaks import close_leaks, find_leaks
-from trainer.films.sources import index_films
 
 ROOT = Path("films")
 
@@ -36,7 +35,7 @@ def test_a_patient_in_two_given_splits_stops_the_run_even_when_copies_are_droppe
     shutil.copy(root / "train/PNEUMONIA/person2_bacteria_0.jpeg", root / "test/PNEUMONIA/person2_bacteria_8.jpeg")
     leaked = root / "test/PNEUMONIA/person1001_virus_0.jpeg"
     leaked.rename(leaked.with_name("person1_virus_9.jpeg"))
-    films = index_films(root)
+    films = indexed(root)
 
     assert [leak.kind for leak in find_leaks(films.films)] == ["copy", "patient", "patient"]
     with pytest.raises(
@@ -50,7 +49,7 @@ def test_a_patient_in_two_given_splits_stops_the_run_even_when_copies_are_droppe
 def test_an_exact_copy_under_another_patients_name_stops_the_run_or_is_dropped(tmp_path) -> None:
     root = write_kermany(tmp_path, patients=2, side=32)
     shutil.copy(root / "test/NORMAL/IM-1001-0000.jpeg", root / "train/NORMAL/IM-0077-0001.jpeg")
-    films = index_films(root)
+    films = indexed(root)
 
     with pytest.raises(TrainingDataError, match=r"1 leaks .*--on-duplicates drop"):
         close_leaks(films)
@@ -132,7 +131,7 @@ def test_a_film_under_two_labels_stops_the_run(on_duplicates) -> None:
 
 @pytest.mark.real_data
 def test_the_real_set_leaks_nothing_between_its_official_splits(real_films) -> None:
-    films = index_films(real_films / "kermany224")
+    films = indexed(real_films / "kermany224")
 
     assert close_leaks(films) == films
     assert len(close_leaks(films, "drop").dropped) == 26

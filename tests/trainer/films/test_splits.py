@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import TrainingConfigError, TrainingDataError
+from tests.films import indexed
 from trainer.films.film import Film, FilmIndex, SplitName
 from trainer.films.leaks import close_leaks, find_leaks
-from trainer.films.sources import index_films
 from trainer.films.splits import Split, grouped_folds, grouped_split, read_split
 
 ROOT = Path("films")
@@ -152,7 +152,7 @@ def test_repeats_within_train_do_not_stop_a_run_and_end_on_one_side() -> None:
 
 @pytest.mark.real_data
 def test_the_real_set_splits_by_patient_without_leaks(real_films) -> None:
-    split = grouped_split(close_leaks(index_films(real_films / "kermany224")), val_fraction=0.15, seed=0)
+    split = grouped_split(close_leaks(indexed(real_films / "kermany224")), val_fraction=0.15, seed=0)
     sides = [{one.patient for one in split.of(name)} for name in ("train", "val")]
     held = Counter(one.label for one in split.of("val"))
 

@@ -5,12 +5,11 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from rich.console import Console
-from rich.progress import Progress
 
 from schemas.errors import TrainingDataError
 from tests.films import encode, write_kermany
 from trainer.config import make_config
+from trainer.folder import RunFolder
 from trainer.heat_maps.attention import border_shares, centers_of_mass, consistency, with_heat
 from trainer.heat_maps.explain import ExplanationReport, write_explanations
 from trainer.networks.gradcam import explain
@@ -32,7 +31,7 @@ def run(viewed_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(run):
-    return write_explanations(run, TRIAL, films_per_class=3)
+    return write_explanations(RunFolder(run), TRIAL, films_per_class=3)
 
 
 def test_the_report_and_its_pictures_lie_in_the_runs_folder(run, report) -> None:
@@ -61,7 +60,7 @@ def test_every_picture_shows_something_and_heat_in_colour(run, report) -> None:
 
 
 def test_figures_are_those_of_the_maps_of_one_film_of_each_patient(run, report) -> None:
-    trial = load_trial(run / "trials" / TRIAL)
+    trial = load_trial(RunFolder(run).trial(TRIAL))
     films, labels = trial.inputs("val")
     for index, row in enumerate(report.classes):
         first = np.flatnonzero(labels == index)[::2]  # two films of each patient, one after the other
@@ -87,17 +86,21 @@ def test_insertion_and_deletion_are_judged_against_a_random_order(report) -> Non
 
 
 def test_the_same_trial_is_explained_alike_twice(run, report) -> None:
-    again = write_explanations(run, TRIAL, films_per_class=3)
+    again = write_explanations(RunFolder(run), TRIAL, films_per_class=3)
 
     assert again == report
 
 
 def test_fewer_than_ten_maps_have_counts_and_no_figures(kermany_like, tmp_path) -> None:
-    options = {"data": str(kermany_like), "cache": str(tmp_path / "cache"), "archs": ["cnn_baseline"], "size": 32}
-    with Progress(console=Console(quiet=True)) as progress:
-        train(make_config({**options, "epochs": 1}), tmp_path / "run", command="trainer", progress=progress)
+    options = {
+        "data.path": str(kermany_like),
+        "data.cache": str(tmp_path / "cache"),
+        "networks.archs": ["cnn_baseline"],
+        "networks.size": 32,
+    }
+    train(make_config({**options, "learn.epochs": 1}), RunFolder(tmp_path / "run"), command="trainer")
 
-    for row in write_explanations(tmp_path / "run", TRIAL).classes:
+    for row in write_explanations(RunFolder(tmp_path / "run"), TRIAL).classes:
         assert row.films + row.empty < 10
         assert row.center_of_mass is row.consistency is row.border_share is None
         assert not row.shortcut_alarm
@@ -108,7 +111,7 @@ def test_a_trial_that_has_not_ended_is_not_explained(run, tmp_path) -> None:
     (copy / "trials" / TRIAL / "trial.json").unlink()
 
     with pytest.raises(TrainingDataError, match=r"trial\.json is missing"):
-        write_explanations(copy, TRIAL)
+        write_explanations(RunFolder(copy), TRIAL)
 
 
 @pytest.mark.slow
@@ -119,12 +122,23 @@ def test_a_network_that_learnt_a_marker_on_the_border_raises_the_alarm(tmp_path)
         if path.parent.name == "PNEUMONIA":
             pixels[:6, :20] = 255
         path.write_bytes(encode(pixels, ".png"))
-    options = {"data": str(films), "cache": str(tmp_path / "cache"), "archs": ["cnn_baseline"], "size": 32}
-    learning = {"epochs": 4, "batch_size": 8, "lr": 0.01, "augment": "none", "val_fraction": 0.3, "device": "cpu"}
-    with Progress(console=Console(quiet=True)) as progress:
-        train(make_config({**options, **learning}), tmp_path / "run", command="trainer", progress=progress)
+    options = {
+        "data.path": str(films),
+        "data.cache": str(tmp_path / "cache"),
+        "networks.archs": ["cnn_baseline"],
+        "networks.size": 32,
+    }
+    learning = {
+        "learn.epochs": 4,
+        "learn.batch_size": 8,
+        "learn.lr": 0.01,
+        "learn.augment": "none",
+        "data.val_fraction": 0.3,
+        "learn.device": "cpu",
+    }
+    train(make_config({**options, **learning}), RunFolder(tmp_path / "run"), command="trainer")
 
-    report = write_explanations(tmp_path / "run", TRIAL)
+    report = write_explanations(RunFolder(tmp_path / "run"), TRIAL)
     marked = report.classes[1]
 
     assert marked.name == "PNEUMONIA"

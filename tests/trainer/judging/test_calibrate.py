@@ -1,16 +1,19 @@
 """Temperature, thresholds and quantiles keep on new films what they promise of validation films."""
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
 
-from schemas.decision import softmax
 from schemas.errors import TrainingConfigError, TrainingDataError
+from schemas.model.decision import softmax
+from trainer.films.task import Task
 from trainer.judging.calibrate import calibrate, conformal_quantile, fit_temperature, threshold_for
+from trainer.judging.logits import LabelledLogits
+from trainer.judging.options import JudgeOptions
 
 CLASSES = ("NORMAL", "PNEUMONIA")
+TASK = Task(CLASSES, "NORMAL")
 
 
 def films(count: int, *, seed: int = 0, temperature: float = 1.0, classes: int = 2):
@@ -21,15 +24,10 @@ def films(count: int, *, seed: int = 0, temperature: float = 1.0, classes: int =
     return (calibrated * temperature).astype(np.float32), labels
 
 
-def calibrated(logits, labels, **changes):
-    arguments: dict[str, Any] = {
-        "classes": CLASSES,
-        "negative_class": "NORMAL",
-        "target_sensitivity": 0.96,
-        "alpha": 0.1,
-        "data": "validation: 500 films of 300 patients",
-    } | changes
-    return calibrate(logits, labels, **arguments)
+def calibrated(logits, labels, *, task=TASK, deciding=None, **options):
+    patients = [str(number % 300) for number in range(len(labels))]
+    outputs = LabelledLogits("validation", "0" * 64, patients, labels, logits)
+    return calibrate(outputs, task, JudgeOptions(**options), deciding=deciding)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
@@ -153,7 +151,7 @@ def test_calibration_names_every_class_and_finding_and_its_films() -> None:
 def test_without_a_negative_class_every_class_is_a_finding() -> None:
     logits, labels = films(600, classes=3)
 
-    calibration = calibrated(logits, labels, classes=("COVID", "TB", "flu"), negative_class=None)
+    calibration = calibrated(logits, labels, task=Task(("COVID", "TB", "flu"), None))
 
     assert [point.finding for point in calibration.operating_points] == ["COVID", "TB", "flu"]
     assert all(point.sensitivity.value >= 0.96 for point in calibration.operating_points)

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint
-from schemas.decision import softmax
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation
+from trainer.films.task import Task
 from trainer.judging.evaluate import evaluate
+from trainer.judging.logits import LabelledLogits
 
 UNKNOWN = Estimate(value=0.5, low=0, high=1)
 TWO = ("NORMAL", "PNEUMONIA")
@@ -45,19 +47,14 @@ def drawn(count, classes, *, seed=0):
     return logits, labels, [f"p{number // (2 * classes)}-{number % classes}" for number in range(count)]
 
 
+def outputs(logits, labels, patients, **more) -> LabelledLogits:
+    return LabelledLogits("test", "0" * 64, patients, labels, logits, **more)
+
+
 def evaluated(classes=TWO, thresholds=None, *, negative_class="NORMAL", count=300) -> Evaluation:
     thresholds = thresholds or {"PNEUMONIA": 0.3}
-    logits, labels, patients = drawn(count, len(classes))
-    return evaluate(
-        logits,
-        labels,
-        patients,
-        calibration(classes, thresholds),
-        classes,
-        negative_class,
-        data="test",
-        data_sha256="0" * 64,
-    )
+    task = Task(classes, negative_class)
+    return evaluate(outputs(*drawn(count, len(classes))), task, calibration(classes, thresholds))
 
 
 def test_an_evaluation_says_on_what_it_was_measured() -> None:
@@ -153,10 +150,10 @@ def test_without_a_negative_class_both_rules_give_the_most_probable_class() -> N
 def test_films_of_the_same_patient_do_not_narrow_the_intervals() -> None:
     logits, labels, patients = drawn(300, 2)
     thrice = np.repeat(np.arange(300), 3)
-    arguments = (calibration(TWO, {"PNEUMONIA": 0.3}), TWO, "NORMAL")
+    arguments = (Task(TWO, "NORMAL"), calibration(TWO, {"PNEUMONIA": 0.3}))
 
     by_patient, by_film = (
-        evaluate(logits[thrice], labels[thrice], who, *arguments, data="test", data_sha256="0" * 64)
+        evaluate(outputs(logits[thrice], labels[thrice], who), *arguments)
         for who in ([patients[film] for film in thrice], [str(number) for number in range(900)])
     )
 
@@ -178,18 +175,16 @@ def test_a_set_without_a_class_is_refused() -> None:
     logits, _, patients = drawn(10, 2)
 
     with pytest.raises(TrainingDataError, match="test: no film of NORMAL"):
-        evaluate(
-            logits, np.ones(10, int), patients, calibration(TWO, {"PNEUMONIA": 0.3}), TWO, "NORMAL",
-            data="test", data_sha256="0" * 64,
-        )  # fmt: skip
+        evaluate(outputs(logits, np.ones(10, int), patients), Task(TWO, "NORMAL"), calibration(TWO, {"PNEUMONIA": 0.3}))
 
 
 def test_the_calibration_error_is_that_of_the_most_probable_class() -> None:
     logits, labels, patients = drawn(3000, 2)
     sure = evaluate(
-        logits, labels, patients, calibration(TWO, {"PNEUMONIA": 0.3}, temperature=0.2), TWO, "NORMAL",
-        data="test", data_sha256="0" * 64,
-    )  # fmt: skip
+        outputs(logits, labels, patients),
+        Task(TWO, "NORMAL"),
+        calibration(TWO, {"PNEUMONIA": 0.3}, temperature=0.2),
+    )
 
     assert sure.ece.low > 0.05
     assert evaluated(count=3000).ece.value < 0.07
@@ -200,29 +195,15 @@ def test_groups_that_the_films_tell_apart_have_figures_at_the_operating_point() 
     sexes = [{"sex": "FM"[number % 4 // 2]} for number in range(300)]
 
     evaluation = evaluate(
-        logits, labels, patients, calibration(TWO, {"PNEUMONIA": 0.3}), TWO, "NORMAL",
-        data="test", data_sha256="0" * 64, attributes=sexes,
-    )  # fmt: skip
+        outputs(logits, labels, patients, attributes=sexes),
+        Task(TWO, "NORMAL"),
+        calibration(TWO, {"PNEUMONIA": 0.3}),
+    )
 
     assert [(row.value, row.films) for row in evaluation.subgroups] == [("F", 150), ("M", 150)]
     found = sum(row.sensitivity.value * row.positives for row in evaluation.subgroups)
     assert found == pytest.approx(evaluation.findings[1].sensitivity.value * 150)
     assert evaluated().subgroups == ()
-
-
-def test_an_evaluation_of_version_0_1_is_still_read() -> None:
-    record = evaluated().model_dump(mode="json")
-    del record["subgroups"], record["class_auroc"]
-    for row in record["labels"]:
-        del row["class_f1"]
-        row["mcc"] = row["mcc"]["value"]
-    for row in record["findings"]:
-        row["f1"] = row["f1"]["value"]
-
-    read = Evaluation.model_validate(record)
-
-    assert read.findings[0].f1 == evaluated().findings[0].f1.value
-    assert read.subgroups == ()
 
 
 def test_the_official_number_of_films_takes_less_than_three_seconds() -> None:

@@ -5,8 +5,8 @@ import pytest
 from sklearn.covariance import OAS
 
 from schemas.errors import TrainingConfigError
-from schemas.familiarity import Familiarity, Space, unfamiliarity
-from trainer.judging.gate import SeenFilms, fit_gate, fit_space
+from schemas.model.familiarity import Familiarity, Space, unfamiliarity
+from trainer.judging.gate import GateInputs, fit_gate, fit_space
 
 RANDOM = np.random.default_rng(11)
 
@@ -94,7 +94,7 @@ def seen(films, *, seed, dimensions=100, **changes):
     """Films of two clouds in both descriptions."""
     embeddings, labels = two_clouds(films, dimensions, seed=seed)
     frames = np.random.default_rng(seed + 100).normal(size=(films, 90)) + labels[:, None]
-    return SeenFilms(**({"embeddings": embeddings, "thumbnails": frames, "labels": labels} | changes))
+    return GateInputs(**({"embeddings": embeddings, "thumbnails": frames, "labels": labels} | changes))
 
 
 def refused(gate, films):
@@ -130,7 +130,7 @@ def test_a_film_that_is_strange_in_either_description_is_refused(strange, where)
         random = np.random.default_rng(seed)
         parts = {name: random.normal(size=(count, 90)) * spread for name in ("embeddings", "thumbnails")}
         parts[strange] = parts[strange] + shift
-        return SeenFilms(**parts, labels=np.arange(count) % 2)
+        return GateInputs(**parts, labels=np.arange(count) % 2)
 
     shift = np.where((spread == 1) == (where == "among the usual directions"), 4.0, 0.0)
     gate = fit_gate(films(600, 1), films(300, 2), CLASSES)

@@ -1,13 +1,16 @@
-"""Shifts change how a film was taken and sent; under each the operating point is judged with the threshold of validation."""
+"""Shifts change how a film was taken and sent; under each the operating point is judged with the threshold of
+validation."""
 
 import numpy as np
 import pytest
 
 from imaging.phantom import phantom
-from schemas.decision import softmax
 from schemas.errors import TrainingConfigError
+from schemas.model.decision import softmax
 from trainer.config import make_config, read_config
-from trainer.judging.shifts import NONE, SHIFTS, pooled, shift_outputs, shifted
+from trainer.folder import RunFolder
+from trainer.judging.logits import LabelledLogits
+from trainer.judging.shifts import NONE, SHIFTS, shift_outputs, shifted
 from trainer.networks.inference import outputs
 from trainer.statistics.intervals import wilson_interval
 from trainer.trials.trial import load_trial
@@ -61,8 +64,8 @@ def test_a_crop_keeps_the_share_of_the_side_that_its_name_says() -> None:
     assert np.ptp(shifted(ramp, SHIFTS["crop to 85 %"])) == pytest.approx(0.85, abs=0.01)
 
 
-def test_the_outputs_of_a_shift_are_those_of_the_shifted_films(shifted_run) -> None:
-    trial = load_trial(shifted_run / "trials" / "cnn_baseline-seed0")
+def test_the_answers_a_shift_are_those_of_the_shifted_films(shifted_run) -> None:
+    trial = load_trial(RunFolder(shifted_run).trial("cnn_baseline-seed0"))
     films, _ = trial.inputs("val")
 
     found = shift_outputs(trial.network, films)
@@ -75,7 +78,7 @@ def test_the_outputs_of_a_shift_are_those_of_the_shifted_films(shifted_run) -> N
 
 
 def test_every_evaluation_has_the_figures_of_each_shift_at_the_threshold_of_validation(shifted_run) -> None:
-    trial = load_trial(shifted_run / "trials" / "cnn_baseline-seed0")
+    trial = load_trial(RunFolder(shifted_run).trial("cnn_baseline-seed0"))
     record = trial.record
     (films, truth) = trial.inputs("val")
     threshold = record.calibration.operating_points[0].threshold
@@ -91,15 +94,17 @@ def test_every_evaluation_has_the_figures_of_each_shift_at_the_threshold_of_vali
 
 
 def test_a_threshold_that_shifts_decide_finds_the_target_share_over_all_of_them(shifted_run) -> None:
-    trial = load_trial(shifted_run / "trials" / "cnn_baseline-seed0")
+    trial = load_trial(RunFolder(shifted_run).trial("cnn_baseline-seed0"))
     calibration = trial.record.calibration
     (films, truth) = trial.inputs("val")
-    logits, labels = pooled(shift_outputs(trial.network, films), truth)
+    shifted = shift_outputs(trial.network, films)
+    answers = LabelledLogits("validation", "0" * 64, list(trial.patients("val")), truth, shifted[NONE], shifted=shifted)
+    logits, labels = answers.pooled()
     found = softmax(logits, calibration.temperature)[labels == 1, 1] >= calibration.operating_points[0].threshold
     plain = outputs(trial.network, films)[0].numpy()
     positives = softmax(plain, calibration.temperature)[truth == 1, 1]
 
-    target = read_config(shifted_run).target_sensitivity
+    target = read_config(RunFolder(shifted_run)).judge.target_sensitivity
     assert target <= found.mean() < target + 1.5 / len(found)
     assert calibration.operating_points[0].sensitivity.value == pytest.approx(
         (positives >= calibration.operating_points[0].threshold).mean()
@@ -108,4 +113,4 @@ def test_a_threshold_that_shifts_decide_finds_the_target_share_over_all_of_them(
 
 def test_shifts_decide_nothing_where_none_is_tried() -> None:
     with pytest.raises(TrainingConfigError, match="shifts=true"):
-        make_config({"data": "films", "archs": ["cnn4"], "decide_on": "shifts"})
+        make_config({"data.path": "films", "networks.archs": ["cnn4"], "judge.decide_on": "shifts"})

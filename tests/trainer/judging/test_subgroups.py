@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.calibration import OperatingPoint
 from schemas.estimate import Estimate
+from schemas.model.calibration import OperatingPoint
 from trainer.films.film import Film
-from trainer.judging.subgroups import attributes_of, subgroup_metrics
+from trainer.judging.subgroups import ScoredFilms, attributes_of, subgroup_metrics
 from trainer.statistics.delong import delong_interval
 from trainer.statistics.intervals import wilson_interval
 
@@ -37,7 +37,8 @@ def films(seed=0):
 
 def measured(attributes, *, points=None, classes=TWO, data=None):
     truth, probabilities, patients = data or films()
-    return subgroup_metrics(truth, probabilities, patients, classes, points or (point(),), attributes)
+    scored = ScoredFilms(classes, truth, probabilities, np.array(patients))
+    return subgroup_metrics(scored, points or (point(),), attributes)
 
 
 def by_value(rows):

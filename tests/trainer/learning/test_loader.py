@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from trainer.films.task import LabelledFilms
 from trainer.learning.augment import RECIPES
-from trainer.learning.loader import LabelledFilms, augmented_batches, epoch_order, mixed
+from trainer.learning.loader import Augmentation, augmented_batches, epoch_order, mixed
 
 LABELS = np.array([0] * 30 + [1] * 10)
 FILMS = LabelledFilms(np.random.default_rng(0).random((40, 1, 16, 16), np.float32), LABELS, 2)
@@ -13,9 +14,7 @@ FILMS = LabelledFilms(np.random.default_rng(0).random((40, 1, 16, 16), np.float3
 
 def _batches(*, seed=1, epoch=0, workers=1, recipe="standard"):
     order = epoch_order(LABELS, seed=seed, epoch=epoch, balanced=False)
-    return list(
-        augmented_batches(FILMS, order, batch_size=16, recipe=RECIPES[recipe], seed=seed, epoch=epoch, workers=workers)
-    )
+    return list(augmented_batches(FILMS, order, Augmentation(RECIPES[recipe], seed, epoch, workers), batch_size=16))
 
 
 def test_an_epoch_shows_every_film_once_with_its_label() -> None:
@@ -56,9 +55,7 @@ def test_a_balanced_epoch_draws_each_class_equally_often() -> None:
 
 
 def test_a_film_that_cannot_be_read_stops_the_epoch() -> None:
-    batches = augmented_batches(
-        FILMS, np.array([0, 99]), batch_size=2, recipe=RECIPES["none"], seed=0, epoch=0, workers=1
-    )
+    batches = augmented_batches(FILMS, np.array([0, 99]), Augmentation(RECIPES["none"], 0, 0), batch_size=2)
 
     with pytest.raises(IndexError, match="99"):
         list(batches)

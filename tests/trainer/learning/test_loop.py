@@ -13,20 +13,18 @@ import numpy as np
 import pytest
 import timm
 import torch
-from rich.console import Console
-from rich.progress import Progress
 from safetensors.torch import load_file
 
 from imaging.phantom import phantom
 from schemas.errors import TrainingConfigError
-from trainer.config import RunConfig, make_config
-from trainer.learning.checkpoint import CHECKPOINT
-from trainer.learning.history import HISTORY
-from trainer.learning.learner import BEST
-from trainer.learning.loader import LabelledFilms
+from trainer.films.task import LabelledFilms
+from trainer.folder import TrialFolder
+from trainer.learning.learner import FitPlan
 from trainer.learning.loop import Fit, fit
+from trainer.learning.options import LearnOptions
 from trainer.networks.architectures import build_network
 from trainer.networks.inference import outputs
+from trainer.reporter import Reporter, SilentReporter
 
 SIDE = 32
 
@@ -41,62 +39,48 @@ TRAIN = _films(24, 0)
 VALIDATION = _films(16, 1000)
 
 
-def _config(**options) -> RunConfig:
-    return make_config(
-        {
-            "data": "films",
-            "archs": ["cnn_baseline"],
-            "device": "cpu",
-            "batch_size": 8,
-            "epochs": 3,
-            "augment": "light",
-            **options,
-        }
-    )
+class Lines(SilentReporter):
+    """Keeps the messages."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def _fit(
     directory: Path,
     *,
+    arch: str = "cnn_baseline",
     train: LabelledFilms = TRAIN,
     on_epoch=None,
-    teach=None,
-    console: Console | None = None,
+    reporter: Reporter | None = None,
     **options,
 ) -> Fit:
-    directory.mkdir(exist_ok=True)
-    config = _config(**options)
-    with Progress(console=console or Console(quiet=True)) as progress:
-        return fit(
-            config,
-            config.archs[0],
-            3,
-            train,
-            VALIDATION,
-            directory=directory,
-            progress=progress,
-            on_epoch=on_epoch,
-            teach=teach,
-        )
+    folder = TrialFolder(directory)
+    folder.make()
+    learn = LearnOptions(**{"device": "cpu", "batch_size": 8, "epochs": 3, "augment": "light", **options})
+    return fit(FitPlan(arch, 3, train, VALIDATION), learn, folder, reporter or SilentReporter(), on_epoch)
 
 
 def _weights(directory: Path) -> dict[str, torch.Tensor]:
-    return load_file(directory / BEST)
+    return load_file(TrialFolder(directory).best_weights)
 
 
-def _first_weights(**options) -> dict[str, torch.Tensor]:
+def _first_weights(arch: str = "cnn_baseline") -> dict[str, torch.Tensor]:
     torch.manual_seed(3)
-    return build_network(_config(**options).archs[0], classes=2, size=SIDE).state_dict()
+    return build_network(arch, classes=2, size=SIDE).state_dict()
 
 
-def _moved(directory: Path, **options) -> set[str]:
-    first = _first_weights(**options)
+def _moved(directory: Path, arch: str = "cnn_baseline") -> set[str]:
+    first = _first_weights(arch)
     return {key for key, value in _weights(directory).items() if not torch.equal(value, first[key])}
 
 
 def test_the_loss_falls_and_every_epoch_is_a_line_of_the_history(tmp_path) -> None:
     fitted = _fit(tmp_path, epochs=8, lr=0.01, augment="none")
-    lines = [json.loads(line) for line in (tmp_path / HISTORY).read_text().splitlines()]
+    lines = [json.loads(line) for line in TrialFolder(tmp_path).history.read_text().splitlines()]
 
     assert [line["epoch"] for line in lines] == list(range(8))
     assert lines[-1]["train_loss"] < lines[0]["train_loss"]
@@ -129,27 +113,27 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
+from contextlib import contextmanager
 import test_loop
 import torch
 
 torch.set_num_threads({threads})
 
-batches = 0
+class Killer(test_loop.SilentReporter):
+    @contextmanager
+    def stage(self, description):
+        yield lambda done, total: None
+        if " epoch 2/" in description:
+            os.kill(os.getpid(), signal.SIGKILL)  # after the second epoch's last step, before anything of it is saved
 
-def die_in_the_second_epoch(batch):
-    global batches
-    batches += 1
-    if batches == 6:
-        os.kill(os.getpid(), signal.SIGKILL)  # at its last batch: before anything of the epoch is saved
-    return batch
-
-test_loop._fit(Path({directory!r}), teach=die_in_the_second_epoch, **{options!r})
+test_loop._fit(Path({directory!r}), reporter=Killer(), **{options!r})
 """
 
 
 @pytest.fixture
 def threads():
-    """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole process."""
+    """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole
+    process."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield 1
@@ -159,7 +143,7 @@ def threads():
 @pytest.mark.process
 @pytest.mark.parametrize("arch", ["cnn_baseline", "cnn_attention"])
 def test_a_fit_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_path, arch, threads) -> None:
-    options: dict[str, Any] = {"archs": [arch], "ema_decay": 0.9, "schedule": "plateau"}
+    options = {"arch": arch, "ema_decay": 0.9, "schedule": "plateau"}
     straight = _fit(tmp_path / "straight", **options)
 
     (tmp_path / "killed").mkdir()
@@ -170,14 +154,15 @@ def test_a_fit_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_pat
     environment = {**os.environ, "PYTHONPATH": str(root)}
     died = subprocess.run([sys.executable, "-c", script], env=environment, cwd=root, capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
-    assert len((tmp_path / "killed" / HISTORY).read_text().splitlines()) == 1
+    assert len(TrialFolder(tmp_path / "killed").history.read_text().splitlines()) == 1
     resumed = _fit(tmp_path / "killed", **options)
 
     assert [(r.train_loss, r.val_loss, r.val_auroc, r.lr) for r in resumed.history] == [
         (r.train_loss, r.val_loss, r.val_auroc, r.lr) for r in straight.history
     ]
     first, second = (
-        torch.load(tmp_path / name / CHECKPOINT, weights_only=True)["weights"] for name in ("straight", "killed")
+        torch.load(TrialFolder(tmp_path / name).checkpoint, weights_only=True)["weights"]
+        for name in ("straight", "killed")
     )
     assert all(torch.equal(first[key], second[key]) for key in first)
     first = _weights(tmp_path / "straight")
@@ -187,11 +172,11 @@ def test_a_fit_that_was_killed_ends_with_the_weights_of_one_that_was_not(tmp_pat
 
 def test_a_fit_that_has_ended_trains_no_further(tmp_path) -> None:
     ended = _fit(tmp_path)
-    written = (tmp_path / CHECKPOINT).stat().st_mtime_ns
+    written = TrialFolder(tmp_path).checkpoint.stat().st_mtime_ns
     again = _fit(tmp_path)
 
     assert again.history == ended.history
-    assert (tmp_path / CHECKPOINT).stat().st_mtime_ns == written
+    assert TrialFolder(tmp_path).checkpoint.stat().st_mtime_ns == written
 
 
 def test_training_stops_when_validation_has_not_improved_for_patience_epochs(tmp_path) -> None:
@@ -201,9 +186,9 @@ def test_training_stops_when_validation_has_not_improved_for_patience_epochs(tmp
 
 
 def test_a_frozen_backbone_does_not_move(tmp_path) -> None:
-    _fit(tmp_path, archs=["cnn_attention"], strategy="frozen", lr=0.01)
+    _fit(tmp_path, arch="cnn_attention", strategy="frozen", lr=0.01)
 
-    assert _moved(tmp_path, archs=["cnn_attention"]) == {"classifier.weight", "classifier.bias"}
+    assert _moved(tmp_path, arch="cnn_attention") == {"classifier.weight", "classifier.bias"}
 
 
 def test_full_training_moves_every_weight(tmp_path) -> None:
@@ -214,7 +199,7 @@ def test_full_training_moves_every_weight(tmp_path) -> None:
 
 def test_the_moving_average_is_what_is_validated_and_kept(tmp_path) -> None:
     _fit(tmp_path, ema_decay=0.99, epochs=1, lr=0.01)
-    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    state = torch.load(TrialFolder(tmp_path).checkpoint, weights_only=True)
 
     assert all(torch.equal(state["average"][key], value) for key, value in _weights(tmp_path).items())
     assert any(not torch.equal(state["weights"][key], value) for key, value in _weights(tmp_path).items())
@@ -222,7 +207,7 @@ def test_the_moving_average_is_what_is_validated_and_kept(tmp_path) -> None:
 
 def test_a_slow_average_does_not_hold_a_short_run_at_its_random_start(tmp_path) -> None:
     _fit(tmp_path, ema_decay=0.9999, epochs=2, lr=0.01)
-    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
+    state = torch.load(TrialFolder(tmp_path).checkpoint, weights_only=True)
     key = "trunk.3.weight"
     first = _first_weights()[key]
     average = state["average"][key]
@@ -244,11 +229,11 @@ def test_a_loss_that_is_not_finite_stops_the_fit_with_a_remedy(tmp_path) -> None
     with pytest.raises(TrainingConfigError, match="the training loss is nan after step 3; lower --lr"):
         _fit(tmp_path, train=LabelledFilms(TRAIN.films * np.float32(np.nan), TRAIN.labels, 2), augment="none")
 
-    assert not (tmp_path / CHECKPOINT).exists()
+    assert not TrialFolder(tmp_path).checkpoint.exists()
 
 
 def test_a_damaged_checkpoint_is_refused_by_name(tmp_path) -> None:
-    (tmp_path / CHECKPOINT).write_bytes(b"half a checkpoint")
+    TrialFolder(tmp_path).checkpoint.write_bytes(b"half a checkpoint")
 
     with pytest.raises(TrainingConfigError, match=r"checkpoint\.pt is not a checkpoint of this version"):
         _fit(tmp_path)
@@ -271,8 +256,8 @@ def test_cuda_that_is_asked_for_and_not_there_is_an_error_and_no_silent_fallback
 def test_a_gpu_trains_what_the_cpu_can_read(tmp_path, precision) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    fitted = _fit(tmp_path, device="cuda", precision=precision, archs=["cnn_attention"], ema_decay=0.9)
-    resumed = _fit(tmp_path, device="cuda", precision=precision, archs=["cnn_attention"], ema_decay=0.9)
+    fitted = _fit(tmp_path, device="cuda", precision=precision, arch="cnn_attention", ema_decay=0.9)
+    resumed = _fit(tmp_path, device="cuda", precision=precision, arch="cnn_attention", ema_decay=0.9)
 
     assert fitted.device.type == "cuda"
     assert resumed.history == fitted.history
@@ -283,14 +268,14 @@ def test_a_gpu_trains_what_the_cpu_can_read(tmp_path, precision) -> None:
 
 
 def test_the_last_stages_move_and_nothing_below(tmp_path) -> None:
-    _fit(tmp_path, archs=["cnn_attention"], strategy="last_stages", stages=1, lr=0.01, epochs=1)
-    moved = _moved(tmp_path, archs=["cnn_attention"])
+    _fit(tmp_path, arch="cnn_attention", strategy="last_stages", stages=1, lr=0.01, epochs=1)
+    moved = _moved(tmp_path, arch="cnn_attention")
 
     assert {key.split(".")[0] for key in moved} == {"gate", "dense", "classifier"}
 
 
 def test_the_unfreezing_schedule_unfreezes_when_it_says(tmp_path) -> None:
-    fitted = _fit(tmp_path, archs=["cnn_attention"], strategy="progressive", unfreeze_epochs=2, epochs=5)
+    fitted = _fit(tmp_path, arch="cnn_attention", strategy="progressive", unfreeze_epochs=2, epochs=5)
     counts = [record.learning_parameters for record in fitted.history]
 
     assert counts[0] == counts[1] == 514
@@ -299,7 +284,7 @@ def test_the_unfreezing_schedule_unfreezes_when_it_says(tmp_path) -> None:
 
 def test_a_fit_that_unfreezes_and_is_stopped_ends_as_one_that_was_not(tmp_path) -> None:
     options: dict[str, Any] = {
-        "archs": ["cnn_attention"],
+        "arch": "cnn_attention",
         "strategy": "progressive",
         "mixup": 0.4,
         "accumulate": 2,
@@ -399,23 +384,23 @@ def hungry():
 
 
 def test_a_device_that_runs_out_of_memory_gets_half_the_films_and_the_same_step(tmp_path, hungry) -> None:
-    printed = Console(record=True, width=200)
-    fitted = _fit(tmp_path, archs=[hungry], batch_size=16, epochs=2, console=printed)
-    again = _fit(tmp_path, archs=[hungry], batch_size=16, epochs=3, console=(later := Console(record=True, width=200)))
+    first = Lines()
+    later = Lines()
+    fitted = _fit(tmp_path, arch=hungry, batch_size=16, epochs=2, reporter=first)
+    again = _fit(tmp_path, arch=hungry, batch_size=16, epochs=3, reporter=later)
 
     assert [(record.batch_size, record.accumulate) for record in fitted.history] == [(4, 4), (4, 4)]
-    said = printed.export_text()
-    assert "ran out of memory with 16 films at once: the epoch begins again with 8, 2 batches" in said
-    assert "ran out of memory with 8 films at once" in said
+    assert "ran out of memory with 16 films at once: the epoch begins again with 8, 2 batches" in first.lines[0]
+    assert "ran out of memory with 8 films at once" in first.lines[1]
     assert len(again.history) == 3
-    assert "ran out of memory" not in later.export_text()  # what was found out is remembered
+    assert later.lines == []  # what was found out is remembered
 
 
 def test_a_device_too_small_for_two_films_is_refused_in_words(tmp_path, hungry, monkeypatch) -> None:
     monkeypatch.setattr(Hungry, "memory", 1)
 
     with pytest.raises(TrainingConfigError, match="too little memory for 2 films at once"):
-        _fit(tmp_path, archs=[hungry], batch_size=8)
+        _fit(tmp_path, arch=hungry, batch_size=8)
 
 
 def test_half_precision_on_a_cpu_is_refused(tmp_path) -> None:
@@ -425,7 +410,7 @@ def test_half_precision_on_a_cpu_is_refused(tmp_path) -> None:
 
 def test_a_full_disk_stops_the_fit_and_leaves_the_last_checkpoint_whole(tmp_path) -> None:
     first = _fit(tmp_path, epochs=1)
-    before = (tmp_path / CHECKPOINT).read_bytes()
+    before = TrialFolder(tmp_path).checkpoint.read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
     try:
@@ -435,7 +420,7 @@ def test_a_full_disk_stops_the_fit_and_leaves_the_last_checkpoint_whole(tmp_path
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     left = {path.name for path in tmp_path.iterdir()}
 
-    assert (tmp_path / CHECKPOINT).read_bytes() == before
+    assert TrialFolder(tmp_path).checkpoint.read_bytes() == before
     assert not [name for name in left if name.startswith(".")]
     assert _fit(tmp_path, epochs=3).history[:1] == first.history
 
@@ -455,8 +440,8 @@ def test_the_share_of_dropout_is_the_runs_where_it_says_one(tmp_path) -> None:
     network = build_network("cnn4", classes=2, size=SIDE, dropout=0.9)
 
     assert [module.p for module in network.modules() if isinstance(module, torch.nn.Dropout)] == [0.9]
-    _fit(tmp_path / "a", archs=["cnn4"], epochs=1)
-    _fit(tmp_path / "b", archs=["cnn4"], epochs=1, dropout=0.0)
+    _fit(tmp_path / "a", arch="cnn4", epochs=1)
+    _fit(tmp_path / "b", arch="cnn4", epochs=1, dropout=0.0)
     first = _weights(tmp_path / "a")
     second = _weights(tmp_path / "b")
     assert any(not torch.equal(first[key], second[key]) for key in first)

@@ -4,15 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from trainer.config import RunConfig, make_config
 from trainer.learning.optim import build_optimizer, lr_factor, set_learning_rate
+from trainer.learning.options import LearnOptions
 from trainer.networks.architectures import Recipe, build_network
 
 RECIPE = Recipe(lr=0.1, weight_decay=0.3)
-
-
-def _config(**options) -> RunConfig:
-    return make_config({"data": "films", "archs": ["cnn_attention"], **options})
 
 
 @pytest.mark.parametrize(
@@ -26,7 +22,7 @@ def _config(**options) -> RunConfig:
 )
 def test_an_optimizer_holds_every_weight_once_and_decays_no_bias_and_no_norm(name, kind) -> None:
     network = build_network("cnn_attention", classes=2)
-    optimizer = build_optimizer(network, _config(optimizer=name), RECIPE)
+    optimizer = build_optimizer(network, LearnOptions(optimizer=name), RECIPE)
     held = [weight for group in optimizer.param_groups for weight in group["params"]]
 
     assert type(optimizer) is kind
@@ -38,7 +34,7 @@ def test_an_optimizer_holds_every_weight_once_and_decays_no_bias_and_no_norm(nam
 @pytest.mark.parametrize("arch", ["cnn_attention", "mobilenet"])
 def test_lower_layers_learn_more_slowly(arch) -> None:
     network = build_network(arch, classes=2)
-    optimizer = build_optimizer(network, _config(layer_decay=0.5), RECIPE)
+    optimizer = build_optimizer(network, LearnOptions(layer_decay=0.5), RECIPE)
     rates = {id(weight): group["lr"] for group in optimizer.param_groups for weight in group["params"]}
     named = dict(network.named_parameters())
     stem = rates[id(next(iter(named.values())))]
@@ -49,7 +45,7 @@ def test_lower_layers_learn_more_slowly(arch) -> None:
 
 
 def test_without_layer_decay_every_layer_learns_at_the_same_rate() -> None:
-    optimizer = build_optimizer(build_network("mobilenet", classes=2), _config(), RECIPE)
+    optimizer = build_optimizer(build_network("mobilenet", classes=2), LearnOptions(), RECIPE)
 
     assert {group["lr"] for group in optimizer.param_groups} == {0.1}
 
@@ -67,13 +63,13 @@ def test_without_layer_decay_every_layer_learns_at_the_same_rate() -> None:
     ],
 )
 def test_a_schedule_is_a_function_of_progress(schedule, progress, expected) -> None:
-    assert lr_factor(_config(schedule=schedule, warmup=0.1), progress, []) == pytest.approx(expected)
+    assert lr_factor(LearnOptions(schedule=schedule, warmup=0.1), progress, []) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "step", "plateau"])
 def test_the_rate_rises_from_almost_0_during_warm_up(schedule) -> None:
-    config = _config(schedule=schedule, warmup=0.2)
-    rates = [lr_factor(config, progress, []) for progress in np.linspace(0, 0.2, 9)]
+    options = LearnOptions(schedule=schedule, warmup=0.2)
+    rates = [lr_factor(options, progress, []) for progress in np.linspace(0, 0.2, 9)]
 
     assert 0 < rates[0] < 0.01
     assert rates == sorted(rates)
@@ -92,11 +88,11 @@ def test_the_rate_rises_from_almost_0_during_warm_up(schedule) -> None:
     ],
 )
 def test_the_rate_halves_after_each_two_epochs_without_a_lower_validation_loss(losses, expected) -> None:
-    assert lr_factor(_config(schedule="plateau"), 0.5, losses) == expected
+    assert lr_factor(LearnOptions(schedule="plateau"), 0.5, losses) == expected
 
 
 def test_a_rate_keeps_the_ratio_of_the_layers() -> None:
-    optimizer = build_optimizer(build_network("mobilenet", classes=2), _config(layer_decay=0.5), RECIPE)
+    optimizer = build_optimizer(build_network("mobilenet", classes=2), LearnOptions(layer_decay=0.5), RECIPE)
     before = [group["lr"] for group in optimizer.param_groups]
 
     set_learning_rate(optimizer, 0.25)

@@ -6,13 +6,9 @@ import pytest
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tests.architectures import EACH_ARCHITECTURE
-from trainer.config import RunConfig, make_config
+from trainer.learning.options import LearnOptions
 from trainer.learning.strategies import apply_strategy, learning_stages, stages
 from trainer.networks.architectures import build_network
-
-
-def _config(**options) -> RunConfig:
-    return make_config({"data": "films", "archs": ["cnn_attention"], **options})
 
 
 def _learning(network) -> set[str]:
@@ -43,12 +39,12 @@ def test_the_stages_hold_every_weight_once_from_the_stem_to_the_last_layer(name)
     ],
 )
 def test_how_much_learns_is_a_function_of_the_epoch(options, learning) -> None:
-    assert [learning_stages(_config(**options), epoch, 6) for epoch in range(4)] == learning
+    assert [learning_stages(LearnOptions(**options), epoch, 6) for epoch in range(4)] == learning
 
 
 def test_a_frozen_network_learns_its_last_layer_alone_and_its_norms_stand_still() -> None:
     network = build_network("mobilenet", classes=2)
-    apply_strategy(network, _config(strategy="frozen"), 0)
+    apply_strategy(network, LearnOptions(strategy="frozen"), 0)
 
     assert _learning(network) == {"body.classifier.weight", "body.classifier.bias"}
     assert network.training
@@ -57,7 +53,7 @@ def test_a_frozen_network_learns_its_last_layer_alone_and_its_norms_stand_still(
 
 def test_the_last_stages_of_a_residual_network_are_its_last_blocks() -> None:
     network = build_network("resnet50", classes=2)
-    apply_strategy(network, _config(strategy="last_stages", stages=1), 0)
+    apply_strategy(network, LearnOptions(strategy="last_stages", stages=1), 0)
     norms = {name: module for name, module in network.named_modules() if isinstance(module, _BatchNorm)}
 
     assert {name.split(".")[1] for name in _learning(network)} == {"layer4", "fc"}
@@ -66,10 +62,10 @@ def test_the_last_stages_of_a_residual_network_are_its_last_blocks() -> None:
 
 def test_progressive_unfreezing_goes_down_stage_by_stage_and_never_back() -> None:
     network = build_network("resnet50", classes=2)
-    config = _config(strategy="progressive", unfreeze_epochs=2)
+    options = LearnOptions(strategy="progressive", unfreeze_epochs=2)
     seen = []
     for epoch in range(14):
-        apply_strategy(network, config, epoch)
+        apply_strategy(network, options, epoch)
         seen.append({name.split(".")[1] for name in _learning(network)})
 
     assert seen[0] == seen[1] == {"fc"}
@@ -81,10 +77,10 @@ def test_progressive_unfreezing_goes_down_stage_by_stage_and_never_back() -> Non
 
 def test_going_on_in_the_middle_lets_the_same_weights_learn() -> None:
     straight, resumed = (build_network("cnn_attention", classes=2) for _ in range(2))
-    config = _config(strategy="progressive")
+    options = LearnOptions(strategy="progressive")
     for epoch in range(3):
-        apply_strategy(straight, config, epoch)
-    apply_strategy(resumed, config, 2)
+        apply_strategy(straight, options, epoch)
+    apply_strategy(resumed, options, 2)
 
     assert _learning(straight) == _learning(resumed)
     modes = [{name: module.training for name, module in network.named_modules()} for network in (straight, resumed)]

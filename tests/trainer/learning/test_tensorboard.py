@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from trainer.folder import TrialFolder
 from trainer.learning.history import EpochRecord
 from trainer.learning.tensorboard import write_events
 
@@ -22,7 +23,7 @@ def curve(directory: Path, name: str) -> list[tuple[int, float]]:
 
 
 def test_every_epoch_stands_in_every_curve(tmp_path) -> None:
-    write_events(tmp_path, epochs(3))
+    write_events(TrialFolder(tmp_path), epochs(3))
 
     assert curve(tmp_path, "train_loss") == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]
     assert [step for step, _ in curve(tmp_path, "val_auroc")] == [1, 2, 3]
@@ -30,8 +31,8 @@ def test_every_epoch_stands_in_every_curve(tmp_path) -> None:
 
 
 def test_a_trial_that_goes_on_has_no_epoch_twice(tmp_path) -> None:
-    write_events(tmp_path, epochs(2))
-    write_events(tmp_path, epochs(4))
+    write_events(TrialFolder(tmp_path), epochs(2))
+    write_events(TrialFolder(tmp_path), epochs(4))
 
     assert [step for step, _ in curve(tmp_path, "val_loss")] == [1, 2, 3, 4]
     assert len(list((tmp_path / "events").iterdir())) == 1

@@ -9,7 +9,7 @@ import torch
 
 from imaging.phantom import phantom
 from trainer.networks.gradcam import explain
-from trainer.networks.network import ConvolutionalNetwork
+from trainer.networks.network import ConvolutionalDesign, ConvolutionalNetwork
 
 SIDE = 48
 CLASSES = 3
@@ -22,7 +22,7 @@ def films(count):
 
 def network(*, attention=False):
     torch.manual_seed(0)
-    made = ConvolutionalNetwork(CLASSES, 0.2, channels=(8, 16), hidden=12, norm=True, attention=attention)
+    made = ConvolutionalNetwork(CLASSES, 0.2, ConvolutionalDesign((8, 16), 12, norm=True, attention=attention))
     made(torch.from_numpy(films(8)))  # batch norm sees films once: its untrained statistics would saturate the head
     return made
 

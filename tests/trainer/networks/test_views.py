@@ -7,7 +7,7 @@ import torch
 
 from imaging.phantom import phantom
 from trainer.networks.inference import outputs
-from trainer.networks.network import ConvolutionalNetwork
+from trainer.networks.network import ConvolutionalDesign, ConvolutionalNetwork
 from trainer.networks.views import FILM, PERTURBATIONS, View, choose_views
 
 SIDE = 64
@@ -88,7 +88,7 @@ def test_perturbations_cancel_in_pairs() -> None:
 
 def test_logits_and_embeddings_are_the_means_over_the_views() -> None:
     torch.manual_seed(0)
-    network = ConvolutionalNetwork(2, 0.2, channels=(4, 8), hidden=6, norm=False, attention=False)
+    network = ConvolutionalNetwork(2, 0.2, ConvolutionalDesign((4, 8), 6, norm=False, attention=False))
     images = films(5)
     views = choose_views(2, (1.0, 1.25))
     alone = [outputs(network, seen(view, images)) for view in views]

@@ -11,8 +11,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from bundle.files import sha256_of
 from imaging.phantom import phantom
-from schemas.bundle import sha256_of
 from schemas.errors import WeightsError
 from trainer.networks.architectures import ARCHITECTURES, build_network
 from trainer.networks.weights import load_pretrained, restore_batch_norm

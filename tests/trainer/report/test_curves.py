@@ -1,4 +1,4 @@
-"""Curves go through the points that the textbook gives, their bands hold them, and the bins are those of the calibration error."""
+"""Curves pass through textbook points, their bands hold them, and the bins are those of the calibration error."""
 
 import numpy as np
 import pytest
@@ -79,10 +79,10 @@ def test_the_threshold_sweep_counts_films_at_or_above_it(films) -> None:
 
 def test_films_of_one_patient_widen_the_band(films) -> None:
     positive, scores, _ = films
-    truth, twice, patients = (np.repeat(values, 2) for values in (positive, scores, np.arange(300)))
+    twice = (np.repeat(positive, 2), np.repeat(scores, 2))
 
-    together = curves(truth, twice, patients, resamples=400).roc.band
-    apart = curves(truth, twice, np.arange(600), resamples=400).roc.band
+    together = curves(*twice, np.repeat(np.arange(300), 2), resamples=400).roc.band
+    apart = curves(*twice, np.arange(600), resamples=400).roc.band
 
     assert (together.high - together.low).mean() > 1.2 * (apart.high - apart.low).mean()
 

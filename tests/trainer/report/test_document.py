@@ -1,139 +1,27 @@
 """The report is one file that holds every figure of the records, for whatever a run is and lacks."""
 
 import json
-import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from imaging.phantom import phantom
-from schemas.api import DISCLAIMER
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.evaluation import SubgroupMetrics
+from schemas.model.evaluation import SubgroupMetrics
 from tests.films import encode
 from tests.runs import write_run
-from tests.trainer.conftest import COMMAND
+from tests.trainer.report.page import Page
 from trainer.__main__ import app
-from trainer.heat_maps.explain import EXPLANATIONS, ClassAttention, ExplanationReport, Sheet
-from trainer.heat_maps.explain import REPORT as EXPLAINED
-from trainer.judging.outputs import TEST_OUTPUTS
-from trainer.report.document import REPORT, write_report
-from trainer.runs.leaderboard import read_leaderboard
-from trainer.trials.failure import FAILURE
-from trainer.trials.trial import TRIALS, read_trial, write_trial
-
-
-class Page(HTMLParser):
-    """What a reader finds in a page: its text, its tags and their attributes."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.html = html
-        self.text = ""
-        self.tags = []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data) -> None:
-        self.text += f"{data} "
-
-    @property
-    def alts(self) -> list[str]:
-        """Descriptions of all figures and pictures."""
-        return [
-            attributes.get("alt") or attributes.get("aria-label") or ""
-            for tag, attributes in self.tags
-            if tag == "img" or (tag == "svg" and attributes.get("role") == "img")
-        ]
+from trainer.folder import RunFolder
+from trainer.heat_maps.explain import ClassAttention, ExplanationReport, Sheet
+from trainer.report.document import write_report
+from trainer.trials.record import read_trial, write_trial
 
 
 def _page(run: Path) -> Page:
-    return Page(write_report(run).read_text())
-
-
-@pytest.fixture(scope="module")
-def trained(two_networks_run, tmp_path_factory) -> Path:
-    """A copy of a run that two networks were really trained in."""
-    return Path(shutil.copytree(two_networks_run, tmp_path_factory.mktemp("runs") / "trained"))
-
-
-@pytest.fixture(scope="module")
-def trained_page(trained) -> Page:
-    return _page(trained)
-
-
-def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained_page) -> None:
-    page = trained_page
-    board = read_leaderboard(trained)
-
-    for row in board.rows:
-        record = read_trial(trained / TRIALS / row.trial)
-        assert row.trial in page.text
-        assert f"{row.parameters:,}" in page.text
-        for evaluation in (record.validation, record.test):
-            for figure in (evaluation.auroc, evaluation.brier, evaluation.ece, evaluation.labels[0].macro_f1):
-                assert str(figure) in page.text
-            for metrics in evaluation.findings:
-                assert f"{metrics.prevalence:.1%}" in page.text
-                assert str(metrics.sensitivity) in page.text
-    assert f"Validation chose {board.winner.trial} out of 2 trials" in page.text
-    assert "no interval" not in page.text
-
-
-def test_a_real_run_is_reported_with_its_curves_and_its_mistakes_as_pictures(trained, trained_page) -> None:
-    page = trained_page
-    winner = read_leaderboard(trained).winner.trial
-
-    for beginning in ("AUROC of every trial", "ROC curves of PNEUMONIA on validation and test", "Precision-recall"):
-        assert any(alt.startswith(beginning) for alt in page.alts)
-    assert (
-        sum(alt.startswith("Reliability diagram on") for alt in page.alts) == 6
-    )  # two trials and their mean, on two sets
-    assert sum(alt.startswith("Confusion matrix on") for alt in page.alts) == 12  # and two rules
-    assert sum(alt.startswith("Loss, validation AUROC") for alt in page.alts) == 2
-    assert any(alt.startswith("Film of ") for alt in page.alts)
-    assert "were not found" not in page.text
-    assert f"The winner: {winner}" in page.text
-
-
-def test_every_picture_is_described_and_nothing_is_asked_of_the_network(trained_page) -> None:
-    page = trained_page
-    addresses = [
-        value
-        for _, attributes in page.tags
-        for name, value in attributes.items()
-        if name in {"src", "href", "srcset", "action", "data", "poster"} or name.endswith(":href")
-    ]
-
-    assert all(page.alts)
-    assert len(page.alts) > 20
-    assert all(address.startswith(("data:", "#")) for address in addresses)
-    assert not {tag for tag, _ in page.tags} & {"script", "link", "iframe"}
-    assert "@import" not in page.html
-    assert "url(http" not in page.html
-
-
-def test_what_a_reader_needs_to_repeat_the_run_is_there(trained, trained_page) -> None:
-    page = trained_page
-    provenance = read_trial(trained / TRIALS / "cnn_baseline-seed0").provenance
-
-    for text in (
-        COMMAND,
-        "python -m trainer train --config config.yaml",
-        "val_fraction: 0.3",
-        provenance.data_sha256,
-        provenance.split_sha256,
-        provenance.git_commit,
-        provenance.device,
-        f"torch {provenance.libraries['torch']}",
-    ):
-        assert text in page.text
-    assert page.text.count(DISCLAIMER) >= 1
+    return Page(write_report(RunFolder(run)).read_text())
 
 
 def test_films_that_are_gone_are_described_without_a_picture(tmp_path) -> None:
@@ -146,8 +34,8 @@ def test_films_that_are_gone_are_described_without_a_picture(tmp_path) -> None:
 
 def test_a_sealed_run_says_so_and_shows_no_figure_of_the_test(tmp_path) -> None:
     run = write_run(tmp_path / "run", opened=False)
-    left_by_a_kill = write_run(tmp_path / "other") / TRIALS / "cnn4-seed0" / TEST_OUTPUTS
-    left_by_a_kill.rename(run / TRIALS / "cnn4-seed0" / TEST_OUTPUTS)
+    left_by_a_kill = RunFolder(write_run(tmp_path / "other")).trial("cnn4-seed0").outputs("test")
+    left_by_a_kill.rename(RunFolder(run).trial("cnn4-seed0").outputs("test"))
 
     page = _page(run)
 
@@ -160,7 +48,7 @@ def test_a_sealed_run_says_so_and_shows_no_figure_of_the_test(tmp_path) -> None:
 def test_a_run_without_outputs_says_what_cannot_be_drawn_and_how_to_get_it(tmp_path) -> None:
     page = _page(write_run(tmp_path / "run", kept=False))
 
-    assert "No curves, calibration diagram and mistakes on validation and test" in page.text
+    assert "There are no curves, calibration diagrams and mistakes for validation and test" in page.text
     assert "--out NEW" in page.text
     assert not any(alt.startswith("ROC") for alt in page.alts)
     assert any(alt.startswith("Confusion matrix on test") for alt in page.alts)
@@ -168,10 +56,10 @@ def test_a_run_without_outputs_says_what_cannot_be_drawn_and_how_to_get_it(tmp_p
 
 def test_failed_trials_are_listed_with_their_reason(tmp_path) -> None:
     run = write_run(tmp_path / "run")
-    failed = run / TRIALS / "cnn4-seed9"
-    failed.mkdir()
+    failed = RunFolder(run).trial("cnn4-seed9")
+    failed.make()
     reason = {"code": "training_config", "message": "the loss is <not> finite", "at": "2026-01-02T12:00:00Z"}
-    (failed / FAILURE).write_text(json.dumps(reason))
+    failed.failure.write_text(json.dumps(reason))
 
     page = _page(run)
 
@@ -201,8 +89,8 @@ def test_several_classes_folds_and_ensembles_have_their_places(tmp_path) -> None
 
 def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path) -> None:
     run = write_run(tmp_path / "run")
-    directory = run / TRIALS / "cnn4-seed0"
-    record = read_trial(directory)
+    folder = RunFolder(run).trial("cnn4-seed0")
+    record = read_trial(folder)
     group = SubgroupMetrics(
         column="sex",
         value="F",
@@ -217,7 +105,7 @@ def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path) -> None
     )
     shift = group.model_copy(update={"column": "shift", "value": "gamma 0.7"})
     test = record.test.model_copy(update={"subgroups": (group,), "shifts": (shift,)})
-    write_trial(directory, record.model_copy(update={"test": test}))
+    write_trial(folder, record.model_copy(update={"test": test}))
 
     text = _page(run).text
 
@@ -227,9 +115,9 @@ def test_groups_of_films_are_shown_where_the_records_have_them(tmp_path) -> None
 
 def test_sheets_of_explanations_stand_in_the_file(tmp_path) -> None:
     run = write_run(tmp_path / "run")
-    folder = run / EXPLANATIONS / "cnn4-seed0"
-    folder.mkdir(parents=True)
-    (folder / "true positives.png").write_bytes(encode(phantom(32, 32, seed=0), ".png"))
+    folder = RunFolder(run).explanations("cnn4-seed0")
+    folder.make()
+    folder.sheet("true positives.png").write_bytes(encode(phantom(32, 32, seed=0), ".png"))
     attention = ClassAttention(
         name="PNEUMONIA",
         films=9,
@@ -252,7 +140,7 @@ def test_sheets_of_explanations_stand_in_the_file(tmp_path) -> None:
         insertion_deletion_gap=Estimate(value=0.21, low=0.1, high=0.3),
         sheets=(Sheet(title="True positives", caption="the surest", file="true positives.png"),),
     )
-    (folder / EXPLAINED).write_text(report.model_dump_json())
+    folder.record.write_text(report.model_dump_json())
 
     page = _page(run)
 
@@ -263,15 +151,15 @@ def test_sheets_of_explanations_stand_in_the_file(tmp_path) -> None:
     assert "36%" in page.text
 
 
-@pytest.mark.parametrize("name", [FAILURE, "history.jsonl"])
+@pytest.mark.parametrize("name", ["failure.json", "history.jsonl"])
 def test_a_damaged_record_is_refused_by_name(tmp_path, name) -> None:
     run = write_run(tmp_path / "run")
-    (run / TRIALS / "cnn4-seed0" / name).write_text('{"half')
+    (RunFolder(run).trial("cnn4-seed0").path / name).write_text('{"half')
 
     with pytest.raises(TrainingDataError, match=f"{name} is damaged or of another version"):
-        write_report(run)
+        write_report(RunFolder(run))
 
-    assert not (run / REPORT).exists()
+    assert not RunFolder(run).report.exists()
 
 
 def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path) -> None:
@@ -279,7 +167,7 @@ def test_a_run_without_a_leaderboard_is_told_to_finish_first(tmp_path) -> None:
     (run / "leaderboard.json").unlink()
 
     with pytest.raises(TrainingDataError, match="finish the training first"):
-        write_report(run)
+        write_report(RunFolder(run))
 
 
 def test_the_command_writes_the_report_and_tells_where(tmp_path) -> None:
@@ -287,9 +175,5 @@ def test_the_command_writes_the_report_and_tells_where(tmp_path) -> None:
 
     outcome = CliRunner().invoke(app, ["report", str(run)])
 
-    assert (outcome.exit_code, outcome.stdout) == (0, f"{run / REPORT}\n")
-    assert (run / REPORT).read_text().startswith("<!doctype html>")
-
-
-def test_a_trial_takes_less_than_a_twelfth_of_ten_megabytes(trained, trained_page) -> None:
-    assert len(trained_page.html) < 10_000_000 / 12 * len(read_leaderboard(trained).rows)
+    assert (outcome.exit_code, outcome.stdout) == (0, f"{RunFolder(run).report}\n")
+    assert RunFolder(run).report.read_text().startswith("<!doctype html>")

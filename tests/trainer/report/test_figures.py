@@ -2,13 +2,16 @@
 
 import json
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from matplotlib.container import Container, ErrorbarContainer
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 from tests.runs import write_run
+from trainer.folder import RunFolder
 from trainer.learning.history import EpochRecord
 from trainer.report.curves import curves, reliability
 from trainer.report.figures import (
@@ -26,7 +29,7 @@ from trainer.report.style import SETS
 
 @pytest.fixture(scope="module")
 def winner(tmp_path_factory):
-    return read_run(write_run(tmp_path_factory.mktemp("runs") / "run")).winner
+    return read_run(RunFolder(write_run(tmp_path_factory.mktemp("runs") / "run"))).winner
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +40,20 @@ def drawn(winner):
     }
 
 
-def axes_of(figure: Figure) -> list[Any]:
-    """The axes, whose artists matplotlib types too widely."""
-    return list(figure.axes)
-
-
 def _texts(axes) -> str:
     return " ".join(text.get_text() for text in axes.texts)
+
+
+def _points(line: Line2D) -> NDArray[np.float64]:
+    """The points of a line, [2, N]: x, then y."""
+    return np.array([line.get_xdata(), line.get_ydata()], np.float64)
+
+
+def _interval_centres(container: Container) -> NDArray[np.float64]:
+    """The points that intervals are drawn around, [2, N]."""
+    assert isinstance(container, ErrorbarContainer)
+    assert isinstance(container.lines[0], Line2D)
+    return _points(container.lines[0])
 
 
 def _marks(axes) -> dict[str, tuple[float, float]]:
@@ -53,7 +63,7 @@ def _marks(axes) -> dict[str, tuple[float, float]]:
 def test_the_roc_names_each_area_and_marks_each_operating_point(winner, drawn) -> None:
     metrics = winner.at_operating_point("PNEUMONIA")
 
-    (axes,) = axes_of(roc_figure(drawn, metrics))
+    (axes,) = roc_figure(drawn, metrics).axes
 
     assert len(axes.collections) == 2  # one band for each set
     for name, found in metrics.items():
@@ -62,18 +72,19 @@ def test_the_roc_names_each_area_and_marks_each_operating_point(winner, drawn) -
 
 
 def test_points_on_a_straight_line_are_left_out_and_the_curve_stays(winner, drawn) -> None:
-    (axes,) = axes_of(roc_figure(drawn, winner.at_operating_point("PNEUMONIA")))
+    (axes,) = roc_figure(drawn, winner.at_operating_point("PNEUMONIA")).axes
     line = next(line for line in axes.lines if line.get_color() == SETS["test"] and line.get_marker() != "o")
     curve = drawn["test"].roc
 
-    assert len(line.get_xdata()) < len(curve.x)
-    assert np.trapezoid(line.get_ydata(), line.get_xdata()) == pytest.approx(np.trapezoid(curve.y, curve.x))
+    x, y = _points(line)
+    assert len(x) < len(curve.x)
+    assert np.trapezoid(y, x) == pytest.approx(np.trapezoid(curve.y, curve.x))
 
 
 def test_precision_and_recall_stand_with_the_prevalence(winner, drawn) -> None:
     metrics = winner.at_operating_point("PNEUMONIA")
 
-    (axes,) = axes_of(precision_recall_figure(drawn, metrics))
+    (axes,) = precision_recall_figure(drawn, metrics).axes
 
     assert f"test: AUPRC {metrics['test'].auprc}\nprevalence (dashed) 50.0%" in _texts(axes)
     assert _marks(axes)[SETS["test"]] == (metrics["test"].sensitivity.value, metrics["test"].ppv.value)
@@ -81,10 +92,10 @@ def test_precision_and_recall_stand_with_the_prevalence(winner, drawn) -> None:
 
 @pytest.mark.parametrize("threshold", [0.125, 0.875])
 def test_the_threshold_sweep_marks_the_operating_point(drawn, threshold) -> None:
-    (axes,) = axes_of(threshold_figure(drawn["test"], threshold, "test"))
+    (axes,) = threshold_figure(drawn["test"], threshold, "test").axes
 
     assert f"operating point {threshold:.3f}" in _texts(axes)
-    assert any(tuple(line.get_xdata()) == (threshold, threshold) for line in axes.lines)
+    assert any(tuple(_points(line)[0]) == (threshold, threshold) for line in axes.lines)
 
 
 def test_the_reliability_diagram_shows_every_bin_and_every_film(winner) -> None:
@@ -92,17 +103,18 @@ def test_the_reliability_diagram_shows_every_bin_and_every_film(winner) -> None:
     confidence = random.uniform(0.5, 1, 200)
     bins = reliability(random.random(200) < confidence, confidence)
 
-    upper, lower = axes_of(reliability_figure(bins, winner.record.validation.ece, "validation"))
+    upper, lower = reliability_figure(bins, winner.record.validation.ece, "validation").axes
 
-    points = upper.containers[0].lines[0].get_xydata()
-    np.testing.assert_allclose(points, np.column_stack([bins.confidence, [share.value for share in bins.correct]]))
-    assert sum(bar.get_height() for bar in lower.patches) == 200
+    x, y = _interval_centres(upper.containers[0])
+    np.testing.assert_allclose(x, bins.confidence)
+    np.testing.assert_allclose(y, [share.value for share in bins.correct])
+    assert sum(bar.get_height() for bar in lower.patches if isinstance(bar, Rectangle)) == 200
     assert f"ECE {winner.record.validation.ece}" in _texts(upper)
     assert upper.get_ylim()[0] <= min(share.low for share in bins.correct)
 
 
 def test_a_confusion_matrix_shows_counts_and_shares_of_each_truth() -> None:
-    (axes,) = axes_of(confusion_figure([[30, 10], [0, 0]], ["NORMAL", "PNEUMONIA"], "Test"))
+    (axes,) = confusion_figure([[30, 10], [0, 0]], ["NORMAL", "PNEUMONIA"], "Test").axes
 
     assert [text.get_text() for text in axes.texts] == ["30\n75.0%", "10\n25.0%", "0\n0.0%", "0\n0.0%"]
 
@@ -140,12 +152,12 @@ def test_many_classes_fit_with_their_counts_alone_and_names_are_no_formulas(tmp_
 def test_training_curves_mark_the_epoch_that_was_kept(winner) -> None:
     history = [EpochRecord(epoch, 1e-3, 0.5, 0.6, 0.8 + epoch / 100, 1, 10) for epoch in range(5)]
 
-    loss, area, rate = axes_of(training_figure(history, 3))
+    loss, area, rate = training_figure(history, 3).axes
 
     assert area.get_title(loc="left") == "best epoch 4: AUROC 0.830"
-    assert tuple(area.lines[-1].get_xydata()[0]) == (4, pytest.approx(0.83))
-    assert [line.get_ydata().tolist() for line in loss.lines[:2]] == [[0.5] * 5, [0.6] * 5]
-    assert rate.lines[0].get_ydata().tolist() == [1e-3] * 5
+    assert [values[0] for values in _points(area.lines[-1])] == [4, pytest.approx(0.83)]
+    assert [_points(line)[1].tolist() for line in loss.lines[:2]] == [[0.5] * 5, [0.6] * 5]
+    assert _points(rate.lines[0])[1].tolist() == [1e-3] * 5
 
 
 def test_one_epoch_is_still_a_figure(winner, tmp_path) -> None:
@@ -154,7 +166,7 @@ def test_one_epoch_is_still_a_figure(winner, tmp_path) -> None:
 
     figure.savefig(tmp_path / "one.svg")
 
-    assert [line.get_marker() for line in axes_of(figure)[0].lines[:2]] == ["o", "o"]
+    assert [line.get_marker() for line in figure.axes[0].lines[:2]] == ["o", "o"]
 
 
 def test_the_leaderboard_figure_has_an_interval_for_each_trial_and_set(winner) -> None:
@@ -163,11 +175,11 @@ def test_the_leaderboard_figure_has_an_interval_for_each_trial_and_set(winner) -
         Standing("sealed", {"validation": winner.record.validation.auroc}),
     ]
 
-    (axes,) = axes_of(leaderboard_figure(standings))
+    (axes,) = leaderboard_figure(standings).axes
 
     assert [text.get_text() for text in axes.texts] == ["validation", "test", "first", "sealed"]
-    assert [len(container.lines[0].get_xdata()) for container in axes.containers] == [2, 1]
-    assert axes.containers[1].lines[0].get_xdata()[0] == winner.record.test.auroc.value
+    assert [len(_interval_centres(container)[0]) for container in axes.containers] == [2, 1]
+    assert _interval_centres(axes.containers[1])[0][0] == winner.record.test.auroc.value
 
 
 def test_the_history_of_a_trial_is_read_as_training_wrote_it(winner) -> None:

@@ -4,14 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
+from bundle.files import sha256_of
 from imaging.phantom import phantom
-from schemas.bundle import sha256_of
-from schemas.decision import finding_label, softmax
+from schemas.model.decision import finding_label, softmax
 from schemas.preprocess import PreprocessSpec
 from tests.films import encode
 from tests.runs import write_run
 from trainer.films.film import Film
-from trainer.report.mistakes import JudgedFilm, borderline, judged, thumbnails, worst
+from trainer.folder import RunFolder
+from trainer.report.mistakes import JudgedFilm, borderline, judged_films, thumbnails, worst
 from trainer.report.records import read_run
 
 
@@ -40,12 +41,12 @@ def test_borderline_are_those_nearest_to_the_threshold_right_or_wrong(films) -> 
 
 
 def test_a_film_is_judged_by_the_calibrated_probabilities_at_the_operating_point(tmp_path) -> None:
-    winner = read_run(write_run(tmp_path / "run")).winner
+    winner = read_run(RunFolder(write_run(tmp_path / "run"))).winner
     outputs = winner.outputs["test"]
     calibration = winner.record.calibration
     row = softmax(outputs.logits[17], calibration.temperature)
 
-    film = judged(outputs, winner.record)[17]
+    film = judged_films(outputs, winner.record)[17]
 
     assert film.path == "test/017.png"
     assert film.truth == "PNEUMONIA"

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from schemas.calibration import Calibration, ConformalQuantiles, OperatingPoint
-from schemas.decision import softmax
 from schemas.estimate import Estimate
-from schemas.evaluation import Evaluation
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint
+from schemas.model.decision import softmax
+from schemas.model.evaluation import Evaluation
+from schemas.model.provenance import Provenance
+from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from schemas.provenance import Provenance
-from schemas.trial import TrialRecord
+from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
 from trainer.runs.leaderboard import rank, read_leaderboard, write_leaderboard
 from trainer.statistics.metrics import macro_auroc
@@ -51,6 +52,7 @@ def _trial(auroc: float, parameters: int) -> TrialRecord:
         patients=2,
         class_counts={"NORMAL": 1, "PNEUMONIA": 1},
         auroc=_estimate(auroc),
+        class_auroc={},
         brier=_estimate(0),
         ece=_estimate(0),
         labels=(),
@@ -88,12 +90,12 @@ def test_the_best_on_validation_comes_first_and_of_equals_the_smaller(tmp_path) 
     trials = {"a": _trial(0.9, 10), "b": _trial(0.95, 30), "c": _trial(0.95, 20)}
     mean = _trial(0.99, 60).model_copy(update={"architecture": "mean", "members": ("b", "c")})
     board = rank(trials | {"mean": mean}, dict.fromkeys([*trials, "mean"], OUTPUTS))
-    write_leaderboard(board, tmp_path)
+    write_leaderboard(board, RunFolder(tmp_path))
 
     assert [row.trial for row in board.rows] == ["c", "b", "a", "mean"]
     assert board.winner.trial == "c"
     assert (board.winner.seed, board.winner.training_seconds) == (3, 60)
-    assert read_leaderboard(tmp_path) == board
+    assert read_leaderboard(RunFolder(tmp_path)) == board
     assert len(board.architectures) == 1  # an ensemble is none
     summary = board.architectures[0]
     assert (summary.architecture, summary.trials) == ("cnn4", 3)

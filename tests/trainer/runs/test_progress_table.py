@@ -2,16 +2,16 @@
 
 from rich.console import Console
 
-from trainer.learning.history import EpochRecord
+from trainer.reporter import EpochSummary
 from trainer.runs.progress_table import TrialTable
-from trainer.trials.trial_spec import Plan
+from trainer.trials.trial_spec import TrialSpec
 
-FIRST = Plan("cnn4", 0)
-SECOND = Plan("timm:resnet18", 1, fold=2)
+FIRST = TrialSpec("cnn4", 0)
+SECOND = TrialSpec("timm:resnet18", 1, fold=2)
 
 
-def epoch(number: int, auroc: float) -> EpochRecord:
-    return EpochRecord(number, 1e-3, 0.5, 0.6, auroc, seconds=90.0, films_per_second=41.4)
+def epoch(number: int, auroc: float) -> EpochSummary:
+    return EpochSummary(number, 0.5, 0.6, auroc, best=True, seconds=90.0, films_per_second=41.4)
 
 
 def rows(table: TrialTable) -> list[list[str]]:
@@ -27,13 +27,13 @@ def test_a_plan_names_its_folder() -> None:
 
 
 def test_a_trial_waits_trains_and_is_done() -> None:
-    table = TrialTable([FIRST, SECOND])
+    table = TrialTable([FIRST.name, SECOND.name])
     waiting = rows(table)
-    table.started(FIRST, epochs=3)
-    table.advanced(FIRST, epoch(0, 0.91))
-    table.advanced(FIRST, epoch(1, 0.87))
+    table.started(FIRST.name, epochs=3)
+    table.advanced(FIRST.name, epoch(0, 0.91))
+    table.advanced(FIRST.name, epoch(1, 0.87))
     training = rows(table)
-    table.ended(FIRST, 0.9123)
+    table.ended(FIRST.name, 0.9123)
 
     assert waiting == [["cnn4-seed0", "waiting", "", "", "", ""], [SECOND.name, "waiting", "", "", "", ""]]
     assert training[0] == ["cnn4-seed0", "training", "2 of 3", "0.9100", "41", "2 min"]
@@ -41,8 +41,8 @@ def test_a_trial_waits_trains_and_is_done() -> None:
 
 
 def test_a_trial_that_failed_says_so() -> None:
-    table = TrialTable([FIRST])
-    table.started(FIRST, epochs=3)
-    table.failed(FIRST)
+    table = TrialTable([FIRST.name])
+    table.started(FIRST.name, epochs=3)
+    table.failed(FIRST.name)
 
     assert rows(table)[0][1] == "failed"

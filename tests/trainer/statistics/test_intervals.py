@@ -48,7 +48,7 @@ def test_wilson_holds_the_truth_as_often_as_it_promises(proportion) -> None:
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 0), (-1, 5), (6, 5)])
 def test_what_is_no_proportion_is_refused(successes, trials) -> None:
-    with pytest.raises(ValueError, match="is no proportion"):
+    with pytest.raises(ValueError, match="is not a proportion"):
         wilson_interval(successes, trials)
 
 

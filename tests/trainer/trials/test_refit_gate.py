@@ -1,17 +1,19 @@
 """The gate of a trained network can be learnt anew, and nothing else of the trial changes."""
 
-import os
+import resource
 import shutil
-from typing import Any
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from bundle.files import write_arrays
 from schemas.errors import TrainingDataError
 from trainer.__main__ import app
+from trainer.folder import TrialFolder
+from trainer.trials.record import read_trial
 from trainer.trials.refit_gate import refit_gate
-from trainer.trials.trial import load_trial, read_trial
+from trainer.trials.trial import load_trial
 
 
 @pytest.fixture
@@ -22,12 +24,11 @@ def trial(viewed_run, tmp_path):
 
 
 def test_a_gate_that_is_learnt_anew_is_the_one_that_training_left(trial) -> None:
-    before = load_trial(trial)
-    arrays: dict[str, Any] = dict(before.statistics) | {"scales": np.ones((2, 4), np.float32)}
-    np.savez(trial / "statistics.npz", **arrays)
+    before = load_trial(TrialFolder(trial))
+    write_arrays(TrialFolder(trial).statistics, dict(before.statistics) | {"scales": np.ones((2, 4), np.float32)})
 
-    cutoffs = refit_gate(trial)
-    after = load_trial(trial)
+    cutoffs = refit_gate(TrialFolder(trial))
+    after = load_trial(TrialFolder(trial))
 
     distribution = before.record.calibration.out_of_distribution
     assert cutoffs == pytest.approx(distribution.cutoffs, rel=1e-4)
@@ -39,10 +40,10 @@ def test_a_gate_that_is_learnt_anew_is_the_one_that_training_left(trial) -> None
 def test_a_trial_from_before_the_thumbnails_gets_the_gate_of_today_and_keeps_all_else(trial) -> None:
     arrays = dict(np.load(trial / "statistics.npz"))
     np.savez(trial / "statistics.npz", **{name: arrays[name] for name in ("center", "projection", "class_means")})
-    before = read_trial(trial)
+    before = read_trial(TrialFolder(trial))
 
-    refit_gate(trial)
-    after = read_trial(trial)
+    refit_gate(TrialFolder(trial))
+    after = read_trial(TrialFolder(trial))
 
     kept = {"out_of_distribution"}
     assert after.model_dump(exclude={"calibration"}) == before.model_dump(exclude={"calibration"})
@@ -54,7 +55,7 @@ def test_the_command_says_the_cutoffs(trial) -> None:
     result = CliRunner().invoke(app, ["refit", str(trial)])
 
     assert result.exit_code == 0
-    for name, cutoff in read_trial(trial).calibration.out_of_distribution.cutoffs.items():
+    for name, cutoff in read_trial(TrialFolder(trial)).calibration.out_of_distribution.cutoffs.items():
         assert f"{name} {cutoff:.4g}" in result.stdout
 
 
@@ -65,11 +66,11 @@ def test_a_gate_whose_file_is_gone_or_damaged_is_named_and_learnt_anew_by_the_co
     path = trial / "statistics.npz"
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(TrainingDataError, match=r"statistics\.npz is missing or damaged.*trainer refit"):
-        load_trial(trial)
+        load_trial(TrialFolder(trial))
 
-    refit_gate(trial)
+    refit_gate(TrialFolder(trial))
 
-    assert load_trial(trial).statistics
+    assert load_trial(TrialFolder(trial)).statistics
 
 
 @pytest.mark.parametrize("content", [None, b"no weights"])
@@ -78,23 +79,28 @@ def test_weights_that_are_gone_or_damaged_are_named(trial, content) -> None:
     path.unlink() if content is None else path.write_bytes(content)
 
     with pytest.raises(TrainingDataError, match=r"best\.safetensors is missing.*same --out"):
-        load_trial(trial)
+        load_trial(TrialFolder(trial))
 
 
-@pytest.mark.parametrize("file", ["trial.json", "statistics.npz"])
-def test_a_refit_that_stops_half_way_leaves_no_cutoffs_with_arrays_of_another_gate(trial, file) -> None:
-    (trial / f".{file}.{os.getpid()}").mkdir()  # where the new file would be written first
-    with pytest.raises(OSError, match=file):
-        refit_gate(trial)
+@pytest.mark.parametrize("room", [1_000, 60_000], ids=["for no file", "for trial.json alone"])
+def test_a_refit_that_stops_half_way_leaves_no_cutoffs_with_arrays_of_another_gate(trial, room) -> None:
+    sizes = [path.stat().st_size for path in (TrialFolder(trial).record, TrialFolder(trial).statistics)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            refit_gate(TrialFolder(trial))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert 1_000 < sizes[0] < 60_000 < sizes[1]
     with pytest.raises(TrainingDataError, match=r"statistics\.npz is missing or damaged.*trainer refit"):
-        load_trial(trial)
+        load_trial(TrialFolder(trial))
 
-    (trial / f".{file}.{os.getpid()}").rmdir()
-    refit_gate(trial)
+    refit_gate(TrialFolder(trial))
 
-    assert load_trial(trial).statistics
+    assert load_trial(TrialFolder(trial)).statistics
 
 
 def test_a_folder_without_a_trial_is_named(tmp_path) -> None:
     with pytest.raises(TrainingDataError, match=r"trial\.json is missing"):
-        refit_gate(tmp_path)
+        refit_gate(TrialFolder(tmp_path))

@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
-from rich.progress import Progress
 
 from schemas.errors import TrainingConfigError
 from trainer.config import make_config, read_config
-from trainer.judging.outputs import VALIDATION_OUTPUTS, SavedOutputs
+from trainer.folder import RunFolder
+from trainer.judging.outputs import SavedOutputs
 from trainer.networks.network import Network
 from trainer.report.document import write_report
 from trainer.runs.run import train
+from trainer.trials.record import read_trial
 from trainer.trials.teachers import Teachers
-from trainer.trials.trial import TRIALS, read_trial
 
 TRIAL = "cnn_baseline-seed0"
 
@@ -31,17 +30,18 @@ class Saying(Network):
 
 def taught(viewed_run, out, **options):
     """Train a network as the viewed run's was, with that one as its teacher."""
-    teacher = str(viewed_run / TRIALS / TRIAL)
+    teacher = str(RunFolder(viewed_run).trial(TRIAL))
     config = make_config(
-        read_config(viewed_run).model_dump() | {"tta": 0, "scales": [1.0], "teachers": [teacher]} | options
+        read_config(RunFolder(viewed_run)).model_dump()
+        | {"judge.tta": 0, "judge.scales": [1.0], "learn.teachers": [teacher]}
+        | options
     )
-    with Progress(console=Console(quiet=True)) as progress:
-        train(config, out, command="python -m trainer train", progress=progress)
-    return out / TRIALS / TRIAL
+    train(config, RunFolder(out), command="python -m trainer train")
+    return RunFolder(out).trial(f"cnn_baseline-seed{config.networks.seeds[0]}")
 
 
 def opinions(trial):
-    return torch.from_numpy(SavedOutputs.read(trial / VALIDATION_OUTPUTS).logits).softmax(1).numpy()
+    return torch.from_numpy(SavedOutputs.read(trial.outputs("validation")).logits).softmax(1).numpy()
 
 
 def test_a_label_is_the_truth_and_a_share_of_what_the_teachers_say_in_the_mean() -> None:
@@ -55,12 +55,12 @@ def test_a_label_is_the_truth_and_a_share_of_what_the_teachers_say_in_the_mean()
 
 
 def test_a_pupil_comes_closer_to_its_teacher_than_one_that_does_not_listen(viewed_run, tmp_path) -> None:
-    settings = {"seeds": [7], "epochs": 6, "lr": 0.003}
-    listening = taught(viewed_run, tmp_path / "listening", teachers_share=1.0, **settings).parent / "cnn_baseline-seed7"
-    deaf = taught(viewed_run, tmp_path / "deaf", teachers_share=0.0, **settings).parent / "cnn_baseline-seed7"
+    settings = {"networks.seeds": [7], "learn.epochs": 6, "learn.lr": 0.003}
+    listening = taught(viewed_run, tmp_path / "listening", **{"learn.teachers_share": 1.0}, **settings)
+    deaf = taught(viewed_run, tmp_path / "deaf", **{"learn.teachers_share": 0.0}, **settings)
 
-    teacher = opinions(viewed_run / TRIALS / TRIAL)
-    distance = {pupil.parts[-3]: np.abs(opinions(pupil) - teacher).mean() for pupil in (listening, deaf)}
+    teacher = opinions(RunFolder(viewed_run).trial(TRIAL))
+    distance = {pupil.run.name: np.abs(opinions(pupil) - teacher).mean() for pupil in (listening, deaf)}
 
     assert distance["listening"] < 0.5 * distance["deaf"]
 
@@ -69,18 +69,18 @@ def test_a_pupil_records_where_its_teachers_come_from_and_the_report_what_they_t
     pupil = taught(viewed_run, tmp_path / "run")
 
     record = read_trial(pupil)
-    teacher = read_trial(viewed_run / TRIALS / TRIAL)
+    teacher = read_trial(RunFolder(viewed_run).trial(TRIAL))
     assert record.provenance.teachers == (teacher.provenance,)
     assert teacher.provenance.teachers == ()
-    report = write_report(tmp_path / "run").read_text()
+    report = write_report(RunFolder(tmp_path / "run")).read_text()
     assert "Training of the teachers, before" in report
 
 
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"split_seed": 1}, "its split"),
-        ({"size": 48}, "its films prepared"),
+        ({"data.split_seed": 1}, "its split"),
+        ({"networks.size": 48}, "its films prepared"),
     ],
 )
 def test_a_teacher_that_knows_other_films_is_refused(viewed_run, tmp_path, options, reason) -> None:
@@ -89,5 +89,7 @@ def test_a_teacher_that_knows_other_films_is_refused(viewed_run, tmp_path, optio
 
 
 def test_teachers_and_a_search_are_refused_together(viewed_run) -> None:
-    with pytest.raises(TrainingConfigError, match="train without search and folds"):
-        make_config(read_config(viewed_run).model_dump() | {"teachers": ["runs/a/trials/b"], "folds": 3})
+    with pytest.raises(TrainingConfigError, match=r"train without search and data\.folds"):
+        make_config(
+            read_config(RunFolder(viewed_run)).model_dump() | {"learn.teachers": ["runs/a/trials/b"], "data.folds": 3}
+        )

@@ -1,14 +1,14 @@
-"""Test-time augmentation and multi-scale inference are a further evaluation, calibrated on validation, of the same network."""
-
-from pathlib import Path
+"""Test-time augmentation and multi-scale inference are a further evaluation, calibrated on validation, of the same
+network."""
 
 import numpy as np
 import pytest
 
-from schemas.decision import softmax
+from schemas.model.decision import softmax
 from trainer.config import read_config
-from trainer.films.dataset import SPLIT, films_of, labelled, read_data
-from trainer.films.splits import read_split
+from trainer.films.dataset import read_dataset
+from trainer.folder import RunFolder
+from trainer.judging.options import JudgeOptions
 from trainer.networks.inference import outputs
 from trainer.networks.views import choose_views
 from trainer.statistics.metrics import auroc
@@ -18,7 +18,7 @@ from trainer.trials.tta import judge_views, validate_views
 
 @pytest.fixture
 def trial(viewed_run):
-    return load_trial(viewed_run / "trials" / "cnn_baseline-seed0")
+    return load_trial(RunFolder(viewed_run).trial("cnn_baseline-seed0"))
 
 
 def test_a_run_that_asks_for_views_records_a_further_evaluation_of_both_sets(trial) -> None:
@@ -44,9 +44,8 @@ def test_the_germs_of_kermanys_names_are_groups_of_every_evaluation(trial) -> No
 @pytest.mark.parametrize(("name", "split"), [("validation", "val"), ("test", "test")])
 def test_its_figures_are_those_of_the_logits_averaged_over_the_views(viewed_run, trial, name, split) -> None:
     record = trial.record
-    config = read_config(viewed_run)
-    films = read_split(viewed_run / SPLIT, Path(config.data)).of(split)
-    found = labelled(films, record.classes, record.preprocess, Path(config.cache))
+    dataset = read_dataset(RunFolder(viewed_run), read_config(RunFolder(viewed_run)).data)
+    found = dataset.prepared(dataset.split.of(split), record.preprocess)
     logits, _ = outputs(trial.network, found.films, views=choose_views(2, (1.0, 1.2)))
     probability = softmax(logits.numpy(), record.many_views.calibration.temperature)[:, 1]
     called = probability >= record.many_views.calibration.operating_points[0].threshold
@@ -59,10 +58,10 @@ def test_its_figures_are_those_of_the_logits_averaged_over_the_views(viewed_run,
 
 
 def test_a_run_that_asks_for_the_film_alone_has_no_further_evaluation(viewed_run, trial) -> None:
-    config = read_config(viewed_run).model_copy(update={"tta": 0, "scales": (1.0,)})
-    films = films_of(config, viewed_run, "val")
-    found = labelled(films, trial.record.classes, trial.record.preprocess, viewed_run / "cache")
+    films = trial.dataset.films("val")
+    found = trial.films("val")
+    alone = JudgeOptions()
 
-    assert validate_views(config, trial.network, found, films, read_data(viewed_run)) is None
+    assert validate_views(trial.network, films, found, trial.dataset.task, alone) is None
     record = trial.record.model_copy(update={"many_views": None})
-    assert judge_views(config, trial.network, found, films, record) is None
+    assert judge_views(trial.network, films, found, record, alone) is None

@@ -1,25 +1,28 @@
-"""What a DICOM file says about its patient that training may use."""
+"""The attributes of a patient in a DICOM file that training may use."""
 
 from pydicom.tag import Tag
 
-from imaging.attributes import text
-from imaging.dicom import read_elements
+from imaging.dicom.attributes import text
+from imaging.dicom.dataset import read_elements
 from imaging.limits import DecodeLimits
 
 _ATTRIBUTES = {"sex": "PatientSex", "view": "ViewPosition"}
 _TAGS = tuple(map(Tag, ("PatientID", "PatientAge", *_ATTRIBUTES.values())))
 _YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}  # PS3.5 6.2, VR AS: 018M is 18 months
 _OLDEST = 90
-"""Ages above are told as this: rare ages point at people. Source: HIPAA Privacy Rule, 45 CFR 164.514(b)(2)(i)(C)."""
+"""Higher ages are recorded as this: rare ages identify people.
+
+Source: HIPAA Privacy Rule, 45 CFR 164.514(b)(2)(i)(C).
+"""
 
 
 def patient_of(data: bytes) -> tuple[str | None, dict[str, str]]:
     """The PatientID, or None, and the attributes sex, age (years) and view, as far as the file states them.
 
-    The PatientID serves to tell patients apart and is written nowhere.
+    The PatientID serves to distinguish patients and is written nowhere.
 
     Raises:
-        CxrError: see `imaging.dicom.read_elements`.
+        CxrError: see `imaging.dicom.dataset.read_elements`.
 
     Source: DICOM PS3.3 C.7.1.1, C.7.2.2, C.8.11.5.
     """

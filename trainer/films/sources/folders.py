@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from schemas.errors import TrainingDataError
-from trainer.films.film import SPLITS, SplitName, listing
+from trainer.films.files import listing
+from trainer.films.film import SPLITS, SplitName
 from trainer.films.sources.source import FoundFilm, Source
 
 IMAGES = "images"
@@ -23,10 +24,10 @@ def folder_source(root: Path) -> Source:
             split layout without train, folders or masks among the films.
     """
     folders = _folders(root)
-    given = [split for split in SPLITS if split in folders]
-    layout: dict[SplitName | None, Path] = {split: root / split for split in given} if given else {None: root}
-    if given and "train" not in given:
-        msg = f"{root} has {', '.join(given)} but no train folder; add train/<class>/, or remove the split folders"
+    splits = [split for split in SPLITS if split in folders]
+    layout: dict[SplitName | None, Path] = {split: root / split for split in splits} if splits else {None: root}
+    if splits and "train" not in splits:
+        msg = f"{root} has {', '.join(splits)} but no train folder; add train/<class>/, or remove the split folders"
         raise TrainingDataError(msg)
     classes = _common_classes(layout)
     films = tuple(
@@ -35,8 +36,8 @@ def folder_source(root: Path) -> Source:
         for label in classes
         for path, mask in _class_films(folder / label, root)
     )
-    ignored = [name for name in folders if given and name not in given]
-    notes = [f"ignored beside train: {', '.join(ignored)}"] if ignored else []
+    ignored = [name for name in folders if splits and name not in splits]
+    notes = [f"ignored next to train: {', '.join(ignored)}"] if ignored else []
     return Source(root, films, classes, tuple(notes))
 
 
@@ -45,9 +46,9 @@ def _folders(folder: Path) -> list[str]:
 
 
 def _common_classes(layout: dict[SplitName | None, Path]) -> tuple[str, ...]:
-    found = {split: _folders(folder) for split, folder in layout.items()}
-    classes = next(iter(found.values()))
-    for split, names in found.items():
+    folders = {split: _folders(folder) for split, folder in layout.items()}
+    classes = next(iter(folders.values()))
+    for split, names in folders.items():
         if names != classes:
             msg = (
                 f"train has the classes {', '.join(classes) or 'none'}, {split} has {', '.join(names) or 'none'}; "

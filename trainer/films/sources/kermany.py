@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from schemas.errors import TrainingDataError
-from trainer.films.film import KERMANY, NEGATIVE_NAMES, listing
+from trainer.films.files import listing
+from trainer.films.film import KERMANY, NEGATIVE_NAMES
 from trainer.films.sources.source import FoundFilm, Source
 
 THREE_CLASSES = ("NORMAL", "BACTERIAL_PNEUMONIA", "VIRAL_PNEUMONIA")

@@ -11,15 +11,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.child_decoder import ChildDecoder
-from imaging.codecs import decode_frame
+from bundle.files import sha256_of
 from imaging.decode import decode
-from schemas.bundle import sha256_of
+from imaging.dicom.child_decoder import ChildDecoder
+from imaging.dicom.codecs import decode_frame
 from schemas.errors import TrainingDataError
-from trainer.films.film import Film, Progress, listing, read_files, read_or_skip
+from trainer.films.files import listing, read_files, read_or_skip
+from trainer.films.film import Film
 from trainer.films.sources.reading import read_content
 from trainer.films.sources.source import FoundFilm, Source
 from trainer.films.sources.unpacked import unpack
+from trainer.reporter import Progress
 
 _EXTREME = 0.02
 """How near to black or white a pixel or cell must be, as a share of the range."""
@@ -41,8 +43,8 @@ def lungs_only(source: Source, cache: Path, *, skip_unreadable: bool, progress: 
     bare = [film.path.relative_to(source.root).as_posix() for film in source.films if film.mask is None]
     if bare:
         msg = (
-            f"{len(bare)} films have no mask of the lungs; masks=lungs needs <class>/images/NAME and <class>/masks/NAME "
-            "for every film:" + listing(bare)
+            f"{len(bare)} films have no mask of the lungs; masks=lungs needs <class>/images/NAME and "
+            "<class>/masks/NAME for every film:" + listing(bare)
         )
         raise TrainingDataError(msg)
     _, (root, films), dropped = read_or_skip(
@@ -61,7 +63,7 @@ def refuse_masks(films: Sequence[Film], thumbnails: NDArray[np.float32], root: P
     Args:
         films: V films.
         thumbnails: float32 [V, 1, S, S] in [0, 1]; only films whose thumbnails raise the suspicion are decoded.
-        root: folder that the films are told relative to.
+        root: folder that the messages' paths are relative to.
 
     Raises:
         TrainingDataError: there are some; it lists them.

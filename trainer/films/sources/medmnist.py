@@ -12,7 +12,7 @@ from zipfile import BadZipFile, is_zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.bundle import sha256_of
+from bundle.files import sha256_of
 from schemas.errors import TrainingConfigError, TrainingDataError
 from trainer.films.film import SPLITS, SplitName
 from trainer.films.sources.source import FoundFilm, Source
@@ -34,22 +34,25 @@ def npz_source(archive: Path, cache: Path, label_names: Sequence[str] = ()) -> S
         TrainingConfigError: too few names.
     """
     names = _names(archive)
-    given = [split for split in SPLITS if f"{split}_images" in names]
-    if "train" not in given or any(f"{split}_labels" not in names for split in given):
+    splits = [split for split in SPLITS if f"{split}_images" in names]
+    if "train" not in splits or any(f"{split}_labels" not in names for split in splits):
         msg = (
-            f"{archive} holds {', '.join(names) or 'nothing'}; it needs train_images and train_labels, and the same for "
-            "val and test"
+            f"{archive} holds {', '.join(names) or 'nothing'}; it needs train_images and train_labels, and the same "
+            "for val and test"
         )
         raise TrainingDataError(msg)
-    labels = {split: _labels(archive, split) for split in given}
+    labels = {split: _labels(archive, split) for split in splits}
     largest = max(int(values.max()) for values in labels.values())
     if label_names and len(label_names) <= largest:
-        msg = f"label_names has {len(label_names)} names, and {archive} has the label {largest}; name the labels from 0 on"
+        msg = (
+            f"label_names has {len(label_names)} names, and {archive} has the label {largest}; name the labels from "
+            "0 on"
+        )
         raise TrainingConfigError(msg)
-    places = [(split, f"{split}/{number:06d}.png") for split in given for number in range(len(labels[split]))]
+    places = [(split, f"{split}/{number:06d}.png") for split in splits for number in range(len(labels[split]))]
     root = cache / f"npz-{sha256_of(archive)[:16]}"
     unpack(root, [name for _, name in places], lambda: _images(archive, labels))
-    indices = np.concatenate([labels[split] for split in given]).tolist()
+    indices = np.concatenate([labels[split] for split in splits]).tolist()
     words = [label_names[index] if label_names else str(index) for index in indices]
     films = tuple(FoundFilm(root / name, word, split) for (split, name), word in zip(places, words, strict=True))
     order = sorted(set(indices))

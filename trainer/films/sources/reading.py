@@ -6,23 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imaging.decode import sniff
-from trainer.films.film import (
-    KERMANY,
-    MIN_VAL_FILMS,
-    Film,
-    FilmIndex,
-    Progress,
-    check_classes,
-    read_files,
-    read_or_skip,
-)
+from trainer.films.files import read_files, read_or_skip
+from trainer.films.film import KERMANY, MIN_VAL_FILMS, Film, FilmIndex, check_classes
 from trainer.films.sources.dicom import patient_of
 from trainer.films.sources.source import FoundFilm, Source
+from trainer.reporter import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file says by itself."""
+    """The content of a file, as far as training uses it."""
 
     sha256: str
     patient_id: str | None
@@ -36,8 +29,8 @@ def read_source(source: Source, *, skip_unreadable: bool, progress: Progress | N
     `MIN_VAL_FILMS` becomes part of train.
 
     A patient whom the source or a DICOM file names is called after the first of their films: neither a PatientID
-    nor a hash of one, which could be found by trying all numbers, leaves this function. Without such a name Kermany's
-    file names tell the patient; any other film stands for itself.
+    nor a hash of one, which could be found by trying all numbers, leaves this function. Without such a name the patient
+    is read from Kermany's file names; any other film stands for itself.
 
     Raises:
         TrainingDataError: files that are not films, without `skip_unreadable`; a class without a film in a split.
@@ -46,12 +39,12 @@ def read_source(source: Source, *, skip_unreadable: bool, progress: Progress | N
     def contents(films: Sequence[FoundFilm]) -> list[Content]:
         return list(read_files([film.path for film in films], read_content, root=source.root, progress=progress))
 
-    found, read, unreadable = read_or_skip(source.films, contents, root=source.root, skip=skip_unreadable)
-    films = _films(found, read, source.root)
+    readable, content, unreadable = read_or_skip(source.films, contents, root=source.root, skip=skip_unreadable)
+    films = _films(readable, content, source.root)
     notes = [*source.notes]
     if unreadable:
         notes.append(f"skipped {len(unreadable)} unreadable films")
-    named = sum(content.patient_id is not None for content in read)
+    named = sum(each.patient_id is not None for each in content)
     if named:
         notes.append(f"{named} films name their patient by a DICOM PatientID, which is not kept")
     index = _without_small_val(
@@ -72,7 +65,7 @@ def read_content(path: Path) -> Content:
     return Content(hashlib.sha256(data).hexdigest(), patient_id, attributes)
 
 
-def _films(found: Sequence[FoundFilm], read: Sequence[Content], root: Path) -> tuple[Film, ...]:
+def _films(films: Sequence[FoundFilm], contents: Sequence[Content], root: Path) -> tuple[Film, ...]:
     first: dict[tuple[str, str], str] = {}
 
     def patient(film: FoundFilm, content: Content) -> str:
@@ -93,7 +86,7 @@ def _films(found: Sequence[FoundFilm], read: Sequence[Content], root: Path) -> t
             content.sha256,
             {**content.attributes, **film.attributes},
         )
-        for film, content in zip(found, read, strict=True)
+        for film, content in zip(films, contents, strict=True)
     )
 
 

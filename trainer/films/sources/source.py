@@ -1,4 +1,4 @@
-"""What a source finds before any film is read: files with their labels, and what it says about splits and patients."""
+"""The files of a source before any film is read, with their labels and what is known of splits and patients."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class FoundFilm:
     label: str
     split: SplitName | None = None
     patient: str | None = None
-    """As the source calls them; None: it does not say. It is written nowhere."""
+    """As the source calls them; None: not known. It is written nowhere."""
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
     mask: Path | None = None
     """An image of the same film that is bright where the lungs are."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.errors import TrainingDataError
-from trainer.films.film import SPLITS, SplitName, listing
+from trainer.films.files import listing
+from trainer.films.film import SPLITS, SplitName
 from trainer.films.sources.source import FoundFilm, Source
 
 _OWN = ("path", "label", "patient", "split")
@@ -85,12 +86,15 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
 
 def _check_header(header: Sequence[str], table: Path) -> None:
     if not {"path", "label"} <= set(header) or "" in header or len(set(header)) != len(header):
-        msg = f"{table} starts with {','.join(header) or 'nothing'}; it needs a header path,label[,patient][,split][,…] of distinct names"
+        msg = (
+            f"{table} starts with {','.join(header) or 'nothing'}; it needs a header "
+            "path,label[,patient][,split][,…] of distinct names"
+        )
         raise TrainingDataError(msg)
     if people := [name for name in header if "".join(filter(str.isalnum, name)).lower() in _IDENTIFYING]:
         msg = (
-            f"{table} has the columns {', '.join(people)}, which may identify people and would be written into the run; "
-            "call the one that tells patients apart `patient`, which is not, and remove the others"
+            f"{table} has the columns {', '.join(people)}, which may identify people and would be written into the "
+            "run; call the one that distinguishes patients `patient`, which is not written, and remove the others"
         )
         raise TrainingDataError(msg)
 
@@ -108,8 +112,8 @@ def _fault(row: dict[str, str], root: Path) -> str | None:
 
 
 def _film(row: dict[str, str], root: Path) -> FoundFilm:
-    known = (*_OWN, *_COMPUTED)
-    attributes = {name: value for name, value in row.items() if value and name not in known}
+    columns = (*_OWN, *_COMPUTED)
+    attributes = {name: value for name, value in row.items() if value and name not in columns}
     return FoundFilm(
         root / row["path"], row["label"], _SPLITS[row.get("split", "")], row.get("patient") or None, attributes
     )

@@ -1,4 +1,4 @@
-"""Images that lie in no file of their own, or not as they are trained on: written once as PNG below the cache folder."""
+"""Images that need a file of their own, e.g. those of an archive: written once as PNG below the cache folder."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -17,7 +17,7 @@ def unpack(folder: Path, names: Sequence[str], images: Callable[[], Iterable[NDA
     Args:
         folder: of all; its name must depend on the content, because a file that is there is taken as it is.
         names: paths of the images below `folder`.
-        images: uint8 or uint16, [H, W] or RGB [H, W, 3], in the order of `names`; called when one is missing.
+        images: gives uint8 or uint16, [H, W] or RGB [H, W, 3], in the order of `names`; called when one is missing.
 
     Raises:
         TrainingDataError: no space left, or the folder cannot be written.
@@ -29,12 +29,15 @@ def unpack(folder: Path, names: Sequence[str], images: Callable[[], Iterable[NDA
             if not (folder / name).is_file():
                 _write(folder / name, image)
     except OSError as error:
-        msg = f"{folder} cannot hold {len(names)} images ({error.strerror}); free some space or choose another cache folder"
+        msg = (
+            f"{folder} cannot hold {len(names)} images ({error.strerror}); free some space or choose another cache "
+            "folder"
+        )
         raise TrainingDataError(msg) from error
 
 
 def _write(path: Path, image: NDArray[Any]) -> None:
-    """Whole or not at all for whoever looks; not synced, because thousands of syncs take minutes."""
+    """Write whole or not at all for other processes; not synced, because thousands of syncs take minutes."""
     colour = image.ndim == 3  # noqa: PLR2004 - [H, W, 3]
     _, png = cv2.imencode(".png", image[..., ::-1] if colour else image)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,10 +10,11 @@ from benchmarks.resilience.experiments.swap import told_apart
 from benchmarks.resilience.load import Answered
 from benchmarks.resilience.server import running_apart
 from benchmarks.resilience.versions import other_version, two_versions
-from schemas.bundle import CURRENT
+from schemas.model.manifest import CURRENT
 from service.engine.engine import OnnxEngine
-from service.models.registry import BundleRegistry, load
-from service.settings import Settings
+from service.models.loading import BundleLoader
+from service.models.registry import BundleRegistry
+from service.settings import EngineSettings
 from tests.service.bundles import write_tiny_bundle
 
 
@@ -51,7 +52,8 @@ def test_both_versions_pass_their_self_test_and_answer_differently(tmp_path) -> 
     models = two_versions(tmp_path, tmp_path / "shipped")
     registry = BundleRegistry(models, None)
     first = (models / CURRENT).read_text().strip()
-    loaded = [load(registry.open(address), OnnxEngine.open, Settings()) for address in registry.known()]
+    loader = BundleLoader(OnnxEngine.open, EngineSettings())
+    loaded = [loader.load(registry.open(address)) for address in registry.known()]
 
     side = loaded[0].bundle.manifest.preprocess.size
     film = np.full((1, 1, side, side), 0.7, np.float32)

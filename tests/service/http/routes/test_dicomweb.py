@@ -76,7 +76,7 @@ async def test_the_capabilities_name_what_is_stored(serve_dicomweb) -> None:
 async def test_a_draining_service_takes_no_film_and_finishes_those_it_has(serve_dicomweb) -> None:
     async with serve_dicomweb() as client:
         await client.post("/dicomweb/studies", **stow(film()))
-        client.app.state.service.admission.drain()
+        client.services.admission.drain()
         refused = await client.post("/dicomweb/studies", **stow(film("late")))
         await result_in(client, "analysed")
 
@@ -88,11 +88,11 @@ async def test_a_body_that_does_not_arrive_is_504_in_time_and_keeps_no_bundle(se
     held = []
 
     async with serve_dicomweb() as client:
-        service = client.app.state.service
+        service = client.services
 
         async def body():
             yield request["content"][:100]
-            held.append(service.deployment.serving._holders)
+            held.append(service.deployment.live._holders)
             await asyncio.Event().wait()
 
         headers = request["headers"] | {"X-Deadline-Ms": "50"}
@@ -120,11 +120,11 @@ async def test_without_a_deadline_of_the_sender_the_services_own_counts(serve_di
 async def test_no_film_is_analysed_while_the_network_is_dead(serve_dicomweb) -> None:
     opener = GatedOpener()
     async with serve_dicomweb(open_engine=opener) as client:
-        (analysis,) = client.app.state.intake.worker._lanes
+        (analysis,) = client.intake.worker._steps
         assert analysis.may_start()
         opener.engine.broken = RuntimeError("the device is lost")
         await client.post("/predict", content=film(), headers={"Content-Type": "application/dicom"})
-        await until(lambda: not client.app.state.service.deployment.alive)
+        await until(lambda: not client.services.deployment.alive)
 
         assert not analysis.may_start()
 
@@ -192,7 +192,7 @@ async def test_a_deflated_film_is_refused_by_its_transfer_syntax(serve_dicomweb)
 
 async def test_a_full_spool_is_503_with_a_time_to_come_back(serve_dicomweb) -> None:
     async with serve_dicomweb(spool_capacity=1) as client:
-        await client.app.state.intake.worker.stop()
+        await client.intake.worker.stop()
         await client.post("/dicomweb/studies", **stow(film()))
         response = await client.post("/dicomweb/studies", **stow(film("another")))
 
@@ -222,6 +222,21 @@ async def test_more_instances_than_a_batch_holds_are_refused(serve_dicomweb) -> 
     async with serve_dicomweb(max_batch_items=2) as client:
         response = await client.post("/dicomweb/studies", **stow(b"1", b"2", b"3"))
 
+    assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
+
+
+async def test_a_body_over_the_limit_is_refused_while_it_arrives(serve_dicomweb) -> None:
+    whole = stow(film())
+
+    async def chunks():
+        yield whole["content"]
+        yield bytes(1)
+
+    async with serve_dicomweb(max_body_bytes=len(whole["content"])) as client:
+        accepted = await client.post("/dicomweb/studies", **whole)
+        response = await client.post("/dicomweb/studies", **whole | {"content": chunks()})
+
+    assert accepted.status_code == 200
     assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
 
 
@@ -314,7 +329,7 @@ async def test_what_is_not_known_is_a_problem(serve_dicomweb, address, status) -
 async def test_a_dead_loop_of_the_spool_is_visible(serve_dicomweb) -> None:
     async with serve_dicomweb() as client:
         assert (await client.get("/livez")).status_code == 200
-        task = client.app.state.intake.worker._tasks[0]
+        task = client.intake.worker._tasks[0]
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

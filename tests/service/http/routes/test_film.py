@@ -65,7 +65,7 @@ async def test_a_film_over_the_pixel_limit_is_refused_before_it_is_decoded(serve
 
 
 async def test_no_film_is_decoded_while_the_service_drains(client) -> None:
-    client.app.state.service.admission.drain()
+    client.services.admission.drain()
     response = await client.post("/film", content=flat_film(9))
 
     assert (response.status_code, response.json()["code"]) == (503, "not_ready")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.bundle import MODEL_CARD, BundleManifest
+from schemas.model.manifest import MODEL_CARD, BundleManifest
 from tests.service.bundles import CARD, write_tiny_bundle
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +41,7 @@ async def test_without_a_bundle_that_serves_the_list_is_still_answered(serve, tm
         listed = await client.get("/models")
         current = await client.get("/models/current")
 
-    assert listed.json() == {"models": []}
+    assert listed.json()["models"] == []
     assert current.status_code == 503
 
 

@@ -235,7 +235,7 @@ async def test_a_network_that_fails_on_one_film_is_a_500_for_that_film_alone(ser
 
 async def test_a_defect_that_one_film_of_a_batch_brings_to_light_is_a_problem_of_that_film(serve, logged) -> None:
     async with serve() as client:
-        client.app.state.service.decode_lanes.shutdown()
+        client.services.decode_lanes.shutdown()
         response = await client.post("/predict/batch", files=[("files", part(DARK))])
 
     assert response.status_code == 200

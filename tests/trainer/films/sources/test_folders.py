@@ -3,12 +3,11 @@
 import pytest
 
 from schemas.errors import TrainingDataError
-from tests.films import encode, unlike, write_classes
-from trainer.films.sources import index_films
+from tests.films import encode, indexed, unlike, write_classes
 
 
 def test_a_folder_without_splits_says_of_no_film_where_it_belongs(tmp_path) -> None:
-    index = index_films(write_classes(tmp_path, {"TB": 3, "COVID": 2}))
+    index = indexed(write_classes(tmp_path, {"TB": 3, "COVID": 2}))
 
     assert index.classes == ("COVID", "TB")
     assert index.counts == {None: {"COVID": 2, "TB": 3}}
@@ -16,13 +15,13 @@ def test_a_folder_without_splits_says_of_no_film_where_it_belongs(tmp_path) -> N
 
 def test_an_empty_class_folder_is_refused_by_name(tmp_path) -> None:
     with pytest.raises(TrainingDataError, match="train/B holds no films"):
-        index_films(write_classes(tmp_path, {"train/A": 1, "train/B": 0}))
+        indexed(write_classes(tmp_path, {"train/A": 1, "train/B": 0}))
 
 
 @pytest.mark.parametrize(("films", "count"), [({"train/A": 2, "test/A": 2}, 1), ({"A": 2}, 1), ({}, 0)])
 def test_fewer_than_two_classes_are_refused(tmp_path, films, count) -> None:
     with pytest.raises(TrainingDataError, match=rf"has {count} classes .* at least two"):
-        index_films(write_classes(tmp_path, films))
+        indexed(write_classes(tmp_path, films))
 
 
 @pytest.mark.parametrize("test_class", ["Pneumonia", "TB"])
@@ -30,30 +29,30 @@ def test_class_names_that_differ_between_the_splits_are_refused_with_both_lists(
     write_classes(tmp_path, {"train/NORMAL": 1, "train/PNEUMONIA": 1, "test/NORMAL": 1, f"test/{test_class}": 1})
 
     with pytest.raises(TrainingDataError, match=f"train has the classes NORMAL, PNEUMONIA, test has .*{test_class}"):
-        index_films(tmp_path)
+        indexed(tmp_path)
 
 
 def test_a_split_without_a_class_is_refused(tmp_path) -> None:
     write_classes(tmp_path, {"train/A": 1, "train/B": 1, "test/A": 1})
 
     with pytest.raises(TrainingDataError, match="test has A; every split needs"):
-        index_films(tmp_path)
+        indexed(tmp_path)
 
 
 def test_split_folders_without_train_are_refused(tmp_path) -> None:
     with pytest.raises(TrainingDataError, match="has test but no train"):
-        index_films(write_classes(tmp_path, {"test/A": 1, "test/B": 1}))
+        indexed(write_classes(tmp_path, {"test/A": 1, "test/B": 1}))
 
 
 def test_folders_beside_the_splits_are_ignored_and_noted(tmp_path) -> None:
     write_classes(tmp_path, {"train/A": 1, "train/B": 1, "__MACOSX/train": 1})
 
-    assert index_films(tmp_path).notes == ("ignored beside train: __MACOSX",)
+    assert indexed(tmp_path).notes == ("ignored next to train: __MACOSX",)
 
 
 def test_folders_within_a_class_are_refused_because_they_may_hold_masks(tmp_path) -> None:
     with pytest.raises(TrainingDataError, match=r"and no other folders.*\n  A/masks/"):
-        index_films(write_classes(tmp_path, {"A": 1, "A/masks": 1, "B": 1}))
+        indexed(write_classes(tmp_path, {"A": 1, "A/masks": 1, "B": 1}))
 
 
 @pytest.mark.parametrize("split", ["", "train/"])
@@ -62,7 +61,7 @@ def test_films_in_images_folders_are_found_and_the_masks_beside_them_ignored_and
     write_classes(tmp_path, {f"{split}{folder}": 2 for folder in layout})
     (tmp_path / "A.metadata.xlsx").write_bytes(b"PK")
 
-    index = index_films(tmp_path)
+    index = indexed(tmp_path)
 
     assert [film.path.relative_to(tmp_path).as_posix() for film in index.films] == [
         f"{split}{folder}/{number}.png" for folder in ("A/images", "B/images") for number in range(2)
@@ -71,7 +70,7 @@ def test_films_in_images_folders_are_found_and_the_masks_beside_them_ignored_and
 
 
 def test_films_in_images_folders_need_no_masks(tmp_path) -> None:
-    assert index_films(write_classes(tmp_path, {"A/images": 1, "B/images": 1})).notes == ()
+    assert indexed(write_classes(tmp_path, {"A/images": 1, "B/images": 1})).notes == ()
 
 
 @pytest.mark.parametrize("name", ["7_mask.png", "7-Mask.png", "7_seg.png"])
@@ -82,4 +81,4 @@ def test_masks_among_the_films_are_known_by_their_names(tmp_path, name) -> None:
     with pytest.raises(
         TrainingDataError, match=rf"1 files among the films are masks .*images/ and masks/:\n  A/{name}"
     ):
-        index_films(tmp_path)
+        indexed(tmp_path)

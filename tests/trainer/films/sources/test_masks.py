@@ -8,10 +8,9 @@ import pytest
 
 from imaging.decode import decode
 from schemas.errors import TrainingDataError
-from tests.films import encode, unlike, write_classes
+from tests.films import encode, indexed, unlike, write_classes
 from tests.imaging.files import dicom_bytes, dicom_dataset
 from trainer.films.duplicates import mark_copies
-from trainer.films.sources import index_films
 
 
 def lungs(side: int) -> np.ndarray:
@@ -33,9 +32,9 @@ def radiography(tmp_path) -> Path:
 
 
 def test_films_are_black_outside_their_masks_and_unchanged_within(radiography, tmp_path) -> None:
-    whole = index_films(radiography)
+    whole = indexed(radiography)
 
-    cut = index_films(radiography, cache=tmp_path / "cache", masks="lungs")
+    cut = indexed(radiography, cache=tmp_path / "cache", masks="lungs")
     inside = cv2.resize(lungs(52), (60, 60), interpolation=cv2.INTER_NEAREST) > 0
 
     assert [film.label for film in cut.films] == [film.label for film in whole.films]
@@ -48,10 +47,10 @@ def test_films_are_black_outside_their_masks_and_unchanged_within(radiography, t
 
 
 def test_another_mask_gives_other_films(radiography, tmp_path) -> None:
-    first = index_films(radiography, cache=tmp_path / "cache", masks="lungs")
+    first = indexed(radiography, cache=tmp_path / "cache", masks="lungs")
     (radiography / "A/masks/A-0.png").write_bytes(encode(lungs(52)[::-1, :30], ".png"))
 
-    assert index_films(radiography, cache=tmp_path / "cache", masks="lungs").data_sha256 != first.data_sha256
+    assert indexed(radiography, cache=tmp_path / "cache", masks="lungs").data_sha256 != first.data_sha256
 
 
 def test_a_deep_film_keeps_its_depth(radiography, tmp_path) -> None:
@@ -59,7 +58,7 @@ def test_a_deep_film_keeps_its_depth(radiography, tmp_path) -> None:
     dataset = dicom_dataset(deep, bits_stored=12, PatientID="778")
     (radiography / "A/images/A-0.png").write_bytes(dicom_bytes(dataset))
 
-    film = index_films(radiography, cache=tmp_path / "cache", masks="lungs").films[0]
+    film = indexed(radiography, cache=tmp_path / "cache", masks="lungs").films[0]
     cut = decode(film.path.read_bytes())
     inside = cv2.resize(lungs(52), (60, 60), interpolation=cv2.INTER_NEAREST) > 0
 
@@ -72,7 +71,7 @@ def test_a_patient_whom_dicom_names_is_still_known_when_only_the_lungs_are_left(
         dataset = dicom_dataset(unlike(60, seed=60 + number), PatientID="778", PatientSex="F")
         (radiography / f"A/images/A-{number}.png").write_bytes(dicom_bytes(dataset))
 
-    films = index_films(radiography, cache=tmp_path / "cache", masks="lungs").films
+    films = indexed(radiography, cache=tmp_path / "cache", masks="lungs").films
 
     assert [film.patient for film in films[:3]] == ["A/images/A-0.png.png"] * 2 + ["A/images/A-4.png.png"]
     assert films[0].attributes == {"sex": "F", "view": "PA"}
@@ -82,15 +81,15 @@ def test_films_without_a_mask_are_listed(radiography, tmp_path) -> None:
     (radiography / "A/masks/A-2.png").unlink()
 
     with pytest.raises(TrainingDataError, match=r"1 films have no mask of the lungs.*\n  A/images/A-2\.png"):
-        index_films(radiography, cache=tmp_path / "cache", masks="lungs")
+        indexed(radiography, cache=tmp_path / "cache", masks="lungs")
 
 
 def test_a_film_or_mask_that_cannot_be_read_stops_the_run_or_is_skipped(radiography, tmp_path) -> None:
     (radiography / "A/masks/A-2.png").write_bytes(b"torn")
 
     with pytest.raises(TrainingDataError, match=r"1 of 6 files .*\n  A/images/A-2\.png: the content is neither"):
-        index_films(radiography, cache=tmp_path / "cache", masks="lungs")
-    index = index_films(radiography, cache=tmp_path / "cache", masks="lungs", skip_unreadable=True)
+        indexed(radiography, cache=tmp_path / "cache", masks="lungs")
+    index = indexed(radiography, cache=tmp_path / "cache", masks="lungs", skip_unreadable=True)
 
     assert len(index.films) == 5
     assert index.dropped[0].startswith("A/images/A-2.png: unreadable: ")
@@ -100,7 +99,7 @@ def test_a_film_or_mask_that_cannot_be_read_stops_the_run_or_is_skipped(radiogra
 def test_masks_among_the_films_are_known_by_their_two_levels(tmp_path, extension) -> None:
     root = write_classes(tmp_path / "films", {"A": 3, "B": 3})
     (root / "A" / f"lungs7{extension}").write_bytes(encode(lungs(300), extension))
-    index = index_films(root)
+    index = indexed(root)
 
     with pytest.raises(
         TrainingDataError, match=rf"1 images among the films are black and white.*\n  A/lungs7\{extension}"
@@ -115,6 +114,6 @@ def test_films_with_much_black_and_white_but_grays_between_are_no_masks(tmp_path
     collimated[20:40, 20:40] = unlike(20, seed=4)
     for name, film in (("hard", hard), ("collimated", collimated), ("blank", np.zeros((64, 64), np.uint8))):
         (root / "A" / f"{name}.png").write_bytes(encode(film, ".png"))
-    index = index_films(root)
+    index = indexed(root)
 
     assert mark_copies(index, tmp_path / "cache", threshold=0.985, skip_unreadable=False) == index

@@ -9,8 +9,7 @@ import pytest
 
 from imaging.decode import decode
 from schemas.errors import TrainingConfigError, TrainingDataError
-from tests.films import unlike
-from trainer.films.sources import index_films
+from tests.films import indexed, unlike
 
 
 def arrays(side: int = 28, *, colour: bool = False) -> dict:
@@ -35,7 +34,7 @@ def test_films_are_unpacked_without_loss_in_the_official_splits(tmp_path, side) 
     given = arrays(side)
     np.savez(tmp_path / "films.npz", **given)
 
-    index = index_films(tmp_path / "films.npz", cache=tmp_path / "cache")
+    index = indexed(tmp_path / "films.npz", cache=tmp_path / "cache")
 
     assert index.classes == ("0", "1")
     assert index.counts == {"train": {"0": 30, "1": 30}, "val": {"0": 30, "1": 30}, "test": {"0": 5, "1": 5}}
@@ -51,40 +50,40 @@ def test_coloured_films_keep_the_order_of_their_channels(tmp_path) -> None:
     given = arrays(colour=True)
     np.savez(tmp_path / "films.npz", **given)
 
-    film = decode(index_films(tmp_path / "films.npz", cache=tmp_path / "cache").films[0].path.read_bytes())
+    film = decode(indexed(tmp_path / "films.npz", cache=tmp_path / "cache").films[0].path.read_bytes())
 
     assert film.warnings == ("colour_image",)
     assert film.pixels == pytest.approx(given["train_images"][0] @ [0.299, 0.587, 0.114], abs=1)
 
 
 def test_labels_get_the_names_that_are_given(archive, tmp_path) -> None:
-    index = index_films(archive, cache=tmp_path / "cache", label_names=("normal", "pneumonia"))
+    index = indexed(archive, cache=tmp_path / "cache", label_names=("normal", "pneumonia"))
 
     assert (index.classes, index.negative_class) == (("normal", "pneumonia"), "normal")
 
 
 def test_too_few_names_are_refused(archive, tmp_path) -> None:
     with pytest.raises(TrainingConfigError, match=r"label_names has 1 names, .* has the label 1"):
-        index_films(archive, cache=tmp_path / "cache", label_names=("normal",))
+        indexed(archive, cache=tmp_path / "cache", label_names=("normal",))
 
 
 def test_the_second_time_nothing_is_written_and_what_is_missing_is_written_again(archive, tmp_path) -> None:
-    first = index_films(archive, cache=tmp_path / "cache")
+    first = indexed(archive, cache=tmp_path / "cache")
     gone = first.films[3].path
     kept = first.films[4].path
     stamp = kept.stat().st_mtime_ns
     gone.unlink()
 
-    assert index_films(archive, cache=tmp_path / "cache") == first
+    assert indexed(archive, cache=tmp_path / "cache") == first
     assert gone.is_file()
     assert kept.stat().st_mtime_ns == stamp
 
 
 def test_another_archive_of_the_same_name_is_another_set(archive, tmp_path) -> None:
-    first = index_films(archive, cache=tmp_path / "cache")
+    first = indexed(archive, cache=tmp_path / "cache")
     np.savez(archive, **arrays(32))
 
-    assert index_films(archive, cache=tmp_path / "cache").root != first.root
+    assert indexed(archive, cache=tmp_path / "cache").root != first.root
 
 
 def test_a_disk_without_space_is_named_and_leaves_no_half_film(archive, tmp_path) -> None:
@@ -95,7 +94,7 @@ def test_a_disk_without_space_is_named_and_leaves_no_half_film(archive, tmp_path
         with pytest.raises(
             TrainingDataError, match=r"npz-\w+ cannot hold 130 images \(File too large\); free some space"
         ):
-            index_films(archive, cache=tmp_path / "cache")
+            indexed(archive, cache=tmp_path / "cache")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
@@ -143,14 +142,14 @@ def test_each_fault_of_an_archive_is_said(tmp_path, change, message) -> None:
     np.savez(tmp_path / "films.npz", **broken(change))
 
     with pytest.raises(TrainingDataError, match=re.escape(message)):
-        index_films(tmp_path / "films.npz", cache=tmp_path / "cache")
+        indexed(tmp_path / "films.npz", cache=tmp_path / "cache")
 
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path, archive) -> None:
     archive.write_bytes(archive.read_bytes()[:-100])
 
     with pytest.raises(TrainingDataError, match=r"films\.npz is not an archive of arrays, or only part of one"):
-        index_films(archive)
+        indexed(archive)
 
 
 @pytest.mark.parametrize("values", [np.array([{"a": 1}], dtype=object), np.uint8(1)])
@@ -158,12 +157,12 @@ def test_arrays_of_objects_and_single_numbers_are_refused(tmp_path, values) -> N
     np.savez(tmp_path / "films.npz", **{**arrays(), "train_labels": values})
 
     with pytest.raises(TrainingDataError, match="train_labels"):
-        index_films(tmp_path / "films.npz", cache=tmp_path / "cache")
+        indexed(tmp_path / "films.npz", cache=tmp_path / "cache")
 
 
 @pytest.mark.real_data
 def test_the_real_archive_has_the_official_counts(real_films, tmp_path) -> None:
-    index = index_films(real_films / "pneumoniamnist_28_reconstructed.npz", cache=tmp_path)
+    index = indexed(real_films / "pneumoniamnist_28_reconstructed.npz", cache=tmp_path)
 
     assert {split: sum(held.values()) for split, held in index.counts.items()} == {
         "train": 4708,

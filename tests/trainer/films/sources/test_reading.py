@@ -1,4 +1,5 @@
-"""The films that a source names: read once, attributed to patients whose ids go nowhere, or a message that lists the bad ones."""
+"""The films that a source names: read once, attributed to patients whose ids go nowhere, or a message that lists the
+bad ones."""
 
 import shutil
 from collections import Counter
@@ -8,9 +9,8 @@ from typing import Any
 import pytest
 
 from schemas.errors import TrainingDataError
-from tests.films import encode, unlike, write_classes, write_kermany
+from tests.films import encode, indexed, unlike, write_classes, write_kermany
 from tests.imaging.files import dicom_bytes, dicom_dataset
-from trainer.films.sources import index_films
 
 
 def write_dicom(path: Path, *, seed: int, **attributes: Any) -> None:
@@ -19,7 +19,7 @@ def write_dicom(path: Path, *, seed: int, **attributes: Any) -> None:
 
 
 def test_a_kermany_folder_gives_classes_splits_and_patients(kermany_like) -> None:
-    index = index_films(kermany_like)
+    index = indexed(kermany_like)
 
     assert index.classes == ("NORMAL", "PNEUMONIA")
     assert index.negative_class == "NORMAL"
@@ -47,7 +47,7 @@ def test_the_patient_is_read_from_kermany_names_and_any_other_film_stands_for_it
     write_classes(tmp_path, {"A": 0, "B": 1})
     (tmp_path / "A" / name).write_bytes(encode(unlike(32, seed=99)))
 
-    film = index_films(tmp_path).films[0]
+    film = indexed(tmp_path).films[0]
 
     assert (film.patient, film.numbered_patient) == (patient, numbered_patient)
 
@@ -55,20 +55,20 @@ def test_the_patient_is_read_from_kermany_names_and_any_other_film_stands_for_it
 def test_an_index_is_the_same_wherever_the_folder_lies(tmp_path, kermany_like) -> None:
     copy = shutil.copytree(kermany_like, tmp_path / "copy")
 
-    assert [(film.patient, film.sha256) for film in index_films(copy).films] == [
-        (film.patient, film.sha256) for film in index_films(kermany_like).films
+    assert [(film.patient, film.sha256) for film in indexed(copy).films] == [
+        (film.patient, film.sha256) for film in indexed(kermany_like).films
     ]
 
 
 def test_a_validation_set_too_small_to_decide_anything_becomes_part_of_train(tmp_path) -> None:
-    index = index_films(write_kermany(tmp_path, patients=3, side=32, splits=("train", "val", "test")))
+    index = indexed(write_kermany(tmp_path, patients=3, side=32, splits=("train", "val", "test")))
 
     assert index.counts == {"train": {"NORMAL": 12, "PNEUMONIA": 12}, "test": {"NORMAL": 6, "PNEUMONIA": 6}}
     assert index.notes == ("the 12 films given for val became part of train: fewer than 50 decide nothing",)
 
 
 def test_a_validation_set_that_is_large_enough_stays(tmp_path) -> None:
-    index = index_films(write_classes(tmp_path, {"train/A": 2, "train/B": 2, "val/A": 25, "val/B": 25}))
+    index = indexed(write_classes(tmp_path, {"train/A": 2, "train/B": 2, "val/A": 25, "val/B": 25}))
 
     assert index.counts["val"] == {"A": 25, "B": 25}
 
@@ -78,13 +78,13 @@ def test_films_are_known_by_content_whatever_their_extension_and_hidden_files_ar
     (tmp_path / "A" / "0.png").rename(tmp_path / "A" / "film")
     (tmp_path / "A" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
 
-    assert [film.path.name for film in index_films(tmp_path).films] == ["film", "0.png"]
+    assert [film.path.name for film in indexed(tmp_path).films] == ["film", "0.png"]
 
 
 def test_progress_counts_every_film_once(tmp_path) -> None:
     seen = []
 
-    index_films(write_classes(tmp_path, {"A": 3, "B": 2}), progress=lambda done, total: seen.append((done, total)))
+    indexed(write_classes(tmp_path, {"A": 3, "B": 2}), progress=lambda done, total: seen.append((done, total)))
 
     assert seen == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
 
@@ -96,7 +96,7 @@ def test_files_that_are_not_films_are_counted_and_the_first_ten_named(tmp_path) 
     (tmp_path / "B" / "empty.jpeg").touch()
 
     with pytest.raises(TrainingDataError) as refused:
-        index_films(tmp_path)
+        indexed(tmp_path)
     message = str(refused.value)
 
     assert message.startswith("13 of 17 files cannot be read as films")
@@ -110,7 +110,7 @@ def test_unreadable_films_are_left_out_and_each_recorded_with_its_reason_when_as
     (tmp_path / "A" / "notes.txt").write_text("not a film")
     (tmp_path / "B" / "empty.png").touch()
 
-    index = index_films(tmp_path, skip_unreadable=True)
+    index = indexed(tmp_path, skip_unreadable=True)
 
     assert index.counts == {None: {"A": 3, "B": 2}}
     assert index.notes == ("skipped 2 unreadable films",)
@@ -126,7 +126,7 @@ def test_a_class_whose_films_are_all_unreadable_is_refused_even_when_they_are_sk
     (tmp_path / "B" / "empty.png").touch()
 
     with pytest.raises(TrainingDataError, match="class B has no film in the data"):
-        index_films(tmp_path, skip_unreadable=True)
+        indexed(tmp_path, skip_unreadable=True)
 
 
 def test_data_without_one_readable_film_is_refused_with_its_list(tmp_path) -> None:
@@ -135,7 +135,7 @@ def test_data_without_one_readable_film_is_refused_with_its_list(tmp_path) -> No
         (tmp_path / label / "notes.txt").write_text("not a film")
 
     with pytest.raises(TrainingDataError, match="2 of 2 files cannot be read"):
-        index_films(tmp_path, skip_unreadable=True)
+        indexed(tmp_path, skip_unreadable=True)
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path) -> None:
@@ -143,7 +143,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path) -> None:
     (tmp_path / "B" / "gone.png").symlink_to(tmp_path / "nowhere")
 
     with pytest.raises(TrainingDataError, match=r"1 of 3 files .*\n  B/gone\.png: .*No such file"):
-        index_films(tmp_path)
+        indexed(tmp_path)
 
 
 def test_the_patient_of_dicom_films_is_their_patient_id_which_is_not_kept(tmp_path) -> None:
@@ -151,7 +151,7 @@ def test_the_patient_of_dicom_films_is_their_patient_id_which_is_not_kept(tmp_pa
         write_dicom(tmp_path / label / f"{number}.dcm", seed=number, PatientID=patient)
     (tmp_path / "B" / "9.png").write_bytes(encode(unlike(32, seed=9), ".png"))
 
-    index = index_films(tmp_path)
+    index = indexed(tmp_path)
 
     assert [film.patient for film in index.films] == ["A/0.dcm", "A/1.dcm", "A/0.dcm", "B/3.dcm", "B/9.png"]
     assert "778" not in repr(index)
@@ -164,7 +164,7 @@ def test_a_patient_id_counts_for_more_than_a_name_like_kermanys(tmp_path) -> Non
     for label, kind in (("A", "virus"), ("B", "bacteria")):
         write_dicom(tmp_path / label / f"person8_{kind}_1.dcm", seed=3 * ord(label), PatientID="three")
 
-    films = index_films(tmp_path).films
+    films = indexed(tmp_path).films
 
     assert len({film.patient for film in films}) == 3
     assert [film.numbered_patient for film in films] == [film.patient for film in films]
@@ -174,7 +174,7 @@ def test_the_attributes_of_dicom_films_are_known(tmp_path) -> None:
     write_dicom(tmp_path / "A" / "0.dcm", seed=0, PatientSex="F", PatientAge="034Y", ViewPosition="PA")
     write_dicom(tmp_path / "B" / "0.dcm", seed=1, ViewPosition="AP")
 
-    assert [dict(film.attributes) for film in index_films(tmp_path).films] == [
+    assert [dict(film.attributes) for film in indexed(tmp_path).films] == [
         {"sex": "F", "age": "34", "view": "PA"},
         {"view": "AP"},
     ]
@@ -182,7 +182,7 @@ def test_the_attributes_of_dicom_films_are_known(tmp_path) -> None:
 
 @pytest.mark.real_data
 def test_the_real_set_has_the_published_counts(real_films) -> None:
-    index = index_films(real_films / "kermany224")
+    index = indexed(real_films / "kermany224")
 
     assert index.counts == {
         "train": {"NORMAL": 1349, "PNEUMONIA": 3883},
@@ -198,7 +198,7 @@ def test_real_dicom_films_are_read(real_films, tmp_path) -> None:
         (tmp_path / label).mkdir()
         shutil.copy(real_films / "dicom" / name, tmp_path / label / name)
 
-    films = index_films(tmp_path).films
+    films = indexed(tmp_path).films
 
     assert Counter(film.label for film in films) == {"A": 1, "B": 1}
     assert all(film.patient == f"{film.label}/{film.path.name}" for film in films)

@@ -3,27 +3,26 @@
 import pytest
 
 from schemas.errors import TrainingConfigError, TrainingDataError
-from tests.films import write_classes
-from trainer.films.sources import index_films
+from tests.films import indexed, write_classes
 
 
 def test_a_path_where_nothing_lies_is_refused(tmp_path) -> None:
     with pytest.raises(TrainingDataError, match=r"nowhere is not a folder, nor a \.npz or \.csv file"):
-        index_films(tmp_path / "nowhere")
+        indexed(tmp_path / "nowhere")
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path) -> None:
     (tmp_path / "films.zip").touch()
 
     with pytest.raises(TrainingDataError, match=r"films\.zip is not a folder"):
-        index_films(tmp_path / "films.zip")
+        indexed(tmp_path / "films.zip")
 
 
 def test_lungs_alone_need_masks_whatever_the_layout(tmp_path) -> None:
     with pytest.raises(TrainingDataError, match=r"2 films have no mask.*\n  A/0\.png\n  B/0\.png"):
-        index_films(write_classes(tmp_path, {"A": 1, "B": 1}), cache=tmp_path / "cache", masks="lungs")
+        indexed(write_classes(tmp_path, {"A": 1, "B": 1}), cache=tmp_path / "cache", masks="lungs")
 
 
 def test_names_for_labels_that_have_names_are_refused(tmp_path) -> None:
     with pytest.raises(TrainingConfigError, match="label_names names the labels of a"):
-        index_films(write_classes(tmp_path, {"A": 1, "B": 1}), label_names=("normal", "sick"))
+        indexed(write_classes(tmp_path, {"A": 1, "B": 1}), label_names=("normal", "sick"))

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import TrainingDataError
-from tests.films import write_classes
-from trainer.films.sources import index_films
+from tests.films import indexed, write_classes
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def test_films_labels_patients_splits_and_attributes_are_read(films) -> None:
         "b/2.png,NORMAL,,train,,",
     )
 
-    index = index_films(path)
+    index = indexed(path)
 
     assert index.root == films
     assert index.classes == ("NORMAL", "TB")
@@ -49,15 +48,15 @@ def test_films_labels_patients_splits_and_attributes_are_read(films) -> None:
 def test_path_and_label_are_enough_and_a_byte_order_mark_does_no_harm(films) -> None:
     path = table(films, "\ufefflabel,path", "TB,a/0.png", "NORMAL,b/0.png")
 
-    assert index_films(path).counts == {None: {"NORMAL": 1, "TB": 1}}
+    assert indexed(path).counts == {None: {"NORMAL": 1, "TB": 1}}
 
 
 def test_an_empty_split_column_says_nothing(films) -> None:
-    assert set(index_films(table(films, "path,label,split", "a/0.png,A,", "b/0.png,B,")).counts) == {None}
+    assert set(indexed(table(films, "path,label,split", "a/0.png,A,", "b/0.png,B,")).counts) == {None}
 
 
 def test_what_a_run_wrote_about_films_is_computed_again(films) -> None:
-    index = index_films(table(films, "path,label,sha256,copy_of", "a/0.png,A,beef,cafe", "b/0.png,B,beef,"))
+    index = indexed(table(films, "path,label,sha256,copy_of", "a/0.png,A,beef,cafe", "b/0.png,B,beef,"))
 
     assert index.films[0].sha256 != "beef"
     assert dict(index.films[0].attributes) == {}
@@ -94,11 +93,11 @@ def test_each_fault_of_a_table_is_said(films, lines, message) -> None:
     path.write_text("\n".join(lines), encoding="utf-8")
 
     with pytest.raises(TrainingDataError, match=f"(?s){message}"):
-        index_films(path)
+        indexed(path)
 
 
 def test_a_table_in_another_encoding_is_refused(films) -> None:
     (films / "films.csv").write_bytes("path,label\na/0.png,Lungenentzündung\n".encode("latin-1"))
 
     with pytest.raises(TrainingDataError, match="cannot be read as comma-separated UTF-8"):
-        index_films(films / "films.csv")
+        indexed(films / "films.csv")

@@ -1,0 +1,121 @@
+"""A bundle on disk: opened, every file checked against the hash that the manifest states."""
+
+import hashlib
+import io
+import re
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from bundle.files import sha256_of
+from schemas.errors import BundleError
+from schemas.model.manifest import MANIFEST, BundleManifest, FileRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose every file has the hash that its manifest states."""
+
+    directory: Path
+    manifest: BundleManifest
+    sha256: str
+    """Hash of manifest.json: the identity of the bundle."""
+
+    def read(self, name: str) -> bytes:
+        """The bytes of one of its files, checked again: the file may have changed since the bundle was opened.
+
+        Raises:
+            BundleError: the manifest does not list the file, the file cannot be read, or it was altered.
+        """
+        record = self.manifest.files.get(name)
+        if record is None:
+            msg = f"{self.directory.name}: the manifest does not list {name}; export the bundle again"
+            raise BundleError(msg)
+        try:
+            content = (self.directory / name).read_bytes()
+        except OSError as error:
+            msg = f"{self.directory.name}: {name} cannot be read ({error.strerror}); copy the whole bundle again"
+            raise BundleError(msg) from error
+        _check_digest(self.directory, name, hashlib.sha256(content).hexdigest(), record)
+        return content
+
+    def read_arrays(self, name: str, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+        """Arrays of one of its .npz files; pickled ones are refused.
+
+        Args:
+            name: of the file.
+            required: arrays that the file must have.
+            optional: arrays that are returned where the file has them.
+
+        Raises:
+            BundleError: see `read`; or the file is not an archive of arrays, or lacks a required one.
+        """
+        try:
+            with np.load(io.BytesIO(self.read(name)), allow_pickle=False) as stored:
+                present = [array for array in optional if array in stored]
+                return {array: stored[array] for array in (*required, *present)}
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            msg = f"{name} cannot be read or lacks one of {', '.join(required)}; export the bundle again"
+            raise BundleError(msg) from error
+
+
+def open_bundle(directory: Path, accept: Callable[[bytes], object] = lambda _manifest: None) -> Bundle:
+    """Read the manifest of `directory` and check every file that it lists.
+
+    Args:
+        directory: of the bundle.
+        accept: gets the manifest's bytes before anything in them is used; raises where they are not trusted.
+
+    Raises:
+        BundleError: there is no manifest, or one of another format; a file is missing, altered or of another size; or
+            a path leaves the bundle.
+    """
+    manifest_path = directory / MANIFEST
+    try:
+        content = manifest_path.read_bytes()
+    except OSError as error:
+        msg = f"{directory.name}: {MANIFEST} cannot be read ({error.strerror}); publish the bundle again"
+        raise BundleError(msg) from error
+    accept(content)
+    try:
+        manifest = BundleManifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        msg = f"{directory.name}: {MANIFEST} is not a bundle manifest: {where}: {first['msg']}; export the bundle again"
+        raise BundleError(msg) from error
+    for name, record in manifest.files.items():
+        _check_file(directory, name, record)
+    return Bundle(directory, manifest, hashlib.sha256(content).hexdigest())
+
+
+def _check_file(directory: Path, name: str, record: FileRecord) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
+        msg = f"{directory.name}: the manifest lists {name!r}, which is not a plain file name"
+        raise BundleError(msg)
+    path = directory / name
+    if not path.is_file():
+        msg = f"{directory.name}: {name} is missing; copy the whole bundle again"
+        raise BundleError(msg)
+    size = path.stat().st_size
+    if size != record.size_bytes:
+        msg = (
+            f"{directory.name}: {name} has {size} bytes, its manifest states {record.size_bytes}; copy the bundle again"
+        )
+        raise BundleError(msg)
+    _check_digest(directory, name, sha256_of(path), record)
+
+
+def _check_digest(directory: Path, name: str, digest: str, record: FileRecord) -> None:
+    if digest != record.sha256:
+        msg = (
+            f"{directory.name}: {name} has sha256 {digest[:12]}…, its manifest states {record.sha256[:12]}…; it was "
+            "altered: copy the whole bundle again"
+        )
+        raise BundleError(msg)

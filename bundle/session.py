@@ -1,0 +1,185 @@
+"""The graph of a bundle in ONNX Runtime: the only place where a session is made, for exporter and service alike."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Literal
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from bundle.opening import Bundle
+from schemas.errors import BundleError, InferenceError, SettingsError
+from schemas.model.precision import Precision
+
+Provider = Literal["cpu", "cuda"]
+
+GraphOutputs = Mapping[str, NDArray[np.float32]]
+"""Arrays by their names in `schemas.model.manifest.GraphContract`."""
+
+Run = Callable[[NDArray[np.float32], NDArray[np.int64]], GraphOutputs]
+"""Takes films [N, 1, S, S] in [0, 1] and targets [N]; returns every output of the graph."""
+
+MOST_PROBABLE: Final = -1
+"""The target that asks for the heat map of the most probable class."""
+
+ANSWER_OUTPUTS: Final = ("logits", "probabilities", "embedding")
+MAP_OUTPUTS: Final = ("gradcam", "gradcam_plus_plus")
+"""Absent from a graph without heat maps."""
+
+_PROVIDERS: Final[dict[Provider, tuple[str, dict[str, str]]]] = {
+    "cpu": ("CPUExecutionProvider", {}),
+    # HEURISTIC: the exhaustive search of cuDNN takes hundreds of milliseconds for every new batch shape.
+    # TF32 is off: it costs three digits of the logits, and the self-test compares them.
+    "cuda": ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}),
+}
+_ORT_ERRORS: Final = tuple(
+    error for error in vars(ort_errors).values() if isinstance(error, type) and issubclass(error, Exception)
+)
+
+
+class Session:
+    """A graph that was loaded from bytes, so that weights outside the file cannot be reached.
+
+    Runs may overlap in several threads; they share the weights.
+    """
+
+    def __init__(
+        self,
+        content: bytes,
+        *,
+        name: str = "the graph",
+        provider: Provider = "cpu",
+        intra_op_threads: int = 0,
+        optimized: bool = True,
+    ) -> None:
+        """Load the graph.
+
+        Args:
+            content: the ONNX file.
+            name: of the file, for messages.
+            provider: what computes.
+            intra_op_threads: threads of one run; 0: one for each core.
+            optimized: False: ONNX Runtime runs the nodes as the file has them and fuses nothing.
+
+        Raises:
+            BundleError: ONNX Runtime refuses the graph.
+            SettingsError: the provider is not installed or does not start.
+        """
+        require_provider(provider)
+        options = _session_options(intra_op_threads, optimized=optimized)
+        try:
+            self._session = ort.InferenceSession(content, options, providers=[_PROVIDERS[provider]])
+        except _ORT_ERRORS as error:
+            msg = (
+                f"{name} cannot be loaded by ONNX Runtime: {first_line(error)}; weights must be inside the file, "
+                "export it again"
+            )
+            raise BundleError(msg) from error
+        self._require_started(provider)
+        self.inputs = tuple(entry.name for entry in self._session.get_inputs())
+        self.outputs = tuple(entry.name for entry in self._session.get_outputs())
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """The description that the file carries."""
+        metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        return metadata
+
+    def _require_started(self, provider: Provider) -> None:
+        if _PROVIDERS[provider][0] not in self._session.get_providers():
+            # ONNX Runtime has fallen back to the CPU without an error, microsoft/onnxruntime#23372.
+            msg = f"provider {provider} is installed but does not start here; check the driver, or set CXR_PROVIDER=cpu"
+            raise SettingsError(msg)
+
+    def run(
+        self, image: NDArray[np.float32], target: NDArray[np.int64], outputs: Sequence[str] | None = None
+    ) -> GraphOutputs:
+        """Compute outputs of a batch.
+
+        Args:
+            image: float32 [N, 1, S, S] in [0, 1].
+            target: int64 [N], the class to explain, or `MOST_PROBABLE`.
+            outputs: their names; None: all of the graph.
+
+        Raises:
+            InferenceError: ONNX Runtime failed.
+        """
+        names = self.outputs if outputs is None else outputs
+        try:
+            arrays = self._session.run(names, {"image": image, "target": target})
+        except _ORT_ERRORS as error:
+            msg = f"ONNX Runtime failed on {len(image)} films: {first_line(error)}"
+            raise InferenceError(msg) from error
+        return dict(zip(names, arrays, strict=True))
+
+
+def open_session(
+    bundle: Bundle, *, provider: Provider = "cpu", intra_op_threads: int = 0, precision: Precision = "fp32"
+) -> Session:
+    """Load the graph of a bundle that computes at a precision.
+
+    Raises:
+        BundleError: the bundle has no graph of this precision, the graph cannot be loaded, or it lacks inputs or
+            outputs of `schemas.model.manifest.GraphContract`.
+        SettingsError: the provider is not installed or does not start.
+    """
+    require_provider(provider)
+    name = bundle.manifest.graph_files(precision).graph
+    session = Session(bundle.read(name), name=name, provider=provider, intra_op_threads=intra_op_threads)
+    maps = MAP_OUTPUTS if bundle.manifest.graph.cam_grid is not None else ()
+    missing = {"image", "target", *ANSWER_OUTPUTS, *maps} - {*session.inputs, *session.outputs}
+    if missing:
+        msg = f"{name} lacks the inputs or outputs {sorted(missing)}; export the bundle again"
+        raise BundleError(msg)
+    return session
+
+
+def run_in_batches(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], batch: int) -> GraphOutputs:
+    """The outputs of a graph for any number of films.
+
+    Args:
+        run: the graph.
+        films: [V, 1, S, S] in [0, 1], V >= 1.
+        targets: [V].
+        batch: how many films are run at a time; the last batch may be smaller.
+
+    Raises:
+        InferenceError: the graph does not run.
+    """
+    starts = range(0, len(films), batch)
+    parts = [run(films[start : start + batch], targets[start : start + batch]) for start in starts]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def require_provider(provider: Provider) -> None:
+    """Check that the installed ONNX Runtime was built with `provider`.
+
+    Raises:
+        SettingsError: it was not.
+    """
+    if _PROVIDERS[provider][0] not in ort.get_available_providers():
+        msg = (
+            f"provider {provider} is not in the installed ONNX Runtime; install the extra [gpu], "
+            "or set CXR_PROVIDER=cpu"
+        )
+        raise SettingsError(msg)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or the name of its type where the message is empty."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _session_options(intra_op_threads: int, *, optimized: bool) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = intra_op_threads
+    if not optimized:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3  # errors; the warnings list fused nodes
+    # Threads that spin between runs take the cores from the decoders: 68 against 124 films/s on two cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Weights outside the graph are outside its hash; ONNX Runtime would look for them in the working directory.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    return options

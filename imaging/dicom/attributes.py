@@ -1,0 +1,91 @@
+"""Typed reading of DICOM attributes: a value has the type that the standard gives it, or the film is refused."""
+
+import math
+
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+
+from imaging.limits import parsing
+from schemas.errors import InvalidImageError
+
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+
+
+def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
+    """All values of a numeric attribute; none when it is absent or empty.
+
+    Raises:
+        InvalidImageError: a value is not a finite number.
+    """
+    with parsing(keyword):
+        value = dataset.get(keyword)
+        if value is None or value == "":
+            return ()
+        values = tuple(float(part) for part in (value if isinstance(value, (MultiValue, list)) else (value,)))
+    if not all(math.isfinite(part) for part in values):
+        msg = f"{keyword} holds a value that is not a finite number; export the film again"
+        raise InvalidImageError(msg)
+    return values
+
+
+def integer(dataset: Dataset, keyword: str, default: int | None = None) -> int:
+    """The single value of a whole-number attribute.
+
+    Raises:
+        InvalidImageError: it is absent without a default, has several values, or a fraction.
+    """
+    values = numbers(dataset, keyword)
+    if not values and default is not None:
+        return default
+    if len(values) != 1 or not values[0].is_integer():
+        msg = f"{keyword} must hold one whole number and holds {len(values)} values; export the film again"
+        raise InvalidImageError(msg)
+    return int(values[0])
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """The first value of a coded string in upper case; empty when it is absent."""
+    with parsing(keyword):
+        value = dataset.get(keyword)
+        if isinstance(value, MultiValue):
+            value = next(iter(value), None)
+        return "" if value is None else str(value).strip().upper()
+
+
+def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """The items of a sequence; none when it is absent or empty."""
+    with parsing(keyword):
+        return tuple(dataset.get(keyword) or ())
+
+
+def raw_bytes(dataset: Dataset, keyword: str) -> bytes:
+    """The bytes of an attribute as they stand in the file, in its byte order.
+
+    Raises:
+        InvalidImageError: it is absent, or encapsulated although the transfer syntax is not compressed.
+    """
+    value, length = _value(dataset, keyword)
+    if value is None or length == _UNDEFINED_LENGTH:
+        msg = f"{keyword} must hold uncompressed bytes; export the film again"
+        raise InvalidImageError(msg)
+    return value
+
+
+def encapsulated_bytes(dataset: Dataset, keyword: str) -> bytes:
+    """The fragments of an attribute with their item tags, up to the delimiter. Source: PS3.5 A.4.
+
+    Raises:
+        InvalidImageError: it is absent, or not encapsulated although the transfer syntax is compressed.
+    """
+    value, length = _value(dataset, keyword)
+    if value is None or length != _UNDEFINED_LENGTH:
+        msg = f"{keyword} must hold encapsulated fragments in a compressed transfer syntax; export the film again"
+        raise InvalidImageError(msg)
+    return value
+
+
+def _value(dataset: Dataset, keyword: str) -> tuple[bytes | None, int]:
+    with parsing(keyword):
+        element = dataset.get_item(keyword) if keyword in dataset else None
+        value = getattr(element, "value", None)
+        return value if isinstance(value, bytes) else None, getattr(element, "length", _UNDEFINED_LENGTH)

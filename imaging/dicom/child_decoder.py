@@ -1,0 +1,157 @@
+"""A `FrameDecoder` whose codecs run in child processes: a frame that kills its child costs no other film."""
+
+import contextlib
+import math
+import multiprocessing
+import os
+import queue
+import resource
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import wait
+from types import TracebackType
+from typing import Any, Self
+
+from numpy.typing import NDArray
+from pebble import ProcessExpired, ProcessPool
+
+from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
+from imaging.dicom.transfer_syntaxes import name_of
+from schemas.errors import InternalError, InvalidImageError
+
+# What a codec leaks ends with the child; a new one costs 0.1 s, so 1 ms a film.
+_FILMS_PER_CHILD = 100
+# In addition to the codec's time: the start of a child, and the way of 80 MB through a pipe.
+_AROUND_S = 10.0
+# How often a caller who waits looks whether its pool still works.
+_LOOK_S = 0.5
+
+
+class ChildDecoder:
+    """Children that decode one frame at a time each, behind a pool of one so that none can block another.
+
+    Invariant: `workers` pools exist while it is entered, each idle or lent to the one thread that waits for it; a
+    pool whose child died, broke or was too slow is never used again. (A pebble pool breaks as a whole when an idle
+    child dies, and its children share one pipe and one lock.) Nothing is started before the first frame, which costs
+    that frame 0.3 s and spares a service that never sees one 70 MB: then a fork server starts and imports the codecs
+    once, and children fork from it in 0.05 s. It never decodes, so it survives.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: int,
+        memory_bytes: int = 2 * 1024**3,
+        timeout_s: float = 20.0,
+        on_death: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Prepare, without starting anything.
+
+        Args:
+            workers: frames that are decoded at the same time.
+            memory_bytes: address space of a child.
+            timeout_s: wall time and processor time of one frame.
+            on_death: called for each child that did not survive its work, with `crashed`, `timed_out` or `lost`.
+        """
+        self._memory_bytes = memory_bytes
+        self._timeout_s = timeout_s
+        self._on_death = on_death
+        self._context = multiprocessing.get_context("forkserver")
+        self._workers = workers
+        self._idle: queue.LifoQueue[ProcessPool] = queue.LifoQueue()
+
+    def __enter__(self) -> Self:
+        self._context.set_forkserver_preload([__name__])
+        for _ in range(self._workers):
+            self._idle.put(self._new_pool())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for pool in [self._idle.get() for _ in range(self._workers)]:
+            _end(pool)
+
+    def __call__(self, frame: EncapsulatedFrame, /) -> NDArray[Any]:
+        """Decode one frame in a child; see `imaging.dicom.codecs.FrameDecoder`.
+
+        Raises:
+            InternalError: no child can be started.
+        """
+        pool = self._idle.get()
+        name = name_of(frame.transfer_syntax)
+        try:
+            try:
+                return self._ask(pool, frame)
+            except RuntimeError:  # its child had died while it was idle, e.g. by the kernel's out-of-memory killer
+                pool = self._replaced(pool, "lost")
+                return self._ask(pool, frame)
+        except RuntimeError as error:
+            pool = self._replaced(pool, "lost")
+            msg = "no process for decoding can be started; see memory and process limits of this machine"
+            raise InternalError(msg) from error
+        except TimeoutError as error:
+            pool = self._replaced(pool, "timed_out")
+            msg = f"decoding the {name} frame took over {self._timeout_s:g} s; send it uncompressed"
+            raise InvalidImageError(msg) from error
+        except ProcessExpired as error:
+            pool = self._replaced(pool, "crashed")
+            msg = f"the {name} frame made its decoder fail; export the film again"
+            raise InvalidImageError(msg) from error
+        finally:
+            self._idle.put(pool)
+
+    def _ask(self, pool: ProcessPool, frame: EncapsulatedFrame) -> NDArray[Any]:
+        future = pool.schedule(_decode_bounded, (frame, self._timeout_s), timeout=self._timeout_s)
+        end = time.monotonic() + self._timeout_s + _AROUND_S
+        while not wait([future], _LOOK_S).done:
+            if not pool.active:  # pebble forgets a frame that it accepted while its pool broke
+                msg = "the pool broke before it began with the frame"
+                raise RuntimeError(msg)
+            if time.monotonic() > end:
+                raise TimeoutError
+        pixels: NDArray[Any] = future.result()
+        return pixels
+
+    def _new_pool(self) -> ProcessPool:
+        return ProcessPool(
+            max_workers=1,
+            max_tasks=_FILMS_PER_CHILD,
+            initializer=_confine,
+            initargs=(self._memory_bytes,),
+            context=self._context,
+        )
+
+    def _replaced(self, pool: ProcessPool, reason: str) -> ProcessPool:
+        self._on_death(reason)
+        # A pool that lost its child in the middle of a message may take long to end: no caller waits for it.
+        threading.Thread(target=_end, args=(pool,), name="decoder-end", daemon=True).start()
+        return self._new_pool()
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
+    pool.join()
+
+
+def _confine(memory_bytes: int) -> None:
+    """Take from a new child what it does not need; its limits end with it."""
+    if sys.platform == "linux":  # macOS refuses every limit below what a process has mapped at its start
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the film
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Python's handler would wait for the codec to return
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):  # the codecs print what they think of a frame; the service's log is one JSON object a line
+        os.dup2(nowhere, stream)
+
+
+def _decode_bounded(frame: EncapsulatedFrame, cpu_s: float) -> NDArray[Any]:
+    """Decode with a limit of processor time, which holds even when the parent has died."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    ends_s = math.ceil(used.ru_utime + used.ru_stime + cpu_s)
+    with contextlib.suppress(ValueError):  # above a hard limit of the operator's, which then holds
+        resource.setrlimit(resource.RLIMIT_CPU, (ends_s, resource.RLIM_INFINITY))
+    return decode_frame(frame)

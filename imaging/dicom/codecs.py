@@ -1,0 +1,137 @@
+"""One compressed frame to its pixels, by C and C++ libraries that a hostile frame can make abort the whole process.
+
+Run it in a process that may die: `imaging.dicom.child_decoder`. Five malformed JPEG 2000 frames of a public collection
+abort any process in which OpenJPEG or GDCM decode them.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from numpy.typing import NDArray
+from pydicom import uid
+from pydicom.encaps import get_frame
+from pydicom.pixels.decoders.base import get_decoder
+
+from imaging.dicom.pixel_data import ImagePixel
+from imaging.dicom.run_lengths import unpack
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
+from imaging.libraries import configure_libraries
+from imaging.limits import parsing
+from schemas.errors import InvalidImageError
+
+# GDCM reads process and precision from the frame itself. pydicom refuses to let it read 12-bit JPEG Extended frames
+# under their own name; under this one they come out right.
+_READ_AS = {uid.JPEGExtended12Bit: uid.JPEGLossless}
+
+_START_OF_FRAME: Final = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # ISO 10918-1 table B.1, ISO 14495-1 C.1.1
+_JPEG_LS: Final = 0xF7
+_SCAN: Final = re.compile(rb"\xff\xda..(.{1,12})", re.DOTALL)
+_RESET: Final = 64
+_PRESETS: Final = re.compile(rb"\xff\xf8..\x01(.{10})", re.DOTALL)
+"""In coded pixels of JPEG-LS no byte above 127 follows 0xFF. Source: ISO 14495-1 A.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncapsulatedFrame:
+    """All that a codec gets of a film: no attribute of the patient crosses to another process."""
+
+    data: bytes
+    """The fragments of Pixel Data with their item tags. Source: PS3.5 A.4."""
+    transfer_syntax: str
+    module: ImagePixel
+
+
+class FrameDecoder(Protocol):
+    """Decodes compressed frames for `imaging.decode.decode`; the caller chooses where that happens."""
+
+    def __call__(self, frame: EncapsulatedFrame, /) -> NDArray[Any]:
+        """Decode one frame.
+
+        Returns:
+            Words [H, W] of a gray film; uint8 [H, W, 3] of a colour film, RGB.
+
+        Raises:
+            InvalidImageError: the frame is broken, or its decoding needs more than it may.
+        """
+        ...
+
+
+def decode_frame(frame: EncapsulatedFrame) -> NDArray[Any]:
+    """Decode in this process: a `FrameDecoder` for files whose origin is known."""
+    configure_libraries()
+    syntax = uid.UID(frame.transfer_syntax)
+    codec = TRANSFER_SYNTAXES[syntax].codec or ""
+    # Run lengths hold the words as they are; what other syntaxes leave in unused bits is masked by the caller.
+    options = frame.module.options | {"correct_unused_bits": False}
+    with parsing(f"{name_of(syntax)} frame"):
+        encoded = get_frame(frame.data, 0, number_of_frames=1)
+        if codec == "run_lengths":
+            words = unpack(encoded, frame.module)
+            options["planar_configuration"] = 1
+            pixels, _ = get_decoder(uid.ExplicitVRLittleEndian).as_array(words, **options)
+        else:
+            # Told fewer bits than the frame has, GDCM cuts the upper ones.
+            options["bits_stored"] = _precision(encoded, codec, frame.module)
+            pixels, _ = get_decoder(_READ_AS.get(syntax, syntax)).as_array(frame.data, decoding_plugin=codec, **options)
+    decoded: NDArray[Any] = pixels
+    return decoded
+
+
+def _precision(frame: bytes, codec: str, module: ImagePixel) -> int:
+    """The bits of each value; refused are a frame of another size or of more bits than the data set states.
+
+    GDCM answers a JPEG-LS frame of another size with its lines shifted against each other, or aborts; pydicom cuts
+    the upper bits of values that do not fit.
+    """
+    rows, columns, samples, precision = _jpeg_2000_header(frame) if codec == "pylibjpeg" else _jpeg_header(frame)
+    stated = (module.rows, module.columns, module.samples)
+    if (rows, columns, samples) != stated or precision > module.bits_allocated:
+        msg = (
+            f"the compressed frame has {rows} x {columns} pixels of {samples} samples of {precision} bits and the data "
+            f"set states {module.rows} x {module.columns} of {module.samples} of up to {module.bits_allocated}; "
+            "export the film again"
+        )
+        raise InvalidImageError(msg)
+    return precision
+
+
+def _jpeg_header(frame: bytes) -> tuple[int, int, int, int]:
+    """Rows, columns, samples and precision of JPEG and JPEG-LS. Source: ISO 10918-1 B.1, B.2.2; ISO 14495-1 C.2.2."""
+    position = 2  # after the start of image
+    while frame[position + 1] not in _START_OF_FRAME:
+        # 0xFF may be repeated before a marker
+        fill = frame[position + 1] == 0xFF  # noqa: PLR2004 the byte that starts every marker
+        position += 1 if fill else 2 + int.from_bytes(frame[position + 2 : position + 4])
+    precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, position + 4)
+    if frame[position + 1] == _JPEG_LS:
+        _check_presets(frame, 2**precision - 1)
+    return rows, columns, samples, precision
+
+
+def _check_presets(frame: bytes, largest: int) -> None:
+    """Refuse JPEG-LS coding parameters outside their ranges: GDCM then loops for ever, or reads outside its buffers.
+
+    Source: ISO 14495-1 C.2.3, C.2.4.1.1; 0 stands for a default. Other values of RESET than the default are allowed
+    there, but no encoder of films is known to choose them, and GDCM hangs on 5 and on 256.
+    """
+    near = max(scan[2 * scan[0] + 1] for scan in (match[1] for match in _SCAN.finditer(frame)))
+    presets = [struct.unpack(">5H", match[1]) for match in _PRESETS.finditer(frame)]
+    for maximum, *thresholds, reset in presets or [(0, 0, 0, 0, 0)]:
+        chosen = [threshold for threshold in thresholds if threshold]
+        ranges = [near + 1, *chosen, maximum or largest, largest]
+        if ranges != sorted(ranges) or 2 * near > ranges[-2] or reset not in (0, _RESET):
+            msg = "the JPEG-LS frame has coding parameters outside their ranges; export the film again"
+            raise InvalidImageError(msg)
+
+
+def _jpeg_2000_header(frame: bytes) -> tuple[int, int, int, int]:
+    """The same of JPEG 2000, whose size segment comes first; some writers put the frame into a JP2 file before.
+
+    Source: ISO 15444-1 A.5.1.
+    """
+    start = frame.index(b"\xff\x4f\xff\x51")
+    right, bottom, left, top = struct.unpack_from(">4I", frame, start + 8)
+    samples, depth = struct.unpack_from(">HB", frame, start + 40)
+    return bottom - top, right - left, samples, (depth & 0x7F) + 1

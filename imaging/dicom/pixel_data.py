@@ -1,0 +1,152 @@
+"""The Image Pixel module of a film: its numbers, checked, and the stored values of uncompressed Pixel Data.
+
+Source: DICOM PS3.3 C.7.6.3, PS3.5 8.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from imaging.dicom.attributes import integer, text
+from imaging.limits import DecodeLimits
+from schemas.errors import InvalidImageError, NotARadiographError, UnsupportedImageError
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
+GRAY = ("MONOCHROME1", "MONOCHROME2")
+COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+"""Of secondary captures of films. A palette is refused: what its colours mean for a film is unknown."""
+
+DEPTHS = {8: np.uint8, 16: np.uint16}
+_BYTE_BITS = 8
+_COLOUR_SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePixel:
+    """The numbers that the decoding of one frame needs; nothing of the patient."""
+
+    rows: int
+    columns: int
+    samples: int
+    photometric_interpretation: str
+    planar_configuration: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+
+    @property
+    def is_gray(self) -> bool:
+        """One sample a pixel, MONOCHROME1 or MONOCHROME2."""
+        return self.samples == 1
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The same numbers, under the names by which pydicom's decoders take them."""
+        return {
+            "rows": self.rows,
+            "columns": self.columns,
+            "number_of_frames": 1,
+            "samples_per_pixel": self.samples,
+            "photometric_interpretation": self.photometric_interpretation,
+            "planar_configuration": self.planar_configuration,
+            "bits_allocated": self.bits_allocated,
+            "bits_stored": self.bits_stored,
+            "pixel_representation": int(self.signed),
+            "pixel_keyword": "PixelData",
+        }
+
+
+def image_pixel(dataset: Dataset, limits: DecodeLimits) -> ImagePixel:
+    """Read the module and check that a film can look like this.
+
+    Raises:
+        InvalidImageError: an attribute is missing or contradicts another.
+        ImageTooLargeError: over `limits`.
+        NotARadiographError: several frames, or neither gray nor RGB nor YBR.
+        UnsupportedImageError: a depth that is not decoded.
+    """
+    rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
+    frames = integer(dataset, "NumberOfFrames", default=1)
+    limits.check_size(rows, columns, frames)
+    if frames != 1:
+        msg = f"the DICOM object has {frames} frames; send one film"
+        raise NotARadiographError(msg)
+    bits_allocated = integer(dataset, "BitsAllocated")
+    bits_stored = integer(dataset, "BitsStored")
+    module = ImagePixel(
+        rows=rows,
+        columns=columns,
+        samples=integer(dataset, "SamplesPerPixel", default=1),
+        photometric_interpretation=text(dataset, "PhotometricInterpretation"),
+        planar_configuration=integer(dataset, "PlanarConfiguration", default=0),
+        bits_allocated=bits_allocated,
+        bits_stored=bits_stored,
+        high_bit=integer(dataset, "HighBit", default=bits_stored - 1),
+        signed=integer(dataset, "PixelRepresentation", default=0) == 1,
+    )
+    _check(module)
+    return module
+
+
+def _check(module: ImagePixel) -> None:
+    colours = {1: GRAY, _COLOUR_SAMPLES: COLOUR}.get(module.samples, ())
+    if module.photometric_interpretation not in colours:
+        msg = (
+            f"the DICOM object's PhotometricInterpretation and SamplesPerPixel are neither one of {', '.join(GRAY)} "
+            f"with 1 nor one of {', '.join(COLOUR)} with {_COLOUR_SAMPLES}; send a gray film"
+        )
+        raise NotARadiographError(msg)
+    if module.bits_allocated not in DEPTHS or not 1 <= module.bits_stored <= module.bits_allocated:
+        msg = "BitsAllocated must be 8 or 16, and BitsStored within it; export the film with up to 16 bits"
+        raise UnsupportedImageError(msg)
+    if not module.is_gray and (module.bits_allocated, module.bits_stored, module.signed) != (_BYTE_BITS, 8, False):
+        msg = "a colour film must have 8 unsigned bits a sample; export the film in gray"
+        raise UnsupportedImageError(msg)
+    if module.planar_configuration not in (0, 1):
+        msg = f"PlanarConfiguration must be 0 or 1 and is {module.planar_configuration}; export the film again"
+        raise InvalidImageError(msg)
+    if not module.bits_stored <= module.high_bit + 1 <= module.bits_allocated:
+        msg = "HighBit does not fit BitsStored and BitsAllocated; export the film again"
+        raise InvalidImageError(msg)
+
+
+def native_words(data: bytes, module: ImagePixel, *, little_endian: bool) -> Pixels:
+    """The words [H, W] of an uncompressed gray film, BitsAllocated wide.
+
+    Raises:
+        InvalidImageError: the film is truncated.
+    """
+    pixels = module.rows * module.columns
+    check_length(data, pixels * module.bits_allocated // 8)
+    word = np.dtype(DEPTHS[module.bits_allocated]).newbyteorder("<" if little_endian else ">")
+    words: Pixels = np.frombuffer(data, word, pixels).reshape(module.rows, module.columns)
+    return words
+
+
+def check_length(data: bytes, size_bytes: int) -> None:
+    """Refuse Pixel Data that end too early.
+
+    Raises:
+        InvalidImageError: fewer bytes than `size_bytes`.
+    """
+    if len(data) < size_bytes:
+        msg = f"PixelData has {len(data)} bytes; Rows and Columns need {size_bytes}: the film is truncated"
+        raise InvalidImageError(msg)
+
+
+def stored_patterns(words: Pixels, module: ImagePixel, *, shift: int) -> Pixels:
+    """The BitsStored bits of each pixel, without what other bits may hold. Source: PS3.5 8.1.1.
+
+    Args:
+        words: [H, W], signed or unsigned, of any width up to 16 bits.
+        module: how many bits are stored.
+        shift: position of the lowest stored bit.
+    """
+    patterns = words.astype(DEPTHS[module.bits_allocated], copy=False)
+    stored: Pixels = (patterns >> shift) & (2**module.bits_stored - 1)
+    return stored

@@ -1,0 +1,88 @@
+"""From logits to probabilities and from probabilities to a label, by rules that trainer and service share."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from schemas.model.calibration import OperatingPoint
+
+Answer = Literal["given", "unclear", "unfamiliar"]
+"""Whether a label is claimed of a film; if not, the classes are too close, or the training had no film like it."""
+
+
+def softmax(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities of `logits / temperature`, computed in double precision.
+
+    Args:
+        logits: [..., K].
+        temperature: > 0; above 1 it flattens.
+
+    Returns:
+        float64 [..., K] in [0, 1]; the last axis sums to 1.
+
+    Raises:
+        ValueError: `temperature` is not above 0.
+    """
+    if not temperature > 0:
+        msg = f"the temperature divides the logits and must be above 0, not {temperature}"
+        raise ValueError(msg)
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    odds = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    probabilities: NDArray[np.float64] = odds / odds.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def finding_label(
+    probabilities: ArrayLike,
+    classes: Sequence[str],
+    negative_class: str | None,
+    operating_points: Iterable[OperatingPoint],
+) -> str:
+    """The label of one film.
+
+    The finding whose probability reaches its threshold, that with the largest ratio of the two
+    where several do, else the negative class. Without a negative class there is nothing to fall
+    back on: the most probable class. Of equals the earlier class wins.
+
+    Args:
+        probabilities: [K], calibrated, in the order of `classes`.
+        classes: K names in the order of the logits.
+        negative_class: the class that means none of the findings.
+        operating_points: one for each finding, in any order.
+
+    Raises:
+        ValueError: the number of probabilities is not K.
+    """
+    row = np.asarray(probabilities, dtype=np.float64)
+    if row.shape != (len(classes),):
+        msg = f"a film has one probability for each of {len(classes)} classes, not shape {row.shape}"
+        raise ValueError(msg)
+    if negative_class is None:
+        return classes[int(row.argmax())]
+    thresholds = {point.finding: point.threshold for point in operating_points}
+    label = negative_class
+    best = 0.0
+    for name, probability in zip(classes, row.tolist(), strict=True):
+        if name == negative_class or probability < thresholds[name]:
+            continue
+        # A threshold of 0 is always reached: its ratio has no bound.
+        ratio = probability / thresholds[name] if thresholds[name] > 0 else np.inf
+        if ratio > best:
+            label = name
+            best = ratio
+    return label
+
+
+def conformal_set(probabilities: Mapping[str, float], quantiles: Mapping[str, float]) -> tuple[str, ...]:
+    """The classes that `schemas.model.calibration.ConformalQuantiles` cannot exclude, in the given order."""
+    return tuple(name for name, probability in probabilities.items() if 1 - probability <= quantiles[name])
+
+
+def answer(label: str, prediction_set: Collection[str], *, in_distribution: bool | None) -> Answer:
+    """Whether the label is claimed; a film that was not checked against the training films counts as familiar."""
+    if in_distribution is False:
+        return "unfamiliar"
+    # One class alone, but not the label: threshold and quantiles contradict each other, so nothing is claimed.
+    return "given" if tuple(prediction_set) == (label,) else "unclear"

@@ -1,0 +1,78 @@
+"""What was measured of a trained network on a set of films."""
+
+from pydantic import Field
+
+from schemas.estimate import Estimate
+from schemas.model.calibration import Fraction
+from schemas.record import Record
+
+
+class FindingMetrics(Record):
+    """One class against the rest at one threshold; predictive values hold at `prevalence` alone."""
+
+    finding: str
+    threshold: Fraction
+    auroc: Estimate
+    auprc: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    prevalence: Fraction
+    ppv: Estimate | None = Field(description="null where no film was called positive")
+    npv: Estimate | None = Field(description="null where no film was called negative")
+    f1: Estimate
+
+
+class LabelMetrics(Record):
+    """All classes together, for one rule that gives each film a label."""
+
+    rule: str = Field(description="'argmax', or 'operating point'")
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    macro_f1: Estimate
+    class_f1: dict[str, Estimate] = Field(description="of each class")
+    mcc: Estimate = Field(description="Matthews correlation")
+    confusion: tuple[tuple[int, ...], ...] = Field(description="[truth][label] counts in the order of the classes")
+
+
+class SubgroupMetrics(Record):
+    """One finding on the films of one group, e.g. those of women, at the finding's operating point."""
+
+    column: str = Field(description="attribute of the films, e.g. 'sex'")
+    value: str = Field(description="of the attribute; an age is given as a band of years, e.g. '18-39'")
+    films: int
+    patients: int
+    finding: str
+    positives: int = Field(description="films with the finding")
+    auroc: Estimate | None
+    sensitivity: Estimate | None
+    specificity: Estimate | None
+    note: str = Field(description="why a figure is null; empty where none is")
+
+
+class Comparison(Record):
+    """Two networks on the same films."""
+
+    difference: Estimate = Field(description="AUROC of the first minus that of the second, paired")
+    p_value: Fraction = Field(description="two-sided, of no difference; not corrected for further comparisons")
+
+
+class Evaluation(Record):
+    """Figures of one network on one set of films, probabilities calibrated on validation."""
+
+    data: str = Field(description="name of the set, e.g. 'test'")
+    data_sha256: str = Field(description="hash over the sorted film hashes and labels")
+    films: int
+    patients: int
+    class_counts: dict[str, int]
+    auroc: Estimate = Field(description="area under the ROC curve; macro average one-vs-rest for more than two classes")
+    class_auroc: dict[str, Estimate] = Field(description="of each class against the rest")
+    brier: Estimate
+    ece: Estimate = Field(description="expected calibration error of the label's probability, adaptive bins")
+    labels: tuple[LabelMetrics, ...]
+    findings: tuple[FindingMetrics, ...]
+    subgroups: tuple[SubgroupMetrics, ...] = Field(
+        default=(), description="empty where no attribute tells groups apart"
+    )
+    shifts: tuple[SubgroupMetrics, ...] = Field(
+        default=(), description="the same films under each shift, thresholds unchanged; empty where none was tried"
+    )

@@ -1,0 +1,51 @@
+"""Where a bundle's network comes from, and what its training took."""
+
+from datetime import datetime
+
+from pydantic import Field
+
+from schemas.record import Record, Sha256
+
+
+class Provenance(Record):
+    """Where the network comes from: enough to train it again.
+
+    Times and energy are sums over the epochs that count, in all the processes that took part; an epoch that was killed
+    half-way counts once, when it was repeated.
+    """
+
+    command: str
+    git_commit: str
+    trained_at: datetime
+    training_seconds: float
+    cpu_seconds: float | None = Field(
+        default=None, description="of all threads of training; null: not recorded for every epoch"
+    )
+    energy_joules: dict[str, float] | None = Field(
+        default=None,
+        description="by counter of the machine; empty: no counter can be read; null: not recorded for every epoch",
+    )
+    seed: int
+    data: str
+    data_sha256: Sha256
+    split_sha256: Sha256
+    pretrained_weights: str = Field(description="source and hash of the backbone's weights, or 'none'")
+    parameters: int
+    device: str
+    libraries: dict[str, str]
+    teachers: tuple["Provenance", ...] = Field(
+        default=(), description="the networks that taught it, whose training comes on top"
+    )
+
+
+class Adoption(Record):
+    """Where a network that was trained elsewhere comes from: its file, and the films that calibrated it."""
+
+    command: str
+    git_commit: str
+    adopted_at: datetime
+    source: str = Field(description="name and hash of the ONNX file")
+    data: str = Field(description="the films that calibrated it; on which it was trained is not known")
+    data_sha256: Sha256
+    parameters: int
+    libraries: dict[str, str]

@@ -1,0 +1,187 @@
+"""The life of a request that brings films: hold a bundle, receive, admit, read in time while the caller waits, record.
+
+Each route of films is one `async with` of this module; no route nests these steps itself.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from starlette.requests import ClientDisconnect
+
+from service.audit.accounts import Reading, audited_reading
+from service.http.authorization import caller_of, origin_of
+from service.http.current import CurrentServices
+from service.http.films import read_films
+from service.http.request_options import CurrentOptions, RequestOptions
+from service.models.live import LiveBundle
+from service.models.loading import LoadedBundle
+from service.reading.predict import Upload
+from service.services import Services
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedFilms:
+    """The films of a request, in memory and counted; their caller waits."""
+
+    request: Request
+    services: Services
+    options: RequestOptions
+    uploads: tuple[Upload, ...]
+
+    async def work(self, work: Callable[[Upload], Awaitable[Result]]) -> Result:
+        """Work on the only film: admitted, within the deadline, and while the caller waits.
+
+        Raises:
+            OverloadedError: there is no place for it.
+            DeadlineError: the caller's time is over.
+            ClientDisconnect: the caller left.
+        """
+        (upload,) = self.uploads
+        return await while_caller_waits(self.request, self._admitted(lambda: self._in_time(work(upload))))
+
+    async def _admitted(self, work: Callable[[], Awaitable[Result]]) -> Result:
+        with self.services.admission.admit(len(self.uploads), self.options.priority):
+            return await work()
+
+    async def _in_time(self, work: Awaitable[Result]) -> Result:
+        async with self.options.deadline(self.services.metrics):
+            return await work
+
+
+@dataclass(frozen=True, slots=True)
+class FilmsToRead(ReceivedFilms):
+    """Films that one bundle reads, and whose readings are recorded in the audit log."""
+
+    live: LiveBundle
+
+    async def read(self, reader: Callable[[Upload], Awaitable[Reading]]) -> Reading:
+        """Read the only film; see `ReceivedFilms.work`.
+
+        Raises:
+            AuditUnavailableError: the answer cannot be recorded.
+        """
+        (upload,) = self.uploads
+        reading = self._recorded(upload, lambda: self._admitted(lambda: self._in_time(reader(upload))))
+        return await while_caller_waits(self.request, reading)
+
+    async def read_each(
+        self,
+        reader: Callable[[Upload], Awaitable[Reading]],
+        answer: Callable[[int, Awaitable[Reading]], Awaitable[Result]],
+    ) -> tuple[Result, ...]:
+        """Read all films at the same time, each recorded and within the deadline on its own.
+
+        Args:
+            reader: reads one.
+            answer: turns the reading of the film at an index, or its failure, into a result.
+
+        Raises:
+            OverloadedError: there are no places for all of them.
+            ClientDisconnect: the caller left.
+        """
+
+        def read_one(upload: Upload) -> Awaitable[Reading]:
+            return self._recorded(upload, lambda: self._in_time(reader(upload)))
+
+        async def read_all() -> tuple[Result, ...]:
+            results = (answer(index, read_one(upload)) for index, upload in enumerate(self.uploads))
+            return tuple(await asyncio.gather(*results))
+
+        return await while_caller_waits(self.request, self._admitted(read_all))
+
+    async def _recorded(self, upload: Upload, work: Callable[[], Awaitable[Reading]]) -> Reading:
+        origin = origin_of(self.request)
+        return await audited_reading(self.services.audit, origin, upload.data, self.live.loaded.reference, work)
+
+
+@dataclass(frozen=True, slots=True)
+class FilmRequest:
+    """A request whose films have not arrived yet: the dependency of each route of films."""
+
+    request: Request
+    services: Services
+    options: RequestOptions
+
+    async def receive(self, part: str = "file", at_most: int = 1) -> ReceivedFilms:
+        """Wait for the films, and take them from the caller's quota.
+
+        Args:
+            part: name of the multipart parts that hold films.
+            at_most: films accepted.
+
+        Raises:
+            MalformedRequestError, BodyTooLargeError: see `service.http.films.read_films`.
+            DeadlineError: the body did not arrive in time.
+        """
+        return ReceivedFilms(self.request, self.services, self.options, await self._uploads(part, at_most))
+
+    @asynccontextmanager
+    async def begin(
+        self, part: str = "file", at_most: int = 1, check: Callable[[LoadedBundle], None] = lambda _: None
+    ) -> AsyncIterator[FilmsToRead]:
+        """Hold the bundle that serves, and receive the films; see `receive`.
+
+        Args:
+            part: name of the multipart parts that hold films.
+            at_most: films accepted.
+            check: refuses what the bundle cannot answer, before the body is read.
+
+        Raises:
+            NotReadyError: no bundle serves, or the service is draining.
+            AuditUnavailableError: what is answered could not be recorded.
+        """
+        with self.services.hold() as live:
+            check(live.loaded)
+            uploads = await self._uploads(part, at_most)
+            yield FilmsToRead(self.request, self.services, self.options, uploads, live)
+
+    async def _uploads(self, part: str, at_most: int) -> tuple[Upload, ...]:
+        services = self.services
+        async with self.options.deadline(services.metrics):
+            limit = services.limits.max_body_bytes
+            uploads = await read_films(self.request, part=part, at_most=at_most, max_body_bytes=limit)
+            services.metrics.stage_duration.labels("upload").observe(self.options.elapsed_s)
+            services.gate.count(caller_of(self.request), len(uploads))
+        return uploads
+
+
+async def film_request_of(request: Request, services: CurrentServices, options: CurrentOptions) -> FilmRequest:
+    """The request of films that a route answers."""
+    return FilmRequest(request, services, options)
+
+
+CurrentFilmRequest = Annotated[FilmRequest, Depends(film_request_of)]
+
+
+async def while_caller_waits(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Do `work`, but give it up as soon as the caller closes the connection.
+
+    Args:
+        request: its body has been read, so the next event can only be that the caller leaves.
+        work: cancelled when they do.
+
+    Raises:
+        ClientDisconnect: the caller left.
+    """
+    task = asyncio.create_task(work)
+    departure = asyncio.create_task(_departure(request))
+    try:
+        await asyncio.wait((task, departure), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        task.cancel()
+        departure.cancel()
+        await asyncio.gather(task, departure, return_exceptions=True)
+
+
+async def _departure(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

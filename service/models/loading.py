@@ -1,0 +1,94 @@
+"""From the files of a bundle to a network that may answer: opened, proved on the golden films, and warm."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.golden import check_golden, warm
+from bundle.opening import Bundle
+from bundle.session import GraphOutputs
+from schemas.api import ModelReference
+from schemas.model.familiarity import Familiarity
+from schemas.model.manifest import BundleManifest
+from schemas.model.precision import Precision
+from service.answers.decision import load_statistics
+from service.engine.engine import Engine, EngineOpener
+from service.engine.film_queue import batch_sizes
+from service.engine.heat_maps import Explanations, open_explanations
+from service.models.registry import BundleAddress
+from service.settings import EngineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBundle:
+    """A bundle whose hashes were right, whose self-test passed, and whose network is warm."""
+
+    bundle: Bundle
+    engine: Engine
+    statistics: Familiarity | None
+    explanations: Explanations
+    selftest_error: float
+    """Largest absolute error of the logits of the golden films."""
+    precision: Precision = "fp32"
+
+    @property
+    def manifest(self) -> BundleManifest:
+        """Classes, thresholds, preprocessing and everything else that the bundle states about itself."""
+        return self.bundle.manifest
+
+    @property
+    def address(self) -> BundleAddress:
+        """Name and version."""
+        return BundleAddress(self.manifest.name, self.manifest.version)
+
+    @property
+    def reference(self) -> ModelReference:
+        """How an answer names the bundle that computed it."""
+        return ModelReference(
+            name=self.manifest.name,
+            version=self.manifest.version,
+            architecture=self.manifest.architecture,
+            precision=self.precision,
+            sha256=self._sha256,
+        )
+
+    @property
+    def _sha256(self) -> str:
+        """Two precisions of a bundle must not pass for one; fp32 keeps the hash that vouches for the whole bundle."""
+        if self.precision == "fp32":
+            return self.bundle.sha256
+        return self.manifest.files[self.manifest.graph_files(self.precision).graph].sha256
+
+
+@dataclass(frozen=True, slots=True)
+class BundleLoader:
+    """Loads bundles for one provider and precision."""
+
+    open_engine: EngineOpener
+    settings: EngineSettings
+
+    def load(self, bundle: Bundle) -> LoadedBundle:
+        """Open the network of `bundle`, prove it on the golden films, and run every batch size once.
+
+        Raises:
+            BundleError: there is no graph of the precision that the settings ask for, or graph, statistics, golden
+                films or torch's weights are not as the manifest states.
+            SettingsError: the provider is not there.
+        """
+        settings = self.settings
+        engine = self.open_engine(
+            bundle,
+            provider=settings.provider,
+            intra_op_threads=settings.intra_op_threads,
+            precision=settings.precision,
+        )
+        statistics = load_statistics(bundle)
+
+        def run(images: NDArray[np.float32], targets: NDArray[np.int64]) -> GraphOutputs:
+            return engine.run(images, targets).by_name()
+
+        selftest_error = check_golden(bundle, run, settings.precision).logits
+        warm(run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
+        explanations = open_explanations(bundle, settings.explain_backend, threads=settings.intra_op_threads)
+        return LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision)

@@ -1,0 +1,105 @@
+"""Settings of who reaches the service, and what is written down about it."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from service.settings.section import Positive, Section
+
+
+class ServerSettings(Section):
+    """Where the service listens, and how it ends."""
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8000, description="port to listen on; 0: any free one")
+    drain_s: Annotated[float, Field(ge=0, le=600)] = Field(
+        default=0.0,
+        description="time after SIGTERM in which the service still listens, is not ready and refuses films, so that a "
+        "load balancer notices",
+    )
+    shutdown_grace_s: Positive = Field(default=30, description="time for requests in flight after SIGTERM")
+
+
+class LogSettings(Section):
+    """How events are logged."""
+
+    model_config = SettingsConfigDict(env_prefix="CXR_LOG_")
+
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: readable lines on a terminal, JSON otherwise"
+    )
+
+
+class SecuritySettings(Section):
+    """Who may call, and how often."""
+
+    api_keys_file: Path | None = Field(
+        default=None, description="hashes of API keys, written by `python -m service keys`; read again when it changes"
+    )
+    rate_limit: Positive | None = Field(
+        default=None, description="films a minute of each caller whose key sets no quota of its own; default: no limit"
+    )
+    metrics_need_key: bool = Field(default=False, description="/metrics requires a key with the scope `metrics`")
+    allow_anonymous: bool = Field(
+        default=False,
+        description="callers without a key may predict, even from other machines; administration needs a key",
+    )
+
+
+class TokenSettings(Section):
+    """Bearer tokens of an identity provider."""
+
+    model_config = SettingsConfigDict(env_prefix="CXR_JWT_")
+
+    keys_file: Path | None = Field(
+        default=None, description="JWK set of the public keys that sign bearer tokens; read again when it changes"
+    )
+    issuer: str | None = Field(default=None, min_length=1, description="the only issuer of tokens accepted")
+    audience: str | None = Field(default=None, min_length=1, description="the audience that tokens must name")
+
+    @model_validator(mode="after")
+    def _check_completeness(self) -> Self:
+        values = (self.keys_file, self.issuer, self.audience)
+        if any(values) and not all(values):
+            msg = "jwt_keys_file, jwt_issuer and jwt_audience belong together: set all three, or none"
+            raise ValueError(msg)
+        return self
+
+
+class AuditSettings(Section):
+    """The audit log."""
+
+    model_config = SettingsConfigDict(env_prefix="CXR_AUDIT_")
+
+    file: Path | None = Field(
+        default=None,
+        description="audit log: a chain of JSON lines that records who asked what (docs/audit.md); default: no log",
+    )
+    on_failure: Literal["refuse", "continue"] = Field(
+        default="refuse",
+        description="when the audit log cannot be written, because the disk is full: refuse films with 503, or answer "
+        "them and count the missing records",
+    )
+    sync: bool = Field(
+        default=True,
+        description="an answer waits until its record is on the disk; false: until the operating system has it, and a "
+        "power cut may lose it",
+    )
+    max_bytes: Annotated[int, Field(ge=4096)] = Field(
+        default=64 * 1024 * 1024, description="size at which the audit log becomes FILE.000001 … and a new one begins"
+    )
+    syslog: str | None = Field(
+        default=None,
+        repr=False,
+        pattern=r"^(/.+|udp://[^/@?#]+)$",
+        description="copy of each audit record: udp://HOST:PORT, or a local socket such as /dev/log",
+    )
+
+    @model_validator(mode="after")
+    def _check_copy(self) -> Self:
+        if self.syslog is not None and self.file is None:
+            msg = "audit_syslog is a copy of the audit log, and there is none; set CXR_AUDIT_FILE too"
+            raise ValueError(msg)
+        return self

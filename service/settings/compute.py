@@ -1,0 +1,144 @@
+"""Settings of what computes: the bundles, the network, the decoders, and how much work they accept."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from schemas.model.drift import FEWEST_FILMS
+from schemas.model.precision import Precision
+from service.settings.section import Positive, Section
+
+LONGEST_DEADLINE_MS: Final = 600_000
+_STAT_SHARE: Final = 8  # one place in eight is kept for stat films: a full queue must not turn them away
+
+DeadlineMs = Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS)]
+"""Time for an answer: the bounds of the setting and of the header X-Deadline-Ms."""
+BackendChoice = Literal["auto", "onnx", "torch"]
+
+
+def usable_cores() -> int:
+    """Cores that this process may run on; a container's CPU quota is not seen here, set the numbers by hand there."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class ModelSettings(Section):
+    """Which bundles are served, and when one replaces another."""
+
+    models_dir: Path = Field(default=Path("models"), description="the directory of bundles")
+    model: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(/[a-z0-9][a-z0-9._-]{0,63})?$",
+        description="`name` (its newest version) or `name/version`; default: content of the file `models/current`",
+    )
+    trusted_keys_file: Path | None = Field(
+        default=None,
+        description="Ed25519 public keys as PEM, made by `python -m export keygen`: only bundles that one of them has "
+        "signed are served; read again when it changes",
+    )
+    model_poll_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=2.0, description="seconds between two looks at the models directory; a new bundle replaces the old one"
+    )
+    max_slowdown: Annotated[float, Field(gt=1)] = Field(
+        default=10.0, description="a candidate bundle slower than the one that serves by this factor is refused"
+    )
+    drift_window: Annotated[int, Field(ge=FEWEST_FILMS, le=10_000)] = Field(
+        default=200, description="number of latest films that cxr_drift_psi compares with those of validation"
+    )
+
+
+class EngineSettings(Section):
+    """How the network runs."""
+
+    provider: Literal["cpu", "cuda"] = Field(default="cpu", description="where the network runs; no silent fallback")
+    precision: Precision = Field(
+        default="fp32",
+        description="graph of the bundle that is used: int8 is for CPUs, fp16 for CUDA; a bundle without it is refused",
+    )
+    intra_op_threads: Positive = Field(default=1, description="threads within one run of the network")
+    explain_backend: BackendChoice = Field(
+        default="auto",
+        description="what draws heat maps. onnx: outputs of the graph; torch: weights in the bundle, with the extra "
+        "[torch]; auto: the graph, and torch for a bundle whose graph has no heat maps",
+    )
+    concurrent_runs: Positive = Field(
+        default_factory=usable_cores, description="simultaneous runs of the network; default: number of CPU cores"
+    )
+    run_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=30.0,
+        description="longest run of the network; a longer one hangs until a restart, and /livez answers 503",
+    )
+    max_batch_size: Annotated[int, Field(ge=1, le=256)] | None = Field(
+        default=None,
+        description="films in one run of the network; default: 1 on a CPU, where more gain nothing and delay urgent "
+        "films, 16 on CUDA",
+    )
+
+    @property
+    def largest_batch(self) -> int:
+        """Films in one run of the network."""
+        return self.max_batch_size or (1 if self.provider == "cpu" else 16)
+
+
+class LimitSettings(Section):
+    """How much work is accepted at the same time, how large, and for how long."""
+
+    max_queue: Positive = Field(
+        default=64,
+        description="films admitted and not yet answered; beyond it 503 at once; an eighth is kept for stat films",
+    )
+    max_batch_items: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=32, description="films in one request to /predict/batch"
+    )
+    max_body_bytes: Positive = Field(default=64 * 1024 * 1024, description="largest request body")
+    max_inflight_bytes: Positive = Field(
+        default=512 * 1024 * 1024, description="bodies of all requests in flight together; beyond it 503 at once"
+    )
+    max_pixels: Positive = Field(default=40_000_000, description="largest film, rows times columns")
+    deadline_ms: DeadlineMs = Field(
+        default=30_000, description="time for an answer where the caller sends no X-Deadline-Ms"
+    )
+
+    @property
+    def routine_places(self) -> int:
+        """How many of `max_queue` places routine films may take."""
+        return self.max_queue if self.max_queue == 1 else self.max_queue - max(1, self.max_queue // _STAT_SHARE)
+
+    @model_validator(mode="after")
+    def _check_room(self) -> Self:
+        if self.max_batch_items > self.routine_places:
+            msg = (
+                f"max_batch_items {self.max_batch_items} is over the {self.routine_places} places that max_queue "
+                f"{self.max_queue} has for routine films: no such batch could enter"
+            )
+            raise ValueError(msg)
+        if self.max_body_bytes > self.max_inflight_bytes:
+            msg = (
+                f"max_body_bytes {self.max_body_bytes} is over max_inflight_bytes {self.max_inflight_bytes}: the "
+                "largest body could never enter; raise the second or lower the first"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class DecodeSettings(Section):
+    """What decodes films."""
+
+    model_config = SettingsConfigDict(env_prefix="CXR_DECODE_")
+
+    workers: Positive = Field(
+        default_factory=usable_cores,
+        description="routine films decoded at the same time, and the same number of stat films in addition; each by a "
+        "thread, compressed DICOM by a child process; default: number of CPU cores",
+    )
+    memory_bytes: Annotated[int, Field(ge=512 * 1024 * 1024)] = Field(
+        default=2 * 1024**3, description="address space of a process that decodes compressed films"
+    )
+    timeout_s: Positive = Field(
+        default=20, description="time to decode one compressed film; its process is ended after it"
+    )

@@ -1,0 +1,112 @@
+"""The whole of the settings, and how they are read from the environment variables of the process."""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from schemas.errors import SettingsError
+from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
+from service.settings.compute import DecodeSettings, EngineSettings, LimitSettings, ModelSettings
+from service.settings.exchange import DicomwebSettings, PacsSettings
+from service.settings.loopback import is_loopback
+from service.settings.section import PREFIX, Section
+
+VARIABLES_OF_OTHER_PROGRAMS = frozenset({"CXR_DATA_DIR", "CXR_WEIGHTS_DIR"})
+"""Read by the tests and the trainer; their presence is not a mistake."""
+
+
+class Settings(BaseModel):
+    """Everything that an operator may choose."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    logs: LogSettings = Field(default_factory=LogSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)
+    engine: EngineSettings = Field(default_factory=EngineSettings)
+    limits: LimitSettings = Field(default_factory=LimitSettings)
+    decode: DecodeSettings = Field(default_factory=DecodeSettings)
+    security: SecuritySettings = Field(default_factory=SecuritySettings)
+    tokens: TokenSettings = Field(default_factory=TokenSettings)
+    audit: AuditSettings = Field(default_factory=AuditSettings)
+    dicomweb: DicomwebSettings = Field(default_factory=DicomwebSettings)
+    pacs: PacsSettings = Field(default_factory=PacsSettings)
+
+    @model_validator(mode="after")
+    def _check_sections(self) -> Self:
+        """What one section demands of another."""
+        if self.pacs.url is not None and not self.dicomweb.enabled:
+            msg = "pacs_url names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
+            raise ValueError(msg)
+        if not (self.knows_callers or self.security.allow_anonymous or is_loopback(self.server.host)):
+            msg = (
+                f"host {self.server.host} is reachable from other machines and there are no keys; bind to 127.0.0.1, "
+                "set CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a gateway in front checks every caller"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def knows_callers(self) -> bool:
+        """Whether keys or tokens are configured."""
+        return self.security.api_keys_file is not None or self.tokens.keys_file is not None
+
+
+SECTIONS: Final[Mapping[str, type[Section]]] = {
+    name: field.annotation
+    for name, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+VARIABLES: Final[Mapping[str, tuple[str, str]]] = {
+    variable: (name, field) for name, section in SECTIONS.items() for field, variable in section.variables().items()
+}
+"""Every environment variable with its section and its field there."""
+
+
+def load_settings() -> Settings:
+    """Read the settings from the process's environment.
+
+    Raises:
+        SettingsError: an unknown `CXR_` variable, a value out of its range, or two that contradict each other.
+    """
+    _refuse_unknown(os.environ)
+    sections: dict[str, Any] = {}
+    faults: list[str] = []
+    for name, section in SECTIONS.items():
+        try:
+            sections[name] = section()
+        except ValidationError as error:
+            faults += [_sentence(section, entry) for entry in error.errors(include_url=False)]
+    if faults:
+        raise SettingsError("; ".join(faults))
+    try:
+        return Settings(**sections)
+    except ValidationError as error:
+        raise SettingsError(
+            "; ".join(_sentence(Section, entry) for entry in error.errors(include_url=False))
+        ) from error
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    known = VARIABLES.keys() | VARIABLES_OF_OTHER_PROGRAMS
+    for name in sorted(names):
+        if not name.upper().startswith(PREFIX) or name.upper() in known:
+            continue
+        near = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0)[0]
+        msg = f"{name} is not a setting of this program; the nearest name is {near}; correct it or remove it"
+        raise SettingsError(msg)
+
+
+def _sentence(section: type[Section], entry: Mapping[str, Any]) -> str:
+    if not entry["loc"]:
+        return str(entry["msg"]).removeprefix("Value error, ")
+    place = str(entry["loc"][0])
+    fields = {place, *(name for name, variable in section.variables().items() if variable == place)}
+    (name,) = fields & section.model_fields.keys()
+    variable = section.variables()[name]
+    if not section.model_fields[name].repr:
+        return f"{variable}: {entry['msg']}; its value is not shown here, as it may hold a password"
+    return f"{variable}={entry['input']!r}: {entry['msg']}"

@@ -1,0 +1,64 @@
+"""Settings of the exchange with a PACS: films that arrive by DICOMweb, and where their results go."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from service.settings.section import Positive, Section
+
+
+class DicomwebSettings(Section):
+    """Films that arrive by DICOMweb, and the spool in which they wait."""
+
+    enabled: bool = Field(
+        default=False,
+        validation_alias="CXR_DICOMWEB",
+        description="accept films by DICOMweb at /dicomweb/studies and keep them in the spool",
+    )
+    spool_url: str = Field(
+        default="sqlite:///spool/spool.db",
+        repr=False,
+        description="database of the spool as a SQLAlchemy address: sqlite:///FILE for one process, "
+        "postgresql+psycopg://HOST/NAME for several (the password belongs into PGPASSFILE)",
+    )
+    spool_capacity: Positive = Field(
+        default=1000, description="films in the spool that still hold bytes; beyond it 503 and the sender keeps them"
+    )
+    results_retention_h: Annotated[float, Field(ge=0)] = Field(
+        default=24, description="hours that results and dead letters are kept; a film's bytes go with its analysis"
+    )
+
+
+class PacsSettings(Section):
+    """Where results go."""
+
+    model_config = SettingsConfigDict(env_prefix="CXR_PACS_")
+
+    url: str | None = Field(
+        default=None,
+        repr=False,
+        pattern=r"^https?://[^@?#]+$",
+        description="DICOMweb root of the PACS that receives the results; default: GET /results alone offers them",
+    )
+    token_file: Path | None = Field(
+        default=None, description="file with the bearer token for the PACS; read at every delivery"
+    )
+    login_file: Path | None = Field(
+        default=None, description="file with user:password for the PACS; read at every delivery"
+    )
+    ca_file: Path | None = Field(
+        default=None, description="certificates that vouch for the PACS; default: the public ones"
+    )
+    timeout_s: Annotated[int, Field(ge=1, le=30)] = Field(default=20, description="time for one answer of the PACS")
+    max_attempts: Positive = Field(
+        default=300, description="deliveries tried before a result is a dead letter; 300 are about 19 hours"
+    )
+
+    @model_validator(mode="after")
+    def _check_credentials(self) -> Self:
+        if self.token_file is not None and self.login_file is not None:
+            msg = "pacs_token_file and pacs_login_file are two ways to the same PACS; set one of them"
+            raise ValueError(msg)
+        return self

@@ -1,0 +1,15 @@
+"""Whether a host is this machine itself."""
+
+import ipaddress
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is `localhost` or a loopback address; any other name may resolve to anything.
+
+    Args:
+        host: a name or an address, IPv6 without brackets, and no port.
+    """
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

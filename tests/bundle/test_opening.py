@@ -1,0 +1,154 @@
+"""Rules of a bundle: what its manifest must say, and that every file is what the manifest says."""
+
+import json
+
+import pytest
+
+from bundle.files import sha256_of
+from bundle.opening import open_bundle
+from schemas.errors import BundleError
+from schemas.model.manifest import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
+from tests.service.bundles import write_tiny_bundle
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return write_tiny_bundle(tmp_path)
+
+
+def edit(directory, **changes) -> None:
+    """Change fields of the manifest; a callable gets the old value."""
+    path = directory / MANIFEST
+    content = json.loads(path.read_text())
+    for field, change in changes.items():
+        content[field] = change(content[field]) if callable(change) else change
+    path.write_text(json.dumps(content))
+
+
+def test_a_bundle_is_identified_by_the_hash_of_its_manifest(directory) -> None:
+    bundle = open_bundle(directory)
+
+    assert bundle.sha256 == sha256_of(directory / MANIFEST)
+    assert bundle.manifest.findings == ("PNEUMONIA",)
+
+
+def test_a_bundle_without_negative_class_has_findings_alone(directory) -> None:
+    point = open_bundle(directory).manifest.calibration.operating_points[0].model_dump()
+    edit(
+        directory,
+        negative_class=None,
+        calibration=lambda old: {
+            **old,
+            "operating_points": [{**point, "finding": name} for name in ("NORMAL", "PNEUMONIA")],
+        },
+    )
+
+    assert open_bundle(directory).manifest.findings == ("NORMAL", "PNEUMONIA")
+
+
+@pytest.mark.parametrize("name", [GRAPH, GOLDEN, MODEL_CARD])
+def test_one_flipped_bit_in_any_file_is_refused(directory, name) -> None:
+    content = bytearray((directory / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (directory / name).write_bytes(content)
+
+    with pytest.raises(BundleError, match=f"{name} has sha256 .* it was altered"):
+        open_bundle(directory)
+
+
+TORCH = {"timm_name": "resnet18", "cam_layer": None, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        (TORCH, r"files must list weights\.safetensors"),
+        (TORCH | {"std": [0.25]}, "mean has 3 channels and std 1"),
+        (TORCH | {"std": [0.25, 0.25, 0.0]}, "greater than 0"),
+        (TORCH | {"timm_name": "hf-hub:timm/resnet18"}, "should match pattern"),
+    ],
+)
+def test_a_description_for_torch_is_whole_and_no_address(directory, described, message) -> None:
+    edit(directory, torch=described)
+
+    with pytest.raises(BundleError, match=message):
+        open_bundle(directory)
+
+
+def test_a_file_that_is_changed_after_the_bundle_was_opened_is_refused_when_it_is_read(directory) -> None:
+    bundle = open_bundle(directory)
+    card = directory / MODEL_CARD
+    whole = card.read_bytes()
+
+    assert bundle.read(MODEL_CARD) == whole
+    card.write_bytes(whole[:-1] + b"!")
+    with pytest.raises(BundleError, match="it was altered"):
+        bundle.read(MODEL_CARD)
+    card.unlink()
+    with pytest.raises(BundleError, match="cannot be read"):
+        bundle.read(MODEL_CARD)
+    with pytest.raises(BundleError, match=r"does not list weights\.onnx"):
+        bundle.read("weights.onnx")
+
+
+def test_a_truncated_file_is_refused_by_its_size(directory) -> None:
+    content = (directory / GRAPH).read_bytes()
+    (directory / GRAPH).write_bytes(content[:-1])
+
+    with pytest.raises(BundleError, match=f"{GRAPH} has {len(content) - 1} bytes, its manifest states {len(content)}"):
+        open_bundle(directory)
+
+
+def test_a_missing_file_is_refused(directory) -> None:
+    (directory / GOLDEN).unlink()
+
+    with pytest.raises(BundleError, match=f"{GOLDEN} is missing"):
+        open_bundle(directory)
+
+
+def test_a_folder_without_manifest_is_refused(directory) -> None:
+    (directory / MANIFEST).unlink()
+
+    with pytest.raises(BundleError, match=f"{MANIFEST} cannot be read"):
+        open_bundle(directory)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", ".hidden", ""])
+def test_a_file_outside_the_bundle_is_refused(directory, name) -> None:
+    edit(directory, files=lambda old: {**old, name: old[GRAPH]})
+
+    with pytest.raises(BundleError, match="not a plain file name"):
+        open_bundle(directory)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"format_version": 2}, "format_version"),
+        ({"classes": ["NORMAL", "NORMAL"]}, "classes repeat"),
+        ({"negative_class": "HEALTHY"}, "negative_class 'HEALTHY' is not one of"),
+        ({"negative_class": None}, "must name each finding"),
+        ({"classes": ["NORMAL", "PNEUMONIA", "TB"]}, "must name each finding"),
+        ({"surprise": 1}, "surprise: Extra inputs"),
+        ({"name": "../tiny"}, "name: String should match"),
+        ({"files": lambda old: {GRAPH: old[GRAPH]}}, f"files must list {GOLDEN}"),
+        (
+            {"calibration": lambda old: {**old, "conformal": {"alpha": 0.1, "quantiles": {"NORMAL": 0.5}}}},
+            "conformal quantiles must name each class",
+        ),
+        (
+            {
+                "calibration": lambda old: {
+                    **old,
+                    "out_of_distribution": {"cutoffs": {"NORMAL": 1}, "accepted_share": 0.9},
+                }
+            },
+            "cut-offs must name each class",
+        ),
+    ],
+)
+def test_a_manifest_that_contradicts_itself_is_refused_with_the_reason(directory, changes, reason) -> None:
+    edit(directory, **changes)
+
+    with pytest.raises(BundleError, match=reason):
+        open_bundle(directory)

@@ -1,0 +1,48 @@
+"""Rules of frames that a codec must not see."""
+
+import struct
+
+import numpy as np
+import pytest
+from pydicom import uid
+from pydicom.encaps import encapsulate
+
+from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
+from imaging.dicom.pixel_data import ImagePixel
+from imaging.phantom import phantom
+from schemas.errors import InvalidImageError
+from tests.imaging.compressed import ENCODERS
+
+FILM = phantom(64, 48, seed=2)
+
+
+def jpeg_ls(*presets, near=0):
+    """A lossless frame with coding parameters MAXVAL, T1, T2, T3 and RESET, and NEAR in its scan header."""
+    frame = ENCODERS[uid.JPEGLSLossless](FILM, 8)
+    scan = frame.index(b"\xff\xda")
+    segment = b"\xff\xf8" + struct.pack(">HB5H", 13, 1, *presets) if presets else b""
+    spoilt = frame[:scan] + segment + frame[scan : scan + 7] + bytes([near]) + frame[scan + 8 :]
+    module = ImagePixel(64, 48, 1, "MONOCHROME2", 0, 8, 8, 7, signed=False)
+    return EncapsulatedFrame(encapsulate([spoilt]), uid.JPEGLSLossless, module)
+
+
+@pytest.mark.parametrize("presets", [(), (0, 0, 0, 0, 0), (255, 3, 7, 21, 64)], ids=["none", "0", "written out"])
+def test_jpeg_ls_with_the_default_parameters_is_decoded(presets) -> None:
+    assert np.array_equal(decode_frame(jpeg_ls(*presets)), FILM)
+
+
+@pytest.mark.parametrize(
+    ("presets", "near"),
+    [
+        ((0, 34, 42, 44, 5), 3),  # GDCM hangs
+        ((0, 3, 7, 21, 256), 0),  # GDCM hangs
+        ((0, 3, 18, 30, 64), 16),  # T1 is within NEAR
+        ((256, 3, 7, 21, 64), 0),  # MAXVAL needs more bits
+        ((10, 3, 7, 21, 64), 0),  # T3 is over MAXVAL
+        ((0, 7, 3, 21, 64), 0),
+        ((), 128),
+    ],
+)
+def test_jpeg_ls_with_parameters_outside_their_ranges_never_reaches_its_codec(presets, near) -> None:
+    with pytest.raises(InvalidImageError, match="coding parameters"):
+        decode_frame(jpeg_ls(*presets, near=near))

@@ -1,0 +1,62 @@
+"""Section `data` of a training config: which films a run uses, and how they are split."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from schemas.record import Record
+
+Name = Annotated[str, Field(min_length=1)]
+Classes = Literal["folders", "kermany3"]
+Masks = Literal["ignore", "lungs"]
+OnDuplicates = Literal["stop", "drop"]
+
+NEAR_DUPLICATE = 0.985
+"""Rank correlation of two thumbnails from which on they show one picture. Measured: docs/data.md."""
+
+
+class DataOptions(Record):
+    """The films of a run, and which of them train, validate and test."""
+
+    path: Name = Field(
+        description="Folder of films, a MedMNIST .npz, or a .csv of path,label[,patient][,split]; see docs/data.md"
+    )
+    cache: Name = Field(default=".cache/films", description="Folder for prepared films")
+    classes: Classes = Field(
+        default="folders", description="kermany3: normal, bacterial and viral, by Kermany's file names"
+    )
+    label_names: tuple[Name, ...] = Field(default=(), description="Names of the labels 0, 1, … of a .npz")
+    masks: Masks = Field(
+        default="ignore", description="lungs: train on the lungs alone; such a network is not exported"
+    )
+    skip_unreadable: bool = Field(default=False, description="Leave out files that cannot be read, instead of stopping")
+    on_duplicates: OnDuplicates = Field(
+        default="stop", description="Copies of a film in two splits: stop, or drop them from train and val"
+    )
+    near_duplicates: float = Field(
+        default=NEAR_DUPLICATE, gt=0.9, le=1, description="Rank correlation of thumbnails that makes two films copies"
+    )
+    val_fraction: float = Field(
+        default=0.15, gt=0, lt=0.5, description="Share of the training films that validate, where the data has no val"
+    )
+    test_fraction: float = Field(
+        default=0.15,
+        ge=0,
+        lt=0.5,
+        description="Share of the films that test, where the data has no test; 0: no test set",
+    )
+    split_seed: int = Field(default=0, description="Seed that decides which patients validate and test")
+    folds: int | None = Field(
+        default=None, ge=2, description="Cross-validate over train and val by patient, one trial for each fold"
+    )
+    films: int | None = Field(
+        default=None, ge=10, description="Train on a sample of this number of films; null: on all"
+    )
+
+    @field_validator("label_names")
+    @classmethod
+    def _distinct(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(entries)) != len(entries):
+            msg = f"repeats an entry: {entries}; name each once"
+            raise ValueError(msg)
+        return entries

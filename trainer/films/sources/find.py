@@ -1,0 +1,62 @@
+"""Where films come from: one function that recognises each layout by what lies at a path."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from schemas.errors import TrainingConfigError, TrainingDataError
+from trainer.films.film import FilmIndex
+from trainer.films.options import DataOptions
+from trainer.films.sources.folders import folder_source
+from trainer.films.sources.kermany import three_classes
+from trainer.films.sources.masks import lungs_only
+from trainer.films.sources.medmnist import npz_source
+from trainer.films.sources.reading import read_source
+from trainer.films.sources.source import Source
+from trainer.films.sources.table import table_source
+from trainer.reporter import Progress
+
+
+def index_films(options: DataOptions, progress: Progress | None = None) -> FilmIndex:
+    """Index the films at a path, in whichever layout they lie there.
+
+    Args:
+        options: where the films lie: a folder (see `folder_source`), a MedMNIST `.npz` (see `npz_source`) or a `.csv`
+            (see `table_source`); how their classes, labels and masks are read; whether unreadable files are left out.
+        progress: called for each file that is read.
+
+    Raises:
+        TrainingDataError: nothing at the path that can be trained on; the message names the fault and the remedy.
+        TrainingConfigError: too few label names, or names for data that has its own.
+    """
+    data = Path(options.path)
+    cache = Path(options.cache)
+    source = _find(data, cache, options.label_names)
+    if len(source.classes) < 2:  # noqa: PLR2004 - a classifier distinguishes at least two classes
+        names = ", ".join(source.classes) or "none"
+        msg = f"{data} has {len(source.classes)} classes ({names}); training needs at least two"
+        raise TrainingDataError(msg)
+    if options.classes == "kermany3":
+        source = three_classes(source)
+    if options.masks == "lungs":
+        source = lungs_only(source, cache, skip_unreadable=options.skip_unreadable, progress=progress)
+    elif ignored := sum(film.mask is not None for film in source.films):
+        source = replace(source, notes=(*source.notes, f"ignored the masks of {ignored} films"))
+    return read_source(source, skip_unreadable=options.skip_unreadable, progress=progress)
+
+
+def _find(data: Path, cache: Path, label_names: Sequence[str]) -> Source:
+    if label_names and data.suffix != ".npz":
+        msg = f"label_names names the labels of a .npz; {data} names its classes itself: leave label_names out"
+        raise TrainingConfigError(msg)
+    if data.is_dir():
+        return folder_source(data)
+    if data.is_file() and data.suffix == ".npz":
+        return npz_source(data, cache, label_names)
+    if data.is_file() and data.suffix == ".csv":
+        return table_source(data)
+    msg = (
+        f"{data} is not a folder, nor a .npz or .csv file; name the folder that holds train/<class>/ or <class>/, or "
+        "such a file"
+    )
+    raise TrainingDataError(msg)

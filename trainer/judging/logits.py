@@ -1,0 +1,66 @@
+"""The logits of a set of films with the truth: what is calibrated, evaluated and kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.model.decision import softmax
+from trainer.films.film import Film, data_sha256
+from trainer.judging.subgroups import Attributes, ScoredFilms, attributes_of
+
+Logits = NDArray[np.float32] | NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledLogits:
+    """What a network, or a mean of several, answers on a set of N films, and the truth."""
+
+    data: str
+    """Name of the set, e.g. 'validation'."""
+    data_sha256: str
+    """Identity of the set, see `trainer.films.film.data_sha256`."""
+    patients: Sequence[str]  # [N]
+    labels: Labels  # [N], the truth, indices into the classes
+    logits: Logits  # [N, K]
+    attributes: Attributes = ()
+    """[N], what is known of each film or patient, e.g. sex; empty: nothing."""
+    shifted: Mapping[str, Logits] = field(default_factory=dict)
+    """[N, K] by the name of a shift, the plain films among them; empty: none was tried."""
+
+    @classmethod
+    def of(
+        cls,
+        data: str,
+        films: Sequence[Film],
+        labels: Labels,
+        logits: Logits,
+        shifted: Mapping[str, Logits] = MappingProxyType({}),
+    ) -> "LabelledLogits":
+        """The logits [N, K] and the truth [N] of N films, and the logits of their shifted copies."""
+        return cls(
+            data=data,
+            data_sha256=data_sha256(films),
+            patients=[film.patient for film in films],
+            labels=labels,
+            logits=logits,
+            attributes=attributes_of(films),
+            shifted=shifted,
+        )
+
+    @property
+    def in_words(self) -> str:
+        """The set in words, e.g. 'validation: 1,040 films of 560 patients'."""
+        return f"{self.data}: {len(self.labels):,} films of {len(set(self.patients)):,} patients"
+
+    def pooled(self) -> tuple[Logits, Labels]:
+        """Logits [P, K] and truth [P] of all copies of the films together, plain and shifted."""
+        return np.concatenate(list(self.shifted.values())), np.tile(self.labels, len(self.shifted))
+
+    def scored(self, classes: Sequence[str], temperature: float, logits: Logits | None = None) -> ScoredFilms:
+        """The films with their calibrated probabilities, of other logits [N, K] of them where they are given."""
+        probabilities = softmax(self.logits if logits is None else logits, temperature)
+        return ScoredFilms(classes, self.labels, probabilities, np.asarray(self.patients))

@@ -1,0 +1,127 @@
+"""Section `learn` of a training config: how a network is trained."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas.model.calibration import Fraction
+from schemas.record import Record
+from trainer.learning.augment import RECIPES, AugmentRecipe
+from trainer.networks.architectures import Recipe, architecture
+from trainer.networks.device import Device, Precision
+
+Name = Annotated[str, Field(min_length=1)]
+OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
+StrategyName = Literal["full", "frozen", "last_stages", "progressive"]
+ScheduleName = Literal["cosine", "step", "plateau", "constant"]
+
+
+class LearnOptions(Record):
+    """How a network is trained; null means the default of the architecture's row."""
+
+    device: Device = Field(default="auto", description="auto: the graphics card where there is one")
+    precision: Precision = Field(default="fp32", description="bf16, fp16: mixed precision; fp16 on CUDA alone")
+    compile: bool = Field(default=False, description="Compile the network with torch.compile first")
+    channels_last: bool = Field(
+        default=True, description="Memory layout of the network: channels last; false: channels first"
+    )
+    workers: int = Field(default=1, ge=1, description="Threads that augment films ahead of the network")
+
+    epochs: int | None = Field(default=None, ge=1, description="Largest number of epochs; default: the architecture's")
+    patience: int = Field(
+        default=10, ge=1, description="Epochs without a better validation AUROC before training stops"
+    )
+    batch_size: int | None = Field(default=None, ge=2, description="Films in a batch; default: the architecture's")
+    accumulate: int = Field(default=1, ge=1, description="Batches whose gradients make one step")
+    optimizer: OptimizerName = Field(default="adamw", description="sgd and rmsprop have a momentum of 0.9")
+    lr: float | None = Field(default=None, gt=0, description="Peak learning rate; default: the architecture's")
+    weight_decay: float | None = Field(default=None, ge=0, description="Of weights; biases and norms do not decay")
+    layer_decay: float = Field(
+        default=1.0, gt=0, le=1, description="Factor on the learning rate for each layer further down"
+    )
+    schedule: ScheduleName = Field(default="cosine", description="Course of the learning rate after the warm-up")
+    warmup: Fraction = Field(default=0.05, description="Share of all steps over which the learning rate rises from 0")
+    clip_norm: float | None = Field(
+        default=1.0, gt=0, description="Largest norm of a step's gradient; null: not limited"
+    )
+    ema_decay: float = Field(
+        default=0.0, ge=0, lt=1, description="Decay of the moving average of the weights; 0: no average"
+    )
+
+    strategy: StrategyName = Field(
+        default="full",
+        description="Weights that learn: all; frozen: the last linear layer; last_stages: and the stages below it; "
+        "progressive: one stage more each time",
+    )
+    stages: int = Field(
+        default=1, ge=1, description="For last_stages: number of stages of the body that learn, from the top"
+    )
+    unfreeze_epochs: int = Field(
+        default=1, ge=1, description="For progressive: number of epochs until the next stage learns"
+    )
+    dropout: float | None = Field(
+        default=None, ge=0, lt=1, description="Dropout before the last linear layer; default: the architecture's"
+    )
+
+    loss: Literal["cross_entropy", "focal", "expected_cost"] = Field(
+        default="cross_entropy", description="expected_cost: a missed finding costs more than a false alarm"
+    )
+    missed_finding_cost: float = Field(
+        default=4.0, ge=1, description="For expected_cost: cost of a missed finding, in false alarms"
+    )
+    focal_gamma: float = Field(default=2.0, ge=0, description="For focal: how much less an easy film counts")
+    class_weights: bool = Field(default=False, description="Weight each class by the inverse of its frequency")
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of the label that is spread evenly over all classes"
+    )
+    sampler: Literal["none", "balanced"] = Field(default="none", description="balanced: draw each class equally often")
+
+    augment: Name = Field(default="standard", description="Name of an augmentation recipe")
+    horizontal_flip: bool = Field(default=False, description="Mirror half of the films; the heart is then on the right")
+    mixup: float = Field(
+        default=0.0, ge=0, le=10, description="Alpha of mixup's beta distribution; 0: films are not mixed"
+    )
+    teachers: tuple[Name, ...] = Field(
+        default=(), description="Folders of trials of the same split, whose mean answer to each film is learned"
+    )
+    teachers_share: Fraction = Field(default=0.5, description="Share of the label that is the teachers' answer")
+
+    @field_validator("augment")
+    @classmethod
+    def _known(cls, augment: str) -> str:
+        if augment not in RECIPES:
+            msg = f"{augment!r} is not a recipe; known: {', '.join(RECIPES)}"
+            raise ValueError(msg)
+        return augment
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.class_weights and self.sampler == "balanced":
+            msg = "class_weights and sampler=balanced together over-correct the imbalance; choose one"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def augmentation(self) -> AugmentRecipe:
+        """How training films are varied."""
+        recipe = RECIPES[self.augment]
+        return recipe.model_copy(update={"horizontal_flip": recipe.horizontal_flip or self.horizontal_flip})
+
+    def changed(self, fields: Mapping[str, object]) -> "LearnOptions":
+        """The same with other values of fields."""
+        return LearnOptions.model_validate({**self.model_dump(), **fields})
+
+    def recipe(self, name: str) -> Recipe:
+        """The recipe of an architecture, with what this section overrides.
+
+        Raises:
+            TrainingConfigError: no such architecture.
+        """
+        row = architecture(name).recipe
+        return Recipe(
+            lr=self.lr or row.lr,
+            weight_decay=row.weight_decay if self.weight_decay is None else self.weight_decay,
+            batch_size=self.batch_size or row.batch_size,
+            epochs=self.epochs or row.epochs,
+        )

@@ -1,0 +1,31 @@
+"""Where a network is trained, and how precisely it computes there."""
+
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+
+from schemas.errors import TrainingConfigError
+
+Device = Literal["cpu", "cuda", "auto"]
+Precision = Literal["fp32", "bf16", "fp16"]
+
+_PRECISION: dict[Precision, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def make_fabric(device: Device, precision: Precision = "fp32") -> Fabric:
+    """The device and the precision, where they exist.
+
+    Raises:
+        TrainingConfigError: they do not.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        msg = "device=cuda was asked for and torch sees no CUDA device; mend the driver, or set device=cpu"
+        raise TrainingConfigError(msg)
+    if precision == "fp16" and (device == "cpu" or not torch.cuda.is_available()):
+        msg = (
+            "precision=fp16 needs a CUDA device: a CPU computes it no faster and loses small gradients; set bf16 or "
+            "fp32"
+        )
+        raise TrainingConfigError(msg)
+    return Fabric(accelerator=device, devices=1, precision=_PRECISION[precision])

@@ -1,0 +1,57 @@
+"""Section `networks` of a training config: which networks are trained, from which weights, and how they see a film."""
+
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, field_validator, model_validator
+
+from schemas.preprocess import ClaheSpec, PreprocessSpec
+from schemas.record import Record
+from trainer.networks.architectures import architecture
+
+T = TypeVar("T")
+Name = Annotated[str, Field(min_length=1)]
+
+
+class NetworkOptions(Record):
+    """The networks of a run; null means the default of the architecture's row."""
+
+    archs: tuple[Name, ...] = Field(min_length=1, description="Rows of the architecture table, or timm:<name>")
+    seeds: tuple[int, ...] = Field(
+        default=(0,), min_length=1, description="Each architecture is trained once with each of these seeds"
+    )
+    weights: dict[Name, Name] = Field(
+        default={}, description="First weights by architecture: 'hub', 'none' or a file; absent: 'none'"
+    )
+    size: int | None = Field(default=None, ge=16, le=1024, description="S, the side of the network's input")
+    resize: Literal["squash", "pad"] = Field(
+        default="squash", description="pad: keep the aspect ratio, black around the film"
+    )
+    intensity: Literal["full_range", "percentile"] = Field(
+        default="full_range",
+        description="What becomes 0 and 1: the limits of the bit depth, or of the middle 99 % of the film's pixels",
+    )
+    clahe: ClaheSpec | None = Field(default=None, description="Local contrast: clip_limit and grid; null: unchanged")
+
+    @field_validator("archs", "seeds")
+    @classmethod
+    def _distinct(cls, entries: tuple[T, ...]) -> tuple[T, ...]:
+        if len(set(entries)) != len(entries):
+            msg = f"repeats an entry: {entries}; name each once"
+            raise ValueError(msg)
+        return entries
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if unused := set(self.weights) - set(self.archs):
+            msg = f"weights are given for {sorted(unused)}, which this run does not train; archs: {self.archs}"
+            raise ValueError(msg)
+        return self
+
+    def preprocess(self, name: str) -> PreprocessSpec:
+        """How films are prepared for an architecture.
+
+        Raises:
+            TrainingConfigError: no such architecture.
+        """
+        size = self.size or architecture(name).input_size
+        return PreprocessSpec(size=size, resize=self.resize, intensity=self.intensity, clahe=self.clahe)

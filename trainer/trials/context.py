@@ -1,0 +1,43 @@
+"""What all trials of a run share, as one value."""
+
+from dataclasses import dataclass
+
+from trainer.config import RunConfig
+from trainer.films.dataset import Dataset
+from trainer.folder import RunFolder
+from trainer.learning.learner import FitPlan, Teach
+from trainer.reporter import Reporter
+from trainer.trials.trial_spec import TrialSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """One run under way: its folder, its config, its films, and where it reports."""
+
+    folder: RunFolder
+    config: RunConfig
+    dataset: Dataset
+    reporter: Reporter
+    command: str
+    """What the user typed, for the record."""
+    teach: Teach | None = None
+    """Gives each augmented batch other labels."""
+
+    def fit_plan(self, spec: TrialSpec) -> FitPlan:
+        """The network of a trial, with the films that it trains on and validates with.
+
+        Raises:
+            TrainingDataError: films that cannot be decoded or have changed, or no space left.
+        """
+        preprocess = self.config.networks.preprocess(spec.architecture)
+        train, validation = (
+            self.dataset.prepared(self.dataset.films(part, spec.fold), preprocess) for part in ("train", "val")
+        )
+        return FitPlan(
+            architecture=spec.architecture,
+            seed=spec.seed,
+            train=train,
+            validation=validation,
+            weights=self.config.networks.weights.get(spec.architecture, "none"),
+            teach=self.teach,
+        )

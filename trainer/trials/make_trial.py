@@ -1,0 +1,133 @@
+"""One trial from its specification to its record: trained, calibrated and evaluated on validation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bundle.files import write_arrays
+from schemas.model.calibration import Calibration
+from schemas.model.evaluation import Evaluation
+from schemas.model.trial import ManyViews, TrialRecord
+from trainer.folder import TrialFolder
+from trainer.judging.gate import Statistics, fit_gate, gate_inputs
+from trainer.judging.logits import LabelledLogits
+from trainer.judging.outputs import SavedOutputs
+from trainer.judging.shifts import shift_outputs
+from trainer.judging.validation import judge_validation
+from trainer.learning.learner import FitPlan
+from trainer.learning.loop import Fit, fit
+from trainer.learning.options import LearnOptions
+from trainer.networks.network import Network
+from trainer.networks.speed import ms_per_film
+from trainer.trials.context import RunContext
+from trainer.trials.provenance import Origin, origin_of, provenance_of
+from trainer.trials.record import read_trial, write_judged
+from trainer.trials.tracking import track
+from trainer.trials.trial_arrays import read_network
+from trainer.trials.trial_spec import TrialSpec
+from trainer.trials.tta import validate_views
+
+SearchedFields = Mapping[str, float | str]
+"""Fields of the section `learn` that a search has chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A network that is trained and not yet judged."""
+
+    spec: TrialSpec
+    plan: FitPlan
+    learn: LearnOptions
+    """With the fields that a search has chosen."""
+    fitted: Fit
+    network: Network
+    """On the CPU, in eval mode, with the best weights."""
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class _Validated:
+    """What validation decided about a network, and its figures there."""
+
+    calibration: Calibration
+    evaluation: Evaluation
+    many_views: ManyViews | None
+    outputs: SavedOutputs
+    statistics: Statistics | None
+    """Arrays of the gate."""
+
+
+def make_trial(context: RunContext, spec: TrialSpec, searched: SearchedFields) -> TrialRecord:
+    """Train one network, calibrate and evaluate it on validation; a trial that has ended is read, not repeated.
+
+    Args:
+        context: of the run.
+        spec: which network.
+        searched: what a search changed in the section `learn`.
+
+    Raises:
+        CxrError: see `fit`.
+    """
+    folder = context.folder.trial(spec.name)
+    if folder.record.exists():
+        return read_trial(folder)
+    folder.make()
+    trained = _train(context, spec, context.config.learn.changed(searched), folder)
+    validated = _validate(context, trained)
+    record = _record(context, trained, validated, searched)
+    if validated.statistics is not None:
+        write_arrays(folder.statistics, validated.statistics)
+    write_judged(folder, record, "validation", validated.outputs)
+    config = context.config.model_copy(update={"learn": trained.learn})
+    track(folder, config, record, trained.fitted.history)
+    return record
+
+
+def _train(context: RunContext, spec: TrialSpec, learn: LearnOptions, folder: TrialFolder) -> _Trained:
+    origin = origin_of(learn)
+    plan = context.fit_plan(spec)
+    fitted = fit(plan, learn, folder, context.reporter)
+    preprocess = context.config.networks.preprocess(spec.architecture)
+    network = read_network(folder, spec.architecture, plan.train.classes, preprocess)
+    return _Trained(spec, plan, learn, fitted, network, origin)
+
+
+def _validate(context: RunContext, trained: _Trained) -> _Validated:
+    dataset = context.dataset
+    judge = context.config.judge
+    prepared = trained.plan.validation
+    films = dataset.films("val", trained.spec.fold)
+    logits, unseen = gate_inputs(trained.network, prepared)
+    gate = fit_gate(gate_inputs(trained.network, trained.plan.train)[1], unseen, dataset.task.classes)
+    distribution, statistics = (None, None) if gate is None else gate
+    shifted = shift_outputs(trained.network, prepared.films) if judge.shifts else {}
+    outputs = LabelledLogits.of("validation", films, prepared.labels, logits, shifted)
+    calibration, evaluation = judge_validation(outputs, dataset.task, judge, distribution)
+    return _Validated(
+        calibration=calibration,
+        evaluation=evaluation,
+        many_views=validate_views(trained.network, films, prepared, dataset.task, judge),
+        outputs=SavedOutputs.of(outputs, films, dataset.root),
+        statistics=statistics,
+    )
+
+
+def _record(context: RunContext, trained: _Trained, validated: _Validated, searched: SearchedFields) -> TrialRecord:
+    task = context.dataset.task
+    spec = trained.spec
+    preprocess = context.config.networks.preprocess(spec.architecture)
+    return TrialRecord(
+        architecture=spec.architecture,
+        classes=task.classes,
+        negative_class=task.negative_class,
+        preprocess=preprocess,
+        epochs=len(trained.fitted.history),
+        best_epoch=trained.fitted.best_epoch,
+        calibration=validated.calibration,
+        validation=validated.evaluation,
+        test=None,
+        many_views=validated.many_views,
+        fold=spec.fold,
+        settings=dict(searched),
+        ms_per_film=ms_per_film(trained.network, preprocess.size),
+        provenance=provenance_of(context, trained.fitted, trained.network, spec.seed, trained.origin),
+    )

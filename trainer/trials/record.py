@@ -1,0 +1,33 @@
+"""The record of a trial and the outputs of its network, on disk."""
+
+from pydantic import ValidationError
+
+from bundle.files import write_whole
+from schemas.errors import TrainingDataError
+from schemas.model.trial import TrialRecord
+from trainer.folder import Part, TrialFolder
+from trainer.judging.outputs import SavedOutputs
+
+
+def read_trial(folder: TrialFolder) -> TrialRecord:
+    """The record of a trial.
+
+    Raises:
+        TrainingDataError: the trial has not ended, or its record is of another version.
+    """
+    try:
+        return TrialRecord.model_validate_json(folder.record.read_bytes())
+    except (OSError, ValidationError) as error:
+        msg = f"{folder.record} is missing or of another version; run the training again with the same --out"
+        raise TrainingDataError(msg) from error
+
+
+def write_trial(folder: TrialFolder, record: TrialRecord) -> None:
+    """Replace the record of a trial."""
+    write_whole(folder.record, record.model_dump_json(indent=2).encode())
+
+
+def write_judged(folder: TrialFolder, record: TrialRecord, part: Part, outputs: SavedOutputs) -> None:
+    """Write the outputs for a set of films, and after them the record that holds their evaluation."""
+    outputs.write(folder.outputs(part))
+    write_trial(folder, record)
