@@ -12,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 
 from tests.films import write_kermany
+from tests.once import BuiltOnce
 from tests.tiers import ProcessGuard, is_fast, long_files_first, mark_by_fixtures
 
 
@@ -63,6 +64,13 @@ def real_films() -> Path:
 
 
 @pytest.fixture(scope="session")
-def kermany_like(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """48 + 48 synthetic films in Kermany's layout: 12 patients a class and split, 2 films each."""
-    return write_kermany(tmp_path_factory.mktemp("kermany"))
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
+    """Folders that the workers share."""
+    own = tmp_path_factory.getbasetemp()  # of a worker: a folder in that of the session
+    return BuiltOnce((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "built-once")
+
+
+@pytest.fixture(scope="session")
+def kermany_like(built_once: BuiltOnce) -> Path:
+    """48 + 48 synthetic films in Kermany's layout: 12 patients a class and split, 2 films each. Read only."""
+    return built_once("kermany", write_kermany)

@@ -114,6 +114,7 @@ def test_a_trial_that_has_not_ended_is_not_explained(run, tmp_path) -> None:
         write_explanations(RunFolder(copy), TRIAL)
 
 
+@pytest.mark.slow
 def test_a_network_that_learnt_a_marker_on_the_border_raises_the_alarm(tmp_path) -> None:
     films = write_kermany(tmp_path / "films", patients=40, splits=("train", "test"))
     for path in films.glob("*/*/*.jpeg"):
