@@ -54,7 +54,8 @@ def _films(first: TrialRecord, tested: Evaluation) -> str:
     return (
         f"Validation: {validation.films:,} films of {validation.patients:,} patients. Test: {tested.films:,} films "
         f"({counts}), which each run opened once, after its winner was chosen. Data "
-        f"`{first.provenance.data_sha256[:12]}`, split `{first.provenance.split_sha256[:12]}`. Brackets: 95 % intervals."
+        f"`{first.provenance.data_sha256[:12]}`, "
+        f"split `{first.provenance.split_sha256[:12]}`. Brackets: 95 % intervals."
     )
 
 
