@@ -2,7 +2,8 @@
 
     python -m benchmarks.answers --data ../shared/data/kermany224 --split runs/ID/split.csv --write
 
-Posts the validation films of the split, these again mirrored and upside down, and the official test films to `python -m service`
+Posts the validation films of the split, these again mirrored and upside down, and the official test films to `python
+-m service`
 with the bundle in `models/`, and counts decisions. The bundle's hash of its split must be that of the given one.
 """
 
@@ -19,7 +20,7 @@ from types import MappingProxyType
 
 import cv2
 
-from benchmarks.leaderboard import table
+from benchmarks.leaderboard.tables import table
 from benchmarks.resilience.server import Server, running
 from bundle.files import sha256_of, write_whole
 from bundle.opening import open_bundle
@@ -40,14 +41,19 @@ _CLIENTS = 4
 _OVER_ROWS, _OVER_COLUMNS = 0, 1  # what cv2.flip calls them
 TEXT = """# What is answered, and how often correctly
 
-The figures of the [leaderboard](leaderboard.md) and of the model card judge the *label* of every film. The service answers fewer films: its
-*decision* is `positive` or `negative` if the conformal set contains only the label and the film is like those of training, else `abstain`
-([decision](../decisions.md)). This page counts the decisions of the real service. Nothing was chosen by them.
+The figures of the [leaderboard](leaderboard.md) and of the model card judge the *label* of every film. The service
+answers fewer films: its *decision* is `positive` or `negative` if the conformal set contains only the label and the
+film is like those of training, else `abstain` ([decision](../decisions.md)). This page counts the decisions of the
+real service. Nothing was chosen by them.
 """
-READING = """Undecided: the classes cannot be told apart with the certainty that validation demands. Unfamiliar: too far from the training films. Sensitivity and
-specificity are those of the answered films only, so they do not apply to the others: if the service sorts films, a person must look at every
-film on which it abstains. Intervals (95 %, Wilson) treat films as independent."""
-FLIPS = """The next table is for the same validation films, flipped. The service should answer none of them; it hardly notices a mirrored chest."""
+READING = """\
+Undecided: the classes cannot be told apart with the certainty that validation demands. Unfamiliar: too far from the
+training films. Sensitivity and specificity are those of the answered films only, so they do not apply to the
+others: if the service sorts films, a person must look at every film on which it abstains. Intervals (95 %, Wilson)
+treat films as independent."""
+FLIPS = """\
+The next table is for the same validation films, flipped. The service should answer none of them; it hardly notices
+a mirrored chest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Whether the drift alert is quiet over 5,000 clean films and fires within 200 films of another kind: simulated streams.
+"""Simulated streams: the drift alert is quiet over 5,000 clean films and fires within 200 films of another kind.
 
 Validation films of a trial are split by patient, again and again: one half is the reference, the other is drawn from,
 with replacement, as films that arrive. The windows are the service's own. Prints the page docs/results/drift.md.
@@ -178,9 +178,10 @@ def main() -> None:
     clean = signals_of(bundle, source.films)
     print(f"""# Drift, simulated
 
-This page shows how rarely the [drift alert](../monitoring.md#drift) fires without cause, and how soon with one, on simulated streams of films.
-`python -m benchmarks.drift` used the network {manifest.architecture} of {manifest.name}/{manifest.version} and {source.words}.
-Windows have {size} films; {rounds} streams of each kind were drawn with replacement; an alarm is any of {len(clean[0])} signals above its limit.
+This page shows how rarely the [drift alert](../monitoring.md#drift) fires without cause, and how soon with one, on
+simulated streams of films. `python -m benchmarks.drift` used the network {manifest.architecture} of
+{manifest.name}/{manifest.version} and {source.words}. Windows have {size} films; {rounds} streams of each kind were
+drawn with replacement; an alarm is any of {len(clean[0])} signals above its limit.
 
 ## {CLEAN:,} clean films
 
@@ -193,10 +194,10 @@ The signals were checked after every {LOOK}th film.
     print(f"""
 ## {SHIFTED} films of another kind, after {size} clean ones
 
-The reference is half of the patients, and the films are those of the other half. The signals were checked after every film. Sensitivity and
-specificity are those of all validation films under the change, with the threshold unchanged.
+The reference is half of the patients, and the films are those of the other half. The signals were checked after every
+film. Sensitivity and specificity are those of all validation films under the change, with the threshold unchanged.
 
-| change | alarms of {rounds} | films to the alarm, median | most | signals that fired first | sensitivity | specificity |
+| change | alarms of {rounds} | films to alarm, median | most | signals that fired first | sensitivity | specificity |
 | --- | ---: | ---: | ---: | --- | ---: | ---: |""")
     for name in chosen.change or SHIFTS:
         change = SHIFTS[name]

@@ -2,7 +2,8 @@
 
     python -m benchmarks.exports runs/first/trials/cnn4-seed0 runs/second/trials/resnet50-seed0 --write
 
-Exports each trial into a temporary folder, as `python -m export bundle` does, and prints a Markdown table; --write puts it
+Exports each trial into a temporary folder, as `python -m export bundle` does, and prints a Markdown table; --write
+puts it
 into docs/results/exports.md.
 """
 
@@ -24,16 +25,22 @@ from trainer.trials.trial import load_trial
 
 PAGE = Path("docs/results/exports.md")
 HEAD = (
-    "| network | px | films | largest logit difference, of the accepted | AUROC of torch, of the graph | MB of the graph | int8 | fp16 |\n"
+    "| network | px | films | largest logit difference, of the accepted | AUROC of torch, of the graph | MB "
+    "of the graph | int8 | fp16 |\n"
     "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- |"
 )
 INTRODUCTION = (
     "# Networks, exported\n\n"
-    "`python -m benchmarks.exports` exported a trial of each architecture that was trained (nine of the table's twelve) on "
-    "[two](two-classes.md) or [three classes](three-classes.md), with `python -m export bundle`. The parity gate runs every validation film through "
-    "torch and through the ONNX graph, 1, 2, 7 and 32 at a time. A graph is not written if it differs by more than the accepted difference, or "
-    "if it gives one film another label, or another AUROC in four decimals. int8 and fp16 are kept if they agree with fp32 within .002 AUROC "
-    "(paired) and on 99.5 % of the labels, and int8 if it is also at least 1.1 times as fast ([precision](../precision.md)). fp16 is for GPUs: "
+    "`python -m benchmarks.exports` exported a trial of each architecture that was trained (nine of the "
+    "table's twelve) on "
+    "[two](two-classes.md) or [three classes](three-classes.md), with `python -m export bundle`. The parity "
+    "gate runs every validation film through "
+    "torch and through the ONNX graph, 1, 2, 7 and 32 at a time. A graph is not written if it differs by "
+    "more than the accepted difference, or "
+    "if it gives one film another label, or another AUROC in four decimals. int8 and fp16 are kept if they "
+    "agree with fp32 within .002 AUROC "
+    "(paired) and on 99.5 % of the labels, and int8 if it is also at least 1.1 times as fast "
+    "([precision](../precision.md)). fp16 is for GPUs: "
     "its time was not measured, and its figures are those of a CPU.\n\n"
 )
 

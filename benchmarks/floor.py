@@ -2,7 +2,8 @@
 
     python -m benchmarks.floor runs/first
 
-Takes films and split of a run with two classes, as any of the same data has them. Validation chooses the penalty, then the
+Takes films and split of a run with two classes, as any of the same data has them. Validation chooses the penalty,
+then the
 test films are looked at. Prints one line; docs/results/two-classes.md has it.
 """
 

@@ -1,8 +1,9 @@
-"""How Kermany's official test films differ from those that a run can choose on, and where a network's answers differ with them.
+"""How Kermany's official test films differ from those that a run can choose on, and how answers differ with them.
 
     python -m benchmarks.official_split runs/three-light
 
-Reads a run with `classes=kermany3` that has ended, and its films; trains nothing. Writes docs/results/official-split.md.
+Reads a run with `classes=kermany3` that has ended, and its films; trains nothing. Writes
+docs/results/official-split.md.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks.leaderboard import table
+from benchmarks.leaderboard.tables import table
 from bundle.files import write_whole
 from imaging.decode import decode
 from trainer.config import read_config
@@ -36,24 +37,33 @@ NORMAL, BACTERIAL, VIRAL = range(3)
 NUMBERS = (0, 200, 500, 1000, 1500, 2000)
 TEXT = """# How the official test films differ
 
-This page explains why figures on the official test films of Kermany's set differ from those on validation films. It was measured after every
-network had been chosen, so nothing was chosen by it. With two classes, every network is worse on the test films than on validation
+This page explains why figures on the official test films of Kermany's set differ from those on validation films. It
+was measured after every
+network had been chosen, so nothing was chosen by it. With two classes, every network is worse on the test films than
+on validation
 ([what was tried](specificity.md)); with [three classes](three-classes.md), it is better.
 
-**The test films are not a random sample.** The names of the files number the patients, in four series, and the official split took ranges of
+**The test films are not a random sample.** The names of the files number the patients, in four series, and the
+official split took ranges of
 these numbers. Validation consists of random patients of train, who have other numbers."""
 MEASURES = (
-    "Sharpness is the natural logarithm of the variance of the Laplacian, contrast the standard deviation of the pixels. Both are medians over "
-    "films; white is 1. The films are copies of 224 x 224 pixels; exact copies in train are dropped; val is what the run split off."
+    "Sharpness is the natural logarithm of the variance of the Laplacian, contrast the standard deviation of "
+    "the pixels. Both are medians over "
+    "films; white is 1. The films are copies of 224 x 224 pixels; exact copies in train are dropped; val is "
+    "what the run split off."
 )
 GERMS = (
-    "The table shows the AUROC of viral against bacterial pneumonia, without normal films, by range of patient numbers. Brackets: 95 % intervals, "
-    "the films of a patient taken together. On the test films the two are separated much better, also by contrast alone: the bacterial test films "
-    "are of few patients, with low numbers, and in validation, too, films with low numbers tend to be separated better. How films were taken "
+    "The table shows the AUROC of viral against bacterial pneumonia, without normal films, by range of "
+    "patient numbers. Brackets: 95 % intervals, "
+    "the films of a patient taken together. On the test films the two are separated much better, also by "
+    "contrast alone: the bacterial test films "
+    "are of few patients, with low numbers, and in validation, too, films with low numbers tend to be "
+    "separated better. How films were taken "
     "changes with the numbers, so an AUROC of three classes on these test films shows little about germs."
 )
 ALARMS = (
-    "The class is the one with the largest of the three probabilities. Nearly all false alarms are films of the series NORMAL2-IM, of which the "
+    "The class is the one with the largest of the three probabilities. Nearly all false alarms are films of "
+    "the series NORMAL2-IM, of which the "
     "official split tests only the lowest numbers."
 )
 

@@ -1,9 +1,12 @@
-"""Which augmentation recipe holds on films as other sites would send them: judged on validation, the test films never read.
+"""Which augmentation recipe holds on films as other sites would send them; judged on validation films alone.
 
-    python -m benchmarks.recipes --data ../shared/data/kermany224 --weights ../shared/weights/tf_efficientnet_lite0.safetensors
+    python -m benchmarks.recipes --data ../shared/data/kermany224 --weights
+    ../shared/weights/tf_efficientnet_lite0.safetensors
 
-Trains one network with each recipe on the data's train and val splits alone, judges it on its validation films, plain and
-under every shift, and prints a Markdown table; --write puts it into docs/results/recipes.md. A run that was stopped goes on.
+Trains one network with each recipe on the data's train and val splits alone, judges it on its validation films,
+plain and
+under every shift, and prints a Markdown table; --write puts it into docs/results/recipes.md. A run that was stopped
+goes on.
 """
 
 import argparse
@@ -32,7 +35,8 @@ from trainer.trials.trial import TrainedTrial, load_trial
 _BATCH = 64
 PAGE = Path("docs/results/recipes.md")
 HEAD = (
-    "| recipe | AUROC | specificity | ECE | loss | loss, norms remeasured | under shifts: AUROC | sensitivity | specificity "
+    "| recipe | AUROC | specificity | ECE | loss | loss, norms remeasured | under shifts: AUROC | "
+    "sensitivity | specificity "
     "| worst balanced accuracy | under |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
@@ -73,7 +77,7 @@ def trial_of(recipe: str, films: Path, options: argparse.Namespace) -> TrainedTr
 
 
 def losses(trial: TrainedTrial) -> tuple[float, float]:
-    """Cross-entropy on plain validation films: as trained, and with batch norms that saw the training films as they are.
+    """Cross-entropy on plain validation films: as trained, and with batch norms measured on plain training films.
 
     A network whose films were always altered learns the statistics of altered films; where the second loss is smaller,
     its answers to plain films are off by that.
@@ -126,11 +130,16 @@ def page(rows: Sequence[str], record: TrialRecord, options: argparse.Namespace) 
     validation = record.validation
     return (
         "# Augmentation recipes, judged on validation\n\n"
-        f"`python -m benchmarks.recipes` trained one network with each recipe: {options.arch}, {options.size} px, {options.epochs} epochs, seed "
-        f"{options.seed}, weights {record.provenance.pretrained_weights}; {validation.films:,} validation films of {validation.patients:,} "
-        f"patients (SHA-256 `{validation.data_sha256[:12]}`); no test film was read. The threshold of each network is the highest that finds "
-        f"{record.calibration.operating_points[0].target_sensitivity:.0%} of its plain validation films with the finding; it stays the same under "
-        f"the {len(SHIFTS)} shifts of `trainer/judging/shifts.py`. Norms remeasured: the statistics of the batch norms are measured again on plain "
+        f"`python -m benchmarks.recipes` trained one network with each recipe: {options.arch}, "
+        f"{options.size} px, {options.epochs} epochs, seed "
+        f"{options.seed}, weights {record.provenance.pretrained_weights}; {validation.films:,} validation "
+        f"films of {validation.patients:,} "
+        f"patients (SHA-256 `{validation.data_sha256[:12]}`); no test film was read. The threshold of each "
+        "network is the highest that finds "
+        f"{record.calibration.operating_points[0].target_sensitivity:.0%} of its plain validation films with "
+        "the finding; it stays the same under "
+        f"the {len(SHIFTS)} shifts of `trainer/judging/shifts.py`. Norms remeasured: the statistics of the "
+        "batch norms are measured again on plain "
         "training films; if that lowers the loss, the network judges unaltered films with an offset.\n\n"
         + "\n".join((HEAD, *rows))
         + "\n"

@@ -2,9 +2,12 @@
 
     python -m benchmarks.release_check --data ../shared/data/kermany224 [--split runs/ID/split.csv]
 
-Posts every test film of the data, as its file lies there, to `python -m service` with the bundle in `models/`, evaluates the
-answers as the trainer does, prints the card's tables as they come out, and fails if a digit differs. Films under shifts are
-posted as PNG files of 16 bits. With the split of the run, which the bundle has the hash of but not the lines, the validation
+Posts every test film of the data, as its file lies there, to `python -m service` with the bundle in `models/`,
+evaluates the
+answers as the trainer does, prints the card's tables as they come out, and fails if a digit differs. Films under
+shifts are
+posted as PNG files of 16 bits. With the split of the run, which the bundle has the hash of but not the lines, the
+validation
 films too. What the card says and this cannot find again is named at the end.
 """
 
@@ -76,12 +79,12 @@ def repeatable(spec: PreprocessSpec) -> bool:
 
 
 def file_of(film: NDArray[np.float32]) -> bytes:
-    """A prepared film [1, S, S] in [0, 1] as a file: PNG of 16 bits, a hundredth of what moves a probability's third digit."""
+    """A prepared film [1, S, S] in [0, 1] as a PNG of 16 bits: a step moves no probability in its third digit."""
     return cv2.imencode(".png", (film[0] * _LEVELS).round().astype(np.uint16))[1].tobytes()
 
 
 def found_again(asker: Asker, manifest: BundleManifest, stated: Evaluation, films: Sequence[Film]) -> Evaluation:
-    """The answers judged as the trainer judges a network, under shifts too where the card has these and they can be sent."""
+    """The answers judged as the trainer judges a network, also under those shifts of the card that can be sent."""
     truth = np.array([manifest.classes.index(film.label) for film in films])
     logits = asker.logits((film.path.read_bytes() for film in films), len(films), f"{stated.data}, films")
     task = Task(manifest.classes, manifest.negative_class)
@@ -113,9 +116,13 @@ def left_out(manifest: BundleManifest, sets: Iterable[str]) -> Iterator[str]:
         if evaluation.data not in sets:
             yield f"On {evaluation.data}: the bundle does not hold which films these are; give --split"
         elif evaluation.shifts and not repeatable(manifest.preprocess):
-            yield f"On {evaluation.data}, under shifts: a prepared film cannot be sent, the service would stretch it anew"
+            yield (
+                f"On {evaluation.data}, under shifts: a prepared film cannot be sent, the service would stretch it anew"
+            )
     if manifest.mistakes is not None:
-        yield "Mistakes: looked for at the export, on validation; they rest on heat maps and distances beside the answers"
+        yield (
+            "Mistakes: looked for at the export, on validation; they rest on heat maps and distances beside the answers"
+        )
     yield "Decisions: made on the validation films and their shifts; what they bring is in the figures above"
     if manifest.precisions:
         yield "Precisions: measured on the machine that exported"

@@ -1,4 +1,4 @@
-"""Whether the films keep up with the network: the real training loop against the same network on films already in memory.
+"""Whether films keep up with the network: the real training loop against the same network on films in memory.
 
 Short rounds of both alternate, so that whatever else the machine does weighs on both; medians are printed. With
 `--timm-script` also the train script of timm (it is not in timm's package) on the same folder, network, size and batch.

@@ -1,7 +1,8 @@
 """How well the real server tells pictures that are no frontal chest film, and how many frontal chest films it refuses.
 
 Starts `python -m service`, posts every file of DATA/ood, generated pictures and the official test films, and prints
-one Markdown table. Refused by type: the file is no radiograph that is answered (a problem of 4xx), or says of itself that it
+one Markdown table. Refused by type: the file is no radiograph that is answered (a problem of 4xx), or says of itself
+that it
 is no frontal film. Refused by score: `in_distribution` is false.
 """
 
@@ -161,14 +162,14 @@ def page(bundle: str, rows: Sequence[Row]) -> str:
     """The page of results."""
     return f"""# Unfamiliar pictures
 
-The table was measured with `python -m benchmarks.unfamiliar --write` through the real service, bundle `{bundle}`. [Decision and
-abstention](../decisions.md#unfamiliar-pictures) describes the gate. It was fitted on training films, and its cut-offs were set by validation
-films; none of the files below was used for either.
+The table was measured with `python -m benchmarks.unfamiliar --write` through the real service, bundle `{bundle}`.
+[Decision and abstention](../decisions.md#unfamiliar-pictures) describes the gate. It was fitted on training films, and
+its cut-offs were set by validation films; none of the files below was used for either.
 
 {table(rows)}
 
-Refused by type: the file is not a single-frame projection radiograph, or states that it is not a frontal film. Refused by score: the
-picture is too far from the training films.
+Refused by type: the file is not a single-frame projection radiograph, or states that it is not a frontal film.
+Refused by score: the picture is too far from the training films.
 """
 
 

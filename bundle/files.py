@@ -1,4 +1,7 @@
-"""Files that are whole or absent: every file of ours that must survive a killed process or a power cut is written here."""
+"""Writing files that are whole or absent, whatever happens to the process or the power.
+
+Every file of this project that must survive a killed process or a power cut is written here.
+"""
 
 import hashlib
 import io
@@ -18,16 +21,16 @@ from numpy.typing import NDArray
 def whole_file(path: Path, *, private: bool = False) -> Iterator[BinaryIO]:
     """A stream whose content becomes the file when the block ends without an exception.
 
-    Nobody ever sees a part of it, and a killed process or a power cut leaves the old file or the new one. A file that is
-    replaced keeps its owner and its mode: whoever could read it, as the service its keys where root edits them, must be
-    able to read it again.
+    No reader ever sees a part of it, and a killed process or a power cut leaves the old file or the new one. A file
+    that is replaced keeps its owner and its mode, so that the same users can read it again: the service reads keys
+    that root edits.
 
     Args:
         path: The file; its folder exists.
-        private: A new file is readable by its owner alone, instead of by whom the umask allows.
+        private: A new file is readable by its owner alone; otherwise the umask decides.
 
     Raises:
-        OSError: It cannot be written, or its owner cannot be kept; what was there before is unchanged.
+        OSError: It cannot be written, or its owner cannot be kept; the old content is unchanged.
     """
     temporary = path.with_name(f".unfinished-{secrets.token_hex(8)}")
     try:
@@ -96,8 +99,8 @@ def _keep_owner_and_mode(descriptor: int, path: Path) -> None:
             os.fchown(descriptor, old.st_uid, old.st_gid)
         except PermissionError as error:
             reason = (
-                f"it belongs to user {old.st_uid} and group {old.st_gid}, and user {new.st_uid} cannot leave it to them; "
-                "write it as its owner or as root"
+                f"it belongs to user {old.st_uid} and group {old.st_gid}, and user {new.st_uid} cannot leave it to "
+                "them: write it as its owner or as root"
             )
             raise PermissionError(error.errno, reason, str(path)) from error
     os.fchmod(descriptor, stat.S_IMODE(old.st_mode))

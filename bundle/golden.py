@@ -1,4 +1,4 @@
-"""The golden set: synthetic films with the outputs that the graph gave at the export, and the self-test that repeats them.
+"""The golden set and the self-test: synthetic films must give the outputs that the graph gave at the export.
 
 The exporter verifies a bundle with the same function that the service runs before it is ready.
 """
@@ -25,7 +25,7 @@ from schemas.preprocess import PreprocessSpec
 
 FILMS: Final = 8
 INPUT_TOLERANCE: Final = 1e-3
-"""Absolute, of inputs in [0, 1]: a quarter of an 8-bit gray level; another resize or polarity differs by tens of levels."""
+"""Absolute, of inputs in [0, 1]: a quarter of an 8-bit gray level. Another resize or polarity differs by tens."""
 FILM_ARRAYS: Final = GOLDEN_ARRAYS[:3]
 OUTPUTS: Final = GOLDEN_ARRAYS[3:]
 """The outputs that are compared: all but the embedding."""
@@ -113,8 +113,8 @@ def compare_golden(
         run: the graph.
         golden: films and their outputs, from `read_golden`.
         manifest: preprocessing, classes, sizes and temperature.
-        tolerance: of an output, relative to its largest golden value. The scale is that of all films: a map that is zero
-            for one film may be a rounding error above it on another processor.
+        tolerance: of an output, relative to its largest golden value over all films: a map that is zero for one film
+            may be a rounding error above it on another processor.
 
     Raises:
         BundleError: an input or output is further off than its tolerance, the sizes or the temperature are not those of

@@ -105,7 +105,9 @@ def _check_file(directory: Path, name: str, record: FileRecord) -> None:
         raise BundleError(msg)
     size = path.stat().st_size
     if size != record.size_bytes:
-        msg = f"{directory.name}: {name} has {size} bytes, its manifest says {record.size_bytes}; copy the bundle again"
+        msg = (
+            f"{directory.name}: {name} has {size} bytes, its manifest states {record.size_bytes}; copy the bundle again"
+        )
         raise BundleError(msg)
     _check_digest(directory, name, sha256_of(path), record)
 
@@ -113,7 +115,7 @@ def _check_file(directory: Path, name: str, record: FileRecord) -> None:
 def _check_digest(directory: Path, name: str, digest: str, record: FileRecord) -> None:
     if digest != record.sha256:
         msg = (
-            f"{directory.name}: {name} has sha256 {digest[:12]}…, its manifest says {record.sha256[:12]}…; it was altered: "
-            "copy the whole bundle again"
+            f"{directory.name}: {name} has sha256 {digest[:12]}…, its manifest states {record.sha256[:12]}…; it was "
+            "altered: copy the whole bundle again"
         )
         raise BundleError(msg)

@@ -1,4 +1,4 @@
-"""The graph of a bundle in ONNX Runtime: the one place where a session is made, for the exporter's gates and the service."""
+"""The graph of a bundle in ONNX Runtime: the only place where a session is made, for exporter and service alike."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -73,8 +73,8 @@ class Session:
             self._session = ort.InferenceSession(content, options, providers=[_PROVIDERS[provider]])
         except _ORT_ERRORS as error:
             msg = (
-                f"{name} cannot be loaded by ONNX Runtime: {first_line(error)}; weights must be inside the file, export it "
-                "again"
+                f"{name} cannot be loaded by ONNX Runtime: {first_line(error)}; weights must be inside the file, "
+                "export it again"
             )
             raise BundleError(msg) from error
         self._require_started(provider)
@@ -121,8 +121,8 @@ def open_session(
     """Load the graph of a bundle that computes at a precision.
 
     Raises:
-        BundleError: the bundle has no graph of this precision, the graph cannot be loaded, or it lacks inputs or outputs
-            of `schemas.model.manifest.GraphContract`.
+        BundleError: the bundle has no graph of this precision, the graph cannot be loaded, or it lacks inputs or
+            outputs of `schemas.model.manifest.GraphContract`.
         SettingsError: the provider is not installed or does not start.
     """
     require_provider(provider)
@@ -160,7 +160,10 @@ def require_provider(provider: Provider) -> None:
         SettingsError: it was not.
     """
     if _PROVIDERS[provider][0] not in ort.get_available_providers():
-        msg = f"provider {provider} is not in the installed ONNX Runtime; install the extra [gpu], or set CXR_PROVIDER=cpu"
+        msg = (
+            f"provider {provider} is not in the installed ONNX Runtime; install the extra [gpu], "
+            "or set CXR_PROVIDER=cpu"
+        )
         raise SettingsError(msg)
 
 
@@ -177,6 +180,6 @@ def _session_options(intra_op_threads: int, *, optimized: bool) -> ort.SessionOp
     options.log_severity_level = 3  # errors; the warnings list fused nodes
     # Threads that spin between runs take the cores from the decoders: 68 against 124 films/s on two cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Weights outside the graph are outside its hash. Without this, ONNX Runtime looks for them in the working directory.
+    # Weights outside the graph are outside its hash; ONNX Runtime would look for them in the working directory.
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
     return options

@@ -1,9 +1,9 @@
-"""Bundles that come with the software are copied into a folder in use: what is missing is added, nothing is changed.
+"""Copy the bundles that come with the software into a folder in use: add what is missing, change nothing.
 
     python -m bundle.shipping SOURCE DESTINATION
 
-A volume of `docker-compose.yml` takes over the content of an image only while it is empty; this brings the bundles of a
-later image into it, before the service starts.
+A volume of `docker-compose.yml` takes over the content of an image only while it is empty. This command brings the
+bundles of a later image into it, before the service starts.
 """
 
 import argparse

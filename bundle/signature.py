@@ -1,4 +1,4 @@
-"""Signatures of bundles: `manifest.sig` lies beside the manifest, whose hashes vouch for every other file."""
+"""Signatures of bundles: `manifest.sig` lies beside the manifest, whose hashes cover every other file."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -89,7 +89,7 @@ def check_signature(directory: Path, manifest: bytes, keys: Keys) -> None:
         key.verify(bytes.fromhex(stated.signature), manifest)
     except InvalidSignature as error:
         msg = (
-            f"{directory.name}: the signature is not of this manifest; it was altered after key {stated.key_id} signed it; "
-            "copy the whole bundle again, or sign it again"
+            f"{directory.name}: the signature is not of this manifest; it was altered after key {stated.key_id} signed "
+            "it: copy the whole bundle again, or sign it again"
         )
         raise UntrustedBundleError(msg) from error

@@ -1,4 +1,4 @@
-"""What the documentation site is made of beside docs/*.md: pages from elsewhere in the repository, and the notebooks."""
+"""What the documentation site has in addition to docs/*.md: pages from other folders, and the notebooks."""
 
 import json
 import os

@@ -73,7 +73,8 @@ def reference() -> str:
             table(("metric", "type", "meaning"), families),
             "## Training options",
             (
-                "Set these fields in the YAML file of `--config`, by section (`learn: {lr: 1e-3}`) or dotted (`learn.lr: 1e-3`), "
+                "Set these fields in the YAML file of `--config`, by section (`learn: {lr: 1e-3}`) or dotted "
+                "(`learn.lr: 1e-3`), "
                 "or with `--set FIELD=VALUE` ([train](training.md))."
             ),
             table(("field", "default", "meaning"), options),

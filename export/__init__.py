@@ -1,1 +1,1 @@
-"""Trained networks to ONNX bundles with Grad-CAM inside the graph; it refuses to know HTTP."""
+"""Trained networks become ONNX bundles with Grad-CAM inside the graph; there is no HTTP here."""

@@ -145,8 +145,8 @@ def _refuse_lungs(trial: TrainedTrial) -> None:
     """The service has no masks: it would feed whole films to a network that has only ever seen lungs."""
     if trial.dataset.options.masks == "lungs":
         msg = (
-            f"{trial.folder.name} was trained with data.masks=lungs, on films that are black outside the lungs; the service "
-            "feeds whole films: train with data.masks=ignore to serve"
+            f"{trial.folder.name} was trained with data.masks=lungs, on films that are black outside the lungs; the "
+            "service feeds whole films: train with data.masks=ignore to serve"
         )
         raise BundleError(msg)
 

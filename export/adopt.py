@@ -1,4 +1,4 @@
-"""Somebody's own ONNX file becomes a bundle: wired, calibrated on labelled films, and judged on films that decided nothing."""
+"""An ONNX file that was trained elsewhere becomes a bundle: wired, calibrated on labelled films, tested on others."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -112,8 +112,8 @@ def _index(folder: FilmFolder, description: NetworkDescription) -> FilmIndex:
     index = index_films(DataOptions(path=str(folder.path), cache=str(folder.cache)))
     if set(index.classes) != set(description.classes):
         msg = (
-            f"the films are of {', '.join(index.classes)} and the network of {', '.join(description.classes)}; name the folders "
-            "as --classes does, in any order"
+            f"the films are of {', '.join(index.classes)} and the network of {', '.join(description.classes)}; name "
+            "the folders as --classes does, in any order"
         )
         raise TrainingDataError(msg)
     return index
@@ -131,7 +131,7 @@ def _deciding(index: FilmIndex, source: Path) -> tuple[Film, ...]:
 
 
 def _refuse_leaks(index: FilmIndex, cache: Path) -> None:
-    """The gate of training: no patient and no copy of a film both decides and judges."""
+    """Apply the gate of training: no patient and no copy of a film may both decide and judge."""
     close_leaks(mark_copies(index, cache, threshold=NEAR_DUPLICATE, skip_unreadable=False))
 
 
@@ -169,6 +169,6 @@ def _logits_of(run: Run, films: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _parameters(model: onnx.ModelProto) -> int:
-    """Values of the graph's weights, as far as they are numbers with a fraction."""
+    """The number of floating-point values among the graph's weights."""
     kinds = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16, onnx.TensorProto.DOUBLE}
     return sum(int(np.prod(entry.dims)) for entry in model.graph.initializer if entry.data_type in kinds)

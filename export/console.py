@@ -1,4 +1,4 @@
-"""What the commands print: the gates as tables, a bundle in four lines."""
+"""The output of the commands: the gates as tables, a bundle in three lines."""
 
 from pathlib import Path
 
@@ -54,7 +54,8 @@ def print_bundle(directory: Path) -> None:
     size = sum(record.size_bytes for record in checked.manifest.files.values())
     manifest = checked.manifest
     console.print(
-        f"{manifest.name}/{manifest.version}: {manifest.architecture}, {len(manifest.files) + 1} files, {size / 1e6:.1f} MB"
+        f"{manifest.name}/{manifest.version}: {manifest.architecture}, {len(manifest.files) + 1} files, "
+        f"{size / 1e6:.1f} MB"
     )
     within = ", ".join(f"{difference:.1e} ({precision})" for precision, difference in differences.items())
     console.print(f"hashes right, golden films within {within}")

@@ -1,4 +1,4 @@
-"""What its owner says about a network that was trained elsewhere: a YAML file beside the network, or options of `adopt`."""
+"""The description of a network that was trained elsewhere: a YAML file that is kept with it, or options of `adopt`."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -28,7 +28,7 @@ Channels = Annotated[tuple[float, ...], BeforeValidator(_numbers)]
 
 
 class NetworkDescription(Record):
-    """All that an ONNX file does not say about its own input, output and meaning.
+    """What an ONNX file does not state about its input, output and meaning.
 
     Text stands for a list where it separates the parts by commas, as on the command line.
     """
@@ -81,7 +81,7 @@ class NetworkDescription(Record):
 
     @property
     def torch(self) -> TorchNetwork | None:
-        """How torch builds it; None: nobody said."""
+        """How torch builds it; None: not described."""
         if self.timm is None:
             return None
         return TorchNetwork(timm_name=self.timm, cam_layer=self.cam_layer, mean=self.mean, std=self.std)

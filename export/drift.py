@@ -1,4 +1,7 @@
-"""The drift reference of a bundle: where its validation films lie in every signal, by the functions that the service uses."""
+"""The drift reference of a bundle: the distribution of its validation films in every signal.
+
+The signals are computed by the functions that the service uses.
+"""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -25,7 +28,7 @@ def drift_reference(
         record: the trial's classes, and its validation films in words.
 
     Returns:
-        None for fewer than `FEWEST_FILMS` films: they say too little about where films lie.
+        None for fewer than `FEWEST_FILMS` films, whose bins would hold too few.
     """
     if len(films) < FEWEST_FILMS:
         return None
@@ -40,8 +43,8 @@ def drift_reference(
 
 def signal_reference(values: Iterable[float]) -> SignalReference:
     """Bins between the deciles of one signal; equal deciles, as of a border that most often is black, make one edge."""
-    found = np.fromiter(values, np.float64)
-    deciles = np.quantile(found, np.arange(1, BINS) / BINS, method="lower")
+    array = np.fromiter(values, np.float64)
+    deciles = np.quantile(array, np.arange(1, BINS) / BINS, method="lower")
     edges = tuple(np.unique(deciles).tolist())
-    counts = np.bincount(np.searchsorted(edges, found), minlength=len(edges) + 1)
+    counts = np.bincount(np.searchsorted(edges, array), minlength=len(edges) + 1)
     return SignalReference(edges=edges, counts=tuple(counts.tolist()))

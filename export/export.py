@@ -31,11 +31,11 @@ from trainer.networks.network import Network
 
 
 class Trial(Protocol):
-    """What a bundle is made from; `trainer.trials.trial.TrainedTrial` is one."""
+    """The input of an export; `trainer.trials.trial.TrainedTrial` is one."""
 
     @property
     def record(self) -> TrialRecord:
-        """What training left behind."""
+        """The record that training wrote."""
         ...
 
     @property
@@ -53,11 +53,11 @@ class Trial(Protocol):
         ...
 
     def patients(self, split: Literal["train", "val"]) -> NDArray[np.str_]:
-        """Who each of these films is of, [V]."""
+        """The patient of each of these films, [V]."""
         ...
 
     def references(self, split: Literal["train", "val"]) -> tuple[FilmReference, ...]:
-        """How somebody who holds the data finds each of these films."""
+        """How a holder of the data finds each of these films."""
         ...
 
 
@@ -68,13 +68,13 @@ class ExportOptions:
     precisions: Sequence[ReducedPrecision] = ()
     """Which to try; one that fails its gate is left out, and the manifest records why."""
     with_weights: bool = False
-    """Put the weights beside the graph, for the service's torch backend; the bundle is twice as large."""
+    """Add the weights, for the service's torch backend; the bundle becomes twice as large."""
     about_films: str | None = None
-    """What the card says of the films, Markdown without headings: source, licence, population."""
+    """A section of the card about the films, Markdown without headings: source, licence, population."""
 
 
 class GateReporter(Protocol):
-    """Is given the results of the gates as they come."""
+    """Receives the results of the gates as they come."""
 
     def parity(self, report: ParityReport) -> None:
         """The graph has passed the parity gate."""
@@ -116,17 +116,18 @@ def write_bundle(
 ) -> Path:
     """Export a trained network, prove it, and publish it; returns the directory of the bundle.
 
-    Nothing is visible at the place until the bundle has passed the parity gate on the validation films and its own check.
+    Nothing is visible at the place until the bundle has passed the parity gate on the validation films and its
+    self-test.
 
     Args:
         trial: the network with its record and films.
         place: not yet taken.
         options: what else the bundle holds.
-        reporter: is given the results of the gates.
+        reporter: receives the results of the gates.
 
     Raises:
-        BundleError: the place is taken or has no plain name, the bundle fails its own check, or weights are asked for of
-            a network that timm alone does not build.
+        BundleError: the place is taken or has no plain name, the bundle fails its self-test, or weights are requested
+            of a network that timm alone does not build.
         ParityError: the graph does not compute what the network computes.
     """
     place.require_free()
@@ -134,16 +135,15 @@ def write_bundle(
     validation = ValidationSet(*trial.inputs("val"), trial.patients("val"), trial.statistics)
     graph = _proven_graph(trial, validation, reporter)
     attempts = _reduce(trial, validation, graph, options.precisions)
-    for tried in attempts:
-        reporter.precision(tried.record)
     files = _files(trial, graph) | weights
-    for tried in attempts:
-        files |= tried.files
+    for each in attempts:
+        reporter.precision(each.record)
+        files |= each.files
     contract = graph_contract(graph.model, cam_layer=trial.network.cam_layer, max_batch=MAX_BATCH)
     manifest = make_manifest(trial.record, contract, place, files, described).model_copy(
         update={
             "about_films": options.about_films,
-            "precisions": tuple(tried.record for tried in attempts),
+            "precisions": tuple(each.record for each in attempts),
             **_measured_on_validation(trial, validation, graph.run),
         }
     )

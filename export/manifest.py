@@ -15,8 +15,9 @@ from schemas.model.torch_network import TorchNetwork
 from schemas.model.trial import CalibratedNetwork
 
 INTENDED_USE = (
-    "Research, teaching and technical evaluation. Given one frontal chest radiograph, the network estimates how probable "
-    "each of its classes is among films like those that it was trained on, for readers who look at the film themselves."
+    "Research, teaching and technical evaluation. Given one frontal chest radiograph, the network estimates how "
+    "probable each of its classes is among films like those that it was trained on, for readers who look at the film "
+    "themselves."
 )
 
 

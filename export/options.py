@@ -1,4 +1,4 @@
-"""Command lines made from models: one option for each field, its help the field's description, its default the field's."""
+"""Command lines made from models: one option for each field, with the field's description as its help."""
 
 import inspect
 import types

@@ -65,7 +65,7 @@ def verify_bundle(directory: Path) -> tuple[Bundle, Mapping[Precision, float]]:
 
 
 def publish_at(place: Place, files: Mapping[str, bytes]) -> Path:
-    """Publish files as a bundle at a place, and let it serve where the place says so; see `publish` and `point_to`.
+    """Publish files as a bundle at a place, and make it current if the place says so; see `publish` and `point_to`.
 
     Returns:
         The directory of the bundle.
@@ -78,7 +78,7 @@ def publish_at(place: Place, files: Mapping[str, bytes]) -> Path:
 
 
 def publish(files: Mapping[str, bytes], destination: Path) -> None:
-    """Write files in a folder beside their destination, check them as a bundle, and move them there in one step.
+    """Write files in a folder next to their destination, check them as a bundle, and move them there in one step.
 
     Args:
         files: content by name, the manifest among them.
@@ -101,7 +101,7 @@ def publish(files: Mapping[str, bytes], destination: Path) -> None:
 
 
 def point_to(destination: Path) -> None:
-    """Let `models/current` name the bundle at `models/<name>/<version>`.
+    """Make `models/current` name the bundle at `models/<name>/<version>`.
 
     Raises:
         BundleError: the disk refuses; the file names what it named before.
@@ -116,7 +116,7 @@ def _disk_failures_named(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        msg = f"{path} cannot be written ({error.strerror}); see to it, or give another --out, and export again"
+        msg = f"{path} cannot be written ({error.strerror}); correct that, or give another --out, and export again"
         raise BundleError(msg) from error
 
 

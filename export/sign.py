@@ -1,4 +1,4 @@
-"""Signatures of bundles: a key pair, and `manifest.sig` beside a manifest."""
+"""Signing bundles: a key pair, and `manifest.sig` next to a manifest."""
 
 import os
 from pathlib import Path
@@ -67,7 +67,7 @@ def sign_bundle(directory: Path, key_file: Path) -> str:
     try:
         write_whole(directory / SIGNATURE, content.encode())
     except OSError as error:
-        msg = f"{SIGNATURE} cannot be written beside {MANIFEST} ({error.strerror}); see to it and sign again"
+        msg = f"{SIGNATURE} cannot be written next to {MANIFEST} ({error.strerror}); correct that and sign again"
         raise BundleError(msg) from error
     check_signature(directory, signed[0], {key_id: key.public_key()})  # as a service that trusts the key will
     return key_id
@@ -80,7 +80,7 @@ def _read_key(path: Path) -> Ed25519PrivateKey:
         msg = f"{path} cannot be read ({error.strerror}); make a key with `python -m export keygen`"
         raise SigningKeyError(msg) from error
     except (ValueError, TypeError) as error:
-        msg = f"{path} holds no private key without a password (PEM); make one with `python -m export keygen`"
+        msg = f"{path} does not hold a private key without a password (PEM); make one with `python -m export keygen`"
         raise SigningKeyError(msg) from error
     if not isinstance(key, Ed25519PrivateKey):
         msg = f"{path} holds a key of another kind; bundles are signed with Ed25519: `python -m export keygen`"

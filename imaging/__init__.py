@@ -1,1 +1,4 @@
-"""Bytes to radiograph `[H, W]` to network input `[1, S, S]`, the one path for training and serving; it refuses to know models and HTTP."""
+"""Bytes become a radiograph `[H, W]` and that a network input `[1, S, S]`: the one path for training and serving.
+
+Also here: quality checks, overlays, de-identification. Not here: models and HTTP.
+"""

@@ -2,6 +2,7 @@
 
 from imaging.dicom.codecs import FrameDecoder
 from imaging.dicom.film import decode_dicom
+from imaging.libraries import configure_libraries
 from imaging.limits import DecodeLimits
 from imaging.radiograph import Format, Radiograph
 from imaging.raster import decode_raster
@@ -15,7 +16,7 @@ _MEDIA_TYPES: dict[str, Format | None] = {
     "image/jpg": "jpeg",  # registered nowhere, sent by many
     "image/png": "png",
     "application/dicom": "dicom",
-    "application/octet-stream": None,  # says nothing: the content alone decides
+    "application/octet-stream": None,  # claims nothing: the content alone decides
 }
 
 
@@ -58,7 +59,7 @@ def decode(
         limits: what the file may cost.
         min_side: allow a large JPEG to be decoded at 1/2, 1/4 or 1/8 of its size as long as the
             short side keeps at least twice this many pixels; None decodes at full size.
-        frame_decoder: who decodes the compressed frames of DICOM files, `imaging.dicom.child_decoder.ChildDecoder` or,
+        frame_decoder: decodes the compressed frames of DICOM files, `imaging.dicom.child_decoder.ChildDecoder` or,
             for files whose origin is known, `imaging.dicom.codecs.decode_frame`; None refuses compressed films.
 
     Raises:
@@ -68,19 +69,20 @@ def decode(
         ImageTooLargeError: over `limits`.
         NotARadiographError: readable, but not a single-frame projection radiograph.
     """
-    found = sniff(data)
+    configure_libraries()
+    actual = sniff(data)
     if declared_type is not None:
-        _check_declared(declared_type, found)
-    if found == "dicom":
+        _check_declared(declared_type, actual)
+    if actual == "dicom":
         return decode_dicom(data, limits, frame_decoder)
-    return decode_raster(data, found, limits, min_side)
+    return decode_raster(data, actual, limits, min_side)
 
 
-def _check_declared(declared_type: str, found: Format) -> None:
+def _check_declared(declared_type: str, actual: Format) -> None:
     media_type = declared_type.partition(";")[0].strip().lower()
     if media_type not in _MEDIA_TYPES:
         msg = f"the declared type is not one of {', '.join(_MEDIA_TYPES)}; declare one of these"
         raise UnsupportedImageError(msg)
-    if _MEDIA_TYPES[media_type] not in (None, found):
-        msg = f"the declared type is {media_type}, but the content is {found}; declare what is sent"
+    if _MEDIA_TYPES[media_type] not in (None, actual):
+        msg = f"the declared type is {media_type}, but the content is {actual}; declare what is sent"
         raise UnsupportedImageError(msg)

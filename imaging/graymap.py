@@ -1,4 +1,4 @@
-"""A film as a portable graymap: all its gray levels in a form that a page's script can read, which has no DICOM decoder."""
+"""A film as a portable graymap: all its gray levels, in a form that a web page can read without a DICOM decoder."""
 
 import sys
 from typing import Any
@@ -18,7 +18,7 @@ _WORD_BYTES = 2
 def graymap(radiograph: Radiograph) -> bytes:
     """Encode a film as binary PGM, its longer side at most `LONGEST_SIDE`.
 
-    The depth is the film's own, so that a window can still be set on all of it: one byte a pixel up to 8 bits,
+    The depth is that of the film, so that a window can still be set on all of it: one byte a pixel up to 8 bits,
     else two, the more significant first.
 
     Source: Netpbm, pgm(5): "P5", width, height, largest value, one white space, the rows from top to bottom.

@@ -1,8 +1,6 @@
-"""What one file may cost, and the boundary around the libraries that read it: bytes from outside are hostile."""
+"""Limits of one file, and the boundary around the libraries that read it: bytes from outside are hostile."""
 
 import io
-import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +8,6 @@ from dataclasses import dataclass
 from PIL import Image
 
 from schemas.errors import CxrError, ImageTooLargeError, InvalidImageError
-
-# Set once and process-wide, because `warnings.catch_warnings` is not safe in threads. The libraries warn about
-# metadata that they skip; such a warning may quote the file, so none may reach a log.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"(PIL|pydicom)\.")
-warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
-logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it logs what a codec says about a frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,7 @@ class DecodeLimits:
 
 
 class BoundedReader(io.BytesIO):
-    """Bytes in memory that can be read from only so many times."""
+    """Bytes in memory with a limited number of reads."""
 
     def __init__(self, data: bytes, max_reads: int) -> None:
         super().__init__(data)

@@ -1,4 +1,4 @@
-"""What a film's pixels and shape say about it before any network does: warnings for the reader, figures for monitoring.
+"""Checks of a film's pixels and shape without a network: warnings for the reader, figures for monitoring.
 
 The thresholds were set on 5,216 training films (Kermany et al., 2018) so that none of them is warned about, and
 checked on films from elsewhere. False alarms of all four together: 0 of the 624 official test films and 0 of 24
@@ -41,7 +41,7 @@ class InputStatistics:
 
 
 def input_warnings(radiograph: Radiograph) -> tuple[str, ...]:
-    """Name what makes an answer about this film less trustworthy, beside `radiograph.warnings`.
+    """Name what makes an answer about this film less trustworthy, in addition to `radiograph.warnings`.
 
     Returns:
         Any of `low_resolution`, `extreme_aspect`, `low_contrast`, `mostly_one_value`.
@@ -50,13 +50,13 @@ def input_warnings(radiograph: Radiograph) -> tuple[str, ...]:
     counts = cv2.calcHist([radiograph.pixels], [0], None, [_LEVELS], [0, radiograph.largest_value + 1]).ravel()
     cumulated = np.cumsum(counts, dtype=np.float64) / radiograph.pixels.size
     low, high = np.searchsorted(cumulated, _MIDDLE)
-    noticed = {
+    conditions = {
         "low_resolution": shorter < LOW_RESOLUTION,
         "extreme_aspect": longer > EXTREME_ASPECT * shorter,
         "low_contrast": high - low < LOW_CONTRAST * _LEVELS,
         "mostly_one_value": counts.max() > ONE_VALUE * radiograph.pixels.size,
     }
-    return tuple(name for name, is_true in noticed.items() if is_true)
+    return tuple(name for name, is_true in conditions.items() if is_true)
 
 
 def input_statistics(prepared: NDArray[np.float32]) -> InputStatistics:

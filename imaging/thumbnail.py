@@ -1,4 +1,4 @@
-"""A film in so few numbers that only the arrangement of the chest is left: what no network has to see first."""
+"""A film in few numbers, which show only the arrangement of the chest; computed without a network."""
 
 import cv2
 import numpy as np
@@ -13,8 +13,8 @@ _FLAT = 0.02
 def thumbnail(prepared: NDArray[np.float32]) -> NDArray[np.float64]:
     """Describe a network input by 16 x 16 mean gray levels, free of exposure: [256], mean 0, standard deviation 1.
 
-    Of the sides 16, 24 and 32, and of ranks and standardised levels, this told most pictures from chest films that
-    are none or stand on their head, at an equal share of refused validation films.
+    Of the sides 16, 24 and 32, and of ranks and standardised levels, this refused most pictures that are not chest
+    films or are upside down, at an equal share of refused validation films.
 
     Args:
         prepared: float32 [1, S, S] in [0, 1], from `imaging.preprocess.prepare`.

@@ -1,1 +1,4 @@
-"""The data contracts that the trainer, the exporter and the service share; they refuse to know pixels, HTTP and torch."""
+"""The data contracts that trainer, exporter and service share: types and pure rules.
+
+Not here: files, pixels, HTTP and torch.
+"""

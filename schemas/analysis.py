@@ -1,4 +1,4 @@
-"""What is kept of one analysed DICOM film: enough for every result that is written from it, and no patient."""
+"""The record of one analysed DICOM film: enough for every result that is written from it, without the patient."""
 
 from datetime import UTC
 from typing import Self
@@ -11,7 +11,7 @@ from schemas.record import Record
 
 
 class ExplainedFinding(Record):
-    """What the heat map that goes back to the archive explains."""
+    """What the heat map that is sent to the archive explains."""
 
     finding: str = Field(description="the class whose heat map it is")
     method: ExplainMethod

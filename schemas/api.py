@@ -25,13 +25,13 @@ class ModelReference(Record):
     architecture: str
     precision: Precision = Field(default="fp32", description="of the graph that computed it")
     sha256: str = Field(
-        description="SHA-256 of what computed it: of the bundle's manifest.json, which holds the hash of every other file; "
-        "at a reduced precision of that graph's own file"
+        description="SHA-256 of the bundle's manifest.json, which holds the hash of every other file; "
+        "at a reduced precision, that of the graph's file"
     )
 
 
 class Prediction(Record):
-    """What the bundle says about one film."""
+    """The answer of the bundle for one film."""
 
     label: str = Field(
         description="the finding whose operating point is reached, else the class that means none of the findings"
@@ -39,7 +39,7 @@ class Prediction(Record):
     probabilities: dict[str, Probability] = Field(description="softmax after temperature scaling; sums to 1")
     decision: Decision = Field(
         description="abstain when the conformal set does not hold exactly one class, the label, "
-        "the film is out of distribution, or its file says that it is no frontal view"
+        "the film is out of distribution, or its file states that it is not a frontal view"
     )
     prediction_set: tuple[str, ...] = Field(description="classes that the conformal quantiles cannot exclude")
     operating_point: OperatingPoint
@@ -53,7 +53,7 @@ class Prediction(Record):
 
 
 class ImageFacts(Record):
-    """What was decoded; nothing that could identify a patient."""
+    """Facts about the decoded file; nothing that could identify a patient."""
 
     format: Literal["jpeg", "png", "dicom"]
     rows: int
@@ -157,7 +157,7 @@ class KnownModel(Record):
     version: str
     serving: bool
     precision: Precision | None = Field(description="at which it serves; null: it does not serve")
-    refused: str | None = Field(description="why it failed its checks when it was tried; null: it did not")
+    refused: str | None = Field(description="why it failed its checks; null: it did not fail")
     explain_backend: ExplainBackend | None = Field(
         description="what draws the heat maps of the bundle that serves; null: nothing can, or another bundle serves"
     )
@@ -173,13 +173,13 @@ class ModelList(Record):
 class TransferSyntaxFacts(Record):
     """One way in which a DICOM file may be written."""
 
-    name: str = Field(description="what the standard calls it")
+    name: str = Field(description="the name in the standard")
     uid: str
     lossless: bool = Field(description="whether the syntax itself promises the stored pixel values")
 
 
 class CapabilityLimits(Record):
-    """What one request and one film may cost."""
+    """Limits of one request and one film."""
 
     max_body_bytes: int = Field(description="largest request body")
     max_pixels: int = Field(description="largest film, rows times columns")

@@ -1,4 +1,4 @@
-"""The bodies of `GET /results…`: what became of the films that were stored by DICOMweb."""
+"""The bodies of `GET /results…`: the state of the films that were stored by DICOMweb."""
 
 from datetime import datetime
 from typing import Literal
@@ -12,14 +12,14 @@ ResultState = Literal["received", "analysed", "delivered", "failed", "refused"]
 
 
 class ResultSummary(Record):
-    """Where one stored film stands; its UIDs are the only thing here that leads to a patient."""
+    """The state of one stored film; its UIDs are the only link to a patient."""
 
     sop_instance_uid: str
     study_instance_uid: str
     state: ResultState = Field(
-        description="received: waits for its analysis; analysed: its results are there, and wait for the PACS where one "
+        description="received: waits for its analysis; analysed: has results, which wait for the PACS where one "
         "is configured; delivered: the PACS has them; failed: given up, see problem and POST …/retry; "
-        "refused: no film that can be read"
+        "refused: not a film that can be read"
     )
     priority: Literal["stat", "routine"]
     received_at: datetime

@@ -5,12 +5,15 @@ import logging
 import cv2
 import pydicom.config
 
+from imaging.libraries import configure_libraries as configure_imaging
+
 
 def configure_libraries() -> None:
     """Make the libraries fit a server that reads films of patients; calling it again changes nothing.
 
     torch, which most services have not, gets its threads where it is loaded: `service.engine.heat_maps`.
     """
+    configure_imaging()
     # pydicom would warn of a value that breaks its type's rule, with the value, and a log must not hold it.
     pydicom.config.settings.writing_validation_mode = pydicom.config.IGNORE
     # It logs the address of every request, with UIDs in it.

@@ -1,15 +1,18 @@
 """Fixtures that every test may use, and the two tiers of tests."""
 
+import gc
 import os
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Every core has a worker already: more threads in each would only wait for one another. Read once, by numpy and torch.
+    # Every core has a worker already: more threads in each would only wait for one another. Read once, by numpy and
+    # torch.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
 from tests.films import write_kermany
+from tests.once import BuiltOnce
 from tests.tiers import ProcessGuard, is_fast, long_files_first, mark_by_fixtures
 
 
@@ -37,6 +40,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if is_fast(item)]
 
 
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: a service that ends collects, which would take 0.4 s each time."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter free, as it ends, what was spared."""
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def real_films() -> Path:
     """The folder of real films; tests that ask for it carry `pytest.mark.real_data`."""
@@ -50,6 +64,13 @@ def real_films() -> Path:
 
 
 @pytest.fixture(scope="session")
-def kermany_like(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """48 + 48 synthetic films in Kermany's layout: 12 patients a class and split, 2 films each."""
-    return write_kermany(tmp_path_factory.mktemp("kermany"))
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> BuiltOnce:
+    """Folders that the workers share."""
+    own = tmp_path_factory.getbasetemp()  # of a worker: a folder in that of the session
+    return BuiltOnce((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "built-once")
+
+
+@pytest.fixture(scope="session")
+def kermany_like(built_once: BuiltOnce) -> Path:
+    """48 + 48 synthetic films in Kermany's layout: 12 patients a class and split, 2 films each. Read only."""
+    return built_once("kermany", write_kermany)

@@ -61,7 +61,8 @@ class GatedOpener:
 
 
 class ScriptedComparator:
-    """An `export.gates.precision.Comparator` that gives its verdicts one after another and keeps the graphs that it was shown."""
+    """An `export.gates.precision.Comparator` that gives its verdicts one after another and keeps the graphs that it
+    was shown."""
 
     def __init__(self, *verdicts: PrecisionFigures | BundleError) -> None:
         self.shown: list[bytes] = []

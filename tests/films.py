@@ -22,7 +22,8 @@ def encode(pixels: NDArray, extension: str = ".jpeg") -> bytes:
 
 
 def unlike(side: int, *, seed: int, opacity: float = 0.0) -> NDArray:
-    """A phantom, uint8 [side, side], on a soft pattern of its own: as unlike the others as films of two patients are."""
+    """A phantom, uint8 [side, side], on a soft pattern of its own: as unlike the others as films of two patients
+    are."""
     pattern = np.random.default_rng(seed).normal(0, 25, (5, 5))
     film = phantom(side, side, seed=seed, opacity=opacity) + cv2.resize(
         pattern, (side, side), interpolation=cv2.INTER_CUBIC

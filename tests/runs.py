@@ -32,6 +32,8 @@ from trainer.trials.record import write_trial
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 FILMS = 90
 """In each of validation and test, two of every patient."""
+RESAMPLES = 50
+"""Records that nobody trained for need intervals, and no exact ones."""
 
 
 def write_run(
@@ -121,7 +123,7 @@ def _write_trial(
         for part, outputs in (("validation", validation), ("test", test))
     }
     calibration = calibrate(answers["validation"], task, JudgeOptions())
-    judged = {part: evaluate(outputs, task, calibration) for part, outputs in answers.items()}
+    judged = {part: evaluate(outputs, task, calibration, resamples=RESAMPLES) for part, outputs in answers.items()}
     record = TrialRecord(
         architecture="cnn4",
         classes=data.classes,

@@ -25,7 +25,18 @@ MARKERS_OF_FIXTURES = {
 }
 """By the name of a fixture, whichever folder defines it."""
 
-LONG_FILES = ()
+LONG_FILES = (
+    "tests/export/test_architectures.py",
+    "tests/trainer/test_killed.py",
+    "tests/docs/test_notebooks.py",
+    "tests/service/test_corpora.py",
+    "tests/test_unfamiliar.py",
+    "tests/service/test_contract.py",
+    "tests/docs/test_commands.py",
+    "tests/trainer/learning/test_loop.py",
+    "tests/pacs/test_orthanc.py",
+    "tests/service/test_process.py",
+)
 """Where the whole tier begins, longest first: a worker that meets one of these last makes the others wait."""
 
 ALLOWED_PROGRAMS = {"git"}
@@ -38,29 +49,29 @@ class ProcessGuard:
     """Fails a test during which this process started another one."""
 
     def __init__(self) -> None:
-        self._started: list[str] = []
+        self.started: list[str] = []
         sys.addaudithook(self._note)
 
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event in _STARTS:
             program = os.fsdecode(arguments[0]) if arguments and isinstance(arguments[0], str | bytes) else event
             if os.path.basename(program) not in ALLOWED_PROGRAMS:  # noqa: PTH119 a name is all there may be
-                self._started.append(program)
+                self.started.append(program)
         elif event == "socket.connect" and _is_fork_server(arguments[1]):
-            self._started.append("a child of multiprocessing's fork server")
+            self.started.append("a child of multiprocessing's fork server")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self) -> Iterator[None]:
         """Forget what was started between tests."""
-        self._started.clear()
+        self.started.clear()
         return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self) -> Iterator[None]:
         """Fail the test by what it, its fixtures or their ends started."""
         result = yield
-        if self._started:
-            pytest.fail(f"a test of the fast tier started {', '.join(self._started)}: mark it `process`", pytrace=False)
+        if self.started:
+            pytest.fail(f"a test of the fast tier started {', '.join(self.started)}: mark it `process`", pytrace=False)
         return result
 
 

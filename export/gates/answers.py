@@ -1,4 +1,4 @@
-"""What the service would say of films, by the rules that it shares with the trainer."""
+"""The answers that the service would give for films, by the rules that it shares with the trainer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,13 +50,15 @@ def answers(outputs: GraphOutputs, validation: ValidationSet, record: Calibrated
     probabilities = np.minimum(outputs["probabilities"].astype(np.float64), 1.0)
     labels = [finding_label(row, classes, record.negative_class, points) for row in probabilities]
     scores = _unfamiliarity(outputs, validation, record)
-    given = []
+    claims = []
     for index, label in enumerate(labels):
-        found = conformal_set(
+        prediction_set = conformal_set(
             dict(zip(classes, probabilities[index].tolist(), strict=True)), record.calibration.conformal.quantiles
         )
-        given.append(answer(label, found, in_distribution=None if scores is None else bool(scores[index] <= 1)))
-    return Answers(probabilities, np.array([classes.index(label) for label in labels]), scores, tuple(given))
+        claims.append(
+            answer(label, prediction_set, in_distribution=None if scores is None else bool(scores[index] <= 1))
+        )
+    return Answers(probabilities, np.array([classes.index(label) for label in labels]), scores, tuple(claims))
 
 
 def _unfamiliarity(

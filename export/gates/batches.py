@@ -1,4 +1,4 @@
-"""The gate of a graph that nobody can compare with torch: films together must give what each of them gives alone."""
+"""The gate of a graph that cannot be compared with torch: films together must give what each of them gives alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,17 @@ def check_batches(run: Run, films: NDArray[np.float32], classes: int) -> None:
     targets = np.full(len(films), MOST_PROBABLE, np.int64)
     alone, *together = (_logits(run, films, targets, batch) for batch in BATCHES)
     if alone.shape != (len(films), classes):
-        msg = f"the graph gives {alone.shape[1:]} values a film for {classes} classes; name the right --logits or --classes"
+        msg = (
+            f"the graph gives {alone.shape[1:]} values a film for {classes} classes; name the right --logits or "
+            "--classes"
+        )
         raise BundleError(msg)
     worst = max(largest_difference(actual, alone) for actual in together)
     tolerance = TOLERANCES["logits"] * float(np.abs(alone).max())
     if not worst <= tolerance:  # so that NaN is refused
         msg = (
-            f"films in a batch get logits that are off by {worst:.3g} from those of each alone, at most {tolerance:.3g} is "
-            "accepted; export the network in eval mode, with a dynamic first axis"
+            f"films in a batch get logits that are off by {worst:.3g} from those of each alone, at most "
+            f"{tolerance:.3g} is accepted; export the network in eval mode, with a dynamic first axis"
         )
         raise BundleError(msg)
 
@@ -39,9 +42,9 @@ def check_batches(run: Run, films: NDArray[np.float32], classes: int) -> None:
 def _logits(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], batch: int) -> NDArray[np.float32]:
     try:
         return run_in_batches(run, films, targets, batch)["logits"]
-    except (
-        InferenceError,
-        ValueError,
-    ) as error:  # a graph of fixed size may also give results that do not fit together
-        msg = f"the graph does not run on batches of {batch} films: {first_line(error)}; export it with a dynamic first axis"
+    except (InferenceError, ValueError) as error:  # ValueError: outputs of a fixed size do not fit together
+        msg = (
+            f"the graph does not run on batches of {batch} films: {first_line(error)}; export it with a dynamic first "
+            "axis"
+        )
         raise BundleError(msg) from error

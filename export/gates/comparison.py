@@ -1,4 +1,4 @@
-"""What fewer bits change: a reduced graph beside the fp32 graph, on the same validation films."""
+"""What fewer bits change: a reduced graph against the fp32 graph, on the same validation films."""
 
 import platform
 import statistics
@@ -16,11 +16,12 @@ from trainer.statistics.comparison import compare
 from trainer.statistics.intervals import estimate, wilson_interval
 
 _BATCH = 4
-_WARM, _PAIRS = 3, 41
+_WARM = 3
+_PAIRS = 41
 
 
 class Yardstick:
-    """The fp32 graph and what it says of the validation films."""
+    """The fp32 graph with its outputs for the validation films."""
 
     def __init__(self, content: bytes, record: TrialRecord, validation: ValidationSet) -> None:
         self._record = record
@@ -33,7 +34,7 @@ class Yardstick:
         self._outputs = outputs
 
     def compare(self, content: bytes) -> PrecisionFigures:
-        """Run a reduced graph on the same films, and beside the fp32 graph on one of them.
+        """Run a reduced graph on the same films, and in turns with the fp32 graph on one of them.
 
         Raises:
             BundleError: ONNX Runtime refuses the graph.
@@ -41,26 +42,26 @@ class Yardstick:
         graph = Session(content, intra_op_threads=1)
         outputs = self._outputs
         validation = self._validation
-        found = self._run(graph.run, self._targets)
-        said, said_fp32 = (answers(each, validation, self._record) for each in (found, outputs))
-        verdicts = said.in_distribution, said_fp32.in_distribution
+        reduced = self._run(graph.run, self._targets)
+        answered, answered_fp32 = (answers(each, validation, self._record) for each in (reduced, outputs))
+        verdicts = (answered.in_distribution, answered_fp32.in_distribution)
         times, times_fp32 = _times(graph.run, self._graph.run, validation.films[:1])
         return PrecisionFigures(
             films=len(validation.films),
             measured_on=f"CPUExecutionProvider, {platform.machine()}, one thread",
             auroc_difference=compare(
                 validation.labels,
-                found["probabilities"].astype(np.float64),
+                reduced["probabilities"].astype(np.float64),
                 outputs["probabilities"].astype(np.float64),
                 validation.patients,
             ).difference,
-            label_agreement=_share(said.labels == said_fp32.labels),
+            label_agreement=_share(answered.labels == answered_fp32.labels),
             in_distribution_agreement=None
             if verdicts[0] is None or verdicts[1] is None
             else _share(verdicts[0] == verdicts[1]),
-            largest_logit_difference=float(np.abs(found["logits"] - outputs["logits"]).max()),
+            largest_logit_difference=float(np.abs(reduced["logits"] - outputs["logits"]).max()),
             largest_logit=float(np.abs(outputs["logits"]).max()),
-            heatmap_correlation=_median_correlation(found["gradcam"], outputs["gradcam"]),
+            heatmap_correlation=_median_correlation(reduced["gradcam"], outputs["gradcam"]),
             ms_per_film=1e3 * statistics.median(times),
             ms_per_film_fp32=1e3 * statistics.median(times_fp32),
             speedup=_median_with_interval(np.array(times_fp32) / np.array(times)),
@@ -87,7 +88,7 @@ def _median_correlation(first: NDArray[np.float32], second: NDArray[np.float32])
 
 
 def _times(first: Run, second: Run, film: NDArray[np.float32]) -> tuple[list[float], list[float]]:
-    """Seconds of runs that take turns, so that whatever else the machine does weighs on both."""
+    """Seconds of runs that take turns, so that other work of the machine slows both."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(_WARM + _PAIRS):
         for run, column in zip((first, second), times, strict=True):
@@ -101,5 +102,6 @@ def _median_with_interval(values: NDArray[np.float64]) -> Estimate:
     """Median and its 95 % interval between order statistics (Conover, Practical Nonparametric Statistics, ch. 3.2)."""
     ordered = np.sort(values)
     half = 0.98 * np.sqrt(len(values))
-    low, high = int(np.floor(len(values) / 2 - half)), int(np.ceil(len(values) / 2 + half))
+    low = int(np.floor(len(values) / 2 - half))
+    high = int(np.ceil(len(values) / 2 + half))
     return estimate(float(np.median(values)), float(ordered[max(0, low)]), float(ordered[min(len(values) - 1, high)]))

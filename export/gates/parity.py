@@ -82,10 +82,10 @@ def check_parity(
     expected = reference_outputs(network, films, targets, record.calibration.temperature)
     rows: list[ParityRow] = []
     for batch in BATCHES:
-        found = run_in_batches(run, films, targets, batch)
-        rows += [_compare(name, batch, found[name], expected[name]) for name in TOLERANCES]
-        _check_labels(record, batch, found["probabilities"], expected["logits"])
-    return ParityReport(count, tuple(rows), _compare_auroc(found, expected, labels))
+        actual = run_in_batches(run, films, targets, batch)
+        rows += [_compare(name, batch, actual[name], expected[name]) for name in TOLERANCES]
+        _check_labels(record, batch, actual["probabilities"], expected["logits"])
+    return ParityReport(count, tuple(rows), _compare_auroc(actual, expected, labels))
 
 
 def reference_outputs(
@@ -113,10 +113,10 @@ def reference_outputs(
     return {name: np.concatenate([part[name].detach().numpy() for part in parts]) for name in parts[0]}
 
 
-def _compare(name: str, batch: int, found: NDArray[np.float32], expected: NDArray[np.float32]) -> ParityRow:
+def _compare(name: str, batch: int, actual: NDArray[np.float32], expected: NDArray[np.float32]) -> ParityRow:
     tolerance = TOLERANCES[name] * max(float(np.abs(expected).max()), FLOOR)
-    worst = largest_difference(found, expected)
-    if not worst <= tolerance:  # a tolerance that is no number refuses too
+    worst = largest_difference(actual, expected)
+    if not worst <= tolerance:  # a tolerance that is not a number refuses too
         msg = (
             f"{name} at batch {batch} is off by {worst:.3g}, at most {tolerance:.3g} is accepted; "
             "the graph does not compute what was trained and is not shipped"
@@ -128,7 +128,7 @@ def _compare(name: str, batch: int, found: NDArray[np.float32], expected: NDArra
 def _check_labels(
     record: TrialRecord, batch: int, probabilities: NDArray[np.float32], reference: NDArray[np.float32]
 ) -> None:
-    """Compare what the service will say (the graph's probabilities) with what the trainer evaluated (its own softmax)."""
+    """Compare the labels of the service (the graph's probabilities) with those of the trainer (its own softmax)."""
     trained = softmax(reference, record.calibration.temperature)
     rule = (record.classes, record.negative_class, record.calibration.operating_points)
     differing = sum(
@@ -138,18 +138,18 @@ def _check_labels(
     if differing:
         msg = (
             f"labels at batch {batch}: {differing} of {len(probabilities)} films get another label than in torch, none "
-            "may; a threshold that equals a film's own probability does this: place it between two films"
+            "may; a threshold that equals a film's probability does this: place it between two films"
         )
         raise ParityError(msg)
 
 
 def _compare_auroc(
-    found: GraphOutputs, expected: GraphOutputs, labels: NDArray[np.int64] | None
+    actual: GraphOutputs, expected: GraphOutputs, labels: NDArray[np.int64] | None
 ) -> tuple[float, float] | None:
     if labels is None or len(np.unique(labels)) < expected["logits"].shape[1]:
         return None
     by_torch, by_graph = (
-        float(macro_auroc(labels, outputs["probabilities"][: len(labels)])) for outputs in (expected, found)
+        float(macro_auroc(labels, outputs["probabilities"][: len(labels)])) for outputs in (expected, actual)
     )
     if abs(by_torch - by_graph) >= AUROC_TOLERANCE:
         msg = (

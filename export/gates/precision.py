@@ -1,4 +1,4 @@
-"""Reduced precisions of a graph: made, measured against fp32, and kept only where they change next to nothing."""
+"""Reduced precisions of a graph: made, measured against fp32, and kept only if they change next to nothing."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -111,7 +111,7 @@ def objection(precision: ReducedPrecision, figures: PrecisionFigures) -> str | N
 
 
 def _too_slow(precision: ReducedPrecision, figures: PrecisionFigures) -> bool:
-    """Float16 is for GPUs; its time on a CPU, which converts to and fro, says nothing."""
+    """Float16 is for GPUs; its time on a CPU, which converts to float32 and back, proves nothing."""
     return precision == "int8" and not figures.speedup.value >= MIN_SPEEDUP
 
 
@@ -134,7 +134,7 @@ def _candidates(
 
 
 def _golden_outputs(precision: ReducedPrecision, content: bytes, golden: Arrays) -> tuple[Arrays, float]:
-    """What the graph says of the golden films, and how far another machine may be off.
+    """The outputs of the graph for the golden films, and how far another machine may be off.
 
     A value that lies between two steps is rounded up by one processor and down by the next. The same happens between
     the fused graph and the file run node by node, in float: several times their difference is accepted.
@@ -147,6 +147,6 @@ def _golden_outputs(precision: ReducedPrecision, content: bytes, golden: Arrays)
     return {name: fused[name] for name in OUTPUTS}, max(least, _TOLERANCE_MARGIN * worst)
 
 
-def _relative(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+def _relative(actual: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
     scale = float(np.abs(expected).max())
-    return float(np.abs(found - expected).max()) / scale if scale > 0 else 0.0
+    return float(np.abs(actual - expected).max()) / scale if scale > 0 else 0.0

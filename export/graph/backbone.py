@@ -20,7 +20,7 @@ def backbone(graph: onnx.GraphProto) -> tuple[onnx.NodeProto, ...]:
     computed = list[onnx.NodeProto]()
     length = 0
     for index, node in enumerate(graph.node):
-        # The number of films is no pixel: whoever reads the shape of the image does not read the image.
+        # The number of films is not a pixel: a node that reads the shape of the image does not read the image.
         if node.op_type != "Shape" and not alive.isdisjoint(node.input):
             alive.update(node.output)
             computed.append(node)
@@ -32,10 +32,10 @@ def backbone(graph: onnx.GraphProto) -> tuple[onnx.NodeProto, ...]:
 
 def after_convolutions(nodes: Iterable[onnx.NodeProto], skipped: int) -> tuple[onnx.NodeProto, ...]:
     """The nodes from convolution number `skipped` (from 0) on."""
-    seen = 0
-    kept = list[onnx.NodeProto]()
+    convolutions = 0
+    following = list[onnx.NodeProto]()
     for node in nodes:
-        seen += node.op_type == "Conv"
-        if seen > skipped:
-            kept.append(node)
-    return tuple(kept)
+        convolutions += node.op_type == "Conv"
+        if convolutions > skipped:
+            following.append(node)
+    return tuple(following)

@@ -1,4 +1,7 @@
-"""Somebody's own ONNX file as a graph of `schemas.model.manifest.GraphContract`: one gray channel in, calibrated probabilities out."""
+"""An ONNX file that was trained elsewhere, as a graph of `schemas.model.manifest.GraphContract`.
+
+It takes one gray channel and gives calibrated probabilities; it has no heat maps.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +19,7 @@ _PREFIX = "adopted/"
 
 
 def read_graph(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file, with weights that lie beside it, and check that it is a sound graph.
+    """Read an ONNX file, with weights that lie next to it, and check that it is a sound graph.
 
     Raises:
         BundleError: it is not.
@@ -35,7 +38,7 @@ def wire(
 ) -> onnx.ModelProto:
     """Put a graph between the inputs and outputs of the contract, without heat maps.
 
-    The embedding is the logits: nothing asks for it, as no training film is known that it could be compared with.
+    The embedding is the logits: it is not used, because the training films that it would be compared with are unknown.
 
     Args:
         model: as its owner exported it.
@@ -92,26 +95,25 @@ def _image_input(model: onnx.ModelProto, size: int) -> tuple[str, int]:
         ((name, shape),) = shapes.items()
         if len(shape) == 4 and shape[1] > 0 and all(side in {0, size} for side in shape[2:]):  # noqa: PLR2004 - [N, C, S, S]
             return name, shape[1]
-    found = ", ".join(f"{entry.name} {shapes.get(entry.name, 'of another type')}" for entry in inputs)
+    actual = ", ".join(f"{entry.name} {shapes.get(entry.name, 'of another type')}" for entry in inputs)
     msg = (
-        f"the graph must have one input float32 [N, C, {size}, {size}], and has {found or 'none'}; correct --size, or "
+        f"the graph must have one input float32 [N, C, {size}, {size}], and has {actual or 'none'}; correct --size, or "
         "export it again"
     )
     raise BundleError(msg)
 
 
-def _logits_output(model: onnx.ModelProto, wanted: str | None) -> str:
+def _logits_output(model: onnx.ModelProto, named: str | None) -> str:
     outputs = [entry.name for entry in model.graph.output]
-    if wanted is None and len(outputs) == 1:
-        wanted = outputs[0]
+    tensor = outputs[0] if named is None and len(outputs) == 1 else named
     produced = {name: node.op_type for node in model.graph.node for name in node.output}
-    if wanted is None or wanted not in produced:
+    if tensor is None or tensor not in produced:
         msg = f"name the logits among the graph's tensors by --logits; its outputs are {', '.join(outputs)}"
         raise BundleError(msg)
-    if produced[wanted] in {"Softmax", "Sigmoid"}:
-        msg = f"{wanted} is the output of a {produced[wanted]}; name the tensor before it by --logits"
+    if produced[tensor] in {"Softmax", "Sigmoid"}:
+        msg = f"{tensor} is the output of a {produced[tensor]}; name the tensor before it by --logits"
         raise BundleError(msg)
-    return wanted
+    return tensor
 
 
 def _per_channel(name: str, values: Sequence[float], channels: int) -> NDArray[np.float32]:

@@ -66,12 +66,12 @@ def _rewritten(
             if name in tensors and name not in halves:
                 halves.add(name)
                 yield onnx.helper.make_node("Cast", [name], [tensors[name]], f"{name}_to_half", to=HALF)
-        made = copy.deepcopy(node)
-        made.input[:] = [names.get(name, name) for name in node.input]
-        made.output[:] = [names.get(name, name) for name in node.output]
-        for attribute in made.attribute if made.op_type == "Cast" else ():
+        rewritten = copy.deepcopy(node)
+        rewritten.input[:] = [names.get(name, name) for name in node.input]
+        rewritten.output[:] = [names.get(name, name) for name in node.output]
+        for attribute in rewritten.attribute if rewritten.op_type == "Cast" else ():
             attribute.i = HALF if attribute.name == "to" and attribute.i == FLOAT else attribute.i
-        yield made
+        yield rewritten
         for name in node.output:
             if name in tensors:
                 halves.add(name)

@@ -25,14 +25,14 @@ def select_target(logits: Tensor, target: Tensor) -> Tensor:
     Args:
         logits: [N, K].
         target: int64 [N], -1 for the most probable class. Any other value outside [0, K-1] gives a row
-            of zeros and so an empty map; whoever takes targets from users checks them.
+            of zeros and so an empty map; callers that take targets from users check them.
     """
     chosen = torch.where(target == MOST_PROBABLE, logits.argmax(1), target)
     return (chosen[:, None] == torch.arange(logits.shape[1])).to(logits.dtype)
 
 
 def trace_gradients(network: Network, features: Tensor) -> fx.GraphModule:
-    """Write the head and its vector-Jacobian product down as one program of plain tensor operations.
+    """Trace the head and its vector-Jacobian product as one program of plain tensor operations.
 
     torch.export cannot see through autograd, and tracing the whole network with symbolic shapes fails; the head
     alone, with fake tensors of which only N is dynamic, works (torch 2.15; the interfaces are semi-private).
@@ -73,7 +73,7 @@ def _refuse_gradients(traced: fx.GraphModule) -> None:
     if left:
         msg = (
             f"the gradient of this network's head needs {', '.join(sorted(left))}, which ONNX does not have; "
-            "add a decomposition beside convolution_backward in export/graph/gradcam.py"
+            "add a decomposition next to convolution_backward in export/graph/gradcam.py"
         )
         raise BundleError(msg)
 

@@ -19,7 +19,7 @@ LARGEST = 127
 
 _MEANS_FILMS = 32
 _FLOAT_OPERATIONS = {"LayerNormalization"}  # its weights [C] have no axis for a scale of each channel
-# ONNX Runtime warns of graphs without this mark of its own optimizer; torch's exporter has folded the constants already.
+# ONNX Runtime warns of graphs without this mark of its optimizer; torch's exporter has folded the constants already.
 _PREPARED = {"onnx.quant.pre_process": "onnxruntime.quant"}
 
 
@@ -27,7 +27,7 @@ def quantize(model: onnx.ModelProto, films: NDArray[np.float32], *, float_convol
     """The graph with int8 weights (a scale for each output channel) and uint8 activations in its backbone.
 
     What follows the feature map stays float: the head and its gradients, the softmax, the embedding. So does the
-    beginning: the first convolution sees raw pixels, and what it loses no later layer gives back.
+    beginning: the first convolution sees raw pixels, and no later layer restores what it loses.
 
     Args:
         model: the fp32 graph; it is not changed.
@@ -70,7 +70,7 @@ def round_keeping_means(weights: NDArray[np.float32], means: NDArray[np.float32]
     Returns:
         Multiples of each channel's step, max|weight| / 127, less than one step from the weights.
 
-    Source: the aim is that of bias correction (Nagel et al., ICCV 2019, arXiv:1906.04721, 4.2), reached by the rounding.
+    Source: the aim is that of bias correction (Nagel et al., ICCV 2019, arXiv:1906.04721, 4.2), reached by rounding.
     """
     flat = weights.reshape(len(weights), -1).astype(np.float64)
     steps = np.abs(flat).max(axis=1, keepdims=True) / LARGEST

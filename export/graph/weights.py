@@ -1,4 +1,4 @@
-"""The weights of a network beside its graph, and how torch builds it again: what the service's torch backend explains."""
+"""The weights of a network and how torch builds it again, for the torch backend of the service."""
 
 from pathlib import Path
 
@@ -29,7 +29,10 @@ def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
     """
     row = architecture(name)
     if row.timm_name is None or type(network) is not TimmNetwork:
-        msg = f"{name} is not built by timm alone, so torch could not build it again in the service; leave out --with-weights"
+        msg = (
+            f"{name} is not built by timm alone, so torch could not build it again in the service; leave out "
+            "--with-weights"
+        )
         raise BundleError(msg)
     described = TorchNetwork(
         timm_name=row.timm_name,
@@ -50,7 +53,7 @@ def checked_weights(
         described: the network.
         path: of the file.
         films: [V, 1, S, S].
-        logits: [V, K], what the graph says of them.
+        logits: [V, K], the graph's outputs for them.
 
     Raises:
         BundleError: the file does not fit the network, or the network is not that of the graph.
@@ -61,16 +64,16 @@ def checked_weights(
             actual = network(torch.from_numpy(films)).numpy()
     except (RuntimeError, AttributeError, TypeError, OSError, SafetensorError) as error:
         msg = (
-            f"{path.name} does not fit the network {described.timm_name}: {first_line(error)}; correct --timm, --weights or "
-            "--cam-layer"
+            f"{path.name} does not fit the network {described.timm_name}: {first_line(error)}; correct --timm, "
+            "--weights or --cam-layer"
         )
         raise BundleError(msg) from error
     worst = largest_difference(actual, logits)
     tolerance = GOLDEN_TOLERANCE * float(np.abs(logits).max())
     if not worst <= tolerance:  # so that NaN is refused
         msg = (
-            f"{path.name} are not the weights of the graph: torch's logits of the golden films are off by {worst:.3g}, at most "
-            f"{tolerance:.3g} is accepted; give the graph's own weights, --mean and --std"
+            f"{path.name} are not the weights of the graph: torch's logits of the golden films are off by {worst:.3g}, "
+            f"at most {tolerance:.3g} is accepted; give the weights, --mean and --std of the graph"
         )
         raise BundleError(msg)
     return path.read_bytes()

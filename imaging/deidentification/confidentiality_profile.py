@@ -1,4 +1,4 @@
-"""Which attributes can tell whose film it is, and what becomes of each: the Basic Profile of DICOM PS3.15 as a table.
+"""The attributes that may identify a patient, and the action for each: the Basic Profile of DICOM PS3.15 as a table.
 
 Source: DICOM PS3.15 2026c, Table E.1-1, column Basic Profile; action codes of Table E.1-1a.
 """

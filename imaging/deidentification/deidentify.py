@@ -19,6 +19,7 @@ from imaging.dicom.attributes import text
 from imaging.dicom.film import MODALITIES
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from imaging.dicom.uids import uid_of
+from imaging.libraries import configure_libraries
 from imaging.limits import parsing
 from schemas.errors import BurnedInError, InvalidImageError, NotARadiographError, UnsupportedImageError
 
@@ -30,13 +31,14 @@ _BYTES = ("OB", "OD", "OF", "OL", "OV", "OW", "UN")
 
 
 class Deidentifier:
-    """Makes copies that know each other, but not their patients.
+    """Makes copies that can be linked with each other, but not with their patients.
 
     The same key gives the same UID the same replacement and the same patient the same pseudonym,
     so that studies stay whole and films stay grouped by patient; without the key neither can be undone.
     """
 
     def __init__(self, key: bytes) -> None:
+        configure_libraries()
         self._key = key
 
     def copy(self, source: Dataset, *, accept_burned_in: bool = False) -> Dataset:
@@ -44,15 +46,15 @@ class Deidentifier:
 
         Args:
             source: as read from a file, with its file meta information.
-            accept_burned_in: whether the caller vouches for the pixels of films that say BurnedInAnnotation YES.
+            accept_burned_in: whether the caller has checked the pixels of films that state BurnedInAnnotation YES.
 
         Returns:
             A data set with its file meta information, to be written in the source's transfer syntax.
 
         Raises:
-            NotARadiographError: no CR or DX image.
+            NotARadiographError: not a CR or DX image.
             UnsupportedImageError: written in a transfer syntax that the service does not read.
-            BurnedInError: the film says that text is burned into it.
+            BurnedInError: the film states that text is burned into it.
             InvalidImageError: an attribute cannot be parsed, or one that names the film is missing.
         """
         self._check(source, accept_burned_in=accept_burned_in)
@@ -70,7 +72,7 @@ class Deidentifier:
         return film
 
     def pseudonym(self, source: Dataset) -> str:
-        """What the patient is called; a film without PatientID shares it with the films of its study alone."""
+        """The name of the patient in the copies; a film without PatientID shares it with its study."""
         with parsing("Patient module"):
             issuer, patient = (str(source.get(name) or "").strip() for name in ("IssuerOfPatientID", "PatientID"))
         identity = f"patient\0{issuer}\0{patient}" if patient else f"study\0{text(source, 'StudyInstanceUID')}"
@@ -127,9 +129,9 @@ class Deidentifier:
 
 
 def _action(element: DataElement) -> Action | None:
-    """None: keep. What stands in no dictionary nobody can judge: it is removed.
+    """None: keep. An attribute that is in no dictionary cannot be judged, and is removed.
 
-    That are private attributes, attributes newer than pydicom, and the groups 50xx and 60xx of
+    These are private attributes, attributes newer than pydicom, and the groups 50xx and 60xx of
     curves and overlays (X in the table), which pydicom has in a dictionary of their own.
     """
     if element.VR == "UN" or not dictionary_has_tag(element.tag):

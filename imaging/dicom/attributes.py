@@ -1,4 +1,4 @@
-"""Typed reading of DICOM attributes: a value is what the standard says it is, or the film is refused."""
+"""Typed reading of DICOM attributes: a value has the type that the standard gives it, or the film is refused."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A `FrameDecoder` whose codecs run in child processes: what kills a child costs its own film, and no other."""
+"""A `FrameDecoder` whose codecs run in child processes: a frame that kills its child costs no other film."""
 
 import contextlib
 import math
@@ -24,7 +24,7 @@ from schemas.errors import InternalError, InvalidImageError
 
 # What a codec leaks ends with the child; a new one costs 0.1 s, so 1 ms a film.
 _FILMS_PER_CHILD = 100
-# Beside the codec's own time: the start of a child, and the way of 80 MB through a pipe.
+# In addition to the codec's time: the start of a child, and the way of 80 MB through a pipe.
 _AROUND_S = 10.0
 # How often a caller who waits looks whether its pool still works.
 _LOOK_S = 0.5
@@ -35,9 +35,9 @@ class ChildDecoder:
 
     Invariant: `workers` pools exist while it is entered, each idle or lent to the one thread that waits for it; a
     pool whose child died, broke or was too slow is never used again. (A pebble pool breaks as a whole when an idle
-    child dies, and its children share one pipe and one lock.) Nothing is started before the first frame, which costs that frame
-    0.3 s and spares a service that never sees one 70 MB: then a fork server starts and imports the codecs once, and
-    children fork from it in 0.05 s. It never decodes, so it survives.
+    child dies, and its children share one pipe and one lock.) Nothing is started before the first frame, which costs
+    that frame 0.3 s and spares a service that never sees one 70 MB: then a fork server starts and imports the codecs
+    once, and children fork from it in 0.05 s. It never decodes, so it survives.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ChildDecoder:
             workers: frames that are decoded at the same time.
             memory_bytes: address space of a child.
             timeout_s: wall time and processor time of one frame.
-            on_death: told why, for each child that did not survive its work: `crashed`, `timed_out` or `lost`.
+            on_death: called for each child that did not survive its work, with `crashed`, `timed_out` or `lost`.
         """
         self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s
@@ -127,7 +127,7 @@ class ChildDecoder:
 
     def _replaced(self, pool: ProcessPool, reason: str) -> ProcessPool:
         self._on_death(reason)
-        # A pool that lost its child in the middle of a message may take long to end: nobody waits for it.
+        # A pool that lost its child in the middle of a message may take long to end: no caller waits for it.
         threading.Thread(target=_end, args=(pool,), name="decoder-end", daemon=True).start()
         return self._new_pool()
 

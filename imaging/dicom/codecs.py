@@ -17,6 +17,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from imaging.dicom.pixel_data import ImagePixel
 from imaging.dicom.run_lengths import unpack
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
+from imaging.libraries import configure_libraries
 from imaging.limits import parsing
 from schemas.errors import InvalidImageError
 
@@ -34,7 +35,7 @@ _PRESETS: Final = re.compile(rb"\xff\xf8..\x01(.{10})", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class EncapsulatedFrame:
-    """All that a codec is told of a film: no attribute of the patient crosses to another process."""
+    """All that a codec gets of a film: no attribute of the patient crosses to another process."""
 
     data: bytes
     """The fragments of Pixel Data with their item tags. Source: PS3.5 A.4."""
@@ -43,7 +44,7 @@ class EncapsulatedFrame:
 
 
 class FrameDecoder(Protocol):
-    """Whoever decodes compressed frames for `imaging.decode.decode`; the caller chooses where that happens."""
+    """Decodes compressed frames for `imaging.decode.decode`; the caller chooses where that happens."""
 
     def __call__(self, frame: EncapsulatedFrame, /) -> NDArray[Any]:
         """Decode one frame.
@@ -59,6 +60,7 @@ class FrameDecoder(Protocol):
 
 def decode_frame(frame: EncapsulatedFrame) -> NDArray[Any]:
     """Decode in this process: a `FrameDecoder` for files whose origin is known."""
+    configure_libraries()
     syntax = uid.UID(frame.transfer_syntax)
     codec = TRANSFER_SYNTAXES[syntax].codec or ""
     # Run lengths hold the words as they are; what other syntaxes leave in unused bits is masked by the caller.
@@ -109,13 +111,13 @@ def _jpeg_header(frame: bytes) -> tuple[int, int, int, int]:
 
 
 def _check_presets(frame: bytes, largest: int) -> None:
-    """Refuse JPEG-LS coding parameters outside their ranges: GDCM then counts for ever, or reads where nothing is.
+    """Refuse JPEG-LS coding parameters outside their ranges: GDCM then loops for ever, or reads outside its buffers.
 
     Source: ISO 14495-1 C.2.3, C.2.4.1.1; 0 stands for a default. Other values of RESET than the default are allowed
     there, but no encoder of films is known to choose them, and GDCM hangs on 5 and on 256.
     """
-    near = max(scan[2 * scan[0] + 1] for scan in (found[1] for found in _SCAN.finditer(frame)))
-    presets = [struct.unpack(">5H", found[1]) for found in _PRESETS.finditer(frame)]
+    near = max(scan[2 * scan[0] + 1] for scan in (match[1] for match in _SCAN.finditer(frame)))
+    presets = [struct.unpack(">5H", match[1]) for match in _PRESETS.finditer(frame)]
     for maximum, *thresholds, reset in presets or [(0, 0, 0, 0, 0)]:
         chosen = [threshold for threshold in thresholds if threshold]
         ranges = [near + 1, *chosen, maximum or largest, largest]

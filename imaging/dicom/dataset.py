@@ -1,30 +1,27 @@
-"""The elements of a DICOM file that are asked for, and no others: who a film is of is not even parsed.
+"""The elements of a DICOM file that are asked for, and no others: whose film it is, is not even parsed.
 
 Source: DICOM PS3.10 7.1 (file meta information).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import pydicom.config
 from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator
 from pydicom.tag import BaseTag, Tag
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, name_of
+from imaging.libraries import configure_libraries
 from imaging.limits import BoundedReader, DecodeLimits, parsing
 from schemas.errors import InvalidImageError, UnsupportedImageError
 
-# The few values that are read are checked here. pydicom's own checks refuse films over a decimal of 17
-# characters, and warn with the value.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-
 _FILE_META_OFFSET = 132
 _FILE_META_GROUP = 0x0002
+_FILE_META_SYNTAX = TRANSFER_SYNTAXES[ExplicitVRLittleEndian]  # PS3.10 7.1, whatever the data set is written in
 
 
 def read_elements(data: bytes, limits: DecodeLimits, tags: Sequence[BaseTag]) -> tuple[Dataset, str]:
-    """The elements of these tags and the transfer syntax, after the file meta information has said that they can be read.
+    """Read the elements of these tags and the transfer syntax.
 
     `pydicom.dcmread` would inflate a deflated data set before its syntax can be refused, and
     reading the meta information twice would let two readers disagree about it. What follows the
@@ -40,21 +37,12 @@ def read_elements(data: bytes, limits: DecodeLimits, tags: Sequence[BaseTag]) ->
         UnsupportedImageError: it is written in a transfer syntax that is not read here.
         ImageTooLargeError: it consists of too many parts.
     """
-    last = max(tags)
+    configure_libraries()
     stream = BoundedReader(data, limits.max_reads)
     stream.seek(_FILE_META_OFFSET)
     with parsing("DICOM file meta information"):
-        meta = Dataset(
-            {
-                element.tag: element
-                for element in data_element_generator(
-                    stream,
-                    is_implicit_VR=False,
-                    is_little_endian=True,
-                    stop_when=lambda tag, _vr, _length: tag >> 16 != _FILE_META_GROUP,
-                    specific_tags=[Tag("TransferSyntaxUID")],
-                )
-            }
+        meta = _elements(
+            stream, _FILE_META_SYNTAX, [Tag("TransferSyntaxUID")], lambda tag: tag >> 16 != _FILE_META_GROUP
         )
         uid = UID(meta.get("TransferSyntaxUID") or "")
         name = name_of(uid)
@@ -67,18 +55,21 @@ def read_elements(data: bytes, limits: DecodeLimits, tags: Sequence[BaseTag]) ->
             "send it uncompressed or as RLE, JPEG, JPEG-LS, JPEG 2000 or HTJ2K, and not deflated"
         )
         raise UnsupportedImageError(msg)
-    syntax = TRANSFER_SYNTAXES[uid]
+    last = max(tags)
     with parsing("DICOM data set"):
-        dataset = Dataset(
-            {
-                element.tag: element
-                for element in data_element_generator(
-                    stream,
-                    is_implicit_VR=syntax.implicit_vr,
-                    is_little_endian=syntax.little_endian,
-                    stop_when=lambda tag, _vr, _length: tag > last,
-                    specific_tags=list(tags),
-                )
-            }
-        )
+        dataset = _elements(stream, TRANSFER_SYNTAXES[uid], tags, lambda tag: tag > last)
     return dataset, uid
+
+
+def _elements(
+    stream: BoundedReader, syntax: TransferSyntax, tags: Sequence[BaseTag], ends: Callable[[BaseTag], bool]
+) -> Dataset:
+    """The elements of these tags, from where the stream stands to the first tag that `ends`."""
+    elements = data_element_generator(
+        stream,
+        is_implicit_VR=syntax.implicit_vr,
+        is_little_endian=syntax.little_endian,
+        stop_when=lambda tag, _vr, _length: ends(tag),
+        specific_tags=list(tags),
+    )
+    return Dataset({element.tag: element for element in elements})

@@ -71,17 +71,17 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
     module = image_pixel(dataset, limits)
     warnings = _attribute_warnings(dataset)
     if module.is_gray:
-        shown = grayscale(
+        levels = grayscale(
             dataset, bits_stored=module.bits_stored, signed=module.signed, inverted=_is_inverted(dataset, module)
         )
-        pixels = shown.table[_gray_patterns(dataset, transfer_syntax, module, frame_decoder)]
-        bits = shown.bits
-        noticed = shown.warnings
+        pixels = levels.table[_gray_patterns(dataset, transfer_syntax, module, frame_decoder)]
+        bits = levels.bits
+        pixel_warnings = levels.warnings
     else:
         colour = _colour_pixels(dataset, transfer_syntax, module, frame_decoder)
         pixels, is_coloured = luminance(Image.fromarray(colour))
         bits = 8
-        noticed = ("colour_image",) if is_coloured else ()
+        pixel_warnings = ("colour_image",) if is_coloured else ()
     return Radiograph(
         pixels=pixels,
         bits=bits,
@@ -89,7 +89,7 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
         rows=module.rows,
         columns=module.columns,
         photometric_interpretation=module.photometric_interpretation,
-        warnings=(*warnings, *noticed),
+        warnings=(*warnings, *pixel_warnings),
     )
 
 
@@ -98,15 +98,15 @@ def _check_kind(dataset: Dataset) -> None:
         msg = "the DICOM object holds no PixelData; send a CR or DX image"
         raise NotARadiographError(msg)
     if text(dataset, "Modality") not in MODALITIES:
-        msg = f"the DICOM object's Modality is none of {', '.join(MODALITIES)}; send a projection radiograph"
+        msg = f"the DICOM object's Modality is not one of {', '.join(MODALITIES)}; send a projection radiograph"
         raise NotARadiographError(msg)
 
 
 def _is_inverted(dataset: Dataset, module: ImagePixel) -> bool:
     """Whether the smallest value is white.
 
-    MONOCHROME1 and the shape INVERSE say the same and go together (PS3.3 C.8.11.3.1.2): inverted once. A file
-    that says only one of the two is inverted too, with the warning `polarity_contradiction`.
+    MONOCHROME1 and the shape INVERSE mean the same and go together (PS3.3 C.8.11.3.1.2): inverted once. A file
+    that states only one of the two is inverted too, with the warning `polarity_contradiction`.
     """
     return module.photometric_interpretation == "MONOCHROME1" or text(dataset, "PresentationLUTShape") == "INVERSE"
 
@@ -167,7 +167,7 @@ def _decompressed(
 def _attribute_warnings(dataset: Dataset) -> tuple[str, ...]:
     body_part = text(dataset, "BodyPartExamined")
     photometric = text(dataset, "PhotometricInterpretation")
-    noticed = {
+    conditions = {
         "burned_in_annotation": text(dataset, "BurnedInAnnotation") == "YES",
         "not_frontal": text(dataset, "ViewPosition") in _NOT_FRONTAL,
         "body_part_mismatch": bool(body_part) and not any(word in body_part for word in _CHEST_WORDS),
@@ -176,4 +176,4 @@ def _attribute_warnings(dataset: Dataset) -> tuple[str, ...]:
         != photometric,
         "for_processing": text(dataset, "PresentationIntentType") == "FOR PROCESSING",
     }
-    return tuple(name for name, is_true in noticed.items() if is_true)
+    return tuple(name for name, is_true in conditions.items() if is_true)

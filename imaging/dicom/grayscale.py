@@ -45,7 +45,7 @@ def grayscale(dataset: Dataset, *, bits_stored: int, signed: bool, inverted: boo
     Returns:
         A windowed film uses 16 bits, so that the window costs no depth. A film without a window keeps its
         stored values over the whole storable range: without a VOI LUT that stage is the identity (PS3.4
-        N.2.1.3, PS3.3 C.11.2.1.2.1 note 4). A stretch to the film's own range is no part of the standard
+        N.2.1.3, PS3.3 C.11.2.1.2.1 note 4). A stretch to the range of the film is not part of the standard
         and depends on single pixels; `PreprocessSpec.intensity` offers one that is robust and recorded.
 
     Raises:
@@ -57,17 +57,17 @@ def grayscale(dataset: Dataset, *, bits_stored: int, signed: bool, inverted: boo
         stored[patterns // 2 :] -= patterns
     with np.errstate(over="ignore"):  # an absurd slope or window is refused or saturates
         values, low, high = _modality(dataset, stored)
-        shown, warnings = _value_of_interest(dataset, values, is_signed=low < 0)
+        brightness, warnings = _value_of_interest(dataset, values, is_signed=low < 0)
     bits = _WINDOWED_BITS
-    if shown is None:
-        shown = (values - low) / (high - low)
+    if brightness is None:
+        brightness = (values - low) / (high - low)
         bits = bits_stored
-    # PresentationLUTShape INVERSE says the same as MONOCHROME1 (PS3.3 C.8.11.3.1.2): inverted once, here.
+    # PresentationLUTShape INVERSE means the same as MONOCHROME1 (PS3.3 C.8.11.3.1.2): inverted once, here.
     if inverted:
-        shown = 1 - shown
-    shown[_padding(dataset, stored, signed=signed)] = 0
+        brightness = 1 - brightness
+    brightness[_padding(dataset, stored, signed=signed)] = 0
     dtype = np.uint8 if bits <= _BYTE_BITS else np.uint16
-    return Grayscale((shown * (2**bits - 1)).round().astype(dtype), bits, warnings)
+    return Grayscale((brightness * (2**bits - 1)).round().astype(dtype), bits, warnings)
 
 
 def _modality(dataset: Dataset, stored: Values) -> tuple[Values, float, float]:
@@ -98,15 +98,18 @@ def _value_of_interest(dataset: Dataset, values: Values, *, is_signed: bool) -> 
     windows = list(zip(centers, widths, strict=False))
     warnings = ("multiple_windows",) if len(tables) + len(windows) > 1 else ()
     if tables:
-        shown, largest = _look_up(tables[0], values, is_signed=is_signed)
-        return shown / largest, warnings
+        brightness, largest = _look_up(tables[0], values, is_signed=is_signed)
+        return brightness / largest, warnings
     if windows:
         return _window(values, *windows[0], text(dataset, "VOILUTFunction") or "LINEAR"), warnings
     return None, warnings
 
 
 def _window(values: Values, center: float, width: float, function: str) -> Values:
-    """Brightness in [0, 1]. Source: PS3.3 C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID), C.11.2.1.3.2 (LINEAR_EXACT)."""
+    """Brightness in [0, 1].
+
+    Source: PS3.3 C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID), C.11.2.1.3.2 (LINEAR_EXACT).
+    """
     if function == "LINEAR" and width == 1:
         return (values > center - 0.5).astype(np.float64)
     if function == "LINEAR" and width > 1:
@@ -117,7 +120,7 @@ def _window(values: Values, center: float, width: float, function: str) -> Value
         # 1 / (1 + exp(-4 (x - c) / w)), in the form that cannot overflow
         return 0.5 * (1 + np.tanh(2 * (values - center) / width))
     msg = (
-        "the window cannot be applied: VOILUTFunction LINEAR asks for a WindowWidth of at least 1, LINEAR_EXACT and "
+        "the window cannot be applied: VOILUTFunction LINEAR needs a WindowWidth of at least 1, LINEAR_EXACT and "
         "SIGMOID for more than 0, and there is no other; export the film again"
     )
     raise InvalidImageError(msg)
@@ -143,7 +146,7 @@ def _look_up(item: Dataset, values: Values, *, is_signed: bool) -> tuple[Values,
 
 def _entries(item: Dataset, entries: int, bits: int) -> Values:
     data = raw_bytes(item, "LUTData")
-    # Entries of 8 bits stand one or two to a word, and only the length tells: PS3.3 C.11.1.1 note.
+    # Entries of 8 bits stand one or two to a word, and only the length shows which: PS3.3 C.11.1.1 note.
     is_packed = bits == _BYTE_BITS and len(data) < 2 * entries
     word = np.dtype(np.uint8) if is_packed else np.dtype("<u2" if item.original_encoding[1] else ">u2")
     if len(data) < entries * word.itemsize:
@@ -157,7 +160,7 @@ def _entries(item: Dataset, entries: int, bits: int) -> Values:
 
 
 def _padding(dataset: Dataset, stored: Values, *, signed: bool) -> NDArray[np.bool_]:
-    """Which stored values fill the film's frame and are no tissue. Source: PS3.3 C.7.5.1.1.2."""
+    """Which stored values fill the film's frame and are not tissue. Source: PS3.3 C.7.5.1.1.2."""
     first = numbers(dataset, "PixelPaddingValue")[:1]
     if not first:
         return np.zeros(stored.shape, np.bool_)

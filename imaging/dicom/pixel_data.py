@@ -18,7 +18,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 GRAY = ("MONOCHROME1", "MONOCHROME2")
 COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-"""How secondary captures of films come; what a palette's colours mean for a film nobody can say."""
+"""Of secondary captures of films. A palette is refused: what its colours mean for a film is unknown."""
 
 DEPTHS = {8: np.uint8, 16: np.uint16}
 _BYTE_BITS = 8
@@ -135,7 +135,7 @@ def check_length(data: bytes, size_bytes: int) -> None:
         InvalidImageError: fewer bytes than `size_bytes`.
     """
     if len(data) < size_bytes:
-        msg = f"PixelData has {len(data)} bytes; Rows and Columns ask for {size_bytes}: the film is truncated"
+        msg = f"PixelData has {len(data)} bytes; Rows and Columns need {size_bytes}: the film is truncated"
         raise InvalidImageError(msg)
 
 

@@ -51,7 +51,7 @@ def _segments(frame: bytes, expected: int) -> list[bytes]:
         raise InvalidImageError(msg)
     count, *offsets = struct.unpack_from("<16L", frame)
     if count != expected:
-        msg = f"the RLE frame has {count} segments and the data set asks for {expected}; export the film again"
+        msg = f"the RLE frame has {count} segments and the data set needs {expected}; export the film again"
         raise InvalidImageError(msg)
     bounds = [*offsets[:count], len(frame)]
     return [frame[start:end] for start, end in itertools.pairwise(bounds)]

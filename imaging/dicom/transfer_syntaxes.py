@@ -18,7 +18,7 @@ class TransferSyntax:
     implicit_vr: bool = False
     little_endian: bool = True
     codec: Literal["gdcm", "pylibjpeg", "run_lengths"] | None = None
-    """The plug-in of pydicom that decodes a frame, or our own `imaging.dicom.run_lengths`; None: the pixels are not compressed."""
+    """The plug-in of pydicom that decodes a frame, or `imaging.dicom.run_lengths`; None: not compressed."""
     lossless: bool = True
     """Whether the syntax itself promises the stored values; a lossy one may hold them nonetheless."""
 
@@ -49,6 +49,6 @@ Deflated Explicit VR Little Endian stays out: 1 MB of it became 2.1 GB.
 
 
 def name_of(transfer_syntax: str) -> str:
-    """What the standard calls it; nothing that a sender chose."""
-    known = uid.UID(transfer_syntax)
-    return known.name if known.type == "Transfer Syntax" else "an unknown transfer syntax"
+    """The name in the standard; never text that a sender chose."""
+    registered = uid.UID(transfer_syntax)
+    return registered.name if registered.type == "Transfer Syntax" else "an unknown transfer syntax"

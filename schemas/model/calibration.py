@@ -1,4 +1,4 @@
-"""What validation decided about a trained network: temperature, thresholds, quantiles, cut-offs."""
+"""Parameters that validation films decide: temperature, thresholds, conformal quantiles, cut-offs."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class OperatingPoint(Record):
-    """The threshold from which a finding is called present, and what it costs."""
+    """The threshold from which a finding is called present, with its sensitivity and specificity."""
 
     finding: str
     threshold: Fraction = Field(description="calibrated probability from which the finding is called present")
@@ -39,9 +39,10 @@ class OutOfDistribution(Record):
     A film's score as seen from class k is the largest of these distances divided by `scales[k]`; the film is familiar
     when for some class the score is at most the cut-off.
 
-    The arrays are in the bundle's `statistics.npz`: `center` [D], `projection` [D, R] (whitening), `class_means` [K, R],
-    `components` [D, R]; the same with the prefix `thumbnail_`; `scales` [K, P]. A space whose components leave nothing
-    over has no `components` and one distance; where all thumbnails are alike there are none. P is the number of distances.
+    The arrays are in the bundle's `statistics.npz`: `center` [D], `projection` [D, R] (whitening), `class_means`
+    [K, R], `components` [D, R]; the same with the prefix `thumbnail_`; `scales` [K, P], where P is the number of
+    distances. A space whose components leave nothing over has no `components` and one distance; there is no space of
+    the thumbnails where all of them are alike.
 
     Source: Lee et al., NeurIPS 2018, arXiv:1807.03888; Wang et al., CVPR 2022, arXiv:2203.10807.
     """

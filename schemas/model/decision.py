@@ -1,4 +1,4 @@
-"""How logits become probabilities and probabilities a label: the rules that the trainer's figures and the service's answers share."""
+"""From logits to probabilities and from probabilities to a label, by rules that trainer and service share."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from schemas.model.calibration import OperatingPoint
 
 Answer = Literal["given", "unclear", "unfamiliar"]
-"""Whether a label is claimed of a film; if not: the classes cannot be told apart, or no film like it was trained on."""
+"""Whether a label is claimed of a film; if not, the classes are too close, or the training had no film like it."""
 
 
 def softmax(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -76,7 +76,7 @@ def finding_label(
 
 
 def conformal_set(probabilities: Mapping[str, float], quantiles: Mapping[str, float]) -> tuple[str, ...]:
-    """The classes that a film may be of by `schemas.model.calibration.ConformalQuantiles`, in the order of `probabilities`."""
+    """The classes that `schemas.model.calibration.ConformalQuantiles` cannot exclude, in the given order."""
     return tuple(name for name, probability in probabilities.items() if 1 - probability <= quantiles[name])
 
 

@@ -1,4 +1,4 @@
-"""How the films that a service reads are compared with the films of validation: signals, bins, and the index of their difference."""
+"""Comparing the films of a service with the validation films: signals, bins, and the index of their difference."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +15,18 @@ INPUT_SIGNALS: Final = ("mean", "contrast", "border")
 """Fields of `imaging.quality.InputStatistics`."""
 
 FEWEST_FILMS: Final = 50
-"""Below it nothing is said: a bin of a tenth would hold fewer than five films."""
+"""No index is computed for fewer: a bin of a tenth would hold fewer than five films."""
 
 FALSE_ALARM: Final = 1e-5
 """How often chance alone passes the limit, at one moment and in one signal. Over 5,000 films, four signals and
 overlapping windows that are some thousand chances: a false alarm in about a hundred such streams."""
 
 DEPENDENCE: Final = 1.5
-"""Films of one patient, one morning, one machine are alike: their shares scatter as those of fewer films do. Needed for
-streams drawn from 390 held-out films to be quiet (docs/results/drift.md). Source: Kish, Survey Sampling (1965), design effect.
+"""Films of one patient, one morning, one machine are alike: their shares scatter as those of fewer films do.
+
+Without it, streams drawn from 390 held-out films raise false alarms (docs/results/drift.md).
+
+Source: Kish, Survey Sampling (1965), design effect.
 """
 
 NEGLIGIBLE: Final = 0.1
@@ -51,7 +54,7 @@ class SignalReference(Record):
 
     @property
     def films(self) -> int:
-        """Of validation."""
+        """Number of validation films."""
         return sum(self.counts)
 
     def bin_of(self, value: float) -> int:
@@ -60,14 +63,14 @@ class SignalReference(Record):
 
 
 class DriftReference(Record):
-    """What a service needs to see that its films are no longer those of validation."""
+    """What a service needs to notice that its films differ from those of validation."""
 
     data: str = Field(description="the films, e.g. 'validation: 780 films of 601 patients'")
     signals: dict[str, SignalReference] = Field(description="those of `signal_names`")
 
 
 def signal_names(findings: Iterable[str]) -> tuple[str, ...]:
-    """The signals of a bundle with these findings: what the network sees, and what it says."""
+    """The signals of a bundle with these findings: the network's inputs and its probabilities."""
     return (*INPUT_SIGNALS, *(f"probability:{finding}" for finding in findings))
 
 
@@ -79,34 +82,36 @@ def film_signals(
     Args:
         statistics: `INPUT_SIGNALS` of its network input.
         probabilities: calibrated, by class.
-        findings: the classes that are no negative class; the probability of that is what the others leave.
+        findings: all classes but the negative one, whose probability is what the others leave.
     """
-    said = {f"probability:{finding}": probabilities[finding] for finding in findings}
-    return {**{name: statistics[name] for name in INPUT_SIGNALS}, **said}
+    outputs = {f"probability:{finding}": probabilities[finding] for finding in findings}
+    return {**{name: statistics[name] for name in INPUT_SIGNALS}, **outputs}
 
 
-def population_stability_index(expected: Sequence[int], found: Sequence[int]) -> float:
+def population_stability_index(expected: Sequence[int], observed: Sequence[int]) -> float:
     """How far the shares of two samples in the same bins lie apart; 0 where they agree.
 
-    Half a film is added to every bin (Jeffreys' prior): an empty bin of a small window is no infinite surprise.
+    Half a film is added to every bin (Jeffreys' prior): an empty bin of a small window is not infinitely unlikely.
 
     Args:
         expected: films of the reference in each bin.
-        found: films of the window in each bin.
+        observed: films of the window in each bin.
 
     Source: Siddiqi, Credit Risk Scorecards (2006); it is Jeffreys' divergence of the two distributions.
     """
-    films = (sum(expected), sum(found))
+    films = (sum(expected), sum(observed))
     bins = len(expected)
     index = 0.0
-    for before, now in zip(expected, found, strict=True):
-        was, is_now = ((count + 0.5) / (total + bins / 2) for count, total in zip((before, now), films, strict=True))
-        index += (is_now - was) * log(is_now / was)
+    for before, after in zip(expected, observed, strict=True):
+        share_before, share_after = (
+            (count + 0.5) / (total + bins / 2) for count, total in zip((before, after), films, strict=True)
+        )
+        index += (share_after - share_before) * log(share_after / share_before)
     return index
 
 
 def index_limit(reference: SignalReference, films: int) -> float:
-    """The index that a window of so many films of the reference's own kind passes with probability `FALSE_ALARM`.
+    """The index that a window of this size, of films like the reference's, passes with probability `FALSE_ALARM`.
 
     Without a shift the index is distributed as (1/n + 1/m) times chi-square with B - 1 degrees of freedom, for
     windows of n and references of m independent films; films are not quite, hence `DEPENDENCE`. A fixed limit of 0.25

@@ -1,4 +1,4 @@
-"""How far a film lies from the training films: one rule, by which the trainer sets cut-offs and the service applies them."""
+"""How far a film lies from the training films: one rule for the trainer's cut-offs and the service's checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The bundle: a directory that holds everything a network needs to answer, checked by hash before anything is believed.
+"""The bundle: a directory that holds everything a network needs to answer, checked by hash before anything is used.
 
     models/current                      text: the `name/version` that serves
     models/<name>/<version>/manifest.json    `BundleManifest`
@@ -10,7 +10,7 @@
                             weights.safetensors  the weights again, for `TorchNetwork`; most bundles have none
                             MODEL_CARD.md
                             MODEL_CARD.json  the same for programs
-                            manifest.sig     `bundle.signature.ManifestSignature`, where somebody has signed it
+                            manifest.sig     `bundle.signature.ManifestSignature`, where it is signed
 
 Nothing in it is pickled or evaluated.
 """
@@ -47,7 +47,7 @@ The last two are absent where the graph has no heat-map outputs.
 """
 
 GOLDEN_TOLERANCE = 1e-3
-"""Of the fp32 outputs, relative to the largest golden value of each: processors that add in another order differ by 1e-5."""
+"""Of the fp32 outputs, relative to the largest golden value of each; other processors differ by about 1e-5."""
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
@@ -98,7 +98,7 @@ class BundleManifest(Record):
     mistakes: Mistakes | None = Field(default=None, description="null: adopted")
     provenance: Provenance | Adoption
     about_films: str | None = Field(
-        default=None, description="Markdown: source, licence, population, known shortcuts; null: nobody said"
+        default=None, description="Markdown: source, licence, population, known shortcuts; null: not stated"
     )
     intended_use: str
     files: dict[str, FileRecord]
@@ -165,8 +165,8 @@ class BundleManifest(Record):
             return row.files
         reason = "it was not tried at the export" if row is None else f"the export refused it: {row.refused}"
         msg = (
-            f"{self.name}/{self.version} has no {precision} graph: {reason}; it offers {', '.join(self.offered)}: choose one "
-            "of these (CXR_PRECISION), or publish a bundle that was exported with --precisions"
+            f"{self.name}/{self.version} has no {precision} graph: {reason}; it offers {', '.join(self.offered)}: "
+            "choose one of these (CXR_PRECISION), or publish a bundle that was exported with --precisions"
         )
         raise BundleError(msg)
 

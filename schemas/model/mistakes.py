@@ -1,4 +1,4 @@
-"""What a network gets wrong on validation films, told without the films: who holds them can look them up."""
+"""The mistakes of a network on validation films; a holder of the films can look them up by hash and line."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from schemas.record import Record
 
 
 class FilmReference(Record):
-    """One film by what names no patient, as its path may."""
+    """One film, named without its path, which may name the patient."""
 
     sha256_prefix: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
     split_line: int = Field(ge=2, description="of the run's split.csv; line 1 names the columns")

@@ -1,4 +1,4 @@
-"""The same network with fewer bits: which files compute it, and what that was measured to change."""
+"""The same network with fewer bits: its files, and the measured differences."""
 
 from typing import Literal, Self
 

@@ -23,7 +23,7 @@ class Provenance(Record):
     )
     energy_joules: dict[str, float] | None = Field(
         default=None,
-        description="by counter of the machine; empty: it offers none that can be read; null: not recorded for every epoch",
+        description="by counter of the machine; empty: no counter can be read; null: not recorded for every epoch",
     )
     seed: int
     data: str
@@ -39,7 +39,7 @@ class Provenance(Record):
 
 
 class Adoption(Record):
-    """Where a network comes from that was trained elsewhere: which file it was, and on which films it was calibrated."""
+    """Where a network that was trained elsewhere comes from: its file, and the films that calibrated it."""
 
     command: str
     git_commit: str

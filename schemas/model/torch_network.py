@@ -13,7 +13,8 @@ TimmName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_]+(\.[a-zA-Z0-
 class TorchNetwork(Record):
     """How torch builds the network of the graph again, to differentiate it.
 
-    It is an architecture of timm with the weights of `schemas.model.manifest.WEIGHTS`. The name is looked up among the architectures that are installed; nothing is downloaded for it.
+    It is an architecture of timm with the weights of `schemas.model.manifest.WEIGHTS`. The name is looked up among the
+    architectures that are installed; nothing is downloaded for it.
     """
 
     timm_name: TimmName

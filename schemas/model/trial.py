@@ -1,4 +1,4 @@
-"""What training leaves behind about one network: all that the exporter and the report need beside its weights."""
+"""The record of one trained network: all that the exporter and the report need in addition to its weights."""
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ from schemas.record import Record
 
 
 class ManyViews(Record):
-    """The same network asked about several views of each film; the exported graph, which sees one, does not answer so."""
+    """The same network on several views of each film; the exported graph sees one view and does not answer so."""
 
     views: int = Field(ge=1, description="moved, turned and scaled copies of each film whose logits are averaged")
     calibration: Calibration = Field(description="of the averaged logits, on validation")
@@ -37,7 +37,7 @@ class TrialRecord(CalibratedNetwork):
     provenance: Provenance
     epochs: int = Field(description="epochs trained")
     best_epoch: int = Field(description="epoch whose weights were kept, from 0, chosen on validation")
-    many_views: ManyViews | None = Field(default=None, description="null where the run asks for one view")
+    many_views: ManyViews | None = Field(default=None, description="null where the run uses one view")
     fold: int | None = Field(default=None, description="of cross-validation, from 0; null: the split's own validation")
     settings: dict[str, float | str] = Field(default={}, description="what a search changed in the run's config")
     members: tuple[str, ...] = Field(default=(), description="trials whose mean this is; empty: it is one network")

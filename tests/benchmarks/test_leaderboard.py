@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import leaderboard
+import benchmarks.leaderboard.__main__ as leaderboard
 from tests.runs import write_run
 
 

@@ -56,6 +56,7 @@ def test_a_file_that_root_replaces_still_belongs_to_the_service(path) -> None:
     assert (kept.st_uid, kept.st_gid, stat.S_IMODE(kept.st_mode)) == (SOMEBODY, OTHER, 0o640)
 
 
+@pytest.mark.process
 @by_root
 def test_a_file_whose_owner_cannot_be_kept_is_not_replaced(open_to_all) -> None:
     """As another user, who may write in the folder: the new file would be theirs."""

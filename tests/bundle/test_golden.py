@@ -140,7 +140,7 @@ def test_the_self_test_reads_the_golden_films_of_the_bundle(directory, run) -> N
 
 def pickled() -> bytes:
     stream = io.BytesIO()
-    np.savez(stream, **dict.fromkeys(GOLDEN_ARRAYS, np.array([object()])))
+    np.savez(stream, allow_pickle=True, **dict.fromkeys(GOLDEN_ARRAYS, np.array([object()])))
     return stream.getvalue()
 
 

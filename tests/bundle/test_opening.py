@@ -95,7 +95,7 @@ def test_a_truncated_file_is_refused_by_its_size(directory) -> None:
     content = (directory / GRAPH).read_bytes()
     (directory / GRAPH).write_bytes(content[:-1])
 
-    with pytest.raises(BundleError, match=f"{GRAPH} has {len(content) - 1} bytes, its manifest says {len(content)}"):
+    with pytest.raises(BundleError, match=f"{GRAPH} has {len(content) - 1} bytes, its manifest states {len(content)}"):
         open_bundle(directory)
 
 

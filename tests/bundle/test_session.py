@@ -24,16 +24,17 @@ def films():
 
 def test_only_the_outputs_that_are_asked_for_are_computed(content, films) -> None:
     session = Session(content)
+    image, target = films
 
-    assert set(session.run(*films)) == set(session.outputs)
-    assert set(session.run(*films, ("logits",))) == {"logits"}
+    assert set(session.run(image, target)) == set(session.outputs)
+    assert set(session.run(image, target, ("logits",))) == {"logits"}
 
 
 def test_threads_and_fusing_change_only_rounding(content, films) -> None:
-    first, *others = (
-        Session(content, intra_op_threads=threads, optimized=optimized).run(*films)
-        for threads, optimized in ((1, True), (2, True), (1, False))
+    sessions = (
+        Session(content, intra_op_threads=count, optimized=fused) for count, fused in ((1, True), (2, True), (1, False))
     )
+    first, *others = (session.run(*films) for session in sessions)
 
     for other in others:
         for name, array in first.items():

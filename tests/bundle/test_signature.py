@@ -1,4 +1,5 @@
-"""The file of trusted keys, and the one check of a signature; whose bundles are served stands in tests/service/models."""
+"""The file of trusted keys, and the one check of a signature; whose bundles are served stands in
+tests/service/models."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key

@@ -1,4 +1,5 @@
-"""The stack as `docker compose` starts it: it answers, is closed, is watched, takes over what is trained, scales, and ends cleanly."""
+"""The stack as `docker compose` starts it: it answers, is closed, is watched, takes over what is trained, scales,
+and ends cleanly."""
 
 import json
 import os

@@ -1,4 +1,5 @@
-"""Rules of deploy/grafana: what a dashboard asks for exists, and a person can read it. Grafana itself is not started here."""
+"""Rules of deploy/grafana: what a dashboard asks for exists, and a person can read it. Grafana itself is not started
+here."""
 
 import itertools
 import json

@@ -1,4 +1,5 @@
-"""Rules of deploy/prometheus: every expression is about what the service exports, every alert has its page and its case."""
+"""Rules of deploy/prometheus: every expression is about what the service exports, every alert has its page and its
+case."""
 
 import re
 import shutil

@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 import yaml
-from setuptools.config.pyprojecttoml import read_configuration
+from setuptools.config.pyprojecttoml import read_configuration  # type: ignore[import-untyped] # no stubs
 
 from deploy.release import images
 from deploy.release.changelog import disagreements, notes, sections

@@ -1,4 +1,5 @@
-"""Rules of the commands in the README and in docs/: they are run, or where that would take long, read as their program reads them."""
+"""Rules of the commands in the README and in docs/: they are run, or where that would take long, read as their
+program reads them."""
 
 import os
 import re
@@ -100,7 +101,9 @@ def test_every_python_block_of_a_page_runs(page, reader, capsys) -> None:
 def test_every_setting_metric_and_target_that_a_page_names_exists(page) -> None:
     text = page.read_text()
     settings = set(VARIABLES) | VARIABLES_OF_OTHER_PROGRAMS | OF_CONTAINERS
-    families = {metric.name for family in Metrics().registry.collect() for metric in (family, *family.samples)}
+    collected = list(Metrics().registry.collect())
+    families = {family.name for family in collected}
+    families |= {sample.name for family in collected for sample in family.samples}
     named_metrics = {name for name in re.findall(r"`(cxr_[a-z0-9_]+)(?=[`{])", text) if not name.endswith("_")}
 
     assert set(re.findall(r"\bCXR_[A-Z_]+[A-Z]\b", text)) <= settings

@@ -33,7 +33,8 @@ FILMS = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """Serves the shipped bundle, but looks at no film's distance from the training films: the client has no such arrays."""
+    """Serves the shipped bundle, but looks at no film's distance from the training films: the client has no such
+    arrays."""
     models = tmp_path_factory.mktemp("models")
     directory = Path(shutil.copytree(SHIPPED, models / SHIPPED.parent.name / SHIPPED.name))
     calibration = open_bundle(SHIPPED).manifest.calibration

@@ -63,6 +63,7 @@ def test_a_key_that_cannot_sign_is_refused_with_the_remedy(bundle, tmp_path, con
         sign_bundle(bundle, tmp_path / "key")
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 @pytest.mark.parametrize(("algorithm", "accepted"), [("ed25519", True), ("ed448", False)])
 def test_ed25519_keys_of_other_programs_sign_and_no_others(bundle, tmp_path, algorithm, accepted) -> None:

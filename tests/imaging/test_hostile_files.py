@@ -93,7 +93,8 @@ def try_to_decode(data: bytes) -> None:
     assert 0 < len(said) < 400
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")  # as in service: see imaging/limits.py
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")  # as in service: see imaging/libraries.py
 @settings(max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(whole=st.sampled_from(WHOLE), changes=st.lists(CHANGE, min_size=1, max_size=6))
 @example(whole=WHOLE[0], changes=[])

@@ -31,29 +31,36 @@ ENTRIES = chunk(b"PLTE", bytes([7] * 3 + [90] * 3 + [200] * 3))
 LINE = b"\0\x02\x00\x01"
 OPAQUE = np.full_like(DEEP, 0xFFFF)
 TRANSPARENT_VALUE = chunk(b"tRNS", struct.pack(">H", DEEP[0, 0]))
+HALF_TRANSPARENT = chunk(b"tRNS", b"\xff\x80\x00")
+PROGRESSIVE = pillow(Image.fromarray(FILM), "JPEG", progressive=True, quality=100)
+COLOUR_JPEG = pillow(Image.fromarray(COLOUR), "JPEG", quality=100, subsampling=0)
+WITHOUT_THE_VALUE = np.where(DEEP[0, 0] == DEEP, 0, DEEP)
+FIFTH_OPAQUE = np.stack([FILM, np.full_like(FILM, 51)], -1)
 BLACK_WHITE = np.array([[255] * 4 + [0] * 4, [0] * 4 + [255] * 4])
 
 # name: bytes, expected pixels, tolerance in gray levels, photometric interpretation, warnings
 # fmt: off
 REFERENCE: dict[str, tuple[bytes, np.ndarray, float, str, tuple[str, ...]]] = {
     "jpeg gray": (encode(FILM), cv2.imdecode(np.frombuffer(encode(FILM), np.uint8), 0), 0, "MONOCHROME2", ()),
-    "jpeg progressive": (pillow(Image.fromarray(FILM), "JPEG", progressive=True, quality=100), FILM, 2, "MONOCHROME2", ()),
+    "jpeg progressive": (PROGRESSIVE, FILM, 2, "MONOCHROME2", ()),
     "jpeg gray as YCbCr": (pillow(Image.fromarray(FILM).convert("RGB"), "JPEG", quality=100), FILM, 2, "RGB", ()),
-    "jpeg colour": (pillow(Image.fromarray(COLOUR), "JPEG", quality=100, subsampling=0), LUMINANCE, 3, "RGB", ("colour_image",)),
+    "jpeg colour": (COLOUR_JPEG, LUMINANCE, 3, "RGB", ("colour_image",)),
     "jpeg cmyk": (pillow(Image.fromarray(FILM).convert("CMYK"), "JPEG", quality=100), FILM, 3, "CMYK", ()),
     "png 8": (png_of(FILM, GRAY), FILM, 0, "MONOCHROME2", ()),
     "png 8 interlaced": (png_of(FILM, GRAY, interlaced=True), FILM, 0, "MONOCHROME2", ()),
     "png 16": (png_of(DEEP, GRAY), DEEP, 0, "MONOCHROME2", ()),
     "png 16 interlaced": (png_of(DEEP, GRAY, interlaced=True), DEEP, 0, "MONOCHROME2", ()),
-    "png 16 with a transparent value": (png_of(DEEP, GRAY, extra=TRANSPARENT_VALUE), np.where(DEEP[0, 0] == DEEP, 0, DEEP), 0, "MONOCHROME2", ()),
+    "png 16 with a transparent value":
+        (png_of(DEEP, GRAY, extra=TRANSPARENT_VALUE), WITHOUT_THE_VALUE, 0, "MONOCHROME2", ()),
     "png 1": (png(2, 8, 1, GRAY, b"\0\xf0\0\x0f"), BLACK_WHITE, 0, "MONOCHROME2", ()),
     "png 2": (png(1, 4, 2, GRAY, b"\0\x1b"), np.array([[0, 85, 170, 255]]), 0, "MONOCHROME2", ()),
     "png 4": (png(1, 4, 4, GRAY, b"\0\x01\xef"), np.array([[0, 17, 238, 255]]), 0, "MONOCHROME2", ()),
     "png rgb": (png_of(COLOUR, RGB), LUMINANCE, 1, "RGB", ("colour_image",)),
     "png rgb 16": (png_of(np.stack(EQUAL, -1), RGB), FILM, 0, "RGB", ("reduced_depth",)),
     "png palette": (png(1, 3, 8, PALETTE, LINE, extra=ENTRIES), np.array([[200, 7, 90]]), 0, "PALETTE COLOR", ()),
-    "png palette with alpha": (png(1, 3, 8, PALETTE, LINE, extra=ENTRIES + chunk(b"tRNS", b"\xff\x80\x00")), np.array([[0, 7, 45]]), 0, "PALETTE COLOR", ()),
-    "png gray and alpha": (png_of(np.stack([FILM, np.full_like(FILM, 51)], -1), GRAY_ALPHA), FILM / 5, 1, "MONOCHROME2", ()),
+    "png palette with alpha":
+        (png(1, 3, 8, PALETTE, LINE, extra=ENTRIES + HALF_TRANSPARENT), np.array([[0, 7, 45]]), 0, "PALETTE COLOR", ()),
+    "png gray and alpha": (png_of(FIFTH_OPAQUE, GRAY_ALPHA), FILM / 5, 1, "MONOCHROME2", ()),
     "png gray and alpha 16": (png_of(np.stack([DEEP, OPAQUE], -1), GRAY_ALPHA), FILM, 0, "RGB", ("reduced_depth",)),
 }
 # fmt: on

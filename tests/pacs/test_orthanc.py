@@ -1,4 +1,5 @@
-"""A film goes to a PACS by C-STORE, from there to the service, and its results come back: nothing lost, nothing twice."""
+"""A film goes to a PACS by C-STORE, from there to the service, and its results come back: nothing lost, nothing
+twice."""
 
 import os
 import shutil

@@ -123,7 +123,8 @@ def look():
                 for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
                 const canvas = document.getElementById("film");
                 const context = canvas.getContext("2d");
-                return points.map(([x, y]) => [...context.getImageData(x * canvas.width, y * canvas.height, 1, 1).data]);
+                return points.map(([x, y]) => [...context.getImageData(x * canvas.width, y * canvas.height, 1,
+                1).data]);
             }""",
             [list(point) for point in points],
         )

@@ -61,7 +61,8 @@ def test_files_can_be_dropped_and_pasted(page) -> None:
             """([kind, property, bytes]) => {
                 const transfer = new DataTransfer();
                 transfer.items.add(new File([Uint8Array.from(bytes)], `${kind}.png`, { type: "image/png" }));
-                const event = kind === "drop" ? new DragEvent(kind, { [property]: transfer, bubbles: true, cancelable: true })
+                const event = kind === "drop" ? new DragEvent(kind, { [property]: transfer, bubbles: true,
+                cancelable: true })
                                               : new ClipboardEvent(kind, { [property]: transfer, bubbles: true });
                 document.body.dispatchEvent(event);
             }""",
@@ -172,7 +173,8 @@ def test_the_waiting_time_is_what_was_asked_for_and_grows_with_chance(page) -> N
         """async () => {
             const { delayS } = await import("/static/page/patience.js");
             const half = () => 0.5;
-            return [delayS(3, 0, half), delayS(3, 1, half), delayS(3, 4, half), delayS(3, 20, half), delayS(null, 0, half)];
+            return [delayS(3, 0, half), delayS(3, 1, half), delayS(3, 4, half), delayS(3, 20, half), delayS(null, 0,
+            half)];
         }"""
     )
 

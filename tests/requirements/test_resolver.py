@@ -68,8 +68,22 @@ def test_resolving_again_changes_no_lock(tmp_path) -> None:
         again = tmp_path / f"{environment}.txt"
         again.write_text(lock_of(environment).read_text())
         options = [part for extra in extras for part in ("--extra", extra)]
-        resolved = uv("pip", "compile", "pyproject.toml", "--quiet", "--universal", "--python-version", "3.11",
-                      "--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", *options, "-o", again)  # fmt: skip
+        resolved = uv(
+            "pip",
+            "compile",
+            "pyproject.toml",
+            "--quiet",
+            "--universal",
+            "--python-version",
+            "3.11",
+            "--generate-hashes",
+            "--no-emit-index-url",
+            "--no-header",
+            "--no-annotate",
+            *options,
+            "-o",
+            again,
+        )
 
         assert resolved.returncode == 0, resolved.stderr[-1000:]
         assert again.read_text() == lock_of(environment).read_text(), f"{environment}: run make lock"

@@ -75,7 +75,8 @@ def make_current(models_dir: Path, address: str) -> None:
 
 
 def add_int8(directory: Path, *, scale: float = 1.01, tolerance: float = 0.05) -> None:
-    """Give a bundle an int8 graph: the tiny network with logits `scale` times as large, which its golden outputs know."""
+    """Give a bundle an int8 graph: the tiny network with logits `scale` times as large, which its golden outputs
+    know."""
     network = tiny_network()
     network = replace(network, head=network.head * np.float32(scale), bias=network.bias * np.float32(scale))
     onnx.save(graph(network), directory / INT8.graph)

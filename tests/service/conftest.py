@@ -65,9 +65,9 @@ def serve(tiny_models: Path) -> Serve:
         async with app.running():
             transport = httpx2.ASGITransport(app)
             async with Client(transport=transport, base_url="http://localhost") as client:
-                client.app = app
-                client.services = app.services
-                client.intake = app.api.state.intake
+                client.app = app  # type: ignore[attr-defined] # for tests that look inside
+                client.services = app.services  # type: ignore[attr-defined] # the same
+                client.intake = app.api.state.intake  # type: ignore[attr-defined] # the same
                 yield client
 
     return start

@@ -10,7 +10,7 @@ from service.settings import LimitSettings
 from tests.imaging.compressed import ENCODERS, compressed_film, encapsulated_film, killers
 from tests.imaging.files import dicom_bytes, dicom_dataset
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
 FILM = phantom(64, 48, seed=2, opacity=0.8)
 PLAIN = dicom_bytes(dicom_dataset(FILM))

@@ -66,7 +66,8 @@ def test_the_corpus_is_of_the_pillow_that_decodes() -> None:
 
 
 def mutated(films, generator):
-    """One film with flipped bits, cut off, or continued by another; most changes go to the first bytes, where meaning is."""
+    """One film with flipped bits, cut off, or continued by another; most changes go to the first bytes, where
+    meaning is."""
     content = bytearray(generator.choice(films))
     kind = generator.choice(("flip", "truncate", "splice"))
     at = generator.randrange(1, generator.choice((min(600, len(content)), len(content))))
@@ -112,7 +113,8 @@ def memory_mb(server, field):
 
 
 def processor_s(server):
-    """What the server and its children, dead or alive, took of the processors: unlike a clock, no busy neighbour moves it."""
+    """What the server and its children, dead or alive, took of the processors: unlike a clock, no busy neighbour
+    moves it."""
 
     def ticks(pid):
         try:

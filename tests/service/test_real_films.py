@@ -19,6 +19,7 @@ async def test_every_original_film_is_explained_at_its_own_aspect(client, real_f
         assert overlay.width / overlay.height == pytest.approx(film.width / film.height, rel=0.02)
 
 
+@pytest.mark.process
 async def test_no_file_of_another_kind_is_an_error_of_ours(client, real_films) -> None:
     paths = [path for path in sorted((real_films / "ood").rglob("*")) if path.is_file()]
     parts = [("files", ("film", path.read_bytes())) for path in paths[:32]]

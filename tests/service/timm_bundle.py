@@ -31,7 +31,8 @@ def write_timm_bundle(models: Path) -> Path:
 
 
 def copy_of(bundle: Path, models: Path, *, maps: bool = True, **described: Any) -> Path:
-    """The bundle in another models directory; without maps its graph keeps the outputs, but the manifest denies them."""
+    """The bundle in another models directory; without maps its graph keeps the outputs, but the manifest denies
+    them."""
     directory = Path(shutil.copytree(bundle, models / bundle.parent.name / bundle.name))
     (models / "current").write_text(f"{bundle.parent.name}/{bundle.name}\n")
     stated = json.loads((directory / MANIFEST).read_text())

@@ -34,6 +34,7 @@ def _run(monkeypatch, *arguments: str) -> int:
     return int(stopped.value.code or 0)
 
 
+@pytest.mark.slow
 def test_the_command_trains_and_prints_a_table(monkeypatch, capsys, kermany_like, tmp_path) -> None:
     options = ["--data", str(kermany_like), "--arch", "cnn_baseline", "--seed", "1", "--seed", "2", *QUICK]
     status = _run(monkeypatch, "train", *options, "--set", f"data.cache={tmp_path}", "--out", str(tmp_path / "run"))

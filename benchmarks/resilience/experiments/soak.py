@@ -22,7 +22,7 @@ _KILLED_EVERY = 40
 """Films between two that end a child: each costs the start of another."""
 _FILM = phantom(64, 48, seed=2)
 _LONG_S = 600
-"""Under ten minutes the heap still fills: the slope is of that, and its interval, of samples that depend on one another, too narrow."""
+"""Under ten minutes the heap still fills: the slope measures that. Samples depend on one another."""
 _ANY = {"Content-Type": "application/octet-stream"}
 
 

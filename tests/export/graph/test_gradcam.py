@@ -1,4 +1,5 @@
-"""Grad-CAM in the graph against autograd and against the closed form; against the package grad-cam: test_architectures."""
+"""Grad-CAM in the graph against autograd and against the closed form; against the package grad-cam:
+test_architectures."""
 
 import numpy as np
 import pytest
@@ -68,6 +69,7 @@ def test_the_traced_gradient_of_a_head_is_that_of_autograd_at_any_batch_size(lay
         torch.testing.assert_close(gradients, gradients_by_autograd(network, features, target))
 
 
+@pytest.mark.slow
 def test_a_head_of_many_kinds_of_layers_survives_the_way_through_onnx() -> None:
     torch.manual_seed(2)
     network = Headed(*(layer() for name, layer in HEADS.items() if name not in {"layer norm", "max pooling"})).eval()

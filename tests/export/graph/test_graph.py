@@ -7,8 +7,8 @@ import onnx
 import pytest
 
 from bundle.session import Session
-from export.export import describe
 from export.graph.graph import INPUTS, OPSET, OUTPUTS, export_graph
+from export.manifest import describe
 from schemas.model.calibration import Calibration
 from schemas.model.decision import softmax
 from schemas.preprocess import PreprocessSpec

@@ -183,6 +183,7 @@ needs_dciodvfy = pytest.mark.skipif(
 )
 
 
+@pytest.mark.process
 @needs_dciodvfy
 @pytest.mark.parametrize("name", ["RG1_UNCI.dcm", "RG3_UNCI.dcm"])
 def test_a_copy_breaks_no_rule_that_its_source_keeps(name, tmp_path) -> None:
@@ -192,6 +193,7 @@ def test_a_copy_breaks_no_rule_that_its_source_keeps(name, tmp_path) -> None:
     assert errors(tmp_path / "copy.dcm") <= errors(source)
 
 
+@pytest.mark.process
 @needs_dciodvfy
 @pytest.mark.real_data
 def test_a_copy_of_a_real_film_breaks_no_rule_that_its_source_keeps(real_films, tmp_path) -> None:

@@ -20,6 +20,8 @@ from schemas.errors import InvalidImageError
 from tests.imaging.compressed import ENCODERS, compressed_film, encapsulated_film, killers
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.process
+
 FILM = phantom(64, 48, seed=4)
 GOOD = compressed_film(FILM, uid.JPEGLossless)
 

@@ -90,9 +90,9 @@ def test_a_film_is_inverted_once_where_photometric_interpretation_or_presentatio
 @pytest.mark.parametrize(
     ("attributes", "message"),
     [
-        ({"Modality": "CT"}, "Modality is none of CR, DX"),
-        ({"Modality": ""}, "Modality is none of CR, DX"),
-        ({"Modality": None}, "Modality is none of CR, DX"),
+        ({"Modality": "CT"}, "Modality is not one of CR, DX"),
+        ({"Modality": ""}, "Modality is not one of CR, DX"),
+        ({"Modality": None}, "Modality is not one of CR, DX"),
         ({"PixelData": None}, "holds no PixelData"),
         ({"NumberOfFrames": 2}, "has 2 frames"),
         ({"PhotometricInterpretation": "RGB"}, "PhotometricInterpretation and SamplesPerPixel are neither"),

@@ -33,7 +33,8 @@ SEQUENTIAL = [uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit]
 
 
 def largest_loss(syntax, bits):
-    """What a syntax may cost a pixel of [0, 1] at the quality of the encoders here: steps of 1, near 2, half the size."""
+    """What a syntax may cost a pixel of [0, 1] at the quality of the encoders here: steps of 1, near 2, half the
+    size."""
     losses = {
         uid.JPEGBaseline8Bit: 2 / 2**bits,
         uid.JPEGExtended12Bit: 2 / 2**bits,

@@ -1,4 +1,5 @@
-"""Rules of the typed client: against the real server, and against scripted answers where a server would need patience."""
+"""Rules of the typed client: against the real server, and against scripted answers where a server would need
+patience."""
 
 import json
 import subprocess

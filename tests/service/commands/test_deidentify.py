@@ -120,6 +120,7 @@ def test_what_is_not_there_is_refused_with_its_remedy(films, tmp_path, monkeypat
     assert "missing" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_the_command_is_part_of_the_service(films, key, tmp_path) -> None:
     command = [sys.executable, "-m", "service", "deidentify", films, "--out", tmp_path / "out", "--key", key]
 

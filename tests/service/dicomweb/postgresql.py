@@ -18,7 +18,8 @@ def binaries() -> Path | None:
 
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
-    """Run it; yields the start of an address: add the name of a database. It listens on a socket of the folder alone."""
+    """Run it; yields the start of an address: add the name of a database. It listens on a socket of the folder
+    alone."""
     tools = binaries()
     data = Path(tempfile.mkdtemp(prefix="pg", dir=folder))
     as_user = []

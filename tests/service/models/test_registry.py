@@ -184,7 +184,7 @@ def no_manifest(directory) -> None:
     ("spoil", "reason"),
     [
         (flip_byte, "it was altered"),
-        (truncate, "its manifest says"),
+        (truncate, "its manifest states"),
         (other_weights, "golden gradcam|golden probabilities|golden logits"),
         (nan_weights, "off by inf"),
         (another_class_count, "not those of the manifest"),

@@ -40,6 +40,7 @@ def errors(content, path):
 needs_dciodvfy = pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy is not installed (Debian: dicom3tools)")
 
 
+@pytest.mark.process
 @needs_dciodvfy
 @pytest.mark.parametrize(
     "attributes",
@@ -57,6 +58,7 @@ def test_dciodvfy_reports_no_error(attributes, tmp_path) -> None:
         assert errors(content, tmp_path / kind) == []
 
 
+@pytest.mark.process
 @needs_dciodvfy
 @pytest.mark.parametrize("name", ["RG1_UNCI.dcm", "RG3_UNCI.dcm"])
 def test_dciodvfy_reports_no_error_for_published_films(name, tmp_path) -> None:
@@ -66,6 +68,7 @@ def test_dciodvfy_reports_no_error_for_published_films(name, tmp_path) -> None:
         assert errors(content, tmp_path / kind) == []
 
 
+@pytest.mark.process
 @needs_dciodvfy
 @pytest.mark.real_data
 def test_dciodvfy_reports_no_error_for_real_films(real_films, tmp_path) -> None:

@@ -44,6 +44,7 @@ def test_a_large_jpeg_is_decoded_at_the_size_at_which_the_service_decodes_it(tmp
     assert not np.array_equal(prepared[0], prepare(decode(data), SPEC))
 
 
+@pytest.mark.process
 def test_a_compressed_dicom_film_is_trained_on_as_the_same_film_uncompressed(tmp_path) -> None:
     film = phantom(64, 48, seed=3)
     for label, data in (

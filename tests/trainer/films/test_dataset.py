@@ -208,6 +208,7 @@ def test_the_names_of_labels_must_differ() -> None:
         options(Path("films.npz"), Path("cache"), label_names=["sick", "sick"])
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_the_split_of_the_shipped_network_is_still_the_one_that_it_was_trained_on(real_films, run, tmp_path) -> None:
     models = ROOT / "models"
@@ -220,6 +221,7 @@ def test_the_split_of_the_shipped_network_is_still_the_one_that_it_was_trained_o
     assert len(data.dropped) == 26
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_copies_that_the_real_archive_repeats_across_its_splits_stop_the_run_or_go(real_films, run, tmp_path) -> None:
     archive = real_films / "pneumoniamnist_28_reconstructed.npz"

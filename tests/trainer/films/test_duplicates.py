@@ -144,6 +144,7 @@ def test_a_class_of_which_nothing_can_be_decoded_is_refused(tmp_path) -> None:
         mark(indexed(root), tmp_path / "cache", skip_unreadable=True)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_no_two_real_patients_look_alike_to_the_gate_and_every_repeat_is_byte_for_byte(real_films, tmp_path) -> None:
     index = mark(indexed(real_films / "kermany224"), tmp_path)
@@ -152,6 +153,7 @@ def test_no_two_real_patients_look_alike_to_the_gate_and_every_repeat_is_byte_fo
     assert close_leaks(index) == index
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_films_of_another_set_are_found_again_in_another_size(real_films, tmp_path) -> None:
     kermany, other = (indexed(real_films / name).films for name in ("kermany224", "cxr4_256"))

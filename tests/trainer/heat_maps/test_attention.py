@@ -1,4 +1,5 @@
-"""Figures of heat maps equal brute force; their intervals hold the truth; the alarm rings for heat on the border alone."""
+"""Figures of heat maps equal brute force; their intervals hold the truth; the alarm rings for heat on the border
+alone."""
 
 from itertools import combinations
 

@@ -92,8 +92,13 @@ def test_the_same_trial_is_explained_alike_twice(run, report) -> None:
 
 
 def test_fewer_than_ten_maps_have_counts_and_no_figures(kermany_like, tmp_path) -> None:
-    options = {"data": str(kermany_like), "cache": str(tmp_path / "cache"), "archs": ["cnn_baseline"], "size": 32}
-    train(make_config({**options, "epochs": 1}), tmp_path / "run", command="trainer")
+    options = {
+        "data.path": str(kermany_like),
+        "data.cache": str(tmp_path / "cache"),
+        "networks.archs": ["cnn_baseline"],
+        "networks.size": 32,
+    }
+    train(make_config({**options, "learn.epochs": 1}), RunFolder(tmp_path / "run"), command="trainer")
 
     for row in write_explanations(RunFolder(tmp_path / "run"), TRIAL).classes:
         assert row.films + row.empty < 10
@@ -109,6 +114,7 @@ def test_a_trial_that_has_not_ended_is_not_explained(run, tmp_path) -> None:
         write_explanations(RunFolder(copy), TRIAL)
 
 
+@pytest.mark.slow
 def test_a_network_that_learnt_a_marker_on_the_border_raises_the_alarm(tmp_path) -> None:
     films = write_kermany(tmp_path / "films", patients=40, splits=("train", "test"))
     for path in films.glob("*/*/*.jpeg"):
@@ -116,9 +122,21 @@ def test_a_network_that_learnt_a_marker_on_the_border_raises_the_alarm(tmp_path)
         if path.parent.name == "PNEUMONIA":
             pixels[:6, :20] = 255
         path.write_bytes(encode(pixels, ".png"))
-    options = {"data": str(films), "cache": str(tmp_path / "cache"), "archs": ["cnn_baseline"], "size": 32}
-    learning = {"epochs": 4, "batch_size": 8, "lr": 0.01, "augment": "none", "val_fraction": 0.3, "device": "cpu"}
-    train(make_config({**options, **learning}), tmp_path / "run", command="trainer")
+    options = {
+        "data.path": str(films),
+        "data.cache": str(tmp_path / "cache"),
+        "networks.archs": ["cnn_baseline"],
+        "networks.size": 32,
+    }
+    learning = {
+        "learn.epochs": 4,
+        "learn.batch_size": 8,
+        "learn.lr": 0.01,
+        "learn.augment": "none",
+        "data.val_fraction": 0.3,
+        "learn.device": "cpu",
+    }
+    train(make_config({**options, **learning}), RunFolder(tmp_path / "run"), command="trainer")
 
     report = write_explanations(RunFolder(tmp_path / "run"), TRIAL)
     marked = report.classes[1]

@@ -132,7 +132,8 @@ test_loop._fit(Path({directory!r}), reporter=Killer(), **{options!r})
 
 @pytest.fixture
 def threads():
-    """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole process."""
+    """Of torch, here as in a child: sums depend on them, and the service's explainer sets them for the whole
+    process."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield 1
@@ -282,7 +283,13 @@ def test_the_unfreezing_schedule_unfreezes_when_it_says(tmp_path) -> None:
 
 
 def test_a_fit_that_unfreezes_and_is_stopped_ends_as_one_that_was_not(tmp_path) -> None:
-    options = {"arch": "cnn_attention", "strategy": "progressive", "mixup": 0.4, "accumulate": 2, "epochs": 4}
+    options: dict[str, Any] = {
+        "arch": "cnn_attention",
+        "strategy": "progressive",
+        "mixup": 0.4,
+        "accumulate": 2,
+        "epochs": 4,
+    }
 
     def stop(record) -> None:
         if record.epoch == 1:

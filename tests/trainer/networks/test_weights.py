@@ -1,6 +1,7 @@
 """Pretrained weights fit, or the error lists what does not."""
 
 import os
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +159,8 @@ def _fold(network: Any) -> None:
         norm.running_var.fill_(1 - norm.eps)
 
 
-def _mobilenet_with_history() -> Any:
-    """A MobileNet whose norms have seen films."""
+@pytest.fixture(scope="module")
+def trained_mobilenet() -> Any:
     network = _network("mobilenet")
     network.train()
     with torch.no_grad():
@@ -168,9 +169,15 @@ def _mobilenet_with_history() -> Any:
     return network
 
 
+@pytest.fixture
+def mobilenet_with_history(trained_mobilenet) -> Any:
+    """A MobileNet whose norms have seen films."""
+    return deepcopy(trained_mobilenet)
+
+
 @torch.no_grad()
-def test_folded_batch_norms_get_the_statistics_of_the_films_and_the_output_stays() -> None:
-    network = _mobilenet_with_history()
+def test_folded_batch_norms_get_the_statistics_of_the_films_and_the_output_stays(mobilenet_with_history) -> None:
+    network = mobilenet_with_history
     films = torch.from_numpy(_films())
     before = network.eval()(films)
     _fold(network)
@@ -187,8 +194,8 @@ def test_folded_batch_norms_get_the_statistics_of_the_films_and_the_output_stays
 
 
 @torch.no_grad()
-def test_restored_batch_norms_make_train_mode_agree_with_eval_mode() -> None:
-    network = _mobilenet_with_history()
+def test_restored_batch_norms_make_train_mode_agree_with_eval_mode(mobilenet_with_history) -> None:
+    network = mobilenet_with_history
     network.body.classifier.weight.normal_()
     _fold(network)
     restore_batch_norm(network, _films())
@@ -203,8 +210,8 @@ def test_restored_batch_norms_make_train_mode_agree_with_eval_mode() -> None:
     )
 
 
-def test_batch_norms_that_were_not_folded_are_left_alone() -> None:
-    network = _mobilenet_with_history()
+def test_batch_norms_that_were_not_folded_are_left_alone(mobilenet_with_history) -> None:
+    network = mobilenet_with_history
     before = {key: value.clone() for key, value in network.state_dict().items()}
 
     assert restore_batch_norm(network, _films()) == 0

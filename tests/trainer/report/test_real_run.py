@@ -1,35 +1,23 @@
 """The report of a run that networks were really trained in holds every figure of its records."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from schemas.api import DISCLAIMER
+from tests.trainer.conftest import COMMAND
 from tests.trainer.report.page import Page
-from trainer.config import make_config
 from trainer.folder import RunFolder
 from trainer.report.document import write_report
 from trainer.runs.leaderboard import read_leaderboard
-from trainer.runs.run import train
 from trainer.trials.record import read_trial
 
 
 @pytest.fixture(scope="module")
-def trained(kermany_like, tmp_path_factory) -> Path:
-    """A run that two networks were really trained in."""
-    run = tmp_path_factory.mktemp("runs") / "trained"
-    options = {
-        "data.path": str(kermany_like),
-        "data.cache": str(tmp_path_factory.mktemp("cache")),
-        "data.val_fraction": 0.3,
-        "networks.archs": ["cnn_baseline", "cnn_attention"],
-        "networks.size": 32,
-        "learn.epochs": 2,
-        "learn.batch_size": 8,
-        "learn.device": "cpu",
-    }
-    train(make_config(options), RunFolder(run), command="python -m trainer train --arch cnn_baseline")
-    return run
+def trained(two_networks_run, tmp_path_factory) -> Path:
+    """A copy of a run that two networks were really trained in."""
+    return Path(shutil.copytree(two_networks_run, tmp_path_factory.mktemp("runs") / "trained"))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +81,7 @@ def test_what_a_reader_needs_to_repeat_the_run_is_there(trained, trained_page) -
     provenance = read_trial(RunFolder(trained).trial("cnn_baseline-seed0")).provenance
 
     for text in (
-        "python -m trainer train --arch cnn_baseline",
+        COMMAND,
         "python -m trainer train --config config.yaml",
         "val_fraction: 0.3",
         provenance.data_sha256,

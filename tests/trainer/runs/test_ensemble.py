@@ -19,7 +19,7 @@ from trainer.trials.record import read_trial
 def seeded_run(tmp_path_factory):
     """A finished run of two networks with two seeds each."""
     return small_run(
-        tmp_path_factory,
+        tmp_path_factory.mktemp("seeded"),
         {"networks.archs": ["cnn_baseline", "cnn_attention"], "networks.seeds": [0, 1], "learn.epochs": 1},
     )
 

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError, WeightsError
 from schemas.model.decision import softmax
 from tests.films import indexed
-from trainer.config import RunConfig, make_config
+from tests.trainer.conftest import COMMAND, two_networks
+from trainer.config import RunConfig
 from trainer.films.dataset import prepare_dataset, read_data, read_dataset
 from trainer.films.film import Film
 from trainer.folder import RunFolder, TrialFolder
@@ -31,24 +32,6 @@ from trainer.trials.record import read_trial
 from trainer.trials.trial import load_trial
 from trainer.trials.trial_spec import TrialSpec, trial_specs
 
-COMMAND = "python -m trainer train --data films --arch all"
-
-
-def _config(data: Path, cache: Path, **options) -> RunConfig:
-    return make_config(
-        {
-            "data.path": str(data),
-            "data.cache": str(cache),
-            "networks.archs": ["cnn_baseline", "cnn_attention"],
-            "networks.size": 32,
-            "learn.epochs": 2,
-            "learn.batch_size": 8,
-            "data.val_fraction": 0.3,
-            "learn.device": "cpu",
-            **options,
-        }
-    )
-
 
 def _train(config: RunConfig, run: Path, **options) -> Leaderboard:
     return train(config, RunFolder(run), command=COMMAND, **options)
@@ -61,15 +44,13 @@ def _open(config: RunConfig, run: Path) -> tuple[Film, ...]:
 
 
 @pytest.fixture(scope="module")
-def config(kermany_like, tmp_path_factory) -> RunConfig:
-    return _config(kermany_like, tmp_path_factory.mktemp("cache"))
+def finished(two_networks_run) -> Path:
+    return two_networks_run
 
 
 @pytest.fixture(scope="module")
-def finished(config, tmp_path_factory) -> Path:
-    run = tmp_path_factory.mktemp("runs") / "finished"
-    _train(config, run)
-    return run
+def config(kermany_like, finished) -> RunConfig:
+    return two_networks(kermany_like, finished.parent)
 
 
 @pytest.fixture

@@ -109,6 +109,7 @@ def test_a_search_that_was_stopped_goes_on_from_the_epochs_that_were_done(config
     assert [row["state"] for row in tried(RunFolder(tmp_path))[NAME]] == ["complete"]
 
 
+@pytest.mark.slow
 def test_asha_ends_trials_early_that_are_behind(config, tmp_path) -> None:
     spec = SearchOptions(method="asha", trials=9, lr_factor=1000)
     run_search(config.changed({"learn.epochs": 9}), spec, tmp_path)
@@ -148,6 +149,7 @@ def test_settings_that_cannot_be_trained_are_recorded_and_the_search_goes_on(con
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_prunes_as_one_that_was_not(config, tmp_path) -> None:
     def sixth() -> bool:
         return len(list((tmp_path / "b" / "search").iterdir())) == 6

@@ -1,12 +1,13 @@
 """The gate of a trained network can be learnt anew, and nothing else of the trial changes."""
 
-import os
+import resource
 import shutil
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from bundle.files import write_arrays
 from schemas.errors import TrainingDataError
 from trainer.__main__ import app
 from trainer.folder import TrialFolder
@@ -24,7 +25,8 @@ def trial(viewed_run, tmp_path):
 
 def test_a_gate_that_is_learnt_anew_is_the_one_that_training_left(trial) -> None:
     before = load_trial(TrialFolder(trial))
-    np.savez(trial / "statistics.npz", **(dict(before.statistics) | {"scales": np.ones((2, 4), np.float32)}))
+    assert before.statistics is not None
+    write_arrays(trial / "statistics.npz", {**before.statistics, "scales": np.ones((2, 4), np.float32)})
 
     cutoffs = refit_gate(TrialFolder(trial))
     after = load_trial(TrialFolder(trial))
@@ -81,15 +83,20 @@ def test_weights_that_are_gone_or_damaged_are_named(trial, content) -> None:
         load_trial(TrialFolder(trial))
 
 
-@pytest.mark.parametrize("file", ["trial.json", "statistics.npz"])
-def test_a_refit_that_stops_half_way_leaves_no_cutoffs_with_arrays_of_another_gate(trial, file) -> None:
-    (trial / f".{file}.{os.getpid()}").mkdir()  # where the new file would be written first
-    with pytest.raises(OSError, match=file):
-        refit_gate(TrialFolder(trial))
+@pytest.mark.parametrize("room", [1_000, 60_000], ids=["for no file", "for trial.json alone"])
+def test_a_refit_that_stops_half_way_leaves_no_cutoffs_with_arrays_of_another_gate(trial, room) -> None:
+    sizes = [path.stat().st_size for path in (TrialFolder(trial).record, TrialFolder(trial).statistics)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            refit_gate(TrialFolder(trial))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert 1_000 < sizes[0] < 60_000 < sizes[1]
     with pytest.raises(TrainingDataError, match=r"statistics\.npz is missing or damaged.*trainer refit"):
         load_trial(TrialFolder(trial))
 
-    (trial / f".{file}.{os.getpid()}").rmdir()
     refit_gate(TrialFolder(trial))
 
     assert load_trial(TrialFolder(trial)).statistics

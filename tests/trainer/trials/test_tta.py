@@ -1,4 +1,5 @@
-"""Test-time augmentation and multi-scale inference are a further evaluation, calibrated on validation, of the same network."""
+"""Test-time augmentation and multi-scale inference are a further evaluation, calibrated on validation, of the same
+network."""
 
 import numpy as np
 import pytest

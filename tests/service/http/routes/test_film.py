@@ -34,6 +34,7 @@ async def test_a_film_comes_back_as_it_was_decoded(client) -> None:
     assert raw.headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.process
 async def test_a_compressed_dicom_film_comes_back_as_pixels(client) -> None:
     film = phantom(64, 48, seed=2)
     response = await client.post("/film", content=compressed_film(film, JPEG_LOSSLESS))
@@ -79,6 +80,7 @@ async def test_the_sample_is_named_by_the_capabilities_and_is_a_film(client) -> 
     assert (read.status_code, read.json()["image"]["format"]) == (200, "dicom")
 
 
+@pytest.mark.process
 def test_without_the_package_of_films_there_is_no_sample() -> None:
     program = (
         "import importlib.metadata; importlib.metadata.entry_points = lambda **_: (); "

@@ -104,6 +104,7 @@ async def test_two_apps_do_not_share_their_metrics(serve) -> None:
         assert "cxr_images_total 0.0" in (await second.get("/metrics")).text
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (Debian package prometheus) is not on PATH")
 async def test_promtool_finds_nothing_to_say_about_the_metrics(client) -> None:
     await client.post("/predict", content=flat_film(200))

@@ -1,4 +1,5 @@
-"""The films that a source names: read once, attributed to patients whose ids go nowhere, or a message that lists the bad ones."""
+"""The films that a source names: read once, attributed to patients whose ids go nowhere, or a message that lists the
+bad ones."""
 
 import shutil
 from collections import Counter
