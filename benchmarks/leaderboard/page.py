@@ -2,10 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from benchmarks.leaderboard.published import Page
 from benchmarks.leaderboard.rows import Row
 from benchmarks.leaderboard.tables import averages, cells, figures_head, how_made, over_seeds, table, two_classes
+from schemas.model.evaluation import Evaluation
+from schemas.model.trial import TrialRecord
+
+MINUTES: Final = (
+    "Minutes are the time of training on two shared CPU cores, some while other work ran and with pauses, which the "
+    "processor time (in brackets) excludes. Ms per film: one film, one CPU thread, in PyTorch."
+)
 
 
 def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
@@ -13,26 +21,14 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
     networks = [row for row in rows if not row.record.members]
     first = networks[0].record
     tested = networks[0].tested
-    validation = first.validation
-    counts = ", ".join(f"{count:,} {name}" for name, count in tested.class_counts.items())
     parts = [
         f"# {page.title}",
         page.text,
-        (
-            f"Validation: {validation.films:,} films of {validation.patients:,} patients. Test: "
-            f"{tested.films:,} films ({counts}), "
-            "which each run opened once, after its winner was chosen. Data "
-            f"`{first.provenance.data_sha256[:12]}`, split "
-            f"`{first.provenance.split_sha256[:12]}`. Brackets: 95 % intervals."
-        ),
+        _films(first, tested),
         f"![AUROC of every network on validation and test]({name}.svg)",
         "## Chosen on validation",
         how_made(rows),
-        (
-            "Minutes are the time of training on two shared CPU cores, some while other work ran and with "
-            "pauses, which the processor time (in "
-            "brackets) excludes. Ms per film: one film, one CPU thread, in PyTorch."
-        ),
+        MINUTES,
         "## On the test films",
         table(figures_head(tested, "network"), [(row.name, *cells(row.tested)) for row in networks]),
     ]
@@ -50,6 +46,17 @@ def document(page: Page, rows: Sequence[Row], name: str, command: str) -> str:
         parts += ["## What others published", page.caution, table(("network", "figures", "where"), published)]
     parts += ["## Reproduce", *provenance(rows), f"    {command}"]
     return "\n\n".join(parts) + "\n"
+
+
+def _films(first: TrialRecord, tested: Evaluation) -> str:
+    validation = first.validation
+    counts = ", ".join(f"{count:,} {name}" for name, count in tested.class_counts.items())
+    return (
+        f"Validation: {validation.films:,} films of {validation.patients:,} patients. Test: {tested.films:,} films "
+        f"({counts}), which each run opened once, after its winner was chosen. Data "
+        f"`{first.provenance.data_sha256[:12]}`, "
+        f"split `{first.provenance.split_sha256[:12]}`. Brackets: 95 % intervals."
+    )
 
 
 def provenance(rows: Sequence[Row]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from imaging.thumbnail import LENGTH
 from schemas.api import ConfidenceBand, Decision, Prediction
 from schemas.errors import BundleError, InferenceError
 from schemas.model.calibration import OperatingPoint
-from schemas.model.decision import answer, conformal_set, finding_label
+from schemas.model.decision import Answer, answer, conformal_set, finding_label
 from schemas.model.familiarity import THUMBNAIL, Familiarity, unfamiliarity
 from schemas.model.manifest import STATISTICS, BundleManifest
 from service.engine.engine import Outputs
@@ -82,9 +82,8 @@ def decide(
     label = finding_label(row, manifest.classes, manifest.negative_class, calibration.operating_points)
     prediction_set = conformal_set(probabilities, calibration.conformal.quantiles)
     score, in_distribution = _familiarity(manifest, statistics, outputs, thumbnail)
-    advice: Advice = "not_frontal"
-    if "not_frontal" not in warnings:
-        advice = _advise(label, manifest.negative_class, prediction_set, in_distribution=in_distribution)
+    answered = answer(label, prediction_set, in_distribution=in_distribution)
+    advice = _advise(label, manifest.negative_class, answered, warnings)
     decision: Decision = advice if advice in ("positive", "negative") else "abstain"
     return Prediction(
         label=label,
@@ -118,10 +117,9 @@ def _familiarity(
     return score, score <= 1
 
 
-def _advise(
-    label: str, negative_class: str | None, prediction_set: tuple[str, ...], *, in_distribution: bool | None
-) -> Advice:
-    answered = answer(label, prediction_set, in_distribution=in_distribution)
+def _advise(label: str, negative_class: str | None, answered: Answer, warnings: Collection[str]) -> Advice:
+    if "not_frontal" in warnings:
+        return "not_frontal"
     if answered != "given":
         return answered
     return "negative" if label == negative_class else "positive"

@@ -88,7 +88,6 @@ class Client:
         self._http = httpx2.Client(
             base_url=base_url.rstrip("/") + "/",
             headers=_credentials(api_key, token),
-            timeout=timeout_s,
             limits=httpx2.Limits(keepalive_expiry=_IDLE_S),
             verify=True if ca_file is None else ssl.create_default_context(cafile=ca_file),
             transport=transport,

@@ -7,15 +7,16 @@ and at five times the capacity one core of two did nothing but refuse.
 import asyncio
 import contextvars
 import time
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schemas.errors import CxrError, NotReadyError, OverloadedError
+from schemas.errors import NotReadyError, OverloadedError
 from service.capacity.admission import Admission
-from service.http.errors import MEDIA_TYPE, headers_of, problem_of, problem_type
+from service.http.errors import problem_response
 from service.http.middleware import SECURITY_LINES, request_id_of
 from service.http.request_options import DEADLINE_HEADER, peek_number, peek_priority
 from service.metrics import Metrics
@@ -29,7 +30,6 @@ _LOG_S: Final = 1.0
 _DEADLINE: Final = DEADLINE_HEADER.lower().encode()
 _REFUSALS: Final = (OverloadedError, NotReadyError)
 _ID: Final = "the-id-of-the-request"
-_HEADERS: Final = [(b"content-type", MEDIA_TYPE.encode()), *SECURITY_LINES]
 
 log = structlog.get_logger("service.http.early_refusal")
 
@@ -60,8 +60,9 @@ class EarlyRefusal:
             try:
                 self._check(scope)
             except _REFUSALS as error:
-                await _answer(error, request_id_of(scope), send)
-                self._count(scope["path"], problem_type(type(error)).status, time.perf_counter() - start)
+                refusal = _refusal(error.code, str(error), error.retry_after_s)
+                await _answer(refusal, request_id_of(scope), send)
+                self._count(scope["path"], refusal.status, time.perf_counter() - start)
                 return
         held = 0
 
@@ -103,22 +104,33 @@ class EarlyRefusal:
         self._refusals = 0
 
 
-async def _answer(error: CxrError, request_id: str, send: Send) -> None:
-    start, end = _body(error.code, str(error))
-    body = start + request_id.encode() + end
-    headers = [
-        *_HEADERS,
-        (b"content-length", str(len(body)).encode()),
-        (b"x-request-id", request_id.encode()),
-        *((name.lower().encode(), value.encode()) for name, value in headers_of(error).items()),
-    ]
-    await send({"type": "http.response.start", "status": problem_type(type(error)).status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """The answer to a refused request, without the id of the request."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    start: bytes
+    end: bytes
+    """The body before and after the id."""
 
 
 @lru_cache(maxsize=64)
-def _body(code: str, detail: str) -> tuple[bytes, bytes]:
-    """The body before and after the id of the request: in an overload thousands of refusals differ in that alone."""
-    error = next(kind for kind in _REFUSALS if kind.code == code)(detail)
-    start, _, end = problem_of(error, _ID).model_dump_json().encode().partition(_ID.encode())
-    return start, end
+def _refusal(code: str, detail: str, retry_after_s: int | None) -> _Refusal:
+    """In an overload thousands of refusals differ in the id alone, so the rest is made once."""
+    kind = next(kind for kind in _REFUSALS if kind.code == code)
+    response = problem_response(kind(detail, retry_after_s), _ID)
+    start, _, end = bytes(response.body).partition(_ID.encode())
+    headers = [line for line in response.raw_headers if line[0] != b"content-length"]
+    return _Refusal(response.status_code, (*headers, *SECURITY_LINES), start, end)
+
+
+async def _answer(refusal: _Refusal, request_id: str, send: Send) -> None:
+    body = refusal.start + request_id.encode() + refusal.end
+    headers = [
+        *refusal.headers,
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+    ]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

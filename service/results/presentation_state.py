@@ -74,9 +74,7 @@ def presentation_state(
         series_description="Heat map outline (research use only)",
         graphic_layers=[layer],
         graphic_annotations=[_annotation(film, layer, _caption(record, explained), outlines)],
-        presentation_lut_transformation=PresentationLUTTransformation(
-            presentation_lut_shape="INVERSE" if _is_inverted(source, record) else "IDENTITY"
-        ),
+        presentation_lut_transformation=PresentationLUTTransformation(_lut_shape(source, record)),
     )
     _show_like(state, source)
     return state
@@ -128,9 +126,10 @@ def _caption(record: AnalysisRecord, explained: ExplainedFinding) -> str:
     return f"{explained.finding}: {explained.method} at half maximum, {name}. No localisation. Research use only."
 
 
-def _is_inverted(source: Dataset, record: AnalysisRecord) -> bool:
+def _lut_shape(source: Dataset, record: AnalysisRecord) -> str:
     """As `imaging.dicom.film` shows the film: the state's shape replaces the film's own polarity (PS3.4 N.2.3)."""
-    return record.image.photometric_interpretation == "MONOCHROME1" or text(source, "PresentationLUTShape") == "INVERSE"
+    is_inverse = text(source, "PresentationLUTShape") == "INVERSE"
+    return "INVERSE" if is_inverse or record.image.photometric_interpretation == "MONOCHROME1" else "IDENTITY"
 
 
 def _show_like(state: Dataset, source: Dataset) -> None:

@@ -35,8 +35,7 @@ def calibrate(
         outputs: of the validation films of a task, and their truth.
         task: the classes.
         options: the sensitivity to reach, and the accepted miscoverage.
-        deciding: logits [P, K] and truth [P] that decide in their place, e.g. of the validation films under shifts;
-            sensitivity and specificity are stated of the films themselves.
+        deciding: logits [P, K] and truth [P] that decide in their place; the stated rates stay those of the films.
         out_of_distribution: cut-offs of the gate; None: distribution is not checked.
 
     Raises:
@@ -48,15 +47,14 @@ def calibrate(
     temperature = fit_temperature(logits, truth)
     probabilities = softmax(logits, temperature)
     of_class = {name: probabilities[truth == index, index] for index, name in enumerate(task.classes)}
-    films = outputs.scored(task.classes, temperature)
     target = options.target_sensitivity
-    thresholds = {name: threshold_for(values, target) for name, values in of_class.items()}
+    films = outputs.scored(task.classes, temperature)
     quantiles = {name: conformal_quantile(values, options.alpha) for name, values in of_class.items()}
     return Calibration(
         temperature=temperature,
         operating_points=tuple(
-            operating_point(films, name, target, threshold, data=outputs.in_words)
-            for name, threshold in thresholds.items()
+            operating_point(films, name, target, threshold_for(values, target), data=outputs.in_words)
+            for name, values in of_class.items()
             if name != task.negative_class
         ),
         conformal=ConformalQuantiles(alpha=options.alpha, quantiles=quantiles),

@@ -98,7 +98,8 @@ def test_a_threshold_that_shifts_decide_finds_the_target_share_over_all_of_them(
     calibration = trial.record.calibration
     (films, truth) = trial.inputs("val")
     shifted = shift_outputs(trial.network, films)
-    answers = LabelledLogits("validation", "0" * 64, list(trial.patients("val")), truth, shifted[NONE], shifted=shifted)
+    patients = trial.patients("val").tolist()
+    answers = LabelledLogits("validation", "0" * 64, patients, truth, shifted[NONE], shifted=shifted)
     logits, labels = answers.pooled()
     found = softmax(logits, calibration.temperature)[labels == 1, 1] >= calibration.operating_points[0].threshold
     plain = outputs(trial.network, films)[0].numpy()

@@ -25,7 +25,8 @@ def trial(viewed_run, tmp_path):
 
 def test_a_gate_that_is_learnt_anew_is_the_one_that_training_left(trial) -> None:
     before = load_trial(TrialFolder(trial))
-    write_arrays(TrialFolder(trial).statistics, dict(before.statistics) | {"scales": np.ones((2, 4), np.float32)})
+    assert before.statistics is not None
+    write_arrays(trial / "statistics.npz", {**before.statistics, "scales": np.ones((2, 4), np.float32)})
 
     cutoffs = refit_gate(TrialFolder(trial))
     after = load_trial(TrialFolder(trial))
