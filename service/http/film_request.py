@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from service.audit.accounts import Reading, audited_reading
 from service.http.authorization import caller_of, origin_of
 from service.http.current import CurrentServices
-from service.http.films import read_films
+from service.http.request_body import read_films
 from service.http.request_options import CurrentOptions, RequestOptions
 from service.models.live import LiveBundle
 from service.models.loading import LoadedBundle
@@ -116,7 +116,7 @@ class FilmRequest:
             at_most: films accepted.
 
         Raises:
-            MalformedRequestError, BodyTooLargeError: see `service.http.films.read_films`.
+            MalformedRequestError, BodyTooLargeError: see `service.http.request_body.read_films`.
             DeadlineError: the body did not arrive in time.
         """
         return ReceivedFilms(self.request, self.services, self.options, await self._uploads(part, at_most))

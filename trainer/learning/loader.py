@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from trainer.films.task import LabelledFilms
 from trainer.learning.augment import AugmentRecipe, apply
@@ -85,24 +84,3 @@ def grouped(batches: Iterable[Batch], count: int) -> Iterator[list[Batch]]:
     rest = iter(batches)
     while group := list(islice(rest, count)):
         yield group
-
-
-def mixed(batch: Batch, *, alpha: float, classes: int, draw: tuple[int, ...]) -> Batch:
-    """Each film blended with another of the batch, and its label with the other's.
-
-    Args:
-        batch: films and int64 labels.
-        alpha: of the beta distribution from which the share of the first film is drawn; 0 leaves all as it is.
-        classes: K.
-        draw: what the random choice is a function of.
-
-    Source: Zhang et al., ICLR 2018, arXiv:1710.09412.
-    """
-    images, labels = batch
-    if alpha == 0:
-        return batch
-    random = np.random.default_rng(draw)
-    share = float(random.beta(alpha, alpha))
-    other = torch.from_numpy(random.permutation(len(labels)))
-    truth = functional.one_hot(labels, classes).float()
-    return share * images + (1 - share) * images[other], share * truth + (1 - share) * truth[other]

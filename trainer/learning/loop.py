@@ -18,7 +18,8 @@ from trainer.learning.checkpoint import Checkpoint
 from trainer.learning.consumption import Consumption, Meter, total
 from trainer.learning.history import EpochRecord
 from trainer.learning.learner import FitPlan, Learner, make_learner
-from trainer.learning.loader import Augmentation, Batch, augmented_batches, epoch_order, grouped, mixed
+from trainer.learning.loader import Augmentation, Batch, augmented_batches, epoch_order, grouped
+from trainer.learning.mixup import mixed
 from trainer.learning.optim import lr_factor, set_learning_rate
 from trainer.learning.options import LearnOptions
 from trainer.learning.strategies import apply_strategy

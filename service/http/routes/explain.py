@@ -12,8 +12,8 @@ from schemas.errors import ExplanationUnavailableError, NotAcceptableError
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
-from service.http.films import request_body
 from service.http.negotiation import negotiate
+from service.http.request_body import request_body
 from service.reading.explain import Question, explain_film
 
 JSON: Final = "application/json"

@@ -11,7 +11,7 @@ from service.capacity.admission import Priority
 from service.http.authorization import Requires
 from service.http.errors import DECODE_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
-from service.http.films import request_body
+from service.http.request_body import request_body
 from service.reading.predict import Upload, decode_upload
 from service.services import Services
 

@@ -11,7 +11,7 @@ from schemas.errors import CxrError, InternalError
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
 from service.http.film_request import CurrentFilmRequest
-from service.http.films import request_body
+from service.http.request_body import request_body
 from service.http.request_options import RequestOptions
 from service.reading.predict import Reading, read_film
 

@@ -6,7 +6,7 @@ import torch
 
 from trainer.films.task import LabelledFilms
 from trainer.learning.augment import RECIPES
-from trainer.learning.loader import Augmentation, augmented_batches, epoch_order, mixed
+from trainer.learning.loader import Augmentation, augmented_batches, epoch_order
 
 LABELS = np.array([0] * 30 + [1] * 10)
 FILMS = LabelledFilms(np.random.default_rng(0).random((40, 1, 16, 16), np.float32), LABELS, 2)
@@ -59,25 +59,3 @@ def test_a_film_that_cannot_be_read_stops_the_epoch() -> None:
 
     with pytest.raises(IndexError, match="99"):
         list(batches)
-
-
-def test_films_and_labels_are_blended_by_the_same_share() -> None:
-    images = torch.arange(4.0).reshape(4, 1, 1, 1)
-    labels = torch.tensor([0, 1, 2, 1])
-    blended, shares = mixed((images, labels), alpha=1.0, classes=3, draw=(0, 1, 2))
-    random = np.random.default_rng((0, 1, 2))
-    share = random.beta(1.0, 1.0)
-    other = random.permutation(4)
-
-    assert 0.01 < share < 0.99
-    np.testing.assert_allclose(blended[:, 0, 0, 0], share * np.arange(4) + (1 - share) * other, rtol=1e-6)
-    truth = np.eye(3)[labels.numpy()]
-    np.testing.assert_allclose(shares, share * truth + (1 - share) * truth[other], rtol=1e-6)
-    again, _ = mixed((images, labels), alpha=1.0, classes=3, draw=(0, 1, 2))
-    assert torch.equal(again, blended)
-
-
-def test_without_mixup_a_batch_is_left_as_it_is() -> None:
-    batch = (torch.ones(2, 1, 1, 1), torch.tensor([0, 1]))
-
-    assert mixed(batch, alpha=0.0, classes=2, draw=(0,)) is batch
