@@ -34,7 +34,7 @@ def test_several_films_become_a_work_list_with_progress_and_each_keeps_its_answe
     expect(page.get_by_text("3 of 3")).to_be_visible()
     expect(page.locator("#progress")).to_have_js_property("value", 3)
     expect(page.locator("#entries .standing")).to_have_text(
-        ["PNEUMONIA: operating point reached", "The film cannot be decoded", "Unfamiliar film: no answer"]
+        ["PNEUMONIA: operating point reached", "The image cannot be decoded", "Unfamiliar film: no answer"]
     )
     expect(page.locator("#entries .sign")).to_have_text(["▲", "!", "≠"])
     page.get_by_role("button", name="unfamiliar.png").click()
@@ -48,7 +48,7 @@ def test_a_refused_film_shows_the_services_reason_and_the_requests_id(page, film
     choose(page, films, "broken.jpeg")
     status = page.locator("#status")
 
-    expect(status).to_contain_text("The film cannot be decoded")
+    expect(status).to_contain_text("The image cannot be decoded")
     expect(status).to_contain_text("The JPEG data is broken")
     expect(status).to_contain_text(re.compile(r"Request [0-9a-f]{32}"))
     expect(page.get_by_text("No film to show.")).to_be_visible()
@@ -83,7 +83,7 @@ def test_a_quota_that_is_used_up_is_waited_for_visibly_and_then_the_film_is_read
     assert server.client.post("/predict/batch", files=parts).status_code == 200
     choose(page, films, "positive.png")
 
-    expect(page.locator("#status")).to_contain_text(re.compile(r"quota is used up: trying again in \d+ s"))
+    expect(page.locator("#status")).to_contain_text(re.compile(r"Quota exceeded: trying again in \d+ s"))
     expect(page.get_by_role("status")).to_contain_text("service busy, again in")
     expect(page.locator(".verdict")).to_contain_text("operating point reached", timeout=60_000)
 
@@ -94,7 +94,7 @@ def test_waiting_for_a_busy_service_can_be_cancelled_and_begun_again(visit, star
     expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
     assert server.client.post("/predict", content=flat_film(200)).status_code == 200
     choose(page, films, "positive.png")
-    expect(page.locator("#status")).to_contain_text("quota is used up")
+    expect(page.locator("#status")).to_contain_text("Quota exceeded")
     page.get_by_role("button", name="Cancel", exact=True).click()
 
     expect(page.locator("#status")).to_contain_text("Cancelled: this film was not read.")
@@ -104,7 +104,7 @@ def test_waiting_for_a_busy_service_can_be_cancelled_and_begun_again(visit, star
 def test_a_service_that_is_not_ready_yet_is_asked_again_by_itself(visit, start, tmp_path, films) -> None:
     server = start(tmp_path, model_poll_s=0.2)
     page = visit(server)
-    expect(page.locator("#status")).to_contain_text("The service cannot answer yet: asking again in")
+    expect(page.locator("#status")).to_contain_text("Service not ready: asking again in")
     write_tiny_bundle(tmp_path)
 
     expect(page.get_by_role("heading", name="Looks for PNEUMONIA")).to_be_visible()
@@ -129,12 +129,12 @@ def refuse_once(page, **answer):
 
 def test_a_full_queue_is_waited_for_as_long_as_it_asks(page, films) -> None:
     body = (
-        '{"title": "Too many films at once", "status": 503, "detail": "full", "code": "overloaded", "request_id": "r"}'
+        '{"title": "Too many images at once", "status": 503, "detail": "full", "code": "overloaded", "request_id": "r"}'
     )
     refused = refuse_once(page, status=503, content_type="application/problem+json", body=body)
     choose(page, films, "positive.png")
 
-    expect(page.locator("#status")).to_contain_text("Too many films at once: trying again in 1 s.")
+    expect(page.locator("#status")).to_contain_text("Too many images at once: trying again in 1 s.")
     expect(page.locator(".verdict")).to_be_visible()
     assert len(refused) == 1
 
@@ -198,7 +198,7 @@ def test_a_key_is_asked_for_kept_in_the_tab_and_forgotten(visit, start, tiny_mod
     server = start(tiny_models, api_keys_file=tmp_path / "keys.json")
     page = visit(server)
     choose(page, films, "positive.png")
-    expect(page.locator("#status")).to_contain_text("The caller is not known")
+    expect(page.locator("#status")).to_contain_text("Authentication required")
     page.get_by_label("API key").fill(key)
     page.get_by_role("button", name="Use this key").click()
 

@@ -19,7 +19,7 @@ from tests.service.server import ROOT, Server
 FILM = flat_film(200)
 OVERLOADED = {
     "type": "urn:cxr:problem:overloaded",
-    "title": "Too many films at once",
+    "title": "Too many images at once",
     "status": 503,
     "detail": "the queue is full; try again",
     "code": "overloaded",
