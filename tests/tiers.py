@@ -15,6 +15,7 @@ SLOW_MARKERS = ("slow", "process", "browser", "table", "simulation", "pacs")
 
 MARKERS_OF_FIXTURES = {
     "browser": "browser",
+    "decoder": "process",
     "hospital": "process",
     "postgresql": "process",
     "reader": "process",

@@ -33,7 +33,6 @@ def test_the_collections_are_there() -> None:
     assert len(FILES) > 200
 
 
-@pytest.mark.process
 def test_every_file_is_a_film_or_a_typed_error(decoder) -> None:
     found = {path.name: film_or_error(path.read_bytes(), decoder) for path in FILES}
     films = {name for name, outcome in found.items() if not isinstance(outcome, Exception)}

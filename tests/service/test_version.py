@@ -40,6 +40,7 @@ async def test_every_record_of_the_audit_log_states_it(serve, tmp_path) -> None:
     assert [json.loads(line)["software"] for line in log.read_text().splitlines()] == [VERSION] * 3
 
 
+@pytest.mark.process
 def test_the_command_line_prints_it() -> None:
     line = [sys.executable, "-m", "service", "--version"]
     printed = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True).stdout

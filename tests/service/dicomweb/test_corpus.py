@@ -6,7 +6,7 @@ from tests.imaging.test_corpus import FILES
 from tests.service.dicomweb.films import stow
 from tests.waiting import until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.process, pytest.mark.anyio]
 
 REFUSALS = {413, 415, 422}
 DICOM = {"Content-Type": "application/dicom"}

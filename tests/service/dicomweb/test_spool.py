@@ -16,7 +16,7 @@ MODEL = "a" * 64
 OTHER_MODEL = "b" * 64
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
 def database(request, tmp_path):
     url = (
         f"sqlite:///{tmp_path}/spool/spool.db"

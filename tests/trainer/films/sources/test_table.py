@@ -84,7 +84,7 @@ def test_what_a_run_wrote_about_films_is_computed_again(films) -> None:
         (["path,label,split", "a/0.png,A,train", "b/0.png,B,train", "a/1.png,A,test"], "class B has no film in test"),
         (["path,label", "a/0.png,A", "a/1.png,A"], "1 classes .A.; training needs at least two"),
         (["path,label,Patient ID", "a/0.png,A,7"], "has the columns Patient ID, which may identify people"),
-        (["path,label,patient_name", "a/0.png,A,x"], "call the one that tells patients apart `patient`"),
+        (["path,label,patient_name", "a/0.png,A,x"], "call the one that distinguishes patients `patient`"),
         (["path,label", 'a/0.png,"A'], "cannot be read as comma-separated UTF-8"),
     ],
 )
