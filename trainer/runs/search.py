@@ -2,12 +2,14 @@
 
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import optuna
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from schemas.errors import CxrError
@@ -58,27 +60,45 @@ def search(
 
     Source: Li et al., MLSys 2020, arXiv:1810.05934 (ASHA); Bergstra and Bengio, JMLR 13 (2012) 281-305 (random search).
     """
-    study = _open_study(plan.architecture, options, folder)
+    folder.search.mkdir(parents=True, exist_ok=True)
+    with _database(folder) as storage:
+        return _searched(
+            _Search(plan, learn, _open_study(plan.architecture, options, storage), reporter), options, folder
+        )
+
+
+def _searched(searching: _Search, options: SearchOptions, folder: RunFolder) -> SearchedFields:
+    study = searching.study
+    name = searching.plan.architecture
     earlier = {trial.user_attrs[_INDEX]: trial for trial in study.get_trials() if _INDEX in trial.user_attrs}
-    searching = _Search(plan, learn, study, reporter)
     for index in range(options.trials):
         before = earlier.get(index)
         if before is None or not before.state.is_finished():  # not finished: of a process that was killed
-            settings = draw(learn, options, plan.architecture, index)
+            settings = draw(searching.learn, options, name, index)
             trial = _trial(study, before, index, settings)
-            _try(searching, trial, settings, folder.search_trial(plan.architecture, index))
+            _try(searching, trial, settings, folder.search_trial(name, index))
     if not study.get_trials(states=(TrialState.COMPLETE,)):
         return {}
     best: SearchedFields = json.loads(study.best_trial.user_attrs[_SETTINGS])
     return best
 
 
-def _open_study(name: str, options: SearchOptions, folder: RunFolder) -> optuna.Study:
-    folder.search.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def _database(folder: RunFolder) -> Iterator[RDBStorage]:
+    """The studies of a run, whose connections are closed at the end: Python 3.13 warns of those that are left open."""
+    storage = RDBStorage(f"sqlite:///{folder.search_database}")
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _open_study(name: str, options: SearchOptions, storage: RDBStorage) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
         study_name=name,
-        storage=f"sqlite:///{folder.search_database}",
+        storage=storage,
         load_if_exists=True,
         direction="maximize",
         pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
@@ -157,9 +177,9 @@ def tried(folder: RunFolder) -> Mapping[str, list[dict[str, Any]]]:
     """Every fit of a run's search by architecture: its state, settings and validation AUROC; empty without a search."""
     if not folder.search_database.exists():
         return {}
-    storage = f"sqlite:///{folder.search_database}"
-    names = [summary.study_name for summary in optuna.get_all_study_summaries(storage)]
-    return {name: _rows(optuna.load_study(study_name=name, storage=storage)) for name in names}
+    with _database(folder) as storage:
+        names = [summary.study_name for summary in optuna.get_all_study_summaries(storage)]
+        return {name: _rows(optuna.load_study(study_name=name, storage=storage)) for name in names}
 
 
 def _rows(study: optuna.Study) -> list[dict[str, Any]]:
