@@ -23,7 +23,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def _faults(policy: str) -> int:
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[2]
     ended = subprocess.run(
         [sys.executable, "-c", _FAULTS, policy], cwd=root, capture_output=True, text=True, check=True
     )
