@@ -13,7 +13,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian
 
-from imaging.dicom.attributes import encapsulated_bytes, raw_bytes, text
+from imaging.dicom.attributes import encapsulated_bytes, integer, raw_bytes, text
 from imaging.dicom.codecs import EncapsulatedFrame, FrameDecoder
 from imaging.dicom.dataset import read_elements
 from imaging.dicom.grayscale import grayscale
@@ -174,6 +174,7 @@ def _attribute_warnings(dataset: Dataset) -> tuple[str, ...]:
         "overlay": any(tag in dataset for tag in _OVERLAYS),
         "polarity_contradiction": _POLARITY_BY_SHAPE.get(text(dataset, "PresentationLUTShape"), photometric)
         != photometric,
+        "frame_count_zero": integer(dataset, "NumberOfFrames", default=1) == 0,
         "for_processing": text(dataset, "PresentationIntentType") == "FOR PROCESSING",
     }
     return tuple(name for name, is_true in conditions.items() if is_true)

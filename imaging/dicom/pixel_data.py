@@ -71,7 +71,8 @@ def image_pixel(dataset: Dataset, limits: DecodeLimits) -> ImagePixel:
         UnsupportedImageError: a depth that is not decoded.
     """
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
-    frames = integer(dataset, "NumberOfFrames", default=1)
+    # Some writers leave 0 in films of one frame; the pixels show whether it is there.
+    frames = integer(dataset, "NumberOfFrames", default=1) or 1
     limits.check_size(rows, columns, frames)
     if frames != 1:
         msg = f"the DICOM object has {frames} frames; send one film"

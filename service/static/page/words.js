@@ -15,6 +15,8 @@ const WARNINGS = {
   polarity_contradiction: "The file contradicts itself about what is black and what is white.",
   for_processing: "Raw detector values, not meant for presentation.",
   multiple_windows: "The file offers several windows; the first is used.",
+  voi_unusable: "A window or display table of the file cannot be applied; another one, or the whole range, is used.",
+  frame_count_zero: "The file states no frames; it is read as one.",
   colour_image: "A colour picture; its luminance is used.",
   reduced_depth: "Decoded with fewer gray levels than the file holds.",
 };
