@@ -51,11 +51,13 @@ def grayscale(dataset: Dataset, *, bits_stored: int, signed: bool, inverted: boo
     if signed:
         stored[patterns // 2 :] -= patterns
     with np.errstate(over="ignore"):  # an absurd slope or window is refused or saturates
-        values, low, high = _modality(dataset, stored)
+        values, low, high, warnings = _modality(dataset, stored)
         interest = value_of_interest(dataset, values, is_signed=low < 0)
     brightness = interest.brightness
     bits = _WINDOWED_BITS
-    if brightness is None:
+    if brightness is not None:
+        warnings = ()  # about a scale that a window replaces
+    else:
         brightness = (values - low) / (high - low)
         bits = bits_stored
     # PresentationLUTShape INVERSE means the same as MONOCHROME1 (PS3.3 C.8.11.3.1.2): inverted once, here.
@@ -63,15 +65,15 @@ def grayscale(dataset: Dataset, *, bits_stored: int, signed: bool, inverted: boo
         brightness = 1 - brightness
     brightness[_padding(dataset, stored, signed=signed)] = 0
     dtype = np.uint8 if bits <= _BYTE_BITS else np.uint16
-    return Grayscale((brightness * (2**bits - 1)).round().astype(dtype), bits, interest.warnings)
+    return Grayscale((brightness * (2**bits - 1)).round().astype(dtype), bits, (*interest.warnings, *warnings))
 
 
-def _modality(dataset: Dataset, stored: Values) -> tuple[Values, float, float]:
-    """Modality values, and the smallest and largest possible one. Source: PS3.3 C.11.1."""
+def _modality(dataset: Dataset, stored: Values) -> tuple[Values, float, float, tuple[str, ...]]:
+    """Modality values, the smallest and the largest possible one, and what was odd about them. Source: PS3.3 C.11.1."""
     tables = items(dataset, "ModalityLUTSequence")
     if tables:
-        values, largest = look_up(tables[0], stored, is_signed=bool(stored.min() < 0))
-        return values, 0.0, largest
+        looked_up = look_up(tables[0], stored, is_signed=bool(stored.min() < 0))
+        return looked_up.values, 0.0, looked_up.full_scale, looked_up.warnings
     slope = (*numbers(dataset, "RescaleSlope"), 1.0)[0]
     intercept = (*numbers(dataset, "RescaleIntercept"), 0.0)[0]
     values = stored * slope + intercept
@@ -79,15 +81,24 @@ def _modality(dataset: Dataset, stored: Values) -> tuple[Values, float, float]:
     if not 0 < high - low < np.inf:
         msg = "RescaleSlope and RescaleIntercept leave no range of values; export the film again"
         raise InvalidImageError(msg)
-    return values, low, high
+    return values, low, high, ()
+
+
+def padding_range(dataset: Dataset, *, signed: bool) -> tuple[int, int] | None:
+    """The smallest and largest stored value that fills the film's frame and is not tissue; None where none is stated.
+
+    The values may arrive as signed or unsigned words, whatever the pixels are.
+
+    Source: PS3.3 C.7.5.1.1.2.
+    """
+    first = numbers(dataset, "PixelPaddingValue")[:1]
+    if not first:
+        return None
+    words = [int(value) & WORD for value in (*first, *numbers(dataset, "PixelPaddingRangeLimit")[:1])]
+    ends = [word - WORD - 1 if signed and word >= SIGN else word for word in words]
+    return min(ends), max(ends)
 
 
 def _padding(dataset: Dataset, stored: Values, *, signed: bool) -> NDArray[np.bool_]:
-    """Which stored values fill the film's frame and are not tissue. Source: PS3.3 C.7.5.1.1.2."""
-    first = numbers(dataset, "PixelPaddingValue")[:1]
-    if not first:
-        return np.zeros(stored.shape, np.bool_)
-    ends = [int(value) for value in (*first, *numbers(dataset, "PixelPaddingRangeLimit")[:1])]
-    if signed:
-        ends = [end - WORD - 1 if end >= SIGN else end for end in ends]
-    return (stored >= min(ends)) & (stored <= max(ends))
+    ends = padding_range(dataset, signed=signed)
+    return np.zeros(stored.shape, np.bool_) if ends is None else (stored >= ends[0]) & (stored <= ends[1])

@@ -3,6 +3,8 @@
 Source: DICOM PS3.3 C.11.1.1 (Modality LUT), C.11.2.1.1 (VOI LUT).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -20,14 +22,27 @@ _DESCRIPTOR_VALUES = 3  # entries, first value mapped, bits
 _BYTE_BITS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """Values that have been through a table."""
+
+    values: Values
+    full_scale: float
+    """The entry that stands for white."""
+    warnings: tuple[str, ...]
+
+
 def is_empty(item: Dataset) -> bool:
     """Whether an item holds no table at all: neither a descriptor nor entries."""
     held = (item.get_item(keyword) for keyword in ("LUTDescriptor", "LUTData") if keyword in item)
     return not any(getattr(element, "value", None) for element in held)
 
 
-def look_up(item: Dataset, values: Values, *, is_signed: bool) -> tuple[Values, float]:
-    """Values through a lookup table, and the value that is its full scale.
+def look_up(item: Dataset, values: Values, *, is_signed: bool) -> LookedUp:
+    """Values through a lookup table.
+
+    Writers are known that state 16 bits and fill 12, which would show a film nearly black. Where no entry uses the
+    highest stated bit, the largest entry is full scale, with the warning `lut_rescaled`.
 
     Args:
         item: holds LUTDescriptor and LUTData.
@@ -50,7 +65,13 @@ def look_up(item: Dataset, values: Values, *, is_signed: bool) -> tuple[Values, 
         msg = "a LUTDescriptor states entries of fewer than 8 or more than 16 bits; export the film again"
         raise InvalidImageError(msg)
     table = _entries(item, entries, bits)
-    return table[np.clip(np.rint(values) - first, 0, entries - 1).astype(np.intp)], float(2**bits - 1)
+    largest = float(table.max())
+    is_rescaled = 0 < largest < 2 ** (bits - 1)
+    return LookedUp(
+        values=table[np.clip(np.rint(values) - first, 0, entries - 1).astype(np.intp)],
+        full_scale=largest if is_rescaled else float(2**bits - 1),
+        warnings=("lut_rescaled",) if is_rescaled else (),
+    )
 
 
 def _entries(item: Dataset, entries: int, bits: int) -> Values:

@@ -44,15 +44,16 @@ def value_of_interest(dataset: Dataset, values: Values, *, is_signed: bool) -> I
     windows = _windows(dataset)
     function = text(dataset, "VOILUTFunction") or "LINEAR"
     left = len(tables) + len(windows)
-    for brightness in chain(
+    for interest in chain(
         _by_tables(tables, values, faults, is_signed=is_signed), _by_windows(windows, function, values, faults)
     ):
         left -= 1
-        if brightness is None:
+        if interest is None:
             continue
         is_first = left == len(tables) + len(windows) - 1 and not faults
         several = ("multiple_windows",) if left else ()
-        return Interest(brightness, several if is_first else (*several, "voi_unusable"))
+        unusable = () if is_first else ("voi_unusable",)
+        return Interest(interest.brightness, (*several, *unusable, *interest.warnings))
     if faults:
         raise faults[0]
     narrow = next((window for window in windows if window and 0 < window[1] < 1), None)
@@ -80,28 +81,31 @@ def _windows(dataset: Dataset) -> list[tuple[float, float] | None]:
 
 def _by_tables(
     tables: tuple[Dataset, ...], values: Values, faults: list[InvalidImageError], *, is_signed: bool
-) -> Iterator[Values | None]:
+) -> Iterator[Interest | None]:
     """The brightness by each table, None for one that cannot be applied; `faults` collects why."""
     for item in tables:
         try:
-            brightness, largest = look_up(item, values, is_signed=is_signed)
+            shown = look_up(item, values, is_signed=is_signed)
         except InvalidImageError as error:
             if not is_empty(item):
                 faults.append(error)
             yield None
         else:
-            yield brightness / largest
+            yield Interest(shown.values / shown.full_scale, shown.warnings)
 
 
 def _by_windows(
     windows: list[tuple[float, float] | None], function: str, values: Values, faults: list[InvalidImageError]
-) -> Iterator[Values | None]:
+) -> Iterator[Interest | None]:
     """The brightness by each window, None for one that cannot be applied; `faults` collects why."""
     if windows and function not in _FUNCTIONS:
         msg = f"VOILUTFunction is not one of {', '.join(_FUNCTIONS)}; export the film again with one of them"
         faults.append(InvalidImageError(msg))
     for window in windows:
-        yield _window(values, *window, function) if window and _is_usable(window[1], function) else None
+        if window and _is_usable(window[1], function):
+            yield Interest(_window(values, *window, function), ())
+        else:
+            yield None
 
 
 def _is_usable(width: float, function: str) -> bool:

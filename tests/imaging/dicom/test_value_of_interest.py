@@ -160,3 +160,31 @@ def test_a_film_of_no_frames_is_read_as_one_frame() -> None:
 
     assert radiograph.pixels.tolist() == STORED.tolist()
     assert radiograph.warnings == ("frame_count_zero",)
+
+
+@pytest.mark.parametrize(("stated", "used"), [(16, 12), (16, 10), (16, 15), (12, 10), (12, 8)])
+def test_a_table_that_uses_fewer_bits_than_it_states_is_scaled_by_its_largest_entry(stated, used) -> None:
+    entries = np.linspace(0, 2**used - 1, 4096).round().astype(int).tolist()
+    radiograph = shown(VOILUTSequence=table(entries, stated))
+
+    assert radiograph.pixels.tolist() == shown(VOILUTSequence=table(entries, used)).pixels.tolist()
+    assert radiograph.pixels.max() == 65535
+    assert radiograph.warnings == ("lut_rescaled",)
+
+
+def test_a_table_whose_largest_entry_uses_the_highest_stated_bit_keeps_the_stated_scale() -> None:
+    radiograph = shown(VOILUTSequence=table([0] * 4095 + [32768], 16))
+
+    assert radiograph.pixels.max() == 32768
+    assert radiograph.warnings == ()
+
+
+def test_a_modality_table_of_fewer_bits_than_it_states_is_scaled_unless_a_window_follows() -> None:
+    entries = list(range(4096))
+    alone = shown(ModalityLUTSequence=table(entries, 16))
+    windowed = shown(ModalityLUTSequence=table(entries, 16), WindowCenter=2048, WindowWidth=4096)
+
+    assert alone.pixels.tolist() == STORED.tolist()
+    assert alone.warnings == ("lut_rescaled",)
+    assert windowed.pixels.tolist() == shown(WindowCenter=2048, WindowWidth=4096).pixels.tolist()
+    assert windowed.warnings == ()
