@@ -81,5 +81,7 @@ def parsing(what: str) -> Iterator[None]:
     # ValueError, TypeError, EOFError, NotImplementedError, RecursionError and struct.error. Only their calls stand
     # inside this boundary, so that a defect of ours is not mistaken for a broken file.
     except Exception as error:
+        if isinstance(error.__context__, CxrError):  # pydicom takes any failure of a read for the end of the file
+            raise error.__context__ from None
         msg = f"the {what} data is broken ({type(error).__name__}); export the film again"
         raise InvalidImageError(msg) from error

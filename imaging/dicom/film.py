@@ -80,7 +80,7 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
     dataset, transfer_syntax = read_elements(data, limits, (*map(Tag, _ATTRIBUTES), *_OVERLAYS))
     _check_kind(dataset)
     module = image_pixel(dataset, limits)
-    warnings = _attribute_warnings(dataset)
+    warnings = _attribute_warnings(dataset, TRANSFER_SYNTAXES[transfer_syntax])
     if module.is_gray:
         levels = grayscale(
             dataset, bits_stored=module.bits_stored, signed=module.signed, inverted=_is_inverted(dataset, module)
@@ -207,7 +207,7 @@ def _decompressed(
     return pixels
 
 
-def _attribute_warnings(dataset: Dataset) -> tuple[str, ...]:
+def _attribute_warnings(dataset: Dataset, syntax: TransferSyntax) -> tuple[str, ...]:
     body_part = text(dataset, "BodyPartExamined")
     photometric = text(dataset, "PhotometricInterpretation")
     conditions = {
@@ -217,6 +217,7 @@ def _attribute_warnings(dataset: Dataset) -> tuple[str, ...]:
         "overlay": any(tag in dataset for tag in _OVERLAYS),
         "polarity_contradiction": _POLARITY_BY_SHAPE.get(text(dataset, "PresentationLUTShape"), photometric)
         != photometric,
+        "transfer_syntax_contradiction": dataset.original_encoding[0] != syntax.implicit_vr,
         "frame_count_zero": integer(dataset, "NumberOfFrames", default=1) == 0,
         "for_processing": text(dataset, "PresentationIntentType") == "FOR PROCESSING",
     }
