@@ -20,6 +20,8 @@ const WARNINGS = {
   transfer_syntax_contradiction: "The file is written in another way than it states; it is read as it is written.",
   frame_count_zero: "The file states no frames; it is read as one.",
   colour_image: "A colour picture; its luminance is used.",
+  orientation_unreadable: "The file's orientation cannot be read; the film is shown as it is stored.",
+  damaged_metadata: "Metadata of the file are damaged; they are left out.",
   reduced_depth: "Decoded with fewer gray levels than the file holds.",
 };
 export const warning = (name) => WARNINGS[name] ?? `${name.replaceAll("_", " ")}.`;
