@@ -18,15 +18,23 @@ def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
     Raises:
         InvalidImageError: a value is not a finite number.
     """
-    with parsing(keyword):
-        value = dataset.get(keyword)
-        if value is None or value == "":
-            return ()
-        values = tuple(float(part) for part in (value if isinstance(value, (MultiValue, list)) else (value,)))
+    try:
+        with parsing(keyword):
+            value = dataset.get(keyword)
+            if value is None or value == "":
+                return ()
+            values = tuple(float(part) for part in (value if isinstance(value, (MultiValue, list)) else (value,)))
+    except InvalidImageError as error:
+        raise _not_finite(keyword) from error
     if not all(math.isfinite(part) for part in values):
-        msg = f"{keyword} holds a value that is not a finite number; export the film again"
-        raise InvalidImageError(msg)
+        raise _not_finite(keyword)
     return values
+
+
+def _not_finite(keyword: str) -> InvalidImageError:
+    return InvalidImageError(
+        f"{keyword} holds a value that is not a finite number with a decimal point; export the film again"
+    )
 
 
 def readable_numbers(dataset: Dataset, keyword: str) -> tuple[float | None, ...]:

@@ -90,6 +90,12 @@ def read_elements(data: bytes, limits: DecodeLimits, tags: Sequence[BaseTag]) ->
     configure_libraries()
     stream = BoundedReader(data, limits.max_reads)
     stream.seek(_FILE_META_OFFSET)
+    uid = _transfer_syntax(stream)
+    return _data_set(stream, TRANSFER_SYNTAXES[uid], tags), uid
+
+
+def _transfer_syntax(stream: BoundedReader) -> UID:
+    """The transfer syntax that the file meta information states, one that is read here."""
     with parsing("DICOM file meta information"):
         meta = _elements(
             stream,
@@ -108,7 +114,7 @@ def read_elements(data: bytes, limits: DecodeLimits, tags: Sequence[BaseTag]) ->
             "send it uncompressed or as RLE, JPEG, JPEG-LS, JPEG 2000 or HTJ2K, and not deflated"
         )
         raise UnsupportedImageError(msg)
-    return _data_set(stream, TRANSFER_SYNTAXES[uid], tags), uid
+    return uid
 
 
 def _data_set(stream: BoundedReader, stated: TransferSyntax, tags: Sequence[BaseTag]) -> Dataset:

@@ -153,6 +153,7 @@ def test_empty_window_attributes_are_no_window() -> None:
         ({"WindowCenter": 1, "WindowWidth": 9, "VOILUTFunction": "MARKER"}, "VOILUTFunction is not one of LINEAR"),
         ({"RescaleSlope": 0, "RescaleIntercept": 0}, "leave no range of values"),
         ({"RescaleSlope": "nan", "RescaleIntercept": 0}, "RescaleSlope holds a value that is not a finite number"),
+        ({"RescaleSlope": "7", "RescaleIntercept": "\\"}, "RescaleIntercept holds a value that is not a finite number"),
         ({"RescaleSlope": "1e308", "RescaleIntercept": 0}, "leave no range of values"),
         ({"HighBit": 3}, "HighBit does not fit"),
         ({"HighBit": 19}, "HighBit does not fit"),
