@@ -86,9 +86,9 @@ def _without_offsets(fragments: bytes) -> bytes:
 
     Source: PS3.5 A.4.
     """
-    if not fragments.startswith(_ITEM):
-        return fragments
     table_bytes = int.from_bytes(fragments[4:8], "little")
+    if not fragments.startswith(_ITEM) or not table_bytes:
+        return fragments
     return _ITEM + bytes(4) + fragments[8 + table_bytes :]
 
 

@@ -3,6 +3,7 @@
 Source: DICOM PS3.10 7.1 (file meta information).
 """
 
+import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -38,7 +39,9 @@ class _Walk:
 
     def __init__(self, stream: BoundedReader, last: BaseTag, *, explicit: bool) -> None:
         self._stream = stream
-        self._size = len(stream.getbuffer())
+        here = stream.tell()
+        self._size = stream.seek(0, io.SEEK_END)
+        stream.seek(here)
         self._last = last
         self._explicit = explicit
         self._before: BaseTag | None = None
