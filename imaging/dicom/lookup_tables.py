@@ -38,6 +38,21 @@ def is_empty(item: Dataset) -> bool:
     return not any(getattr(element, "value", None) for element in held)
 
 
+def is_complete(item: Dataset) -> bool:
+    """Whether an item has a descriptor and as many entries as it states; whether they fit their bits is not asked."""
+    try:
+        descriptor = numbers(item, "LUTDescriptor")
+    except InvalidImageError:
+        return False
+    if len(descriptor) != _DESCRIPTOR_VALUES or int(descriptor[2]) & WORD not in _ENTRY_BITS:
+        return False
+    data = item.get("LUTData") or b""
+    entries = int(descriptor[0]) & WORD or _ENTRIES_WHEN_ZERO
+    if isinstance(data, bytes) and int(descriptor[2]) > _BYTE_BITS:
+        return len(data) >= 2 * entries
+    return len(data) >= entries
+
+
 def look_up(item: Dataset, values: Values, *, is_signed: bool) -> LookedUp:
     """Values through a lookup table.
 

@@ -62,6 +62,12 @@ def value_of_interest(dataset: Dataset, values: Values, *, is_signed: bool) -> I
     return Interest(None, ("voi_unusable",) if tables or windows else ())
 
 
+def usable_window(dataset: Dataset) -> tuple[float, float] | None:
+    """Center and width of the first window that can be applied; None where there is none."""
+    function = text(dataset, "VOILUTFunction") or "LINEAR"
+    return next((window for window in _windows(dataset) if window and _is_usable(window[1], function)), None)
+
+
 def _tables(dataset: Dataset) -> tuple[tuple[Dataset, ...], list[InvalidImageError]]:
     try:
         return items(dataset, "VOILUTSequence"), []
