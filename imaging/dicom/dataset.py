@@ -34,7 +34,7 @@ class _Walk:
     """Ends the reading after the last tag, and notes where the elements stop making sense.
 
     Invariant: `suspect` is the first element whose VR does not exist, or whose value goes beyond the file, or after
-    which the tags do not ascend; None as long as there is none. Many files with a suspect can be read whole.
+    which no element begins; None as long as there is none. Many files with a suspect can be read whole.
     """
 
     def __init__(self, stream: BoundedReader, last: BaseTag, *, explicit: bool) -> None:
@@ -50,10 +50,10 @@ class _Walk:
     def ends(self, tag: BaseTag, vr: str | None, length: int) -> bool:
         """Whether this element is not to be read any more; called when its header has been read."""
         if self.suspect is None:
-            is_disordered = self._before is not None and tag <= self._before
-            if is_disordered or (self._explicit and vr not in _VRS and not dictionary_has_tag(tag)):
+            is_unknown = self._explicit and vr not in _VRS
+            if is_unknown and not dictionary_has_tag(tag):
                 self.suspect = self._before or tag  # its length was wrong, and this is not the start of an element
-            elif (self._explicit and vr not in _VRS) or self._is_beyond(length):
+            elif is_unknown or self._is_beyond(length):
                 self.suspect = tag
         self._before = tag
         return bool(tag > self._last)
@@ -66,7 +66,7 @@ class _Walk:
         tag = self.suspect or Tag(0)
         return InvalidImageError(
             f"the DICOM data set cannot be read beyond element ({tag.group:04X},{tag.elem:04X}), "
-            "whose VR or length is wrong; export the film again"
+            "whose VR or length is wrong, or where the file is truncated; export the film again"
         )
 
 

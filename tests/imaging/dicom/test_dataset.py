@@ -64,6 +64,15 @@ def test_a_bad_vr_that_does_not_stop_the_reading_costs_nothing() -> None:
     assert decode(data.replace(b"\x10\0\x20\0LO", b"\x10\0\x20\0QQ")).pixels.tolist() == FILM.tolist()
 
 
+def test_an_object_without_pixels_whose_elements_are_not_in_order_is_told_so_too() -> None:
+    data = dicom_bytes(dicom_dataset(FILM, PixelData=None, PatientName="A"))
+    name = b"\x10\0\x10\0PN\x02\0A "
+    assert data.count(name) == 1
+
+    with pytest.raises(NotARadiographError, match="holds no PixelData"):
+        decode(data.replace(name, b"") + name)
+
+
 def test_an_object_without_pixels_is_told_so() -> None:
     with pytest.raises(NotARadiographError, match="holds no PixelData"):
         decode(dicom_bytes(dicom_dataset(FILM, PixelData=None)))
