@@ -1,11 +1,13 @@
 """Limits of one file, and the boundary around the libraries that read it: bytes from outside are hostile."""
 
 import io
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from schemas.errors import CxrError, ImageTooLargeError, InvalidImageError
 
@@ -81,5 +83,35 @@ def parsing(what: str) -> Iterator[None]:
     # ValueError, TypeError, EOFError, NotImplementedError, RecursionError and struct.error. Only their calls stand
     # inside this boundary, so that a defect of ours is not mistaken for a broken file.
     except Exception as error:
-        msg = f"the {what} data is broken ({type(error).__name__}); export the film again"
+        if isinstance(error.__context__, CxrError):  # pydicom takes any failure of a read for the end of the file
+            raise error.__context__ from None
+        msg = f"the {what} data is broken: {_reason(error)}; export the film again"
         raise InvalidImageError(msg) from error
+
+
+# Of the libraries' own messages nothing is passed on: they may quote the file.
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (UnidentifiedImageError, "its header cannot be read"),
+    (MemoryError, "it needs more memory than there is"),
+    (RecursionError, "its parts are nested too deeply"),
+    (NotImplementedError, "it is written in a way that is not read here"),
+    (EOFError, "it is truncated, or a length in it is wrong"),
+    (IndexError, "it is truncated, or a length in it is wrong"),
+    (struct.error, "it is truncated, or a length in it is wrong"),
+    (UnicodeError, "text in it is not in the character set that it states"),
+    (OSError, "its content is damaged"),
+    (zlib.error, "its compressed content is damaged"),
+    (SyntaxError, "its content is damaged"),
+    (RuntimeError, "its decoder cannot read it"),
+    (ValueError, "a value in it cannot be what it states"),
+    (TypeError, "a value in it is of another kind than belongs there"),
+    (AttributeError, "a part that belongs into it is missing"),
+    (LookupError, "a part that belongs into it is missing"),
+)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, as far as the kind of the failure shows it."""
+    if isinstance(error, OSError) and "truncated" in str(error):  # Pillow's word for it
+        return "it is truncated, its end or end marker is missing"
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), f"{type(error).__name__}")

@@ -1,5 +1,6 @@
 """JPEG and PNG files to radiographs."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,8 +10,9 @@ from PIL import ExifTags, Image
 
 from imaging.limits import BoundedReader, DecodeLimits, parsing
 from imaging.luminance import luminance
+from imaging.png_chunks import without_damaged_chunks
 from imaging.radiograph import Format, Radiograph
-from schemas.errors import ImageTooLargeError, NotARadiographError
+from schemas.errors import ImageTooLargeError, InvalidImageError, NotARadiographError
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -27,6 +29,7 @@ _UPRIGHT: Mapping[int, Callable[[Pixels], Any]] = {
     7: lambda pixels: np.rot90(pixels, 2).T,
     8: np.rot90,
 }
+_UNSTATED = 0  # written by cameras that do not know it
 _SIDES_SWAPPED = (5, 6, 7, 8)
 
 _PHOTOMETRIC_INTERPRETATIONS: Mapping[str, str] = {
@@ -45,27 +48,28 @@ def decode_raster(data: bytes, file_format: Format, limits: DecodeLimits, min_si
         msg = f"the JPEG has more than {limits.max_jpeg_scans} scans; save it as a baseline JPEG"
         raise ImageTooLargeError(msg)
     what = file_format.upper()
-    with parsing(what):
-        image = Image.open(BoundedReader(data, limits.max_reads), formats=("JPEG", "PNG"))
-        frames = getattr(image, "n_frames", 1)
-    if frames != 1:
-        msg = f"the {what} holds {frames} pictures; send one film"
-        raise NotARadiographError(msg)
-    limits.check_size(image.height, image.width)
+    is_damaged = False
+    if file_format == "png":
+        data, is_damaged = without_damaged_chunks(data, limits.max_reads)
+    image = _opened(data, what, limits)
     columns, rows = image.size
     photometric_interpretation = _PHOTOMETRIC_INTERPRETATIONS.get(image.mode, "RGB")
+    orientation = _orientation(image)
     with parsing(what):
-        orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
         if min_side is not None:
             image.draft(image.mode, (2 * min_side, 2 * min_side))
         image.load()
         pixels, coloured = _gray(image)
-    if orientation in _UPRIGHT:
+    if orientation is not None and orientation in _UPRIGHT:
         pixels = np.ascontiguousarray(_UPRIGHT[orientation](pixels))
-    warnings = ["colour_image"] if coloured else []
     bits = 8 * pixels.itemsize
-    if file_format == "png" and data[_PNG_BIT_DEPTH_OFFSET] > bits:
-        warnings.append("reduced_depth")  # Pillow reads 16-bit gray whole, but 16-bit colour and alpha as 8 bits
+    conditions = {
+        "colour_image": coloured,
+        # Pillow reads 16-bit gray whole, but 16-bit colour and alpha as 8 bits
+        "reduced_depth": file_format == "png" and data[_PNG_BIT_DEPTH_OFFSET] > bits,
+        "orientation_unreadable": orientation is None,
+        "damaged_metadata": is_damaged,
+    }
     return Radiograph(
         pixels=pixels,
         bits=bits,
@@ -73,8 +77,29 @@ def decode_raster(data: bytes, file_format: Format, limits: DecodeLimits, min_si
         rows=columns if orientation in _SIDES_SWAPPED else rows,
         columns=rows if orientation in _SIDES_SWAPPED else columns,
         photometric_interpretation=photometric_interpretation,
-        warnings=tuple(warnings),
+        warnings=tuple(name for name, is_true in conditions.items() if is_true),
     )
+
+
+def _opened(data: bytes, what: str, limits: DecodeLimits) -> Image.Image:
+    """The one picture of a file, its header read and its size checked."""
+    with parsing(what):
+        image = Image.open(BoundedReader(data, limits.max_reads), formats=("JPEG", "PNG"))
+        frames = getattr(image, "n_frames", 1)
+    if frames != 1:
+        msg = f"the {what} holds {frames} pictures; send one film"
+        raise NotARadiographError(msg)
+    limits.check_size(image.height, image.width)
+    return image
+
+
+def _orientation(image: Image.Image) -> int | None:
+    """The EXIF orientation, 1 to 8, and 1 where none is stated; None where it cannot be read."""
+    with contextlib.suppress(InvalidImageError), parsing("EXIF"):
+        orientation = int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        if orientation in (_UNSTATED, 1, *_UPRIGHT):
+            return orientation or 1
+    return None
 
 
 def _gray(image: Image.Image) -> tuple[Pixels, bool]:

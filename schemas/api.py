@@ -60,7 +60,9 @@ class ImageFacts(Record):
     columns: int
     bits: int
     photometric_interpretation: str
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...] = Field(
+        description="what is unusual about the file or its pixels; docs/preprocessing.md lists them all"
+    )
 
 
 class Timings(Record):

@@ -1,5 +1,6 @@
 """Typed reading of DICOM attributes: a value has the type that the standard gives it, or the film is refused."""
 
+import contextlib
 import math
 
 from pydicom.dataset import Dataset
@@ -17,15 +18,42 @@ def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
     Raises:
         InvalidImageError: a value is not a finite number.
     """
-    with parsing(keyword):
-        value = dataset.get(keyword)
-        if value is None or value == "":
-            return ()
-        values = tuple(float(part) for part in (value if isinstance(value, (MultiValue, list)) else (value,)))
+    try:
+        with parsing(keyword):
+            value = dataset.get(keyword)
+            if value is None or value == "":
+                return ()
+            values = tuple(float(part) for part in (value if isinstance(value, (MultiValue, list)) else (value,)))
+    except InvalidImageError as error:
+        raise _not_finite(keyword) from error
     if not all(math.isfinite(part) for part in values):
-        msg = f"{keyword} holds a value that is not a finite number; export the film again"
-        raise InvalidImageError(msg)
+        raise _not_finite(keyword)
     return values
+
+
+def _not_finite(keyword: str) -> InvalidImageError:
+    return InvalidImageError(
+        f"{keyword} holds a value that is not a finite number with a decimal point; export the film again"
+    )
+
+
+def readable_numbers(dataset: Dataset, keyword: str) -> tuple[float | None, ...]:
+    """All values of a decimal string, None in the place of each that is not a finite number; none when it is absent."""
+    try:
+        with parsing(keyword):
+            value = dataset.get(keyword)
+    except InvalidImageError:  # pydicom refuses all values for one; in the file they stand apart
+        value = raw_bytes(dataset, keyword).decode("latin-1").split("\\")
+    if value is None or value == "":
+        return ()
+    return tuple(_finite(part) for part in (value if isinstance(value, (MultiValue, list)) else (value,)))
+
+
+def _finite(value: object) -> float | None:
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        number = float(str(value).strip("\0 "))
+        return number if math.isfinite(number) else None
+    return None
 
 
 def integer(dataset: Dataset, keyword: str, default: int | None = None) -> int:

@@ -27,6 +27,7 @@ _READ_AS = {uid.JPEGExtended12Bit: uid.JPEGLossless}
 
 _START_OF_FRAME: Final = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # ISO 10918-1 table B.1, ISO 14495-1 C.1.1
 _JPEG_LS: Final = 0xF7
+_ITEM: Final = b"\xfe\xff\x00\xe0"
 _SCAN: Final = re.compile(rb"\xff\xda..(.{1,12})", re.DOTALL)
 _RESET: Final = 64
 _PRESETS: Final = re.compile(rb"\xff\xf8..\x01(.{10})", re.DOTALL)
@@ -66,7 +67,8 @@ def decode_frame(frame: EncapsulatedFrame) -> NDArray[Any]:
     # Run lengths hold the words as they are; what other syntaxes leave in unused bits is masked by the caller.
     options = frame.module.options | {"correct_unused_bits": False}
     with parsing(f"{name_of(syntax)} frame"):
-        encoded = get_frame(frame.data, 0, number_of_frames=1)
+        fragments = _without_offsets(frame.data)
+        encoded = get_frame(fragments, 0, number_of_frames=1)
         if codec == "run_lengths":
             words = unpack(encoded, frame.module)
             options["planar_configuration"] = 1
@@ -74,9 +76,20 @@ def decode_frame(frame: EncapsulatedFrame) -> NDArray[Any]:
         else:
             # Told fewer bits than the frame has, GDCM cuts the upper ones.
             options["bits_stored"] = _precision(encoded, codec, frame.module)
-            pixels, _ = get_decoder(_READ_AS.get(syntax, syntax)).as_array(frame.data, decoding_plugin=codec, **options)
+            pixels, _ = get_decoder(_READ_AS.get(syntax, syntax)).as_array(fragments, decoding_plugin=codec, **options)
     decoded: NDArray[Any] = pixels
     return decoded
+
+
+def _without_offsets(fragments: bytes) -> bytes:
+    """The fragments with an empty offset table: all of them belong to the one frame, whatever a wrong table states.
+
+    Source: PS3.5 A.4.
+    """
+    table_bytes = int.from_bytes(fragments[4:8], "little")
+    if not fragments.startswith(_ITEM) or not table_bytes:
+        return fragments
+    return _ITEM + bytes(4) + fragments[8 + table_bytes :]
 
 
 def _precision(frame: bytes, codec: str, module: ImagePixel) -> int:

@@ -13,12 +13,21 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian
 
-from imaging.dicom.attributes import encapsulated_bytes, raw_bytes, text
+from imaging.dicom.attributes import encapsulated_bytes, integer, raw_bytes, text
 from imaging.dicom.codecs import EncapsulatedFrame, FrameDecoder
 from imaging.dicom.dataset import read_elements
-from imaging.dicom.grayscale import grayscale
-from imaging.dicom.pixel_data import ImagePixel, Pixels, check_length, image_pixel, native_words, stored_patterns
-from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
+from imaging.dicom.grayscale import grayscale, padding_range
+from imaging.dicom.pixel_data import (
+    ImagePixel,
+    Pixels,
+    check_length,
+    check_unused_bits,
+    image_pixel,
+    in_pair_order,
+    native_words,
+    stored_patterns,
+)
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, name_of
 from imaging.limits import DecodeLimits, parsing
 from imaging.luminance import luminance
 from imaging.radiograph import Radiograph
@@ -31,7 +40,9 @@ _NOT_FRONTAL = ("LL", "RL", "LLO", "RLO", "LAT", "LATERAL", "OBLIQUE")
 _CHEST_WORDS = ("CHEST", "THORA", "LUNG")
 _POLARITY_BY_SHAPE = {"IDENTITY": "MONOCHROME2", "INVERSE": "MONOCHROME1"}  # PS3.3 C.8.11.3.1.2
 # PS3.3 C.9.2: Overlay Rows or Overlay Data of any of the 16 planes.
-_OVERLAYS = tuple(Tag(0x6000 + 2 * plane, element) for plane in range(16) for element in (0x0010, 0x3000))
+_OVERLAY_ROWS = 0x0010
+_OVERLAYS = tuple(Tag(0x6000 + 2 * plane, element) for plane in range(16) for element in (_OVERLAY_ROWS, 0x3000))
+_BYTE_BITS = 8
 
 _ATTRIBUTES = (
     "BitsAllocated",
@@ -69,12 +80,15 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
     dataset, transfer_syntax = read_elements(data, limits, (*map(Tag, _ATTRIBUTES), *_OVERLAYS))
     _check_kind(dataset)
     module = image_pixel(dataset, limits)
-    warnings = _attribute_warnings(dataset)
+    warnings = _attribute_warnings(dataset, TRANSFER_SYNTAXES[transfer_syntax])
     if module.is_gray:
         levels = grayscale(
             dataset, bits_stored=module.bits_stored, signed=module.signed, inverted=_is_inverted(dataset, module)
         )
-        pixels = levels.table[_gray_patterns(dataset, transfer_syntax, module, frame_decoder)]
+        patterns, padding = _gray_pixels(dataset, transfer_syntax, module, frame_decoder)
+        pixels = levels.table[patterns]
+        if padding is not None:
+            pixels[padding] = 0
         bits = levels.bits
         pixel_warnings = levels.warnings
     else:
@@ -111,37 +125,66 @@ def _is_inverted(dataset: Dataset, module: ImagePixel) -> bool:
     return module.photometric_interpretation == "MONOCHROME1" or text(dataset, "PresentationLUTShape") == "INVERSE"
 
 
-def _gray_patterns(
+def _gray_pixels(
     dataset: Dataset, transfer_syntax: str, module: ImagePixel, frame_decoder: FrameDecoder | None
-) -> Pixels:
+) -> tuple[Pixels, NDArray[np.bool_] | None]:
+    """Stored patterns [H, W], and where they are padding that BitsStored cannot hold."""
     syntax = TRANSFER_SYNTAXES[transfer_syntax]
-    low_bit = module.high_bit + 1 - module.bits_stored
     if syntax.codec is None:
-        words = native_words(raw_bytes(dataset, "PixelData"), module, little_endian=syntax.little_endian)
-        return stored_patterns(words, module, shift=low_bit)
-    words = _decompressed(dataset, transfer_syntax, module, frame_decoder)
-    if syntax.codec == "run_lengths":
-        return stored_patterns(words, module, shift=low_bit)  # run lengths hold the words as they stand: PS3.5 G
+        words = native_words(_native_bytes(dataset, syntax, module), module, little_endian=syntax.little_endian)
+    else:
+        words = _decompressed(dataset, transfer_syntax, module, frame_decoder)
+    if syntax.codec in (None, "run_lengths"):  # run lengths hold the words as they stand: PS3.5 G
+        padding = _padding_beyond(dataset, words, module)
+        if not _has_embedded_overlay(dataset):
+            check_unused_bits(words, module, padding)
+        return stored_patterns(words, module, shift=module.high_bit + 1 - module.bits_stored), padding
     largest = 2**module.bits_stored - 1
     if not module.signed and words.max() > largest:
         if syntax.lossless:
             msg = "the compressed frame holds values above BitsStored; export the film again"
             raise InvalidImageError(msg)
         words = words.clip(max=largest)  # an encoder's overshoot at an edge
-    return stored_patterns(words, module, shift=0)
+    return stored_patterns(words, module, shift=0), None
+
+
+def _native_bytes(dataset: Dataset, syntax: TransferSyntax, module: ImagePixel) -> bytes:
+    """Uncompressed Pixel Data; samples of 8 bits in the order of the film, whatever their VR."""
+    data = raw_bytes(dataset, "PixelData")
+    is_swapped = not syntax.little_endian and module.bits_allocated == _BYTE_BITS
+    return in_pair_order(data) if is_swapped and dataset.get_item("PixelData").VR == "OW" else data
+
+
+def _padding_beyond(dataset: Dataset, words: Pixels, module: ImagePixel) -> NDArray[np.bool_] | None:
+    """Where the words are a padding value that the stored bits cannot hold, e.g. 65535 in a film of 12 bits."""
+    ends = padding_range(dataset, signed=module.signed)
+    lowest = -(2 ** (module.bits_stored - 1)) if module.signed else 0
+    is_storable = ends is None or (lowest <= ends[0] and ends[1] < lowest + 2**module.bits_stored)
+    if ends is None or is_storable or module.high_bit != module.bits_stored - 1:
+        return None
+    values = words.view(f"{words.dtype.byteorder}i{words.itemsize}") if module.signed else words
+    return (values >= ends[0]) & (values <= ends[1])
+
+
+def _has_embedded_overlay(dataset: Dataset) -> bool:
+    """Whether an overlay plane states no data of its own: its bits stand in the pixels. Source: PS3.3 C.9.2 (2004)."""
+    return any(
+        tag in dataset and Tag(tag.group, 0x3000) not in dataset for tag in _OVERLAYS if tag.elem == _OVERLAY_ROWS
+    )
 
 
 def _colour_pixels(
     dataset: Dataset, transfer_syntax: str, module: ImagePixel, frame_decoder: FrameDecoder | None
 ) -> NDArray[np.uint8]:
     """RGB, uint8 [H, W, 3]."""
-    if TRANSFER_SYNTAXES[transfer_syntax].codec is not None:
+    syntax = TRANSFER_SYNTAXES[transfer_syntax]
+    if syntax.codec is not None:
         return _decompressed(dataset, transfer_syntax, module, frame_decoder)
-    data = raw_bytes(dataset, "PixelData")
+    data = _native_bytes(dataset, syntax, module)
     samples = 2 if module.photometric_interpretation == "YBR_FULL_422" else 3
     check_length(data, module.rows * module.columns * samples)
     with parsing("DICOM colour pixels"):
-        # 8 bits a sample have no byte order.
+        # 8 bits a sample have no byte order any more.
         pixels, _ = get_decoder(ExplicitVRLittleEndian).as_array(data, **module.options)
     colour: NDArray[np.uint8] = pixels
     return colour
@@ -164,7 +207,7 @@ def _decompressed(
     return pixels
 
 
-def _attribute_warnings(dataset: Dataset) -> tuple[str, ...]:
+def _attribute_warnings(dataset: Dataset, syntax: TransferSyntax) -> tuple[str, ...]:
     body_part = text(dataset, "BodyPartExamined")
     photometric = text(dataset, "PhotometricInterpretation")
     conditions = {
@@ -174,6 +217,8 @@ def _attribute_warnings(dataset: Dataset) -> tuple[str, ...]:
         "overlay": any(tag in dataset for tag in _OVERLAYS),
         "polarity_contradiction": _POLARITY_BY_SHAPE.get(text(dataset, "PresentationLUTShape"), photometric)
         != photometric,
+        "transfer_syntax_contradiction": dataset.original_encoding[0] != syntax.implicit_vr,
+        "frame_count_zero": integer(dataset, "NumberOfFrames", default=1) == 0,
         "for_processing": text(dataset, "PresentationIntentType") == "FOR PROCESSING",
     }
     return tuple(name for name, is_true in conditions.items() if is_true)

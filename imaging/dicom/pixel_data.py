@@ -71,7 +71,8 @@ def image_pixel(dataset: Dataset, limits: DecodeLimits) -> ImagePixel:
         UnsupportedImageError: a depth that is not decoded.
     """
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
-    frames = integer(dataset, "NumberOfFrames", default=1)
+    # Some writers leave 0 in films of one frame; the pixels show whether it is there.
+    frames = integer(dataset, "NumberOfFrames", default=1) or 1
     limits.check_size(rows, columns, frames)
     if frames != 1:
         msg = f"the DICOM object has {frames} frames; send one film"
@@ -137,6 +138,44 @@ def check_length(data: bytes, size_bytes: int) -> None:
     if len(data) < size_bytes:
         msg = f"PixelData has {len(data)} bytes; Rows and Columns need {size_bytes}: the film is truncated"
         raise InvalidImageError(msg)
+
+
+def in_pair_order(data: bytes) -> bytes:
+    """Bytes that were written as big-endian words of two samples each, in their order. Source: PS3.5 7.3, 8.1.1."""
+    return np.frombuffer(data, ">u2", len(data) // 2).astype("<u2").tobytes()
+
+
+def check_unused_bits(words: Pixels, module: ImagePixel, exempt: NDArray[np.bool_] | None) -> None:
+    """Refuse words whose values are larger than BitsStored allows, instead of cutting them.
+
+    The bits above the stored ones may repeat the sign, or be the same in every pixel. Where they differ, BitsStored is
+    wrong, or graphics are drawn into the pixels that no overlay plane states: the film alone does not show which.
+
+    Args:
+        words: [H, W], BitsAllocated wide.
+        module: how many bits are stored, and where.
+        exempt: [H, W], pixels that are padding.
+
+    Raises:
+        InvalidImageError: the bits above HighBit differ between pixels.
+    """
+    unused = 2**module.bits_allocated - 2 ** (module.high_bit + 1)
+    if not unused:
+        return
+    patterns = words.astype(DEPTHS[module.bits_allocated], copy=False)
+    if exempt is not None:
+        patterns = patterns[~exempt]
+    upper = patterns & unused
+    if not upper.size or upper.min() == upper.max():
+        return
+    sign = (patterns >> module.high_bit & 1) * unused
+    if module.signed and ((upper == 0) | (upper == sign)).all():  # a published film mixes both ways of writing
+        return
+    msg = (
+        f"PixelData holds values above BitsStored, which is {module.bits_stored}; export the film with the BitsStored "
+        "that its values need, and without graphics in its pixels"
+    )
+    raise InvalidImageError(msg)
 
 
 def stored_patterns(words: Pixels, module: ImagePixel, *, shift: int) -> Pixels:

@@ -14,14 +14,19 @@ from schemas.errors import InvalidImageError
 _HEADER_BYTES: Final = 64
 _MOST: Final = 128
 """Bytes that one code gives at most."""
+_ONE_BYTE: Final = b"\0"
+"""The code before a single byte."""
+_PADDING: Final = b"\0\x80"
+"""Zeros, and codes that stand for no byte."""
 
 
 def unpack(frame: bytes, module: ImagePixel) -> bytes:
     """Unpack a frame.
 
     Whoever sends two bytes for every 128 must not choose how long they are unpacked: a segment is left once it has
-    given Rows x Columns bytes. What follows must be zeros, as writers pad with; else it is a bomb (10 MB of runs took
-    6.5 s), or a frame of another size, whose lines would come out shifted.
+    given Rows x Columns bytes. One byte more is met where writers fill an odd segment before they pack it. What
+    follows must be zeros or codes for nothing, as writers pad with; else it is a bomb (10 MB of runs took 6.5 s), or a
+    frame of another size, whose lines would come out shifted.
 
     Args:
         frame: header and segments; a segment holds one byte of each word, the most significant first (G.2).
@@ -79,7 +84,9 @@ def _unpack_segment(segment: bytes, size_bytes: int) -> bytearray:
     if len(unpacked) < size_bytes:
         msg = f"a segment of the RLE frame unpacks to {len(unpacked)} of {size_bytes} bytes: the film is truncated"
         raise InvalidImageError(msg)
-    if any(rest.strip(b"\0") for rest in (unpacked[size_bytes:], codes[position:], segment[len(codes) :])):
+    if len(unpacked) == size_bytes and segment[position : position + 1] == _ONE_BYTE:
+        position += 2
+    if segment[position:].strip(_PADDING) or unpacked[size_bytes + 1 :].strip(b"\0"):
         msg = f"a segment of the RLE frame goes on after {size_bytes} bytes, which fill the film; export the film again"
         raise InvalidImageError(msg)
     return unpacked[:size_bytes]

@@ -1,12 +1,12 @@
 """What must be known of an instance before it is stored: which one it is, whether it is a film, and how urgent."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
-from pydicom.uid import UID
 
 from imaging.dicom.attributes import text
 from imaging.dicom.dataset import read_elements
@@ -33,6 +33,9 @@ PRIORITIES: Final = (
 
 _REQUESTS: Final = "RequestAttributesSequence"
 _IDENTITY: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+_UID_CHARACTERS: Final = 64
+_UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
+"""PS3.5 9.1 without its rule about leading zeros: archives hold films whose UIDs break it."""
 _TAGS: Final = tuple(map(Tag, (*_IDENTITY, *PRIORITIES, _REQUESTS)))
 
 
@@ -76,11 +79,11 @@ def read_instance(content: bytes, limits: DecodeLimits) -> Instance:
 
 def _uid(dataset: Dataset, keyword: str) -> str:
     with parsing(keyword):
-        value = UID(str(dataset.get(keyword) or "").strip("\0 "))
-    if not value.is_valid:
+        value = str(dataset.get(keyword) or "").strip("\0 ")
+    if len(value) > _UID_CHARACTERS or not _UID.fullmatch(value):
         msg = f"{keyword} is missing or not a valid UID (DICOM PS3.5 9.1); export the film again"
         raise InvalidImageError(msg)
-    return str(value)
+    return value
 
 
 def _priority(dataset: Dataset) -> Priority:

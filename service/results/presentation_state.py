@@ -25,6 +25,8 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from imaging.dicom.attributes import items, numbers, text
+from imaging.dicom.lookup_tables import is_complete
+from imaging.dicom.value_of_interest import usable_window
 from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
 from service.results.source import equipment
@@ -133,7 +135,10 @@ def _lut_shape(source: Dataset, record: AnalysisRecord) -> str:
 
 
 def _show_like(state: Dataset, source: Dataset) -> None:
-    """Keep the film's modality transformation and its window or VOI LUT; without either, show its whole range."""
+    """Keep the film's modality transformation and its VOI LUTs or first window that can be applied.
+
+    Without one of these the whole range is shown.
+    """
     slope, intercept = (numbers(source, keyword)[:1] for keyword in ("RescaleSlope", "RescaleIntercept"))
     if items(source, "ModalityLUTSequence"):
         state.ModalityLUTSequence = _copied(source, "ModalityLUTSequence")
@@ -142,13 +147,12 @@ def _show_like(state: Dataset, source: Dataset) -> None:
         state.RescaleIntercept = intercept[0]
         state.RescaleType = text(source, "RescaleType") or "US"
     shown = Dataset()
-    centers = numbers(source, "WindowCenter")
-    widths = numbers(source, "WindowWidth")
-    if items(source, "VOILUTSequence"):
-        shown.VOILUTSequence = _copied(source, "VOILUTSequence")
-    elif centers and widths and widths[0] >= 1:
-        shown.WindowCenter = centers[0]
-        shown.WindowWidth = widths[0]
+    tables = items(source, "VOILUTSequence")
+    window = usable_window(source)
+    if any(map(is_complete, tables)):
+        shown.VOILUTSequence = Sequence(filter(is_complete, _copied(source, "VOILUTSequence")))
+    elif window is not None:
+        shown.WindowCenter, shown.WindowWidth = window
         if text(source, "VOILUTFunction"):
             shown.VOILUTFunction = text(source, "VOILUTFunction")
     else:

@@ -15,7 +15,13 @@ const WARNINGS = {
   polarity_contradiction: "The file contradicts itself about what is black and what is white.",
   for_processing: "Raw detector values, not meant for presentation.",
   multiple_windows: "The file offers several windows; the first is used.",
+  voi_unusable: "A window or display table of the file cannot be applied; another one, or the whole range, is used.",
+  lut_rescaled: "A lookup table of the file uses fewer bits than it states; its largest entry is white.",
+  transfer_syntax_contradiction: "The file is written in another way than it states; it is read as it is written.",
+  frame_count_zero: "The file states no frames; it is read as one.",
   colour_image: "A colour picture; its luminance is used.",
+  orientation_unreadable: "The file's orientation cannot be read; the film is shown as it is stored.",
+  damaged_metadata: "Metadata of the file are damaged; they are left out.",
   reduced_depth: "Decoded with fewer gray levels than the file holds.",
 };
 export const warning = (name) => WARNINGS[name] ?? `${name.replaceAll("_", " ")}.`;

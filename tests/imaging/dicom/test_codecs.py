@@ -1,4 +1,4 @@
-"""Rules of frames that a codec must not see."""
+"""Frames that a codec must not see, and fragments whose offset table is wrong."""
 
 import struct
 
@@ -46,3 +46,18 @@ def test_jpeg_ls_with_the_default_parameters_is_decoded(presets) -> None:
 def test_jpeg_ls_with_parameters_outside_their_ranges_never_reaches_its_codec(presets, near) -> None:
     with pytest.raises(InvalidImageError, match="coding parameters"):
         decode_frame(jpeg_ls(*presets, near=near))
+
+
+def table_of(*offsets):
+    return b"\xfe\xff\0\xe0" + struct.pack(f"<L{len(offsets)}L", 4 * len(offsets), *offsets)
+
+
+@pytest.mark.parametrize("offsets", [(), (0,), (8,), (4_000_000,), (0, 100), (0xFFFFFFFF, 0)])
+@pytest.mark.parametrize("fragments", [1, 3])
+@pytest.mark.parametrize("syntax", [uid.JPEGLossless, uid.JPEGLSLossless, uid.JPEG2000Lossless, uid.RLELossless])
+def test_all_fragments_belong_to_the_one_frame_whatever_the_offset_table_states(syntax, fragments, offsets) -> None:
+    encapsulated = encapsulate([ENCODERS[syntax](FILM, 8)], fragments_per_frame=fragments, has_bot=False)
+    data = table_of(*offsets) + encapsulated.removeprefix(table_of())
+    module = ImagePixel(64, 48, 1, "MONOCHROME2", 0, 8, 8, 7, signed=False)
+
+    assert np.array_equal(decode_frame(EncapsulatedFrame(data, syntax, module)), FILM)

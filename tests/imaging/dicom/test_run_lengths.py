@@ -41,8 +41,13 @@ def test_colour_planes_follow_one_another() -> None:
     assert unpack(frame(*planes), module(1, 2, samples=3)) == b"abcdef"
 
 
-@pytest.mark.parametrize("padding", [b"", b"\0", bytes(9)])
-def test_zeros_after_the_last_code_are_padding(padding) -> None:
+@pytest.mark.parametrize("segment", [b"\x04abcdx", b"\x03abcd\x00x", b"\x03abcd\x00x\x80", b"\x02abc\xffd"])
+def test_one_byte_more_than_the_film_has_is_left_out(segment) -> None:
+    assert unpack(frame(segment), module(2, 2)) == b"abcd"
+
+
+@pytest.mark.parametrize("padding", [b"", b"\0", bytes(9), b"\x80", b"\x80" * 1000, b"\x80\0"])
+def test_zeros_and_codes_for_nothing_after_the_last_code_are_padding(padding) -> None:
     assert unpack(frame(b"\x01ab" + padding), module(1, 2)) == b"ab"
 
 
@@ -53,9 +58,10 @@ def test_zeros_after_the_last_code_are_padding(padding) -> None:
         (frame(b"\x01ab", b"\x01ab"), "has 2 segments"),
         (frame(b"\x01ab"), "2 of 4 bytes"),
         (frame(b"\x03ab"), "2 of 4 bytes"),
-        (frame(b"\x03abcd\x00x"), "goes on"),
-        (frame(b"\x04abcdx"), "goes on"),
-        (frame(b"\xfd" + b"a" + b"\x80" * 1000), "goes on"),
+        (frame(b"\x03abcd\x01xy"), "goes on"),
+        (frame(b"\x05abcdxy"), "goes on"),
+        (frame(b"\xfb" + b"a"), "goes on"),
+        (frame(b"\xfd" + b"a" + b"\x81\1" * 1000), "goes on"),
     ],
 )
 def test_a_frame_of_another_size_is_invalid(broken, reason) -> None:

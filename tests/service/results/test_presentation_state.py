@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from imaging.overlay import HeatMap
@@ -135,13 +136,38 @@ def test_a_lookup_table_is_in_little_endian_whatever_the_films_byte_order(syntax
 def test_a_lookup_table_of_half_a_word_is_refused() -> None:
     (table,) = lookup_table(0, 16, [0, 1])
     source = dcmread(io.BytesIO(dicom_bytes(film(VOILUTSequence=[table]), ExplicitVRBigEndian)))
-    source.VOILUTSequence[0].LUTData = b"odd"
+    source.VOILUTSequence[0].LUTData = b"odder"
 
     with pytest.raises(InvalidImageError, match="VOILUTSequence"):
         state_of(source)
 
 
-@pytest.mark.parametrize("attributes", [{}, {"WindowCenter": 10, "WindowWidth": 0}])
+def test_the_window_that_can_be_applied_is_kept_and_not_what_is_offered_before_it() -> None:
+    (short,) = lookup_table(0, 16, [0, 1])
+    short.LUTDescriptor = [9, 0, 16]
+    windows = {"WindowCenter": [10, 100], "WindowWidth": [0, 80]}
+    states = [state_of(film(VOILUTSequence=[table], **windows)) for table in (Dataset(), short)]
+
+    for state in (*states, state_of(film(**windows))):
+        shown = state.SoftcopyVOILUTSequence[0]
+        assert (shown.WindowCenter, shown.WindowWidth) == (100, 80)
+        assert "VOILUTSequence" not in shown
+
+
+def test_a_window_narrower_than_1_is_kept_where_its_function_allows_it() -> None:
+    state = state_of(film(WindowCenter=0.5, WindowWidth=0.8, VOILUTFunction="LINEAR_EXACT"))
+
+    shown = state.SoftcopyVOILUTSequence[0]
+    assert (shown.WindowCenter, shown.WindowWidth, shown.VOILUTFunction) == (0.5, 0.8, "LINEAR_EXACT")
+
+
+def test_a_decimal_comma_is_no_window() -> None:
+    source = dcmread(io.BytesIO(dicom_bytes(film(WindowCenter="204705", WindowWidth=80)).replace(b"204705", b"2047,5")))
+
+    assert "SoftcopyVOILUTSequence" not in state_of(source)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"WindowCenter": 10, "WindowWidth": 0}, {"WindowCenter": 10}])
 def test_a_film_without_a_valid_window_is_shown_in_its_whole_range(attributes) -> None:
     assert "SoftcopyVOILUTSequence" not in state_of(film(**attributes))
 

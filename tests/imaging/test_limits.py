@@ -1,0 +1,54 @@
+"""What a library's failure means to the sender."""
+
+import struct
+import zlib
+
+import pytest
+from PIL import UnidentifiedImageError
+
+from imaging.limits import BoundedReader, parsing
+from schemas.errors import ImageTooLargeError, InvalidImageError
+
+FAILURES = [
+    OSError("MARKER"),
+    OSError("image file is truncated (7 bytes not processed)"),
+    UnidentifiedImageError("MARKER"),
+    SyntaxError("MARKER"),
+    ValueError("MARKER"),
+    TypeError("MARKER"),
+    IndexError("MARKER"),
+    KeyError("MARKER"),
+    EOFError("MARKER"),
+    AttributeError("MARKER"),
+    NotImplementedError("MARKER"),
+    RecursionError("MARKER"),
+    RuntimeError("MARKER"),
+    MemoryError("MARKER"),
+    struct.error("MARKER"),
+    zlib.error("MARKER"),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=repr)
+def test_a_failure_is_named_by_its_reason_and_not_by_its_type_or_its_text(failure) -> None:
+    with (
+        pytest.raises(InvalidImageError, match=r"^the JPEG data is broken: [a-z ,]+; export the film again$"),
+        parsing("JPEG"),
+    ):
+        raise failure
+
+
+class Swallowing(BoundedReader):
+    """Reads as pydicom's item reader does: whatever fails there, it takes for the end of the file."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        try:
+            return super().read(size)
+        except Exception:  # noqa: BLE001 that is the point
+            msg = "No tag to read"
+            raise OSError(msg)  # noqa: B904 pydicom does not chain either
+
+
+def test_a_limit_that_a_library_took_for_another_failure_keeps_its_own_reason() -> None:
+    with pytest.raises(ImageTooLargeError, match="too many parts"), parsing("DICOM data set"):
+        Swallowing(b"", max_reads=0).read()

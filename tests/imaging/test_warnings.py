@@ -1,0 +1,25 @@
+"""Every warning has its line in the documentation and its words on the page, and no other has."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TABLE = re.findall(
+    r"^\| `(\w+)` \|", (ROOT / "docs/preprocessing.md").read_text().partition("## Warnings")[2], re.MULTILINE
+)
+DOCUMENTED = set(TABLE[: TABLE.index("size")])
+SOURCE = "\n".join(path.read_text() for path in (ROOT / "imaging").rglob("*.py"))
+
+
+def test_the_documentation_and_the_page_name_the_same_warnings() -> None:
+    words = (ROOT / "service/static/page/words.js").read_text().partition("const WARNINGS = {")[2].partition("};")[0]
+
+    assert len(DOCUMENTED) == 19
+    assert set(re.findall(r"^  (\w+): ", words, re.MULTILINE)) == DOCUMENTED
+
+
+def test_the_warnings_of_the_code_are_those_of_the_documentation() -> None:
+    keys = set(re.findall(r'^        "([a-z_]+)": ', SOURCE, re.MULTILINE))  # of the tables of conditions
+    alone = set(re.findall(r'\("([a-z_]+)",\)', SOURCE))
+
+    assert keys | alone == DOCUMENTED
