@@ -1,7 +1,7 @@
 """Bytes to radiograph: the content decides the format, and whatever arrives, only our own errors leave."""
 
 from imaging.dicom.codecs import FrameDecoder
-from imaging.dicom.film import decode_dicom
+from imaging.dicom.decode import decode_dicom
 from imaging.libraries import configure_libraries
 from imaging.limits import DecodeLimits
 from imaging.radiograph import Format, Radiograph

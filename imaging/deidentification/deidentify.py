@@ -16,7 +16,7 @@ from pydicom.uid import UID
 
 from imaging.deidentification.confidentiality_profile import ACTIONS, Action
 from imaging.dicom.attributes import text
-from imaging.dicom.film import MODALITIES
+from imaging.dicom.decode import MODALITIES
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from imaging.dicom.uids import uid_of
 from imaging.libraries import configure_libraries

@@ -129,7 +129,7 @@ def _caption(record: AnalysisRecord, explained: ExplainedFinding) -> str:
 
 
 def _lut_shape(source: Dataset, record: AnalysisRecord) -> str:
-    """As `imaging.dicom.film` shows the film: the state's shape replaces the film's own polarity (PS3.4 N.2.3)."""
+    """As `imaging.dicom.decode` shows the film: the state's shape replaces the film's own polarity (PS3.4 N.2.3)."""
     is_inverse = text(source, "PresentationLUTShape") == "INVERSE"
     return "INVERSE" if is_inverse or record.image.photometric_interpretation == "MONOCHROME1" else "IDENTITY"
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter, Depends
 
-from imaging.dicom.film import MODALITIES
+from imaging.dicom.decode import MODALITIES
 from imaging.dicom.pixel_data import COLOUR, GRAY
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from schemas.api import Capabilities, CapabilityLimits, TransferSyntaxFacts
