@@ -25,7 +25,7 @@ from service.commands.deidentify import deidentify_command
 from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
 from service.engine.engine import EngineOpener, OnnxEngine
-from service.engine.heat_maps import require_backend
+from service.engine.explain_backend import require_backend
 from service.libraries import configure_libraries
 from service.services import Services
 from service.settings import ServerSettings, load_settings

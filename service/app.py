@@ -21,6 +21,7 @@ from service.http.current import set_intake, set_services
 from service.http.early_refusal import EarlyRefusal
 from service.http.errors import install_error_handlers
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
+from service.http.request_body import largest_body
 from service.http.routes import (
     administration,
     capabilities,
@@ -112,7 +113,7 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=settings.limits.max_body_bytes,  # the one place where a too large body is refused
+        max_body_size=largest_body(settings.limits),
     )
     set_services(api, services)
     install_error_handlers(api)

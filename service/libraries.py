@@ -11,7 +11,7 @@ from imaging.libraries import configure_libraries as configure_imaging
 def configure_libraries() -> None:
     """Make the libraries fit a server that reads films of patients; calling it again changes nothing.
 
-    torch, which most services have not, gets its threads where it is loaded: `service.engine.heat_maps`.
+    torch, which most services have not, gets its threads where it is loaded: `service.engine.explain_backend`.
     """
     configure_imaging()
     # pydicom would warn of a value that breaks its type's rule, with the value, and a log must not hold it.

@@ -1,6 +1,6 @@
 """Heat maps by torch and the package grad-cam; the network is rebuilt from the architecture's name and its weights.
 
-The one module of the service that imports torch; `service.engine.heat_maps` imports it when a bundle needs it.
+The one module of the service that imports torch; `service.engine.explain_backend` imports it when a bundle needs it.
 """
 
 from typing import Any, Final, Self, cast

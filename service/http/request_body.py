@@ -9,11 +9,20 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from schemas.errors import BodyTooLargeError, MalformedRequestError
 from service.reading.predict import Upload
+from service.settings import LimitSettings
 
 RAW_TYPES: Final = ("image/jpeg", "image/png", "application/dicom", "application/octet-stream")
 _PARTS_PARSED: Final = 1000  # enough to count a batch that is over its limit, too few to cost anything
 _FIELD_BYTES: Final = 4096
 _BINARY: Final = {"type": "string", "format": "binary"}
+
+
+def largest_body(limits: LimitSettings) -> int:
+    """The largest body of any request, in bytes.
+
+    The framework counts the bytes of a body as they arrive, whatever its header states, and answers 413 to more.
+    """
+    return limits.max_body_bytes
 
 
 async def read_films(request: Request, *, part: str, at_most: int, max_body_bytes: int) -> tuple[Upload, ...]:
@@ -23,7 +32,7 @@ async def read_films(request: Request, *, part: str, at_most: int, max_body_byte
         request: its body is not yet read.
         part: name of the multipart parts that hold films.
         at_most: films accepted.
-        max_body_bytes: what the app lets through (see `service.app`); up to it, nothing is spooled to disk.
+        max_body_bytes: see `largest_body`; up to it, nothing is spooled to disk.
 
     Raises:
         MalformedRequestError: the body is empty, not readable as multipart, or holds no such part.

@@ -14,8 +14,8 @@ from schemas.model.manifest import BundleManifest
 from schemas.model.precision import Precision
 from service.answers.decision import load_statistics
 from service.engine.engine import Engine, EngineOpener
+from service.engine.explain_backend import Explanations, open_explanations
 from service.engine.film_queue import batch_sizes
-from service.engine.heat_maps import Explanations, open_explanations
 from service.models.registry import BundleAddress
 from service.settings import EngineSettings
 
