@@ -94,7 +94,17 @@ def test_a_mistake_is_one_line_and_status_2(  # noqa: PLR0917 - fixtures
 
 
 def test_weights_are_given_for_one_architecture_or_all(monkeypatch, kermany_like, tmp_path) -> None:
-    options = ["--data", str(kermany_like), "--arch", "cnn_baseline", "--weights", "cnn_baseline=none", *QUICK]
+    options = [
+        "--data",
+        str(kermany_like),
+        "--arch",
+        "cnn_baseline",
+        "--weights",
+        "cnn_baseline=none",
+        *QUICK,
+        "--set",
+        "report.explain=0",
+    ]
 
     assert _run(monkeypatch, "train", *options, "--set", f"data.cache={tmp_path}", "--out", str(tmp_path / "run")) == 0
 
