@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from schemas.record import Record
+from schemas.record import Record, distinct
 
 Name = Annotated[str, Field(min_length=1)]
 Classes = Literal["folders", "kermany3"]
@@ -53,10 +53,4 @@ class DataOptions(Record):
         default=None, ge=10, description="Train on a sample of this number of films; null: on all"
     )
 
-    @field_validator("label_names")
-    @classmethod
-    def _distinct(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(entries)) != len(entries):
-            msg = f"repeats an entry: {entries}; name each once"
-            raise ValueError(msg)
-        return entries
+    _distinct = field_validator("label_names")(distinct)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.record import Record
+from schemas.record import Record, distinct
 from trainer.networks.views import PERTURBATIONS
 
 Scale = Annotated[float, Field(ge=0.5, le=2)]
@@ -36,13 +36,7 @@ class JudgeOptions(Record):
         description="Sizes at which a further evaluation sees each view; above 1 enlarges",
     )
 
-    @field_validator("scales")
-    @classmethod
-    def _distinct(cls, entries: tuple[float, ...]) -> tuple[float, ...]:
-        if len(set(entries)) != len(entries):
-            msg = f"repeats an entry: {entries}; name each once"
-            raise ValueError(msg)
-        return entries
+    _distinct = field_validator("scales")(distinct)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -1,14 +1,13 @@
 """Section `networks` of a training config: which networks are trained, from which weights, and how they see a film."""
 
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from schemas.preprocess import ClaheSpec, PreprocessSpec
-from schemas.record import Record
+from schemas.record import Record, distinct
 from trainer.networks.architectures import architecture
 
-T = TypeVar("T")
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -32,13 +31,7 @@ class NetworkOptions(Record):
     )
     clahe: ClaheSpec | None = Field(default=None, description="Local contrast: clip_limit and grid; null: unchanged")
 
-    @field_validator("archs", "seeds")
-    @classmethod
-    def _distinct(cls, entries: tuple[T, ...]) -> tuple[T, ...]:
-        if len(set(entries)) != len(entries):
-            msg = f"repeats an entry: {entries}; name each once"
-            raise ValueError(msg)
-        return entries
+    _distinct = field_validator("archs", "seeds")(distinct)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
