@@ -31,9 +31,7 @@ DeadlineHeader = Annotated[
 AnyCase = Annotated[
     Priority | SkipJsonSchema[None], BeforeValidator(lambda text: text.lower() if isinstance(text, str) else text)
 ]
-PriorityQuery = Annotated[
-    AnyCase, Query(description="stat goes before routine", json_schema_extra={"default": "routine"})
-]
+PriorityQuery = Annotated[AnyCase, Query(description="stat goes before routine; default: routine")]
 PriorityHeader = Annotated[
     AnyCase, Header(alias=PRIORITY_HEADER, description="stat or routine, as the parameter `priority`")
 ]
