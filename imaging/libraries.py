@@ -7,7 +7,7 @@ from functools import cache
 import pydicom.config
 from PIL import Image
 
-from imaging.dicom.value_lengths import install_length_check
+from imaging.value_lengths import install_length_check
 
 
 @cache

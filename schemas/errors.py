@@ -113,6 +113,14 @@ class BodyTooLargeError(RequestError, code="body_too_large"):
     """The request's body, or the number of films in a batch, is over the limit."""
 
 
+class UploadTooSlowError(RequestError, code="upload_too_slow"):
+    """The request, or its body, did not arrive in the time that is given to it."""
+
+
+class HeadersTooLargeError(RequestError, code="headers_too_large"):
+    """The request line and the headers together are over the limit."""
+
+
 class ExplanationUnavailableError(RequestError, code="explanation_unavailable"):
     """The bundle that serves has no heat-map outputs, and torch cannot draw them here."""
 

@@ -71,7 +71,13 @@ class Application:
         self.api = api
         self.services = services
         layers: tuple[Callable[[ASGIApp], ASGIApp], ...] = (
-            partial(EarlyRefusal, admission=services.admission, metrics=services.metrics, limits=services.limits),
+            partial(
+                EarlyRefusal,
+                admission=services.admission,
+                metrics=services.metrics,
+                limits=services.limits,
+                connections=services.connections,
+            ),
             partial(RequestMiddleware, metrics=services.metrics),
             ProblemMiddleware,
             Leniency,
@@ -139,6 +145,7 @@ def create_services(settings: Settings, open_engine: EngineOpener = OnnxEngine.o
     key_pool = computing_threads(1, "keys", ROUTINE)
     services = Services(
         limits=settings.limits,
+        connections=settings.connections,
         decode=settings.decode,
         metrics=metrics,
         registry=registry,

@@ -14,7 +14,7 @@ from service.models.live import LiveBundle
 from service.models.registry import BundleRegistry
 from service.models.swap import Deployment
 from service.security.authentication import Gate
-from service.settings import DecodeSettings, LimitSettings
+from service.settings import ConnectionSettings, DecodeSettings, LimitSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Services:
     """Everything that outlives a request."""
 
     limits: LimitSettings
+    connections: ConnectionSettings
     decode: DecodeSettings
     metrics: Metrics
     registry: BundleRegistry

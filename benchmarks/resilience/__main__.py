@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks.resilience.experiments.attacks import attacks
 from benchmarks.resilience.experiments.bombs import bombs
 from benchmarks.resilience.experiments.candidates import candidates
 from benchmarks.resilience.experiments.deadlines import deadlines
@@ -61,6 +62,7 @@ EXPERIMENTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Row]]] = {
     "disk": lambda folder, _: disk(folder),
     "soak": lambda folder, chosen: _soak(folder, full=chosen.full),
     "bombs": lambda folder, _: bombs(folder),
+    "attacks": lambda folder, _: attacks(folder),
     "suites": lambda _, chosen: suites(chosen.report, full=chosen.full),
 }
 

@@ -16,9 +16,9 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from pydicom.valuerep import VR
 
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, name_of
-from imaging.dicom.value_lengths import check_length
 from imaging.libraries import configure_libraries
 from imaging.limits import BoundedReader, DecodeLimits, parsing
+from imaging.value_lengths import check_length
 from schemas.errors import InvalidImageError, UnsupportedImageError
 
 _FILE_META_OFFSET = 132

@@ -2,17 +2,18 @@
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, NoReturn
 
-from schemas.errors import NotReadyError, OverloadedError
+from schemas.errors import NotReadyError, OverloadedError, QuotaError
 from service.metrics import Metrics
 from service.settings import LimitSettings
 
 Priority = Literal["stat", "routine"]
 
+_CALLER_SHARE: Final = 2  # one caller may hold half of the bytes
 _FEWEST: Final = 8  # departures from which a pace can be computed
 _LAST: Final = 64  # departures that are remembered
 
@@ -25,14 +26,18 @@ def draining() -> NotReadyError:
 class Admission:
     """Counts films from before they are decoded until they are answered, and the bytes of their requests.
 
-    Invariant: neither count exceeds its capacity, and routine films alone never reach theirs.
+    Invariant: neither count exceeds its capacity, and films of one priority alone never reach it: each priority finds
+    places that the other cannot take, and each caller bytes that no other holds.
     """
 
     def __init__(self, limits: LimitSettings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
-        self._places: dict[Priority, int] = {"stat": limits.max_queue, "routine": limits.routine_places}
+        self._capacity = limits.max_queue
+        self._places: dict[Priority, int] = {"stat": limits.stat_places, "routine": limits.routine_places}
         self._admitted: dict[Priority, int] = {"stat": 0, "routine": 0}
         self._capacity_bytes = limits.max_inflight_bytes
+        self._share_bytes = max(limits.max_body_bytes, limits.max_inflight_bytes // _CALLER_SHARE)
         self._bytes = 0
+        self._bytes_of: Counter[str] = Counter()
         self._metrics = metrics
         self._clock = clock
         self._departures: deque[float] = deque(maxlen=_LAST)  # times, while other films were there
@@ -96,27 +101,40 @@ class Admission:
             self._add(-films, priority)
             self._note_departure(films)
 
-    def take_bytes(self, size: int) -> None:
+    def take_bytes(self, size: int, caller: str = "") -> None:
         """Count a part of a body that has arrived.
+
+        Args:
+            size: of the part.
+            caller: whose body it is; bodies of one caller that are sent and never ended must not lock out the others.
 
         Raises:
             OverloadedError: there is no room for it; it is not counted.
+            QuotaError: the caller's other bodies hold their share; it is not counted.
         """
         if self._bytes + size > self._capacity_bytes:
             self._refuse("bytes", self._no_room(size))
-        self._add_bytes(size)
+        held = self._bytes_of[caller]
+        if held + size > self._share_bytes:
+            self._metrics.shed.labels("upload_share").inc()
+            msg = (
+                f"the requests of this caller in flight hold {held} bytes, and one caller may hold "
+                f"{self._share_bytes}; send fewer at the same time"
+            )
+            raise QuotaError(msg, retry_after_s=1)
+        self._add_bytes(size, caller)
 
-    def give_back_bytes(self, size: int) -> None:
+    def give_back_bytes(self, size: int, caller: str = "") -> None:
         """Free the `size` bytes of a request that is over."""
-        self._add_bytes(-size)
+        self._add_bytes(-size, caller)
 
     def _require(self, films: int, priority: Priority) -> None:
+        taken, places = self._admitted[priority], self._places[priority]
         present = sum(self._admitted.values())
-        if present + films > self._places[priority]:
-            msg = (
-                f"{present} of {self._places[priority]} places for {priority} films are taken and {films} are needed; "
-                "try again shortly"
-            )
+        if present + films > self._capacity:
+            taken, places = present, self._capacity
+        if taken + films > places:
+            msg = f"{taken} of {places} places for {priority} films are taken and {films} are needed; try again shortly"
             self._refuse("queue_full", msg)
 
     def _refuse(self, reason: str, message: str) -> NoReturn:
@@ -148,6 +166,9 @@ class Admission:
         self._admitted[priority] += films
         self._metrics.inflight_images.set(sum(self._admitted.values()))
 
-    def _add_bytes(self, size: int) -> None:
+    def _add_bytes(self, size: int, caller: str) -> None:
         self._bytes += size
+        self._bytes_of[caller] += size
+        if self._bytes_of[caller] == 0:
+            del self._bytes_of[caller]
         self._metrics.inflight_bytes.set(self._bytes)

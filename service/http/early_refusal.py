@@ -16,11 +16,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.errors import NotReadyError, OverloadedError
 from service.capacity.admission import Admission
+from service.http.body_clock import BodyClock
 from service.http.errors import problem_response
 from service.http.middleware import SECURITY_LINES, request_id_of
 from service.http.request_options import DEADLINE_HEADER, PRIORITY_HEADER, peek_number, peek_priority
 from service.metrics import Metrics
-from service.settings import LimitSettings
+from service.security.callers import ANONYMOUS, Caller
+from service.settings import ConnectionSettings, LimitSettings
 
 FILM_ADDRESSES: Final = frozenset({"/predict", "/predict/batch", "/explain", "/film"})
 """Where films are read while the caller waits. What comes by DICOMweb waits in the spool and is bounded there."""
@@ -38,8 +40,16 @@ log = structlog.get_logger("service.http.early_refusal")
 class EarlyRefusal:
     """Refuses films for which there is no place, and counts the bytes of those that are accepted."""
 
-    def __init__(self, app: ASGIApp, admission: Admission, metrics: Metrics, limits: LimitSettings) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        admission: Admission,
+        metrics: Metrics,
+        limits: LimitSettings,
+        connections: ConnectionSettings,
+    ) -> None:
         self.app = app
+        self._connections = connections
         self._admission = admission
         self._limits = limits
         self._refusals = 0  # since they were logged last
@@ -65,20 +75,24 @@ class EarlyRefusal:
                 await _answer(refusal, request_id_of(scope), send)
                 self._count(scope["path"], refusal.status, time.perf_counter() - start)
                 return
+        clock = BodyClock(self._connections)
+        caller = ""
         held = 0
 
         async def receive_counted() -> Message:
-            nonlocal held
-            message = await receive()
+            nonlocal held, caller
+            message = await clock.receive(receive)
             if size := len(message.get("body", b"")):
-                self._admission.take_bytes(size)
+                caller = caller or _caller_of(scope)
+                self._admission.take_bytes(size, caller)
                 held += size
             return message
 
         try:
             await self.app(scope, receive_counted, send)
         finally:
-            self._admission.give_back_bytes(held)
+            if held:
+                self._admission.give_back_bytes(held, caller)
 
     def _check(self, scope: Scope) -> None:
         body_bytes = 0
@@ -106,6 +120,14 @@ class EarlyRefusal:
     def _log_refusals(self) -> None:
         log.warning("requests_refused", requests=self._refusals)
         self._refusals = 0
+
+
+def _caller_of(scope: Scope) -> str:
+    """Whose bytes these are: the caller whom the gate let in, and of those without a key each by their address."""
+    caller: Caller | None = scope.get("state", {}).get("caller")
+    if caller is not None and caller.identity != ANONYMOUS.identity:
+        return caller.identity
+    return f"address:{(scope.get('client') or ('',))[0]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.NotFoundError: ProblemType(404, "Not found"),
     errors.MethodNotAllowedError: ProblemType(405, "Method not allowed"),
     errors.NotAcceptableError: ProblemType(406, "No acceptable representation"),
+    errors.UploadTooSlowError: ProblemType(408, "The request arrives too slowly", headers={"Connection": "close"}),
     errors.BundleError: ProblemType(409, "The bundle failed its checks"),
     errors.UntrustedBundleError: ProblemType(409, "The bundle is not signed by a trusted key"),
     errors.BodyTooLargeError: ProblemType(413, "Request too large"),
@@ -49,6 +50,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.NotARadiographError: ProblemType(422, "The image is not a projection radiograph"),
     errors.InvalidParameterError: ProblemType(422, "Invalid parameter"),
     errors.ExplanationUnavailableError: ProblemType(422, "The bundle that serves has no heat maps"),
+    errors.HeadersTooLargeError: ProblemType(431, "The headers are too large", headers={"Connection": "close"}),
     errors.QuotaError: ProblemType(429, "Quota exceeded"),
     errors.UnavailableError: ProblemType(503, "Service unavailable"),
     errors.OverloadedError: ProblemType(503, "Too many images at once"),
@@ -76,6 +78,7 @@ GATE_FAILURES: Final = (
 REQUEST_FAILURES: Final = (
     *GATE_FAILURES,
     errors.MalformedRequestError,
+    errors.UploadTooSlowError,
     errors.BodyTooLargeError,
     errors.UnsupportedEncodingError,
     errors.InvalidParameterError,

@@ -13,7 +13,7 @@ from schemas.model.precision import Precision
 from service.settings.section import Positive, Section
 
 LONGEST_DEADLINE_MS: Final = 600_000
-_STAT_SHARE: Final = 8  # one place in eight is kept for stat films: a full queue must not turn them away
+_SHARE: Final = 8  # one place in eight is kept for each priority: the other must not turn it away altogether
 
 DeadlineMs = Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS)]
 """Time for an answer: the bounds of the setting and of the header X-Deadline-Ms."""
@@ -90,7 +90,8 @@ class LimitSettings(Section):
 
     max_queue: Positive = Field(
         default=64,
-        description="films admitted and not yet answered; beyond it 503 at once; an eighth is kept for stat films",
+        description="films admitted and not yet answered; beyond it 503 at once; an eighth is kept for stat films, and "
+        "an eighth for routine films",
     )
     max_batch_items: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=32, description="films in one request to /predict/batch"
@@ -107,7 +108,12 @@ class LimitSettings(Section):
     @property
     def routine_places(self) -> int:
         """How many of `max_queue` places routine films may take."""
-        return self.max_queue if self.max_queue == 1 else self.max_queue - max(1, self.max_queue // _STAT_SHARE)
+        return self.max_queue if self.max_queue == 1 else self.max_queue - max(1, self.max_queue // _SHARE)
+
+    @property
+    def stat_places(self) -> int:
+        """How many of `max_queue` places stat films may take; anybody may say that a film is urgent."""
+        return self.max_queue - self.max_queue // _SHARE
 
     @model_validator(mode="after")
     def _check_room(self) -> Self:

@@ -59,7 +59,8 @@ async def test_a_priority_that_there_is_not_is_refused_with_those_there_are(serv
 
 async def test_uids_with_leading_zeros_are_stored_analysed_and_found_as_they_were_sent(serve_dicomweb) -> None:
     dataset = film_dataset()
-    dataset.update(ZEROS)
+    for keyword, value in ZEROS.items():
+        setattr(dataset, keyword, value)
     async with serve_dicomweb() as client:
         stored = await client.post(f"/dicomweb/studies/{ZEROS['StudyInstanceUID']}", **stow(dicom_bytes(dataset)))
 
