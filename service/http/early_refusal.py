@@ -91,6 +91,7 @@ class EarlyRefusal:
         try:
             await self.app(scope, receive_counted, send)
         finally:
+            clock.close()
             if held:
                 self._admission.give_back_bytes(held, caller)
 
