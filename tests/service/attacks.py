@@ -9,7 +9,7 @@ from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film_dataset, stow
 
 FORM = "multipart/form-data; boundary=b"
-RELATED = 'multipart/related; type="application/dicom"; boundary=b'
+_RELATED_HEADERS = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}
 FILM = flat_film(200)
 
 
@@ -58,7 +58,7 @@ ATTACKS: Mapping[str, Callable[[], Attack]] = {
     ),
     "8 MB of empty parts": lambda: Attack("/predict", (400, 413), b"--b\r\n\r\n" * 1_000_000, {"Content-Type": FORM}),
     "8 MB of empty instances": lambda: Attack(
-        "/dicomweb/studies", (413,), b"--b\r\n\r\n" * 1_000_000, {"Content-Type": RELATED}
+        "/dicomweb/studies", (413,), b"--b\r\n\r\n" * 1_000_000, _RELATED_HEADERS
     ),
     "8 MB of folded headers": lambda: Attack(
         "/predict", (400,), b"--b\r\nA: b\r\n" + b" c\r\n" * 2_000_000, {"Content-Type": FORM}
@@ -72,6 +72,19 @@ ATTACKS: Mapping[str, Callable[[], Attack]] = {
             content=base64.b64encode(bytes(24_000_000)),
         ),
         {"Content-Type": FORM},
+    ),
+    "60 MB in one part": lambda: Attack(
+        "/predict",
+        (415,),
+        _form(b"Content-Disposition: form-data; name=file; filename=x", content=b"\r\n" * 30_000_000),
+        {"Content-Type": FORM},
+    ),
+    "60 MB as they are": lambda: Attack("/predict", (415,), bytes(60_000_000), {"Content-Type": "image/png"}),
+    "60 MB in one instance": lambda: Attack(
+        "/dicomweb/studies",
+        (409,),
+        _form(b"Content-Type: application/dicom", content=bytes(60_000_000)),
+        _RELATED_HEADERS,
     ),
     "2 million slopes": lambda: _with_values("/predict", "RescaleSlope", (422,)),
     "2 million names by STOW": lambda: _with_values("/dicomweb/studies", "PatientName", (409,)),
