@@ -18,7 +18,8 @@ from export.graph.contract import graph_contract
 from export.graph.foreign import read_graph, wire
 from export.graph.weights import checked_weights
 from export.manifest import describe, documents, make_manifest
-from export.publish import Place, publish_at
+from export.place import Place
+from export.publish import publish_at
 from schemas.errors import TrainingDataError
 from schemas.model.manifest import GOLDEN, GRAPH, WEIGHTS
 from schemas.model.provenance import Adoption

@@ -4,12 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from trainer.explore.document import findings, write_data_report
-from trainer.films.options import DataOptions
-from trainer.films.sources.find import index_films
 
 
 def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option
@@ -21,6 +15,13 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
     seed: Annotated[int, typer.Option(help="Which films are shown.")] = 0,
 ) -> None:
     """Describe films before training; write an HTML file and the same as JSON."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from trainer.explore.document import findings, write_data_report
+    from trainer.films.options import DataOptions
+    from trainer.films.sources.find import index_films
+
     target = out or Path("runs") / f"data-{data.resolve().name}" / "report.html"
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

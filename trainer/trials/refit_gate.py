@@ -1,10 +1,5 @@
 """The gate against unfamiliar images, fitted again for a network that is trained already."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from bundle.files import write_arrays
 from trainer.folder import TrialFolder
 from trainer.judging.gate import fit_gate, gate_inputs
@@ -34,10 +29,3 @@ def refit_gate(folder: TrialFolder) -> dict[str, float] | None:
     if arrays is not None:
         write_arrays(folder.statistics, arrays)
     return None if distribution is None else distribution.cutoffs
-
-
-def refit_command(trial: Annotated[Path, typer.Argument(help="Folder of the trial: runs/ID/trials/NAME.")]) -> None:
-    """Fit the gate against unfamiliar images again; then export the trial under a new version."""
-    cutoffs = refit_gate(TrialFolder(trial))
-    words = "not checked" if cutoffs is None else ", ".join(f"{name} {value:.4g}" for name, value in cutoffs.items())
-    typer.echo(f"{trial.name}: out-of-distribution cut-offs {words}")
