@@ -10,10 +10,12 @@ from pydantic_settings import SettingsConfigDict
 
 from schemas.model.drift import FEWEST_FILMS
 from schemas.model.precision import Precision
-from service.settings.section import Positive, Section
+from service.settings.section import Positive, Section, matching
 
 LONGEST_DEADLINE_MS: Final = 600_000
 _STAT_SHARE: Final = 8  # one place in eight is kept for stat films: a full queue must not turn them away
+_NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
+_MODEL_RULE: Final = "must be NAME or NAME/VERSION, each of small letters, digits, dots, hyphens and underscores"
 
 DeadlineMs = Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS)]
 """Time for an answer: the bounds of the setting and of the header X-Deadline-Ms."""
@@ -31,10 +33,10 @@ class ModelSettings(Section):
     """Which bundles are served, and when one replaces another."""
 
     models_dir: Path = Field(default=Path("models"), description="the directory of bundles")
-    model: str | None = Field(
+    model: Annotated[str, matching(rf"{_NAME}(/{_NAME})?", _MODEL_RULE)] | None = Field(
         default=None,
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(/[a-z0-9][a-z0-9._-]{0,63})?$",
-        description="`name` (its newest version) or `name/version`; default: content of the file `models/current`",
+        description="`name` (its newest version that passes its checks; pre-releases last) or `name/version`; default: "
+        "content of the file `models/current`",
     )
     trusted_keys_file: Path | None = Field(
         default=None,
