@@ -11,6 +11,7 @@ from bundle.files import sync_directory, write_whole
 from bundle.golden import check_golden
 from bundle.opening import Bundle, open_bundle
 from bundle.session import open_session
+from bundle.versions import parse_version
 from schemas.errors import BundleError
 from schemas.model.manifest import CURRENT, BundleName
 from schemas.model.precision import Precision
@@ -29,7 +30,7 @@ class Place(Record):
         """The folder of the bundle, `out/name/version`.
 
         Raises:
-            BundleError: it exists, or name or version is not a plain name.
+            BundleError: it exists, name or version is not a plain name, or the version not a version.
         """
         for what, value in (("name", self.name), ("version", self.version)):
             try:
@@ -40,6 +41,7 @@ class Place(Record):
                     "another"
                 )
                 raise BundleError(msg) from error
+        parse_version(self.version)
         destination = self.out / self.name / self.version
         if destination.exists():
             msg = f"{self.name}/{self.version} exists and a published bundle never changes; choose a new version"

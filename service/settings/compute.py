@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from bundle.versions import is_version
 from schemas.model.drift import FEWEST_FILMS
 from schemas.model.precision import Precision
 from service.settings.section import Positive, Section, matching
@@ -29,6 +30,13 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def _check_version(value: str) -> str:
+    if not is_version(value):
+        msg = "must be a version such as 2.0.0"
+        raise ValueError(msg)
+    return value
+
+
 class ModelSettings(Section):
     """Which bundles are served, and when one replaces another."""
 
@@ -37,6 +45,10 @@ class ModelSettings(Section):
         default=None,
         description="`name` (its newest version that passes its checks; pre-releases last) or `name/version`; default: "
         "content of the file `models/current`",
+    )
+    least_version: Annotated[str, AfterValidator(_check_version)] | None = Field(
+        default=None,
+        description="bundles of a lower version are refused, also signed ones; default: every version may serve",
     )
     trusted_keys_file: Path | None = Field(
         default=None,

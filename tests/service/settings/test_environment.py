@@ -194,6 +194,7 @@ def test_a_value_outside_its_range_is_refused_and_named(monkeypatch, name, value
         ("CXR_MODEL_POLL_S", "nan", "must be a number, more than 0 and at most 3600"),
         ("CXR_MAX_SLOWDOWN", "inf", "must be a number, more than 1"),
         ("CXR_DICOMWEB", "maybe", "must be true or false"),
+        ("CXR_LEAST_VERSION", "newest", "must be a version such as 2.0.0"),
         ("CXR_LOG_FORMAT", "xml", "must be auto or json or console"),
         (
             "CXR_MODEL",
