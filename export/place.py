@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from bundle.versions import parse_version
 from schemas.errors import BundleError
 from schemas.model.manifest import BundleName
 from schemas.record import Record
@@ -21,7 +22,7 @@ class Place(Record):
         """The folder of the bundle, `out/name/version`.
 
         Raises:
-            BundleError: it exists, or name or version is not a plain name.
+            BundleError: it exists, name or version is not a plain name, or the version not a version.
         """
         for what, value in (("name", self.name), ("version", self.version)):
             try:
@@ -32,6 +33,7 @@ class Place(Record):
                     "another"
                 )
                 raise BundleError(msg) from error
+        parse_version(self.version)
         destination = self.out / self.name / self.version
         if destination.exists():
             msg = f"{self.name}/{self.version} exists and a published bundle never changes; choose a new version"

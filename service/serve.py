@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import os
 import signal
 import socket
 import sys
@@ -20,7 +21,9 @@ from service.engine.engine import EngineOpener, OnnxEngine
 from service.engine.explain_backend import require_backend
 from service.libraries import configure_libraries
 from service.services import Services
-from service.settings import ServerSettings, load_settings
+from service.settings import ServerSettings, injected_variables, load_settings
+
+log = structlog.get_logger("service")
 
 
 class Server(uvicorn.Server):
@@ -39,7 +42,7 @@ class Server(uvicorn.Server):
         """Load the bundle, then listen."""
         await super().startup(sockets)
         if self.started and (live := self._services.deployment.live) is not None:
-            structlog.get_logger("service").info("service_ready", bundle=str(live.address))
+            log.info("service_ready", bundle=str(live.address))
 
     async def on_tick(self, counter: int) -> bool:
         """Drain before the listener closes: not ready, but still there to answer so; a second Ctrl-C ends that."""
@@ -66,6 +69,9 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED
     logs.configure(settings.logs.format)
+    if injected := sorted(injected_variables(os.environ)):
+        remedy = "rename the Service, or set enableServiceLinks: false in the pod"
+        log.warning("variables_ignored", names=injected, reason="addresses of other containers", remedy=remedy)
     # The 200,000 objects that exist now stay until the end; Python would look through them again and again, and answer
     # nothing for 150 ms each time.
     gc.collect()

@@ -14,7 +14,7 @@ from schemas.errors import BundleError, CxrError, InternalError, NotReadyError
 from service.answers.drift import DriftWindow, register_drift_gauges
 from service.capacity.threads import ThreadLanes
 from service.metrics import Metrics
-from service.models.candidate import check_classes, check_speed
+from service.models.candidate import check_classes, check_speed, check_version
 from service.models.live import LiveBundle, free_memory, started_batcher
 from service.models.loading import BundleLoader, LoadedBundle
 from service.models.registry import BundleAddress, BundleRegistry, Stamp
@@ -38,7 +38,8 @@ class Deployment:
 
     A candidate is opened, hashed, self-tested and warmed while the other serves, then one reference is
     replaced. Requests keep the bundle that they began with. The bundle before stays in memory: going back is instant.
-    A candidate that is refused is tried again only once its files or the choice have changed.
+    A candidate that is refused is tried again only once its files or the choice have changed; where a name alone was
+    chosen, its next version is tried instead.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class Deployment:
         self._previous: LoadedBundle | None = None
         self._failure: CxrError | None = None
         self._refused: dict[BundleAddress, str] = {}
-        self._last_stamp: Stamp | None = None
+        self._last_choice: str | None = None
+        self._last_stamp: Stamp | None = None  # of the bundle that served last by the directory's choice
+        self._failed: dict[BundleAddress, Stamp] = {}  # of this choice, as they were when they were tried
         self._last_fault: str | None = None  # of a look that found no bundle to serve
         self._changing = asyncio.Lock()
         self._retiring: set[asyncio.Task[None]] = set()
@@ -154,20 +157,40 @@ class Deployment:
         """One look at the models directory; what is chosen there is tried once for each state of its files."""
         async with self._changing:
             try:
-                stamp = await self._in_loader(self._registry.look)
+                choice = await self._in_loader(self._registry.look)
             except BundleError as error:
                 if self._last_fault != str(error):
                     self._last_fault = str(error)
                     self._refuse(None, error)
                 return
             self._last_fault = None
-            if stamp == self._last_stamp:  # also after a look that failed: what was withdrawn by hand stays so
-                return
-            self._last_stamp = stamp
-            try:
-                await self._replace(stamp.address, by_itself=True)
-            except BundleError as error:
-                log.warning("bundle_kept", bundle=str(self._live.address) if self._live else None, tried=error.code)
+            if choice.text != self._last_choice:
+                self._last_choice = choice.text
+                self._failed.clear()
+            for stamp in choice.bundles:
+                if self._failed.get(stamp.address) == stamp:
+                    continue
+                if stamp == self._last_stamp:  # what was withdrawn by hand stays so
+                    return
+                if await self._try(stamp):
+                    return
+
+    async def _try(self, stamp: Stamp) -> bool:
+        """Whether the bundle serves now; one that does not is not tried again as it is, whatever it died of."""
+        self._failed[stamp.address] = stamp
+        try:
+            await self._replace(stamp.address, by_itself=True)
+        except BundleError as error:
+            log.warning(
+                "bundle_kept",
+                bundle=str(self._live.address) if self._live else None,
+                tried=str(stamp.address),
+                code=error.code,
+            )
+            return False
+        del self._failed[stamp.address]
+        self._last_stamp = stamp
+        return True
 
     async def _replace(self, address: BundleAddress, *, by_itself: bool = False) -> None:
         """Load a bundle and let it serve.
@@ -186,13 +209,19 @@ class Deployment:
             log.error("start_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason is enough
             raise
         self._refused.pop(address, None)
+        if loaded is current:
+            return
         self._metrics.model_loads.labels("loaded", "").inc()
         seconds = round(time.perf_counter() - start, 3)
         log.info("bundle_loaded", bundle=str(address), sha256=loaded.reference.sha256, seconds=seconds)
         self._swap(loaded)
 
     def _load(self, address: BundleAddress, current: LoadedBundle | None, *, by_itself: bool) -> LoadedBundle:
-        loaded = self._loader.load(self._registry.open(address))
+        check_version(address, self._settings.least_version)
+        bundle = self._registry.open(address)
+        if by_itself and current is not None and bundle.sha256 == current.bundle.sha256:
+            return current  # its files were copied over themselves, or signed: the same network would be loaded
+        loaded = self._loader.load(bundle)
         if current is not None and by_itself:
             check_classes(loaded, current)
         if current is not None:

@@ -5,15 +5,18 @@ import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from bundle.versions import is_version
 from schemas.model.drift import FEWEST_FILMS
 from schemas.model.precision import Precision
-from service.settings.section import Positive, Section
+from service.settings.section import Positive, Section, matching
 
 LONGEST_DEADLINE_MS: Final = 600_000
 _STAT_SHARE: Final = 8  # one place in eight is kept for stat films: a full queue must not turn them away
+_NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
+_MODEL_RULE: Final = "must be NAME or NAME/VERSION, each of small letters, digits, dots, hyphens and underscores"
 
 DeadlineMs = Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS)]
 """Time for an answer: the bounds of the setting and of the header X-Deadline-Ms."""
@@ -27,14 +30,25 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def _check_version(value: str) -> str:
+    if not is_version(value):
+        msg = "must be a version such as 2.0.0"
+        raise ValueError(msg)
+    return value
+
+
 class ModelSettings(Section):
     """Which bundles are served, and when one replaces another."""
 
     models_dir: Path = Field(default=Path("models"), description="the directory of bundles")
-    model: str | None = Field(
+    model: Annotated[str, matching(rf"{_NAME}(/{_NAME})?", _MODEL_RULE)] | None = Field(
         default=None,
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(/[a-z0-9][a-z0-9._-]{0,63})?$",
-        description="`name` (its newest version) or `name/version`; default: content of the file `models/current`",
+        description="`name` (its newest version that passes its checks; pre-releases last) or `name/version`; default: "
+        "content of the file `models/current`",
+    )
+    least_version: Annotated[str, AfterValidator(_check_version)] | None = Field(
+        default=None,
+        description="bundles of a lower version are refused, also signed ones; default: every version may serve",
     )
     trusted_keys_file: Path | None = Field(
         default=None,

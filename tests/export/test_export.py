@@ -136,6 +136,13 @@ def test_a_name_that_is_no_plain_name_is_refused(trial, tmp_path, names) -> None
     assert tree(tmp_path) == []
 
 
+@pytest.mark.parametrize("version", ["old", "2.0.0.bak", "final-2"])
+def test_a_version_that_no_service_would_list_is_refused(trial, tmp_path, version) -> None:
+    with pytest.raises(BundleError, match=f"'{version}' is not a version; name it as 2.0.0"):
+        write(trial, tmp_path / "models", version=version)
+    assert tree(tmp_path) == []
+
+
 def test_nothing_is_written_when_the_graph_fails_the_parity_gate(tmp_path) -> None:
     trial = trial_of(small_network(), architecture="cnn_baseline", side=SIDE, distribution=False)
     trial.network.classifier.weight.data[0, 0] = float("nan")
