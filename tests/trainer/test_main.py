@@ -1,6 +1,7 @@
 """The command line: options become a config, and a mistake is one line."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,11 @@ def test_the_command_trains_and_prints_a_table(monkeypatch, capsys, kermany_like
     printed = capsys.readouterr().out
 
     assert status == 0
+    epochs = re.findall(r"^ +1  loss .* AUROC [01]\.\d{4}\*  \d+ s  \d+ films/s$", printed, re.MULTILINE)
+    assert len(epochs) == 2
+    assert printed.startswith("cnn_baseline-seed1\n")
+    assert printed.splitlines()[-1] == f"report: {tmp_path / 'run' / 'report.html'}"
+    assert not {"\x1b", "\r"} & set(printed), "a file gets lines, no bars"
     assert "cnn_baseline-seed1" in printed
     assert "cnn_baseline-seed2" in printed
     assert "AUROC test" in printed
