@@ -20,6 +20,7 @@ from service.engine.engine import EngineOpener, OnnxEngine
 from service.http.current import set_intake, set_services
 from service.http.early_refusal import EarlyRefusal
 from service.http.errors import install_error_handlers
+from service.http.leniency import Leniency
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.request_body import largest_body
 from service.http.routes import (
@@ -73,6 +74,7 @@ class Application:
             partial(EarlyRefusal, admission=services.admission, metrics=services.metrics, limits=services.limits),
             partial(RequestMiddleware, metrics=services.metrics),
             ProblemMiddleware,
+            Leniency,
         )
         self._outermost: ASGIApp = api
         for layer in reversed(layers):

@@ -11,6 +11,7 @@ from schemas.api import ExplainResponse, PredictResponse
 from schemas.errors import CxrError, SettingsError
 from service.commands.command import Command, ExitCode
 from service.commands.report import NoReadingError, Outcome, add_arguments, finish, prepare_folder, printer
+from service.security.secret_file import read_token
 
 if TYPE_CHECKING:
     from service.client import CallOptions, Client
@@ -134,18 +135,18 @@ def _open_client(options: argparse.Namespace) -> "Client":
 
     try:
         return Client(
-            options.url, api_key=_secret(options.key_file), token=_secret(options.token_file), ca_file=options.ca_file
+            options.url, api_key=_token(options.key_file), token=_token(options.token_file), ca_file=options.ca_file
         )
     except OSError as error:
         msg = f"--ca-file {options.ca_file} cannot be read as certificates; give a file in PEM"
         raise SettingsError(msg) from error
 
 
-def _secret(path: Path | None) -> str | None:
+def _token(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_token(path)
+    except OSError as error:
         msg = f"{path} cannot be read ({type(error).__name__}); give a file with the key or token alone"
         raise SettingsError(msg) from error

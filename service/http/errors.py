@@ -41,6 +41,9 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.ImageTooLargeError: ProblemType(413, "Image too large"),
     errors.UnsupportedImageError: ProblemType(415, "Unsupported image format"),
     errors.UnsupportedMediaTypeError: ProblemType(415, "Unsupported media type"),
+    errors.UnsupportedEncodingError: ProblemType(
+        415, "Unsupported content encoding", headers={"Accept-Encoding": "identity"}
+    ),
     errors.FilmError: ProblemType(422, "The image cannot be read"),
     errors.InvalidImageError: ProblemType(422, "The image cannot be decoded"),
     errors.NotARadiographError: ProblemType(422, "The image is not a projection radiograph"),
@@ -74,6 +77,7 @@ REQUEST_FAILURES: Final = (
     *GATE_FAILURES,
     errors.MalformedRequestError,
     errors.BodyTooLargeError,
+    errors.UnsupportedEncodingError,
     errors.InvalidParameterError,
     errors.NotReadyError,
     errors.AuditUnavailableError,

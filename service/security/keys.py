@@ -4,6 +4,7 @@ A key is `cxr_<id>_<secret>`. The id finds the entry; the secret, 256 random bit
 hash (RFC 7914), so that the file alone opens nothing.
 """
 
+import codecs
 import hashlib
 import hmac
 import os
@@ -102,7 +103,7 @@ def parse_keys(content: bytes) -> KeyFile:
         SettingsError: it is not a file of keys, or an id occurs twice.
     """
     try:
-        file = KeyFile.model_validate_json(content)
+        file = KeyFile.model_validate_json(content.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         places = ", ".join(sorted({".".join(map(str, fault["loc"])) or "the file" for fault in error.errors()}))
         msg = f"the file of keys is not valid at {places}; write it with `python -m service keys`"
