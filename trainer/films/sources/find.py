@@ -8,6 +8,7 @@ from trainer.films.film import FilmIndex
 from trainer.films.options import DataOptions
 from trainer.films.sources.folders import folder_source
 from trainer.films.sources.kermany import three_classes
+from trainer.films.sources.labels import with_one_spelling
 from trainer.films.sources.masks import lungs_only
 from trainer.films.sources.medmnist import npz_source
 from trainer.films.sources.reading import read_source
@@ -30,7 +31,7 @@ def index_films(options: DataOptions, progress: Progress | None = None) -> FilmI
     """
     data = Path(options.path)
     cache = Path(options.cache)
-    source = _find(data, cache, options)
+    source = with_one_spelling(_find(data, cache, options))
     if len(source.classes) < 2:  # noqa: PLR2004 - a classifier distinguishes at least two classes
         names = ", ".join(source.classes) or "none"
         msg = f"{data} has {len(source.classes)} classes ({names}); training needs at least two"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imaging.decode import sniff
+from trainer.films.depth import depth_notes, is_deep_png
 from trainer.films.files import read_files, read_or_skip
 from trainer.films.film import MIN_VAL_FILMS, Film, FilmIndex, check_classes
 from trainer.films.sources.attribution import Attributed, attribute
@@ -19,6 +20,7 @@ class Content:
     """The content of a file, as far as training uses it."""
 
     sha256: str
+    is_deep_png: bool
     stated: StatedPatient
     attributes: Mapping[str, str]
 
@@ -52,6 +54,8 @@ def read_source(
     notes = [*source.notes]
     if unreadable:
         notes.append(f"skipped {len(unreadable)} unreadable films")
+    deep = [film.path for film, one in zip(readable, content, strict=True) if one.is_deep_png]
+    notes += depth_notes(deep, source.root) if deep else ()
     index = _without_small_val(
         FilmIndex(source.root, films, source.classes, tuple(notes), (*source.dropped, *unreadable), known_by)
     )
@@ -67,7 +71,7 @@ def read_content(path: Path) -> Content:
     """
     data = path.read_bytes()
     stated, attributes = patient_of(data) if sniff(data) == "dicom" else (StatedPatient(), {})
-    return Content(hashlib.sha256(data).hexdigest(), stated, attributes)
+    return Content(hashlib.sha256(data).hexdigest(), is_deep_png(data), stated, attributes)
 
 
 def _film(film: FoundFilm, content: Content, attributed: Attributed) -> Film:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from schemas.errors import TrainingDataError
 from trainer.films.files import listing
-from trainer.films.film import SPLITS, SplitName
+from trainer.films.film import SPLITS
 from trainer.films.sources.columns import PatientColumn, find_patients, own_names, refuse_identifying
+from trainer.films.sources.labels import renamed, split_word
 from trainer.films.sources.source import FoundFilm, Source
-
-_SPLITS: dict[str, SplitName | None] = {"": None, **{name: name for name in SPLITS}}
 
 
 def table_source(table: Path, patients: str | None = None) -> Source:
@@ -35,7 +34,7 @@ def table_source(table: Path, patients: str | None = None) -> Source:
     if faults:
         msg = f"{len(faults)} faults in {table}; mend them:" + listing(faults)
         raise TrainingDataError(msg)
-    placed = {_SPLITS[row.get("split", "")] for _, row in rows}
+    placed = {split_word(row.get("split", "")) for _, row in rows}
     if None in placed and len(placed) > 1:
         bare = [f"line {number}" for number, row in rows if not row["split"]]
         msg = f"{len(bare)} films of {table} have no split and the others have; fill the column or empty it:"
@@ -46,7 +45,8 @@ def table_source(table: Path, patients: str | None = None) -> Source:
     columns = find_patients(tuple(rows[0][1]), [row for _, row in rows], table, patients)
     films = tuple(_film(row, root, columns) for _, row in rows)
     classes = tuple(sorted({film.label for film in films}))
-    return Source(root, films, classes, columns.notes, patients_column=columns.name)
+    notes = (*columns.notes, *renamed({row.get("split", "") for _, row in rows}, "the column split"))
+    return Source(root, films, classes, notes, patients_column=columns.name)
 
 
 def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
@@ -84,7 +84,7 @@ def _fault(row: dict[str, str], root: Path) -> str | None:
         return f"{row['path']} is not below {root}, the folder of the table"
     if not (root / row["path"]).is_file():
         return f"{row['path']} is not a file"
-    if row.get("split", "") not in _SPLITS:
+    if row.get("split") and split_word(row["split"]) is None:
         return f"the split {row['split']} is none of {', '.join(SPLITS)}"
     return None
 
@@ -92,4 +92,4 @@ def _fault(row: dict[str, str], root: Path) -> str | None:
 def _film(row: dict[str, str], root: Path, columns: PatientColumn) -> FoundFilm:
     attributes = {name: row[name] for name in columns.attributes if row[name]}
     patient = None if columns.name is None else row[columns.name] or None
-    return FoundFilm(root / row["path"], row["label"], _SPLITS[row.get("split", "")], patient, attributes=attributes)
+    return FoundFilm(root / row["path"], row["label"], split_word(row.get("split", "")), patient, attributes=attributes)

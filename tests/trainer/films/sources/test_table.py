@@ -113,6 +113,38 @@ def test_a_column_with_a_value_for_nearly_every_film_is_not_kept(tmp_path) -> No
     assert "the columns Vorgang" in index.notes[0]
 
 
+@pytest.mark.parametrize(
+    "label", ["TB|Effusion", "TB;Effusion", "TB, Effusion", "['TB', 'Effusion']", "TB & Effusion", "TB and Effusion"]
+)
+def test_labels_of_several_findings_are_refused_with_what_can_be_trained(films, label) -> None:
+    path = table(films, "path,label", "a/0.png,TB", "b/0.png,Effusion", f'a/1.png,"{label}"')
+
+    with pytest.raises(TrainingDataError, match=r"(?s)1 films have several findings.*one for each film.*a/1\.png: "):
+        indexed(path)
+
+
+def test_a_comma_within_the_name_of_one_finding_is_no_second_one(films) -> None:
+    path = table(films, "path,label", 'a/0.png,"Pneumonia, viral"', "b/0.png,Normal")
+
+    assert indexed(path).classes == ("Normal", "Pneumonia, viral")
+
+
+def test_the_words_of_splits_are_understood_and_labels_have_one_spelling(films) -> None:
+    index = indexed(
+        table(
+            films,
+            "path,label,split",
+            "a/0.png,TB,Training",
+            "b/0.png,ok,training",
+            "a/1.png,tb,TEST",
+            "b/1.png,ok,test",
+        )
+    )
+
+    assert index.counts == {"train": {"TB": 1, "ok": 1}, "test": {"TB": 1, "ok": 1}}
+    assert any(note.startswith("splits by the column split: Training is train") for note in index.notes)
+
+
 def test_an_empty_split_column_says_nothing(films) -> None:
     assert set(indexed(table(films, "path,label,split", "a/0.png,A,", "b/0.png,B,")).counts) == {None}
 
@@ -140,7 +172,7 @@ def test_what_a_run_wrote_about_films_is_computed_again(films) -> None:
             "line 2: ../x.png is not below .*\n  line 3: /etc/passwd is not",
         ),
         (["path,label", "a/0.png,", ",B"], "2 faults .*\n  line 2: path or label is empty"),
-        (["path,label,split", "a/0.png,A,training"], "the split training is none of train, val, test"),
+        (["path,label,split", "a/0.png,A,holdout"], "the split holdout is none of train, val, test"),
         (["path,label,split", "a/0.png,A,train", "b/0.png,B,"], "1 films .* have no split .*\n  line 3"),
         (["path,label,split", "a/0.png,A,test", "b/0.png,B,val"], "no film with split train"),
         (["path,label,split", "a/0.png,A,train", "b/0.png,B,train", "a/1.png,A,test"], "class B has no film in test"),
