@@ -20,6 +20,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "learn.lr": ("--lr",),
     "learn.augment": ("--augment",),
     "data.films": ("--films",),
+    "data.patients": ("--patients",),
     "data.folds": ("--folds",),
     "search.method": ("--search",),
     "search.trials": ("--search-trials",),

@@ -11,6 +11,7 @@ from trainer.explore.facts import FilmFacts
 from trainer.explore.probes import Probe, Target, probe_all
 from trainer.films.film import Film, FilmIndex
 from trainer.films.leaks import find_leaks
+from trainer.films.patients import PatientSources
 
 _LISTED = 50
 
@@ -31,6 +32,8 @@ class DataReport(Record):
     data_sha256: str
     films: int
     patients: int
+    unknown_patients: int = Field(description="films whose patient is not known; each counts as one")
+    patients_known: PatientSources = Field(description="how the patients are known")
     counts: dict[str, dict[str, int]] = Field(description="split ('all' where the data gives none): class: films")
     patients_by_split: dict[str, int]
     films_per_patient: dict[int, int] = Field(description="number of films: patients with that number")
@@ -66,6 +69,8 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
         data_sha256=index.data_sha256,
         films=len(films),
         patients=len({film.patient for film in films}),
+        unknown_patients=sum(not film.patient_known for film in films),
+        patients_known=index.patients,
         counts={split or "all": counts for split, counts in index.counts.items()},
         patients_by_split={
             split or "all": len({film.patient for film in films if film.split == split}) for split in index.counts

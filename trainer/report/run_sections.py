@@ -147,13 +147,15 @@ def film_counts(run: RecordedRun) -> FilmCounts:
         (
             name,
             f"{sum(counts.values()):,}",
-            f"{run.data.patients[name]:,}",
+            run.data.patients_in_words(name),
             *(f"{counts[label]:,}" for label in run.data.classes),
         )
         for name, counts in run.data.counts.items()
     ]
     table = Table(f"Films of {run.data.data}", ("set", "films", "patients", *run.data.classes), rows)
-    return FilmCounts(table, run.opening, run.data.negative_class, run.data.notes)
+    return FilmCounts(
+        table, run.opening, run.data.negative_class, (*run.data.patients_known.sentences, *run.data.notes)
+    )
 
 
 def failure_table(run: RecordedRun) -> Table:

@@ -38,5 +38,5 @@ def three_classes(source: Source) -> Source:
 def _label(film: FoundFilm) -> str | None:
     if film.label.lower() in NEGATIVE_NAMES:
         return "NORMAL"
-    match = KERMANY.match(film.path.name)
+    match = KERMANY.search(film.path.name)
     return None if match is None or match["subtype"] is None else _SUBTYPES[match["subtype"]]

@@ -39,6 +39,10 @@ def test_a_kermany_folder_gives_classes_splits_and_patients(kermany_like) -> Non
         ("NORMAL2-IM-0246-0001-0002.jpeg", "NORMAL2-IM-0246", "NORMAL2-IM-0246"),
         ("COVID-12.png", "A/COVID-12.png", "A/COVID-12.png"),
         ("someperson12_virus_1.png", "A/someperson12_virus_1.png", "A/someperson12_virus_1.png"),
+        ("train_person12_virus_3.jpeg", "person12", "person12_virus"),
+        ("PNEUMONIA-person12_bacteria_3.jpeg", "person12", "person12_bacteria"),
+        ("val_NORMAL2-IM-0246-0001.jpeg", "NORMAL2-IM-0246", "NORMAL2-IM-0246"),
+        ("BACTERIA-1234567-0001.jpeg", "1234567", "1234567"),
     ],
 )
 def test_the_patient_is_read_from_kermany_names_and_any_other_film_stands_for_itself(
@@ -155,7 +159,8 @@ def test_the_patient_of_dicom_films_is_their_patient_id_which_is_not_kept(tmp_pa
 
     assert [film.patient for film in index.films] == ["A/0.dcm", "A/1.dcm", "A/0.dcm", "B/3.dcm", "B/9.png"]
     assert "778" not in repr(index)
-    assert index.notes == ("3 films name their patient by a DICOM PatientID, which is not kept",)
+    assert index.patients.patients == {"DICOM PatientID": 3}
+    assert index.patients.unknown == 2
 
 
 def test_a_patient_id_counts_for_more_than_a_name_like_kermanys(tmp_path) -> None:
