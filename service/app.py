@@ -136,6 +136,7 @@ def create_services(settings: Settings, open_engine: EngineOpener = OnnxEngine.o
     decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
     registry = BundleRegistry.of(settings.models)
     loader = BundleLoader(open_engine, settings.engine)
+    key_pool = computing_threads(1, "keys", ROUTINE)
     services = Services(
         limits=settings.limits,
         decode=settings.decode,
@@ -145,8 +146,9 @@ def create_services(settings: Settings, open_engine: EngineOpener = OnnxEngine.o
         admission=Admission(settings.limits, metrics),
         decode_lanes=decode_lanes,
         explain_pool=computing_threads(1, "explain", ROUTINE),
+        key_pool=key_pool,
         frame_decoder=_frame_decoder(settings.decode, metrics),
-        gate=Gate(settings.security, settings.tokens, metrics, decode_lanes.of("routine")),
+        gate=Gate(settings.security, settings.tokens, metrics, key_pool),
         audit=Trail(settings.audit, metrics),
     )
     metrics.ready.set_function(lambda: float(services.ready))
@@ -165,6 +167,7 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.frame_decoder)  # left after them: the threads of the pool wait for its children
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)
+        stack.enter_context(services.key_pool)
         await stack.enter_async_context(services.deployment.running())
         yield
 

@@ -30,6 +30,8 @@ class Services:
     decode_lanes: ThreadLanes
     explain_pool: Executor
     """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""
+    key_pool: Executor
+    """One thread: guessing keys must not take the cores from films."""
     frame_decoder: ChildDecoder
     gate: Gate
     audit: Trail

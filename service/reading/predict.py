@@ -1,9 +1,11 @@
 """The reading of one film: bytes, decoded and prepared off the event loop, through the network to a prediction."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from imaging.quality import InputStatistics, input_statistics, input_warnings
 from imaging.radiograph import Radiograph
 from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, Prediction, Timings
-from schemas.errors import CxrError
+from schemas.errors import CxrError, DeadlineError
 from schemas.model.drift import INPUT_SIGNALS, film_signals
 from schemas.preprocess import PreprocessSpec
 from service.answers.decision import decide
@@ -143,17 +145,29 @@ async def _prepare_in_lane(
 ) -> PreparedFilm:
     lane = services.decode_lanes.of(priority)
     loop = asyncio.get_running_loop()
+    given_up = threading.Event()
+    prepare_it = partial(_prepare, upload, services.limits.max_pixels, spec, services.frame_decoder, given_up)
     try:
-        return await loop.run_in_executor(
-            lane, _prepare, upload, services.limits.max_pixels, spec, services.frame_decoder
-        )
+        return await loop.run_in_executor(lane, prepare_it)
+    except asyncio.CancelledError:
+        given_up.set()
+        raise
     except CxrError as error:
         services.metrics.input_rejects.labels(error.code).inc()
         raise
 
 
-def _prepare(upload: Upload, max_pixels: int, spec: PreprocessSpec, frame_decoder: FrameDecoder) -> PreparedFilm:
+def _prepare(
+    upload: Upload,
+    max_pixels: int,
+    spec: PreprocessSpec,
+    frame_decoder: FrameDecoder,
+    given_up: threading.Event,
+) -> PreparedFilm:
     radiograph, decode_s = decode_upload(upload, max_pixels, min_side=spec.size, frame_decoder=frame_decoder)
+    if given_up.is_set():  # a thread cannot be stopped, and need not go on for nobody
+        msg = "nobody waits for the film any longer"
+        raise DeadlineError(msg)
     start = time.perf_counter()
     image = prepare(radiograph, spec)
     warnings = (*radiograph.warnings, *input_warnings(radiograph))

@@ -96,6 +96,18 @@ def new_key(
     return f"cxr_{identity}_{secret}", entry
 
 
+def decoy_key() -> ApiKey:
+    """An entry that no secret fits, and that takes as long to find that out as any other."""
+    return ApiKey(
+        id="0" * 12,
+        name="decoy",
+        scopes=("predict",),
+        salt=os.urandom(_SALT_BYTES).hex(),
+        hash=os.urandom(_SCRYPT["dklen"]).hex(),
+        created_at=datetime.now(UTC),
+    )
+
+
 def parse_keys(content: bytes) -> KeyFile:
     """The keys of a file.
 

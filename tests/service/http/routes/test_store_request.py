@@ -76,3 +76,23 @@ async def test_uids_with_leading_zeros_are_stored_analysed_and_found_as_they_wer
     assert body["sop_instance_uid"] == body["analysis"]["sop_instance_uid"] == ZEROS["SOPInstanceUID"]
     assert body["study_instance_uid"] == ZEROS["StudyInstanceUID"]
     assert fhir.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "keyword", ["RescaleSlope", "WindowCenter", "NumberOfFrames", "SeriesInstanceUID", "PatientName"]
+)
+async def test_a_value_that_is_too_long_is_refused_by_its_element_wherever_the_film_is_sent(
+    serve_dicomweb, keyword
+) -> None:
+    dataset = film_dataset()
+    dataset.add_new(keyword, "UN", b"1\\" * 2_000_000)
+    content = dicom_bytes(dataset)
+    async with serve_dicomweb() as client:
+        predicted = await client.post("/predict", content=content)
+        stored = await client.post("/dicomweb/studies", **stow(content))
+
+    assert (predicted.status_code, predicted.json()["code"]) == (422, "invalid_image")
+    assert stored.status_code == 409
+    for message in (predicted.json()["detail"], stored.headers["Warning"]):
+        assert keyword in message
+        assert "at most 16384" in message
