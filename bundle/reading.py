@@ -5,8 +5,9 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 LARGEST_FILE: Final = 2 * 1024**3
 """Of a bundle: an ONNX file is one protobuf message, which cannot be longer."""
@@ -17,7 +18,7 @@ LARGEST_LINE: Final = 4096
 
 
 @contextmanager
-def regular_file(path: Path, largest_bytes: int, folder: Path | None = None) -> Iterator[BinaryIO]:
+def regular_file(path: Path, largest_bytes: int, folder: Path | None = None) -> Iterator[BufferedReader]:
     """A stream of a file; a pipe, a device or a link is never opened for reading, so that none can hold its reader up.
 
     Args:

@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from types import FrameType
+from typing import Final
 
 import structlog
 import uvicorn
@@ -20,10 +22,41 @@ from service.commands.command import ExitCode
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.engine.explain_backend import require_backend
 from service.libraries import configure_libraries
+from service.models.proving import ChildProver
 from service.services import Services
 from service.settings import ServerSettings, injected_variables, load_settings
 
+_REPORT_S: Final = 0.5
+REQUESTS_SHARE: Final = 0.8
+"""Of the grace; the rest is for closing the spool and the audit log."""
+
 log = structlog.get_logger("service")
+
+
+class _End:
+    """Ends the process at the end of its grace, whatever hangs: a run of the network, a disk, a library.
+
+    The thread exists from the start, and a signal's handler writes one byte: it may run while any lock is held.
+    """
+
+    def __init__(self, grace_s: float) -> None:
+        self._grace_s = grace_s
+        self._reading, self._writing = os.pipe()
+        threading.Thread(target=self._wait, name="end", daemon=True).start()
+
+    def begin(self) -> None:
+        """Let the time run; a second call changes nothing."""
+        os.write(self._writing, b"!")
+
+    def _wait(self) -> None:
+        os.read(self._reading, 1)
+        time.sleep(self._grace_s - _REPORT_S)
+        # Not here: standard error may be a pipe that nobody empties.
+        report = threading.Thread(target=log.critical, args=("exit_forced",), kwargs={"grace_s": self._grace_s})
+        report.daemon = True
+        report.start()
+        report.join(_REPORT_S)
+        os._exit(ExitCode.FAILED)
 
 
 class Server(uvicorn.Server):
@@ -32,11 +65,19 @@ class Server(uvicorn.Server):
     It uses `on_tick` and `force_exit`, which uvicorn does not document; the locked version, 0.54, is tested.
     """
 
-    def __init__(self, config: uvicorn.Config, services: Services, drain_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, services: Services, drain_s: float, grace_s: float) -> None:
         super().__init__(config)
         self._services = services
         self._drain_s = drain_s
         self._drained_at: float | None = None
+        self._end = _End(drain_s + grace_s)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal asks for the end: from now on the time runs; what is only being loaded is not waited for."""
+        self._end.begin()
+        if not self.started:
+            self._services.deployment.stop_loading()
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Load the bundle, then listen."""
@@ -64,7 +105,8 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
         settings = load_settings()
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
-        app = create_app(settings, open_engine)
+        prover = ChildProver(settings.models, settings.engine)
+        app = create_app(settings, open_engine, prover)
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED
@@ -78,9 +120,11 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     gc.freeze()
     # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.
     signal.signal(signal.SIGTERM, _exit)
-    server = Server(_config(app, settings.server), app.services, settings.server.drain_s)
-    with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has drained
-        server.run()
+    timing = settings.server
+    with prover.running():  # before there is a second thread
+        server = Server(_config(app, timing), app.services, timing.drain_s, timing.shutdown_grace_s)
+        with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has drained
+            server.run()
     return ExitCode.DONE if server.started else ExitCode.NOT_STARTED
 
 
@@ -97,7 +141,7 @@ def _config(app: Application, settings: ServerSettings) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_grace_s,
+        timeout_graceful_shutdown=settings.shutdown_grace_s * REQUESTS_SHARE,  # type: ignore[arg-type] # any number will do
     )
 
 

@@ -19,6 +19,7 @@ from benchmarks.resilience.experiments.candidates import candidates
 from benchmarks.resilience.experiments.deadlines import deadlines
 from benchmarks.resilience.experiments.disk import disk
 from benchmarks.resilience.experiments.drain import drain
+from benchmarks.resilience.experiments.endless import endless
 from benchmarks.resilience.experiments.liveness import liveness
 from benchmarks.resilience.experiments.overload import overload
 from benchmarks.resilience.experiments.poison import poison
@@ -56,6 +57,7 @@ EXPERIMENTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Row]]] = {
     "deadlines": lambda folder, _: asyncio.run(deadlines(folder)),
     "drain": lambda folder, _: asyncio.run(drain(folder)),
     "candidates": lambda folder, _: candidates(folder),
+    "endless": lambda folder, _: endless(folder),
     "poison": lambda folder, _: poison(folder),
     "liveness": lambda folder, _: asyncio.run(liveness(folder)),
     "disk": lambda folder, _: disk(folder),

@@ -89,6 +89,10 @@ class CommandedEngine:
             raise Panic
         return self._behind.run(images, targets)
 
+    def interrupt(self, longest_s: float) -> None:
+        """What the lever holds cannot be interrupted."""
+        self._behind.interrupt(longest_s)
+
 
 def main() -> int:
     """Serve until SIGTERM."""

@@ -122,6 +122,18 @@ class Server:
         """Process ids of the children that decode: those of the fork server."""
         return [child for parent in _children(self.process.pid) for child in _children(parent)]
 
+    @property
+    def provers(self) -> list[int]:
+        """Process ids of the children that prove a bundle: those of the fork of the service itself."""
+        own = _command(self.process.pid)
+        forks = [child for child in _children(self.process.pid) if _command(child) == own]
+        return [child for parent in forks for child in _children(parent)]
+
+    @property
+    def descendants(self) -> list[int]:
+        """Process ids of its children and of theirs."""
+        return [found for child in _children(self.process.pid) for found in (child, *_children(child))]
+
     def terminate(self) -> None:
         """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
@@ -130,6 +142,13 @@ class Server:
 def _children(process: int) -> list[int]:
     listed = Path(f"/proc/{process}/task").glob("*/children")
     return [int(child) for path in listed for child in path.read_text().split()]
+
+
+def _command(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
 
 
 def choose(models_dir: Path, bundle: str) -> None:

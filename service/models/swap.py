@@ -5,17 +5,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from schemas.errors import BundleError, CxrError, InternalError, NotReadyError
 from service.answers.drift import DriftWindow, register_drift_gauges
-from service.capacity.threads import ThreadLanes
 from service.metrics import Metrics
 from service.models.candidate import check_classes, check_speed, check_version
-from service.models.live import LiveBundle, free_memory, started_batcher
+from service.models.live import LiveBundle, free_memory
 from service.models.loading import BundleLoader, LoadedBundle
 from service.models.registry import BundleAddress, BundleRegistry, Stamp
 from service.settings import ModelSettings
@@ -25,12 +23,8 @@ Result = TypeVar("Result")
 log = structlog.get_logger("service.models.swap")
 
 
-@dataclass(frozen=True, slots=True)
-class Threads:
-    """Where blocking work is done: runs of the network, and the checks of bundles that do not serve yet."""
-
-    engine: ThreadLanes
-    loader: Executor
+STOP_S: Final = 2.0
+"""Time for runs of the network at the end, before they are interrupted, and after that: nobody waits for them."""
 
 
 class Deployment:
@@ -47,13 +41,13 @@ class Deployment:
         settings: ModelSettings,
         registry: BundleRegistry,
         loader: BundleLoader,
-        threads: Threads,
+        loader_thread: Executor,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._registry = registry
         self._loader = loader
-        self._threads = threads
+        self._loader_thread = loader_thread
         self._metrics = metrics
         self._live: LiveBundle | None = None
         self._previous: LoadedBundle | None = None
@@ -64,7 +58,7 @@ class Deployment:
         self._failed: dict[BundleAddress, Stamp] = {}  # of this choice, as they were when they were tried
         self._last_fault: str | None = None  # of a look that found no bundle to serve
         self._changing = asyncio.Lock()
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], LiveBundle] = {}
         self._watcher: asyncio.Task[None] | None = None
 
     @property
@@ -95,6 +89,24 @@ class Deployment:
             raise NotReadyError(msg)
         return self._live
 
+    def check_network(self) -> None:
+        """Whether the network ends: one that does not is not where films should be sent.
+
+        Raises:
+            NotReadyError: there is no bundle, or a run of its network does not end or was interrupted just now.
+        """
+        live = self.ready()
+        if live.batcher.overdue:
+            msg = (
+                f"the network of {live.address} did not end within {self._loader.settings.run_timeout_s:g} s on a film "
+                "(CXR_RUN_TIMEOUT_S); send POST /models/rollback, or publish another bundle"
+            )
+            raise NotReadyError(msg)
+
+    def stop_loading(self) -> None:
+        """End what is being loaded: the process ends, and nobody needs it any more."""
+        self._loader.prover.stop()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Load the chosen bundle, and watch the models directory until the end; without a bundle, wait for one.
@@ -102,7 +114,7 @@ class Deployment:
         Raises:
             CxrError: what no other bundle would mend: the provider is not there.
         """
-        with self._threads.engine, self._threads.loader:
+        with self._loader_thread:
             try:
                 await self._look()
                 self._watcher = asyncio.create_task(self._watch())
@@ -111,13 +123,18 @@ class Deployment:
                 await self._stop()
 
     async def _stop(self) -> None:
-        """Answer what was admitted, and end."""
+        """Answer what was admitted, and end; what is being loaded is of no use any more."""
+        self.stop_loading()
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
         if self._live is not None:
             self._retire(self._live)
-        await asyncio.gather(*self._retiring, return_exceptions=True)  # a dead one must not hinder the rest
+        for _ in range(2):
+            if self._retiring:
+                await asyncio.wait(self._retiring, timeout=STOP_S)  # a dead one must not hinder the rest
+            for live in self._retiring.values():
+                live.batcher.interrupt()
 
     async def activate(self, address: BundleAddress) -> LiveBundle:
         """Serve this bundle until the models directory chooses another, or the process ends.
@@ -232,11 +249,10 @@ class Deployment:
         """Replace the one reference that requests read; nothing is awaited in here."""
         before = self._live
         settings = self._loader.settings
-        batcher = started_batcher(loaded, self._threads.engine, self._metrics, settings)
         reference = loaded.manifest.drift_reference
         window = None if reference is None else DriftWindow(reference, self._settings.drift_window)
         register_drift_gauges(window, self._metrics)
-        self._live = LiveBundle(loaded, batcher, window)
+        self._live = LiveBundle(loaded, self._metrics, settings, window)
         self._failure = None
         if before is not None:
             self._previous = before.loaded
@@ -255,8 +271,8 @@ class Deployment:
             await asyncio.to_thread(free_memory)  # not by the loader: its threads wait for a core, and memory must not
 
         task = asyncio.create_task(retire())
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        self._retiring[task] = live
+        task.add_done_callback(lambda done: self._retiring.pop(done, None))
 
     def _refuse(self, address: BundleAddress | None, error: BundleError) -> None:
         if self._live is None:
@@ -267,4 +283,4 @@ class Deployment:
         log.error("bundle_refused", bundle=address and str(address), code=error.code, reason=str(error))
 
     async def _in_loader(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads.loader, work)
+        return await asyncio.get_running_loop().run_in_executor(self._loader_thread, work)

@@ -55,6 +55,14 @@ class ModelSettings(Section):
         description="Ed25519 public keys as PEM, made by `python -m export keygen`: only bundles that one of them has "
         "signed are served; read again when it changes",
     )
+    load_timeout_s: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=20,
+        description="processor time in which a bundle must load and pass its self-test, in a process of its own "
+        "(Linux); six times as much on the clock, as films go first",
+    )
+    load_memory_bytes: Annotated[int, Field(ge=256 * 1024 * 1024)] = Field(
+        default=2 * 1024**3, description="address space that this process may take in addition"
+    )
     model_poll_s: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=2.0, description="seconds between two looks at the models directory; a new bundle replaces the old one"
     )
@@ -85,7 +93,8 @@ class EngineSettings(Section):
     )
     run_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=30.0,
-        description="longest run of the network; a longer one hangs until a restart, and /livez answers 503",
+        description="longest run of the network; a longer one is interrupted, and /readyz answers 503 for ten seconds; "
+        "one that cannot be interrupted hangs until a restart, and /livez answers 503",
     )
     max_batch_size: Annotated[int, Field(ge=1, le=256)] | None = Field(
         default=None,

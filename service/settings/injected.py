@@ -52,7 +52,7 @@ def injected_variables(environment: Mapping[str, str]) -> frozenset[str]:
     a misspelt CXR_HOST.
     """
     ours = {name: value.strip() for name, value in environment.items() if name.startswith(PREFIX)}
-    rows = _OF_A_SERVICE
+    rows = list(_OF_A_SERVICE)
     if any(name.endswith("_PORT") and is_service_link(value) for name, value in ours.items()):
         rows += _OF_A_LINK
     return frozenset(name for name, value in ours.items() if any(_fits(name, value, *row) for row in rows))

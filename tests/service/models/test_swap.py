@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import threading
 
 import pytest
 
@@ -11,7 +12,7 @@ from service.engine.engine import OnnxEngine
 from tests.fakes import GatedOpener
 from tests.service.bundles import make_current, write_tiny_bundle
 from tests.service.conftest import flat_film
-from tests.service.spoilt import SPOILT, flipped
+from tests.service.spoilt import SPOILT, flipped, looping
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -202,6 +203,9 @@ class Slow:
             self.behind.run(images, targets)
         return self.behind.run(images, targets)
 
+    def interrupt(self, longest_s) -> None:
+        self.behind.interrupt(longest_s)
+
 
 async def test_a_network_ten_times_as_slow_is_refused(serve, tmp_path) -> None:
     write_tiny_bundle(tmp_path, version="1.0.0")
@@ -331,3 +335,58 @@ async def test_a_candidate_that_dies_of_something_unforeseen_leaves_the_service_
         assert await version(client) == "1.0.0"
         assert (await client.get("/livez")).status_code == 200
         assert 'reason="internal",result="refused"} 1.0' in (await client.get("/metrics")).text
+
+
+async def test_a_network_that_loops_on_some_films_is_told_by_readyz_until_another_bundle_serves(
+    serve, tmp_path
+) -> None:
+    bright = flat_film(250)
+    looping(write_tiny_bundle(tmp_path, version="1.0.0"), above=0.95)
+    async with serve(models_dir=tmp_path, run_timeout_s=0.2, concurrent_runs=1, **SOON) as client:
+        before = await client.get("/readyz")
+        looped = await client.post("/predict", content=bright)
+        told = await client.get("/readyz")
+        others = await version(client)
+        write_tiny_bundle(tmp_path, version="2.0.0")
+        await until_it_answers(client, "2.0.0")
+
+        assert (before.status_code, looped.status_code, told.status_code, others) == (200, 500, 503, "1.0.0")
+        assert "tiny/1.0.0 did not end within 0.2 s on a film" in told.json()["detail"]
+        assert (await client.get("/readyz")).status_code == 200
+
+
+class HangsOnBright:
+    """The real engine, which hangs on bright films of version 1 until its gate opens, whoever interrupts it."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+
+    def __call__(self, bundle, **options):
+        engine = OnnxEngine.open(bundle, **options)
+        return self if bundle.manifest.version == "1.0.0" and self._put(engine) else engine
+
+    def _put(self, engine):
+        self.behind = engine
+        return True
+
+    def run(self, images, targets):
+        if images.mean() > 0.95:
+            self.gate.wait(30)
+        return self.behind.run(images, targets)
+
+    def interrupt(self, longest_s) -> None:
+        pass
+
+
+async def test_a_network_that_hangs_does_not_take_the_threads_of_the_bundle_that_replaces_it(serve, tmp_path) -> None:
+    write_tiny_bundle(tmp_path, version="1.0.0")
+    opener = HangsOnBright()
+    async with serve(models_dir=tmp_path, open_engine=opener, concurrent_runs=1, deadline_ms=300, **SOON) as client:
+        hanging = await client.post("/predict", content=flat_film(250))
+        behind_it = await client.post("/predict", content=FILM)
+        write_tiny_bundle(tmp_path, version="2.0.0")
+        await until(lambda: client.services.deployment.live.address.version == "2.0.0")
+        answered = await version(client)
+        opener.gate.set()
+
+    assert (hanging.status_code, behind_it.status_code, answered) == (504, 504, "2.0.0")
