@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from bundle.session import require_provider
+from imaging.memory.allocator import keep_one_heap
 from schemas.errors import SettingsError
 from schemas.version import VERSION
 from service import logs
@@ -66,6 +67,7 @@ class Server(uvicorn.Server):
 def main() -> int:
     """Run the command that is named, or else serve; returns an `ExitCode`."""
     configure_libraries()
+    keep_one_heap()
     name = _parser().parse_args(sys.argv[1:2]).command
     if name is None:
         return serve()

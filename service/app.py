@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imaging.dicom.child_decoder import ChildDecoder
+from imaging.memory.budget import DecodeBudget
 from schemas.api import DISCLAIMER
 from schemas.version import VERSION
 from service.audit.trail import Trail
@@ -143,6 +144,7 @@ def create_services(settings: Settings, open_engine: EngineOpener = OnnxEngine.o
         admission=Admission(settings.limits, metrics),
         decode_lanes=decode_lanes,
         explain_pool=computing_threads(1, "explain", ROUTINE),
+        decode_budget=DecodeBudget(settings.decode.budget_bytes),
         frame_decoder=_frame_decoder(settings.decode, metrics),
         gate=Gate(settings.security, settings.tokens, metrics, decode_lanes.of("routine")),
         audit=Trail(settings.audit, metrics),
