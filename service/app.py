@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imaging.dicom.child_decoder import ChildDecoder
+from imaging.memory.budget import DecodeBudget
 from schemas.api import DISCLAIMER
 from schemas.version import VERSION
 from service.audit.trail import Trail
@@ -153,6 +154,7 @@ def create_services(
         decode_lanes=decode_lanes,
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,
+        decode_budget=DecodeBudget(settings.decode.budget_bytes),
         frame_decoder=_frame_decoder(settings.decode, metrics),
         gate=Gate(settings.security, settings.tokens, metrics, key_pool),
         audit=Trail(settings.audit, metrics),

@@ -15,6 +15,7 @@ import structlog
 import uvicorn
 
 from bundle.session import require_provider
+from imaging.memory.allocator import keep_one_heap
 from schemas.errors import SettingsError
 from service import logs
 from service.app import Application, create_app
@@ -101,6 +102,7 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
         open_engine: how the network of a bundle is opened.
     """
     configure_libraries()
+    keep_one_heap()
     try:
         settings = load_settings()
         require_provider(settings.engine.provider)

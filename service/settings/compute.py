@@ -159,6 +159,11 @@ class DecodeSettings(Section):
         description="routine films decoded at the same time, and the same number of stat films in addition; each by a "
         "thread, compressed DICOM by a child process; default: number of CPU cores",
     )
+    budget_bytes: Positive = Field(
+        default=640 * 1024 * 1024,
+        description="memory for the films that are decoded at the same time, in the service and in its children "
+        "together; more films wait, and one that needs more by itself is refused",
+    )
     memory_bytes: Annotated[int, Field(ge=512 * 1024 * 1024)] = Field(
         default=2 * 1024**3, description="address space of a process that decodes compressed films"
     )

@@ -6,8 +6,8 @@ import zlib
 import pytest
 from PIL import UnidentifiedImageError
 
-from imaging.limits import BoundedReader, parsing
-from schemas.errors import ImageTooLargeError, InvalidImageError
+from imaging.limits import BoundedReader, DecodeLimits, parsing
+from schemas.errors import ImageTooLargeError, InvalidImageError, NotARadiographError
 
 FAILURES = [
     OSError("MARKER"),
@@ -52,3 +52,19 @@ class Swallowing(BoundedReader):
 def test_a_limit_that_a_library_took_for_another_failure_keeps_its_own_reason() -> None:
     with pytest.raises(ImageTooLargeError, match="too many parts"), parsing("DICOM data set"):
         Swallowing(b"", max_reads=0).read()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 40_000_000), (20_001, 300), (300, 20_001)])
+def test_a_side_has_a_limit_of_its_own(rows, columns) -> None:
+    with pytest.raises(ImageTooLargeError, match=f"{rows} x {columns} pixels, and a side at most 20000; send it"):
+        DecodeLimits().check_size(rows, columns)
+
+    DecodeLimits().check_size(20_000, 2_000)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 101), (20_000, 199)])
+def test_a_stripe_is_no_radiograph(rows, columns) -> None:
+    with pytest.raises(NotARadiographError, match=f"{rows} x {columns} pixels, one side over 100 times the other"):
+        DecodeLimits().check_size(rows, columns)
+
+    DecodeLimits().check_size(1, 100)
