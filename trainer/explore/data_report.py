@@ -34,6 +34,8 @@ class DataReport(Record):
     patients: int
     unknown_patients: int = Field(description="films whose patient is not known; each counts as one")
     patients_known: PatientSources = Field(description="how the patients are known")
+    negative_class: str | None = Field(description="the class that means none of the others")
+    negative_reason: str = Field(description="why it was taken for this")
     counts: dict[str, dict[str, int]] = Field(description="split ('all' where the data gives none): class: films")
     patients_by_split: dict[str, int]
     films_per_patient: dict[int, int] = Field(description="number of films: patients with that number")
@@ -71,6 +73,8 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
         patients=len({film.patient for film in films}),
         unknown_patients=sum(not film.patient_known for film in films),
         patients_known=index.patients,
+        negative_class=index.negative.name,
+        negative_reason=index.negative.reason,
         counts={split or "all": counts for split, counts in index.counts.items()},
         patients_by_split={
             split or "all": len({film.patient for film in films if film.split == split}) for split in index.counts

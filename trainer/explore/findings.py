@@ -12,6 +12,7 @@ def findings(report: DataReport) -> list[str]:
     ratio = counts[most] / max(1, counts[least])
     lines = [
         *report.patients_known.sentences,
+        report.negative_reason,
         "Every class has as many films as any other."
         if counts[most] == counts[least]
         else f"{most} has {ratio:.1f} times as many films as {least}.",

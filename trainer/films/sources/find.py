@@ -5,6 +5,7 @@ from pathlib import Path
 
 from schemas.errors import TrainingConfigError, TrainingDataError
 from trainer.films.film import FilmIndex
+from trainer.films.negative import find_negative
 from trainer.films.options import DataOptions
 from trainer.films.sources.folders import folder_source
 from trainer.films.sources.kermany import three_classes
@@ -43,7 +44,9 @@ def index_films(options: DataOptions, progress: Progress | None = None) -> FilmI
     elif ignored := sum(film.mask is not None for film in source.films):
         source = replace(source, notes=(*source.notes, f"ignored the masks of {ignored} films"))
     rule = None if options.patients == source.patients_column else options.patients
-    return read_source(source, skip_unreadable=options.skip_unreadable, patients=rule, progress=progress)
+    find_negative(source.classes, options.negative_class)  # refused before thousands of films are read
+    index = read_source(source, skip_unreadable=options.skip_unreadable, patients=rule, progress=progress)
+    return replace(index, wanted_negative=options.negative_class)
 
 
 def _find(data: Path, cache: Path, options: DataOptions) -> Source:
