@@ -22,6 +22,7 @@ from trainer.allocator import keep_freed_memory
 from trainer.config import ReportOptions, make_config, nested, read_options
 from trainer.explore.command import data_command
 from trainer.explore.preview import preview_command
+from trainer.films.names import escaped, require_utf8
 from trainer.flags import flag_values, with_flags
 from trainer.folder import RunFolder
 from trainer.heat_maps.explain import write_explanations
@@ -133,9 +134,11 @@ def main() -> None:
     """Run a command; a failure that the user can remedy is one line and exit status 2."""
     keep_freed_memory()
     try:
+        require_utf8(sys.argv)
         app()
     except CxrError as error:
-        Console(stderr=True).print(f"[bold red]error[/] ({error.code}): {escape(str(error))}", soft_wrap=True)
+        text = "\n".join(escape(escaped(line)) for line in str(error).split("\n"))
+        Console(stderr=True).print(f"[bold red]error[/] ({error.code}): {text}", soft_wrap=True)
         sys.exit(2)
 
 

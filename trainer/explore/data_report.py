@@ -10,7 +10,7 @@ from schemas.record import Record
 from trainer.explore.facts import FilmFacts
 from trainer.explore.probes import Probe, Target, probe_all
 from trainer.films.film import Film, FilmIndex
-from trainer.films.leaks import find_leaks
+from trainer.films.leaks import find_contradictions, find_leaks
 from trainer.films.patients import PatientSources
 
 _LISTED = 50
@@ -46,6 +46,8 @@ class DataReport(Record):
     near_copies: int = Field(description="films that show the picture of another in another encoding")
     leaks: tuple[str, ...] = Field(description="the first patients and copies that are in two splits")
     leak_count: int
+    contradictions: tuple[str, ...] = Field(description="the first films that lie under two labels")
+    contradiction_count: int
     dropped: tuple[str, ...] = Field(description="files that could not be read, and why")
     notes: tuple[str, ...]
     probes: tuple[Probe, ...] = Field(description="the largest AUROC first")
@@ -64,7 +66,8 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
     """
     films = index.films
     copies = Counter(film.sha256 for film in films)
-    leaks = find_leaks(films)
+    leaks = find_leaks(films, index.root)
+    contradictions = find_contradictions(index)
     return DataReport(
         data=data,
         classes=index.classes,
@@ -87,6 +90,8 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
         near_copies=sum(film.copy_of != "" for film in films),
         leaks=tuple(str(leak) for leak in leaks[:_LISTED]),
         leak_count=len(leaks),
+        contradictions=contradictions[:_LISTED],
+        contradiction_count=len(contradictions),
         dropped=index.dropped,
         notes=index.notes,
         probes=tuple(probe for target in _targets(index) for probe in probe_all(facts, target)),
