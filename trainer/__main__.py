@@ -19,6 +19,7 @@ from schemas.version import VERSION
 from trainer.config import ReportOptions, make_config, nested, read_options
 from trainer.explore.command import data_command
 from trainer.explore.preview_command import preview_command
+from trainer.films.names import escaped, require_utf8
 from trainer.flags import flag_values, with_flags
 from trainer.folder import RunFolder, TrialFolder
 from trainer.listing_command import archs_command, recipes_command
@@ -170,12 +171,14 @@ def main() -> None:
 
     keep_freed_memory()
     try:
+        require_utf8(sys.argv)
         app()
     except CxrError as error:
         from rich.console import Console
         from rich.markup import escape
 
-        Console(stderr=True).print(f"[bold red]error[/] ({error.code}): {escape(str(error))}", soft_wrap=True)
+        text = "\n".join(escape(escaped(line)) for line in str(error).split("\n"))
+        Console(stderr=True).print(f"[bold red]error[/] ({error.code}): {text}", soft_wrap=True)
         sys.exit(2)
 
 

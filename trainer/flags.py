@@ -21,6 +21,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "learn.augment": ("--augment",),
     "data.films": ("--films",),
     "data.patients": ("--patients",),
+    "data.negative_class": ("--negative-class",),
     "data.folds": ("--folds",),
     "search.method": ("--search",),
     "search.trials": ("--search-trials",),

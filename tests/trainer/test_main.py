@@ -99,6 +99,14 @@ def test_a_mistake_is_one_line_and_status_2(  # noqa: PLR0917 - fixtures
     assert complaint.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["train", "data", "report"])
+def test_an_argument_that_is_not_utf8_is_one_line(monkeypatch, capsys, tmp_path, command) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+
+    assert _run(monkeypatch, command, "--out", name) == 2
+    assert "caf\\xe9 is not UTF-8" in capsys.readouterr().err.replace("\n", "")
+
+
 def test_weights_are_given_for_one_architecture_or_all(monkeypatch, kermany_like, tmp_path) -> None:
     options = [
         "--data",

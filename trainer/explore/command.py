@@ -11,6 +11,7 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
     out: Annotated[Path | None, typer.Option(help="Default: runs/data-NAME/report.html.")] = None,
     cache: Annotated[Path, typer.Option(help="Folder for decoded films.")] = Path(".cache/films"),
     patients: Annotated[str | None, typer.Option(help="As of the command train.")] = None,
+    negative_class: Annotated[str | None, typer.Option(help="As of the command train.")] = None,
     side: Annotated[int, typer.Option(min=32, max=512, help="Side of the films shown, pixels.")] = 128,
     shown: Annotated[int, typer.Option(min=1, max=60, help="Films of each class shown.")] = 18,
     seed: Annotated[int, typer.Option(help="Which films are shown.")] = 0,
@@ -33,7 +34,9 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        options = data_options(path=str(data), cache=str(cache), skip_unreadable=True, patients=patients)
+        options = data_options(
+            path=str(data), cache=str(cache), skip_unreadable=True, patients=patients, negative_class=negative_class
+        )
         index = index_films(options, show)
         progress.update(task, description="describing", completed=0)
         report = write_data_report(

@@ -12,6 +12,7 @@ def findings(report: DataReport) -> list[str]:
     ratio = counts[most] / max(1, counts[least])
     lines = [
         *report.patients_known.sentences,
+        report.negative_reason,
         "Every class has as many films as any other."
         if counts[most] == counts[least]
         else f"{most} has {ratio:.1f} times as many films as {least}.",
@@ -25,6 +26,8 @@ def findings(report: DataReport) -> list[str]:
             lines.append(f"No simple fact about the files separates {target}: every AUROC may be {ALARM} or less.")
     if report.leak_count:
         lines.append(f"{report.leak_count} leaks between the splits: training stops at them.")
+    if report.contradiction_count:
+        lines.append(f"{report.contradiction_count} films lie under two labels: training stops at them.")
     if report.exact_copies or report.near_copies:
         lines.append(
             f"{report.exact_copies} films have the bytes of another film; {report.near_copies} show the picture of "

@@ -31,6 +31,7 @@ class DataRecord(Record):
     data: str
     classes: tuple[str, ...] = Field(min_length=2, description="K classes in the order of the logits")
     negative_class: str | None
+    negative_reason: str = Field(default="", description="why this class was taken as the negative one, or none")
     data_sha256: Sha256
     split_sha256: Sha256
     counts: dict[str, dict[str, int]] = Field(description="split: class: films")
@@ -44,6 +45,17 @@ class DataRecord(Record):
     notes: tuple[str, ...]
     root: str = Field(description="folder that the paths of split.csv are relative to")
     dropped: tuple[str, ...] = Field(description="films that are not used, each with the reason")
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What was found and decided, for the output of a run."""
+        counts = (
+            f"{split}: {', '.join(f'{label} {count:,}' for label, count in self.counts[split].items())}; "
+            f"patients: {self.patients_in_words(split)}"
+            for split in SPLITS
+            if any(self.counts[split].values())
+        )
+        return (*self.patients_known.sentences, self.negative_reason, *self.notes, *counts)
 
     def patients_in_words(self, split: str) -> str:
         """The number of patients of a split, or that it is not known."""
@@ -136,7 +148,8 @@ def _record(options: DataOptions, index: FilmIndex, split: Split, notes: tuple[s
     return DataRecord(
         data=options.path,
         classes=index.classes,
-        negative_class=index.negative_class,
+        negative_class=index.negative.name,
+        negative_reason=index.negative.reason,
         data_sha256=index.data_sha256,
         split_sha256=split.sha256,
         counts={name: {label: films[name, label] for label in index.classes} for name in SPLITS},

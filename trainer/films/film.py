@@ -11,12 +11,12 @@ from typing import Literal
 
 from schemas.errors import TrainingDataError
 from schemas.model.evaluation import films_in_words
+from trainer.films.negative import NegativeClass, find_negative
 from trainer.films.patients import PatientSources
 
 SplitName = Literal["train", "val", "test"]
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
-NEGATIVE_NAMES = ("normal", "no finding", "no_finding", "negative", "healthy")
 MIN_VAL_FILMS = 50
 """A smaller validation set decides nothing: of Kermany's 16 films one is 6.25 %."""
 
@@ -84,11 +84,22 @@ class FilmIndex:
     patients: PatientSources = field(default_factory=PatientSources)
     """How the patients of the source's films are known."""
 
+    wanted_negative: str | None = None
+    """The class that the user names as the negative one; see `trainer.films.negative.find_negative`."""
+
+    @property
+    def negative(self) -> NegativeClass:
+        """The class that means none of the others, and why.
+
+        Raises:
+            TrainingDataError: the user names another.
+        """
+        return find_negative(self.classes, self.wanted_negative)
+
     @property
     def negative_class(self) -> str | None:
-        """The class that means none of the others, by its name; None where no single class has such a name."""
-        names = [name for name in self.classes if name.lower() in NEGATIVE_NAMES]
-        return names[0] if len(names) == 1 else None
+        """The name of the class that means none of the others; None where every class is a finding."""
+        return self.negative.name
 
     @property
     def data_sha256(self) -> str:

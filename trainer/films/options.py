@@ -27,6 +27,10 @@ class DataOptions(Record):
         default="folders", description="kermany3: normal, bacterial and viral, by Kermany's file names"
     )
     label_names: tuple[Name, ...] = Field(default=(), description="Names of the labels 0, 1, … of a .npz")
+    negative_class: Name | None = Field(
+        default=None,
+        description="Class that means none of the others, or `none`; null: found by the names of the classes",
+    )
     patients: Name | None = Field(
         default=None,
         description="Who the patient is: a column of the .csv, or a regular expression over the paths, whose group "

@@ -79,9 +79,9 @@ def read_split(path: Path, root: Path) -> Split:
         TrainingDataError: no such table, or one of another form.
     """
     try:
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
-    except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror}); start the run again"
+        rows = list(csv.reader(io.StringIO(path.read_bytes().decode(), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        msg = f"{path} cannot be read ({error}); start the run again"
         raise TrainingDataError(msg) from error
     head = tuple(rows[0]) if rows else ()
     if head[: len(_COLUMNS)] != _COLUMNS or any(len(row) != len(head) or row[3] not in SPLITS for row in rows[1:]):

@@ -145,5 +145,5 @@ def test_classes_of_one_size_are_called_so(written) -> None:
     equal = {"train": {"NORMAL": 5, "PNEUMONIA": 3}, "test": {"NORMAL": 1, "PNEUMONIA": 3}}
     report = DataReport.model_validate(written[0])
 
-    assert findings(report)[1] == "NORMAL has 1.0 times as many films as PNEUMONIA."
-    assert findings(report.model_copy(update={"counts": equal}))[1] == "Every class has as many films as any other."
+    assert findings(report)[2] == "NORMAL has 1.0 times as many films as PNEUMONIA."
+    assert findings(report.model_copy(update={"counts": equal}))[2] == "Every class has as many films as any other."

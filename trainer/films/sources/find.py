@@ -4,7 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from schemas.errors import TrainingConfigError, TrainingDataError
+from trainer.films.files import listing
 from trainer.films.film import FilmIndex
+from trainer.films.names import escaped, is_writable
+from trainer.films.negative import find_negative
 from trainer.films.options import DataOptions
 from trainer.films.sources.folders import folder_source
 from trainer.films.sources.kermany import three_classes
@@ -31,7 +34,8 @@ def index_films(options: DataOptions, progress: Progress | None = None) -> FilmI
     """
     data = Path(options.path)
     cache = Path(options.cache)
-    source = with_one_spelling(_find(data, cache, options))
+    found = _find(data, cache, options)
+    source = with_one_spelling(_with_writable_names(found, skip=options.skip_unreadable))
     if len(source.classes) < 2:  # noqa: PLR2004 - a classifier distinguishes at least two classes
         names = ", ".join(source.classes) or "none"
         msg = f"{data} has {len(source.classes)} classes ({names}); training needs at least two"
@@ -43,7 +47,9 @@ def index_films(options: DataOptions, progress: Progress | None = None) -> FilmI
     elif ignored := sum(film.mask is not None for film in source.films):
         source = replace(source, notes=(*source.notes, f"ignored the masks of {ignored} films"))
     rule = None if options.patients == source.patients_column else options.patients
-    return read_source(source, skip_unreadable=options.skip_unreadable, patients=rule, progress=progress)
+    find_negative(source.classes, options.negative_class)  # refused before thousands of films are read
+    index = read_source(source, skip_unreadable=options.skip_unreadable, patients=rule, progress=progress)
+    return replace(index, wanted_negative=options.negative_class)
 
 
 def _find(data: Path, cache: Path, options: DataOptions) -> Source:
@@ -61,3 +67,22 @@ def _find(data: Path, cache: Path, options: DataOptions) -> Source:
         "such a file"
     )
     raise TrainingDataError(msg)
+
+
+def _with_writable_names(source: Source, *, skip: bool) -> Source:
+    """The source without films whose names cannot be written into split.csv, the report and the other records.
+
+    Raises:
+        TrainingDataError: there are some, without `skip`, or all are such.
+    """
+    names = {film: film.path.relative_to(source.root).as_posix() for film in source.films}
+    good = tuple(film for film, name in names.items() if is_writable(name))
+    bad = [escaped(name) for name in names.values() if not is_writable(name)]
+    if bad and not (skip and good):
+        msg = (
+            f"{len(bad)} of {len(source.films)} files have names that are not UTF-8 or hold control characters; rename "
+            "them, e.g. by convmv -f latin1 -t utf8 -r --notest FOLDER, or leave them out with --skip-unreadable:"
+        )
+        raise TrainingDataError(msg + listing(bad))
+    lines = (f"{name}: the name is not UTF-8, or holds control characters" for name in bad)
+    return replace(source, films=good, dropped=(*source.dropped, *lines))

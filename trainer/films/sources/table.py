@@ -90,6 +90,6 @@ def _fault(row: dict[str, str], root: Path) -> str | None:
 
 
 def _film(row: dict[str, str], root: Path, columns: PatientColumn) -> FoundFilm:
-    attributes = {name: row[name] for name in columns.attributes if row[name]}
+    attributes = {name: " ".join(row[name].split()) for name in columns.attributes if row[name]}
     patient = None if columns.name is None else row[columns.name] or None
     return FoundFilm(root / row["path"], row["label"], split_word(row.get("split", "")), patient, attributes=attributes)

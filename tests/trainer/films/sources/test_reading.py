@@ -1,6 +1,8 @@
 """The films that a source names: read once, attributed to patients whose ids go nowhere, or a message that lists the
 bad ones."""
 
+import os
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -123,6 +125,33 @@ def test_unreadable_films_are_left_out_and_each_recorded_with_its_reason_when_as
         ["B/empty.png", "unreadable"],
     ]
     assert "the file is empty" in index.dropped[1]
+
+
+NOT_UTF8 = b"caf\xe9.png"
+
+
+def _misnamed(root: Path, name: bytes) -> None:
+    write_classes(root, {"A": 3, "B": 2})
+    place = os.fsencode(root / "A") + b"/" + name
+    try:
+        os.rename(root / "A" / "2.png", place)  # noqa: PTH104 - pathlib has no bytes
+    except OSError:
+        pytest.skip("the file system takes only names in UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(NOT_UTF8, r"A/caf\\xe9\.png"), (b"a\rb.png", r"A/a\\rb\.png"), (b"a\nb.png", r"A/a\\nb\.png")]
+)
+def test_names_that_no_record_can_hold_are_refused_in_one_sentence_or_left_out(tmp_path, name, shown) -> None:
+    _misnamed(tmp_path, name)
+
+    with pytest.raises(TrainingDataError, match=rf"1 of 5 files have names that are not UTF-8 .*convmv.*\n  {shown}$"):
+        indexed(tmp_path)
+    index = indexed(tmp_path, skip_unreadable=True)
+
+    assert index.counts == {None: {"A": 2, "B": 2}}
+    assert re.match(shown, index.dropped[0])
+    index.dropped[0].encode()
 
 
 def test_a_class_whose_films_are_all_unreadable_is_refused_even_when_they_are_skipped(tmp_path) -> None:
