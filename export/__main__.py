@@ -8,12 +8,14 @@ from typing import Annotated, Any, Self
 import typer
 from pydantic import BaseModel, BeforeValidator, Field, FilePath, model_validator
 
-from export.adopt import FilmFolder, ForeignNetwork, adopt_network
+from export.adopt.adopt import AdoptionTerms, ForeignNetwork, adopt_network
+from export.adopt.films import FilmFolder
 from export.card.markdown import without_title
-from export.console import ConsoleReporter, console, print_bundle
+from export.console import AdoptionConsole, ConsoleReporter, console, print_bundle
 from export.description import NetworkDescription
 from export.export import ExportOptions, write_bundle
 from export.gates.precision import PRECISIONS
+from export.gates.worth import LEAST_AUROC
 from export.options import options_of
 from export.publish import Place
 from export.sign import make_key, sign_bundle
@@ -76,13 +78,24 @@ class BundleOptions(BaseModel):
 class AdoptOptions(BaseModel):
     """Options of `adopt`."""
 
-    onnx: Path = Field(description="The network's graph: one input [N, C, S, S], logits [N, K] inside.")
+    onnx: Path = Field(description="The network's graph: films go in, a value for each class comes out.")
     films: Path = Field(description="Labelled films: val/<class>/ (or <class>/) decides, test/<class>/ judges.")
     place: Place
     description: FilePath | None = Field(
         default=None, description="YAML file that describes the network by the names of the following options."
     )
     network: NetworkDescription
+    owner_outputs: FilePath | None = Field(
+        default=None,
+        description="CSV film,probability of the owner's own program for some 20 films: finds what is not stated of "
+        "the preprocessing, and checks what is.",
+    )
+    least_auroc: float = Field(
+        default=LEAST_AUROC, gt=0, lt=1, description="Where the 95 % interval of the AUROC has to begin, at least."
+    )
+    reason: str | None = Field(
+        default=None, description="Why a network that the gate refuses is published all the same; it is recorded."
+    )
     target_sensitivity: float = Field(
         default=_TRAINING["target_sensitivity"].default, description="Sensitivity that an operating point reaches."
     )
@@ -90,6 +103,13 @@ class AdoptOptions(BaseModel):
         default=_TRAINING["alpha"].default, description="Share of films whose conformal set may miss their class."
     )
     cache: Path = Field(default=Path(".cache/films"), description="Where prepared films are kept.")
+
+    @model_validator(mode="after")
+    def _lower_limit_has_a_reason(self) -> Self:
+        if self.least_auroc < LEAST_AUROC and not (self.reason or "").strip():
+            msg = f"--least-auroc {self.least_auroc:g} is below {LEAST_AUROC:g}; state why by --reason, it is recorded"
+            raise ValueError(msg)
+        return self
 
 
 @app.command()
@@ -111,11 +131,16 @@ def adopt(options: AdoptOptions) -> None:
     """Make a bundle of a network that was trained elsewhere: wire it, calibrate it on labelled films, publish it."""
     with console.status(f"adopting {options.onnx.name}"):
         directory = adopt_network(
-            ForeignNetwork(options.onnx, options.network),
+            ForeignNetwork(options.onnx, options.network, options.owner_outputs),
             FilmFolder(options.films, options.cache),
-            JudgeOptions(target_sensitivity=options.target_sensitivity, alpha=options.alpha),
+            AdoptionTerms(
+                judge=JudgeOptions(target_sensitivity=options.target_sensitivity, alpha=options.alpha),
+                command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),
+                least_auroc=options.least_auroc,
+                reason=options.reason,
+            ),
             options.place,
-            command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),
+            AdoptionConsole(),
         )
     print_bundle(directory)
 
