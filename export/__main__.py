@@ -9,6 +9,7 @@ import typer
 from pydantic import BaseModel, BeforeValidator, Field, FilePath, model_validator
 
 from export.description import NetworkDescription
+from export.gates.limits import LEAST_AUROC
 from export.options import options_of
 from export.place import Place
 from schemas.errors import BundleError, CxrError
@@ -88,13 +89,24 @@ class BundleOptions(BaseModel):
 class AdoptOptions(BaseModel):
     """Options of `adopt`."""
 
-    onnx: Path = Field(description="The network's graph: one input [N, C, S, S], logits [N, K] inside.")
+    onnx: Path = Field(description="The network's graph: films go in, a value for each class comes out.")
     films: Path = Field(description="Labelled films: val/<class>/ (or <class>/) decides, test/<class>/ judges.")
     place: Place
     description: FilePath | None = Field(
         default=None, description="YAML file that describes the network by the names of the following options."
     )
     network: NetworkDescription
+    owner_outputs: FilePath | None = Field(
+        default=None,
+        description="CSV film,probability of the owner's own program for some 20 films: finds what is not stated of "
+        "the preprocessing, and checks what is.",
+    )
+    least_auroc: float = Field(
+        default=LEAST_AUROC, gt=0, lt=1, description="Where the 95 % interval of the AUROC has to begin, at least."
+    )
+    reason: str | None = Field(
+        default=None, description="Why a network that the gate refuses is published all the same; it is recorded."
+    )
     target_sensitivity: float = Field(
         default=_TRAINING["target_sensitivity"].default, description="Sensitivity that an operating point reaches."
     )
@@ -102,6 +114,13 @@ class AdoptOptions(BaseModel):
         default=_TRAINING["alpha"].default, description="Share of films whose conformal set may miss their class."
     )
     cache: Path = Field(default=Path(".cache/films"), description="Where prepared films are kept.")
+
+    @model_validator(mode="after")
+    def _lower_limit_has_a_reason(self) -> Self:
+        if self.least_auroc < LEAST_AUROC and not (self.reason or "").strip():
+            msg = f"--least-auroc {self.least_auroc:g} is below {LEAST_AUROC:g}; state why by --reason, it is recorded"
+            raise ValueError(msg)
+        return self
 
 
 @app.command()
@@ -126,16 +145,22 @@ def bundle(options: BundleOptions) -> None:
 @options_of(AdoptOptions, files={"network": "description"})
 def adopt(options: AdoptOptions) -> None:
     """Make a bundle of a network that was trained elsewhere: wire it, calibrate it on labelled films, publish it."""
-    from export.adopt import FilmFolder, ForeignNetwork, adopt_network
-    from export.console import console, print_bundle
+    from export.adopt.adopt import AdoptionTerms, ForeignNetwork, adopt_network
+    from export.adopt.films import FilmFolder
+    from export.console import AdoptionConsole, console, print_bundle
 
     with console.status(f"adopting {options.onnx.name}"):
         directory = adopt_network(
-            ForeignNetwork(options.onnx, options.network),
+            ForeignNetwork(options.onnx, options.network, options.owner_outputs),
             FilmFolder(options.films, options.cache),
-            JudgeOptions(target_sensitivity=options.target_sensitivity, alpha=options.alpha),
+            AdoptionTerms(
+                judge=JudgeOptions(target_sensitivity=options.target_sensitivity, alpha=options.alpha),
+                command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),
+                least_auroc=options.least_auroc,
+                reason=options.reason,
+            ),
             options.place,
-            command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),
+            AdoptionConsole(),
         )
     print_bundle(directory)
 
