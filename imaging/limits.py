@@ -130,6 +130,8 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 def _reason(error: Exception) -> str:
     """What is wrong, as far as the kind of the failure shows it."""
+    if isinstance(error.__context__, RecursionError):  # pydicom takes this one too for the end of the file
+        error = error.__context__
     if isinstance(error, OSError) and "truncated" in str(error):  # Pillow's word for it
         return "it is truncated, its end or end marker is missing"
     return next((reason for kind, reason in _REASONS if isinstance(error, kind)), f"{type(error).__name__}")

@@ -68,3 +68,16 @@ def test_a_stripe_is_no_radiograph(rows, columns) -> None:
         DecodeLimits().check_size(rows, columns)
 
     DecodeLimits().check_size(1, 100)
+
+
+def read_without_end() -> None:
+    try:
+        read_without_end()
+    except RecursionError:
+        msg = "No tag to read"
+        raise OSError(msg)  # noqa: B904 pydicom does not chain either
+
+
+def test_nesting_that_a_library_took_for_the_end_of_the_file_keeps_its_own_reason() -> None:
+    with pytest.raises(InvalidImageError, match="its parts are nested too deeply"), parsing("DICOM data set"):
+        read_without_end()
