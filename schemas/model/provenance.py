@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from schemas.estimate import Estimate
 from schemas.record import Record, Sha256
 
 
@@ -47,5 +48,12 @@ class Adoption(Record):
     source: str = Field(description="name and hash of the ONNX file")
     data: str = Field(description="the films that calibrated it; on which it was trained is not known")
     data_sha256: Sha256
+    reading: tuple[str, ...] = Field(description="how its input, preprocessing and output were read, in words")
+    least_auroc: float = Field(description="that the interval of its AUROC had to begin at")
+    floor_auroc: dict[str, Estimate] = Field(
+        description="of each finding, by a linear model of few pixels; empty: too few patients"
+    )
+    faults: tuple[str, ...] = Field(description="why it would not have been published without a reason")
+    reason: str | None = Field(description="of the person who published it all the same")
     parameters: int
     libraries: dict[str, str]

@@ -168,8 +168,9 @@ async def _on_cxr_error(request: Request, error: CxrError) -> Response:
 
 
 async def _on_invalid_parameter(request: Request, error: RequestValidationError) -> Response:
-    # FastAPI's own handler sends the refused value back, which may be a patient's.
-    reasons = "; ".join(f"{entry['loc'][0]} parameter {entry['loc'][-1]}: {entry['msg']}" for entry in error.errors())
+    # FastAPI's own handler sends the refused value back, which may be a patient's. What comes after the name in `loc`
+    # is a kind of value that was tried, or a place in a list.
+    reasons = "; ".join(f"{entry['loc'][0]} parameter {entry['loc'][1]}: {entry['msg']}" for entry in error.errors())
     return problem_response(errors.InvalidParameterError(reasons), request.state.request_id)
 
 

@@ -35,8 +35,11 @@ async def livez(services: CurrentServices, intake: OptionalIntake) -> Health:
     "/readyz", summary="Whether the service can answer", responses=documented(NotReadyError, AuditUnavailableError)
 )
 async def readyz(services: CurrentServices) -> Health:
-    """200 once a bundle is loaded, has passed its self-test and every batch size is warm; 503 while draining."""
-    services.deployment.ready()
+    """200 once a bundle is loaded, has passed its self-test and every batch size is warm.
+
+    503 while draining, and where a run of the network does not end, or had to be interrupted in the last ten seconds.
+    """
+    services.deployment.check_network()
     services.audit.check()
     if services.admission.draining:
         raise draining()
