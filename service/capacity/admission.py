@@ -13,7 +13,8 @@ from service.settings import LimitSettings
 
 Priority = Literal["stat", "routine"]
 
-_CALLER_SHARE: Final = 2  # one caller may hold half of the bytes
+_CALLER_SHARE: Final = 2  # large bodies of one caller may hold half of the bytes
+_SMALL_SHARE: Final = 64  # up to this part of all bytes a body is small: 8 MB of 512
 _FEWEST: Final = 8  # departures from which a pace can be computed
 _LAST: Final = 64  # departures that are remembered
 
@@ -101,25 +102,33 @@ class Admission:
             self._add(-films, priority)
             self._note_departure(films)
 
-    def take_bytes(self, size: int, caller: str = "") -> None:
+    def shortage(self, size: int, caller: str, held: int) -> Literal["bytes", "share"] | None:
+        """What would keep a part of a body out, see `take_bytes`; None: nothing."""
+        if self._bytes + size > self._capacity_bytes:
+            return "bytes"
+        is_large = held + size > self._capacity_bytes // _SMALL_SHARE
+        return "share" if is_large and self._bytes_of[caller] + size > self._share_bytes else None
+
+    def take_bytes(self, size: int, caller: str = "", held: int = 0) -> None:
         """Count a part of a body that has arrived.
 
         Args:
             size: of the part.
-            caller: whose body it is; bodies of one caller that are sent and never ended must not lock out the others.
+            caller: whose body it is; large bodies of one caller must not lock out the others, or its own small ones.
+            held: the bytes of this body that are counted already.
 
         Raises:
             OverloadedError: there is no room for it; it is not counted.
             QuotaError: the caller's other bodies hold their share; it is not counted.
         """
-        if self._bytes + size > self._capacity_bytes:
+        shortage = self.shortage(size, caller, held)
+        if shortage == "bytes":
             self._refuse("bytes", self._no_room(size))
-        held = self._bytes_of[caller]
-        if held + size > self._share_bytes:
+        if shortage == "share":
             self._metrics.shed.labels("upload_share").inc()
             msg = (
-                f"the requests of this caller in flight hold {held} bytes, and one caller may hold "
-                f"{self._share_bytes}; send fewer at the same time"
+                f"the requests of this caller in flight hold {self._bytes_of[caller]} bytes, and those of one "
+                f"caller may hold {self._share_bytes}; send fewer at the same time"
             )
             raise QuotaError(msg, retry_after_s=1)
         self._add_bytes(size, caller)

@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.errors import BodyTooLargeError, MalformedRequestError, UnsupportedMediaTypeError
 from service.mime.multipart import Headers, read_multipart, write_multipart
-from service.mime.parameters import parse_header
+from service.mime.parameters import parse_header, require_identity
 
 DICOM: Final = "application/dicom"
 _RELATED: Final = "multipart/related"
@@ -40,7 +40,7 @@ async def read_parts(body: AsyncIterable[bytes], content_type: str, *, at_most: 
         at_most: parts accepted.
 
     Raises:
-        UnsupportedMediaTypeError: the body or a part is declared as something else.
+        UnsupportedMediaTypeError: the body or a part is declared as something else, or a part is compressed.
         MalformedRequestError: it cannot be read as multipart, was cut off, or has no part.
         BodyTooLargeError: more parts than accepted.
     """
@@ -52,6 +52,7 @@ async def read_parts(body: AsyncIterable[bytes], content_type: str, *, at_most: 
         if arrived > at_most:
             msg = f"the request holds more than {at_most} instances; send several requests"
             raise BodyTooLargeError(msg)
+        require_identity(headers.get("content-encoding", ""))
         if headers.get("content-type", DICOM).partition(";")[0].strip().lower() != DICOM:
             msg = f"a part is not declared as {DICOM}; other kinds of instances are not stored here"
             raise UnsupportedMediaTypeError(msg)

@@ -5,13 +5,16 @@ from typing import Any, Final
 
 from starlette.types import Message, Receive
 
-from schemas.errors import UploadTooSlowError
+from schemas.errors import CxrError, UploadTooSlowError
 from service.settings import ConnectionSettings
 
 WINDOW_S: Final = 5.0
 """The pace is looked at in pieces of this length: a network may pause, and a body that stops before its end may not."""
 _SHORTEST_LOOK_S: Final = 0.01
 """uvloop's clock counts milliseconds, and what is left may be a part of one."""
+
+
+_REMEDY: Final = "send it again over a faster connection, or smaller images"
 
 
 class BodyClock:
@@ -31,13 +34,20 @@ class BodyClock:
         self._timer: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Task[Any] | None = None
         self._since = 0.0
-        self._fault: str | None = None
+        self._stopped_at = 0.0
+        self._fault: CxrError | None = None
+
+    @property
+    def stopped_s(self) -> float:
+        """Time since the caller was last asked for bytes and sent none; 0 where it is not being asked."""
+        return 0.0 if self._waiter is None else asyncio.get_running_loop().time() - self._stopped_at
 
     async def receive(self, receive: Receive) -> Message:
         """The next message.
 
         Raises:
             UploadTooSlowError: it did not come in time.
+            CxrError: of `interrupt`.
         """
         if self._ended:
             return await receive()
@@ -45,13 +55,14 @@ class BodyClock:
         if self._timer is None:
             self._look_later(loop)
         self._waiter = waiter = asyncio.current_task()
-        self._since = loop.time()
+        self._since = self._stopped_at = loop.time()
         try:
             message = await receive()
         except asyncio.CancelledError:
             # As `asyncio.timeout` does: where somebody else has cancelled it too, their reason goes first.
             if self._fault is not None and waiter is not None and waiter.uncancel() == 0:
-                raise self._error() from None
+                self.close()
+                raise self._fault from None
             raise
         finally:
             self._waiter = None
@@ -60,6 +71,12 @@ class BodyClock:
         if not message.get("more_body", False):
             self.close()
         return message
+
+    def interrupt(self, error: CxrError) -> None:
+        """Raise `error` where the next message is waited for."""
+        if self._waiter is not None:
+            self._fault = error
+            self._waiter.cancel()
 
     def close(self) -> None:
         """Stop watching: the body has arrived, or nobody wants it."""
@@ -76,9 +93,8 @@ class BodyClock:
             return
         if self._waiter is not None:
             self._note_wait(loop.time())
-            self._fault = self._judged()
-            if self._fault is not None:
-                self._waiter.cancel()
+            if (fault := self._judged()) is not None:
+                self.interrupt(UploadTooSlowError(f"the body of the request {fault}; {_REMEDY}"))
                 return
         self._look_later(loop)
 
@@ -97,9 +113,3 @@ class BodyClock:
             self._window_s = 0.0
             self._window_bytes = 0
         return None
-
-    def _error(self) -> UploadTooSlowError:
-        self.close()
-        return UploadTooSlowError(
-            f"the body of the request {self._fault}; send it again over a faster connection, or smaller images"
-        )

@@ -8,20 +8,19 @@ import asyncio
 import contextvars
 import time
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Final
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import NotReadyError, OverloadedError
 from service.capacity.admission import Admission
-from service.http.body_clock import BodyClock
+from service.http.bodies import Bodies
 from service.http.errors import problem_response
 from service.http.middleware import SECURITY_LINES, request_id_of
 from service.http.request_options import DEADLINE_HEADER, PRIORITY_HEADER, peek_number, peek_priority
 from service.metrics import Metrics
-from service.security.callers import ANONYMOUS, Caller
 from service.settings import ConnectionSettings, LimitSettings
 
 FILM_ADDRESSES: Final = frozenset({"/predict", "/predict/batch", "/explain", "/film"})
@@ -49,7 +48,7 @@ class EarlyRefusal:
         connections: ConnectionSettings,
     ) -> None:
         self.app = app
-        self._connections = connections
+        self._bodies = Bodies(admission, connections)
         self._admission = admission
         self._limits = limits
         self._refusals = 0  # since they were logged last
@@ -75,25 +74,11 @@ class EarlyRefusal:
                 await _answer(refusal, request_id_of(scope), send)
                 self._count(scope["path"], refusal.status, time.perf_counter() - start)
                 return
-        clock = BodyClock(self._connections)
-        caller = ""
-        held = 0
-
-        async def receive_counted() -> Message:
-            nonlocal held, caller
-            message = await clock.receive(receive)
-            if size := len(message.get("body", b"")):
-                caller = caller or _caller_of(scope)
-                self._admission.take_bytes(size, caller)
-                held += size
-            return message
-
+        body = self._bodies.begin(scope)
         try:
-            await self.app(scope, receive_counted, send)
+            await self.app(scope, partial(body.receive, receive), send)
         finally:
-            clock.close()
-            if held:
-                self._admission.give_back_bytes(held, caller)
+            body.end()
 
     def _check(self, scope: Scope) -> None:
         body_bytes = 0
@@ -108,6 +93,7 @@ class EarlyRefusal:
                 priority = "stat"
         if body_bytes > self._limits.max_body_bytes:  # the app answers it with 413, however much room there is
             body_bytes = 0
+        self._bodies.make_room(body_bytes)
         self._admission.check(priority, allowed_s=allowed_ms / 1000, body_bytes=body_bytes)
 
     def _count(self, address: str, status: int, duration_s: float) -> None:
@@ -121,14 +107,6 @@ class EarlyRefusal:
     def _log_refusals(self) -> None:
         log.warning("requests_refused", requests=self._refusals)
         self._refusals = 0
-
-
-def _caller_of(scope: Scope) -> str:
-    """Whose bytes these are: the caller whom the gate let in, and of those without a key each by their address."""
-    caller: Caller | None = scope.get("state", {}).get("caller")
-    if caller is not None and caller.identity != ANONYMOUS.identity:
-        return caller.identity
-    return f"address:{(scope.get('client') or ('',))[0]}"
 
 
 @dataclass(frozen=True, slots=True)

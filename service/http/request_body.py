@@ -10,7 +10,7 @@ from fastapi import Request
 
 from schemas.errors import BodyTooLargeError, MalformedRequestError, UnsupportedEncodingError
 from service.mime.multipart import Headers, read_multipart
-from service.mime.parameters import CHARSETS, parse_header
+from service.mime.parameters import CHARSETS, parse_header, require_identity
 from service.reading.predict import Upload
 from service.settings import LimitSettings
 
@@ -35,9 +35,12 @@ def require_plain_body(request: Request) -> None:
     """Refuse a body that is compressed for its transport.
 
     Raises:
-        UnsupportedEncodingError: Content-Encoding names anything but identity.
+        UnsupportedEncodingError: Content-Encoding or Transfer-Encoding names a compression.
     """
-    _require_identity(", ".join(request.headers.getlist("Content-Encoding")))
+    if request.headers.get("Transfer-Encoding", "chunked").strip().lower() not in ("", "chunked", "identity"):
+        msg = "the header Transfer-Encoding names more than chunked; send the image as it is, without a compression"
+        raise UnsupportedEncodingError(msg)
+    require_identity(", ".join(request.headers.getlist("Content-Encoding")))
 
 
 async def read_films(request: Request, *, part: str, at_most: int) -> tuple[Upload, ...]:
@@ -72,17 +75,11 @@ def request_body(part: str, *, repeated: bool) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _require_identity(encoding: str) -> None:
-    if encoding.strip().lower() not in ("", "identity"):
-        msg = "the header Content-Encoding names a compression, and none is read; send the image as it is, without it"
-        raise UnsupportedEncodingError(msg)
-
-
 async def _read_parts(request: Request, media_type: str, part: str, at_most: int) -> tuple[Upload, ...]:
     counts = {True: 0, False: 0}
 
     def accept(headers: Headers) -> bool:
-        _require_identity(headers.get("content-encoding", ""))
+        require_identity(headers.get("content-encoding", ""))
         is_film = _disposition(headers).get("name") == part
         counts[is_film] += 1
         if counts[True] > at_most:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from schemas.errors import UnsupportedEncodingError
+
 CHARSETS: Final[Mapping[str, str]] = {
     name: codec
     for codec, names in {
@@ -52,6 +54,20 @@ def parse_header(text: str) -> HeaderValue:
         elif (decoded := _decoded(value)) is not None:
             extended.setdefault(name[:-1].lower(), decoded)
     return HeaderValue(text.partition(";")[0].strip().lower(), extended | plain)
+
+
+def require_identity(encoding: str) -> None:
+    """Refuse what is compressed for its transport, a body or a part of one.
+
+    Args:
+        encoding: value of Content-Encoding.
+
+    Raises:
+        UnsupportedEncodingError: it names a compression.
+    """
+    if encoding.strip().lower() not in ("", "identity"):
+        msg = "the header Content-Encoding names a compression, and none is read; send the image as it is, without it"
+        raise UnsupportedEncodingError(msg)
 
 
 def _decoded(value: str) -> str | None:

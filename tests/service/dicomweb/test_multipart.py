@@ -63,6 +63,11 @@ def test_a_part_of_another_media_type_is_refused() -> None:
         read(b"--b\r\nContent-Type: application/dicom+json\r\n\r\n{}\r\n--b--")
 
 
+def test_a_part_that_is_compressed_for_its_transport_is_refused() -> None:
+    with pytest.raises(UnsupportedMediaTypeError, match="Content-Encoding"):
+        read(b"--b\r\nContent-Type: application/dicom\r\nContent-Encoding: gzip\r\n\r\none\r\n--b--")
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"film", b"--b", b"--b\r\n\r\nfilm", b"--b\r\n\r\nfilm\r\n--b", b"--b--", b"--c\r\n\r\nx\r\n--c--"]
 )

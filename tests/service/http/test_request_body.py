@@ -97,6 +97,12 @@ async def test_a_compressed_body_is_refused_by_the_name_of_the_header(client, en
     assert plain.status_code == 200
 
 
+async def test_a_compressing_transfer_encoding_is_refused_by_the_name_of_the_header(client) -> None:
+    refused = await client.post("/predict", content=FILM, headers={"Transfer-Encoding": "gzip, chunked"})
+
+    assert (refused.status_code, "Transfer-Encoding" in refused.json()["detail"]) == (415, True)
+
+
 async def test_a_compressed_part_is_refused_by_the_name_of_the_header(client) -> None:
     body = form(b'Content-Disposition: form-data; name="file"\r\nContent-Encoding: gzip')
     refused = await client.post("/predict", content=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
