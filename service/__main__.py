@@ -1,7 +1,6 @@
 """`python -m service`: start the service with the settings of the environment, or run one of its commands."""
 
 import argparse
-import contextlib
 import gc
 import os
 import signal
@@ -17,6 +16,7 @@ import structlog
 import uvicorn
 
 from bundle.session import require_provider
+from imaging.libraries import forbid_core_dumps
 from schemas.errors import SettingsError
 from schemas.version import VERSION
 from service import logs
@@ -29,7 +29,7 @@ from service.commands.predict import client_command, predict_command
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.engine.explain_backend import require_backend
 from service.libraries import configure_libraries
-from service.models.proving import ChildProver
+from service.models.child_prover import ChildProver
 from service.services import Services
 from service.settings import ServerSettings, injected_variables, load_settings
 
@@ -127,8 +127,10 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     Args:
         open_engine: how the network of a bundle is opened.
     """
+    forbid_core_dumps()
     try:
         settings = load_settings()
+        logs.configure(settings.logs.format)
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
@@ -136,7 +138,6 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED
-    logs.configure(settings.logs.format)
     if injected := sorted(injected_variables(os.environ)):
         remedy = "rename the Service, or set enableServiceLinks: false in the pod"
         log.warning("variables_ignored", names=injected, reason="addresses of other containers", remedy=remedy)
@@ -149,8 +150,15 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     timing = settings.server
     with prover.running():  # before there is a second thread
         server = Server(_config(app, timing), app.services, timing.drain_s, timing.shutdown_grace_s)
-        with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has drained
+        try:
             server.run()
+        except KeyboardInterrupt:  # raised again by uvicorn once it has drained
+            pass
+        except SystemExit:  # by uvicorn, where the start failed, and by `_exit`
+            if app.refusal is None:
+                raise
+            print(f"refused to start: {app.refusal}", file=sys.stderr)
+            return ExitCode.REFUSED
     return ExitCode.DONE if server.started else ExitCode.NOT_STARTED
 
 
