@@ -1,6 +1,5 @@
 """The server: started with the settings of the environment, drained and ended by a signal."""
 
-import contextlib
 import gc
 import os
 import signal
@@ -15,6 +14,7 @@ import structlog
 import uvicorn
 
 from bundle.session import require_provider
+from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import keep_one_heap
 from schemas.errors import SettingsError
 from service import logs
@@ -23,7 +23,7 @@ from service.commands.command import ExitCode
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.engine.explain_backend import require_backend
 from service.libraries import configure_libraries
-from service.models.proving import ChildProver
+from service.models.child_prover import ChildProver
 from service.services import Services
 from service.settings import ServerSettings, injected_variables, load_settings
 
@@ -101,10 +101,12 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     Args:
         open_engine: how the network of a bundle is opened.
     """
+    forbid_core_dumps()
     configure_libraries()
     keep_one_heap()
     try:
         settings = load_settings()
+        logs.configure(settings.logs.format)
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
@@ -112,7 +114,6 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED
-    logs.configure(settings.logs.format)
     if injected := sorted(injected_variables(os.environ)):
         remedy = "rename the Service, or set enableServiceLinks: false in the pod"
         log.warning("variables_ignored", names=injected, reason="addresses of other containers", remedy=remedy)
@@ -125,8 +126,15 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     timing = settings.server
     with prover.running():  # before there is a second thread
         server = Server(_config(app, timing), app.services, timing.drain_s, timing.shutdown_grace_s)
-        with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has drained
+        try:
             server.run()
+        except KeyboardInterrupt:  # raised again by uvicorn once it has drained
+            pass
+        except SystemExit:  # by uvicorn, where the start failed, and by `_exit`
+            if app.refusal is None:
+                raise
+            print(f"refused to start: {app.refusal}", file=sys.stderr)
+            return ExitCode.REFUSED
     return ExitCode.DONE if server.started else ExitCode.NOT_STARTED
 
 

@@ -20,6 +20,7 @@ from benchmarks.resilience.experiments.deadlines import deadlines
 from benchmarks.resilience.experiments.disk import disk
 from benchmarks.resilience.experiments.drain import drain
 from benchmarks.resilience.experiments.endless import endless
+from benchmarks.resilience.experiments.kills import kills
 from benchmarks.resilience.experiments.large_films import large_films
 from benchmarks.resilience.experiments.liveness import liveness
 from benchmarks.resilience.experiments.overload import overload
@@ -59,6 +60,7 @@ EXPERIMENTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Row]]] = {
     "drain": lambda folder, _: asyncio.run(drain(folder)),
     "candidates": lambda folder, _: candidates(folder),
     "endless": lambda folder, _: endless(folder),
+    "kills": lambda folder, chosen: kills(folder, full=chosen.full),
     "poison": lambda folder, _: poison(folder),
     "liveness": lambda folder, _: asyncio.run(liveness(folder)),
     "disk": lambda folder, _: disk(folder),
