@@ -1,16 +1,25 @@
 """The command `python -m trainer data DIR`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from trainer.config import data_options
+from trainer.explore.data_report import DataReport
 from trainer.explore.document import write_data_report
 from trainer.explore.findings import findings
 from trainer.films.sources.find import index_films
+
+_LOG_COLUMNS = 120  # a table in a log file or a pipe
+_LISTED = 12
+"""Leaks, contradictions and files left out that the terminal shows; the report has more."""
 
 
 def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option
@@ -25,7 +34,7 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
 ) -> None:
     """Describe films before training; write an HTML file and the same as JSON."""
     target = out or Path("runs") / f"data-{data.resolve().name}" / "report.html"
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=_LOG_COLUMNS)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("reading")
@@ -41,6 +50,20 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
         report = write_data_report(
             index, target, data=str(data), cache=cache, side=side, shown=shown, seed=seed, progress=show
         )
-    for line in findings(report):
-        console.print(f"- {line}", markup=False, highlight=False)
+    console.print(_counts(report))
+    for line in (*findings(report), *report.notes):
+        console.print(f"- {line}", markup=False, highlight=False, soft_wrap=True)
+    for line in (*report.contradictions, *report.leaks, *report.dropped)[:_LISTED]:
+        console.print(f"    {line}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"report: {target}", soft_wrap=True, markup=False)
+
+
+def _counts(report: DataReport) -> Table:
+    """Films and patients of each split, and of each class in it."""
+    table = Table("split", "films", "patients", *map(escape, report.classes), box=box.SIMPLE)
+    for split, counts in report.counts.items():
+        films = f"{sum(counts.values()):,}"
+        table.add_row(
+            split, films, report.patients_in_words(split), *(f"{counts[label]:,}" for label in report.classes)
+        )
+    return table
