@@ -22,7 +22,7 @@ from trainer.allocator import keep_freed_memory
 from trainer.config import ReportOptions, make_config, nested, read_options
 from trainer.explore.command import data_command
 from trainer.explore.preview import preview_command
-from trainer.films.names import escaped, require_utf8
+from trainer.films.inspection.names import escaped, require_utf8
 from trainer.flags import flag_values, with_flags
 from trainer.folder import RunFolder
 from trainer.heat_maps.explain import write_explanations
