@@ -114,9 +114,7 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED
-    if injected := sorted(injected_variables(os.environ)):
-        remedy = "rename the Service, or set enableServiceLinks: false in the pod"
-        log.warning("variables_ignored", names=injected, reason="addresses of other containers", remedy=remedy)
+    _warn_of_injected_variables()
     # The 200,000 objects that exist now stay until the end; Python would look through them again and again, and answer
     # nothing for 150 ms each time.
     gc.collect()
@@ -136,6 +134,12 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
             print(f"refused to start: {app.refusal}", file=sys.stderr)
             return ExitCode.REFUSED
     return ExitCode.DONE if server.started else ExitCode.NOT_STARTED
+
+
+def _warn_of_injected_variables() -> None:
+    if injected := sorted(injected_variables(os.environ)):
+        remedy = "rename the Service, or set enableServiceLinks: false in the pod"
+        log.warning("variables_ignored", names=injected, reason="addresses of other containers", remedy=remedy)
 
 
 def _config(app: Application, settings: ServerSettings) -> uvicorn.Config:
