@@ -1,5 +1,6 @@
 """A radiograph to the network's input: the one path that training and serving share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,13 @@ from schemas.preprocess import ClaheSpec, PreprocessSpec
 
 Film = NDArray[np.float32]  # [H, W] in [0, 1]
 
+Interpolation = Literal["area", "linear", "cubic", "nearest"]
+
+_NEIGHBOURS: Mapping[Interpolation, int] = {
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "nearest": cv2.INTER_NEAREST_EXACT,  # as Pillow: INTER_NEAREST takes the pixel above and to the left
+}
 _PERCENTILES = (0.005, 0.995)
 
 
@@ -34,7 +42,7 @@ def prepare(radiograph: Radiograph, spec: PreprocessSpec) -> NDArray[np.float32]
     """
     side = spec.size
     place = placement(radiograph.rows, radiograph.columns, side, spec.resize)
-    film = resize(unit_range(radiograph, spec.intensity), place.rows, place.columns)
+    film = resize(unit_range(radiograph, spec.intensity), place.rows, place.columns, spec.interpolation)
     if spec.clahe is not None:
         film = _clahe(film, spec.clahe)
     prepared = np.zeros((1, side, side), np.float32)
@@ -66,11 +74,15 @@ def unit_range(radiograph: Radiograph, intensity: Literal["full_range", "percent
     return np.clip(film, 0, 1, out=film)
 
 
-def resize(film: Film, rows: int, columns: int) -> Film:
-    """Resize each axis by itself: area average where it shrinks, linear where it grows.
+def resize(film: Film, rows: int, columns: int, interpolation: Interpolation = "area") -> Film:
+    """Resize a film.
 
-    OpenCV's area mode falls back to an aliasing interpolation on both axes as soon as one of them grows.
+    `area` treats each axis by itself: the average where it shrinks, linear where it grows; OpenCV's area mode falls
+    back to an aliasing interpolation on both axes as soon as one of them grows. The others alias, and exist for
+    networks that were trained so. Cubic interpolation overshoots; the result is clipped to [0, 1].
     """
+    if interpolation != "area":
+        return np.clip(_resize(film, rows, columns, _NEIGHBOURS[interpolation]), 0, 1)
     shrunk = _resize(film, min(rows, film.shape[0]), min(columns, film.shape[1]), cv2.INTER_AREA)
     return _resize(shrunk, rows, columns, cv2.INTER_LINEAR)
 

@@ -114,14 +114,14 @@ async def read_film(
 
 
 def decode_upload(
-    upload: Upload, max_pixels: int, *, min_side: int, frame_decoder: FrameDecoder
+    upload: Upload, max_pixels: int, *, min_side: int | None, frame_decoder: FrameDecoder
 ) -> tuple[Radiograph, float]:
     """Decode a film; returns it with the seconds that it took.
 
     Args:
         upload: the film's bytes.
         max_pixels: largest film, rows times columns.
-        min_side: in pixels; a large JPEG may be decoded smaller, but not below twice this side.
+        min_side: in pixels; a large JPEG may be decoded smaller, but not below twice this side; None: not at all.
         frame_decoder: decodes compressed DICOM.
 
     Raises:
@@ -153,7 +153,7 @@ async def _prepare_in_lane(
 
 
 def _prepare(upload: Upload, max_pixels: int, spec: PreprocessSpec, frame_decoder: FrameDecoder) -> PreparedFilm:
-    radiograph, decode_s = decode_upload(upload, max_pixels, min_side=spec.size, frame_decoder=frame_decoder)
+    radiograph, decode_s = decode_upload(upload, max_pixels, min_side=spec.decoded_side, frame_decoder=frame_decoder)
     start = time.perf_counter()
     image = prepare(radiograph, spec)
     warnings = (*radiograph.warnings, *input_warnings(radiograph))
