@@ -2,20 +2,28 @@
 
 import hashlib
 import io
+import os
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from bundle.files import sha256_of
+from bundle.reading import LARGEST_FILE, LARGEST_MANIFEST, read_regular, regular_file
 from schemas.errors import BundleError
 from schemas.model.manifest import MANIFEST, BundleManifest, FileRecord
+
+LARGEST_ARRAYS: Final = 512 * 1024**2
+"""Bytes that an archive of a bundle may unpack to; those of the shipped bundle have 8 MB."""
+MOST_FILES: Final = 64
+"""Files that a manifest lists, and arrays of an archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +45,8 @@ class Bundle:
         if record is None:
             msg = f"{self.directory.name}: the manifest does not list {name}; export the bundle again"
             raise BundleError(msg)
-        try:
-            content = (self.directory / name).read_bytes()
-        except OSError as error:
-            msg = f"{self.directory.name}: {name} cannot be read ({error.strerror}); copy the whole bundle again"
-            raise BundleError(msg) from error
+        with _reading(self.directory, name):
+            content = read_regular(self.directory / name, min(record.size_bytes, LARGEST_FILE))
         _check_digest(self.directory, name, hashlib.sha256(content).hexdigest(), record)
         return content
 
@@ -54,13 +59,16 @@ class Bundle:
             optional: arrays that are returned where the file has them.
 
         Raises:
-            BundleError: see `read`; or the file is not an archive of arrays, or lacks a required one.
+            BundleError: see `read`; or the file is not an archive of arrays, unpacks to more than `LARGEST_ARRAYS`, or
+                lacks a required one.
         """
+        content = self.read(name)
         try:
-            with np.load(io.BytesIO(self.read(name)), allow_pickle=False) as stored:
+            _check_unpacked_size(name, content)
+            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
                 present = [array for array in optional if array in stored]
                 return {array: stored[array] for array in (*required, *present)}
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
             msg = f"{name} cannot be read or lacks one of {', '.join(required)}; export the bundle again"
             raise BundleError(msg) from error
 
@@ -76,12 +84,8 @@ def open_bundle(directory: Path, accept: Callable[[bytes], object] = lambda _man
         BundleError: there is no manifest, or one of another format; a file is missing, altered or of another size; or
             a path leaves the bundle.
     """
-    manifest_path = directory / MANIFEST
-    try:
-        content = manifest_path.read_bytes()
-    except OSError as error:
-        msg = f"{directory.name}: {MANIFEST} cannot be read ({error.strerror}); publish the bundle again"
-        raise BundleError(msg) from error
+    with _reading(directory, MANIFEST):
+        content = read_regular(directory / MANIFEST, LARGEST_MANIFEST)
     accept(content)
     try:
         manifest = BundleManifest.model_validate_json(content)
@@ -90,6 +94,9 @@ def open_bundle(directory: Path, accept: Callable[[bytes], object] = lambda _man
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
         msg = f"{directory.name}: {MANIFEST} is not a bundle manifest: {where}: {first['msg']}; export the bundle again"
         raise BundleError(msg) from error
+    if len(manifest.files) > MOST_FILES:
+        msg = f"{directory.name}: {MANIFEST} lists {len(manifest.files)} files, at most {MOST_FILES} are read"
+        raise BundleError(msg)
     for name, record in manifest.files.items():
         _check_file(directory, name, record)
     return Bundle(directory, manifest, hashlib.sha256(content).hexdigest())
@@ -99,17 +106,18 @@ def _check_file(directory: Path, name: str, record: FileRecord) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
         msg = f"{directory.name}: the manifest lists {name!r}, which is not a plain file name"
         raise BundleError(msg)
-    path = directory / name
-    if not path.is_file():
+    if not (directory / name).exists():
         msg = f"{directory.name}: {name} is missing; copy the whole bundle again"
         raise BundleError(msg)
-    size = path.stat().st_size
-    if size != record.size_bytes:
-        msg = (
-            f"{directory.name}: {name} has {size} bytes, its manifest states {record.size_bytes}; copy the bundle again"
-        )
-        raise BundleError(msg)
-    _check_digest(directory, name, sha256_of(path), record)
+    with _reading(directory, name), regular_file(directory / name, LARGEST_FILE) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if size != record.size_bytes:
+            msg = (
+                f"{directory.name}: {name} has {size} bytes, its manifest states {record.size_bytes}; copy the bundle "
+                "again"
+            )
+            raise BundleError(msg)
+        _check_digest(directory, name, hashlib.file_digest(stream, "sha256").hexdigest(), record)
 
 
 def _check_digest(directory: Path, name: str, digest: str, record: FileRecord) -> None:
@@ -119,3 +127,30 @@ def _check_digest(directory: Path, name: str, digest: str, record: FileRecord) -
             "altered: copy the whole bundle again"
         )
         raise BundleError(msg)
+
+
+def _check_unpacked_size(name: str, content: bytes) -> None:
+    """By the directory of the archive, before anything is unpacked.
+
+    Raises:
+        BundleError: it states more bytes, or more arrays, than any bundle has.
+        zipfile.BadZipFile: it is not an archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > LARGEST_ARRAYS or len(entries) > MOST_FILES:
+        msg = (
+            f"{name} unpacks to {unpacked} bytes in {len(entries)} arrays, at most {LARGEST_ARRAYS} in {MOST_FILES} "
+            "are read; export the bundle again"
+        )
+        raise BundleError(msg)
+
+
+@contextmanager
+def _reading(directory: Path, name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        msg = f"{directory.name}: {name} cannot be read ({error.strerror}); copy the whole bundle again"
+        raise BundleError(msg) from error

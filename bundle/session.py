@@ -1,6 +1,7 @@
 """The graph of a bundle in ONNX Runtime: the only place where a session is made, for exporter and service alike."""
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
@@ -78,6 +79,7 @@ class Session:
             )
             raise BundleError(msg) from error
         self._require_started(provider)
+        self._runs: dict[ort.RunOptions, float] = {}
         self.inputs = tuple(entry.name for entry in self._session.get_inputs())
         self.outputs = tuple(entry.name for entry in self._session.get_outputs())
 
@@ -86,6 +88,13 @@ class Session:
         """The description that the file carries."""
         metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         return metadata
+
+    def interrupt(self, longest_s: float) -> None:
+        """Make the runs fail that take longer, as far as ONNX Runtime looks: between two nodes, and in each loop."""
+        latest = time.monotonic() - longest_s
+        for options, start in list(self._runs.items()):
+            if start <= latest:
+                options.terminate = True
 
     def _require_started(self, provider: Provider) -> None:
         if _PROVIDERS[provider][0] not in self._session.get_providers():
@@ -107,11 +116,16 @@ class Session:
             InferenceError: ONNX Runtime failed.
         """
         names = self.outputs if outputs is None else outputs
+        options = ort.RunOptions()
+        self._runs[options] = time.monotonic()
         try:
-            arrays = self._session.run(names, {"image": image, "target": target})
+            arrays = self._session.run(names, {"image": image, "target": target}, options)
         except _ORT_ERRORS as error:
-            msg = f"ONNX Runtime failed on {len(image)} films: {first_line(error)}"
+            reason = "it was interrupted, as it did not end" if options.terminate else first_line(error)
+            msg = f"ONNX Runtime failed on {len(image)} films: {reason}"
             raise InferenceError(msg) from error
+        finally:
+            del self._runs[options]
         return dict(zip(names, arrays, strict=True))
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import Field, StringConstraints, ValidationError
 
+from bundle.reading import LARGEST_LINE, read_regular
 from schemas.errors import SettingsError, UntrustedBundleError
 from schemas.record import Record
 
@@ -72,7 +73,7 @@ def check_signature(directory: Path, manifest: bytes, keys: Keys) -> None:
         UntrustedBundleError: there is no signature, or it was made by an unknown key or over other bytes.
     """
     try:
-        stated = ManifestSignature.model_validate_json((directory / SIGNATURE).read_bytes())
+        stated = ManifestSignature.model_validate_json(read_regular(directory / SIGNATURE, LARGEST_LINE))
     except OSError as error:
         msg = f"{directory.name}: not signed ({SIGNATURE}: {error.strerror}); sign it with `python -m export sign`"
         raise UntrustedBundleError(msg) from error

@@ -3,34 +3,43 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 from pydantic import BaseModel, BeforeValidator, Field, FilePath, model_validator
 
-from export.adopt.adopt import AdoptionTerms, ForeignNetwork, adopt_network
-from export.adopt.films import FilmFolder
-from export.card.markdown import without_title
-from export.console import AdoptionConsole, ConsoleReporter, console, print_bundle
 from export.description import NetworkDescription
-from export.export import ExportOptions, write_bundle
-from export.gates.precision import PRECISIONS
-from export.gates.worth import LEAST_AUROC
+from export.gates.limits import LEAST_AUROC
 from export.options import options_of
-from export.publish import Place
-from export.sign import make_key, sign_bundle
+from export.place import Place
 from schemas.errors import BundleError, CxrError
-from schemas.model.precision import ReducedPrecision
+from schemas.model.precision import PRECISIONS, ReducedPrecision
+from schemas.version import VERSION
 from trainer.folder import RunFolder, TrialFolder
 from trainer.judging.options import JudgeOptions
-from trainer.runs.leaderboard import read_leaderboard
-from trainer.trials.trial import TrainedTrial, load_trial
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Trained networks to ONNX bundles."
-)
+if TYPE_CHECKING:
+    from trainer.trials.trial import TrainedTrial
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 _TRAINING = JudgeOptions.model_fields  # `adopt` decides as training does, unless the caller says otherwise
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback of a switch
+    if asked:
+        typer.echo(f"cxr-classifier {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def export(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Trained networks to ONNX bundles."""
 
 
 def _precisions(value: Any) -> Any:
@@ -69,6 +78,8 @@ class BundleOptions(BaseModel):
     def trial_folder(self) -> TrialFolder:
         """The trial that is exported."""
         if self.run is not None:
+            from trainer.runs.leaderboard import read_leaderboard
+
             folder = RunFolder(self.run)
             return folder.trial(read_leaderboard(folder).winner.trial)
         assert self.trial is not None  # noqa: S101 - `_one_source`
@@ -116,6 +127,11 @@ class AdoptOptions(BaseModel):
 @options_of(BundleOptions)
 def bundle(options: BundleOptions) -> None:
     """Export a trained network, prove it and publish it."""
+    from export.card.markdown import without_title
+    from export.console import ConsoleReporter, console, print_bundle
+    from export.export import ExportOptions, write_bundle
+    from trainer.trials.trial import load_trial
+
     trial = load_trial(options.trial_folder())
     _refuse_lungs(trial)
     about = None if options.about is None else without_title(options.about.read_text(encoding="utf-8"))
@@ -129,6 +145,10 @@ def bundle(options: BundleOptions) -> None:
 @options_of(AdoptOptions, files={"network": "description"})
 def adopt(options: AdoptOptions) -> None:
     """Make a bundle of a network that was trained elsewhere: wire it, calibrate it on labelled films, publish it."""
+    from export.adopt.adopt import AdoptionTerms, ForeignNetwork, adopt_network
+    from export.adopt.films import FilmFolder
+    from export.console import AdoptionConsole, console, print_bundle
+
     with console.status(f"adopting {options.onnx.name}"):
         directory = adopt_network(
             ForeignNetwork(options.onnx, options.network, options.owner_outputs),
@@ -148,12 +168,17 @@ def adopt(options: AdoptOptions) -> None:
 @app.command()
 def verify(directory: Annotated[Path, typer.Argument(help="Folder of the bundle.")]) -> None:
     """Check every hash of a bundle and run its golden films."""
+    from export.console import print_bundle
+
     print_bundle(directory)
 
 
 @app.command()
 def keygen(out: Annotated[Path, typer.Argument(help="File of the private key; the public one gets .pub.")]) -> None:
     """Make a key pair to sign bundles with."""
+    from export.console import console
+    from export.sign import make_key
+
     console.print(f"key {make_key(out)}: keep {out} secret, and give {out}.pub to the service (CXR_TRUSTED_KEYS_FILE)")
 
 
@@ -163,10 +188,13 @@ def sign(
     key: Annotated[Path, typer.Option(help="File of the private key.")],
 ) -> None:
     """Check every hash of a bundle and sign its manifest."""
+    from export.console import console
+    from export.sign import sign_bundle
+
     console.print(f"signed by key {sign_bundle(bundle, key)}")
 
 
-def _refuse_lungs(trial: TrainedTrial) -> None:
+def _refuse_lungs(trial: "TrainedTrial") -> None:
     """The service has no masks: it would feed whole films to a network that has only ever seen lungs."""
     if trial.dataset.options.masks == "lungs":
         msg = (

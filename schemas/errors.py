@@ -85,6 +85,10 @@ class UnsupportedMediaTypeError(RequestError, code="unsupported_media_type"):
     """The request's body is declared as something that this address does not accept."""
 
 
+class UnsupportedEncodingError(UnsupportedMediaTypeError, code="unsupported_encoding"):
+    """The request's body, or a part of it, is compressed for its transport (Content-Encoding)."""
+
+
 class UnauthenticatedError(RequestError, code="unauthenticated"):
     """No key or token where one is needed, or one that is unknown, revoked or expired."""
 

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imaging.dicom.child_decoder import ChildDecoder
+from imaging.memory.budget import DecodeBudget
 from schemas.api import DISCLAIMER
 from schemas.version import VERSION
 from service.audit.trail import Trail
@@ -20,6 +21,7 @@ from service.engine.engine import EngineOpener, OnnxEngine
 from service.http.current import set_intake, set_services
 from service.http.early_refusal import EarlyRefusal
 from service.http.errors import install_error_handlers
+from service.http.leniency import Leniency
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.request_body import largest_body
 from service.http.routes import (
@@ -37,11 +39,12 @@ from service.http.routes import (
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.loading import BundleLoader
+from service.models.proving import NoProver, Prover
 from service.models.registry import BundleRegistry
-from service.models.swap import Deployment, Threads
+from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
-from service.settings import DecodeSettings, EngineSettings, Settings
+from service.settings import DecodeSettings, Settings
 
 ROUTES: Final = (
     predict,
@@ -73,6 +76,7 @@ class Application:
             partial(EarlyRefusal, admission=services.admission, metrics=services.metrics, limits=services.limits),
             partial(RequestMiddleware, metrics=services.metrics),
             ProblemMiddleware,
+            Leniency,
         )
         self._outermost: ASGIApp = api
         for layer in reversed(layers):
@@ -87,17 +91,20 @@ class Application:
         return self.api.router.lifespan_context(self.api)
 
 
-def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) -> Application:
+def create_app(
+    settings: Settings, open_engine: EngineOpener = OnnxEngine.open, prover: Prover | None = None
+) -> Application:
     """Make the app.
 
     Args:
         settings: checked and frozen.
         open_engine: how the network of a bundle is opened.
+        prover: where a bundle is proved before this process loads it; None: in this process.
 
     Raises:
         SettingsError: a file of keys cannot be read.
     """
-    services = create_services(settings, open_engine)
+    services = create_services(settings, open_engine, prover)
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
@@ -123,8 +130,10 @@ def create_app(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) 
     return Application(api, services)
 
 
-def create_services(settings: Settings, open_engine: EngineOpener = OnnxEngine.open) -> Services:
-    """Make what outlives a request; it works while it is `running`.
+def create_services(
+    settings: Settings, open_engine: EngineOpener = OnnxEngine.open, prover: Prover | None = None
+) -> Services:
+    """Make what outlives a request; it works while it is `running`; see `create_app`.
 
     Raises:
         SettingsError: a file of keys cannot be read.
@@ -133,18 +142,21 @@ def create_services(settings: Settings, open_engine: EngineOpener = OnnxEngine.o
     metrics = Metrics()
     decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
     registry = BundleRegistry.of(settings.models)
-    loader = BundleLoader(open_engine, settings.engine)
+    loader = BundleLoader(open_engine, settings.engine, prover or NoProver())
+    key_pool = computing_threads(1, "keys", ROUTINE)
     services = Services(
         limits=settings.limits,
         decode=settings.decode,
         metrics=metrics,
         registry=registry,
-        deployment=Deployment(settings.models, registry, loader, _bundle_threads(settings.engine), metrics),
+        deployment=Deployment(settings.models, registry, loader, computing_threads(1, "loader", SPARE), metrics),
         admission=Admission(settings.limits, metrics),
         decode_lanes=decode_lanes,
         explain_pool=computing_threads(1, "explain", ROUTINE),
+        key_pool=key_pool,
+        decode_budget=DecodeBudget(settings.decode.budget_bytes),
         frame_decoder=_frame_decoder(settings.decode, metrics),
-        gate=Gate(settings.security, settings.tokens, metrics, decode_lanes.of("routine")),
+        gate=Gate(settings.security, settings.tokens, metrics, key_pool),
         audit=Trail(settings.audit, metrics),
     )
     metrics.ready.set_function(lambda: float(services.ready))
@@ -163,13 +175,9 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.frame_decoder)  # left after them: the threads of the pool wait for its children
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)
+        stack.enter_context(services.key_pool)
         await stack.enter_async_context(services.deployment.running())
         yield
-
-
-def _bundle_threads(settings: EngineSettings) -> Threads:
-    engine = ThreadLanes("engine", routine=settings.concurrent_runs, stat=1)
-    return Threads(engine, computing_threads(1, "loader", SPARE))
 
 
 def _frame_decoder(settings: DecodeSettings, metrics: Metrics) -> ChildDecoder:

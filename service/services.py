@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from imaging.dicom.child_decoder import ChildDecoder
+from imaging.memory.budget import DecodeBudget
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import ThreadLanes
@@ -30,6 +31,9 @@ class Services:
     decode_lanes: ThreadLanes
     explain_pool: Executor
     """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""
+    key_pool: Executor
+    """One thread: guessing keys must not take the cores from films."""
+    decode_budget: DecodeBudget
     frame_decoder: ChildDecoder
     gate: Gate
     audit: Trail

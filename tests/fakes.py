@@ -26,6 +26,7 @@ class GatedEngine:
         self.batches: list[list[float]] = []
         self.targets: list[list[int] | None] = []
         self.broken: BaseException | None = None
+        self.interruptions: list[float] = []
         self._behind = behind
         self._poison = poison
 
@@ -43,6 +44,10 @@ class GatedEngine:
             return self._behind.run(images, targets)
         logits = np.stack([np.zeros(len(means)), means], axis=1).astype(np.float32)
         return Outputs(logits, logits, logits)
+
+    def interrupt(self, longest_s: float) -> None:
+        """It cannot be interrupted: it hangs as a network does within one large node."""
+        self.interruptions.append(longest_s)
 
 
 class GatedOpener:

@@ -19,6 +19,8 @@ from benchmarks.resilience.experiments.candidates import candidates
 from benchmarks.resilience.experiments.deadlines import deadlines
 from benchmarks.resilience.experiments.disk import disk
 from benchmarks.resilience.experiments.drain import drain
+from benchmarks.resilience.experiments.endless import endless
+from benchmarks.resilience.experiments.large_films import large_films
 from benchmarks.resilience.experiments.liveness import liveness
 from benchmarks.resilience.experiments.overload import overload
 from benchmarks.resilience.experiments.poison import poison
@@ -56,11 +58,13 @@ EXPERIMENTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Row]]] = {
     "deadlines": lambda folder, _: asyncio.run(deadlines(folder)),
     "drain": lambda folder, _: asyncio.run(drain(folder)),
     "candidates": lambda folder, _: candidates(folder),
+    "endless": lambda folder, _: endless(folder),
     "poison": lambda folder, _: poison(folder),
     "liveness": lambda folder, _: asyncio.run(liveness(folder)),
     "disk": lambda folder, _: disk(folder),
     "soak": lambda folder, chosen: _soak(folder, full=chosen.full),
     "bombs": lambda folder, _: bombs(folder),
+    "large films": lambda _, chosen: large_films(seconds=600.0 if chosen.full else 30.0),
     "suites": lambda _, chosen: suites(chosen.report, full=chosen.full),
 }
 

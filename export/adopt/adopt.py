@@ -19,14 +19,16 @@ from export.adopt.preprocessing import FoundWay, find_way
 from export.adopt.ways import Way, stated_way
 from export.description import NetworkDescription
 from export.gates.batches import check_batches
+from export.gates.limits import LEAST_AUROC
 from export.gates.parity import MAX_BATCH
-from export.gates.worth import LEAST_AUROC, Worth, measure_worth, require_worth
+from export.gates.worth import Worth, measure_worth, require_worth
 from export.graph.contract import graph_contract
 from export.graph.foreign import ForeignGraph
 from export.graph.reading import read_graph, read_model
 from export.graph.weights import checked_weights
 from export.manifest import describe, documents, make_manifest
-from export.publish import Place, publish_at
+from export.place import Place
+from export.publish import publish_at
 from schemas.errors import BundleError
 from schemas.model.calibration import Calibration
 from schemas.model.evaluation import Evaluation

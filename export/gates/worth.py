@@ -15,9 +15,6 @@ from trainer.films.task import Task
 from trainer.judging.logits import LabelledLogits, Labels
 from trainer.statistics.delong import delong_interval, delong_test
 
-LEAST_AUROC = 0.7
-"""Lower end of the 95 % interval of the AUROC. Hosmer, Lemeshow and Sturdivant (Applied Logistic Regression, 2013, ch.
-5.2.4) call less than .7 poor; an untrained ResNet18 has had .696 on Kermany's films."""
 FLOOR_SIDE = 24
 FLOOR_MARGIN = 0.05
 """How far the network's AUROC may lie below that of the linear model, which the films at hand have trained. Measured:

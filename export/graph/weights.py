@@ -14,7 +14,8 @@ from schemas.errors import BundleError
 from schemas.model.manifest import GOLDEN_TOLERANCE
 from schemas.model.torch_network import TorchNetwork
 from trainer.networks.architectures import architecture
-from trainer.networks.network import Network, TimmDesign, TimmNetwork
+from trainer.networks.designs import TimmDesign
+from trainer.networks.network import Network, TimmNetwork
 
 
 def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:

@@ -16,6 +16,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from pydicom.valuerep import VR
 
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, name_of
+from imaging.dicom.value_lengths import check_length
 from imaging.libraries import configure_libraries
 from imaging.limits import BoundedReader, DecodeLimits, parsing
 from schemas.errors import InvalidImageError, UnsupportedImageError
@@ -56,6 +57,8 @@ class _Walk:
             elif is_unknown or self._is_beyond(length):
                 self.suspect = tag
         self._before = tag
+        if self.suspect is None and length != _UNDEFINED_LENGTH and tag <= self._last:
+            check_length(tag, vr, length)
         return bool(tag > self._last)
 
     def _is_beyond(self, length: int) -> bool:

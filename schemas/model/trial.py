@@ -5,6 +5,7 @@ from pydantic import Field
 from schemas.model.calibration import Calibration
 from schemas.model.evaluation import Evaluation
 from schemas.model.provenance import Adoption, Provenance
+from schemas.model.uncertainty import Uncertainty
 from schemas.preprocess import PreprocessSpec
 from schemas.record import Record
 
@@ -41,4 +42,5 @@ class TrialRecord(CalibratedNetwork):
     fold: int | None = Field(default=None, description="of cross-validation, from 0; null: the split's own validation")
     settings: dict[str, float | str] = Field(default={}, description="what a search changed in the run's config")
     members: tuple[str, ...] = Field(default=(), description="trials whose mean this is; empty: it is one network")
+    uncertainty: Uncertainty | None = Field(default=None, description="null: the network has no dropout")
     ms_per_film: float | None = Field(default=None, description="on the CPU, one thread, one film")

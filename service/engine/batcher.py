@@ -33,7 +33,9 @@ class BatchLimits:
     stat_head_start_s: float = 5.0
     """A stat film overtakes the routine films that came less than this before it: none of them waits for ever."""
     run_timeout_s: float = 30.0
-    """A run that takes longer will not end."""
+    """A run that takes longer would not end: it is interrupted."""
+    recovery_s: float = 10.0
+    """A network whose run had to be interrupted is not trusted for this time."""
 
 
 class Batcher:
@@ -56,6 +58,8 @@ class Batcher:
         self._stopping = False
         self._dead = False
         self._runs: set[float] = set()
+        self._overdue_at: float | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._stat_is_busy = False
         self._consumers: list[asyncio.Task[None]] = []
 
@@ -65,12 +69,26 @@ class Batcher:
         self._consumers = [asyncio.create_task(consumer) for consumer in (self._consume("stat"), *routine)]
         for consumer in self._consumers:
             consumer.add_done_callback(self._leave_nobody_waiting)
+        self._watch = asyncio.create_task(self._interrupt_overdue_runs())
 
     async def stop(self) -> None:
         """Answer what waits, accept nothing new, and end."""
         self._stopping = True
         self._arrival.set()
         await asyncio.gather(*self._consumers, return_exceptions=True)  # a dead one must not hinder the rest
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def interrupt(self) -> None:
+        """Let every run fail that still goes on: nobody waits for it."""
+        self._engine.interrupt(0.0)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a run does not end, or had to be interrupted a short while ago."""
+        now = time.perf_counter()
+        is_recent = self._overdue_at is not None and now - self._overdue_at < self._limits.recovery_s
+        return is_recent or any(now - start > self._limits.run_timeout_s for start in self._runs)
 
     @property
     def alive(self) -> bool:
@@ -109,6 +127,17 @@ class Batcher:
         self._metrics.queue_depth.set(len(self._queue))
         self._arrival.set()
         return await film.result
+
+    async def _interrupt_overdue_runs(self) -> None:
+        """A network may loop on some films; its run is interrupted, and the thread is there for other films again."""
+        limit_s = self._limits.run_timeout_s
+        while True:
+            await asyncio.sleep(min(1.0, limit_s / 4))
+            now = time.perf_counter()
+            if overdue := [now - start for start in self._runs if now - start > limit_s]:
+                self._overdue_at = now
+                log.error("run_overdue", seconds=round(max(overdue), 1), runs=len(overdue), limit_s=limit_s)
+                self._engine.interrupt(limit_s)
 
     def _leave_nobody_waiting(self, consumer: asyncio.Task[None]) -> None:
         """Where a consumer died, `alive` asks for a restart; until then films are refused, not kept waiting."""

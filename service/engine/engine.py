@@ -52,6 +52,10 @@ class Engine(Protocol):
         """
         ...
 
+    def interrupt(self, longest_s: float) -> None:
+        """Make the runs fail that take longer than this; one that cannot be interrupted goes on."""
+        ...
+
 
 class EngineOpener(Protocol):
     """Makes the engine of a bundle."""
@@ -89,3 +93,7 @@ class OnnxEngine:
         arrays = self._session.run(images, explained, (*ANSWER_OUTPUTS, *maps))
         drawn = {method: arrays[name] for method, name in MAPS.items() if name in arrays}
         return Outputs(arrays["logits"], arrays["probabilities"], arrays["embedding"], drawn)
+
+    def interrupt(self, longest_s: float) -> None:
+        """See `Engine`."""
+        self._session.interrupt(longest_s)

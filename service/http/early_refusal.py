@@ -18,7 +18,7 @@ from schemas.errors import NotReadyError, OverloadedError
 from service.capacity.admission import Admission
 from service.http.errors import problem_response
 from service.http.middleware import SECURITY_LINES, request_id_of
-from service.http.request_options import DEADLINE_HEADER, peek_number, peek_priority
+from service.http.request_options import DEADLINE_HEADER, PRIORITY_HEADER, peek_number, peek_priority
 from service.metrics import Metrics
 from service.settings import LimitSettings
 
@@ -28,6 +28,7 @@ FILM_ADDRESSES: Final = frozenset({"/predict", "/predict/batch", "/explain", "/f
 _LOG_S: Final = 1.0
 """How often refusals are logged, by their number: a line for each costs more than the refusal."""
 _DEADLINE: Final = DEADLINE_HEADER.lower().encode()
+_PRIORITY: Final = PRIORITY_HEADER.lower().encode()
 _REFUSALS: Final = (OverloadedError, NotReadyError)
 _ID: Final = "the-id-of-the-request"
 
@@ -82,14 +83,17 @@ class EarlyRefusal:
     def _check(self, scope: Scope) -> None:
         body_bytes = 0
         allowed_ms = self._limits.deadline_ms
+        priority = peek_priority(scope["query_string"])
         for name, value in scope["headers"]:
             if name == b"content-length":
                 body_bytes = peek_number(value, 0)
             elif name == _DEADLINE:
                 allowed_ms = peek_number(value, allowed_ms)
+            elif name == _PRIORITY and value.lower() == b"stat":
+                priority = "stat"
         if body_bytes > self._limits.max_body_bytes:  # the app answers it with 413, however much room there is
             body_bytes = 0
-        self._admission.check(peek_priority(scope["query_string"]), allowed_s=allowed_ms / 1000, body_bytes=body_bytes)
+        self._admission.check(priority, allowed_s=allowed_ms / 1000, body_bytes=body_bytes)
 
     def _count(self, address: str, status: int, duration_s: float) -> None:
         requests, durations = self._counters(address, status)

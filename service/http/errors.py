@@ -41,6 +41,9 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.ImageTooLargeError: ProblemType(413, "Image too large"),
     errors.UnsupportedImageError: ProblemType(415, "Unsupported image format"),
     errors.UnsupportedMediaTypeError: ProblemType(415, "Unsupported media type"),
+    errors.UnsupportedEncodingError: ProblemType(
+        415, "Unsupported content encoding", headers={"Accept-Encoding": "identity"}
+    ),
     errors.FilmError: ProblemType(422, "The image cannot be read"),
     errors.InvalidImageError: ProblemType(422, "The image cannot be decoded"),
     errors.NotARadiographError: ProblemType(422, "The image is not a projection radiograph"),
@@ -74,6 +77,7 @@ REQUEST_FAILURES: Final = (
     *GATE_FAILURES,
     errors.MalformedRequestError,
     errors.BodyTooLargeError,
+    errors.UnsupportedEncodingError,
     errors.InvalidParameterError,
     errors.NotReadyError,
     errors.AuditUnavailableError,
@@ -161,8 +165,9 @@ async def _on_cxr_error(request: Request, error: CxrError) -> Response:
 
 
 async def _on_invalid_parameter(request: Request, error: RequestValidationError) -> Response:
-    # FastAPI's own handler sends the refused value back, which may be a patient's.
-    reasons = "; ".join(f"{entry['loc'][0]} parameter {entry['loc'][-1]}: {entry['msg']}" for entry in error.errors())
+    # FastAPI's own handler sends the refused value back, which may be a patient's. What comes after the name in `loc`
+    # is a kind of value that was tried, or a place in a list.
+    reasons = "; ".join(f"{entry['loc'][0]} parameter {entry['loc'][1]}: {entry['msg']}" for entry in error.errors())
     return problem_response(errors.InvalidParameterError(reasons), request.state.request_id)
 
 

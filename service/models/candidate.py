@@ -5,8 +5,10 @@ from typing import Final
 
 import numpy as np
 
+from bundle.versions import parse_version
 from schemas.errors import BundleError
 from service.models.loading import LoadedBundle
+from service.models.registry import BundleAddress
 
 _TIMED_RUNS: Final = 5
 
@@ -24,6 +26,17 @@ def check_classes(candidate: LoadedBundle, current: LoadedBundle) -> None:
             f"the bundle answers {', '.join(classes)} and the one that serves {', '.join(expected)}; "
             "to change the classes, activate it by its name or restart the service"
         )
+        raise BundleError(msg)
+
+
+def check_version(address: BundleAddress, least: str | None) -> None:
+    """A signature never ends: whoever can write the directory could bring back a version that was mended since.
+
+    Raises:
+        BundleError: the version is below `least`.
+    """
+    if least is not None and parse_version(address.version) < parse_version(least):
+        msg = f"{address} is older than the least version, {least}; publish a newer one, or lower CXR_LEAST_VERSION"
         raise BundleError(msg)
 
 

@@ -1,12 +1,12 @@
 """A bundle in use: the batcher of its network, and the requests that hold it until they are answered."""
 
 import asyncio
-import ctypes
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
+from imaging.memory.allocator import give_back_freed_memory
 from service.answers.drift import DriftWindow
 from service.capacity.threads import ThreadLanes
 from service.engine.batcher import Batcher, BatchLimits
@@ -19,14 +19,27 @@ from service.settings import EngineSettings
 class LiveBundle:
     """One loaded bundle and the batcher of its network; replaced as a whole, so no answer is from two bundles.
 
-    Invariant: the batcher runs while a request holds this.
+    Invariant: the batcher runs while a request holds this. Its threads are its own: a network that hangs leaves those
+    of the bundle that replaces it free.
     """
 
-    def __init__(self, loaded: LoadedBundle, batcher: Batcher, drift: DriftWindow | None) -> None:
-        """`drift` is None where the bundle has no reference to compare films with."""
+    def __init__(
+        self, loaded: LoadedBundle, metrics: Metrics, settings: EngineSettings, drift: DriftWindow | None
+    ) -> None:
+        """Start the batcher; the event loop must run.
+
+        Args:
+            loaded: the bundle.
+            metrics: of its batcher.
+            settings: how many runs there are at once, and for how long.
+            drift: None where the bundle has no reference to compare films with.
+        """
         self.loaded = loaded
-        self.batcher = batcher
         self.drift = drift
+        self._lanes = ThreadLanes("engine", routine=settings.concurrent_runs, stat=1)
+        limits = BatchLimits(settings.largest_batch, settings.concurrent_runs, run_timeout_s=settings.run_timeout_s)
+        self.batcher = Batcher(loaded.engine, self._lanes, metrics, limits)
+        self.batcher.start()
         self._holders = 0
         self._departure = asyncio.Event()
 
@@ -51,19 +64,10 @@ class LiveBundle:
             self._departure.clear()
             await self._departure.wait()
         await self.batcher.stop()
-
-
-def started_batcher(loaded: LoadedBundle, lanes: ThreadLanes, metrics: Metrics, settings: EngineSettings) -> Batcher:
-    """A batcher that feeds the network of `loaded`; the event loop must run."""
-    limits = BatchLimits(settings.largest_batch, settings.concurrent_runs, run_timeout_s=settings.run_timeout_s)
-    batcher = Batcher(loaded.engine, lanes, metrics, limits)
-    batcher.start()
-    return batcher
+        self._lanes.shutdown()
 
 
 def free_memory() -> None:
     """Give back the heap of a session that is gone: otherwise swaps leak, measured 251 to 284 MB in 16 of them."""
     gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own
-    if trim is not None:
-        trim(0)
+    give_back_freed_memory()

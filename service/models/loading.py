@@ -1,6 +1,6 @@
 """From the files of a bundle to a network that may answer: opened, proved on the golden films, and warm."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from service.answers.decision import load_statistics
 from service.engine.engine import Engine, EngineOpener
 from service.engine.explain_backend import Explanations, open_explanations
 from service.engine.film_queue import batch_sizes
+from service.models.proving import NoProver, Prover
 from service.models.registry import BundleAddress
 from service.settings import EngineSettings
 
@@ -63,32 +64,36 @@ class LoadedBundle:
 
 @dataclass(frozen=True, slots=True)
 class BundleLoader:
-    """Loads bundles for one provider and precision."""
+    """Loads bundles for one provider and precision, once the prover has seen that they end."""
 
     open_engine: EngineOpener
     settings: EngineSettings
+    prover: Prover = field(default_factory=NoProver)
 
     def load(self, bundle: Bundle) -> LoadedBundle:
         """Open the network of `bundle`, prove it on the golden films, and run every batch size once.
 
         Raises:
-            BundleError: there is no graph of the precision that the settings ask for, or graph, statistics, golden
-                films or torch's weights are not as the manifest states.
+            BundleError: the prover refuses it, there is no graph of the precision that the settings ask for, or graph,
+                statistics, golden films or torch's weights are not as the manifest states.
             SettingsError: the provider is not there.
         """
         settings = self.settings
-        engine = self.open_engine(
-            bundle,
-            provider=settings.provider,
-            intra_op_threads=settings.intra_op_threads,
-            precision=settings.precision,
-        )
-        statistics = load_statistics(bundle)
+        with self.prover.proving(bundle) as proved:
+            engine = self.open_engine(
+                bundle,
+                provider=settings.provider,
+                intra_op_threads=settings.intra_op_threads,
+                precision=settings.precision,
+            )
+            statistics = load_statistics(bundle)
+            selftest_error = proved()
 
         def run(images: NDArray[np.float32], targets: NDArray[np.int64]) -> GraphOutputs:
             return engine.run(images, targets).by_name()
 
-        selftest_error = check_golden(bundle, run, settings.precision).logits
+        if selftest_error is None:
+            selftest_error = check_golden(bundle, run, settings.precision).logits
         warm(run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
         explanations = open_explanations(bundle, settings.explain_backend, threads=settings.intra_op_threads)
         return LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision)

@@ -5,17 +5,15 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
 from schemas.errors import BundleError, CxrError, InternalError, NotReadyError
 from service.answers.drift import DriftWindow, register_drift_gauges
-from service.capacity.threads import ThreadLanes
 from service.metrics import Metrics
-from service.models.candidate import check_classes, check_speed
-from service.models.live import LiveBundle, free_memory, started_batcher
+from service.models.candidate import check_classes, check_speed, check_version
+from service.models.live import LiveBundle, free_memory
 from service.models.loading import BundleLoader, LoadedBundle
 from service.models.registry import BundleAddress, BundleRegistry, Stamp
 from service.settings import ModelSettings
@@ -25,12 +23,8 @@ Result = TypeVar("Result")
 log = structlog.get_logger("service.models.swap")
 
 
-@dataclass(frozen=True, slots=True)
-class Threads:
-    """Where blocking work is done: runs of the network, and the checks of bundles that do not serve yet."""
-
-    engine: ThreadLanes
-    loader: Executor
+STOP_S: Final = 2.0
+"""Time for runs of the network at the end, before they are interrupted, and after that: nobody waits for them."""
 
 
 class Deployment:
@@ -38,7 +32,8 @@ class Deployment:
 
     A candidate is opened, hashed, self-tested and warmed while the other serves, then one reference is
     replaced. Requests keep the bundle that they began with. The bundle before stays in memory: going back is instant.
-    A candidate that is refused is tried again only once its files or the choice have changed.
+    A candidate that is refused is tried again only once its files or the choice have changed; where a name alone was
+    chosen, its next version is tried instead.
     """
 
     def __init__(
@@ -46,22 +41,24 @@ class Deployment:
         settings: ModelSettings,
         registry: BundleRegistry,
         loader: BundleLoader,
-        threads: Threads,
+        loader_thread: Executor,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._registry = registry
         self._loader = loader
-        self._threads = threads
+        self._loader_thread = loader_thread
         self._metrics = metrics
         self._live: LiveBundle | None = None
         self._previous: LoadedBundle | None = None
         self._failure: CxrError | None = None
         self._refused: dict[BundleAddress, str] = {}
-        self._last_stamp: Stamp | None = None
+        self._last_choice: str | None = None
+        self._last_stamp: Stamp | None = None  # of the bundle that served last by the directory's choice
+        self._failed: dict[BundleAddress, Stamp] = {}  # of this choice, as they were when they were tried
         self._last_fault: str | None = None  # of a look that found no bundle to serve
         self._changing = asyncio.Lock()
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._retiring: dict[asyncio.Task[None], LiveBundle] = {}
         self._watcher: asyncio.Task[None] | None = None
 
     @property
@@ -92,6 +89,24 @@ class Deployment:
             raise NotReadyError(msg)
         return self._live
 
+    def check_network(self) -> None:
+        """Whether the network ends: one that does not is not where films should be sent.
+
+        Raises:
+            NotReadyError: there is no bundle, or a run of its network does not end or was interrupted just now.
+        """
+        live = self.ready()
+        if live.batcher.overdue:
+            msg = (
+                f"the network of {live.address} did not end within {self._loader.settings.run_timeout_s:g} s on a film "
+                "(CXR_RUN_TIMEOUT_S); send POST /models/rollback, or publish another bundle"
+            )
+            raise NotReadyError(msg)
+
+    def stop_loading(self) -> None:
+        """End what is being loaded: the process ends, and nobody needs it any more."""
+        self._loader.prover.stop()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Load the chosen bundle, and watch the models directory until the end; without a bundle, wait for one.
@@ -99,7 +114,7 @@ class Deployment:
         Raises:
             CxrError: what no other bundle would mend: the provider is not there.
         """
-        with self._threads.engine, self._threads.loader:
+        with self._loader_thread:
             try:
                 await self._look()
                 self._watcher = asyncio.create_task(self._watch())
@@ -108,13 +123,18 @@ class Deployment:
                 await self._stop()
 
     async def _stop(self) -> None:
-        """Answer what was admitted, and end."""
+        """Answer what was admitted, and end; what is being loaded is of no use any more."""
+        self.stop_loading()
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
         if self._live is not None:
             self._retire(self._live)
-        await asyncio.gather(*self._retiring, return_exceptions=True)  # a dead one must not hinder the rest
+        for _ in range(2):
+            if self._retiring:
+                await asyncio.wait(self._retiring, timeout=STOP_S)  # a dead one must not hinder the rest
+            for live in self._retiring.values():
+                live.batcher.interrupt()
 
     async def activate(self, address: BundleAddress) -> LiveBundle:
         """Serve this bundle until the models directory chooses another, or the process ends.
@@ -154,20 +174,40 @@ class Deployment:
         """One look at the models directory; what is chosen there is tried once for each state of its files."""
         async with self._changing:
             try:
-                stamp = await self._in_loader(self._registry.look)
+                choice = await self._in_loader(self._registry.look)
             except BundleError as error:
                 if self._last_fault != str(error):
                     self._last_fault = str(error)
                     self._refuse(None, error)
                 return
             self._last_fault = None
-            if stamp == self._last_stamp:  # also after a look that failed: what was withdrawn by hand stays so
-                return
-            self._last_stamp = stamp
-            try:
-                await self._replace(stamp.address, by_itself=True)
-            except BundleError as error:
-                log.warning("bundle_kept", bundle=str(self._live.address) if self._live else None, tried=error.code)
+            if choice.text != self._last_choice:
+                self._last_choice = choice.text
+                self._failed.clear()
+            for stamp in choice.bundles:
+                if self._failed.get(stamp.address) == stamp:
+                    continue
+                if stamp == self._last_stamp:  # what was withdrawn by hand stays so
+                    return
+                if await self._try(stamp):
+                    return
+
+    async def _try(self, stamp: Stamp) -> bool:
+        """Whether the bundle serves now; one that does not is not tried again as it is, whatever it died of."""
+        self._failed[stamp.address] = stamp
+        try:
+            await self._replace(stamp.address, by_itself=True)
+        except BundleError as error:
+            log.warning(
+                "bundle_kept",
+                bundle=str(self._live.address) if self._live else None,
+                tried=str(stamp.address),
+                code=error.code,
+            )
+            return False
+        del self._failed[stamp.address]
+        self._last_stamp = stamp
+        return True
 
     async def _replace(self, address: BundleAddress, *, by_itself: bool = False) -> None:
         """Load a bundle and let it serve.
@@ -186,13 +226,19 @@ class Deployment:
             log.error("start_refused", code=error.code, reason=str(error))  # noqa: TRY400 the reason is enough
             raise
         self._refused.pop(address, None)
+        if loaded is current:
+            return
         self._metrics.model_loads.labels("loaded", "").inc()
         seconds = round(time.perf_counter() - start, 3)
         log.info("bundle_loaded", bundle=str(address), sha256=loaded.reference.sha256, seconds=seconds)
         self._swap(loaded)
 
     def _load(self, address: BundleAddress, current: LoadedBundle | None, *, by_itself: bool) -> LoadedBundle:
-        loaded = self._loader.load(self._registry.open(address))
+        check_version(address, self._settings.least_version)
+        bundle = self._registry.open(address)
+        if by_itself and current is not None and bundle.sha256 == current.bundle.sha256:
+            return current  # its files were copied over themselves, or signed: the same network would be loaded
+        loaded = self._loader.load(bundle)
         if current is not None and by_itself:
             check_classes(loaded, current)
         if current is not None:
@@ -203,11 +249,10 @@ class Deployment:
         """Replace the one reference that requests read; nothing is awaited in here."""
         before = self._live
         settings = self._loader.settings
-        batcher = started_batcher(loaded, self._threads.engine, self._metrics, settings)
         reference = loaded.manifest.drift_reference
         window = None if reference is None else DriftWindow(reference, self._settings.drift_window)
         register_drift_gauges(window, self._metrics)
-        self._live = LiveBundle(loaded, batcher, window)
+        self._live = LiveBundle(loaded, self._metrics, settings, window)
         self._failure = None
         if before is not None:
             self._previous = before.loaded
@@ -226,8 +271,8 @@ class Deployment:
             await asyncio.to_thread(free_memory)  # not by the loader: its threads wait for a core, and memory must not
 
         task = asyncio.create_task(retire())
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        self._retiring[task] = live
+        task.add_done_callback(lambda done: self._retiring.pop(done, None))
 
     def _refuse(self, address: BundleAddress | None, error: BundleError) -> None:
         if self._live is None:
@@ -238,4 +283,4 @@ class Deployment:
         log.error("bundle_refused", bundle=address and str(address), code=error.code, reason=str(error))
 
     async def _in_loader(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads.loader, work)
+        return await asyncio.get_running_loop().run_in_executor(self._loader_thread, work)

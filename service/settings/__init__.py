@@ -1,6 +1,7 @@
 """The settings of the service, in sections: read once from the environment, checked, frozen and passed down.
 
-`compute`, `access` and `exchange` declare the sections, `environment` reads them. A class or a function takes its
+`compute`, `access` and `exchange` declare the sections, `environment` reads them, `injected` knows the variables that
+others set with our prefix, and `rules` says in words what a value must be. A class or a function takes its
 section, never the whole.
 """
 
@@ -13,8 +14,9 @@ from service.settings.compute import (
     LimitSettings,
     ModelSettings,
 )
-from service.settings.environment import VARIABLES, VARIABLES_OF_OTHER_PROGRAMS, Settings, load_settings
+from service.settings.environment import VARIABLES, Settings, load_settings
 from service.settings.exchange import DicomwebSettings, PacsSettings
+from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.section import PREFIX, Section
 
 __all__ = [
@@ -36,5 +38,6 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "TokenSettings",
+    "injected_variables",
     "load_settings",
 ]

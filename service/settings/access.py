@@ -1,12 +1,13 @@
 """Settings of who reaches the service, and what is written down about it."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from service.settings.section import Positive, Section
+from service.settings.injected import is_service_link
+from service.settings.section import Positive, Section, matching
 
 
 class ServerSettings(Section):
@@ -19,7 +20,17 @@ class ServerSettings(Section):
         description="time after SIGTERM in which the service still listens, is not ready and refuses films, so that a "
         "load balancer notices",
     )
-    shutdown_grace_s: Positive = Field(default=30, description="time for requests in flight after SIGTERM")
+    shutdown_grace_s: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=30,
+        description="time after SIGTERM and CXR_DRAIN_S in which requests in flight are answered and the process ends, "
+        "whatever hangs",
+    )
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _pass_over_service_link(cls, value: Any) -> Any:
+        """Beside a Service named `cxr`, Kubernetes sets CXR_PORT itself: that is not where to listen."""
+        return cls.model_fields["port"].default if is_service_link(str(value)) else value
 
 
 class LogSettings(Section):
@@ -45,6 +56,12 @@ class SecuritySettings(Section):
     allow_anonymous: bool = Field(
         default=False,
         description="callers without a key may predict, even from other machines; administration needs a key",
+    )
+    allowed_hosts: str | None = Field(
+        default=None,
+        min_length=1,
+        description="names, separated by commas, under which callers without a key may ask; *.example.org: all names "
+        "below, *: any name. Default: addresses and names that no site on the internet can have",
     )
 
 
@@ -90,10 +107,11 @@ class AuditSettings(Section):
     max_bytes: Annotated[int, Field(ge=4096)] = Field(
         default=64 * 1024 * 1024, description="size at which the audit log becomes FILE.000001 … and a new one begins"
     )
-    syslog: str | None = Field(
+    syslog: (
+        Annotated[str, matching(r"/.+|udp://[^/@?#]+", "must be udp://HOST:PORT or the path of a socket")] | None
+    ) = Field(
         default=None,
         repr=False,
-        pattern=r"^(/.+|udp://[^/@?#]+)$",
         description="copy of each audit record: udp://HOST:PORT, or a local socket such as /dev/log",
     )
 

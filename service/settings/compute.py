@@ -5,15 +5,18 @@ import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from bundle.versions import is_version
 from schemas.model.drift import FEWEST_FILMS
 from schemas.model.precision import Precision
-from service.settings.section import Positive, Section
+from service.settings.section import Positive, Section, matching
 
 LONGEST_DEADLINE_MS: Final = 600_000
 _STAT_SHARE: Final = 8  # one place in eight is kept for stat films: a full queue must not turn them away
+_NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
+_MODEL_RULE: Final = "must be NAME or NAME/VERSION, each of small letters, digits, dots, hyphens and underscores"
 
 DeadlineMs = Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS)]
 """Time for an answer: the bounds of the setting and of the header X-Deadline-Ms."""
@@ -27,19 +30,38 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def _check_version(value: str) -> str:
+    if not is_version(value):
+        msg = "must be a version such as 2.0.0"
+        raise ValueError(msg)
+    return value
+
+
 class ModelSettings(Section):
     """Which bundles are served, and when one replaces another."""
 
     models_dir: Path = Field(default=Path("models"), description="the directory of bundles")
-    model: str | None = Field(
+    model: Annotated[str, matching(rf"{_NAME}(/{_NAME})?", _MODEL_RULE)] | None = Field(
         default=None,
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(/[a-z0-9][a-z0-9._-]{0,63})?$",
-        description="`name` (its newest version) or `name/version`; default: content of the file `models/current`",
+        description="`name` (its newest version that passes its checks; pre-releases last) or `name/version`; default: "
+        "content of the file `models/current`",
+    )
+    least_version: Annotated[str, AfterValidator(_check_version)] | None = Field(
+        default=None,
+        description="bundles of a lower version are refused, also signed ones; default: every version may serve",
     )
     trusted_keys_file: Path | None = Field(
         default=None,
         description="Ed25519 public keys as PEM, made by `python -m export keygen`: only bundles that one of them has "
         "signed are served; read again when it changes",
+    )
+    load_timeout_s: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=20,
+        description="processor time in which a bundle must load and pass its self-test, in a process of its own "
+        "(Linux); six times as much on the clock, as films go first",
+    )
+    load_memory_bytes: Annotated[int, Field(ge=256 * 1024 * 1024)] = Field(
+        default=2 * 1024**3, description="address space that this process may take in addition"
     )
     model_poll_s: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=2.0, description="seconds between two looks at the models directory; a new bundle replaces the old one"
@@ -71,7 +93,8 @@ class EngineSettings(Section):
     )
     run_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=30.0,
-        description="longest run of the network; a longer one hangs until a restart, and /livez answers 503",
+        description="longest run of the network; a longer one is interrupted, and /readyz answers 503 for ten seconds; "
+        "one that cannot be interrupted hangs until a restart, and /livez answers 503",
     )
     max_batch_size: Annotated[int, Field(ge=1, le=256)] | None = Field(
         default=None,
@@ -135,6 +158,11 @@ class DecodeSettings(Section):
         default_factory=usable_cores,
         description="routine films decoded at the same time, and the same number of stat films in addition; each by a "
         "thread, compressed DICOM by a child process; default: number of CPU cores",
+    )
+    budget_bytes: Positive = Field(
+        default=640 * 1024 * 1024,
+        description="memory for the films that are decoded at the same time, in the service and in its children "
+        "together; more films wait, and one that needs more by itself is refused",
     )
     memory_bytes: Annotated[int, Field(ge=512 * 1024 * 1024)] = Field(
         default=2 * 1024**3, description="address space of a process that decodes compressed films"

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,11 +11,10 @@ from schemas.errors import SettingsError
 from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
 from service.settings.compute import DecodeSettings, EngineSettings, LimitSettings, ModelSettings
 from service.settings.exchange import DicomwebSettings, PacsSettings
+from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.loopback import is_loopback
+from service.settings.rules import rule_of, shown
 from service.settings.section import PREFIX, Section
-
-VARIABLES_OF_OTHER_PROGRAMS = frozenset({"CXR_DATA_DIR", "CXR_WEIGHTS_DIR"})
-"""Read by the tests and the trainer; their presence is not a mistake."""
 
 
 class Settings(BaseModel):
@@ -90,23 +89,34 @@ def load_settings() -> Settings:
         ) from error
 
 
-def _refuse_unknown(names: Iterable[str]) -> None:
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
     known = VARIABLES.keys() | VARIABLES_OF_OTHER_PROGRAMS
-    for name in sorted(names):
-        if not name.upper().startswith(PREFIX) or name.upper() in known:
+    ours: dict[str, str] = {}
+    for name in sorted(environment.keys() - injected_variables(environment)):
+        variable = name.upper()
+        if not variable.startswith(PREFIX):
             continue
-        near = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0)[0]
-        msg = f"{name} is not a setting of this program; the nearest name is {near}; correct it or remove it"
-        raise SettingsError(msg)
+        if variable not in known:
+            near = difflib.get_close_matches(variable, sorted(known), n=1, cutoff=0)[0]
+            msg = f"{name} is not a setting of this program; the nearest name is {near}; correct it or remove it"
+            raise SettingsError(msg)
+        if variable in ours and environment[ours[variable]] != environment[name]:
+            msg = f"{ours[variable]} and {name} are one setting with two values; remove one of them"
+            raise SettingsError(msg)
+        ours[variable] = name
 
 
 def _sentence(section: type[Section], entry: Mapping[str, Any]) -> str:
+    own_rule = str(entry["msg"]).removeprefix("Value error, ")
     if not entry["loc"]:
-        return str(entry["msg"]).removeprefix("Value error, ")
+        return own_rule
     place = str(entry["loc"][0])
     fields = {place, *(name for name, variable in section.variables().items() if variable == place)}
     (name,) = fields & section.model_fields.keys()
+    field = section.model_fields[name]
     variable = section.variables()[name]
-    if not section.model_fields[name].repr:
-        return f"{variable}: {entry['msg']}; its value is not shown here, as it may hold a password"
-    return f"{variable}={entry['input']!r}: {entry['msg']}"
+    rule = own_rule if entry["type"] == "value_error" else rule_of(field)
+    value = shown(entry["input"]) if field.repr else None
+    if value is None:
+        return f"{variable}: {rule}; its value is not shown here, as it may hold a password"
+    return f"{variable}={value}: {rule}"

@@ -1,12 +1,16 @@
 """Settings of the exchange with a PACS: films that arrive by DICOMweb, and where their results go."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from service.settings.section import Positive, Section
+from service.settings.section import Positive, Section, matching
+
+_URL_RULE: Final = (
+    "must be http://HOST/PATH or https://HOST/PATH, without a login in it (CXR_PACS_LOGIN_FILE) and without ? and #"
+)
 
 
 class DicomwebSettings(Section):
@@ -36,10 +40,9 @@ class PacsSettings(Section):
 
     model_config = SettingsConfigDict(env_prefix="CXR_PACS_")
 
-    url: str | None = Field(
+    url: Annotated[str, matching(r"https?://[^@?#]+", _URL_RULE)] | None = Field(
         default=None,
         repr=False,
-        pattern=r"^https?://[^@?#]+$",
         description="DICOMweb root of the PACS that receives the results; default: GET /results alone offers them",
     )
     token_file: Path | None = Field(

@@ -1,6 +1,10 @@
 """Rules of a bundle: what its manifest must say, and that every file is what the manifest says."""
 
 import json
+import os
+import zipfile
+from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -8,7 +12,7 @@ from bundle.files import sha256_of
 from bundle.opening import open_bundle
 from schemas.errors import BundleError
 from schemas.model.manifest import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
-from tests.service.bundles import write_tiny_bundle
+from tests.service.bundles import replace_file, write_tiny_bundle
 
 
 @pytest.fixture
@@ -152,3 +156,90 @@ def test_a_manifest_that_contradicts_itself_is_refused_with_the_reason(directory
 
     with pytest.raises(BundleError, match=reason):
         open_bundle(directory)
+
+
+def other_kind(make):
+    """Put something else in the place of a file."""
+
+    def replace(path) -> None:
+        path.unlink()
+        make(path)
+
+    return replace
+
+
+def sparse(path) -> None:
+    path.touch()
+    os.truncate(path, 30 * 1024**3)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, GRAPH, GOLDEN])
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (os.mkfifo, "not a regular file"),
+        (Path.mkdir, "not a regular file|Is a directory"),
+        (sparse, "has 32212254720 bytes"),
+        (lambda path: path.symlink_to("/dev/zero"), "a link that leads out of"),
+        (lambda path: path.symlink_to("/etc/hostname"), "a link that leads out of"),
+        (lambda path: path.symlink_to(path.name), "cannot be read|is missing"),
+    ],
+    ids=["pipe", "folder", "sparse 30 GB", "device", "link out", "link to itself"],
+)
+def test_what_is_not_a_regular_file_of_the_folder_is_refused_by_looking_at_it_alone(
+    directory, name, make, reason
+) -> None:
+    other_kind(make)(directory / name)
+    before = process_time()
+
+    with pytest.raises(BundleError, match=reason):
+        open_bundle(directory)
+    assert process_time() - before < 1
+
+
+def test_a_sparse_file_whose_size_the_manifest_states_is_not_read(directory) -> None:
+    size = 30 * 1024**3
+    edit(directory, files=lambda files: {**files, "weights.bin": {"sha256": "0" * 64, "size_bytes": size}})
+    sparse(directory / "weights.bin")
+
+    with pytest.raises(BundleError, match="at most 2147483648 are read"):
+        open_bundle(directory)
+
+
+def test_links_that_stay_in_the_folder_are_followed_as_kubernetes_mounts_files_by_them(directory) -> None:
+    (directory / "..data").mkdir()
+    for path in [path for path in directory.iterdir() if path.is_file()]:
+        path.rename(directory / "..data" / path.name)
+        path.symlink_to(f"..data/{path.name}")
+
+    assert open_bundle(directory).read(MODEL_CARD)
+
+
+def test_a_manifest_is_not_read_where_it_is_larger_than_any_before_its_signature_is_checked(directory) -> None:
+    os.truncate(directory / MANIFEST, 2 * 1024**3)
+
+    with pytest.raises(BundleError, match=f"{MANIFEST} cannot be read .it has 2147483648 bytes, at most 4194304"):
+        open_bundle(directory, lambda content: pytest.fail(f"{len(content)} bytes were read"))
+
+
+def test_a_manifest_of_very_many_files_is_refused(directory) -> None:
+    record = {"sha256": "0" * 64, "size_bytes": 0}
+    edit(directory, files=lambda files: {**files, **{f"f{number}": record for number in range(100)}})
+
+    with pytest.raises(BundleError, match=r"lists 10\d files, at most 64"):
+        open_bundle(directory)
+
+
+def test_arrays_that_unpack_to_gigabytes_are_refused_by_the_directory_of_their_archive(directory) -> None:
+    with (
+        zipfile.ZipFile(directory / GOLDEN, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("inputs.npy", "w", force_zip64=True) as stream,
+    ):
+        for _ in range(5 * 64):
+            stream.write(bytes(1024 * 1024 * 2))
+    replace_file(directory, GOLDEN, (directory / GOLDEN).read_bytes())
+    before = process_time()
+
+    with pytest.raises(BundleError, match=f"{GOLDEN} unpacks to 671088640 bytes in 1 arrays, at most 536870912"):
+        open_bundle(directory).read_arrays(GOLDEN, ["inputs"])
+    assert process_time() - before < 1

@@ -13,7 +13,8 @@ from bundle.golden import pack, read_golden
 from bundle.opening import open_bundle
 from export.export import ExportOptions, SilentReporter, write_bundle
 from export.gates.parity import ParityReport
-from export.publish import Place, point_to, publish, verify_bundle
+from export.place import Place
+from export.publish import point_to, publish, verify_bundle
 from schemas.errors import BundleError, ParityError
 from schemas.model.manifest import BundleManifest
 from tests.export.untrained import CLASSES, SIDE, UntrainedTrial, small_network, trial_of
@@ -132,6 +133,13 @@ def test_a_version_that_exists_is_never_replaced(trial, models, bundle) -> None:
 def test_a_name_that_is_no_plain_name_is_refused(trial, tmp_path, names) -> None:
     with pytest.raises(BundleError, match="choose another"):
         write(trial, tmp_path / "models", **names)
+    assert tree(tmp_path) == []
+
+
+@pytest.mark.parametrize("version", ["old", "2.0.0.bak", "final-2"])
+def test_a_version_that_no_service_would_list_is_refused(trial, tmp_path, version) -> None:
+    with pytest.raises(BundleError, match=f"'{version}' is not a version; name it as 2.0.0"):
+        write(trial, tmp_path / "models", version=version)
     assert tree(tmp_path) == []
 
 

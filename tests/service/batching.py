@@ -15,8 +15,10 @@ BUSY = 9
 
 
 @asynccontextmanager
-async def batching(engine, *, max_batch_size=4, concurrent_runs=1, stat_head_start_s=5.0, run_timeout_s=30.0):
-    limits = BatchLimits(max_batch_size, concurrent_runs, stat_head_start_s, run_timeout_s)
+async def batching(
+    engine, *, max_batch_size=4, concurrent_runs=1, stat_head_start_s=5.0, run_timeout_s=30.0, recovery_s=10.0
+):
+    limits = BatchLimits(max_batch_size, concurrent_runs, stat_head_start_s, run_timeout_s, recovery_s)
     with ThreadLanes("engine", routine=concurrent_runs, stat=1) as lanes:
         batcher = Batcher(engine, lanes, Metrics(), limits)
         batcher.start()

@@ -56,14 +56,8 @@ def other_classes(directory: Path) -> None:
 
 def slow(directory: Path) -> None:
     """The same answers, and 64 products of large matrices for nothing."""
-    model = graph(tiny_network())
-    network = model.graph
     steps = 64
     constants: dict[str, NDArray[Any]] = {"times": np.array([1, 1, 6, 6], np.int64), "nothing": np.array(0, np.float32)}
-    network.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
-    nodes = list(network.node)
-    at = next(index for index, node in enumerate(nodes) if "logits" in node.output)
-    nodes[at].output[0] = "answer"
     work = [helper.make_node("Tile", ["image", "times"], ["product0"])]
     for step in range(steps):
         work.append(helper.make_node("MatMul", [f"product{step}", "product0"], [f"large{step}"]))
@@ -71,10 +65,58 @@ def slow(directory: Path) -> None:
     work += [
         helper.make_node("ReduceMean", [f"product{steps}"], ["mean"], keepdims=0),
         helper.make_node("Mul", ["mean", "nothing"], ["none"]),
-        helper.make_node("Add", ["answer", "none"], ["logits"]),
     ]
+    _add_to_answer(directory, work, constants)
+
+
+def looping(directory: Path, above: float = -1.0) -> None:
+    """The same answers, and a loop that never ends for films whose mean is above a bound: all, unless one is given."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["again"], ["on"]), helper.make_node("Identity", ["value"], ["same"])],
+        "body",
+        [
+            helper.make_tensor_value_info("step", TensorProto.INT64, []),
+            helper.make_tensor_value_info("again", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("value", TensorProto.FLOAT, []),
+        ],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("same", TensorProto.FLOAT, []),
+        ],
+    )
+    work = [
+        helper.make_node("ReduceMean", ["image"], ["brightness"], keepdims=0),
+        helper.make_node("Greater", ["brightness", "bound"], ["bright"]),
+        helper.make_node("Loop", ["", "bright", "brightness"], ["looped"], body=body),
+        helper.make_node("Mul", ["looped", "nothing"], ["none"]),
+    ]
+    _add_to_answer(directory, work, {"bound": np.array(above, np.float32), "nothing": np.array(0, np.float32)})
+
+
+def greedy(directory: Path) -> None:
+    """The same answers, and an array of 40 GB for nothing."""
+    work = [
+        helper.make_node("ConstantOfShape", ["shape"], ["huge"]),
+        helper.make_node("Add", ["huge", "one"], ["touched"]),
+        helper.make_node("ReduceMax", ["touched"], ["largest"], keepdims=0),
+        helper.make_node("Mul", ["largest", "nothing"], ["none"]),
+    ]
+    values: dict[str, NDArray[Any]] = {"shape": np.array([10**10], np.int64), "one": np.array([1], np.float32)}
+    _add_to_answer(directory, work, values | {"nothing": np.array(0, np.float32)})
+
+
+def _add_to_answer(directory: Path, work: list[onnx.NodeProto], constants: Mapping[str, NDArray[Any]]) -> None:
+    """Add the value `none` to the logits."""
+    model = graph(tiny_network())
+    network = model.graph
+    network.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    nodes = list(network.node)
+    at = next(index for index, node in enumerate(nodes) if "logits" in node.output)
+    nodes[at].output[0] = "answer"
     del network.node[:]
-    network.node.extend([*nodes[: at + 1], *work, *nodes[at + 1 :]])
+    network.node.extend(
+        [*nodes[: at + 1], *work, helper.make_node("Add", ["answer", "none"], ["logits"]), *nodes[at + 1 :]]
+    )
     onnx.checker.check_model(model, full_check=True)
     replace_file(directory, "model.onnx", model.SerializeToString())
 

@@ -12,12 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.resilience import server as resilience
+from benchmarks.resilience.lever import Lever, Order
 from imaging.phantom import phantom
 from tests.films import encode
 from tests.imaging.compressed import compressed_film, encapsulated_film, killers
 from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
 from tests.service.server import ROOT, Server
+from tests.service.spoilt import looping
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -194,6 +198,50 @@ def test_sigterm_lets_requests_in_flight_finish_and_exits_with_success(start, ti
 
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert server.wait() == 0
+
+
+def test_no_process_outlives_a_service_that_is_killed(start, tiny_models) -> None:
+    server = start(tiny_models)
+    server.client.post("/predict", content=compressed_film(phantom(64, 48, seed=2), "1.2.840.10008.1.2.4.70"))
+    children = [int(child) for path in tasks(server.process.pid) for child in path.read_text().split()]
+    server.process.kill()
+    server.wait()
+
+    assert len(children) >= 2  # where bundles are proved, and where films are decoded
+    wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "they have ended")
+
+
+def tasks(process):
+    return Path(f"/proc/{process}/task").glob("*/children")
+
+
+@pytest.mark.parametrize("moment", ["start", "later"])
+def test_sigterm_ends_the_service_while_a_bundle_never_ends(tmp_path, moment) -> None:
+    write_tiny_bundle(tmp_path, version="1.0.0")
+    settings = {"models_dir": tmp_path, "model": "tiny", "model_poll_s": 0.05, "shutdown_grace_s": 5}
+    if moment == "start":
+        looping(write_tiny_bundle(tmp_path, version="2.0.0"))
+    server = resilience.Server(load_timeout_s=600, **settings)
+    if moment == "later":
+        server.wait_until_ready()
+        looping(write_tiny_bundle(tmp_path, version="2.0.0"))
+    wait_until(lambda: server.provers, "the bundle is being proved")
+    server.terminate()
+
+    assert server.process.wait(5) == 0
+
+
+def test_sigterm_ends_the_service_within_its_grace_while_a_run_of_the_network_hangs(tmp_path) -> None:
+    lever = Lever(tmp_path / "lever")
+    write_tiny_bundle(tmp_path / "models")
+    settings = {"models_dir": tmp_path / "models", "deadline_ms": 500, "shutdown_grace_s": 2}
+    with resilience.running(lever=lever.file, **settings) as server:
+        lever.pull(Order.HOLD)
+        server.ask("POST", "/predict", FILM)
+        server.terminate()
+
+        assert server.process.wait(4) == 1
+    assert "exit_forced" in server.log
 
 
 def test_a_refused_bundle_is_told_by_readyz_and_not_by_a_dead_process(start, tmp_path) -> None:

@@ -7,7 +7,6 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
@@ -129,6 +128,8 @@ def preview(recipe: AugmentRecipe, films: NDArray[np.float32], *, variants: int 
         An 8-bit gray PNG.
     """
     seeds = np.arange(len(films) * variants).reshape(len(films), variants)
+    import cv2  # noqa: PLC0415 - the options of a run name recipes, and draw none
+
     rows = [
         np.hstack([_framed(film), *(_framed(apply(recipe, film, seed)) for seed in row)])
         for film, row in zip(films, seeds.tolist(), strict=True)
@@ -154,7 +155,9 @@ def _pipeline(recipe: AugmentRecipe, side: int, thread: int) -> Any:
 
 
 def _geometry(recipe: AugmentRecipe, side: int, library: Any) -> list[Any]:
-    steps = []
+    import cv2  # noqa: PLC0415 - see `preview`
+
+    steps: list[Any] = []
     if recipe.rotation_deg or recipe.shift or recipe.zoom:
         borders = {"black": [cv2.BORDER_CONSTANT], "edge": [cv2.BORDER_REPLICATE]}
         moves = [

@@ -112,6 +112,14 @@ class LearnOptions(Record):
         """The same with other values of fields."""
         return LearnOptions.model_validate({**self.model_dump(), **fields})
 
+    def dropout_of(self, name: str) -> float:
+        """The dropout of an architecture before its last linear layer.
+
+        Raises:
+            TrainingConfigError: no such architecture.
+        """
+        return architecture(name).dropout if self.dropout is None else self.dropout
+
     def recipe(self, name: str) -> Recipe:
         """The recipe of an architecture, with what this section overrides.
 

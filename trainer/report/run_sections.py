@@ -147,13 +147,14 @@ def film_counts(run: RecordedRun) -> FilmCounts:
         (
             name,
             f"{sum(counts.values()):,}",
-            f"{run.data.patients[name]:,}",
+            run.data.patients_in_words(name),
             *(f"{counts[label]:,}" for label in run.data.classes),
         )
         for name, counts in run.data.counts.items()
     ]
     table = Table(f"Films of {run.data.data}", ("set", "films", "patients", *run.data.classes), rows)
-    return FilmCounts(table, run.opening, run.data.negative_class, run.data.notes)
+    notes = (*run.data.patients_known.sentences, run.data.negative_reason, *run.data.notes)
+    return FilmCounts(table, run.opening, run.data.negative_class, tuple(note for note in notes if note))
 
 
 def failure_table(run: RecordedRun) -> Table:

@@ -92,6 +92,7 @@ def _on_test(run: RecordedRun) -> Iterator[str]:
 
 def _limits(run: RecordedRun) -> Iterator[str]:
     winner = run.winner
+    yield from (f"{line[0].upper()}{line[1:]}." for line in run.data.patients_known.doubts)
     yield from _shift(winner)
     yield from _small_sets(winner)
     if len({trial.row.seed for trial in networks(run) if trial.row.architecture == winner.row.architecture}) == 1:
@@ -144,7 +145,7 @@ def _operating_metrics(trial: RecordedTrial, name: str) -> Iterator[FindingMetri
 
 def _films(trial: RecordedTrial, name: str) -> str:
     evaluation = trial.evaluations[name]
-    return f"{_count(evaluation.films, 'film')} of {_count(evaluation.patients, 'patient')}"
+    return evaluation.in_words
 
 
 def _count(number: int, noun: str) -> str:

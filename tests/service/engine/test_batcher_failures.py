@@ -1,6 +1,7 @@
 """What the batcher does where the network fails, hangs or is lost."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -62,6 +63,55 @@ async def test_a_consumer_that_is_cancelled_leaves_nobody_waiting() -> None:
         failures = await asyncio.gather(running, waiting, return_exceptions=True)
 
     assert [type(failure) for failure in failures] == [InferenceError, NotReadyError]
+
+
+class Interruptible(GatedEngine):
+    """Its runs end when they are interrupted, as those of ONNX Runtime do in a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late = threading.Event()
+
+    def run(self, images, targets):
+        outputs = super().run(images, targets)
+        if images.mean() == BUSY:
+            assert self.late.wait(30)
+            message = "interrupted"
+            raise InferenceError(message)
+        return outputs
+
+    def interrupt(self, longest_s):
+        super().interrupt(longest_s)
+        self.late.set()
+
+
+async def test_a_run_that_loops_is_interrupted_and_its_thread_is_there_for_the_next_film() -> None:
+    engine = Interruptible()
+    async with batching(engine, run_timeout_s=0.05, recovery_s=60) as batcher:
+        with pytest.raises(InferenceError):
+            await submit(batcher, BUSY)
+        answer = await submit(batcher, 1)
+
+        assert float(answer.outputs.logits[0, 1]) == 1
+        assert (batcher.alive, batcher.overdue) == (True, True)
+    assert engine.interruptions[0] == 0.05
+
+
+async def test_a_network_that_was_interrupted_is_trusted_again_after_a_while() -> None:
+    async with batching(Interruptible(), run_timeout_s=0.05, recovery_s=0.05) as batcher:
+        with pytest.raises(InferenceError):
+            await submit(batcher, BUSY)
+
+        await until(lambda: not batcher.overdue)
+
+
+async def test_a_run_within_its_time_is_neither_interrupted_nor_overdue() -> None:
+    engine = GatedEngine()
+    async with batching(engine, run_timeout_s=30) as batcher:
+        await submit(batcher, 1)
+
+        assert not batcher.overdue
+    assert engine.interruptions == []
 
 
 async def test_a_run_that_lasts_too_long_is_told_by_alive() -> None:

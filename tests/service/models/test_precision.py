@@ -27,7 +27,9 @@ def models(tmp_path):
 
 def loaded(models_dir, precision):
     registry = BundleRegistry(models_dir, None)
-    return BundleLoader(OnnxEngine.open, EngineSettings(precision=precision)).load(registry.open(registry.chosen()))
+    return BundleLoader(OnnxEngine.open, EngineSettings(precision=precision)).load(
+        registry.open(registry.candidates()[0])
+    )
 
 
 async def model_of(client):

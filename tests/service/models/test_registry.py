@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shutil
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from tests.service.network import graph, tiny_network
 
 def loaded(models_dir, model=None):
     registry = BundleRegistry(models_dir, model)
-    return BundleLoader(OnnxEngine.open, EngineSettings()).load(registry.open(registry.chosen()))
+    return BundleLoader(OnnxEngine.open, EngineSettings()).load(registry.open(registry.candidates()[0]))
 
 
 def changed_golden(directory, **changes) -> None:
@@ -47,13 +49,13 @@ def test_bundles_are_listed_by_name_and_from_the_oldest_version_to_the_newest(se
     [(None, "adult/2.0.0"), ("chest", "chest/1.10.0"), ("chest/1.9.0", "chest/1.9.0")],
 )
 def test_the_setting_chooses_and_without_it_current_does(several, model, chosen) -> None:
-    assert str(BundleRegistry(several, model).chosen()) == chosen
+    assert str(BundleRegistry(several, model).candidates()[0]) == chosen
 
 
 @pytest.mark.parametrize("model", ["heart", "chest/3.0.0"])
 def test_a_choice_that_is_not_there_is_refused(several, model) -> None:
     with pytest.raises(BundleError, match=f"{model} is not in the models directory"):
-        BundleRegistry(several, model).chosen()
+        BundleRegistry(several, model).candidates()[0]
 
 
 @pytest.mark.parametrize("content", [None, b"chest/9\n", b"\xff\xfe"])
@@ -63,7 +65,113 @@ def test_without_a_usable_current_nothing_is_guessed(several, content) -> None:
         (several / "current").write_bytes(content)
 
     with pytest.raises(BundleError, match="current"):
-        BundleRegistry(several, None).chosen()
+        BundleRegistry(several, None).candidates()[0]
+
+
+def chest_with(folder, *versions):
+    """A models directory with whole bundles in folders of these names, whatever their manifests say."""
+    whole = write_tiny_bundle(folder / "elsewhere", name="chest", version="2.0.0")
+    for version in versions:
+        shutil.copytree(whole, folder / "models" / "chest" / version)
+    return folder / "models"
+
+
+def test_what_is_not_a_version_is_somebodys_own_folder(tmp_path) -> None:
+    others = ("old", "2.0.0.bak", "2.0.0.old", "2.0.0-copy", "copy of 2.0.0", "backup", ".3.0.0", "latest", "2.0.0~")
+    models = chest_with(tmp_path, "2.0.0", *others)
+    for hidden in (".unpublished-x1", ".unfinished-bundle", ".git"):
+        shutil.copytree(models / "chest", models / hidden)
+
+    assert [str(address) for address in BundleRegistry(models, "chest").known()] == ["chest/2.0.0"]
+    assert [str(address) for address in BundleRegistry(models, "chest").candidates()] == ["chest/2.0.0"]
+
+
+def test_every_final_version_goes_before_every_pre_release(tmp_path) -> None:
+    versions = ("2.0.0-rc1", "2.0.0-rc10", "2.0.0-rc2", "3.0.0-beta.1", "1.9.0", "2.0.0", "1.10.0", "2.0.0-dev1", "10")
+    models = chest_with(tmp_path, *versions)
+    chosen = [address.version for address in BundleRegistry(models, "chest").candidates()]
+
+    assert chosen == [
+        "10",
+        "2.0.0",
+        "1.10.0",
+        "1.9.0",
+        "3.0.0-beta.1",
+        "2.0.0-rc10",
+        "2.0.0-rc2",
+        "2.0.0-rc1",
+        "2.0.0-dev1",
+    ]
+
+
+def test_a_bundle_that_is_being_copied_is_neither_listed_nor_taken_by_its_name(tmp_path) -> None:
+    models = chest_with(tmp_path, "2.0.0", "3.0.0")
+    (models / "chest" / "3.0.0" / GRAPH).unlink()
+    registry = BundleRegistry(models, "chest")
+
+    assert [str(address) for address in registry.known()] == ["chest/2.0.0"]
+    assert [str(address) for address in registry.candidates()] == ["chest/2.0.0"]
+    with pytest.raises(BundleError, match=f"{GRAPH} is missing"):
+        registry.open(BundleAddress("chest", "3.0.0"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfchest/1.9.0\r\n",
+        "\ufeffchest/1.9.0\n".encode("utf-16-le"),
+        "\ufeffchest/1.9.0\n".encode("utf-16-be"),
+        b"chest/1.9.0/\n",
+        b"\n  chest/1.9.0\t\n\n",
+        b"# 2.0.0 was withdrawn\nchest/1.9.0  # until it is mended\n",
+        b"chest/1.9.0",
+    ],
+)
+def test_current_is_read_as_editors_of_all_systems_write_it(several, content) -> None:
+    (several / "current").write_bytes(content)
+
+    assert str(BundleRegistry(several, None).candidates()[0]) == "chest/1.9.0"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "names 0 bundles"), (b"# none\n", "names 0"), (b"chest/1.9.0\nadult/2.0.0\n", "names 2")],
+)
+def test_a_current_that_does_not_name_one_bundle_is_refused(several, content, reason) -> None:
+    (several / "current").write_bytes(content)
+
+    with pytest.raises(BundleError, match=reason):
+        BundleRegistry(several, None).candidates()
+
+
+def test_a_current_that_is_a_pipe_or_endless_is_refused_and_not_waited_for(several) -> None:
+    current = several / "current"
+    current.unlink()
+    os.mkfifo(current)
+    with pytest.raises(BundleError, match="it is not a regular file"):
+        BundleRegistry(several, None).candidates()
+    current.unlink()
+    current.touch()
+    os.truncate(current, 2 * 1024**3)
+
+    with pytest.raises(BundleError, match="has 2147483648 bytes, at most 4096 are read"):
+        BundleRegistry(several, None).candidates()
+
+
+@pytest.mark.parametrize("in_place", [True, False], ids=["in place", "another inode"])
+def test_other_content_of_the_same_size_and_time_is_noticed(several, in_place) -> None:
+    registry = BundleRegistry(several, None)
+    before = registry.look()
+    path = several / "adult" / "2.0.0" / GRAPH
+    was = path.stat()
+    content = path.read_bytes()[::-1]
+    if not in_place:
+        path.unlink()
+    path.write_bytes(content)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (was.st_size, was.st_mtime_ns)
+    assert registry.look() != before
 
 
 def test_a_missing_models_directory_holds_no_bundles(tmp_path) -> None:
@@ -71,7 +179,7 @@ def test_a_missing_models_directory_holds_no_bundles(tmp_path) -> None:
 
     assert registry.known() == ()
     with pytest.raises(BundleError):
-        registry.chosen()
+        registry.candidates()[0]
 
 
 @pytest.mark.parametrize(("name", "version"), [("chest", "2.0.0"), ("..", ".."), ("", ""), ("notes", "1")])

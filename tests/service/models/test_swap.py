@@ -1,8 +1,10 @@
 """Rules of swapping the bundle that serves, through the app."""
 
 import asyncio
+import os
 import re
 import shutil
+import threading
 
 import pytest
 
@@ -10,7 +12,7 @@ from service.engine.engine import OnnxEngine
 from tests.fakes import GatedOpener
 from tests.service.bundles import make_current, write_tiny_bundle
 from tests.service.conftest import flat_film
-from tests.service.spoilt import SPOILT, flipped
+from tests.service.spoilt import SPOILT, flipped, looping
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -62,6 +64,74 @@ async def test_with_a_name_in_the_settings_its_newest_version_serves(serve, tmp_
         write_tiny_bundle(tmp_path, version="1.10.0", current=False)
 
         await until_it_answers(client, "1.10.0")
+
+
+async def test_a_refused_version_gives_way_to_the_next_and_the_service_is_ready(serve, tmp_path, logged) -> None:
+    for number in ("1.0.0", "2.0.0", "3.0.0", "4.0.0-rc1"):
+        write_tiny_bundle(tmp_path, version=number)
+    for bad in ("2.0.0", "3.0.0"):
+        flipped(tmp_path / "tiny" / bad)
+    async with serve(models_dir=tmp_path, model="tiny", **SOON) as client:
+        ready = await client.get("/readyz")
+        first = await version(client)
+        kept = [event["tried"] for event in logged if event["event"] == "bundle_kept"]
+        for _ in range(3):
+            await client.services.deployment._look()
+        refusals = [event["event"] for event in logged].count("bundle_refused")
+        listed = (await client.get("/models")).json()["models"]
+
+    assert (ready.status_code, first) == (200, "1.0.0")
+    assert kept == ["tiny/3.0.0", "tiny/2.0.0"]
+    assert refusals == 2
+    assert [model["version"] for model in listed if model["refused"]] == ["2.0.0", "3.0.0"]
+
+
+async def test_while_a_newer_version_is_bad_the_one_that_serves_is_not_loaded_again(serve, tmp_path, logged) -> None:
+    write_tiny_bundle(tmp_path, version="1.0.0")
+    async with serve(models_dir=tmp_path, model="tiny", model_poll_s=3600) as client:
+        live = client.services.deployment.live
+        flipped(write_tiny_bundle(tmp_path, version="2.0.0", current=False))
+        await client.services.deployment._look()
+
+        assert client.services.deployment.live is live
+        assert refused(client).keys() == {"tiny/2.0.0"}
+    assert [event["event"] for event in logged].count("bundle_loaded") == 1
+
+
+async def test_files_that_are_copied_over_themselves_leave_the_bundle_and_the_way_back_alone(serve, tmp_path) -> None:
+    directory = write_tiny_bundle(tmp_path, version="1.0.0")
+    async with serve(models_dir=tmp_path, model_poll_s=3600) as client:
+        live = client.services.deployment.live
+        for path in directory.iterdir():
+            path.write_bytes(path.read_bytes())
+        await client.services.deployment._look()
+
+        assert client.services.deployment.live is live
+        assert (await client.post("/models/rollback")).status_code == 409
+
+
+async def test_other_content_of_equal_size_and_time_is_noticed_and_refused(serve, tmp_path) -> None:
+    graph = write_tiny_bundle(tmp_path, version="1.0.0") / "model.onnx"
+    async with serve(models_dir=tmp_path, **SOON) as client:
+        was = graph.stat()
+        graph.write_bytes(graph.read_bytes()[::-1])
+        os.utime(graph, ns=(was.st_atime_ns, was.st_mtime_ns))
+        await until(lambda: refused(client))
+
+        assert "it was altered" in refused(client)["tiny/1.0.0"]
+        assert await version(client) == "1.0.0"
+
+
+async def test_a_version_below_the_least_is_not_served_again_by_choice_or_by_hand(serve, tmp_path) -> None:
+    write_tiny_bundle(tmp_path, version="1.9.0")
+    write_tiny_bundle(tmp_path, version="1.10.0")
+    async with serve(models_dir=tmp_path, least_version="1.10.0", **SOON) as client:
+        make_current(tmp_path, "tiny/1.9.0")
+        await until(lambda: refused(client))
+        activated = await client.post("/models/tiny/1.9.0/activate")
+
+        assert "older than the least version, 1.10.0" in refused(client)["tiny/1.9.0"]
+        assert (activated.status_code, await version(client)) == (409, "1.10.0")
 
 
 async def test_a_service_that_found_no_bundle_serves_the_first_that_appears(serve, tmp_path) -> None:
@@ -132,6 +202,9 @@ class Slow:
         for _ in range(self.times - 1):
             self.behind.run(images, targets)
         return self.behind.run(images, targets)
+
+    def interrupt(self, longest_s) -> None:
+        self.behind.interrupt(longest_s)
 
 
 async def test_a_network_ten_times_as_slow_is_refused(serve, tmp_path) -> None:
@@ -262,3 +335,58 @@ async def test_a_candidate_that_dies_of_something_unforeseen_leaves_the_service_
         assert await version(client) == "1.0.0"
         assert (await client.get("/livez")).status_code == 200
         assert 'reason="internal",result="refused"} 1.0' in (await client.get("/metrics")).text
+
+
+async def test_a_network_that_loops_on_some_films_is_told_by_readyz_until_another_bundle_serves(
+    serve, tmp_path
+) -> None:
+    bright = flat_film(250)
+    looping(write_tiny_bundle(tmp_path, version="1.0.0"), above=0.95)
+    async with serve(models_dir=tmp_path, run_timeout_s=0.2, concurrent_runs=1, **SOON) as client:
+        before = await client.get("/readyz")
+        looped = await client.post("/predict", content=bright)
+        told = await client.get("/readyz")
+        others = await version(client)
+        write_tiny_bundle(tmp_path, version="2.0.0")
+        await until_it_answers(client, "2.0.0")
+
+        assert (before.status_code, looped.status_code, told.status_code, others) == (200, 500, 503, "1.0.0")
+        assert "tiny/1.0.0 did not end within 0.2 s on a film" in told.json()["detail"]
+        assert (await client.get("/readyz")).status_code == 200
+
+
+class HangsOnBright:
+    """The real engine, which hangs on bright films of version 1 until its gate opens, whoever interrupts it."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+
+    def __call__(self, bundle, **options):
+        engine = OnnxEngine.open(bundle, **options)
+        return self if bundle.manifest.version == "1.0.0" and self._put(engine) else engine
+
+    def _put(self, engine):
+        self.behind = engine
+        return True
+
+    def run(self, images, targets):
+        if images.mean() > 0.95:
+            self.gate.wait(30)
+        return self.behind.run(images, targets)
+
+    def interrupt(self, longest_s) -> None:
+        pass
+
+
+async def test_a_network_that_hangs_does_not_take_the_threads_of_the_bundle_that_replaces_it(serve, tmp_path) -> None:
+    write_tiny_bundle(tmp_path, version="1.0.0")
+    opener = HangsOnBright()
+    async with serve(models_dir=tmp_path, open_engine=opener, concurrent_runs=1, deadline_ms=300, **SOON) as client:
+        hanging = await client.post("/predict", content=flat_film(250))
+        behind_it = await client.post("/predict", content=FILM)
+        write_tiny_bundle(tmp_path, version="2.0.0")
+        await until(lambda: client.services.deployment.live.address.version == "2.0.0")
+        answered = await version(client)
+        opener.gate.set()
+
+    assert (hanging.status_code, behind_it.status_code, answered) == (504, 504, "2.0.0")

@@ -1,9 +1,20 @@
 """Rules of the settings."""
 
+import os
+import re
+
 import pytest
 
 from schemas.errors import SettingsError
-from service.settings import VARIABLES, DicomwebSettings, Settings, load_settings
+from service.settings import (
+    VARIABLES,
+    VARIABLES_OF_OTHER_PROGRAMS,
+    DicomwebSettings,
+    Settings,
+    injected_variables,
+    load_settings,
+)
+from tests.deploy.expressions import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +66,100 @@ def test_a_misspelt_variable_is_refused_with_the_nearest_name(monkeypatch) -> No
         load_settings()
 
 
-@pytest.mark.parametrize("name", ["CXR_DATA_DIR", "CXR_WEIGHTS_DIR"])
+@pytest.mark.parametrize("name", ["CXR_SERVICE_HOST", "CXR_HOST_SERVICE"])
+def test_a_misspelt_variable_that_looks_like_one_of_kubernetes_is_refused_by_its_value(monkeypatch, name) -> None:
+    monkeypatch.setenv(name, "0.0.0.0")
+
+    with pytest.raises(SettingsError, match=rf"{name} is not a setting.*CXR_HOST"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["CXR_PORTS", "CXR_API_PORT", "CXR_PORT_8000"])
+def test_a_port_under_another_name_is_refused(monkeypatch, name) -> None:
+    monkeypatch.setenv(name, "8000")
+
+    with pytest.raises(SettingsError, match=rf"{name} is not a setting.*CXR_"):
+        load_settings()
+
+
+SERVICE_CXR = {
+    "CXR_SERVICE_HOST": "10.96.12.7",
+    "CXR_SERVICE_PORT": "8000",
+    "CXR_SERVICE_PORT_HTTP": "8000",
+    "CXR_PORT": "tcp://10.96.12.7:8000",
+    "CXR_PORT_8000_TCP": "tcp://10.96.12.7:8000",
+    "CXR_PORT_8000_TCP_PROTO": "tcp",
+    "CXR_PORT_8000_TCP_PORT": "8000",
+    "CXR_PORT_8000_TCP_ADDR": "10.96.12.7",
+}
+"""What Kubernetes sets in each pod beside a Service named `cxr` with a port named `http`."""
+SERVICE_CXR_API = {
+    "CXR_API_SERVICE_HOST": "fd00::7",
+    "CXR_API_SERVICE_PORT": "80",
+    "CXR_API_PORT": "tcp://[fd00::7]:80",
+    "CXR_API_PORT_80_TCP": "tcp://[fd00::7]:80",
+    "CXR_API_PORT_80_TCP_ADDR": "fd00::7",
+}
+LINK_CXR = {"CXR_PORT": "tcp://172.17.0.5:8000", "CXR_NAME": "/web/cxr", "CXR_ENV_PATH": "/usr/bin"}
+"""What Docker sets for `--link other:cxr`."""
+
+
+@pytest.mark.parametrize("injected", [SERVICE_CXR, SERVICE_CXR_API, LINK_CXR], ids=["cxr", "cxr-api", "link"])
+def test_variables_that_others_inject_change_nothing(monkeypatch, injected) -> None:
+    before = load_settings()
+    for name, value in injected.items():
+        monkeypatch.setenv(name, value)
+
+    assert load_settings() == before
+    assert injected_variables(os.environ) == injected.keys()
+
+
+def test_each_variable_that_kubernetes_injects_is_known_by_itself() -> None:
+    assert [name for name, value in SERVICE_CXR.items() if injected_variables({name: value}) != {name}] == []
+
+
+def test_a_port_that_the_operator_sets_beside_a_service_named_cxr_is_used(monkeypatch) -> None:
+    for name, value in (SERVICE_CXR | {"CXR_PORT": "8124"}).items():
+        monkeypatch.setenv(name, value)
+
+    assert load_settings().server.port == 8124
+    assert injected_variables(os.environ) == SERVICE_CXR.keys() - {"CXR_PORT"}
+
+
+def test_every_variable_of_compose_makefile_and_deploy_is_a_setting_or_known_to_be_none() -> None:
+    files = [ROOT / "docker-compose.yml", ROOT / "docker-bake.hcl", ROOT / "Makefile", *ROOT.glob("Dockerfile.*")]
+    files += [path for path in (ROOT / "deploy").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    named = {name for path in files for name in re.findall(r"\bCXR_[A-Z0-9_]*[A-Z0-9]", path.read_text())}
+
+    assert named - VARIABLES.keys() - VARIABLES_OF_OTHER_PROGRAMS == set()
+
+
+@pytest.mark.parametrize("name", sorted(VARIABLES))
+@pytest.mark.parametrize("value", ["", "  ", "\t\r"])
+def test_a_variable_without_a_value_is_one_that_nobody_set(monkeypatch, name, value) -> None:
+    before = load_settings()
+    monkeypatch.setenv(name, value)
+
+    assert load_settings() == before
+
+
+def test_blanks_around_a_value_belong_to_the_file_that_it_came_from(monkeypatch) -> None:
+    monkeypatch.setenv("CXR_PROVIDER", "cpu\r")
+    monkeypatch.setenv("CXR_PORT", " 8124 ")
+    settings = load_settings()
+
+    assert (settings.engine.provider, settings.server.port) == ("cpu", 8124)
+
+
+def test_one_setting_in_two_spellings_with_two_values_is_refused(monkeypatch) -> None:
+    monkeypatch.setenv("CXR_PORT", "8000")
+    monkeypatch.setenv("cxr_port", "8001")
+
+    with pytest.raises(SettingsError, match="CXR_PORT and cxr_port are one setting with two values"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", sorted(VARIABLES_OF_OTHER_PROGRAMS))
 def test_variables_of_the_projects_other_programs_are_allowed(monkeypatch, name) -> None:
     monkeypatch.setenv(name, "somewhere")
 
@@ -77,8 +181,34 @@ def test_variables_of_the_projects_other_programs_are_allowed(monkeypatch, name)
 def test_a_value_outside_its_range_is_refused_and_named(monkeypatch, name, value) -> None:
     monkeypatch.setenv(name, value)
 
-    with pytest.raises(SettingsError, match=f"{name}='{value}'"):
+    with pytest.raises(SettingsError, match=f"{name}='{value}': must be [^^]*$"):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("CXR_PORT", "8000-8001", "must be a whole number, at least 0 and at most 65535"),
+        ("CXR_MAX_BATCH_SIZE", "7.5", "must be a whole number, at least 1 and at most 256"),
+        ("CXR_RATE_LIMIT", "0", "must be a whole number, at least 1"),
+        ("CXR_MODEL_POLL_S", "nan", "must be a number, more than 0 and at most 3600"),
+        ("CXR_MAX_SLOWDOWN", "inf", "must be a number, more than 1"),
+        ("CXR_DICOMWEB", "maybe", "must be true or false"),
+        ("CXR_LEAST_VERSION", "newest", "must be a version such as 2.0.0"),
+        ("CXR_LOG_FORMAT", "xml", "must be auto or json or console"),
+        (
+            "CXR_MODEL",
+            "A b",
+            "must be NAME or NAME/VERSION, each of small letters, digits, dots, hyphens and underscores",
+        ),
+    ],
+)
+def test_a_refusal_is_one_sentence_that_names_variable_value_and_rule(monkeypatch, name, value, rule) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert str(refusal.value) == f"{name}='{value}': {rule}"
 
 
 def test_all_faults_are_told_at_once(monkeypatch) -> None:
@@ -94,6 +224,9 @@ def test_all_faults_are_told_at_once(monkeypatch) -> None:
     [
         ("CXR_PACS_URL", "https://service:swordfish@pacs/dicom-web"),
         ("CXR_AUDIT_SYSLOG", "udp://swordfish@log:514"),
+        ("CXR_MODEL", "https://service:swordfish@pacs"),
+        ("CXR_PORT", "cxr_0123456789ab_swordfish"),
+        ("CXR_PROVIDER", "eyJhbGciOi.eyJzdWIiOi.swordfishswordfishswordfish"),
     ],
 )
 def test_a_value_that_may_hold_a_secret_is_not_printed(monkeypatch, name, value) -> None:

@@ -13,9 +13,9 @@ from imaging.phantom import phantom
 from tests.films import encode, indexed, write_kermany
 from trainer.__main__ import main
 from trainer.explore.data_report import DataReport
-from trainer.explore.document import findings
 from trainer.explore.facts import film_facts
 from trainer.explore.figures import montage
+from trainer.explore.findings import findings
 
 
 def run(monkeypatch, *arguments: str) -> int:
@@ -145,5 +145,5 @@ def test_classes_of_one_size_are_called_so(written) -> None:
     equal = {"train": {"NORMAL": 5, "PNEUMONIA": 3}, "test": {"NORMAL": 1, "PNEUMONIA": 3}}
     report = DataReport.model_validate(written[0])
 
-    assert findings(report)[0] == "NORMAL has 1.0 times as many films as PNEUMONIA."
-    assert findings(report.model_copy(update={"counts": equal}))[0] == "Every class has as many films as any other."
+    assert findings(report)[2] == "NORMAL has 1.0 times as many films as PNEUMONIA."
+    assert findings(report.model_copy(update={"counts": equal}))[2] == "Every class has as many films as any other."

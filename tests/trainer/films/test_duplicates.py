@@ -87,6 +87,8 @@ def test_a_copy_under_another_label_is_noted(tmp_path) -> None:
         "1 films show the picture of another film in another encoding",
         "1 of them lie under another label than that film: look at copy_of in split.csv",
     )
+    with pytest.raises(TrainingDataError, match=r"1 films lie under two labels.*\n  A/1\.png = B/copy\.jpeg"):
+        close_leaks(mark(indexed(root), tmp_path / "cache"))
 
 
 def test_an_exact_copy_needs_no_mark(tmp_path) -> None:

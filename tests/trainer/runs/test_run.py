@@ -66,7 +66,7 @@ def _trials(run: Path) -> list[Path]:
 def test_a_run_leaves_the_files_that_its_layout_promises(finished) -> None:
     files = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
     events = {name for name in files if "/events/events.out.tfevents." in name}
-    outputs = ("trial.json", "validation.npz", "test.npz")
+    outputs = ("trial.json", "validation.npz", "validation.csv", "test.npz", "test.csv")
     trial_files = ("checkpoint.pt", "best.safetensors", "history.jsonl", "statistics.npz", *outputs)
 
     assert len(events) == 2
