@@ -96,6 +96,9 @@ class NetworkDescription(Record):
         default=(1.0,), min_length=1, description="Of each channel C; the difference is divided by it."
     )
     resize: Literal["squash", "pad"] = Field(default="squash", description="squash or pad.")
+    interpolation: Literal["area", "linear", "cubic", "nearest"] = Field(
+        default="area", description="area (averages, as Pillow does), linear, cubic or nearest (as OpenCV does)."
+    )
     intensity: Literal["full_range", "percentile"] = Field(
         default="full_range", description="full_range or percentile."
     )
@@ -137,7 +140,13 @@ class NetworkDescription(Record):
 
     def preprocess(self, size: int) -> PreprocessSpec:
         """How films become its input of side `size`."""
-        return PreprocessSpec(size=size, resize=self.resize, intensity=self.intensity, clahe=self.clahe)
+        return PreprocessSpec(
+            size=size,
+            resize=self.resize,
+            interpolation=self.interpolation,
+            intensity=self.intensity,
+            clahe=self.clahe,
+        )
 
     @property
     def explained_layer(self) -> str:

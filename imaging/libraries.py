@@ -1,6 +1,8 @@
-"""Settings of the libraries that read films, made once for the whole process."""
+"""Settings of the process and of the libraries that read films, made once for the whole process."""
 
 import logging
+import resource
+import sys
 import warnings
 from functools import cache
 
@@ -24,3 +26,16 @@ def configure_libraries() -> None:
     # The few values that are read are checked here. pydicom's own checks refuse films over a decimal of 17
     # characters, and warn with the value.
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+
+def forbid_core_dumps() -> None:
+    """Let no core file be written of this process and of its children: it would hold films.
+
+    On Linux by a limit of one byte: a limit of 0 is not looked at where the kernel hands cores to a program.
+
+    Source: Linux, fs/coredump.c; core(5), "Piping core dumps to a program".
+    """
+    limit = 1 if sys.platform == "linux" else 0
+    highest = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    if highest == resource.RLIM_INFINITY or highest > limit:
+        resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))

@@ -1,5 +1,6 @@
 """A radiograph to the network's input: the one path that training and serving share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,13 @@ from schemas.preprocess import ClaheSpec, PreprocessSpec
 
 Film = NDArray[np.float32]  # [H, W] in [0, 1]
 
+Interpolation = Literal["area", "linear", "cubic", "nearest"]
+
+_NEIGHBOURS: Mapping[Interpolation, int] = {
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "nearest": cv2.INTER_NEAREST_EXACT,  # as Pillow: INTER_NEAREST takes the pixel above and to the left
+}
 _PERCENTILES = (0.005, 0.995)
 
 
@@ -35,7 +43,7 @@ def prepare(radiograph: Radiograph, spec: PreprocessSpec) -> NDArray[np.float32]
     """
     side = spec.size
     place = placement(radiograph.rows, radiograph.columns, side, spec.resize)
-    film = scaled(radiograph, spec.intensity, place.rows, place.columns)
+    film = scaled(radiograph, spec.intensity, place.rows, place.columns, spec.interpolation)
     if spec.clahe is not None:
         film = _clahe(film, spec.clahe)
     prepared = np.zeros((1, side, side), np.float32)
@@ -52,7 +60,13 @@ def placement(rows: int, columns: int, side: int, mode: Literal["squash", "pad"]
     return Placement((side - fitted_rows) // 2, (side - fitted_columns) // 2, fitted_rows, fitted_columns)
 
 
-def scaled(radiograph: Radiograph, intensity: Literal["full_range", "percentile"], rows: int, columns: int) -> Film:
+def scaled(
+    radiograph: Radiograph,
+    intensity: Literal["full_range", "percentile"],
+    rows: int,
+    columns: int,
+    interpolation: Interpolation = "area",
+) -> Film:
     """A film as float32 in [0, 1] of `rows` x `columns`, each axis resized by itself.
 
     Intensity is full by the largest storable value, or by the film's own percentiles; a film of one value has no
@@ -62,12 +76,12 @@ def scaled(radiograph: Radiograph, intensity: Literal["full_range", "percentile"
     pixels = radiograph.pixels
     ends = (0, radiograph.largest_value) if intensity == "full_range" else _percentiles(pixels)
     if pixels.size <= WHOLE_PIXELS:
-        return resize(_unit_range(pixels, *ends), rows, columns)
+        return resize(_unit_range(pixels, *ends), rows, columns, interpolation)
     narrow = np.empty((pixels.shape[0], min(columns, pixels.shape[1])), np.float32)
     for band in bands(*pixels.shape):
         part = _unit_range(pixels[band], *ends)
-        narrow[band] = resize(part, part.shape[0], narrow.shape[1])
-    return resize(narrow, rows, columns)
+        narrow[band] = resize(part, part.shape[0], narrow.shape[1], interpolation)
+    return resize(narrow, rows, columns, interpolation)
 
 
 def _unit_range(pixels: NDArray[np.uint8] | NDArray[np.uint16], low: int, high: int) -> Film:
@@ -78,11 +92,15 @@ def _unit_range(pixels: NDArray[np.uint8] | NDArray[np.uint16], low: int, high: 
     return np.clip(film, 0, 1, out=film)
 
 
-def resize(film: Film, rows: int, columns: int) -> Film:
-    """Resize each axis by itself: area average where it shrinks, linear where it grows.
+def resize(film: Film, rows: int, columns: int, interpolation: Interpolation = "area") -> Film:
+    """Resize a film.
 
-    OpenCV's area mode falls back to an aliasing interpolation on both axes as soon as one of them grows.
+    `area` treats each axis by itself: the average where it shrinks, linear where it grows; OpenCV's area mode falls
+    back to an aliasing interpolation on both axes as soon as one of them grows. The others alias, and exist for
+    networks that were trained so. Cubic interpolation overshoots; the result is clipped to [0, 1].
     """
+    if interpolation != "area":
+        return np.clip(_resize(film, rows, columns, _NEIGHBOURS[interpolation]), 0, 1)
     shrunk = _resize(film, min(rows, film.shape[0]), min(columns, film.shape[1]), cv2.INTER_AREA)
     return _resize(shrunk, rows, columns, cv2.INTER_LINEAR)
 

@@ -7,11 +7,12 @@ from typing import Final
 
 import structlog
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imaging.dicom.child_decoder import ChildDecoder
 from imaging.memory.budget import DecodeBudget
 from schemas.api import DISCLAIMER
+from schemas.errors import SettingsError
 from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
@@ -39,7 +40,7 @@ from service.http.routes import (
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.loading import BundleLoader
-from service.models.proving import NoProver, Prover
+from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.swap import Deployment
 from service.security.authentication import Gate
@@ -90,7 +91,22 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
-        await self._outermost(scope, receive, send)
+        await self._outermost(scope, receive, self._without_traceback(send) if scope["type"] == "lifespan" else send)
+
+    @property
+    def refusal(self) -> str | None:
+        """Which setting cannot be honoured, where that was found while the app started."""
+        reason: str | None = getattr(self.api.state, "refusal", None)
+        return reason
+
+    def _without_traceback(self, send: Send) -> Send:
+        """Starlette reports why a start failed by a traceback, which may quote a password out of a library's error."""
+
+        async def sent(message: Message) -> None:
+            refused = message["type"] == "lifespan.startup.failed" and self.refusal is not None
+            await send({"type": message["type"]} if refused else message)
+
+        return sent
 
     def running(self) -> AbstractAsyncContextManager[object]:
         """The app's lifespan, for callers without a server."""
@@ -111,18 +127,11 @@ def create_app(
         SettingsError: a file of keys cannot be read.
     """
     services = create_services(settings, open_engine, prover)
-
-    @asynccontextmanager
-    async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        async with running(services), open_intake(services, settings.dicomweb, settings.pacs) as intake:
-            set_intake(api, intake)
-            yield
-
     api = FastAPI(
         title="Chest X-ray classifier",
         description=DISCLAIMER,
         version=VERSION,
-        lifespan=lifespan,
+        lifespan=partial(_lifespan, services=services, settings=settings),
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -184,6 +193,20 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.explain_pool)
         stack.enter_context(services.key_pool)
         await stack.enter_async_context(services.deployment.running())
+        yield
+
+
+@asynccontextmanager
+async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> AsyncIterator[None]:
+    """What outlives a request, as long as the app runs; a setting that cannot be honoured is noted for `refusal`."""
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(running(services))
+            intake = await stack.enter_async_context(open_intake(services, settings.dicomweb, settings.pacs))
+        except SettingsError as error:
+            api.state.refusal = str(error)
+            raise
+        set_intake(api, intake)
         yield
 
 

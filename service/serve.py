@@ -1,7 +1,6 @@
 """The server: started with the settings of the environment, drained and ended by a signal."""
 
 import asyncio
-import contextlib
 import gc
 import os
 import signal
@@ -17,6 +16,7 @@ import structlog
 import uvicorn
 
 from bundle.session import require_provider
+from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import keep_one_heap
 from schemas.errors import SettingsError
 from service import logs
@@ -27,7 +27,7 @@ from service.engine.explain_backend import require_backend
 from service.libraries import configure_libraries
 from service.listener.connection import Connection
 from service.listener.connections import Connections
-from service.models.proving import ChildProver
+from service.models.child_prover import ChildProver
 from service.settings import ServerSettings, injected_variables, load_settings
 
 _TICKS_A_SWEEP: Final = 10
@@ -109,10 +109,12 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     Args:
         open_engine: how the network of a bundle is opened.
     """
+    forbid_core_dumps()
     configure_libraries()
     keep_one_heap()
     try:
         settings = load_settings()
+        logs.configure(settings.logs.format)
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
@@ -120,10 +122,7 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED
-    logs.configure(settings.logs.format)
-    if injected := sorted(injected_variables(os.environ)):
-        remedy = "rename the Service, or set enableServiceLinks: false in the pod"
-        log.warning("variables_ignored", names=injected, reason="addresses of other containers", remedy=remedy)
+    _warn_of_injected_variables()
     # The 200,000 objects that exist now stay until the end; Python would look through them again and again, and answer
     # nothing for 150 ms each time.
     gc.collect()
@@ -132,9 +131,22 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     signal.signal(signal.SIGTERM, _exit)
     with prover.running():  # before there is a second thread
         server = Server(app, settings.server)
-        with contextlib.suppress(KeyboardInterrupt):  # raised again by uvicorn once it has drained
+        try:
             server.run()
+        except KeyboardInterrupt:  # raised again by uvicorn once it has drained
+            pass
+        except SystemExit:  # by uvicorn, where the start failed, and by `_exit`
+            if app.refusal is None:
+                raise
+            print(f"refused to start: {app.refusal}", file=sys.stderr)
+            return ExitCode.REFUSED
     return ExitCode.DONE if server.started else ExitCode.NOT_STARTED
+
+
+def _warn_of_injected_variables() -> None:
+    if injected := sorted(injected_variables(os.environ)):
+        remedy = "rename the Service, or set enableServiceLinks: false in the pod"
+        log.warning("variables_ignored", names=injected, reason="addresses of other containers", remedy=remedy)
 
 
 def _config(app: Application, settings: ServerSettings, connections: Connections) -> uvicorn.Config:

@@ -19,7 +19,7 @@ from schemas.version import VERSION
 from trainer.config import ReportOptions, make_config, nested, read_options
 from trainer.explore.command import data_command
 from trainer.explore.preview_command import preview_command
-from trainer.films.names import escaped, require_utf8
+from trainer.films.inspection.names import escaped, require_utf8
 from trainer.flags import flag_values, with_flags
 from trainer.folder import RunFolder, TrialFolder
 from trainer.listing_command import archs_command, recipes_command

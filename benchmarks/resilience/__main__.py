@@ -22,6 +22,7 @@ from benchmarks.resilience.experiments.endless import endless
 from benchmarks.resilience.experiments.hostile.attacks import attacks
 from benchmarks.resilience.experiments.hostile.bombs import bombs
 from benchmarks.resilience.experiments.hostile.poison import poison
+from benchmarks.resilience.experiments.kills import kills
 from benchmarks.resilience.experiments.large_films import large_films
 from benchmarks.resilience.experiments.liveness import liveness
 from benchmarks.resilience.experiments.overload import overload
@@ -60,6 +61,7 @@ EXPERIMENTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Row]]] = {
     "drain": lambda folder, _: asyncio.run(drain(folder)),
     "candidates": lambda folder, _: candidates(folder),
     "endless": lambda folder, _: endless(folder),
+    "kills": lambda folder, chosen: kills(folder, full=chosen.full),
     "poison": lambda folder, _: poison(folder),
     "liveness": lambda folder, _: asyncio.run(liveness(folder)),
     "disk": lambda folder, _: disk(folder),

@@ -12,7 +12,7 @@ from scipy.special import expit, logit, logsumexp
 
 from bundle.session import MOST_PROBABLE, Run, Session
 from export.adopt.owner import OwnerOutputs
-from export.adopt.ways import Way, possible_ways, values_are_stated
+from export.adopt.ways import Way, by_interpolation, possible_ways, values_are_stated
 from export.description import NetworkDescription
 from export.graph.foreign import ForeignGraph
 from export.graph.pixel_values import CONVENTIONS, PixelValues
@@ -89,14 +89,15 @@ def find_way(graph: ForeignGraph, description: NetworkDescription, owner: OwnerO
     with ChildDecoder(workers=1) as frame_decoder:
 
         def prepared(film: Path, spec: PreprocessSpec) -> NDArray[np.float32]:
-            return prepare(decode(film.read_bytes(), min_side=spec.size, frame_decoder=frame_decoder), spec)
+            return prepare(decode(film.read_bytes(), min_side=spec.decoded_side, frame_decoder=frame_decoder), spec)
 
         search = _Search(graph, owner, prepared)
         ways = search.of_likely_sizes(list(possible_ways(graph, description)))
         tried = len(ways)
         for films, survivors in _STAGES:
             ways = [trial.way for trial in search.ranked(ways, films)[:survivors]]
-        ranking = search.ranked(ways)
+        ways = by_interpolation(ways, description)
+        ranking = search.ranked([trial.way for trial in search.ranked(ways, _STAGES[-1][0])[:survivors]])
         best = _agreeing(ranking)
         if best is None and not graph.image.integer and not values_are_stated(description):
             ranking = sorted([*ranking, *map(search.fitted, ranking[:2])], key=_distance)
@@ -185,7 +186,8 @@ def _distance(trial: Trial) -> tuple[float, float]:
 def _log_odds(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of a softmax, [N, K], finite where its probabilities are 0 or 1."""
     others = [logsumexp(np.delete(logits, column, axis=1), axis=1) for column in range(logits.shape[1])]
-    return logits - np.stack(others, axis=1)
+    odds: NDArray[np.float64] = logits - np.stack(others, axis=1)
+    return odds
 
 
 def _values_of(scale: float, offset: float) -> PixelValues:
@@ -214,16 +216,12 @@ def _rank(way: Way) -> int:
 
 def _alike(best: Trial, ranking: Sequence[Trial]) -> tuple[str, ...]:
     """What the films do not tell apart."""
-    others = (trial for trial in ranking if trial is not best and not trial.exchanged)
-    alike = [trial.way for trial in others if trial.mean - best.mean < SAME]
-    if not alike:
-        return ()
-    return (
-        "these films do not tell it from: "
-        + "; ".join(way.in_words for way in alike[:_LISTED])
-        + ". Where films differ "
-        "in this, state the option",
-    )
+    alike = [trial.way for trial in ranking if trial.mean - best.mean < SAME and not trial.exchanged]
+    notes = []
+    for number, part in enumerate(best.way.parts):
+        others = sorted({way.parts[number] for way in alike} - {part})
+        notes += [f"these films do not tell {part} from {' or '.join(others)}: state it if you know"] if others else []
+    return tuple(notes)
 
 
 def _no_way(ranking: Sequence[Trial], tried: int, description: NetworkDescription) -> BundleError:

@@ -1,6 +1,6 @@
 """The ways to prepare films for a network that was trained elsewhere: the stated one, and all that may be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -9,6 +9,7 @@ from export.description import NetworkDescription
 from export.graph.foreign import ForeignGraph
 from export.graph.image_input import USUAL_SIDES
 from export.graph.pixel_values import CONVENTIONS, PixelValues
+from imaging.preprocess import Interpolation
 from schemas.errors import BundleError
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 
@@ -23,11 +24,16 @@ class Way:
     spec: PreprocessSpec
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """E.g. '224', 'squash', 'area', 'full_range', 'no CLAHE', '0..255'."""
+        spec = self.spec
+        clahe = "no CLAHE" if spec.clahe is None else f"CLAHE {spec.clahe.clip_limit:g},{spec.clahe.grid}"
+        return str(spec.size), spec.resize, spec.interpolation, spec.intensity, clahe, self.values.in_words
+
+    @property
     def in_words(self) -> str:
-        """E.g. '224, squash, full_range, no CLAHE, 0..255'."""
-        clahe = self.spec.clahe
-        equalised = "no CLAHE" if clahe is None else f"CLAHE {clahe.clip_limit:g},{clahe.grid}"
-        return f"{self.spec.size}, {self.spec.resize}, {self.spec.intensity}, {equalised}, {self.values.in_words}"
+        """E.g. '224, squash, area, full_range, no CLAHE, 0..255'."""
+        return ", ".join(self.parts)
 
 
 def stated_way(graph: ForeignGraph, description: NetworkDescription) -> Way:
@@ -72,12 +78,13 @@ def possible_ways(graph: ForeignGraph, description: NetworkDescription) -> Itera
         return (getattr(description, name),) if name in stated else known
 
     specs = [
-        PreprocessSpec(size=side, resize=resize, intensity=intensity, clahe=clahe)
-        for side, clahe, resize, intensity in product(
+        PreprocessSpec(size=side, resize=resize, interpolation=interpolation, intensity=intensity, clahe=clahe)
+        for side, clahe, resize, intensity, interpolation in product(
             USUAL_SIDES if size is None else (size,),
             choices("clahe", *_CLAHE),
             choices("resize", "squash", "pad"),
             choices("intensity", "full_range", "percentile"),
+            choices("interpolation", "area"),
         )
     ]
     for spec in specs:
@@ -91,6 +98,14 @@ def _values(graph: ForeignGraph, description: NetworkDescription) -> tuple[Pixel
         return (stated_values(graph, description),)
     channels = graph.image.channels
     return tuple(each for each in CONVENTIONS if {len(each.mean), len(each.std)} <= {1, channels})
+
+
+def by_interpolation(ways: Sequence[Way], description: NetworkDescription) -> list[Way]:
+    """The ways by every interpolation, unless one is stated: it changes answers less than anything else does."""
+    if "interpolation" in description.model_fields_set:
+        return list(ways)
+    kinds: tuple[Interpolation, ...] = ("area", "linear", "cubic", "nearest")
+    return [replace(way, spec=way.spec.model_copy(update={"interpolation": kind})) for way in ways for kind in kinds]
 
 
 def values_are_stated(description: NetworkDescription) -> bool:

@@ -20,6 +20,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
 from imaging.dicom.transfer_syntaxes import name_of
+from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import LARGE_BYTES, give_back_freed_memory
 from schemas.errors import InternalError, InvalidImageError
 
@@ -145,7 +146,7 @@ def _confine(memory_bytes: int) -> None:
     """Take from a new child what it does not need; its limits end with it."""
     if sys.platform == "linux":  # macOS refuses every limit below what a process has mapped at its start
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the film
+    forbid_core_dumps()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Python's handler would wait for the codec to return
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # the codecs print what they think of a frame; the service's log is one JSON object a line

@@ -32,6 +32,16 @@ class CalibratedNetwork(Record):
     provenance: Provenance | Adoption
 
 
+class Load(Record):
+    """How busy the machine was while a network was timed: a time means little without it."""
+
+    load_average: float | None = Field(
+        ge=0, description="processes that ran or wanted to in the minute before; null: unknown"
+    )
+    cores: int = Field(ge=1, description="of the machine")
+    core_share: float = Field(ge=0, description="time of a core over time of the clock; 1: the core was its own")
+
+
 class TrialRecord(CalibratedNetwork):
     """One trained network of a run."""
 
@@ -44,3 +54,4 @@ class TrialRecord(CalibratedNetwork):
     members: tuple[str, ...] = Field(default=(), description="trials whose mean this is; empty: it is one network")
     uncertainty: Uncertainty | None = Field(default=None, description="null: the network has no dropout")
     ms_per_film: float | None = Field(default=None, description="on the CPU, one thread, one film")
+    ms_per_film_load: Load | None = Field(default=None, description="while it was measured; null: not recorded")

@@ -13,13 +13,15 @@ from bundle.files import sync_directory
 from schemas.errors import SettingsError
 from service.audit.chain import Head, Seam, extend, head_of
 from service.audit.record import AuditEntry
+from service.settings.rules import named
 
 TAIL_BYTES: Final = 1024 * 1024
 """In which the last line is looked for; a line has about 400 bytes."""
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
-    """The files of the log at `path`, the oldest first; those that are there."""
+    """The files of the log at `path`, the oldest first; those that are there. A link is followed to where they lie."""
+    path = Path(os.path.realpath(path))
     full = re.compile(re.escape(path.name) + r"\.[0-9]{6,}")
     older = [file for file in path.parent.glob(f"{path.name}.*") if full.fullmatch(file.name)]
     return (*sorted(older, key=lambda file: int(file.suffix[1:])), *([path] if path.exists() else []))
@@ -60,7 +62,7 @@ class AuditFile:
         Raises:
             SettingsError: it cannot be opened, another process has it, or its end is not an audit log.
         """
-        self._path = path
+        self._path = path = Path(os.path.realpath(path))  # one lock for one file, by whatever links it is named
         self._max_bytes = max_bytes
         self._sync = sync
         self._descriptor: int | None = None
@@ -77,8 +79,8 @@ class AuditFile:
             except (OSError, ValueError) as error:
                 reason = error.strerror if isinstance(error, OSError) else error
                 msg = (
-                    f"CXR_AUDIT_FILE {path}: {reason}; give a file that may be written, or put this one aside after "
-                    "`python -m service audit verify`"
+                    f"CXR_AUDIT_FILE {named(path)}: {reason}; give a file that may be written, or put this one aside "
+                    "after `python -m service audit verify`"
                 )
                 raise SettingsError(msg) from error
             self._seam = Seam(torn_bytes=torn_bytes)
@@ -124,8 +126,14 @@ class AuditFile:
     def _open(self) -> int:
         if self._descriptor is None:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-            self._descriptor = os.open(self._path, flags, mode=0o600)
-            self._size = os.fstat(self._descriptor).st_size
+            descriptor = os.open(self._path, flags, mode=0o600)
+            try:  # the file itself: a hard link or a mount is a second name of it
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(descriptor)
+                raise
+            self._descriptor = descriptor
+            self._size = os.fstat(descriptor).st_size
         return self._descriptor
 
     def _find_end(self) -> tuple[Head, int]:

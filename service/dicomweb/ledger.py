@@ -4,13 +4,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Engine, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Row, and_, func, or_, select, update
 
 from schemas.errors import NotFoundError
 from schemas.results import ResultState, ResultSummary
+from service.dicomweb.spool import AT_ONCE, LEASE_S
 from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, payloads, remove_films, scrub, transaction
+from service.dicomweb.verdict import BACKOFF
+
+CLOCKS_APART_S: Final = 60.0
+"""By which the clocks of two machines on one spool may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,8 @@ class Ledger:
                 select(payloads.c.name).where(payloads.c.sop_instance_uid == sop_instance_uid)
             ).all()
             state = "received" if SOURCE in names else "analysed"
-            again = {"state": state, "attempts": 0, "next_attempt_at": self._clock(), "changed_at": self._clock()}
+            again = {"state": state, "attempts": 0, "crashes": 0}
+            again |= {"next_attempt_at": AT_ONCE, "changed_at": self._clock()}
             if connection.execute(update(instances).where(is_letter).values(again)).rowcount == 0:
                 msg = "there is no failed result of this SOPInstanceUID; GET /results?state=failed lists those that are"
                 raise NotFoundError(msg)
@@ -76,7 +82,28 @@ class Ledger:
             )
             waiting = instances.c.state.in_(("received", "analysed")) & HAS_BYTES
             oldest = connection.scalar(select(func.min(instances.c.received_at)).where(waiting))
-        return Depth({row.state: row.films for row in counted}, 0.0 if oldest is None else self._clock() - oldest)
+        age_s = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
+        return Depth({row.state: row.films for row in counted}, age_s)
+
+    def mend_times(self) -> int:
+        """Move times from the future to now, where a clock was set back; returns of how many films.
+
+        Otherwise films would wait, and their age would be none, until the clock is where it was.
+        """
+        now = self._clock()
+        latest = now + CLOCKS_APART_S
+        times = instances.c
+        wrong: Mapping[ColumnElement[bool], Mapping[str, float]] = {
+            times.received_at > latest: {"received_at": now},
+            times.changed_at > latest: {"changed_at": now},
+            times.next_attempt_at > latest + BACKOFF.longest_s: {"next_attempt_at": AT_ONCE},
+            times.lease_until > latest + LEASE_S: {"lease_until": now + LEASE_S},
+        }
+        with transaction(self._engine) as connection:
+            return max(
+                connection.execute(update(instances).where(is_wrong).values(mended)).rowcount
+                for is_wrong, mended in wrong.items()
+            )
 
     def prune(self) -> int:
         """Delete and wipe films whose retention is over, but none that still waits; returns how many."""
@@ -99,7 +126,7 @@ def _summary(row: Row[Any]) -> ResultSummary:
         received_at=datetime.fromtimestamp(row.received_at, UTC),
         changed_at=datetime.fromtimestamp(row.changed_at, UTC),
         attempts=row.attempts,
-        next_attempt_at=datetime.fromtimestamp(row.next_attempt_at, UTC) if waits else None,
+        next_attempt_at=datetime.fromtimestamp(max(row.next_attempt_at, row.changed_at), UTC) if waits else None,
         problem=row.problem,
         detail=row.detail,
     )

@@ -17,6 +17,7 @@ from schemas.errors import PacsRefusedError, PacsUnreachableError, SettingsError
 from service.dicomweb.multipart import write_parts
 from service.dicomweb.pacs_connection import Answer, Credentials, ask
 from service.dicomweb.stow import DICOM_JSON, OUT_OF_RESOURCES
+from service.security.watched_file import warn_of_open_file
 from service.settings import PacsSettings
 
 SOP_INSTANCE_UID: Final = "00080018"
@@ -113,6 +114,8 @@ async def open_pacs(settings: PacsSettings) -> AsyncIterator[Pacs | None]:
     except OSError as error:
         msg = "CXR_PACS_CA_FILE holds no certificates that can be read; give a file in PEM"
         raise SettingsError(msg) from error
+    for file in filter(None, (settings.token_file, settings.login_file)):
+        warn_of_open_file(file, secret=True)
     base_url = settings.url.rstrip("/") + "/"
     async with httpx2.AsyncClient(base_url=base_url, timeout=settings.timeout_s, verify=verify) as client:
         yield Pacs(client, credentials)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import Connection, Engine, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, case, delete, func, insert, select, update
 
 from schemas.errors import SpoolFullError
 from schemas.results import ResultState
@@ -18,6 +18,11 @@ from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, payloads, remo
 
 LEASE_S: Final = 120.0
 """A claim that is older is free again: its worker has died. Work on one film must end before."""
+AT_ONCE: Final = 0.0
+"""The time of what waits for nothing: it has come, however far the clock is set back."""
+
+_CRASHES: Final = instances.c.crashes + case((instances.c.lease_until > 0, 1), else_=0)
+"""A lease that has ended was of a process that has. Films with few go first, so that ends by chance are shared."""
 
 Stored = Literal["new", "known", "other_content"]
 
@@ -30,6 +35,8 @@ class Claim(NamedTuple):
     priority: Priority
     attempts: int
     """Of this step, this one included."""
+    crashes: int
+    """How many of them ended with the process that made them."""
     token: str
     payloads: Mapping[str, bytes]
 
@@ -77,8 +84,9 @@ class Spool:
                 "state": "received",
                 "received_at": now,
                 "changed_at": now,
-                "next_attempt_at": now,
+                "next_attempt_at": AT_ONCE,
                 "attempts": 0,
+                "crashes": 0,
                 "lease_until": 0.0,
                 "size_bytes": len(instance.content),
             }
@@ -86,8 +94,12 @@ class Spool:
             connection.execute(insert(payloads).values(sop_instance_uid=uid, name=SOURCE, content=instance.content))
         return "new"
 
-    def claim(self, state: Literal["received", "analysed"]) -> Claim | None:
+    def claim(self, state: Literal["received", "analysed"], *, suspects: bool = True) -> Claim | None:
         """Take the next film of that state whose time has come, stat before routine; None where there is none.
+
+        Args:
+            state: what the film waits for.
+            suspects: whether films may be taken with which in hand a process ended; they come last.
 
         Raises:
             SpoolUnavailableError: the database cannot be reached.
@@ -97,7 +109,9 @@ class Spool:
         due = and_(
             instances.c.state == state, instances.c.next_attempt_at <= now, instances.c.lease_until <= now, HAS_BYTES
         )
-        order = (instances.c.priority != "stat", instances.c.received_at)
+        if not suspects:
+            due = and_(due, _CRASHES == 0)
+        order = (instances.c.priority != "stat", _CRASHES, instances.c.received_at)
         with transaction(self._engine) as connection:
             # SQLite has no row locks and needs none: its transactions here are exclusive from their start.
             row = connection.execute(
@@ -106,20 +120,15 @@ class Spool:
             if row is None:
                 return None
             is_film = instances.c.sop_instance_uid == row.sop_instance_uid
-            claim = {"lease_until": now + LEASE_S, "token": token, "attempts": row.attempts + 1}
+            crashes = row.crashes + (row.lease_until > 0)
+            claim = {"lease_until": now + LEASE_S, "token": token, "attempts": row.attempts + 1, "crashes": crashes}
             connection.execute(update(instances).where(is_film).values(claim))
             stored = connection.execute(
                 select(payloads.c.name, payloads.c.content).where(payloads.c.sop_instance_uid == row.sop_instance_uid)
             )
             contents = {payload.name: payload.content for payload in stored}
-        return Claim(
-            row.sop_instance_uid,
-            row.study_instance_uid,
-            row.priority,
-            row.attempts + 1,
-            token,
-            contents,
-        )
+        names = (row.sop_instance_uid, row.study_instance_uid, row.priority)
+        return Claim(*names, row.attempts + 1, crashes, token, contents)
 
     def analysed(self, claim: Claim, *, model_sha256: str, record: str, objects: Mapping[str, bytes]) -> bool:
         """The film was read: its bytes go, its results stay; False where the lease was lost."""
@@ -147,10 +156,16 @@ class Spool:
         with transaction(self._engine) as connection:
             return self._change(connection, claim, changes)
 
+    def release(self, claim: Claim) -> bool:
+        """Give back a film whose work was cut off, as if it had not been claimed; False where the lease was lost."""
+        with transaction(self._engine) as connection:
+            return self._change(connection, claim, {"lease_until": 0.0, "attempts": claim.attempts - 1})
+
     def _finish(self, claim: Claim, state: ResultState, objects: Mapping[str, bytes] = {}, **changes: object) -> bool:
         now = self._clock()
         uid = claim.sop_instance_uid
-        changes |= {"state": state, "changed_at": now, "next_attempt_at": now, "attempts": 0, "lease_until": 0.0}
+        changes |= {"state": state, "changed_at": now, "next_attempt_at": AT_ONCE, "lease_until": 0.0}
+        changes |= {"attempts": 0, "crashes": 0}
         changes["size_bytes"] = sum(map(len, objects.values()))
         with transaction(self._engine) as connection:
             if not self._change(connection, claim, changes):

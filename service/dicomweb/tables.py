@@ -1,6 +1,8 @@
 """The two tables of the spool, and how their database is opened: SQLite or PostgreSQL."""
 
 import fcntl
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -51,7 +53,8 @@ instances: Final = Table(
     Column("changed_at", Float(53), nullable=False),
     Column("next_attempt_at", Float(53), nullable=False),
     Column("attempts", Integer, nullable=False),
-    Column("lease_until", Float(53), nullable=False),
+    Column("crashes", Integer, nullable=False, comment="processes that ended while they worked on the film"),
+    Column("lease_until", Float(53), nullable=False, comment="0: nobody works on it"),
     Column("token", String(32)),
     Column("size_bytes", Integer, nullable=False, comment="of its payloads; 0: there are none"),
     Column("problem", String(64)),
@@ -125,7 +128,9 @@ def open_database(url: str) -> Iterator[Engine]:
             metadata.create_all(engine)
             if engine.dialect.name == SQLITE:  # this process has the lock: the one that claimed has died
                 with engine.begin() as connection:
-                    connection.execute(update(instances).values(lease_until=0.0))
+                    in_hand = instances.c.lease_until > 0
+                    crashed = {"lease_until": 0.0, "crashes": instances.c.crashes + 1}
+                    connection.execute(update(instances).where(in_hand).values(crashed))
         except (ArgumentError, ImportError, SQLAlchemyError, OSError) as error:
             # The reason is named by its class alone: its text may hold the address with a password in it.
             msg = (
@@ -140,15 +145,17 @@ def _open_sqlite(database: str | None, stack: ExitStack) -> Engine:
     if not database or database == ":memory:":
         msg = "CXR_SPOOL_URL names no file: a spool in memory loses films; give sqlite:///FILE"
         raise SettingsError(msg)
-    file = Path(database)
+    file = Path(os.path.realpath(database))  # one lock for one file, by whatever links it is named
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = stack.enter_context(file.with_name(file.name + ".lock").open("w", encoding="utf-8"))
+    file.touch(mode=0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for path in (file.with_name(file.name + ".lock"), *([file] if sys.platform == "linux" else [])):
+            # The file itself has its second name by a hard link or a mount. Elsewhere flock and SQLite's locks meet.
+            lock = stack.enter_context(path.open("ab"))
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:  # two processes on one spool would send films twice
         msg = "another process uses this SQLite spool; give each its own, or share PostgreSQL by CXR_SPOOL_URL"
         raise SettingsError(msg) from error
-    file.touch(mode=0o600)
     engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": 30})
     event.listen(engine, "connect", _configure_sqlite)
     # Exclusive from the start: a transaction that reads first and then writes could otherwise find another before it.

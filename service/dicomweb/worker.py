@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 import structlog
 from prometheus_client import Counter
 
-from schemas.errors import CxrError, DeadlineError, InternalError
+from schemas.errors import CxrError, DeadlineError, InternalError, SpoolUnavailableError
 from schemas.results import ResultState
 from service.dicomweb.ledger import Depth, Ledger
 from service.dicomweb.spool import LEASE_S, Claim, Spool
@@ -43,6 +43,22 @@ class Step:
     """Counts failed attempts, where they are counted."""
 
 
+@dataclass(slots=True)
+class _Hand:
+    """What the loops of one step work on.
+
+    Invariant: a suspect, with which in hand a process ended before, is alone in it: if the process ends again, it is
+    to blame, and what was in hand by chance the first time is not.
+    """
+
+    claims: dict[str, Claim] = field(default_factory=dict)
+    taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def has_suspect(self) -> bool:
+        return any(claim.crashes for claim in self.claims.values())
+
+
 class Worker:
     """Runs the steps until it is stopped.
 
@@ -65,10 +81,15 @@ class Worker:
         self._stopping = asyncio.Event()
         self._arrival = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._hands = [_Hand() for _ in steps]
 
     def start(self) -> None:
         """Begin."""
-        self._tasks = [asyncio.create_task(self._loop(step)) for step in self._steps for _ in range(step.at_once)]
+        self._tasks = [
+            asyncio.create_task(self._loop(step, hand))
+            for step, hand in zip(self._steps, self._hands, strict=True)
+            for _ in range(step.at_once)
+        ]
         self._tasks.append(asyncio.create_task(self._keep_house()))
 
     def wake(self) -> None:
@@ -83,17 +104,21 @@ class Worker:
         for task in late:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for claim in [claim for hand in self._hands for claim in hand.claims.values()]:  # cut off, and not to blame
+            with contextlib.suppress(SpoolUnavailableError):
+                await asyncio.to_thread(self._spool.release, claim)
 
     @property
     def alive(self) -> bool:
         """Whether every loop still runs."""
         return not any(task.done() for task in self._tasks)
 
-    async def _loop(self, step: Step) -> None:
+    async def _loop(self, step: Step, hand: _Hand) -> None:
         while not self._stopping.is_set():
             self._arrival.clear()  # before the look, so that a film which comes after it is not overlooked
+            claim = None
             try:
-                claim = await asyncio.to_thread(self._spool.claim, step.state) if step.may_start() else None
+                claim = await self._take(step, hand) if step.may_start() else None
                 if claim is None:
                     await _pause(self._arrival, REST_S)
                 else:
@@ -101,11 +126,23 @@ class Worker:
             except Exception as error:  # noqa: BLE001 supervisor: the database may be away for a while
                 _log_failure("spool_loop_failed", step, error)
                 await _pause(self._stopping, REST_S)
+            if claim is not None:  # not where this loop is cut off: `stop` gives the film back
+                del hand.claims[claim.token]
+                self.wake()  # what waits next is in another step, or waited to be alone
+
+    async def _take(self, step: Step, hand: _Hand) -> Claim | None:
+        async with hand.taking:
+            if hand.has_suspect:
+                return None
+            claim = await asyncio.to_thread(self._spool.claim, step.state, suspects=not hand.claims)
+            if claim is not None:
+                hand.claims[claim.token] = claim
+            return claim
 
     async def _work(self, step: Step, claim: Claim) -> None:
-        if claim.attempts > step.max_attempts:  # each of them ended the process before it could report its failure
-            msg = f"the film ended the service {step.max_attempts} times; see the logs of the starts"
-            await self._failed(step, claim, InternalError(msg))
+        if claim.crashes >= step.max_attempts:  # it was alone in all but the first of them
+            msg = f"the film ended the service {claim.crashes} times; see the logs of the starts"
+            await self._failed(step, claim, InternalError(msg), attempt=step.max_attempts)
             return
         try:
             async with asyncio.timeout(WORK_S):
@@ -118,11 +155,12 @@ class Worker:
         except Exception as error:  # noqa: BLE001 supervisor of one film: it must not stop the others
             _log_failure("spool_film_failed", step, error)
             await self._failed(step, claim, InternalError("an unforeseen failure; its reason is in the service's log"))
-        # What waits next is in another step.
-        self.wake()
 
-    async def _failed(self, step: Step, claim: Claim, error: CxrError) -> None:
-        judgement = verdict(error, attempt=claim.attempts, max_attempts=step.max_attempts, backoff=self._backoff)
+    async def _failed(self, step: Step, claim: Claim, error: CxrError, attempt: int | None = None) -> None:
+        """`attempt`: its number, from 1; None: those that ended with a process count as none."""
+        if attempt is None:
+            attempt = max(1, claim.attempts - claim.crashes)
+        judgement = verdict(error, attempt=attempt, max_attempts=step.max_attempts, backoff=self._backoff)
         if judgement.refused:
             await asyncio.to_thread(self._spool.refused, claim, error.code, str(error))
             log.info("film_refused", code=error.code)
@@ -138,6 +176,8 @@ class Worker:
     async def _keep_house(self) -> None:
         while not self._stopping.is_set():
             try:
+                if mended := await asyncio.to_thread(self._ledger.mend_times):
+                    log.warning("spool_times_mended", films=mended, reason="the clock was set back")
                 await asyncio.to_thread(self._ledger.prune)
                 self._set_gauges(await asyncio.to_thread(self._ledger.depth))
             except Exception:  # supervisor: the database may be away for a while

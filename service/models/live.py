@@ -4,7 +4,7 @@ import asyncio
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Final, Self
 
 from imaging.memory.allocator import give_back_freed_memory
 from service.answers.drift import DriftWindow
@@ -14,6 +14,9 @@ from service.metrics import Metrics
 from service.models.loading import LoadedBundle
 from service.models.registry import BundleAddress
 from service.settings import EngineSettings
+
+STOP_S: Final = 2.0
+"""Time for runs of the network at the end, before they are interrupted, and after that: nobody waits for them."""
 
 
 class LiveBundle:
@@ -65,6 +68,32 @@ class LiveBundle:
             await self._departure.wait()
         await self.batcher.stop()
         self._lanes.shutdown()
+
+
+class Retirement:
+    """The bundles that were replaced, until nobody holds them."""
+
+    def __init__(self) -> None:
+        self._bundles: dict[asyncio.Task[None], LiveBundle] = {}
+
+    def begin(self, live: LiveBundle) -> None:
+        """Let a bundle go, once it is held by nobody; the event loop must run."""
+
+        async def retire() -> None:
+            await live.retire()
+            await asyncio.to_thread(free_memory)  # not by the loader: its threads wait for a core, and memory must not
+
+        task = asyncio.create_task(retire())
+        self._bundles[task] = live
+        task.add_done_callback(lambda done: self._bundles.pop(done, None))
+
+    async def end(self) -> None:
+        """Wait for all, for a while; then their runs are interrupted. A dead one must not hinder the rest."""
+        for _ in range(2):
+            if self._bundles:
+                await asyncio.wait(self._bundles, timeout=STOP_S)
+            for live in self._bundles.values():
+                live.batcher.interrupt()
 
 
 def free_memory() -> None:

@@ -16,7 +16,7 @@ from service.answers.decision import load_statistics
 from service.engine.engine import Engine, EngineOpener
 from service.engine.explain_backend import Explanations, open_explanations
 from service.engine.film_queue import batch_sizes
-from service.models.proving import NoProver, Prover
+from service.models.prover import NoProver, Prover
 from service.models.registry import BundleAddress
 from service.settings import EngineSettings
 

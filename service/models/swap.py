@@ -5,26 +5,23 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from schemas.errors import BundleError, CxrError, InternalError, NotReadyError
 from service.answers.drift import DriftWindow, register_drift_gauges
 from service.metrics import Metrics
+from service.models.attempts import Attempts
 from service.models.candidate import check_classes, check_speed, check_version
-from service.models.live import LiveBundle, free_memory
+from service.models.live import LiveBundle, Retirement
 from service.models.loading import BundleLoader, LoadedBundle
-from service.models.registry import BundleAddress, BundleRegistry, Stamp
+from service.models.registry import BundleAddress, BundleRegistry
 from service.settings import ModelSettings
 
 Result = TypeVar("Result")
 
 log = structlog.get_logger("service.models.swap")
-
-
-STOP_S: Final = 2.0
-"""Time for runs of the network at the end, before they are interrupted, and after that: nobody waits for them."""
 
 
 class Deployment:
@@ -53,12 +50,10 @@ class Deployment:
         self._previous: LoadedBundle | None = None
         self._failure: CxrError | None = None
         self._refused: dict[BundleAddress, str] = {}
-        self._last_choice: str | None = None
-        self._last_stamp: Stamp | None = None  # of the bundle that served last by the directory's choice
-        self._failed: dict[BundleAddress, Stamp] = {}  # of this choice, as they were when they were tried
+        self._attempts = Attempts()
         self._last_fault: str | None = None  # of a look that found no bundle to serve
         self._changing = asyncio.Lock()
-        self._retiring: dict[asyncio.Task[None], LiveBundle] = {}
+        self._retirement = Retirement()
         self._watcher: asyncio.Task[None] | None = None
 
     @property
@@ -129,12 +124,8 @@ class Deployment:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
         if self._live is not None:
-            self._retire(self._live)
-        for _ in range(2):
-            if self._retiring:
-                await asyncio.wait(self._retiring, timeout=STOP_S)  # a dead one must not hinder the rest
-            for live in self._retiring.values():
-                live.batcher.interrupt()
+            self._retirement.begin(self._live)
+        await self._retirement.end()
 
     async def activate(self, address: BundleAddress) -> LiveBundle:
         """Serve this bundle until the models directory chooses another, or the process ends.
@@ -181,33 +172,15 @@ class Deployment:
                     self._refuse(None, error)
                 return
             self._last_fault = None
-            if choice.text != self._last_choice:
-                self._last_choice = choice.text
-                self._failed.clear()
-            for stamp in choice.bundles:
-                if self._failed.get(stamp.address) == stamp:
-                    continue
-                if stamp == self._last_stamp:  # what was withdrawn by hand stays so
+            for stamp in self._attempts.worth(choice):
+                try:
+                    await self._replace(stamp.address, by_itself=True)
+                except BundleError as error:
+                    kept = str(self._live.address) if self._live else None
+                    log.warning("bundle_kept", bundle=kept, tried=str(stamp.address), code=error.code)
+                else:
+                    self._attempts.served(stamp)
                     return
-                if await self._try(stamp):
-                    return
-
-    async def _try(self, stamp: Stamp) -> bool:
-        """Whether the bundle serves now; one that does not is not tried again as it is, whatever it died of."""
-        self._failed[stamp.address] = stamp
-        try:
-            await self._replace(stamp.address, by_itself=True)
-        except BundleError as error:
-            log.warning(
-                "bundle_kept",
-                bundle=str(self._live.address) if self._live else None,
-                tried=str(stamp.address),
-                code=error.code,
-            )
-            return False
-        del self._failed[stamp.address]
-        self._last_stamp = stamp
-        return True
 
     async def _replace(self, address: BundleAddress, *, by_itself: bool = False) -> None:
         """Load a bundle and let it serve.
@@ -256,7 +229,7 @@ class Deployment:
         self._failure = None
         if before is not None:
             self._previous = before.loaded
-            self._retire(before)
+            self._retirement.begin(before)
         self._metrics.selftest_error.set(loaded.selftest_error)
         model = loaded.reference
         self._metrics.model_info.clear()
@@ -264,15 +237,6 @@ class Deployment:
             model.name, model.version, model.architecture, model.sha256, settings.provider
         ).set(1)
         log.info("bundle_serves", bundle=str(self._live.address), precision=model.precision, sha256=model.sha256)
-
-    def _retire(self, live: LiveBundle) -> None:
-        async def retire() -> None:
-            await live.retire()
-            await asyncio.to_thread(free_memory)  # not by the loader: its threads wait for a core, and memory must not
-
-        task = asyncio.create_task(retire())
-        self._retiring[task] = live
-        task.add_done_callback(lambda done: self._retiring.pop(done, None))
 
     def _refuse(self, address: BundleAddress | None, error: BundleError) -> None:
         if self._live is None:

@@ -122,13 +122,15 @@ async def read_film(
     return reading
 
 
-def decode_upload(services: Services, upload: Upload, *, min_side: int, reserve: Reserve) -> tuple[Radiograph, float]:
+def decode_upload(
+    services: Services, upload: Upload, *, min_side: int | None, reserve: Reserve
+) -> tuple[Radiograph, float]:
     """Decode a film; returns it with the seconds that it took.
 
     Args:
         services: limits, and what decodes compressed DICOM.
         upload: the film's bytes.
-        min_side: in pixels; a large JPEG may be decoded smaller, but not below twice this side.
+        min_side: in pixels; a large JPEG may be decoded smaller, but not below twice this side; None: not at all.
         reserve: of the share of the budget in which the film lives.
 
     Raises:
@@ -177,7 +179,7 @@ def _prepare(
     services: Services, upload: Upload, spec: PreprocessSpec, reserve: Reserve, caller: _Caller
 ) -> PreparedFilm:
     """The film's pixels end with this call, before its share of the budget does."""
-    radiograph, decode_s = decode_upload(services, upload, min_side=spec.size, reserve=reserve)
+    radiograph, decode_s = decode_upload(services, upload, min_side=spec.decoded_side, reserve=reserve)
     if caller.left.is_set():  # a thread cannot be stopped, and need not go on for nobody
         msg = "nobody waits for the film any longer"
         raise DeadlineError(msg)

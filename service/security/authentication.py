@@ -54,7 +54,9 @@ class Gate:
         """
         self._metrics = metrics
         self._threads = threads
-        self._keys = None if settings.api_keys_file is None else WatchedFile(settings.api_keys_file, parse_keys)
+        self._keys = (
+            None if settings.api_keys_file is None else WatchedFile(settings.api_keys_file, parse_keys, secret=True)
+        )
         self._tokens = None
         if tokens.keys_file and tokens.issuer and tokens.audience:  # all three are set, or none
             self._tokens = TokenVerifier(tokens.keys_file, issuer=tokens.issuer, audience=tokens.audience)

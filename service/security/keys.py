@@ -120,6 +120,9 @@ def parse_keys(content: bytes) -> KeyFile:
         places = ", ".join(sorted({".".join(map(str, fault["loc"])) or "the file" for fault in error.errors()}))
         msg = f"the file of keys is not valid at {places}; write it with `python -m service keys`"
         raise SettingsError(msg) from error
+    if missing := sorted(KeyFile.model_fields.keys() - file.model_fields_set):
+        msg = f"the file of keys lacks {' and '.join(missing)}; write it with `python -m service keys`"
+        raise SettingsError(msg)
     if len({key.id for key in file.keys}) != len(file.keys):
         msg = "the file of keys holds an id twice; revoke it with `python -m service keys revoke` and add a new key"
         raise SettingsError(msg)

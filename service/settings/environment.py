@@ -43,8 +43,9 @@ class Settings(BaseModel):
             msg = "pacs_url names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
             raise ValueError(msg)
         if not (self.knows_callers or self.security.allow_anonymous or is_loopback(self.server.host)):
+            host = shown(self.server.host) or "of CXR_HOST"
             msg = (
-                f"host {self.server.host} is reachable from other machines and there are no keys; bind to 127.0.0.1, "
+                f"host {host} is reachable from other machines and there are no keys; bind to 127.0.0.1, "
                 "set CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a gateway in front checks every caller"
             )
             raise ValueError(msg)
@@ -121,4 +122,4 @@ def _sentence(section: type[Section], entry: Mapping[str, Any]) -> str:
     value = shown(entry["input"]) if field.repr else None
     if value is None:
         return f"{variable}: {rule}; its value is not shown here, as it may hold a password"
-    return f"{variable}={value}: {rule}"
+    return f"{variable}={value!r}: {rule}"

@@ -3,6 +3,7 @@
 import re
 import types
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -34,7 +35,12 @@ def shown(value: object) -> str | None:
     text = str(value)
     if _CREDENTIALS.search(text):
         return None
-    return repr(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…")
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+
+
+def named(path: Path) -> str:
+    """A file in a message: its path, unless that is a key or an address which was given instead of one."""
+    return shown(path) or "a file whose name is not shown here, as it may hold a password,"
 
 
 def _bare(annotation: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:

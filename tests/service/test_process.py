@@ -279,6 +279,45 @@ def test_settings_that_cannot_be_honoured_end_the_start_with_the_remedy(settings
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (
+            {"CXR_DICOMWEB": "true", "CXR_SPOOL_URL": "postgres://svc:swordfish@127.0.0.1:1/x"},
+            "CXR_SPOOL_URL names no database that can be opened",
+        ),
+        ({"CXR_AUDIT_FILE": "/proc/none/audit.jsonl"}, "CXR_AUDIT_FILE /proc/none/audit.jsonl: No such file"),
+    ],
+)
+def test_a_setting_that_is_refused_while_the_app_starts_is_one_sentence_without_a_password(
+    tiny_models, settings, reason
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "service"],
+        cwd=ROOT,
+        env=os.environ | {"CXR_MODELS_DIR": str(tiny_models), "CXR_PORT": "0"} | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 2
+    assert f"refused to start: {reason}" in ended.stderr
+    assert not [word for word in ("Traceback", "swordfish") if word in ended.stderr + ended.stdout]
+
+
+def test_no_process_of_the_service_leaves_a_core_file_with_films(server) -> None:
+    server.client.post("/predict", content=compressed_film(phantom(64, 48, seed=2), "1.2.840.10008.1.2.4.70"))
+    processes = {
+        server.process.pid,
+        *(int(pid) for path in tasks(server.process.pid) for pid in path.read_text().split()),
+    }
+    limits = {Path(f"/proc/{process}/limits").read_text() for process in processes}
+
+    assert [re.findall(r"Max core file size +(\d+) +(\d+)", limit) for limit in limits] == [[("1", "1")]] * len(limits)
+
+
 def test_a_port_that_is_taken_ends_the_start(server, tiny_models) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "service"],

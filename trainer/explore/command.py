@@ -1,9 +1,12 @@
 """The command `python -m trainer data DIR`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+_LOG_COLUMNS = 120  # a table in a log file or a pipe
 
 
 def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option
@@ -22,11 +25,11 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
 
     from trainer.config import data_options
     from trainer.explore.document import write_data_report
-    from trainer.explore.findings import findings
+    from trainer.explore.terminal import print_data_report
     from trainer.films.sources.find import index_films
 
     target = out or Path("runs") / f"data-{data.resolve().name}" / "report.html"
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=_LOG_COLUMNS)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("reading")
@@ -42,6 +45,5 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
         report = write_data_report(
             index, target, data=str(data), cache=cache, side=side, shown=shown, seed=seed, progress=show
         )
-    for line in findings(report):
-        console.print(f"- {line}", markup=False, highlight=False)
+    print_data_report(console, report)
     console.print(f"report: {target}", soft_wrap=True, markup=False)

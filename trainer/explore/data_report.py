@@ -2,10 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
+from schemas.model.evaluation import patients_in_words
 from schemas.record import Record
 from trainer.explore.facts import FilmFacts
 from trainer.explore.probes import Probe, Target, probe_all
@@ -38,6 +40,7 @@ class DataReport(Record):
     negative_reason: str = Field(description="why it was taken for this")
     counts: dict[str, dict[str, int]] = Field(description="split ('all' where the data gives none): class: films")
     patients_by_split: dict[str, int]
+    unknown_by_split: dict[str, int] = Field(description="films whose patient is not known")
     films_per_patient: dict[int, int] = Field(description="number of films: patients with that number")
     formats: dict[str, dict[str, int]] = Field(description="class: format, bits and colour: films")
     sizes: dict[str, int] = Field(description="the most frequent sizes, columns x rows: films")
@@ -51,6 +54,11 @@ class DataReport(Record):
     dropped: tuple[str, ...] = Field(description="files that could not be read, and why")
     notes: tuple[str, ...]
     probes: tuple[Probe, ...] = Field(description="the largest AUROC first")
+
+    def patients_in_words(self, split: str) -> str:
+        """The number of patients of a split, or that it is not known."""
+        films = sum(self.counts[split].values())
+        return patients_in_words(films, self.patients_by_split[split], self.unknown_by_split[split])
 
 
 SPREADS = ("rows", "columns", "aspect", "bytes_per_pixel", "mean", "contrast", "border")
@@ -73,16 +81,10 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
         classes=index.classes,
         data_sha256=index.data_sha256,
         films=len(films),
-        patients=len({film.patient for film in films}),
-        unknown_patients=sum(not film.patient_known for film in films),
-        patients_known=index.patients,
         negative_class=index.negative.name,
         negative_reason=index.negative.reason,
         counts={split or "all": counts for split, counts in index.counts.items()},
-        patients_by_split={
-            split or "all": len({film.patient for film in films if film.split == split}) for split in index.counts
-        },
-        films_per_patient=dict(sorted(Counter(Counter(film.patient for film in films).values()).items())),
+        **_patients(index),
         formats=_formats(films, facts),
         sizes=dict(Counter(f"{film.columns} x {film.rows}" for film in facts).most_common(8)),
         spreads=tuple(_spreads(films, facts, index.classes)),
@@ -96,6 +98,22 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
         notes=index.notes,
         probes=tuple(probe for target in _targets(index) for probe in probe_all(facts, target)),
     )
+
+
+def _patients(index: FilmIndex) -> dict[str, Any]:
+    """The fields about patients."""
+    films = index.films
+    by_split = {split or "all": [film for film in films if film.split == split] for split in index.counts}
+    return {
+        "patients": len({film.patient for film in films}),
+        "unknown_patients": sum(not film.patient_known for film in films),
+        "patients_known": index.patients,
+        "patients_by_split": {split: len({film.patient for film in members}) for split, members in by_split.items()},
+        "unknown_by_split": {
+            split: sum(not film.patient_known for film in members) for split, members in by_split.items()
+        },
+        "films_per_patient": dict(sorted(Counter(Counter(film.patient for film in films).values()).items())),
+    }
 
 
 def _targets(index: FilmIndex) -> list[Target]:

@@ -134,7 +134,7 @@ def _counts(report: DataReport) -> Counts:
         (
             split,
             f"{sum(by_class.values()):,}",
-            f"{report.patients_by_split[split]:,}",
+            report.patients_in_words(split),
             *(f"{by_class[label]:,}" for label in report.classes),
         )
         for split, by_class in report.counts.items()

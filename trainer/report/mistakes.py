@@ -18,6 +18,8 @@ from trainer.films.film import Film
 from trainer.judging.outputs import SavedOutputs
 from trainer.report.html import Table
 
+_NEARLY_BLACK = 26
+"""Of 255: a tenth of the range; 12 bits in a file of 16 give 16."""
 _SMALLEST = 1e-12  # a probability whose logarithm is still taken
 
 
@@ -100,6 +102,12 @@ def thumbnails(paths: Iterable[str], films: Mapping[str, Film], spec: Preprocess
                 continue
             pictures[path] = cv2.imencode(".png", (prepared * 255).round().astype(np.uint8))[1].tobytes()
     return pictures
+
+
+def is_nearly_black(png: bytes) -> bool:
+    """Whether hardly anything can be seen in a picture that `thumbnails` made."""
+    film = np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE), np.float64)
+    return bool(np.percentile(film, 99) < _NEARLY_BLACK)
 
 
 def _log_odds(probability: float) -> float:

@@ -10,7 +10,7 @@ from trainer.report.claim import VERSION, answer_checklist
 from trainer.report.html import Picture, Table, drawing, utc
 from trainer.report.overview import Standing, leaderboard_figure
 from trainer.report.records import RecordedRun, RecordedTrial
-from trainer.report.summary import findings_in_words, limits_in_words, networks, p_value_in_words, tie
+from trainer.report.summary import findings_in_words, limits_in_words, load_in_words, networks, p_value_in_words, tie
 from trainer.runs.leaderboard import LeaderboardRow
 from trainer.runs.test_set import Opening
 
@@ -98,7 +98,8 @@ def leaderboard_tables(run: RecordedRun) -> tuple[Table, ...]:
     trials = Table(
         caption=(
             "In the order of validation AUROC, which is optimistic for the first. Behind the winner: paired difference "
-            "of validation AUROC. ms per film: one film at a time, one thread."
+            "of validation AUROC. ms per film: one film at a time, one thread; measured "
+            f"{load_in_words(run)}."
         ),
         head=(
             "trial",

@@ -92,6 +92,7 @@ def _record(
             "calibration": calibration,
             "validation": evaluation,
             "many_views": None,
+            "ms_per_film_load": None,
             "ms_per_film": None if None in costs else sum(cost for cost in costs if cost is not None),
             "provenance": _provenance([record.provenance for record in members.values()]),
         }

@@ -20,7 +20,7 @@ from trainer.learning.learner import FitPlan
 from trainer.learning.loop import Fit, fit
 from trainer.learning.options import LearnOptions
 from trainer.networks.network import Network
-from trainer.networks.speed import ms_per_film
+from trainer.networks.speed import measure_speed
 from trainer.trials.context import RunContext
 from trainer.trials.provenance import Origin, origin_of, provenance_of
 from trainer.trials.record import read_trial, write_judged
@@ -132,6 +132,7 @@ def _record(context: RunContext, trained: _Trained, validated: _Validated, searc
     task = context.dataset.task
     spec = trained.spec
     preprocess = context.config.networks.preprocess(spec.architecture)
+    speed = measure_speed(trained.network, preprocess.size)
     return TrialRecord(
         architecture=spec.architecture,
         classes=task.classes,
@@ -146,6 +147,7 @@ def _record(context: RunContext, trained: _Trained, validated: _Validated, searc
         uncertainty=validated.uncertainty,
         fold=spec.fold,
         settings=dict(searched),
-        ms_per_film=ms_per_film(trained.network, preprocess.size),
+        ms_per_film=speed.ms_per_film,
+        ms_per_film_load=speed.load,
         provenance=provenance_of(context, trained.fitted, trained.network, spec.seed, trained.origin),
     )

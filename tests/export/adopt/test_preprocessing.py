@@ -74,6 +74,7 @@ def write(path, header, rows):
         (PLAIN, PixelValues("monochrome1", white=255.0)),
         (PreprocessSpec(size=SIDE, resize="pad"), PixelValues(black=-1.0)),
         (PreprocessSpec(size=SIDE, intensity="percentile"), PixelValues()),
+        (PreprocessSpec(size=SIDE, interpolation="nearest"), PixelValues("monochrome1")),
         (PreprocessSpec(size=SIDE, clahe=ClaheSpec(clip_limit=2.0)), PixelValues(white=255.0)),
         (PreprocessSpec(size=SIDE, resize="pad", clahe=ClaheSpec(clip_limit=2.0)), PixelValues("monochrome1")),
     ],
@@ -196,9 +197,8 @@ def test_a_network_is_adopted_as_its_owner_s_answers_show(adopt, theirs, ridge, 
     provenance = verify_bundle(directory)[0].manifest.provenance
 
     assert (code, errors) == (0, "")
-    assert (
-        "preprocessing found: off by 0.000 in the mean, 0.000 at most: 64, squash, full_range, no CLAHE, 0..255, monoc"
-        in (printed)
-    )
-    assert "these films do not tell it from: 64, pad" in printed
+    found = "preprocessing found: off by 0.000 in the mean, 0.000 at most: 64, squash, area, full_range, no CLAHE, "
+    assert f"{found}0..255, monochrome1" in printed
+    assert "these films do not tell squash from pad: state it if you know" in printed
+    assert "these films do not tell area from cubic or linear or nearest: state it if you know" in printed
     assert any(line.startswith("preprocessing found") for line in provenance.reading)

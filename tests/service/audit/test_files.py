@@ -49,6 +49,31 @@ def test_only_the_owner_may_read_it(opened, log) -> None:
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_second_writer_of_the_same_file_by_a_link_is_refused(opened, log, tmp_path, link) -> None:
+    opened(log).append([ENTRY])
+    (tmp_path / "elsewhere").mkdir()
+    second = tmp_path / "elsewhere" / "another.jsonl"
+    getattr(second, link)(log)
+
+    with pytest.raises(SettingsError, match="another process writes the log"):
+        opened(second)
+
+
+def test_a_log_behind_a_link_is_rotated_and_verified_where_it_lies(opened, log, tmp_path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "audit.jsonl"
+    link.symlink_to(log)
+    file = opened(link, max_bytes=600)
+    for _ in range(7):
+        file.append([ENTRY])
+
+    assert link.is_symlink()
+    assert len(files_of(link)) > 1
+    assert files_of(link) == files_of(log)
+    assert verify_log(link) == verify_log(log)
+
+
 def test_rotation_and_restarts_keep_the_chain(opened, log) -> None:
     for _ in range(3):
         file = opened(log, max_bytes=600)

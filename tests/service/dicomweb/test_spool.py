@@ -197,6 +197,39 @@ def test_the_depth_counts_states_and_the_age_of_the_oldest_that_waits(spool, led
     assert (depth.states, depth.oldest_s) == ({"received": 2}, 61)
 
 
+@pytest.mark.parametrize("back_s", [50, 3600, 7 * 24 * 3600])
+def test_a_clock_that_is_set_back_stops_no_film(spool, ledger, clock, back_s) -> None:
+    spool.store(instance("waiting"), "routine", MODEL)
+    clock.now -= back_s
+    spool.store(instance("later"), "routine", MODEL)
+
+    assert {spool.claim("received").sop_instance_uid for _ in range(2)} == {uid("waiting"), uid("later")}
+
+
+def test_times_from_the_future_are_mended_so_that_work_and_alert_go_on(spool, ledger, clock) -> None:
+    analysed(spool, "postponed")
+    spool.postpone(spool.claim("analysed"), "pacs_unreachable", "no answer", delay_s=300)
+    spool.store(instance("waiting"), "routine", MODEL)
+    spool.store(instance("in hand"), "stat", MODEL)
+    assert spool.claim("received").sop_instance_uid == uid("in hand")
+    clock.now -= 3600
+    assert ledger.depth().oldest_s == 0
+
+    assert ledger.mend_times() == 3
+    assert ledger.mend_times() == 0
+    assert spool.claim("analysed").sop_instance_uid == uid("postponed")
+    clock.now += LEASE_S
+    assert ledger.depth().oldest_s == LEASE_S
+    assert {spool.claim("received").sop_instance_uid for _ in range(2)} == {uid("in hand"), uid("waiting")}
+
+
+def test_clocks_that_differ_by_a_little_are_left_alone(spool, ledger, clock) -> None:
+    spool.store(instance(), "routine", MODEL)
+    clock.now -= 50
+
+    assert ledger.mend_times() == 0
+
+
 def test_workers_that_claim_at_the_same_time_never_get_the_same_film(database) -> None:
     spool = Spool(database, capacity=100)
     for number in range(12):

@@ -10,7 +10,7 @@ from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.spool import Spool
 from service.dicomweb.tables import open_database
-from tests.service.dicomweb.films import film
+from tests.service.dicomweb.films import film, uid
 
 MODEL = "a" * 64
 
@@ -25,6 +25,33 @@ def test_what_a_killed_process_had_claimed_is_free_at_the_next_start(spool_url) 
         assert Spool(engine, capacity=10).claim("received").attempts == 1
     with open_database(spool_url) as engine:
         assert Spool(engine, capacity=10).claim("received").attempts == 2
+
+
+def test_a_film_that_a_killed_process_had_in_hand_is_a_suspect_and_one_that_waited_is_not(spool_url) -> None:
+    with open_database(spool_url) as engine:
+        store(engine, name="in hand")
+        assert Spool(engine, capacity=10).claim("received")
+        store(engine, name="waiting")
+    with open_database(spool_url) as engine:
+        spool = Spool(engine, capacity=10)
+        claimed = [spool.claim("received", suspects=False), spool.claim("received", suspects=False)]
+        suspect = spool.claim("received")
+
+    assert [claim and (claim.sop_instance_uid, claim.crashes) for claim in claimed] == [(uid("waiting"), 0), None]
+    assert (suspect.sop_instance_uid, suspect.crashes) == (uid("in hand"), 1)
+
+
+def test_a_second_process_that_names_the_same_file_by_a_link_is_refused(spool_url, database, tmp_path) -> None:
+    file = tmp_path / "spool" / "spool.db"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "soft.db").symlink_to(file)
+    (tmp_path / "elsewhere" / "hard.db").hardlink_to(file)
+    for name in ("soft.db", "hard.db"):
+        with (
+            pytest.raises(SettingsError, match="another process uses this SQLite spool"),
+            open_database(f"sqlite:///{tmp_path}/elsewhere/{name}"),
+        ):
+            pass
 
 
 def test_a_second_process_on_the_same_file_is_refused(spool_url, database) -> None:

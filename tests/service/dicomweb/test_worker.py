@@ -6,6 +6,7 @@ from functools import partial
 from typing import Never
 
 import pytest
+from sqlalchemy import select
 
 from imaging.limits import DecodeLimits
 from schemas.errors import (
@@ -20,7 +21,8 @@ from schemas.errors import (
 from service.dicomweb.delivery import deliver
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
-from service.dicomweb.spool import Spool
+from service.dicomweb.spool import LEASE_S, Spool
+from service.dicomweb.tables import instances
 from service.dicomweb.verdict import Backoff
 from service.dicomweb.worker import Step, Worker
 from service.metrics import Metrics
@@ -227,6 +229,92 @@ async def test_a_film_whose_every_attempt_ended_the_process_is_given_up_without_
         await until(lambda: state(ledger) == "failed")
 
     assert "ended the service 3 times" in ledger.find(uid("film"))[0].detail
+
+
+def crash_with(database, clock, spool, films) -> None:
+    """What a process leaves that ends with so many films in hand; the lease tells, as with several processes."""
+    for _ in range(films):
+        assert spool.claim("received")
+    clock.now += LEASE_S + 1
+
+
+async def test_what_was_in_hand_by_chance_is_not_to_blame(spool, ledger, database, clock, metrics) -> None:
+    names = [f"film {number}" for number in range(6)]
+    for name in names:
+        store(spool, name)
+        clock.now += 1
+    done: list[str] = []
+    for _ in range(20):
+        crash_with(database, clock, spool, 2)
+    crashes = {name: spool_crashes(database, name) for name in names}
+
+    async def work(claim) -> None:
+        done.append(claim.sop_instance_uid)
+        spool.refused(claim, "none", "")
+
+    worker = Worker(spool, ledger, [Step("received", work, 2, 30)], metrics, LATEST)
+    worker.start()
+    await until(lambda: ledger.depth().states == {"refused": 6})
+    await worker.stop()
+
+    assert max(crashes.values()) - min(crashes.values()) <= 1
+    assert sorted(done) == sorted(map(uid, names))
+
+
+def spool_crashes(database, name):
+    with database.begin() as connection:
+        return connection.scalar(select(instances.c.crashes).where(instances.c.sop_instance_uid == uid(name)))
+
+
+async def test_a_suspect_is_worked_on_alone_and_after_the_others(spool, ledger, database, clock, metrics) -> None:
+    for name in ("suspect", "another suspect"):
+        store(spool, name)
+        clock.now += 1
+    crash_with(database, clock, spool, 2)
+    for name in ("first", "second", "third"):
+        store(spool, name)
+        clock.now += 1
+    in_hand: set[str] = set()
+    seen: list[frozenset[str]] = []
+    gate = asyncio.Event()
+
+    async def work(claim) -> None:
+        in_hand.add(claim.sop_instance_uid)
+        if len(in_hand) == 3:
+            gate.set()
+        await gate.wait()
+        seen.append(frozenset(in_hand))
+        in_hand.discard(claim.sop_instance_uid)
+        spool.refused(claim, "none", "")
+
+    worker = Worker(spool, ledger, [Step("received", work, 3, 3)], metrics, LATEST)
+    worker.start()
+    await until(lambda: ledger.depth().states == {"refused": 5})
+    await worker.stop()
+
+    assert seen[0] == {uid("first"), uid("second"), uid("third")}
+    assert seen[3:] == [{uid("suspect")}, {uid("another suspect")}]
+
+
+async def test_a_film_that_is_cut_off_by_the_end_is_not_a_suspect(spool, ledger, clock, metrics) -> None:
+    begun = asyncio.Event()
+
+    async def work(_claim) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    store(spool)
+    worker = Worker(spool, ledger, [Step("received", work, 1, 3)], metrics, LATEST)
+    worker.start()
+    await begun.wait()
+    stopping = asyncio.create_task(worker.stop())
+    await asyncio.sleep(0)
+    for task in worker._tasks:
+        task.cancel()
+    await stopping
+
+    claim = spool.claim("received")
+    assert (claim.crashes, claim.attempts) == (0, 1)
 
 
 async def test_a_step_that_may_not_start_leaves_its_films(spool, ledger, metrics) -> None:

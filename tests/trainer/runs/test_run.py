@@ -447,6 +447,10 @@ def test_every_row_is_compared_with_the_winner_film_by_film(finished) -> None:
         assert row.against_winner.difference.value == pytest.approx(gap, abs=1e-9)
         assert 0 <= row.against_winner.p_value <= 1
     assert {row.ms_per_film is not None and row.ms_per_film > 0 for row in board.rows} == {True}
+    loads = [
+        read_trial(RunFolder(finished).trial(row.trial)).ms_per_film_load for row in board.rows if row.kind == "trial"
+    ]
+    assert all(load is not None and 0 < load.core_share < 1.5 and load.cores >= 1 for load in loads)
 
 
 def test_failed_trials_stay_failed_once_the_test_set_was_opened(config, tmp_path, unfit) -> None:

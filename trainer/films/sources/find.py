@@ -6,7 +6,7 @@ from pathlib import Path
 from schemas.errors import TrainingConfigError, TrainingDataError
 from trainer.films.files import listing
 from trainer.films.film import FilmIndex
-from trainer.films.names import escaped, is_writable
+from trainer.films.inspection.names import escaped, is_writable
 from trainer.films.negative import find_negative
 from trainer.films.options import DataOptions
 from trainer.films.sources.folders import folder_source

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imaging.decode import sniff
-from trainer.films.depth import depth_notes, is_deep_png
 from trainer.films.files import read_files, read_or_skip
 from trainer.films.film import MIN_VAL_FILMS, Film, FilmIndex, check_classes
+from trainer.films.inspection.depth import depth_notes, is_deep_png
 from trainer.films.sources.attribution import Attributed, attribute
 from trainer.films.sources.dicom import StatedPatient, patient_of
 from trainer.films.sources.source import FoundFilm, Source

@@ -9,8 +9,8 @@ import pytest
 from bundle.opening import open_bundle
 from schemas.errors import BundleError
 from service.engine.engine import OnnxEngine
+from service.models.child_prover import ChildProver
 from service.models.loading import BundleLoader
-from service.models.proving import ChildProver
 from service.settings import EngineSettings, ModelSettings
 from tests.service.bundles import write_tiny_bundle
 from tests.service.spoilt import greedy, looping, other_weights

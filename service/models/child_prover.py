@@ -14,19 +14,20 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from bundle.golden import check_golden, read_golden, warm
 from bundle.opening import Bundle
 from bundle.session import open_session, run_in_batches
+from imaging.libraries import forbid_core_dumps
 from schemas.errors import BundleError, CxrError
 from service.answers.decision import load_statistics
 from service.engine.film_queue import batch_sizes
+from service.models.prover import Proof, Result
 from service.settings import EngineSettings, ModelSettings
 
 CLOCK: Final = 6
@@ -34,53 +35,6 @@ CLOCK: Final = 6
 _NICENESS: Final = 19
 _PR_SET_PDEATHSIG: Final = 1
 _ENDED: Final = "no process that proves bundles is left; restart the service"
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What a child found so far."""
-
-    ended: bool = True
-    """False: the graph was loaded, and has yet to be run."""
-    selftest_error: float | None = None
-    """Largest absolute error of the logits of the golden films; None: they were run and not compared."""
-    refusal: str | None = None
-
-    def check(self) -> None:
-        """Raises BundleError where the bundle was refused."""
-        if self.refusal is not None:
-            raise BundleError(self.refusal)
-
-
-Result = Callable[[], float | None]
-"""Waits for the error of the self-test; None: it has yet to be run in this process. Raises BundleError."""
-
-
-class Prover(Protocol):
-    """Proves bundles outside of the serving process."""
-
-    def proving(self, bundle: Bundle) -> AbstractContextManager[Result]:
-        """Entered once the graph was loaded there, so that this process may load it while it is being run there.
-
-        Raises:
-            BundleError: it was refused, or did not end within its limits; so does the result.
-        """
-        ...
-
-    def stop(self) -> None:
-        """End what is being proved; a caller who waits for it gets a `BundleError`."""
-        ...
-
-
-class NoProver:
-    """For programs of one user, whose bundles may take this process with them."""
-
-    def proving(self, bundle: Bundle) -> AbstractContextManager[Result]:  # noqa: ARG002 the Protocol's
-        """Leave all of it to this process."""
-        return nullcontext(lambda: None)
-
-    def stop(self) -> None:
-        """There is nothing to end."""
 
 
 class ChildProver:
@@ -228,7 +182,7 @@ class _Work:
         _lower(resource.RLIMIT_AS, used + self.memory_bytes)
         ends_s = math.ceil(time.process_time()) + self.timeout_s
         _lower(resource.RLIMIT_CPU, ends_s, ends_s + 1)  # at the first SIGXCPU, which says why; at the second SIGKILL
-        _lower(resource.RLIMIT_CORE, 0)
+        forbid_core_dumps()
         with contextlib.suppress(OSError):  # where memory is short, the kernel takes this process and not the service
             Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
         nowhere = os.open(os.devnull, os.O_RDWR)
