@@ -83,8 +83,7 @@ class Client:
             sleep: how to wait.
 
         Raises:
-            OSError: `ca_file` cannot be read.
-            ValueError: no header can carry the key or the token.
+            OSError, ValueError: `ca_file` cannot be read; no header can carry the key or the token.
         """
         self._http = httpx2.Client(
             base_url=base_url.rstrip("/") + "/",
