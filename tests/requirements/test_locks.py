@@ -63,12 +63,9 @@ def test_the_notice_names_every_package_under_the_lgpl(environment) -> None:
     for name in {pin.requirement.name for pin in pins(environment)}:
         with suppress(PackageNotFoundError):  # of another platform
             described = metadata(name)
-            terms = [
-                described.get("License-Expression"),
-                described.get("License"),
-                *described.get_all("Classifier", []),
-            ]
-            if re.search("LGPL|Lesser General Public", " ".join(term for term in terms if term)):
+            fields = ("License-Expression", "License", "Classifier")
+            terms = [term for field in fields for term in described.get_all(field, [])]
+            if re.search("LGPL|Lesser General Public", " ".join(terms)):
                 lesser.add(name)
 
     assert "pebble" in lesser
