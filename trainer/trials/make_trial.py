@@ -147,5 +147,5 @@ def _record(context: RunContext, trained: _Trained, validated: _Validated, searc
         fold=spec.fold,
         settings=dict(searched),
         ms_per_film=ms_per_film(trained.network, preprocess.size),
-        provenance=provenance_of(context, trained.fitted, trained.network, spec.seed, trained.origin),
+        provenance=provenance_of(context, trained.fitted, trained.network, spec, trained.origin),
     )

@@ -14,6 +14,7 @@ from trainer.films.sources.medmnist import npz_source
 from trainer.films.sources.reading import read_source
 from trainer.films.sources.source import Source
 from trainer.films.sources.table import table_source
+from trainer.plugins import find_plugin, plugin_names
 from trainer.reporter import Progress
 
 
@@ -31,7 +32,7 @@ def index_films(options: DataOptions, progress: Progress | None = None) -> FilmI
     """
     data = Path(options.path)
     cache = Path(options.cache)
-    source = _find(data, cache, options.label_names)
+    source = _of_plugin(options.path, cache) or _find(data, cache, options.label_names)
     if len(source.classes) < 2:  # noqa: PLR2004 - a classifier distinguishes at least two classes
         names = ", ".join(source.classes) or "none"
         msg = f"{data} has {len(source.classes)} classes ({names}); training needs at least two"
@@ -43,6 +44,13 @@ def index_films(options: DataOptions, progress: Progress | None = None) -> FilmI
     elif ignored := sum(film.mask is not None for film in source.films):
         source = replace(source, notes=(*source.notes, f"ignored the masks of {ignored} films"))
     return read_source(source, skip_unreadable=options.skip_unreadable, progress=progress)
+
+
+def _of_plugin(path: str, cache: Path) -> Source | None:
+    """The films of `NAME:PLACE`, where a plug-in is called NAME."""
+    name, colon, place = path.partition(":")
+    plugin = find_plugin("source", name, ()) if colon else None
+    return plugin.make(Source, place, cache) if plugin else None
 
 
 def _find(data: Path, cache: Path, label_names: Sequence[str]) -> Source:
@@ -57,6 +65,11 @@ def _find(data: Path, cache: Path, label_names: Sequence[str]) -> Source:
         return table_source(data)
     msg = (
         f"{data} is not a folder, nor a .npz or .csv file; name the folder that holds train/<class>/ or <class>/, or "
-        "such a file"
+        f"such a file{_or_plugins()}"
     )
     raise TrainingDataError(msg)
+
+
+def _or_plugins() -> str:
+    names = plugin_names("source")
+    return f", or {' or '.join(f'{name}:PLACE' for name in names)} of a plug-in" if names else ""
