@@ -157,3 +157,21 @@ def test_more_connections_than_the_limit_take_the_place_of_those_that_wait_longe
     finally:
         for each in held:
             each.close()
+
+
+def test_requests_sent_ahead_of_their_answers_have_a_limit(server) -> None:
+    few = LIVE * 20 + LIVE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    received = b""
+    with connected(server) as connection:
+        sent(connection, few)
+        while piece := connection.recv(65_536):
+            received += piece
+    with connected(server) as connection:
+        start = time.perf_counter()
+        sent(connection, b"GET / HTTP/1.1\r\n\r\n" * 100_000)
+        with contextlib.suppress(ConnectionResetError):
+            while connection.recv(65_536):
+                pass
+
+    assert received.count(b"HTTP/1.1 200") == 21
+    assert time.perf_counter() - start < 5
