@@ -53,6 +53,7 @@ class Connection(HttpToolsProtocol):
         self._limit = shared.settings.max_header_bytes
         self._undecided = 0
         self._decided = False
+        self._data_at = 0.0
         self._in_head = False
         self._header_bytes = 0
         self._too_large = False
@@ -63,10 +64,18 @@ class Connection(HttpToolsProtocol):
         """Whether a part of a request has arrived."""
         return self._in_head
 
+    @property
+    def quiet_s(self) -> float:
+        """See `Held`."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.more_body:
+            return 0.0
+        return self.loop.time() - self._data_at
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
-        self._shared.admit(self, len(self.connections))
+        self._shared.admit(self, self.connections)  # type: ignore[arg-type]  # the server makes no others
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
@@ -78,6 +87,7 @@ class Connection(HttpToolsProtocol):
         if self._refused:
             return
         self._decided = False
+        self._data_at = self.loop.time()
         super().data_received(data)
         self._undecided = 0 if self._decided else self._undecided + len(data)
         if self._undecided > self._limit and not self._refused:
