@@ -93,8 +93,9 @@ data-is-named:
 	@[[ -n $(call quote,$(DATA)) ]] || \
 		{ echo "DATA names no films. Usage: make $(firstword $(MAKECMDGOALS)) DATA='path/to/films'" >&2; exit 2; }
 
-reference: .venv-dev/ready  ## write docs/reference.md from the code
+reference: .venv-dev/ready  ## write docs/reference.md and docs/schemas/ from the code
 	$(DEV) -m docs.make_reference > docs/reference.md
+	$(DEV) -m docs.make_schemas
 	$(DEV) -m docs.make_collection > docs/collections/cxr.postman_collection.json
 
 docs: .venv-dev/ready  ## build the documentation site into site/

@@ -20,6 +20,8 @@ from bundle.reading import LARGEST_FILE, LARGEST_MANIFEST, read_regular, regular
 from schemas.errors import BundleError
 from schemas.model.manifest import MANIFEST, BundleManifest, FileRecord
 
+LARGEST_BUNDLE: Final = 4 * 1024**3
+"""Bytes of all files: a graph, the weights again for torch, and reduced precisions."""
 LARGEST_ARRAYS: Final = 512 * 1024**2
 """Bytes that an archive of a bundle may unpack to; those of the shipped bundle have 8 MB."""
 MOST_FILES: Final = 64
@@ -96,6 +98,10 @@ def open_bundle(directory: Path, accept: Callable[[bytes], object] = lambda _man
         raise BundleError(msg) from error
     if len(manifest.files) > MOST_FILES:
         msg = f"{directory.name}: {MANIFEST} lists {len(manifest.files)} files, at most {MOST_FILES} are read"
+        raise BundleError(msg)
+    stated = sum(record.size_bytes for record in manifest.files.values())
+    if stated > LARGEST_BUNDLE:
+        msg = f"{directory.name}: {MANIFEST} states {stated} bytes in all, at most {LARGEST_BUNDLE} are read"
         raise BundleError(msg)
     for name, record in manifest.files.items():
         _check_file(directory, name, record)

@@ -130,9 +130,9 @@ def bundle(options: BundleOptions) -> None:
     from export.card.markdown import without_title
     from export.console import ConsoleReporter, console, print_bundle
     from export.export import ExportOptions, write_bundle
-    from trainer.trials.trial import load_trial
+    from trainer.runs.exportable import load_exportable
 
-    trial = load_trial(options.trial_folder())
+    trial = load_exportable(options.trial_folder())
     _refuse_lungs(trial)
     about = None if options.about is None else without_title(options.about.read_text(encoding="utf-8"))
     chosen = ExportOptions(precisions=options.precisions, with_weights=options.with_weights, about_films=about)

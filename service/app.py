@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from imaging.dicom.child_decoder import ChildDecoder
+from imaging.dicom.child_decoder import ChildDecoder, allowed_memory
 from imaging.memory.budget import DecodeBudget
 from schemas.api import DISCLAIMER
 from schemas.errors import SettingsError
@@ -215,6 +215,8 @@ def _frame_decoder(settings: DecodeSettings, metrics: Metrics) -> ChildDecoder:
         metrics.decode_worker_deaths.inc()
         log.warning("decode_worker_died", reason=reason)
 
+    if (allowed := allowed_memory(settings.memory_bytes)) < settings.memory_bytes:
+        log.warning("decode_memory_lowered", memory_bytes=allowed, reason="the service was started under ulimit -v")
     return ChildDecoder(
         workers=settings.workers,
         memory_bytes=settings.memory_bytes,

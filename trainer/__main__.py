@@ -10,13 +10,13 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from schemas.errors import CxrError, TrainingConfigError
 from schemas.version import VERSION
-from trainer.config import ReportOptions, make_config, nested, read_options
+from trainer.config import make_config, nested, read_options
 from trainer.explore.command import data_command
 from trainer.explore.preview_command import preview_command
 from trainer.films.inspection.names import escaped, require_utf8
@@ -24,11 +24,6 @@ from trainer.flags import flag_values, with_flags
 from trainer.folder import RunFolder, TrialFolder
 from trainer.listing_command import archs_command, recipes_command
 from trainer.report.command import report_command
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from trainer.runs.leaderboard import Leaderboard
 
 _LOG_COLUMNS = 120  # a table in a log file or a pipe
 _INTERRUPTED = 130  # as a shell counts it
@@ -74,6 +69,7 @@ def train_command(
 
     from rich.console import Console
 
+    from trainer.api import conclude
     from trainer.runs.console import ConsoleReporter
     from trainer.runs.progress_table import results
     from trainer.runs.run import train
@@ -91,7 +87,7 @@ def train_command(
         console.print(f"stopped; start the same command again and {out} goes on where it was")
         raise typer.Exit(_INTERRUPTED) from error
     console.print(results(board, folder))
-    conclude(folder, board, run_config.report, console)
+    conclude(folder, board, run_config.report, lambda line: console.print(line, soft_wrap=True, markup=False))
 
 
 def refit_command(trial: Annotated[Path, typer.Argument(help="Folder of the trial: runs/ID/trials/NAME.")]) -> None:
@@ -111,20 +107,6 @@ app.command("preview")(preview_command)
 app.command("refit")(refit_command)
 app.command("archs")(archs_command)
 app.command("recipes")(recipes_command)
-
-
-def conclude(folder: RunFolder, board: "Leaderboard", options: ReportOptions, console: "Console") -> None:
-    """Explain the best trials and write the report; the run's results are on disk whatever happens here."""
-    from trainer.heat_maps.explain import write_explanations
-    from trainer.report.document import write_report
-
-    for row in board.rows[: options.explain]:
-        if row.kind == "trial" and not folder.explanations(row.trial).record.exists():
-            try:
-                write_explanations(folder, row.trial)
-            except CxrError as error:
-                console.print(f"{row.trial} is not explained: {error}", markup=False)
-    console.print(f"report: {write_report(folder)}", soft_wrap=True)
 
 
 def _field(text: str) -> tuple[str, Any]:

@@ -9,6 +9,7 @@ import typer
 def archs_command() -> None:
     """List the architectures: size, pretrained weights, input, what each is for."""
     from trainer.networks.architectures import ARCHITECTURES, TIMM_PREFIX
+    from trainer.plugins import plugin_names
 
     head = ("name", "parameters", "hub weights", "licence", "input", "lr", "epochs", "for")
     rows = [
@@ -24,6 +25,7 @@ def archs_command() -> None:
         )
         for name, row in ARCHITECTURES.items()
     ]
+    rows += [(name, "", "", "", "", "", "", "a plug-in") for name in plugin_names("architecture")]
     _print_table(head, rows)
     typer.echo(
         f"\n{TIMM_PREFIX}NAME selects any other network of timm. --weights hub loads the hub weights; timm states "
@@ -34,6 +36,7 @@ def archs_command() -> None:
 def recipes_command() -> None:
     """List the augmentation recipes: how far each varies a film, of what `--augment NAME` chooses."""
     from trainer.learning.augment import RECIPES, AugmentRecipe
+    from trainer.plugins import plugin_names
 
     fields = AugmentRecipe.model_fields
     for name, recipe in RECIPES.items():
@@ -41,6 +44,8 @@ def recipes_command() -> None:
         typer.echo(name if settings else f"{name}\n  films as they are")
         rows = [(f"  {key}", _in_words(value), fields[key].description or "") for key, value in settings.items()]
         _print_table((), rows)
+    for name in plugin_names("recipe"):
+        typer.echo(f"{name}\n  of a plug-in")
 
 
 def _millions(count: int | None) -> str:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pebble import ProcessExpired, ProcessPool
 
 from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
+from imaging.dicom.socket_folder import make_room_for_socket
 from imaging.dicom.transfer_syntaxes import name_of
 from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import LARGE_BYTES, give_back_freed_memory
@@ -68,6 +69,8 @@ class ChildDecoder:
         self._idle: queue.LifoQueue[ProcessPool] = queue.LifoQueue()
 
     def __enter__(self) -> Self:
+        """Raises SettingsError where the fork server could not be reached."""
+        make_room_for_socket()
         self._context.set_forkserver_preload([__name__])
         for _ in range(self._workers):
             self._idle.put(self._new_pool())
@@ -137,6 +140,12 @@ class ChildDecoder:
         return self._new_pool()
 
 
+def allowed_memory(memory_bytes: int) -> int:
+    """Address space that a child gets: what is asked for, or the limit of the service itself (ulimit -v)."""
+    highest = resource.getrlimit(resource.RLIMIT_AS)[1]
+    return memory_bytes if highest == resource.RLIM_INFINITY else min(memory_bytes, highest)
+
+
 def _end(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
     pool.join()
@@ -145,7 +154,8 @@ def _end(pool: ProcessPool) -> None:
 def _confine(memory_bytes: int) -> None:
     """Take from a new child what it does not need; its limits end with it."""
     if sys.platform == "linux":  # macOS refuses every limit below what a process has mapped at its start
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        allowed = allowed_memory(memory_bytes)
+        resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
     forbid_core_dumps()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Python's handler would wait for the codec to return
     nowhere = os.open(os.devnull, os.O_RDWR)

@@ -34,6 +34,9 @@ class Provenance(Record):
     parameters: int
     device: str
     libraries: dict[str, str]
+    plugins: dict[str, str] = Field(
+        default={}, description="kind and name of each plug-in that the run used: package and version"
+    )
     teachers: tuple["Provenance", ...] = Field(
         default=(), description="the networks that taught it, whose training comes on top"
     )

@@ -92,9 +92,10 @@ class Batcher:
 
     @property
     def alive(self) -> bool:
-        """Whether every consumer still consumes, and no run of the network hangs."""
+        """Whether every loop still runs, and no run of the network hangs."""
         latest = time.perf_counter() - self._limits.run_timeout_s
-        return not any(consumer.done() for consumer in self._consumers) and all(start > latest for start in self._runs)
+        loops = [*self._consumers, *([] if self._watch is None else [self._watch])]
+        return not any(loop.done() for loop in loops) and all(start > latest for start in self._runs)
 
     @property
     def queue_length(self) -> int:

@@ -139,7 +139,11 @@ class _Work:
         """What a child finds; the last is a proof that has ended."""
         reading, writing = Pipe(duplex=False)
         parent = os.getpid()
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError as error:
+            yield Proof(refusal=f"{bundle.directory.name}: no process to prove it can be started ({error.strerror})")
+            return
         if child == 0:
             with contextlib.suppress(BaseException):
                 _end_with(parent)

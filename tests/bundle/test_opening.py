@@ -202,7 +202,19 @@ def test_a_sparse_file_whose_size_the_manifest_states_is_not_read(directory) -> 
     edit(directory, files=lambda files: {**files, "weights.bin": {"sha256": "0" * 64, "size_bytes": size}})
     sparse(directory / "weights.bin")
 
-    with pytest.raises(BundleError, match="at most 2147483648 are read"):
+    with pytest.raises(BundleError, match=r"states 322\d+ bytes in all, at most 4294967296 are read"):
+        open_bundle(directory)
+
+
+def test_many_large_files_are_refused_by_what_the_manifest_states(directory) -> None:
+    size = 2 * 1024**3
+    files = {f"weights{number}.bin": {"sha256": "0" * 64, "size_bytes": size} for number in range(3)}
+    edit(directory, files=lambda present: present | files)
+    for name in files:
+        (directory / name).touch()
+        os.truncate(directory / name, size)
+
+    with pytest.raises(BundleError, match=r"states 6\d{9} bytes in all, at most 4294967296"):
         open_bundle(directory)
 
 

@@ -2,6 +2,8 @@
 
 import re
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 
 import pytest
 from packaging.requirements import Requirement
@@ -52,6 +54,22 @@ def test_no_package_is_pinned_twice_for_a_machine(environment, platform, python)
     names = [pin.requirement.name for pin in pins(environment) if pin.applies(markers)]
 
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_notice_names_every_package_under_the_lgpl(environment) -> None:
+    named = (ROOT / "NOTICE").read_text().lower()
+    lesser: set[str] = set()
+    for name in {pin.requirement.name for pin in pins(environment)}:
+        with suppress(PackageNotFoundError):  # of another platform
+            described = metadata(name)
+            fields = ("License-Expression", "License", "Classifier")
+            terms = [term for field in fields for term in described.get_all(field, [])]
+            if re.search("LGPL|Lesser General Public", " ".join(terms)):
+                lesser.add(name)
+
+    assert "pebble" in lesser
+    assert {name for name in lesser if name not in named} == set()
 
 
 def test_every_environment_has_the_versions_of_the_one_resolution() -> None:

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from schemas.errors import TrainingConfigError
-
 
 def preview_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option
     data: Annotated[Path, typer.Argument(help="Folder of films, a MedMNIST .npz, or a .csv.")],
@@ -20,11 +18,9 @@ def preview_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each op
     cache: Annotated[Path, typer.Option(help="Folder for prepared films.")] = Path(".cache/films"),
 ) -> None:
     """Draw a sheet with a row for each film: the film, and variations of it as training sees them."""
-    from trainer.learning.augment import RECIPES, preview
+    from trainer.learning.augment import find_recipe, preview
 
-    if augment not in RECIPES:
-        msg = f"--augment {augment} is not a recipe; known: {', '.join(RECIPES)}"
-        raise TrainingConfigError(msg)
+    recipe = find_recipe(augment).model_copy(update={"horizontal_flip": horizontal_flip})
     import numpy as np
 
     from bundle.files import write_whole
@@ -36,7 +32,6 @@ def preview_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each op
     index = index_films(DataOptions(path=str(data), cache=str(cache), skip_unreadable=True))
     drawn = np.random.default_rng(seed).permutation(len(index.films))[:films]
     chosen = [index.films[place] for place in drawn.tolist()]
-    recipe = RECIPES[augment].model_copy(update={"horizontal_flip": horizontal_flip})
     prepared = prepared_films(chosen, PreprocessSpec(size=size), cache)
     write_whole(out, preview(recipe, prepared, variants=variants))
     typer.echo(out)

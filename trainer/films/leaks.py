@@ -70,11 +70,22 @@ def close_leaks(index: FilmIndex, on_duplicates: OnDuplicates = "stop") -> FilmI
     if leaks:
         msg = (
             f"{len(leaks)} leaks between the splits: a figure on these films would flatter. Move each patient into one "
-            "split and remove copies from the other; training can drop copies by --on-duplicates drop:"
-            + listing([str(leak) for leak in leaks])
+            "split and remove copies from the other; training can drop copies by --on-duplicates drop"
+            f"{_how_known(checked, leaks)}:" + listing([str(leak) for leak in leaks])
         )
         raise TrainingDataError(msg)
     return checked
+
+
+def _how_known(index: FilmIndex, leaks: Iterable[Leak]) -> str:
+    """How the patients of leaks were known, which may be wrong, and how to say otherwise."""
+    known = (*index.patients.patients, *index.patients.studies)
+    if not known or not any(leak.kind == "patient" for leak in leaks):
+        return ""
+    return (
+        f". Patients are known by {', '.join(known)}; where these are not patients, give --patients REGEX, and "
+        "--patients '.*' for a patient to each film"
+    )
 
 
 def _without_copies(index: FilmIndex) -> FilmIndex:

@@ -5,8 +5,11 @@ It names a film by its hash, never by its path or patient, so that the table may
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
+from schemas.errors import TrainingDataError
 from schemas.model.decision import answer, conformal_set, finding_label, softmax
 from schemas.model.trial import TrialRecord
 from trainer.films.film import Film
@@ -15,7 +18,63 @@ from trainer.judging.outputs import SavedOutputs
 
 HASH_DIGITS = 12
 """Of the SHA-256 of a film's file: as many as name a film in the card of a bundle."""
+_PROBABILITY = "probability "
 _COLUMNS = ("film", "split", "truth", "label", "decision", "set", "familiar", "spread")
+
+
+@dataclass(frozen=True, slots=True)
+class FilmAnswer:
+    """One row of the table: a film, its truth, and what the network answers."""
+
+    film: str
+    """The first digits of the SHA-256 of its file, which `split.csv` holds whole."""
+    truth: str
+    label: str
+    """At the operating points."""
+    decision: str
+    """positive, negative or abstain."""
+    candidates: tuple[str, ...]
+    """The conformal set."""
+    familiar: bool | None
+    """False: unlike the training films; None: not checked."""
+    spread: float | None
+    """Of the answers about the film, see `trainer.judging.uncertainty`; None: not measured."""
+    probabilities: Mapping[str, float]
+    """Calibrated, by class."""
+
+
+def read_predictions(path: Path) -> tuple[FilmAnswer, ...]:
+    """The rows of a table.
+
+    Raises:
+        TrainingDataError: there is no such table, or one of another form.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return tuple(_answer(row) for row in csv.DictReader(stream))
+    except (OSError, KeyError, ValueError) as error:
+        msg = (
+            f"{path} is missing or of another version; the test set has one once the run has opened it, else run the "
+            "training again with the same --out"
+        )
+        raise TrainingDataError(msg) from error
+
+
+def _answer(row: Mapping[str, str]) -> FilmAnswer:
+    return FilmAnswer(
+        film=row["film"],
+        truth=row["truth"],
+        label=row["label"],
+        decision=row["decision"],
+        candidates=tuple(filter(None, row["set"].split("|"))),
+        familiar={"yes": True, "no": False, "": None}[row["familiar"]],
+        spread=float(row["spread"]) if row["spread"] else None,
+        probabilities={
+            name.removeprefix(_PROBABILITY): float(value)
+            for name, value in row.items()
+            if name.startswith(_PROBABILITY)
+        },
+    )
 
 
 def prediction_table(record: TrialRecord, part: Part, outputs: SavedOutputs, films: Sequence[Film]) -> str:
@@ -29,7 +88,7 @@ def prediction_table(record: TrialRecord, part: Part, outputs: SavedOutputs, fil
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*_COLUMNS, *(f"probability {name}" for name in record.classes)))
+    writer.writerow((*_COLUMNS, *(f"{_PROBABILITY}{name}" for name in record.classes)))
     writer.writerows(_rows(record, part, outputs, films))
     return text.getvalue()
 

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
+from schemas.errors import TrainingConfigError
 from schemas.model.calibration import Fraction
 from schemas.record import Record
+from trainer.plugins import find_plugin, plugin_names
 
 
 def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
@@ -96,6 +98,21 @@ RECIPES: Mapping[str, AugmentRecipe] = MappingProxyType(
 `shift` and `sites` cover what differs between hospitals: exposure, framing, resolution, and `sites` noise too. Half of
 the films of `sites` have no black corners, so that its network is not biased on films without them.
 """
+
+
+def find_recipe(name: str) -> AugmentRecipe:
+    """The recipe of that name, of the table or of a plug-in.
+
+    Raises:
+        TrainingConfigError: there is none, or a plug-in that cannot be used.
+    """
+    plugin = find_plugin("recipe", name, RECIPES)
+    if plugin is not None:
+        return plugin.load(AugmentRecipe)
+    if name not in RECIPES:
+        msg = f"{name!r} is not a recipe; known: {', '.join((*RECIPES, *plugin_names('recipe')))}"
+        raise TrainingConfigError(msg)
+    return RECIPES[name]
 
 
 def apply(recipe: AugmentRecipe, film: NDArray[np.float32], seed: int) -> NDArray[np.float32]:

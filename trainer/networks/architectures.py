@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.errors import TrainingConfigError
 from trainer.networks.designs import ConvolutionalDesign
+from trainer.plugins import find_plugin, plugin_names
 
 if TYPE_CHECKING:
     from trainer.networks.network import Network
@@ -168,17 +169,23 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
 
 
 def architecture(name: str) -> Architecture:
-    """The row called `name`, or the row of any other network of timm for `timm:<its name>`.
+    """The row called `name`, of the table or of a plug-in, or that of any other network of timm: `timm:<its name>`.
 
     Raises:
-        TrainingConfigError: no such row, or no such network in timm.
+        TrainingConfigError: no such row, or no such network in timm; or a plug-in that cannot be used.
     """
+    plugin = find_plugin("architecture", name, ARCHITECTURES)
+    if plugin is not None:
+        return plugin.load(Architecture)
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     row = _row_of_timm(name.removeprefix(TIMM_PREFIX)) if name.startswith(TIMM_PREFIX) else None
     if row is None:
-        known = ", ".join(ARCHITECTURES)
-        msg = f"no architecture is called {name!r}; known: {known}, and {TIMM_PREFIX}<name> for any network of timm"
+        known = ", ".join((*ARCHITECTURES, *plugin_names("architecture")))
+        msg = (
+            f"no architecture is called {name!r}; known: {known}, and {TIMM_PREFIX}<name> for any network of timm; one "
+            "of a plug-in is known once its package is installed"
+        )
         raise TrainingConfigError(msg)
     return row
 

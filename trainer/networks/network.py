@@ -45,6 +45,13 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1), persistent=False)
 
+    def group_matcher(self, *, coarse: bool = False) -> dict[str, str]:  # noqa: ARG002 - timm's signature
+        """The layers from the stem up, as regular expressions of parameter names; here all below the head are one.
+
+        A network with more gets a learning rate for each (`layer_decay`) and can be unfrozen from the top.
+        """
+        return {"stem": r"^(?!classifier)"}
+
     def normalise(self, image: Tensor) -> Tensor:
         """One gray channel [N, 1, S, S] in [0, 1] to the normalised channels of the stem [N, C, S, S]."""
         return (image - self.mean) / self.std  # broadcasting replicates the gray channel

@@ -194,6 +194,7 @@ def _origin(run: RecordedRun) -> list[tuple[str, str]]:
         ("Seed of the split", str(run.config.data.split_seed)),
         ("Device", ", ".join(sorted({trial.record.provenance.device for trial in run.trials}))),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
+        ("Plug-ins", ", ".join(f"{name} of {package}" for name, package in provenance.plugins.items()) or "none"),
         ("Training, all trials", duration(consumption.seconds)),
         ("Energy, all trials", energy_in_words(consumption)),
     ]

@@ -1,4 +1,4 @@
-"""Means of trials, as rows of the leaderboard: what several networks together would bring; none of them is exported."""
+"""Means of trials, as rows of the leaderboard: what several networks together bring."""
 
 from collections.abc import Mapping, Sequence
 

@@ -149,5 +149,5 @@ def _record(context: RunContext, trained: _Trained, validated: _Validated, searc
         settings=dict(searched),
         ms_per_film=speed.ms_per_film,
         ms_per_film_load=speed.load,
-        provenance=provenance_of(context, trained.fitted, trained.network, spec.seed, trained.origin),
+        provenance=provenance_of(context, trained.fitted, trained.network, spec, trained.origin),
     )

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError, WeightsError
 from schemas.model.decision import softmax
 from tests.films import indexed
+from tests.records import faults, records_of
 from tests.trainer.conftest import COMMAND, two_networks
 from trainer.config import RunConfig
 from trainer.films.dataset import prepare_dataset, read_data, read_dataset
@@ -451,6 +452,13 @@ def test_every_row_is_compared_with_the_winner_film_by_film(finished) -> None:
         read_trial(RunFolder(finished).trial(row.trial)).ms_per_film_load for row in board.rows if row.kind == "trial"
     ]
     assert all(load is not None and 0 < load.core_share < 1.5 and load.cores >= 1 for load in loads)
+
+
+def test_the_records_of_a_run_are_valid_by_the_published_schemas(finished) -> None:
+    records = records_of(RunFolder(finished))
+
+    assert {"config", "data", "trial", "epoch", "leaderboard", "opening"} <= {name for name, _ in records}
+    assert [fault for name, record in records for fault in faults(name, record)] == []
 
 
 def test_failed_trials_stay_failed_once_the_test_set_was_opened(config, tmp_path, unfit) -> None:

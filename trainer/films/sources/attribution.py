@@ -62,14 +62,17 @@ def attribute(
     paths = [film.path.relative_to(source.root).as_posix() for film in films]
     hints: list[str] = []
     column = f"column {source.patients_column}"
+    study = "DICOM StudyInstanceUID" if source.studies_column is None else f"column {source.studies_column}"
+    studies = _trusted([one.study or None for one in stated], study, hints)
     readings = [
         *_by_rule(paths, rule),
         _Reading(column, _trusted([film.patient for film in films], column, hints), _first),
-        _Reading("DICOM PatientID", _trusted(_issued(stated), "DICOM PatientID", hints), _first),
+        _Reading(
+            "DICOM PatientID", _with_studies(_trusted(_issued(stated), "DICOM PatientID", hints), studies), _first
+        ),
         *_by_names(paths, films, hints),
     ]
-    studies = _trusted([one.study or None for one in stated], "DICOM StudyInstanceUID", hints)
-    readings.append(_Reading("DICOM StudyInstanceUID", studies, _first, of_study=True))
+    readings.append(_Reading(study, studies, _first, of_study=True))
     readings.sort(key=lambda reading: reading.of_study)  # stable
     return _attributed(paths, readings, hints)
 
@@ -130,13 +133,25 @@ def _by_names(paths: Sequence[str], films: Sequence[FoundFilm], hints: list[str]
         ids = [name.patient if name is not None and name.scheme == scheme else None for name in names]
         if scheme.gives == "film":
             hints.append(
-                f"{sum(one is not None for one in ids):,} names are like those of {scheme.name}, which number films "
-                "and not patients"
+                f"{sum(one is not None for one in ids):,} names are like those of {scheme.name}, which tell films "
+                "apart and not patients"
             )
         else:
             words = f"names like those of {scheme.name}"
             readings.append(_Reading(words, ids, _written, of_study=scheme.gives == "study"))
     return readings
+
+
+def _with_studies(ids: Sequence[str | None], studies: Sequence[str | None]) -> list[str | None]:
+    """The ids, and for a film without one that of the other films of its study, where they agree."""
+    of_study: dict[str, set[str]] = defaultdict(set)
+    for patient, study in zip(ids, studies, strict=True):
+        if patient is not None and study is not None:
+            of_study[study].add(patient)
+    return [
+        min(known) if patient is None and study is not None and len(known := of_study[study]) == 1 else patient
+        for patient, study in zip(ids, studies, strict=True)
+    ]
 
 
 def _issued(stated: Sequence[StatedPatient]) -> list[str | None]:

@@ -21,6 +21,11 @@ _PATIENT = re.compile(
     r"|pid|empi|empianon|mrn|medicalrecordnumber|medicalrecordno|hospitalnumber|hospitalno|nhsnumber)"
 )
 """The name of a column in small letters and digits alone. `Patient Age` is none, nor is `patient_name`."""
+_STUDY = re.compile(
+    r"(?:study|studies|exam|exams|examination|imagingstudy|untersuchung|estudio|etude)"
+    r"(?:instance)?(?:id|no|nr|num|number|uid|key|code|identifier)?(?:anon|deid)?|acc|accanon|stay|stayid|hadmid|encounterid"
+)
+"""The same of a column that distinguishes examinations."""
 _IDENTIFYING = re.compile(
     r"(?:patients?|subject|person|paciente)?(?:name|firstname|lastname|surname|familyname|givenname|fullname|initials|"
     r"nachname|vorname|nom|prenom|nombre|apellidos?|birthdate|birthday|dateofbirth|dob|geburtsdatum|datenaissance|"
@@ -34,6 +39,8 @@ class PatientColumn:
     """The column that distinguishes patients, and those that are not kept."""
 
     name: str | None
+    study: str | None
+    """The column that distinguishes studies."""
     attributes: tuple[str, ...]
     """The columns that are attributes of films."""
     notes: tuple[str, ...]
@@ -84,7 +91,8 @@ def find_patients(header: Sequence[str], rows: Rows, table: Path, wanted: str | 
                     f"by --patients {chosen}"
                 )
                 raise TrainingDataError(msg)
-    others = [name for name in header if name not in (*_OWN, *_COMPUTED, *candidates, chosen)]
+    studies = [name for name in header if _STUDY.fullmatch(_plain(name)) and name != chosen]
+    others = [name for name in header if name not in (*_OWN, *_COMPUTED, *candidates, *studies, chosen)]
     manifold = [name for name in others if name.lower() != AGE and len({row[name] for row in rows}) > LARGEST_NUMBER]
     notes = []
     if left := [name for name in candidates if name != chosen]:
@@ -94,7 +102,11 @@ def find_patients(header: Sequence[str], rows: Rows, table: Path, wanted: str | 
             f"not kept, because more than {LARGEST_NUMBER} values make no groups of films and may identify people: "
             f"the columns {', '.join(manifold)} (ages belong in a column `{AGE}`)"
         )
-    return PatientColumn(chosen, tuple(name for name in others if name not in manifold), tuple(notes))
+    if studies:
+        notes.append(f"not kept, because they name examinations: the columns {', '.join(studies)}")
+    return PatientColumn(
+        chosen, next(iter(studies), None), tuple(name for name in others if name not in manifold), tuple(notes)
+    )
 
 
 def _alike(rows: Rows, one: str, other: str) -> bool:

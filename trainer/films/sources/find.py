@@ -17,6 +17,7 @@ from trainer.films.sources.medmnist import npz_source
 from trainer.films.sources.reading import read_source
 from trainer.films.sources.source import Source
 from trainer.films.sources.table import table_source
+from trainer.plugins import find_plugin, plugin_names
 from trainer.reporter import Progress
 
 
@@ -34,7 +35,7 @@ def index_films(options: DataOptions, progress: Progress | None = None) -> FilmI
     """
     data = Path(options.path)
     cache = Path(options.cache)
-    found = _find(data, cache, options)
+    found = _of_plugin(options.path, cache) or _find(data, cache, options)
     source = with_one_spelling(_with_writable_names(found, skip=options.skip_unreadable))
     if len(source.classes) < 2:  # noqa: PLR2004 - a classifier distinguishes at least two classes
         names = ", ".join(source.classes) or "none"
@@ -52,6 +53,13 @@ def index_films(options: DataOptions, progress: Progress | None = None) -> FilmI
     return replace(index, wanted_negative=options.negative_class)
 
 
+def _of_plugin(path: str, cache: Path) -> Source | None:
+    """The films of `NAME:PLACE`, where a plug-in is called NAME."""
+    name, colon, place = path.partition(":")
+    plugin = find_plugin("source", name, ()) if colon else None
+    return plugin.make(Source, place, cache) if plugin else None
+
+
 def _find(data: Path, cache: Path, options: DataOptions) -> Source:
     if options.label_names and data.suffix != ".npz":
         msg = f"label_names names the labels of a .npz; {data} names its classes itself: leave label_names out"
@@ -64,7 +72,7 @@ def _find(data: Path, cache: Path, options: DataOptions) -> Source:
         return table_source(data, options.patients)
     msg = (
         f"{data} is not a folder, nor a .npz or .csv file; name the folder that holds train/<class>/ or <class>/, or "
-        "such a file"
+        f"such a file{_or_plugins()}"
     )
     raise TrainingDataError(msg)
 
@@ -86,3 +94,8 @@ def _with_writable_names(source: Source, *, skip: bool) -> Source:
         raise TrainingDataError(msg + listing(bad))
     lines = (f"{name}: the name is not UTF-8, or holds control characters" for name in bad)
     return replace(source, films=good, dropped=(*source.dropped, *lines))
+
+
+def _or_plugins() -> str:
+    names = plugin_names("source")
+    return f", or {' or '.join(f'{name}:PLACE' for name in names)} of a plug-in" if names else ""

@@ -59,11 +59,17 @@ SCHEMES: tuple[NamingScheme, ...] = (
     NamingScheme("Kermany", KERMANY),
     # Wang et al., CVPR 2017: 00000001_000.png
     NamingScheme("NIH ChestX-ray14", re.compile(rf"{_START}(?P<patient>\d{{8}})_\d{{3}}(?!\d)"), distinctive=False),
-    # Bustos et al., Med. Image Anal. 66 (2020) 101797: the first number is of the study or the image.
+    # Bustos et al., Med. Image Anal. 66 (2020) 101797: the first number is the StudyID, or that of one image.
     NamingScheme(
         "PadChest",
-        re.compile(rf"{_START}(?P<patient>\d{{28,50}})_[0-9a-z\-]+(?:\.\w+)*$"),
+        re.compile(rf"{_START}(?P<patient>\d{{36,40}})_[0-9a-z]{{6}}(?:\.\w+)*$"),
         gives="study",
+        distinctive=False,
+    ),
+    NamingScheme(
+        "PadChest",
+        re.compile(rf"{_START}(?P<patient>\d{{41,48}})_\d{{2}}-\d{{3}}-\d{{3}}(?:\.\w+)*$"),
+        gives="film",
         distinctive=False,
     ),
     # Of no one set: patient_12_1.png, subject-004/2.png, Pat12b.png, case 7/1.png, P0012_1.png

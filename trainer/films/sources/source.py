@@ -36,3 +36,5 @@ class Source:
     """As in `trainer.films.film.FilmIndex`."""
     patients_column: str | None = None
     """The column of a table that names the patients of `films`."""
+    studies_column: str | None = None
+    """The column that names their studies."""

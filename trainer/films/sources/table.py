@@ -9,6 +9,7 @@ from schemas.errors import TrainingDataError
 from trainer.films.files import listing
 from trainer.films.film import SPLITS
 from trainer.films.sources.columns import PatientColumn, find_patients, own_names, refuse_identifying
+from trainer.films.sources.dicom import StatedPatient
 from trainer.films.sources.labels import renamed, split_word
 from trainer.films.sources.source import FoundFilm, Source
 
@@ -46,7 +47,7 @@ def table_source(table: Path, patients: str | None = None) -> Source:
     films = tuple(_film(row, root, columns) for _, row in rows)
     classes = tuple(sorted({film.label for film in films}))
     notes = (*columns.notes, *renamed({row.get("split", "") for _, row in rows}, "the column split"))
-    return Source(root, films, classes, notes, patients_column=columns.name)
+    return Source(root, films, classes, notes, patients_column=columns.name, studies_column=columns.study)
 
 
 def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
@@ -92,4 +93,5 @@ def _fault(row: dict[str, str], root: Path) -> str | None:
 def _film(row: dict[str, str], root: Path, columns: PatientColumn) -> FoundFilm:
     attributes = {name: " ".join(row[name].split()) for name in columns.attributes if row[name]}
     patient = None if columns.name is None else row[columns.name] or None
-    return FoundFilm(root / row["path"], row["label"], split_word(row.get("split", "")), patient, attributes=attributes)
+    stated = StatedPatient(study="" if columns.study is None else row[columns.study])
+    return FoundFilm(root / row["path"], row["label"], split_word(row.get("split", "")), patient, stated, attributes)

@@ -115,6 +115,10 @@ def test_a_patient_is_known_by_the_folder_of_a_table_s_paths(tmp_path) -> None:
         ("0004cfab-14fd-4e49-80ba-63a80b6bddd6.png", "00313ee0-9eaa-42f4-b0ab-c148ed3241cd.png"),
         ("000434271f63a053c4128a0ba6352c7f.png", "00053190460d56c53cc3e57321387478.png"),
         ("1.2.276.0.7230010.3.1.4.8323329.1000.1517.png", "1.2.276.0.7230010.3.1.4.8323329.1001.1517.png"),
+        (
+            "216840111366964012819207061112010307142602253_04-014-084.png",
+            "216840111366964012819207061112010306085429121_04-020-102.png",
+        ),
         ("1.png", "2.png"),
         ("20240131_001.png", "scan.png"),
     ],
@@ -154,10 +158,8 @@ def test_sets_that_are_merged_class_by_class_are_each_known_by_their_names(tmp_p
 
 
 def test_names_of_studies_keep_a_study_together_and_say_what_they_cannot(tmp_path) -> None:
-    study = "216840111366964012819207061112010307142602253"
-    index = indexed(
-        write_films(tmp_path, f"A/{study}_04-014-084.png", f"A/{study}_04-014-085.png", f"B/{'3' * 38}_k6ga29.png")
-    )
+    study = "20536686640136348236148679891455886468"
+    index = indexed(write_films(tmp_path, f"A/{study}_k6ga29.png", f"A/{study}_k6gb31.png", f"B/{'3' * 38}_k6ga29.png"))
 
     assert len({film.patient for film in index.films}) == 2
     assert not any(film.patient_known for film in index.films)
@@ -211,6 +213,31 @@ def test_the_films_of_one_study_are_of_one_patient_where_no_id_is_given(tmp_path
 
     assert patients(index) == ["study:A/a.dcm", "study:A/a.dcm", "study:A/c.dcm", "B/d.dcm"]
     assert index.patients.studies == {"DICOM StudyInstanceUID": 3}
+
+
+def test_a_film_without_an_id_is_of_the_patient_of_its_study(tmp_path) -> None:
+    root = write_dicoms(
+        tmp_path,
+        a={"PatientID": "7", "StudyInstanceUID": "1.2.1"},
+        b={"PatientID": None, "StudyInstanceUID": "1.2.1"},
+        c={"PatientID": "8", "StudyInstanceUID": "1.2.2"},
+    )
+
+    assert patients(indexed(root)) == ["A/a.dcm", "A/a.dcm", "A/c.dcm"]
+
+
+def test_a_leak_of_patients_says_how_they_were_known_and_how_to_say_otherwise(tmp_path) -> None:
+    """Films that are named by the day look like NIH's."""
+    files = [
+        f"{split}/{label}/20240131_{number}.png"
+        for split, number in (("train", "001"), ("test", "002"))
+        for label in "AB"
+    ]
+    root = write_films(tmp_path, *files)
+
+    with pytest.raises(TrainingDataError, match=r"known by names like those of NIH ChestX-ray14; .*--patients '\.\*'"):
+        close_leaks(indexed(root))
+    assert len({film.patient for film in close_leaks(indexed(root, patients=".*")).films}) == 4
 
 
 def test_ids_of_two_sites_and_of_two_issuers_are_of_two_patients(tmp_path) -> None:

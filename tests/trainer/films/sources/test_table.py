@@ -96,6 +96,16 @@ def test_any_column_can_be_named_as_that_of_the_patients(films) -> None:
     assert index.notes == ("not kept, because they name patients: the columns patient",)
 
 
+@pytest.mark.parametrize("column", ["study_id", "StudyInstanceUID", "StudyID", "exam"])
+def test_a_column_of_studies_keeps_them_together_and_is_written_nowhere(films, column) -> None:
+    index = indexed(table(films, f"path,label,{column}", "a/0.png,A,S7", "a/1.png,A,S7", "b/0.png,B,S8"))
+
+    assert [film.patient for film in index.films] == ["study:a/0.png", "study:a/0.png", "study:b/0.png"]
+    assert index.patients.studies == {f"column {column}": 3}
+    assert not index.films[0].attributes
+    assert "S7" not in repr(index)
+
+
 def test_columns_that_distinguish_the_same_patients_need_no_choice(films) -> None:
     index = indexed(table(films, "path,label,PatientID,pid", "a/0.png,A,7,x", "b/0.png,B,7,x", "a/1.png,A,8,y"))
 
