@@ -7,11 +7,16 @@ from email.mime.multipart import MIMEMultipart
 from email.policy import HTTP
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.errors import MalformedRequestError
 from service.mime.multipart import MultipartReader, read_multipart
 
 FILM = bytes(range(256)) * 5
+PIECES = st.lists(
+    st.sampled_from((b"--b", b"\r\n", b"\n", b"\r", b" ", b"--", b"-", b"x", b"A: b", b":", b"--b\r\n\r\n"))
+)
 
 
 def read(body, size=7, *, boundary="b"):
@@ -60,6 +65,18 @@ def test_what_begins_like_a_boundary_is_content(size) -> None:
     film = b"\r\n--" + b"\r\n--b" + b"x\r\n--b" + b" " * 2000 + b"\r\n--b\r--b-\r\r\n-" + FILM
 
     assert contents(b"--b\r\n\r\n" + film + b"\r\n--b--", size) == [film]
+
+
+def outcome(body, size):
+    try:
+        return read(body, size)
+    except MalformedRequestError as error:
+        return str(error)
+
+
+@given(PIECES.map(b"".join), st.integers(1, 9))
+def test_a_body_is_read_alike_however_it_is_cut(body, size) -> None:
+    assert outcome(body, size) == outcome(body, 10_000)
 
 
 @pytest.mark.parametrize("policy", [None, HTTP])
