@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+from collections.abc import Collection
 from typing import Final, Protocol
 
 from schemas.errors import CxrError, OverloadedError, UploadTooSlowError
@@ -10,6 +11,8 @@ from service.settings import ConnectionSettings
 
 _FILES_KEPT: Final = 128
 """Open files that are left for films, logs, the spool and the network's own."""
+_QUIET_S: Final = 1.0
+"""A body that has brought nothing for so long gives its connection to a new one, where all are taken."""
 _READING_S: Final = 30.0
 """A caller who has not read a part of its answer for so long has left, or holds the connection on purpose."""
 
@@ -20,6 +23,11 @@ class Held(Protocol):
     @property
     def has_begun(self) -> bool:
         """Whether a part of a request has arrived."""
+        ...
+
+    @property
+    def quiet_s(self) -> float:
+        """Time in which nothing of a body has arrived that is not complete; 0 where nothing is to arrive."""
         ...
 
     def refuse(self, error: CxrError, *, at_once: bool = False) -> None:
@@ -45,18 +53,21 @@ class Connections:
         self._waiting: dict[Held, float] = {}
         self._unread: dict[Held, float] = {}
 
-    def admit(self, connection: Held, present: int) -> None:
-        """Take a new connection, the last of `present`; at the limit the longest wait ends, or else it is refused."""
-        if present > self._most:
-            if not self._waiting:
+    def admit(self, connection: Held, present: Collection[Held]) -> None:
+        """Take a new connection, one of those that are `present`.
+
+        At the limit the longest wait ends, or a body that has stopped; where all are busy, the new one is refused.
+        """
+        if len(present) > self._most:
+            idlest = next(iter(self._waiting), None) or max(present, key=lambda each: each.quiet_s)
+            if idlest not in self._waiting and idlest.quiet_s < _QUIET_S:
                 self.count("full")
                 msg = f"{self._most} connections are open and all are busy; try again shortly"
                 connection.refuse(OverloadedError(msg), at_once=True)
                 return
             self.count("evicted")
-            oldest = next(iter(self._waiting))
-            del self._waiting[oldest]
-            oldest.drop()
+            self.forget(idlest)
+            idlest.drop()
         self.wait(connection)
 
     def wait(self, connection: Held) -> None:

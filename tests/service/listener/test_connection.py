@@ -9,6 +9,7 @@ import pytest
 
 from tests.service.conftest import flat_film
 from tests.service.server import Server
+from tests.waiting import wait_until
 
 FILM = flat_film(200)
 LIVE = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -157,3 +158,41 @@ def test_more_connections_than_the_limit_take_the_place_of_those_that_wait_longe
     finally:
         for each in held:
             each.close()
+
+
+def test_requests_sent_ahead_of_their_answers_have_a_limit(server) -> None:
+    few = LIVE * 20 + LIVE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    received = b""
+    with connected(server) as connection:
+        sent(connection, few)
+        while piece := connection.recv(65_536):
+            received += piece
+    with connected(server) as connection:
+        start = time.perf_counter()
+        sent(connection, b"GET / HTTP/1.1\r\n\r\n" * 100_000)
+        with contextlib.suppress(ConnectionResetError):
+            while connection.recv(65_536):
+                pass
+
+    assert received.count(b"HTTP/1.1 200") == 21
+    assert time.perf_counter() - start < 5
+
+
+def test_bodies_that_have_stopped_make_room_for_a_new_caller(tiny_models) -> None:
+    slow = Server(tiny_models, max_connections=8, upload_timeout_s=600, min_upload_bytes_s=0)
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nX-Deadline-Ms: 600000\r\nContent-Length: 100\r\n\r\n"
+    held = [connected(slow) for _ in range(8)]
+    try:
+        for each in held:
+            sent(each, head)
+
+        def live():
+            with connected(slow) as connection:
+                sent(connection, LIVE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                return answer(connection)[0] == 200
+
+        wait_until(live, "a new caller is answered", timeout_s=10)
+    finally:
+        for each in held:
+            each.close()
+        slow.end()

@@ -14,8 +14,9 @@ pytestmark = pytest.mark.anyio
 class FakeConnection:
     """Notes how it was ended."""
 
-    def __init__(self, *, has_begun: bool = False) -> None:
+    def __init__(self, *, has_begun: bool = False, quiet_s: float = 0.0) -> None:
         self.has_begun = has_begun
+        self.quiet_s = quiet_s
         self.end: str | None = None
 
     def refuse(self, error, *, at_once=False) -> None:
@@ -37,9 +38,8 @@ def closed(metrics, reason):
 async def test_at_the_limit_the_longest_wait_makes_room() -> None:
     connections, metrics = shared(max_connections=2)
     first, second, third = (FakeConnection() for _ in range(3))
-    connections.admit(first, 1)
-    connections.admit(second, 2)
-    connections.admit(third, 3)
+    for number, each in enumerate((first, second, third), 1):
+        connections.admit(each, (first, second, third)[:number])
 
     assert [each.end for each in (first, second, third)] == ["dropped", None, None]
     assert closed(metrics, "evicted") == 1
@@ -48,13 +48,24 @@ async def test_at_the_limit_the_longest_wait_makes_room() -> None:
 async def test_one_that_is_busy_is_never_closed_for_another() -> None:
     connections, metrics = shared(max_connections=2)
     busy, other, late = (FakeConnection() for _ in range(3))
-    for present, each in enumerate((busy, other), 1):
-        connections.admit(each, present)
+    for each in (busy, other):
+        connections.admit(each, (each,))
         connections.has_head(each)
-    connections.admit(late, 3)
+    connections.admit(late, (busy, other, late))
 
     assert [each.end for each in (busy, other, late)] == [None, None, "overloaded, at once"]
     assert closed(metrics, "full") == 1
+
+
+async def test_one_whose_body_has_stopped_makes_room_where_none_waits() -> None:
+    connections, _ = shared(max_connections=2)
+    stopped, slow, late = FakeConnection(quiet_s=1.5), FakeConnection(quiet_s=0.5), FakeConnection()
+    for each in (slow, stopped):
+        connections.admit(each, (each,))
+        connections.has_head(each)
+    connections.admit(late, (slow, stopped, late))
+
+    assert [each.end for each in (stopped, slow, late)] == ["dropped", None, None]
 
 
 async def test_a_wait_that_is_over_is_ended_by_its_kind() -> None:
@@ -62,7 +73,7 @@ async def test_a_wait_that_is_over_is_ended_by_its_kind() -> None:
     now = asyncio.get_running_loop().time()
     idle, half_sent, done = FakeConnection(), FakeConnection(has_begun=True), FakeConnection(has_begun=True)
     for each in (idle, half_sent, done):
-        connections.admit(each, 1)
+        connections.admit(each, (each,))
     connections.has_head(done)
 
     connections.sweep(now + 9)
@@ -87,7 +98,7 @@ async def test_a_caller_who_does_not_read_its_answer_is_dropped_and_one_who_read
 async def test_a_connection_that_is_closed_is_forgotten() -> None:
     connections, _ = shared()
     gone = FakeConnection()
-    connections.admit(gone, 1)
+    connections.admit(gone, (gone,))
     connections.is_unread(gone)
     connections.forget(gone)
     connections.sweep(asyncio.get_running_loop().time() + 100)

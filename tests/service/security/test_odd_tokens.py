@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def provider(tmp_path):
-    return Provider(tmp_path / "jwks.json")
+    return Provider(tmp_path / "jwks.json", "ES256")
 
 
 @pytest.mark.parametrize(
