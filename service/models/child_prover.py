@@ -182,8 +182,9 @@ class _Work:
 
     def _confine(self) -> None:
         os.nice(_NICENESS)
-        used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-        _lower(resource.RLIMIT_AS, used + self.memory_bytes)
+        with contextlib.suppress(OSError):  # where there is no /proc, the limit of processor time has to do
+            used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+            _lower(resource.RLIMIT_AS, used + self.memory_bytes)
         ends_s = math.ceil(time.process_time()) + self.timeout_s
         _lower(resource.RLIMIT_CPU, ends_s, ends_s + 1)  # at the first SIGXCPU, which says why; at the second SIGKILL
         forbid_core_dumps()
