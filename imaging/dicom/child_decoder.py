@@ -20,7 +20,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
 from imaging.dicom.socket_folder import make_room_for_socket
-from imaging.dicom.transfer_syntaxes import name_of
+from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import LARGE_BYTES, give_back_freed_memory
 from schemas.errors import InternalError, InvalidImageError
@@ -29,6 +29,8 @@ from schemas.errors import InternalError, InvalidImageError
 _FILMS_PER_CHILD = 100
 # In addition to the codec's time: the start of a child, and the way of 80 MB through a pipe.
 _AROUND_S = 10.0
+# For the smallest frame, on a machine whose cores are all busy.
+_LEAST_S = 3.0
 # Of the pixels that a codec makes on its way.
 _CODEC_COPIES = 4
 # How often a caller who waits looks whether its pool still works.
@@ -58,7 +60,8 @@ class ChildDecoder:
         Args:
             workers: frames that are decoded at the same time.
             memory_bytes: address space of a child.
-            timeout_s: wall time and processor time of one frame.
+            timeout_s: wall time and processor time of the largest frame; a smaller one has 3 s, and in addition what
+                `TransferSyntax.seconds_per_megapixel` allows, so that one that hangs soon gives way to the next.
             on_death: called for each child that did not survive its work, with `crashed`, `timed_out` or `lost`.
         """
         self._memory_bytes = memory_bytes
@@ -102,7 +105,7 @@ class ChildDecoder:
             raise InternalError(msg) from error
         except TimeoutError as error:
             pool = self._replaced(pool, "timed_out")
-            msg = f"decoding the {name} frame took over {self._timeout_s:g} s; send it uncompressed"
+            msg = f"decoding the {name} frame took over {self.limit_s(frame):.3g} s; send it uncompressed"
             raise InvalidImageError(msg) from error
         except ProcessExpired as error:
             pool = self._replaced(pool, "crashed")
@@ -112,8 +115,9 @@ class ChildDecoder:
             self._idle.put(pool)
 
     def _ask(self, pool: ProcessPool, frame: EncapsulatedFrame) -> NDArray[Any]:
-        future = pool.schedule(_decode_bounded, (_Handed(frame), self._timeout_s), timeout=self._timeout_s)
-        end = time.monotonic() + self._timeout_s + _AROUND_S
+        limit_s = self.limit_s(frame)
+        future = pool.schedule(_decode_bounded, (_Handed(frame), limit_s), timeout=limit_s)
+        end = time.monotonic() + limit_s + _AROUND_S
         while not wait([future], _LOOK_S).done:
             if not pool.active:  # pebble forgets a frame that it accepted while its pool broke
                 msg = "the pool broke before it began with the frame"
@@ -123,6 +127,12 @@ class ChildDecoder:
         handed: Any = future.result()
         pixels: NDArray[Any] = handed.pop()
         return pixels
+
+    def limit_s(self, frame: EncapsulatedFrame) -> float:
+        """The time that a frame of its size may take."""
+        megapixels = frame.module.rows * frame.module.columns * frame.module.samples / 1e6
+        rate = TRANSFER_SYNTAXES[frame.transfer_syntax].seconds_per_megapixel
+        return min(self._timeout_s, _LEAST_S + rate * megapixels)
 
     def _new_pool(self) -> ProcessPool:
         return ProcessPool(

@@ -7,11 +7,12 @@ abort any process in which OpenJPEG or GDCM decode them.
 import re
 import struct
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
 from numpy.typing import NDArray
 from pydicom import uid
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.decoders.base import get_decoder
 
 from imaging.dicom.colour import to_rgb
@@ -28,6 +29,10 @@ _READ_AS = {uid.JPEGExtended12Bit: uid.JPEGLossless}
 
 _START_OF_FRAME: Final = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # ISO 10918-1 table B.1, ISO 14495-1 C.1.1
 _JPEG_LS: Final = 0xF7
+_END_OF_IMAGE: Final = b"\xff\xd9"
+"""Put behind every JPEG-LS frame: where a truncated one has none, CharLS 2.4.2 counts to 2**32, for 4 s."""
+HAS_CHARLS: Final = find_spec("jpeg_ls") is not None
+"""There is no wheel of pyjpegls for Python 3.14."""
 _ITEM: Final = b"\xfe\xff\x00\xe0"
 _SCAN: Final = re.compile(rb"\xff\xda..(.{1,12})", re.DOTALL)
 _RESET: Final = 64
@@ -60,16 +65,24 @@ class FrameDecoder(Protocol):
         ...
 
 
-def decode_frame(frame: EncapsulatedFrame) -> NDArray[Any]:
-    """Decode in this process: a `FrameDecoder` for files whose origin is known."""
+def decode_frame(frame: EncapsulatedFrame, *, has_charls: bool = HAS_CHARLS) -> NDArray[Any]:
+    """Decode in this process: a `FrameDecoder` for files whose origin is known.
+
+    Without CharLS, GDCM decodes JPEG-LS; public frames make it hang, so that only a limit of time ends it.
+    """
     configure_libraries()
     syntax = uid.UID(frame.transfer_syntax)
     codec = TRANSFER_SYNTAXES[syntax].codec or ""
+    if codec == "pyjpegls" and not has_charls:
+        codec = "gdcm"
     # Run lengths hold the words as they are; what other syntaxes leave in unused bits is masked by the caller.
     options = frame.module.options | {"correct_unused_bits": False}
     with parsing(f"{name_of(syntax)} frame"):
         fragments = _without_offsets(frame.data)
         encoded = get_frame(fragments, 0, number_of_frames=1)
+        if codec == "pyjpegls":
+            encoded += _END_OF_IMAGE
+            fragments = encapsulate([encoded], has_bot=False)
         if codec == "run_lengths":
             words = unpack(encoded, frame.module)
             options["planar_configuration"] = 1
@@ -101,7 +114,7 @@ def _precision(frame: bytes, codec: str, module: ImagePixel) -> int:
     GDCM answers a JPEG-LS frame of another size with its lines shifted against each other, or aborts; pydicom cuts
     the upper bits of values that do not fit.
     """
-    rows, columns, samples, precision = _jpeg_2000_header(frame) if codec == "pylibjpeg" else _jpeg_header(frame)
+    rows, columns, samples, precision = _jpeg_2000_header(frame) if codec == "pylibjpeg" else _jpeg_header(frame, codec)
     stated = (module.rows, module.columns, module.samples)
     if (rows, columns, samples) != stated or precision > module.bits_allocated:
         msg = (
@@ -113,7 +126,7 @@ def _precision(frame: bytes, codec: str, module: ImagePixel) -> int:
     return precision
 
 
-def _jpeg_header(frame: bytes) -> tuple[int, int, int, int]:
+def _jpeg_header(frame: bytes, codec: str) -> tuple[int, int, int, int]:
     """Rows, columns, samples and precision of JPEG and JPEG-LS. Source: ISO 10918-1 B.1, B.2.2; ISO 14495-1 C.2.2."""
     position = 2  # after the start of image
     while frame[position + 1] not in _START_OF_FRAME:
@@ -121,7 +134,7 @@ def _jpeg_header(frame: bytes) -> tuple[int, int, int, int]:
         fill = frame[position + 1] == 0xFF  # noqa: PLR2004 the byte that starts every marker
         position += 1 if fill else 2 + int.from_bytes(frame[position + 2 : position + 4])
     precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, position + 4)
-    if frame[position + 1] == _JPEG_LS:
+    if frame[position + 1] == _JPEG_LS and codec == "gdcm":
         _check_presets(frame, 2**precision - 1)
     return rows, columns, samples, precision
 

@@ -17,8 +17,10 @@ class TransferSyntax:
 
     implicit_vr: bool = False
     little_endian: bool = True
-    codec: Literal["gdcm", "pylibjpeg", "run_lengths"] | None = None
+    codec: Literal["gdcm", "pyjpegls", "pylibjpeg", "run_lengths"] | None = None
     """The plug-in of pydicom that decodes a frame, or `imaging.dicom.run_lengths`; None: not compressed."""
+    seconds_per_megapixel: float = 0.3
+    """Several times what a codec takes for noise, which compresses worst; what takes longer is taken for hostile."""
     lossless: bool = True
     """Whether the syntax itself promises the stored values; a lossy one may hold them nonetheless."""
 
@@ -33,13 +35,13 @@ TRANSFER_SYNTAXES: Mapping[str, TransferSyntax] = MappingProxyType(
         uid.JPEGExtended12Bit: TransferSyntax(codec="gdcm", lossless=False),
         uid.JPEGLossless: TransferSyntax(codec="gdcm"),
         uid.JPEGLosslessSV1: TransferSyntax(codec="gdcm"),
-        uid.JPEGLSLossless: TransferSyntax(codec="gdcm"),
-        uid.JPEGLSNearLossless: TransferSyntax(codec="gdcm", lossless=False),
-        uid.JPEG2000Lossless: TransferSyntax(codec="pylibjpeg"),
-        uid.JPEG2000: TransferSyntax(codec="pylibjpeg", lossless=False),
-        uid.HTJ2KLossless: TransferSyntax(codec="pylibjpeg"),
-        uid.HTJ2KLosslessRPCL: TransferSyntax(codec="pylibjpeg"),
-        uid.HTJ2K: TransferSyntax(codec="pylibjpeg", lossless=False),
+        uid.JPEGLSLossless: TransferSyntax(codec="pyjpegls"),
+        uid.JPEGLSNearLossless: TransferSyntax(codec="pyjpegls", lossless=False),
+        uid.JPEG2000Lossless: TransferSyntax(codec="pylibjpeg", seconds_per_megapixel=2),
+        uid.JPEG2000: TransferSyntax(codec="pylibjpeg", seconds_per_megapixel=2, lossless=False),
+        uid.HTJ2KLossless: TransferSyntax(codec="pylibjpeg", seconds_per_megapixel=2),
+        uid.HTJ2KLosslessRPCL: TransferSyntax(codec="pylibjpeg", seconds_per_megapixel=2),
+        uid.HTJ2K: TransferSyntax(codec="pylibjpeg", seconds_per_megapixel=2, lossless=False),
     }
 )
 """Every transfer syntax that is decoded; any other is refused before its data set is touched.

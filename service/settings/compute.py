@@ -174,5 +174,7 @@ class DecodeSettings(Section):
         default=2 * 1024**3, description="address space of a process that decodes compressed films"
     )
     timeout_s: Positive = Field(
-        default=20, description="time to decode one compressed film; its process is ended after it"
+        default=20,
+        description="time to decode one compressed film of the largest size, after which its process is ended; smaller "
+        "ones have less: 3 s, and .3 s (JPEG 2000: 2 s) for each megapixel",
     )

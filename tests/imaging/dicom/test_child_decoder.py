@@ -18,6 +18,7 @@ from imaging.dicom.pixel_data import ImagePixel
 from imaging.phantom import phantom
 from schemas.errors import InvalidImageError
 from tests.imaging.compressed import ENCODERS, compressed_film, encapsulated_film, killers
+from tests.imaging.hanging import endless_film
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.process
@@ -146,6 +147,30 @@ def test_a_frame_that_takes_too_long_is_given_up_and_its_child_ended(deaths) -> 
         assert deaths == ["timed_out"]
         decoder._timeout_s = 30  # the next child must answer, and may be as slow as the machine
         assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
+
+
+def test_a_frame_that_never_ends_gives_way_after_the_time_of_its_pixels(decoder, deaths) -> None:
+    with pytest.raises(InvalidImageError, match=r"took over 4\.2 s; send it uncompressed"):
+        decode(endless_film(), frame_decoder=decoder)
+
+    assert deaths == ["timed_out"]
+    assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "rows", "columns", "limit_s"),
+    [
+        (uid.JPEGLosslessSV1, 64, 48, 3.0),
+        (uid.JPEGLosslessSV1, 3000, 3000, 5.7),
+        (uid.JPEG2000Lossless, 2000, 2000, 11.0),
+        (uid.JPEG2000Lossless, 8000, 5000, 20.0),
+        (uid.RLELossless, 8000, 5000, 15.0),
+    ],
+)
+def test_the_time_of_a_frame_grows_with_its_pixels(syntax, rows, columns, limit_s) -> None:
+    module = ImagePixel(rows, columns, 1, "MONOCHROME2", 0, 16, 12, 11, signed=False)
+
+    assert ChildDecoder(workers=1).limit_s(EncapsulatedFrame(b"", syntax, module)) == pytest.approx(limit_s, abs=0.05)
 
 
 def test_a_frame_that_needs_more_memory_than_a_child_may_have_is_invalid(deaths) -> None:

@@ -7,11 +7,12 @@ import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
+from imaging.decode import decode
 from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
 from imaging.dicom.pixel_data import ImagePixel
 from imaging.phantom import phantom
 from schemas.errors import InvalidImageError
-from tests.imaging.compressed import ENCODERS
+from tests.imaging.compressed import ENCODERS, encapsulated_film
 
 FILM = phantom(64, 48, seed=2)
 
@@ -27,8 +28,20 @@ def jpeg_ls(*presets, near=0):
 
 
 @pytest.mark.parametrize("presets", [(), (0, 0, 0, 0, 0), (255, 3, 7, 21, 64)], ids=["none", "0", "written out"])
-def test_jpeg_ls_with_the_default_parameters_is_decoded(presets) -> None:
-    assert np.array_equal(decode_frame(jpeg_ls(*presets)), FILM)
+@pytest.mark.parametrize("has_charls", [True, False])
+def test_jpeg_ls_with_the_default_parameters_is_decoded(presets, has_charls) -> None:
+    assert np.array_equal(decode_frame(jpeg_ls(*presets), has_charls=has_charls), FILM)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_truncated_jpeg_ls_is_refused_at_once(share) -> None:
+    film = phantom(256, 200, seed=2)
+    frame = ENCODERS[uid.JPEGLSLossless](film, 8)
+    truncated = encapsulate([frame[: int(share * len(frame))]])
+
+    with pytest.raises(InvalidImageError, match="frame data is broken"):
+        decode(encapsulated_film(truncated, uid.JPEGLSLossless, film), frame_decoder=decode_frame)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +58,8 @@ def test_jpeg_ls_with_the_default_parameters_is_decoded(presets) -> None:
 )
 def test_jpeg_ls_with_parameters_outside_their_ranges_never_reaches_its_codec(presets, near) -> None:
     with pytest.raises(InvalidImageError, match="coding parameters"):
+        decode_frame(jpeg_ls(*presets, near=near), has_charls=False)
+    with pytest.raises(InvalidImageError, match="JPEG-LS Lossless Image Compression frame data is broken"):
         decode_frame(jpeg_ls(*presets, near=near))
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,15 +14,18 @@ from benchmarks.resilience.server import Server, running, until
 from benchmarks.resilience.table import Row
 from imaging.phantom import phantom
 from tests.imaging.compressed import compressed_film, encapsulated_film, killers
+from tests.imaging.hanging import endless_film
 
 _GOOD = phantom(64, 48, seed=2)
+_ENDLESS_S = 6
+"""3 s and .3 s for each of 4 megapixels, and a new child."""
 _DEATHS = "cxr_decode_worker_deaths_total"
 
 
 def poison(_folder: Path) -> list[Row]:
     """Seven good films and a broken one; frames that abort their codec; a child that is killed while it decodes."""
     with running(max_batch_size=8, concurrent_runs=1, decode_workers=1) as server:
-        return [_batch(server), _aborts(server), _killed(server)]
+        return [_batch(server), _aborts(server), _killed(server), _endless(server)]
 
 
 def _batch(server: Server) -> Row:
@@ -72,6 +76,22 @@ def _killed(server: Server) -> Row:
     kept = (failed, after, deaths) == (422, 200, 1)
     value = f"{failed}, next {after}, {deaths:g} death"
     return Row("poison, child killed while it decodes", "its film, the next", value, "422, 200, 1 death", kept)
+
+
+def _endless(server: Server) -> Row:
+    """A frame of 4 megapixels that never ends, where one child decodes: how long the next film waits for its turn."""
+    with ThreadPoolExecutor(1) as caller:
+        before = server.metric(_DEATHS)
+        answer = caller.submit(server.ask, "POST", "/predict", endless_film())
+        time.sleep(0.2)  # until it is in the child
+        start = time.perf_counter()
+        after = server.ask("POST", "/predict", compressed_film(_GOOD, uid.JPEGLossless))[0]
+        seconds = time.perf_counter() - start
+        failed = answer.result()[0]
+    deaths = server.metric(_DEATHS) - before
+    kept = (failed, after, deaths) == (422, 200, 1) and seconds < _ENDLESS_S
+    value = f"{failed}, next {after} after {seconds:.1f} s, {deaths:g} death"
+    return Row("poison, frame that never ends", "its film, the next", value, f"422, 200 in {_ENDLESS_S} s", kept)
 
 
 def _ticks(process: int) -> int:
