@@ -143,7 +143,9 @@ def _border_shares(run: Run, films: NDArray[np.float32], labels: NDArray[np.int6
 
 def _by_appearance(given: Answers, validation: ValidationSet, record: CalibratedNetwork) -> tuple[SubgroupMetrics, ...]:
     statistics = [input_statistics(film) for film in validation.films]
-    scored = ScoredFilms(record.classes, validation.labels, given.probabilities, validation.patients)
+    known = not record.validation.unknown_patients
+    patients = validation.patients
+    scored = ScoredFilms(record.classes, validation.labels, given.probabilities, patients, patients_known=known)
     rows = []
     for name, measure in APPEARANCE.items():
         values = np.array([measure(film) for film in statistics])

@@ -40,7 +40,7 @@ class SubgroupMetrics(Record):
     column: str = Field(description="attribute of the films, e.g. 'sex'")
     value: str = Field(description="of the attribute; an age is given as a band of years, e.g. '18-39'")
     films: int
-    patients: int
+    patients: int | None = Field(description="null where the patient of some film is not known")
     finding: str
     positives: int = Field(description="films with the finding")
     auroc: Estimate | None

@@ -94,7 +94,14 @@ def _labelled(outputs: LabelledLogits, task: Task, calibration: Calibration) -> 
         "argmax": scored.probabilities.argmax(axis=1),
         "operating point": np.array([task.classes.index(name) for name in called]),
     }
-    return _CalledFilms(scored.classes, scored.truth, scored.probabilities, scored.patients, labels)
+    return _CalledFilms(
+        scored.classes,
+        scored.truth,
+        scored.probabilities,
+        scored.patients,
+        labels,
+        patients_known=scored.patients_known,
+    )
 
 
 def _findings(

@@ -67,4 +67,5 @@ class LabelledLogits:
     def scored(self, classes: Sequence[str], temperature: float, logits: Logits | None = None) -> ScoredFilms:
         """The films with their calibrated probabilities, of other logits [N, K] of them where they are given."""
         probabilities = softmax(self.logits if logits is None else logits, temperature)
-        return ScoredFilms(classes, self.labels, probabilities, np.asarray(self.patients))
+        known = not self.unknown_patients
+        return ScoredFilms(classes, self.labels, probabilities, np.asarray(self.patients), patients_known=known)

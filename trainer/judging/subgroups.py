@@ -1,7 +1,7 @@
 """The figures of a network on groups of the films: women and men, ages, views; an average hides who is served worse."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +44,18 @@ class ScoredFilms:
     truth: NDArray[np.int64]  # [N], indices into the classes
     probabilities: NDArray[np.float64]  # [N, K], calibrated
     patients: NDArray[np.str_]  # [N]
+    patients_known: bool = field(default=True, kw_only=True)
+    """False: some of the patients are films or studies."""
 
     def of(self, members: NDArray[np.bool_]) -> "ScoredFilms":
         """Those of the films that `members` [N] marks."""
-        return ScoredFilms(self.classes, self.truth[members], self.probabilities[members], self.patients[members])
+        return ScoredFilms(
+            self.classes,
+            self.truth[members],
+            self.probabilities[members],
+            self.patients[members],
+            patients_known=self.patients_known,
+        )
 
     def positive(self, finding: str) -> NDArray[np.bool_]:
         """Which films have the finding, [N]."""
@@ -100,7 +108,7 @@ def _row(column: str, value: str, films: ScoredFilms, point: OperatingPoint) -> 
         column=column,
         value=value,
         films=count,
-        patients=len(set(films.patients.tolist())),
+        patients=len(set(films.patients.tolist())) if films.patients_known else None,
         finding=point.finding,
         positives=positives,
         auroc=figure(

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rich.table import Table
+from rich.text import Text
 
+from trainer.films.dataset import read_data
 from trainer.folder import RunFolder
 from trainer.reporter import EpochSummary
 from trainer.runs.leaderboard import Leaderboard
@@ -92,6 +94,8 @@ def results(board: Leaderboard, folder: RunFolder) -> Table:
             str(row.validation_auroc),
             str(record.test.auroc) if record.test else "-",
         )
+    doubts = read_data(folder).patients_known.doubts
+    table.caption = Text("\n".join(doubts), style="bold yellow") if doubts else None
     for trial in folder.trial_folders():
         if trial.failure.exists():
             table.add_row(trial.name, "failed", "", "", "", "", "", style="red")

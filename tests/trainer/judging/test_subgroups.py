@@ -186,3 +186,12 @@ def test_the_intervals_of_groups_hold_the_truth_as_often_as_they_promise() -> No
 
     assert np.mean(held["auroc"]) == pytest.approx(0.95, abs=0.035)
     assert np.mean(held["sensitivity"]) == pytest.approx(0.95, abs=0.035)
+
+
+def test_groups_of_films_whose_patients_are_unknown_count_no_patients() -> None:
+    truth, probabilities, patients = films()
+    scored = ScoredFilms(TWO, truth, probabilities, np.array(patients), patients_known=False)
+
+    rows = subgroup_metrics(scored, (point(),), [{"sex": "FM"[number % 3 > 0]} for number in range(FILMS)])
+
+    assert {row.patients for row in rows} == {None}

@@ -2,8 +2,13 @@
 
 from rich.console import Console
 
+from tests.runs import write_run
+from trainer.films.dataset import read_data
+from trainer.films.patients import PatientSources
+from trainer.folder import RunFolder
 from trainer.reporter import EpochSummary
-from trainer.runs.progress_table import TrialTable
+from trainer.runs.leaderboard import read_leaderboard
+from trainer.runs.progress_table import TrialTable, results
 from trainer.trials.trial_spec import TrialSpec
 
 FIRST = TrialSpec("cnn4", 0)
@@ -46,3 +51,14 @@ def test_a_trial_that_failed_says_so() -> None:
     table.failed(FIRST.name)
 
     assert rows(table)[0][1] == "failed"
+
+
+def test_the_results_end_with_what_is_not_known_of_patients(tmp_path) -> None:
+    run = RunFolder(write_run(tmp_path / "run"))
+    board = read_leaderboard(run)
+    data = read_data(run)
+
+    assert results(board, run).caption is None
+
+    run.data.write_text(data.model_copy(update={"patients_known": PatientSources(unknown=270)}).model_dump_json())
+    assert str(results(board, run).caption).startswith("patients unknown: every film counts as its own")

@@ -14,8 +14,9 @@ from trainer.films.sources.naming import read_names
 from trainer.films.sources.source import FoundFilm, Source
 
 _PLACEHOLDER = re.compile(
-    r"(?i)\W*(?:anon(?:ym\w*|imo)?|unknown|none|null|nan|n/?a|nil|not\W?(?:known|available|specified)|test|xx+|\?+|"
-    r"(?:de-?identified|removed|redacted|deleted|empty|patient|patient\W?id|id)(?:\W?(?:patient|id))?)?\W*"
+    r"(?i)\W*(?:(?:no\W?)?(?:anon(?:ym\w*|imo)?|unknown|none|null|nan|n/?a|nil|tba|tbd|undefined|test|xx+|\?+|empty|"
+    r"not\W?(?:known|available|specified|applicable)|de-?identified|removed|redacted|deleted|patient|subject|name|id)"
+    r"(?:\W?(?:patient|subject|name|id))*)?\W*"
 )
 """An id that stands for no id; also an empty one."""
 _NO_NUMBER = re.compile(r"0+|9{4,}|(\w)\1{5,}")

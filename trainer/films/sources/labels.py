@@ -18,7 +18,7 @@ _SPLIT_WORDS: Mapping[str, SplitName] = {
     **dict.fromkeys(("test", "testing", "tst"), "test"),
 }
 _OF_FILMS = ("set", "data", "dataset", "images", "image", "films", "split", "folder")
-_SEVERAL = re.compile(r"[|;]|\\n")
+_SEVERAL = re.compile(r"[|;\n]")
 _PERHAPS_SEVERAL = re.compile(r"\s*(?:[,+&/]|\band\b)\s*")
 
 
@@ -90,7 +90,7 @@ def refuse_several(films: Sequence[FoundFilm], classes: Iterable[str], root: Pat
 
     def parts(label: str) -> list[str]:
         if _SEVERAL.search(label) or (label.startswith(("[", "{")) and "," in label):
-            return [part for part in re.split(r"[|;,\[\]{}]|\\n", label) if part.strip()]
+            return [part for part in re.split(r"[|;,\n\[\]{}]", label) if part.strip()]
         split = _PERHAPS_SEVERAL.split(label)
         return split if len(split) > 1 and all(same_name(part) in single for part in split) else []
 

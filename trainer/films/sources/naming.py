@@ -117,9 +117,12 @@ def read_names(paths: Sequence[str], labels: Sequence[str]) -> tuple[NamedPatien
     Args:
         paths: of N films, relative to the data folder.
         labels: [N]; a scheme that is not distinctive counts where most films of one class look like it, because sets
-            are often merged class by class.
+            are often merged class by class. What stands in the label itself is not a patient.
     """
-    readings = [tuple(_readings(path)) for path in paths]
+    readings = [
+        tuple(reading for reading in _readings(path) if reading.patient not in label)
+        for path, label in zip(paths, labels, strict=True)
+    ]
     films = Counter(labels)
     look: dict[NamingScheme, Counter[str]] = defaultdict(Counter)
     for label, found in zip(labels, readings, strict=True):

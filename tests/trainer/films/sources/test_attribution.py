@@ -145,6 +145,12 @@ def test_a_name_like_a_patient_among_others_is_not_believed(tmp_path) -> None:
     assert index.patients.unknown == 5
 
 
+def test_a_class_that_is_called_like_a_patient_is_none(tmp_path) -> None:
+    index = indexed(write_films(tmp_path, "case 0/a.png", "case 0/b.png", "case 1/c.png", "case 1/d.png"))
+
+    assert index.patients.unknown == 4
+
+
 def test_sets_that_are_merged_class_by_class_are_each_known_by_their_names(tmp_path) -> None:
     files = ("A/00000001_000.png", "A/00000001_001.png", "B/sub-S1_ses-E1_a.png", "B/sub-S1_ses-E2_b.png", "B/scan.png")
 
@@ -255,7 +261,21 @@ def test_ids_of_two_sites_and_of_two_issuers_are_of_two_patients(tmp_path) -> No
 
 
 @pytest.mark.parametrize(
-    "anonymous", ["ANONYMOUS", "Anonymized", "anon", "0", "00000", "", "UNKNOWN", "N/A", "4711", "xxx"]
+    "anonymous",
+    [
+        "ANONYMOUS",
+        "Anonymized",
+        "anon",
+        "0",
+        "00000",
+        "",
+        "UNKNOWN",
+        "N/A",
+        "Anonymous^Patient",
+        "NO ID",
+        "4711",
+        "xxx",
+    ],
 )
 def test_an_id_that_all_films_share_is_no_patient(tmp_path, anonymous) -> None:
     index = indexed(write_dicoms(tmp_path, **{name: {"PatientID": anonymous} for name in "abcd"}))

@@ -124,7 +124,16 @@ def test_a_column_with_a_value_for_nearly_every_film_is_not_kept(tmp_path) -> No
 
 
 @pytest.mark.parametrize(
-    "label", ["TB|Effusion", "TB;Effusion", "TB, Effusion", "['TB', 'Effusion']", "TB & Effusion", "TB and Effusion"]
+    "label",
+    [
+        "TB|Effusion",
+        "TB;Effusion",
+        "TB, Effusion",
+        "['TB', 'Effusion']",
+        "TB & Effusion",
+        "TB and Effusion",
+        "TB\nEffusion",
+    ],
 )
 def test_labels_of_several_findings_are_refused_with_what_can_be_trained(films, label) -> None:
     path = table(films, "path,label", "a/0.png,TB", "b/0.png,Effusion", f'a/1.png,"{label}"')
