@@ -30,5 +30,5 @@ def test_a_notebook_is_committed_small_with_its_pictures_and_names_no_folder_of_
     assert not any(word in text for word in ("/tmp/", "/home/", "/root/", str(ROOT)))
 
 
-def test_there_are_notebooks_for_data_and_for_training() -> None:
-    assert [path.stem for path in PATHS] == ["explore", "train-explain-export"]
+def test_there_is_a_notebook_for_each_step_from_films_to_a_service() -> None:
+    assert [path.stem for path in PATHS] == ["explain", "explore", "export-and-serve", "judge", "train"]
