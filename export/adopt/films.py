@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from schemas.errors import TrainingDataError
+from trainer.films.copies.marking import mark_altered
 from trainer.films.duplicates import mark_copies
 from trainer.films.film import Film, FilmIndex
 from trainer.films.leaks import close_leaks
@@ -50,7 +51,8 @@ def read_films(folder: FilmFolder, classes: tuple[str, ...]) -> AdoptionFilms:
     deciding = _deciding(index, index.root)
     judging = tuple(film for film in index.films if film.split == "test")
     chosen = replace(index, films=(*deciding, *judging))
-    close_leaks(mark_copies(chosen, folder.cache, threshold=NEAR_DUPLICATE, skip_unreadable=False))
+    encoded_again = mark_copies(chosen, folder.cache, threshold=NEAR_DUPLICATE, skip_unreadable=False)
+    close_leaks(mark_altered(encoded_again, folder.cache, "auto"))
     return AdoptionFilms(index, deciding, judging, folder.cache)
 
 

@@ -95,7 +95,7 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
         contradictions=contradictions[:_LISTED],
         contradiction_count=len(contradictions),
         dropped=index.dropped,
-        notes=index.notes,
+        notes=(*index.notes, *filter(None, [index.altered_copies])),
         probes=tuple(probe for target in _targets(index) for probe in probe_all(facts, target)),
     )
 

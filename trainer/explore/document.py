@@ -16,6 +16,7 @@ from trainer.explore.figures import counts_figure, fact_figure, montage, probe_f
 from trainer.explore.findings import findings
 from trainer.explore.probes import ALARM, Probe
 from trainer.films.cache import prepared_films
+from trainer.films.copies.marking import mark_altered
 from trainer.films.duplicates import mark_copies
 from trainer.films.film import Film, FilmIndex
 from trainer.films.options import NEAR_DUPLICATE
@@ -91,7 +92,8 @@ def write_data_report(  # noqa: PLR0913 - what the report is a function of
     Raises:
         TrainingDataError: the disk is full, or there are masks among the films.
     """
-    marked = mark_copies(index, cache, threshold=NEAR_DUPLICATE, skip_unreadable=True, progress=progress)
+    encoded_again = mark_copies(index, cache, threshold=NEAR_DUPLICATE, skip_unreadable=True, progress=progress)
+    marked = mark_altered(encoded_again, cache, "auto", progress=progress)
     facts = tuple(film_facts(marked.films, progress))
     report = describe(marked, facts, data=data)
     sheets = {

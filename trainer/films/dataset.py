@@ -12,6 +12,7 @@ from schemas.errors import TrainingDataError
 from schemas.model.evaluation import patients_in_words
 from schemas.preprocess import PreprocessSpec
 from schemas.record import Record, Sha256
+from trainer.films.copies.marking import mark_altered
 from trainer.films.duplicates import mark_copies
 from trainer.films.film import SPLITS, Film, FilmIndex
 from trainer.films.leaks import close_leaks
@@ -42,6 +43,7 @@ class DataRecord(Record):
     patients_known: PatientSources = Field(
         default=PatientSources(), description="how the patients of the source's films are known"
     )
+    altered_copies: str = Field(default="", description="which copies were looked for, and which cannot be found")
     notes: tuple[str, ...]
     root: str = Field(description="folder that the paths of split.csv are relative to")
     dropped: tuple[str, ...] = Field(description="films that are not used, each with the reason")
@@ -55,7 +57,8 @@ class DataRecord(Record):
             for split in SPLITS
             if any(self.counts[split].values())
         )
-        return (*self.patients_known.sentences, self.negative_reason, *self.notes, *counts)
+        known = (*self.patients_known.sentences, self.negative_reason)
+        return (*known, *self.notes, self.altered_copies, *counts)
 
     def patients_in_words(self, split: str) -> str:
         """The number of patients of a split, or that it is not known."""
@@ -134,13 +137,15 @@ def prepare_dataset(options: DataOptions, folder: RunFolder, progress: Progress 
 
 
 def _index(options: DataOptions, progress: Progress | None) -> FilmIndex:
-    return mark_copies(
+    cache = Path(options.cache)
+    index = mark_copies(
         index_films(options, progress),
-        Path(options.cache),
+        cache,
         threshold=options.near_duplicates,
         skip_unreadable=options.skip_unreadable,
         progress=progress,
     )
+    return mark_altered(index, cache, options.altered_copies, progress=progress)
 
 
 def _record(options: DataOptions, index: FilmIndex, split: Split, notes: tuple[str, ...]) -> DataRecord:
@@ -156,6 +161,7 @@ def _record(options: DataOptions, index: FilmIndex, split: Split, notes: tuple[s
         patients={name: len({film.patient for film in split.of(name)}) for name in SPLITS},
         unknown_patients={name: sum(not film.patient_known for film in split.of(name)) for name in SPLITS},
         patients_known=index.patients,
+        altered_copies=index.altered_copies,
         notes=notes,
         root=str(index.root),
         dropped=index.dropped,

@@ -44,7 +44,7 @@ def mark_copies(
 
     films, small, unreadable = read_or_skip(index.films, thumbnails, root=index.root, skip=skip_unreadable)
     refuse_masks(films, small, index.root)
-    originals = _originals(films, near_duplicates(small, threshold))
+    originals = originals_of(films, near_duplicates(small, threshold))
     marked = tuple(
         film if film.sha256 == original.sha256 else replace(film, copy_of=original.sha256)
         for film, original in zip(films, originals, strict=True)
@@ -60,7 +60,7 @@ def mark_copies(
     return replace(index, films=marked, notes=tuple(notes), dropped=(*index.dropped, *unreadable))
 
 
-def _originals(films: Sequence[Film], pairs: Iterable[tuple[int, int]]) -> list[Film]:
+def originals_of(films: Sequence[Film], pairs: Iterable[tuple[int, int]]) -> list[Film]:
     """The first film of each film's picture; a pair joins two pictures."""
     pictures = DisjointSet(range(len(films)))
     for one, other in pairs:

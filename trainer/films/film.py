@@ -83,6 +83,8 @@ class FilmIndex:
     """Each film that the source has and the run does not use, with the reason."""
     patients: PatientSources = field(default_factory=PatientSources)
     """How the patients of the source's films are known."""
+    altered_copies: str = ""
+    """Which copies were looked for and which cannot be found, in words; empty: the films were not compared."""
 
     wanted_negative: str | None = None
     """The class that the user names as the negative one; see `trainer.films.negative.find_negative`."""

@@ -11,6 +11,7 @@ Name = Annotated[str, Field(min_length=1)]
 Classes = Literal["folders", "kermany3"]
 Masks = Literal["ignore", "lungs"]
 OnDuplicates = Literal["stop", "drop"]
+AlteredSearch = Literal["auto", "always", "never"]
 
 NEAR_DUPLICATE = 0.985
 """Rank correlation of two thumbnails from which on they show one picture. Measured: docs/data.md."""
@@ -45,6 +46,11 @@ class DataOptions(Record):
     )
     near_duplicates: float = Field(
         default=NEAR_DUPLICATE, gt=0.9, le=1, description="Rank correlation of thumbnails that makes two films copies"
+    )
+    altered_copies: AlteredSearch = Field(
+        default="auto",
+        description="Look for copies that were cut, moved, turned, mirrored, framed, inverted, equalised or written "
+        "on; auto: among at most 20,000 films",
     )
     val_fraction: float = Field(
         default=0.15, gt=0, lt=0.5, description="Share of the training films that validate, where the data has no val"

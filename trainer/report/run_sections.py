@@ -154,7 +154,8 @@ def film_counts(run: RecordedRun) -> FilmCounts:
         for name, counts in run.data.counts.items()
     ]
     table = Table(f"Films of {run.data.data}", ("set", "films", "patients", *run.data.classes), rows)
-    notes = (*run.data.patients_known.sentences, run.data.negative_reason, *run.data.notes)
+    known = (*run.data.patients_known.sentences, run.data.negative_reason)
+    notes = (*known, *run.data.notes, run.data.altered_copies)
     return FilmCounts(table, run.opening, run.data.negative_class, tuple(note for note in notes if note))
 
 
