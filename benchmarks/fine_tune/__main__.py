@@ -159,8 +159,8 @@ def main() -> None:
         "processor, not of the wall.\n\n"
         + "\n".join([HEAD, *lines])
         + f"\n\nThe trainer took {geometric_mean(ratios):.2f} times the processor seconds of a plain script "
-        "(geometric mean): it decodes each film once, and keeps freed memory. The last row shows where the plain "
-        "script loses: timm draws the last layer of an EfficientNet for 1,000 classes, so with two the first answers "
+        "(geometric mean). The last rows of a seed show where the plain script loses: timm "
+        "draws the last layer of an EfficientNet for 1,000 classes, so with two the first answers "
         "are extreme, and a few epochs hardly undo that. The trainer starts that layer near 0, and the script does as "
         "well as soon as it does the same.\n"
     )
