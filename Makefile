@@ -34,7 +34,7 @@ run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:
 # A file stays on one core, where its fixtures are; tests/tiers.py says which files begin.
 PYTEST := $(DEV) -m pytest $(TESTS) -n auto --dist loadfile --no-loadscope-reorder
 
-test: .venv-dev/ready corpora  ## run all tests, about 14 min on two cores (TESTS=path for some; CXR_DATA_DIR for those on real films)
+test: .venv-dev/ready corpora  ## run all tests, about 9 min on two cores (TESTS=path for some; CXR_DATA_DIR for those on real films)
 	$(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT)))
 
 test-fast: .venv-dev/ready  ## run the tests that need no process, browser, table or simulation, under 3 min (TESTS=path for some)
@@ -93,8 +93,9 @@ data-is-named:
 	@[[ -n $(call quote,$(DATA)) ]] || \
 		{ echo "DATA names no films. Usage: make $(firstword $(MAKECMDGOALS)) DATA='path/to/films'" >&2; exit 2; }
 
-reference: .venv-dev/ready  ## write docs/reference.md from the code
+reference: .venv-dev/ready  ## write docs/reference.md and docs/schemas/ from the code
 	$(DEV) -m docs.make_reference > docs/reference.md
+	$(DEV) -m docs.make_schemas
 	$(DEV) -m docs.make_collection > docs/collections/cxr.postman_collection.json
 
 docs: .venv-dev/ready  ## build the documentation site into site/

@@ -15,10 +15,9 @@ from bundle.files import write_whole
 from bundle.opening import open_bundle
 from export.export import ExportOptions, SilentReporter, write_bundle
 from export.gates.parity import ParityReport
-from export.gates.precision import PRECISIONS
-from export.publish import Place
+from export.place import Place
 from schemas.model.manifest import GRAPH
-from schemas.model.precision import PrecisionRecord
+from schemas.model.precision import PRECISIONS, PrecisionRecord
 from trainer.allocator import keep_freed_memory
 from trainer.folder import TrialFolder
 from trainer.trials.trial import load_trial

@@ -15,7 +15,8 @@ import torch
 from onnx.utils import Extractor
 
 from export.graph.graph import export_graph
-from trainer.networks.architectures import ARCHITECTURES, build_network
+from trainer.networks.architectures import ARCHITECTURES
+from trainer.networks.build import build_network
 
 
 def session(model: onnx.ModelProto) -> ort.InferenceSession:

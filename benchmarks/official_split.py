@@ -83,7 +83,7 @@ class Looked:
 
 def look(film: Film) -> Looked:
     """Decode a film and take its name apart."""
-    name = KERMANY.match(film.path.name)
+    name = KERMANY.search(film.path.name)
     if name is None:
         sys.exit(f"{film.path} is not named as Kermany's films are; this program is for them alone")
     radiograph = decode(film.path.read_bytes())

@@ -52,7 +52,15 @@ def reference() -> str:
     )
     options = ((f"`{name}`", default(f), f.description or "") for name, f in fields())
     networks = (
-        (f"`{name}`", row.timm_name or "own network", str(row.input_size), f"`{row.cam_layer}`")
+        (
+            f"`{name}`",
+            row.timm_name or "own network",
+            str(row.input_size),
+            f"`{row.cam_layer}`",
+            f"{row.parameters or 0:,}",
+            f"{row.hub.tag} ({row.hub.licence})" if row.hub else "none",
+            row.purpose,
+        )
         for name, row in ARCHITECTURES.items()
     )
     recipes = (
@@ -79,8 +87,13 @@ def reference() -> str:
             ),
             table(("field", "default", "meaning"), options),
             "## Architectures",
-            "In addition to these rows, `timm:<name>` selects any network of timm that has a feature map.",
-            table(("name", "name in timm", "input side", "Grad-CAM layer"), networks),
+            (
+                "In addition to these rows, `timm:<name>` selects any network of timm that has a feature map. "
+                "`python -m trainer archs` prints this table. The licence is that of the weights, as timm states it."
+            ),
+            table(
+                ("name", "name in timm", "input side", "Grad-CAM layer", "parameters", "hub weights", "for"), networks
+            ),
             "## Augmentation recipes",
             table(("name", "variation"), recipes),
         )

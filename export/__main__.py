@@ -3,32 +3,43 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 from pydantic import BaseModel, BeforeValidator, Field, FilePath, model_validator
 
-from export.adopt import FilmFolder, ForeignNetwork, adopt_network
-from export.card.markdown import without_title
-from export.console import ConsoleReporter, console, print_bundle
 from export.description import NetworkDescription
-from export.export import ExportOptions, write_bundle
-from export.gates.precision import PRECISIONS
+from export.gates.limits import LEAST_AUROC
 from export.options import options_of
-from export.publish import Place
-from export.sign import make_key, sign_bundle
+from export.place import Place
 from schemas.errors import BundleError, CxrError
-from schemas.model.precision import ReducedPrecision
+from schemas.model.precision import PRECISIONS, ReducedPrecision
+from schemas.version import VERSION
 from trainer.folder import RunFolder, TrialFolder
 from trainer.judging.options import JudgeOptions
-from trainer.runs.leaderboard import read_leaderboard
-from trainer.trials.trial import TrainedTrial, load_trial
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Trained networks to ONNX bundles."
-)
+if TYPE_CHECKING:
+    from trainer.trials.trial import TrainedTrial
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 _TRAINING = JudgeOptions.model_fields  # `adopt` decides as training does, unless the caller says otherwise
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback of a switch
+    if asked:
+        typer.echo(f"cxr-classifier {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def export(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Trained networks to ONNX bundles."""
 
 
 def _precisions(value: Any) -> Any:
@@ -67,6 +78,8 @@ class BundleOptions(BaseModel):
     def trial_folder(self) -> TrialFolder:
         """The trial that is exported."""
         if self.run is not None:
+            from trainer.runs.leaderboard import read_leaderboard
+
             folder = RunFolder(self.run)
             return folder.trial(read_leaderboard(folder).winner.trial)
         assert self.trial is not None  # noqa: S101 - `_one_source`
@@ -76,13 +89,24 @@ class BundleOptions(BaseModel):
 class AdoptOptions(BaseModel):
     """Options of `adopt`."""
 
-    onnx: Path = Field(description="The network's graph: one input [N, C, S, S], logits [N, K] inside.")
+    onnx: Path = Field(description="The network's graph: films go in, a value for each class comes out.")
     films: Path = Field(description="Labelled films: val/<class>/ (or <class>/) decides, test/<class>/ judges.")
     place: Place
     description: FilePath | None = Field(
         default=None, description="YAML file that describes the network by the names of the following options."
     )
     network: NetworkDescription
+    owner_outputs: FilePath | None = Field(
+        default=None,
+        description="CSV film,probability of the owner's own program for some 20 films: finds what is not stated of "
+        "the preprocessing, and checks what is.",
+    )
+    least_auroc: float = Field(
+        default=LEAST_AUROC, gt=0, lt=1, description="Where the 95 % interval of the AUROC has to begin, at least."
+    )
+    reason: str | None = Field(
+        default=None, description="Why a network that the gate refuses is published all the same; it is recorded."
+    )
     target_sensitivity: float = Field(
         default=_TRAINING["target_sensitivity"].default, description="Sensitivity that an operating point reaches."
     )
@@ -91,12 +115,24 @@ class AdoptOptions(BaseModel):
     )
     cache: Path = Field(default=Path(".cache/films"), description="Where prepared films are kept.")
 
+    @model_validator(mode="after")
+    def _lower_limit_has_a_reason(self) -> Self:
+        if self.least_auroc < LEAST_AUROC and not (self.reason or "").strip():
+            msg = f"--least-auroc {self.least_auroc:g} is below {LEAST_AUROC:g}; state why by --reason, it is recorded"
+            raise ValueError(msg)
+        return self
+
 
 @app.command()
 @options_of(BundleOptions)
 def bundle(options: BundleOptions) -> None:
     """Export a trained network, prove it and publish it."""
-    trial = load_trial(options.trial_folder())
+    from export.card.markdown import without_title
+    from export.console import ConsoleReporter, console, print_bundle
+    from export.export import ExportOptions, write_bundle
+    from trainer.runs.exportable import load_exportable
+
+    trial = load_exportable(options.trial_folder())
     _refuse_lungs(trial)
     about = None if options.about is None else without_title(options.about.read_text(encoding="utf-8"))
     chosen = ExportOptions(precisions=options.precisions, with_weights=options.with_weights, about_films=about)
@@ -109,13 +145,22 @@ def bundle(options: BundleOptions) -> None:
 @options_of(AdoptOptions, files={"network": "description"})
 def adopt(options: AdoptOptions) -> None:
     """Make a bundle of a network that was trained elsewhere: wire it, calibrate it on labelled films, publish it."""
+    from export.adopt.adopt import AdoptionTerms, ForeignNetwork, adopt_network
+    from export.adopt.films import FilmFolder
+    from export.console import AdoptionConsole, console, print_bundle
+
     with console.status(f"adopting {options.onnx.name}"):
         directory = adopt_network(
-            ForeignNetwork(options.onnx, options.network),
+            ForeignNetwork(options.onnx, options.network, options.owner_outputs),
             FilmFolder(options.films, options.cache),
-            JudgeOptions(target_sensitivity=options.target_sensitivity, alpha=options.alpha),
+            AdoptionTerms(
+                judge=JudgeOptions(target_sensitivity=options.target_sensitivity, alpha=options.alpha),
+                command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),
+                least_auroc=options.least_auroc,
+                reason=options.reason,
+            ),
             options.place,
-            command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),
+            AdoptionConsole(),
         )
     print_bundle(directory)
 
@@ -123,12 +168,17 @@ def adopt(options: AdoptOptions) -> None:
 @app.command()
 def verify(directory: Annotated[Path, typer.Argument(help="Folder of the bundle.")]) -> None:
     """Check every hash of a bundle and run its golden films."""
+    from export.console import print_bundle
+
     print_bundle(directory)
 
 
 @app.command()
 def keygen(out: Annotated[Path, typer.Argument(help="File of the private key; the public one gets .pub.")]) -> None:
     """Make a key pair to sign bundles with."""
+    from export.console import console
+    from export.sign import make_key
+
     console.print(f"key {make_key(out)}: keep {out} secret, and give {out}.pub to the service (CXR_TRUSTED_KEYS_FILE)")
 
 
@@ -138,10 +188,13 @@ def sign(
     key: Annotated[Path, typer.Option(help="File of the private key.")],
 ) -> None:
     """Check every hash of a bundle and sign its manifest."""
+    from export.console import console
+    from export.sign import sign_bundle
+
     console.print(f"signed by key {sign_bundle(bundle, key)}")
 
 
-def _refuse_lungs(trial: TrainedTrial) -> None:
+def _refuse_lungs(trial: "TrainedTrial") -> None:
     """The service has no masks: it would feed whole films to a network that has only ever seen lungs."""
     if trial.dataset.options.masks == "lungs":
         msg = (

@@ -1,12 +1,16 @@
 """The output of the commands: the gates as tables, a bundle in three lines."""
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from export.gates.parity import ParityReport
+from export.gates.worth import FLOOR_SIDE, Worth
 from export.publish import verify_bundle
+from schemas.model.calibration import Calibration
+from schemas.model.evaluation import Evaluation
 from schemas.model.precision import PrecisionRecord
 
 console = Console()
@@ -42,6 +46,51 @@ class ConsoleReporter:
                 f"{figures.size_bytes / 1e6:.1f} MB (fp32 {figures.size_bytes_fp32 / 1e6:.1f})",
                 soft_wrap=True,
             )
+
+
+class AdoptionConsole:
+    """An `export.adopt.adopt.AdoptionReporter` that prints."""
+
+    def reading(self, notes: Sequence[str]) -> None:
+        """Print how the graph is fed and read."""
+        for note in notes:
+            console.print(note, soft_wrap=True, markup=False)
+
+    def figures(self, calibration: Calibration, evaluations: Sequence[Evaluation], worth: Worth) -> None:
+        """Print the figures of each set of films, and the floor."""
+        table = Table(title="Figures with their 95 % intervals, probabilities calibrated on validation")
+        table.add_column("figure")
+        for each in evaluations:
+            table.add_column(f"{each.data}, {each.films:,} films of {each.patients:,} patients", no_wrap=True)
+        thresholds = {point.threshold for point in calibration.operating_points}
+        columns = [_figures(each, thresholds) for each in evaluations]
+        for name in columns[0]:
+            table.add_row(name, *(column[name] for column in columns))
+        for name, floor in worth.floor.items():
+            beside = f"{floor}; the network minus it: {worth.difference[name]}"
+            table.add_row(
+                f"AUROC of {name} by {FLOOR_SIDE} x {FLOOR_SIDE} pixels",
+                *(beside if each.data == worth.data else "" for each in evaluations),
+            )
+        console.print(table)
+        console.print(f"temperature {calibration.temperature:.3f}")
+        for fault in worth.faults:
+            console.print(f"below the limit: {fault}", soft_wrap=True, markup=False)
+
+
+def _figures(evaluation: Evaluation, thresholds: Collection[float]) -> dict[str, str]:
+    """Figures by name, in words; those of findings at their operating points."""
+    figures = {"AUROC": str(evaluation.auroc)}
+    for rule in evaluation.labels:
+        figures[f"balanced accuracy, label by {rule.rule}"] = str(rule.balanced_accuracy)
+        figures[f"accuracy, label by {rule.rule}"] = str(rule.accuracy)
+    for row in evaluation.findings:
+        if row.threshold in thresholds:
+            figures[f"sensitivity to {row.finding} from {row.threshold:.4f}"] = str(row.sensitivity)
+            figures[f"specificity to {row.finding} from {row.threshold:.4f}"] = str(row.specificity)
+    figures["Brier score"] = str(evaluation.brier)
+    figures["expected calibration error"] = str(evaluation.ece)
+    return figures
 
 
 def print_bundle(directory: Path) -> None:

@@ -21,7 +21,8 @@ from export.graph.contract import graph_contract
 from export.graph.graph import export_graph
 from export.graph.weights import torch_network
 from export.manifest import describe, documents, make_manifest
-from export.publish import Place, publish_at
+from export.place import Place
+from export.publish import publish_at
 from schemas.model.manifest import GOLDEN, GRAPH, STATISTICS, WEIGHTS
 from schemas.model.mistakes import FilmReference
 from schemas.model.precision import PrecisionRecord, ReducedPrecision

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from export.card.card import render_card
 from export.card.card_json import render_card_json
-from export.publish import Place
+from export.place import Place
 from schemas.errors import BundleError
 from schemas.model.manifest import MANIFEST, MODEL_CARD, MODEL_CARD_JSON, BundleManifest, FileRecord, GraphContract
 from schemas.model.torch_network import TorchNetwork

@@ -66,7 +66,7 @@ def decode(
         InvalidImageError: the bytes are broken.
         UnsupportedImageError: another format or DICOM transfer syntax, or the declared type is
             unknown or contradicted by the content.
-        ImageTooLargeError: over `limits`.
+        ImageTooLargeError: over `limits`, or over all the memory that there is for decoding.
         NotARadiographError: readable, but not a single-frame projection radiograph.
     """
     configure_libraries()

@@ -9,6 +9,8 @@ from functools import cache
 import pydicom.config
 from PIL import Image
 
+from imaging.value_lengths import install_length_check
+
 
 @cache
 def configure_libraries() -> None:
@@ -20,6 +22,7 @@ def configure_libraries() -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module=r"(PIL|pydicom)\.")
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # it logs the messages of codecs about a frame
+    install_length_check()
     # The few values that are read are checked here. pydicom's own checks refuse films over a decimal of 17
     # characters, and warn with the value.
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE

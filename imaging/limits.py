@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from PIL import Image, UnidentifiedImageError
 
-from schemas.errors import CxrError, ImageTooLargeError, InvalidImageError
+from imaging.memory.budget import Reserve, unlimited
+from schemas.errors import CxrError, ImageTooLargeError, InvalidImageError, NotARadiographError
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,22 +18,29 @@ class DecodeLimits:
     """How large and how intricate a file may be.
 
     `max_pixels` counts rows x columns x frames: twice the largest flat panel (43 x 43 cm at 100 µm).
+    `max_side` and `max_aspect` bound what a side costs by itself: 40,000,000 lines of one pixel took 30 s and 760 MB.
+    The longest films, of whole legs and spines, are stitched of three panels: 13,000 lines.
     `max_reads` bounds the parts of a file: 20 MB of empty DICOM items cost 28 s and 1.3 GB, 20 MB of
     empty JPEG segments or PNG chunks 3 s; a film needs a few hundred reads.
     `max_jpeg_scans` bounds progressive passes: each costs 12 ms at 40 megapixels and may be 61 bytes
     long; encoders write about ten.
+    `reserve` is asked for the memory of a film before it is decoded.
     """
 
     max_pixels: int = 40_000_000
+    max_side: int = 20_000
+    max_aspect: int = 100
     max_reads: int = 200_000
     max_jpeg_scans: int = 100
+    reserve: Reserve = unlimited
 
     def check_size(self, rows: int, columns: int, frames: int = 1) -> None:
         """Refuse what would need too much memory, before any pixel is decoded.
 
         Raises:
             InvalidImageError: a side or the number of frames is not positive.
-            ImageTooLargeError: rows x columns x frames is over `max_pixels`.
+            ImageTooLargeError: rows x columns x frames is over `max_pixels`, or a side over `max_side`.
+            NotARadiographError: one side is over `max_aspect` times the other.
         """
         if min(rows, columns, frames) < 1:
             msg = f"the file states {rows} x {columns} pixels in {frames} frames; each must be at least 1"
@@ -43,6 +51,16 @@ class DecodeLimits:
                 f"at most {self.max_pixels} are accepted: send one smaller frame"
             )
             raise ImageTooLargeError(msg)
+        shorter, longer = sorted((rows, columns))
+        if longer > self.max_side:
+            msg = f"the film has {rows} x {columns} pixels, and a side at most {self.max_side}; send it smaller"
+            raise ImageTooLargeError(msg)
+        if longer > self.max_aspect * shorter:
+            msg = (
+                f"the film has {rows} x {columns} pixels, one side over {self.max_aspect} times the other; "
+                "send a projection radiograph"
+            )
+            raise NotARadiographError(msg)
 
 
 class BoundedReader(io.BytesIO):
@@ -112,6 +130,8 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 def _reason(error: Exception) -> str:
     """What is wrong, as far as the kind of the failure shows it."""
+    if isinstance(error.__context__, RecursionError):  # pydicom takes this one too for the end of the file
+        error = error.__context__
     if isinstance(error, OSError) and "truncated" in str(error):  # Pillow's word for it
         return "it is truncated, its end or end marker is missing"
     return next((reason for kind, reason in _REASONS if isinstance(error, kind)), f"{type(error).__name__}")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.preprocess import Film, resize, unit_range
+from imaging.preprocess import Film, scaled
 from imaging.radiograph import Radiograph
 from schemas.preprocess import PreprocessSpec
 
@@ -40,9 +40,18 @@ def render(cam: NDArray[np.float32], radiograph: Radiograph, spec: PreprocessSpe
         radiograph: the film, shown with the intensity of `spec`.
         spec: how the film was fitted into the square, which is undone here.
     """
-    rows, columns = _display_size(radiograph)
+    return lay_over(shown(radiograph, spec), cam, spec)
+
+
+def shown(radiograph: Radiograph, spec: PreprocessSpec) -> Film:
+    """The film below a heat map, at most 1024 pixels a side: all that drawing needs of the film."""
+    return scaled(radiograph, spec.intensity, *_display_size(radiograph))
+
+
+def lay_over(film: Film, cam: NDArray[np.float32], spec: PreprocessSpec) -> HeatMap:
+    """Lay a class activation map over what `shown` gives; arguments as of `render`."""
+    rows, columns = film.shape
     heat = _on_film(cam, rows, columns, spec)  # [rows, columns] in [0, 1]
-    film = resize(unit_range(radiograph, spec.intensity), rows, columns)
     return HeatMap(
         heatmap_png=_png(_to_bytes(heat)),
         overlay_png=_png(_blend(film, heat)),

@@ -1,5 +1,6 @@
 """A radiograph to the network's input: the one path that training and serving share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,11 +8,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from imaging.memory.bands import WHOLE_PIXELS, bands
 from imaging.radiograph import Radiograph
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 
 Film = NDArray[np.float32]  # [H, W] in [0, 1]
 
+Interpolation = Literal["area", "linear", "cubic", "nearest"]
+
+_NEIGHBOURS: Mapping[Interpolation, int] = {
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "nearest": cv2.INTER_NEAREST_EXACT,  # as Pillow: INTER_NEAREST takes the pixel above and to the left
+}
 _PERCENTILES = (0.005, 0.995)
 
 
@@ -34,7 +43,7 @@ def prepare(radiograph: Radiograph, spec: PreprocessSpec) -> NDArray[np.float32]
     """
     side = spec.size
     place = placement(radiograph.rows, radiograph.columns, side, spec.resize)
-    film = resize(unit_range(radiograph, spec.intensity), place.rows, place.columns)
+    film = scaled(radiograph, spec.intensity, place.rows, place.columns, spec.interpolation)
     if spec.clahe is not None:
         film = _clahe(film, spec.clahe)
     prepared = np.zeros((1, side, side), np.float32)
@@ -51,26 +60,47 @@ def placement(rows: int, columns: int, side: int, mode: Literal["squash", "pad"]
     return Placement((side - fitted_rows) // 2, (side - fitted_columns) // 2, fitted_rows, fitted_columns)
 
 
-def unit_range(radiograph: Radiograph, intensity: Literal["full_range", "percentile"]) -> Film:
-    """Pixels as float32 in [0, 1], by the largest storable value or by the film's own percentiles.
+def scaled(
+    radiograph: Radiograph,
+    intensity: Literal["full_range", "percentile"],
+    rows: int,
+    columns: int,
+    interpolation: Interpolation = "area",
+) -> Film:
+    """A film as float32 in [0, 1] of `rows` x `columns`, each axis resized by itself.
 
-    A film of one value has no percentiles to stretch and becomes 0.
+    Intensity is full by the largest storable value, or by the film's own percentiles; a film of one value has no
+    percentiles to stretch and becomes 0. Of a film above `WHOLE_PIXELS` the columns are averaged a band at a time,
+    which gives the same up to the rounding of float32 and needs no float for each of its pixels.
     """
-    film = radiograph.pixels.astype(np.float32)
-    if intensity == "full_range":
-        film /= radiograph.largest_value
-        return film
-    low, high = _percentiles(radiograph.pixels)
-    film -= low
+    pixels = radiograph.pixels
+    ends = (0, radiograph.largest_value) if intensity == "full_range" else _percentiles(pixels)
+    if pixels.size <= WHOLE_PIXELS:
+        return resize(_unit_range(pixels, *ends), rows, columns, interpolation)
+    narrow = np.empty((pixels.shape[0], min(columns, pixels.shape[1])), np.float32)
+    for band in bands(*pixels.shape):
+        part = _unit_range(pixels[band], *ends)
+        narrow[band] = resize(part, part.shape[0], narrow.shape[1], interpolation)
+    return resize(narrow, rows, columns, interpolation)
+
+
+def _unit_range(pixels: NDArray[np.uint8] | NDArray[np.uint16], low: int, high: int) -> Film:
+    film = pixels.astype(np.float32)
+    if low:
+        film -= low
     film /= max(high - low, 1)
     return np.clip(film, 0, 1, out=film)
 
 
-def resize(film: Film, rows: int, columns: int) -> Film:
-    """Resize each axis by itself: area average where it shrinks, linear where it grows.
+def resize(film: Film, rows: int, columns: int, interpolation: Interpolation = "area") -> Film:
+    """Resize a film.
 
-    OpenCV's area mode falls back to an aliasing interpolation on both axes as soon as one of them grows.
+    `area` treats each axis by itself: the average where it shrinks, linear where it grows; OpenCV's area mode falls
+    back to an aliasing interpolation on both axes as soon as one of them grows. The others alias, and exist for
+    networks that were trained so. Cubic interpolation overshoots; the result is clipped to [0, 1].
     """
+    if interpolation != "area":
+        return np.clip(_resize(film, rows, columns, _NEIGHBOURS[interpolation]), 0, 1)
     shrunk = _resize(film, min(rows, film.shape[0]), min(columns, film.shape[1]), cv2.INTER_AREA)
     return _resize(shrunk, rows, columns, cv2.INTER_LINEAR)
 
@@ -83,7 +113,10 @@ def _resize(film: Film, rows: int, columns: int, interpolation: int) -> Film:
 
 def _percentiles(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> tuple[int, int]:
     """The stored values below which 0.5 % and 99.5 % of the pixels lie; a histogram is exact and needs no sort."""
-    cumulated = np.cumsum(np.bincount(pixels.ravel()))
+    counts = np.zeros(int(pixels.max()) + 1, np.int64)
+    for band in bands(*pixels.shape):  # which makes 8 bytes of each pixel
+        counts += np.bincount(pixels[band].ravel(), minlength=counts.size)
+    cumulated = np.cumsum(counts)
     low, high = np.searchsorted(cumulated, [share * cumulated[-1] for share in _PERCENTILES])
     return int(low), int(high)
 

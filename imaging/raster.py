@@ -10,6 +10,8 @@ from PIL import ExifTags, Image
 
 from imaging.limits import BoundedReader, DecodeLimits, parsing
 from imaging.luminance import luminance
+from imaging.memory.bands import bands
+from imaging.memory.budget import peak_bytes
 from imaging.png_chunks import without_damaged_chunks
 from imaging.radiograph import Format, Radiograph
 from schemas.errors import ImageTooLargeError, InvalidImageError, NotARadiographError
@@ -41,6 +43,12 @@ _PHOTOMETRIC_INTERPRETATIONS: Mapping[str, str] = {
     "CMYK": "CMYK",
 }
 
+_PIXEL_BYTES: Mapping[str, int] = {"1": 1, "L": 1, "P": 1, "I;16": 2}
+_COLOUR_PIXEL_BYTES = 4
+"""As Pillow keeps them: any number of bands above one in four."""
+_COEFFICIENT_BYTES = 2
+"""libjpeg's JCOEF."""
+
 
 def decode_raster(data: bytes, file_format: Format, limits: DecodeLimits, min_side: int | None) -> Radiograph:
     """Decode a JPEG or PNG file; arguments and errors as in `imaging.decode.decode`."""
@@ -58,6 +66,7 @@ def decode_raster(data: bytes, file_format: Format, limits: DecodeLimits, min_si
     with parsing(what):
         if min_side is not None:
             image.draft(image.mode, (2 * min_side, 2 * min_side))
+        limits.reserve(_decoding_bytes(image, rows * columns))
         image.load()
         pixels, coloured = _gray(image)
     if orientation is not None and orientation in _UPRIGHT:
@@ -102,17 +111,44 @@ def _orientation(image: Image.Image) -> int | None:
     return None
 
 
+def _decoding_bytes(image: Image.Image, stored_pixels: int) -> int:
+    """The most memory that the picture will take; a progressive JPEG holds all coefficients even if it is reduced."""
+    progressive = "progressive" in image.info
+    coefficients = _COEFFICIENT_BYTES * len(image.getbands()) * stored_pixels if progressive else 0
+    kept = _PIXEL_BYTES.get(image.mode, _COLOUR_PIXEL_BYTES)
+    gray = 2 if image.mode == "I;16" else 1
+    return coefficients + peak_bytes(image.width * image.height, decoding=kept, gray=gray)
+
+
 def _gray(image: Image.Image) -> tuple[Pixels, bool]:
     """Gray pixels [H, W], transparent parts black; and whether the picture is really coloured."""
+    columns, rows = image.size
+    is_coloured = False
+
+    def band_of(band: slice) -> Image.Image:
+        return image.crop((0, band.start, columns, band.stop))
+
+    pixels: Pixels
     if image.mode == "I;16":
-        deep = np.array(image)
+        pixels = np.empty((rows, columns), np.uint16)
         transparent = image.info.get("transparency")
-        if transparent is not None:
-            deep[deep == transparent] = 0
-        return deep, False
+        for band in bands(rows, columns):
+            deep = np.array(band_of(band))
+            if transparent is not None:
+                deep[deep == transparent] = 0
+            pixels[band] = deep
+    elif image.mode in ("1", "L") and not image.has_transparency_data:
+        pixels = np.empty((rows, columns), np.uint8)
+        for band in bands(rows, columns):
+            pixels[band] = np.asarray(band_of(band).convert("L"))
+    else:
+        pixels, is_coloured = luminance(lambda band: _on_black(band_of(band)), rows, columns)
+    return pixels, is_coloured
+
+
+def _on_black(image: Image.Image) -> Image.Image:
+    """The picture in RGB, its transparent parts black."""
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image.convert("RGBA"))
-    if image.mode in ("1", "L"):
-        return np.array(image.convert("L")), False
-    return luminance(image.convert("RGB"))
+    return image.convert("RGB")

@@ -85,6 +85,10 @@ class UnsupportedMediaTypeError(RequestError, code="unsupported_media_type"):
     """The request's body is declared as something that this address does not accept."""
 
 
+class UnsupportedEncodingError(UnsupportedMediaTypeError, code="unsupported_encoding"):
+    """The request's body, or a part of it, is compressed for its transport (Content-Encoding)."""
+
+
 class UnauthenticatedError(RequestError, code="unauthenticated"):
     """No key or token where one is needed, or one that is unknown, revoked or expired."""
 
@@ -107,6 +111,14 @@ class NotAcceptableError(RequestError, code="not_acceptable"):
 
 class BodyTooLargeError(RequestError, code="body_too_large"):
     """The request's body, or the number of films in a batch, is over the limit."""
+
+
+class UploadTooSlowError(RequestError, code="upload_too_slow"):
+    """The request, or its body, did not arrive in the time that is given to it."""
+
+
+class HeadersTooLargeError(RequestError, code="headers_too_large"):
+    """The request line and the headers together are over the limit."""
 
 
 class ExplanationUnavailableError(RequestError, code="explanation_unavailable"):

@@ -29,9 +29,19 @@ class PreprocessSpec(Record):
         default="squash",
         description="squash: both sides to S, aspect lost; pad: the longer side to S, the rest filled with 0 (black)",
     )
+    interpolation: Literal["area", "linear", "cubic", "nearest"] = Field(
+        default="area",
+        description="area: the average where an axis shrinks, linear where it grows; "
+        "linear, cubic, nearest: of the neighbours alone, as OpenCV and Keras resize",
+    )
     intensity: Literal["full_range", "percentile"] = Field(
         default="full_range",
         description="full_range: 0 and the largest storable value become 0 and 1; "
         "percentile: the film's own 0.5 and 99.5 percentiles do",
     )
     clahe: ClaheSpec | None = None
+
+    @property
+    def decoded_side(self) -> int | None:
+        """The side for which a large JPEG may be decoded at reduced size, which averages; None: at full size only."""
+        return self.size if self.interpolation == "area" else None

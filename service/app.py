@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imaging.dicom.child_decoder import ChildDecoder, allowed_memory
+from imaging.memory.budget import DecodeBudget
 from schemas.api import DISCLAIMER
 from schemas.errors import SettingsError
 from schemas.version import VERSION
@@ -21,6 +22,7 @@ from service.engine.engine import EngineOpener, OnnxEngine
 from service.http.current import set_intake, set_services
 from service.http.early_refusal import EarlyRefusal
 from service.http.errors import install_error_handlers
+from service.http.leniency import Leniency
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.request_body import largest_body
 from service.http.routes import (
@@ -72,9 +74,16 @@ class Application:
         self.api = api
         self.services = services
         layers: tuple[Callable[[ASGIApp], ASGIApp], ...] = (
-            partial(EarlyRefusal, admission=services.admission, metrics=services.metrics, limits=services.limits),
+            partial(
+                EarlyRefusal,
+                admission=services.admission,
+                metrics=services.metrics,
+                limits=services.limits,
+                connections=services.connections,
+            ),
             partial(RequestMiddleware, metrics=services.metrics),
             ProblemMiddleware,
+            Leniency,
         )
         self._outermost: ASGIApp = api
         for layer in reversed(layers):
@@ -149,8 +158,10 @@ def create_services(
     decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
     registry = BundleRegistry.of(settings.models)
     loader = BundleLoader(open_engine, settings.engine, prover or NoProver())
+    key_pool = computing_threads(1, "keys", ROUTINE)
     services = Services(
         limits=settings.limits,
+        connections=settings.connections,
         decode=settings.decode,
         metrics=metrics,
         registry=registry,
@@ -158,8 +169,10 @@ def create_services(
         admission=Admission(settings.limits, metrics),
         decode_lanes=decode_lanes,
         explain_pool=computing_threads(1, "explain", ROUTINE),
+        key_pool=key_pool,
+        decode_budget=DecodeBudget(settings.decode.budget_bytes),
         frame_decoder=_frame_decoder(settings.decode, metrics),
-        gate=Gate(settings.security, settings.tokens, metrics, decode_lanes.of("routine")),
+        gate=Gate(settings.security, settings.tokens, metrics, key_pool),
         audit=Trail(settings.audit, metrics),
     )
     metrics.ready.set_function(lambda: float(services.ready))
@@ -178,6 +191,7 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.frame_decoder)  # left after them: the threads of the pool wait for its children
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)
+        stack.enter_context(services.key_pool)
         await stack.enter_async_context(services.deployment.running())
         yield
 

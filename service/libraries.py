@@ -1,4 +1,4 @@
-"""What is set in libraries once for the whole process; `service.__main__` and `service.app` call it, nobody else."""
+"""What is set in libraries once for the whole process; called where a command, the server or the app begins."""
 
 import logging
 

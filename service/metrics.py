@@ -43,6 +43,12 @@ class Metrics:
         )
         build = Gauge("cxr_build_info", "Version of this software.", ("version",), registry=self.registry)
         build.labels(VERSION).set(1)
+        self.connections_closed = Counter(
+            "cxr_connections_closed",
+            "Connections closed: idle, header_timeout, header_too_large, malformed, unread, evicted or full.",
+            ("reason",),
+            registry=self.registry,
+        )
         self.http_inflight = Gauge("cxr_http_requests_inflight", "Requests being answered.", registry=self.registry)
         self.ready = Gauge("cxr_ready", "1 where GET /readyz answers 200, else 0.", registry=self.registry)
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from imaging.dicom.child_decoder import ChildDecoder
+from imaging.memory.budget import DecodeBudget
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import ThreadLanes
@@ -14,7 +15,7 @@ from service.models.live import LiveBundle
 from service.models.registry import BundleRegistry
 from service.models.swap import Deployment
 from service.security.authentication import Gate
-from service.settings import DecodeSettings, LimitSettings
+from service.settings import ConnectionSettings, DecodeSettings, LimitSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Services:
     """Everything that outlives a request."""
 
     limits: LimitSettings
+    connections: ConnectionSettings
     decode: DecodeSettings
     metrics: Metrics
     registry: BundleRegistry
@@ -30,6 +32,9 @@ class Services:
     decode_lanes: ThreadLanes
     explain_pool: Executor
     """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""
+    key_pool: Executor
+    """One thread: guessing keys must not take the cores from films."""
+    decode_budget: DecodeBudget
     frame_decoder: ChildDecoder
     gate: Gate
     audit: Trail

@@ -13,27 +13,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
-from rich.console import Console
-from rich.markup import escape
 
 from schemas.errors import CxrError, TrainingConfigError
-from trainer.allocator import keep_freed_memory
-from trainer.config import ReportOptions, make_config, nested, read_options
+from schemas.version import VERSION
+from trainer.config import make_config, nested, read_options
 from trainer.explore.command import data_command
-from trainer.explore.preview import preview_command
+from trainer.explore.preview_command import preview_command
+from trainer.films.inspection.names import escaped, require_utf8
 from trainer.flags import flag_values, with_flags
-from trainer.folder import RunFolder
-from trainer.heat_maps.explain import write_explanations
-from trainer.networks.weights import HUB, NONE
+from trainer.folder import RunFolder, TrialFolder
+from trainer.listing_command import archs_command, recipes_command
 from trainer.report.command import report_command
-from trainer.report.document import write_report
-from trainer.runs.console import ConsoleReporter
-from trainer.runs.leaderboard import Leaderboard
-from trainer.runs.progress_table import results
-from trainer.runs.run import train
-from trainer.trials.refit_gate import refit_command
-from trainer.trials.trial_spec import trial_specs
 
 _LOG_COLUMNS = 120  # a table in a log file or a pipe
 _INTERRUPTED = 130  # as a shell counts it
@@ -41,8 +31,19 @@ _INTERRUPTED = 130  # as a shell counts it
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's callback of a switch
+    if asked:
+        typer.echo(f"cxr-classifier {VERSION}")
+        raise typer.Exit
+
+
 @app.callback()
-def trainer() -> None:
+def trainer(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
     """Train chest X-ray classifiers; validation chooses among them, the test set measures the choice once."""
 
 
@@ -64,10 +65,16 @@ def train_command(
     """Train, calibrate and rank networks on validation films, then open the test set once and write the report."""
     file = read_options(config) if config else {}
     options = nested({**nested(file), **flag_values(flags), **dict(_field(text) for text in option or ())})
-    if weights:
-        archs = options.get("networks", {}).get("archs", ())
-        options = nested({**options, "networks.weights": _weights(weights, archs)})
-    run_config = make_config(options)
+    run_config = make_config(_with_weights(options, weights or ()))
+
+    from rich.console import Console
+
+    from trainer.api import conclude
+    from trainer.runs.console import ConsoleReporter
+    from trainer.runs.progress_table import results
+    from trainer.runs.run import train
+    from trainer.trials.trial_spec import trial_specs
+
     folder = RunFolder(out)
     console = Console() if sys.stdout.isatty() else Console(width=_LOG_COLUMNS)
     specs = trial_specs(run_config.networks, run_config.data.folds)
@@ -80,7 +87,16 @@ def train_command(
         console.print(f"stopped; start the same command again and {out} goes on where it was")
         raise typer.Exit(_INTERRUPTED) from error
     console.print(results(board, folder))
-    conclude(folder, board, run_config.report, console)
+    conclude(folder, board, run_config.report, lambda line: console.print(line, soft_wrap=True, markup=False))
+
+
+def refit_command(trial: Annotated[Path, typer.Argument(help="Folder of the trial: runs/ID/trials/NAME.")]) -> None:
+    """Fit the gate against unfamiliar images again; then export the trial under a new version."""
+    from trainer.trials.refit_gate import refit_gate
+
+    cutoffs = refit_gate(TrialFolder(trial))
+    words = "not checked" if cutoffs is None else ", ".join(f"{name} {value:.4g}" for name, value in cutoffs.items())
+    typer.echo(f"{trial.name}: out-of-distribution cut-offs {words}")
 
 
 app.command("train")(train_command)
@@ -89,17 +105,8 @@ app.command("sweep", help="The same as train, under the usual name for many arch
 app.command("report")(report_command)
 app.command("preview")(preview_command)
 app.command("refit")(refit_command)
-
-
-def conclude(folder: RunFolder, board: Leaderboard, options: ReportOptions, console: Console) -> None:
-    """Explain the best trials and write the report; the run's results are on disk whatever happens here."""
-    for row in board.rows[: options.explain]:
-        if row.kind == "trial" and not folder.explanations(row.trial).record.exists():
-            try:
-                write_explanations(folder, row.trial)
-            except CxrError as error:
-                console.print(f"{row.trial} is not explained: {error}", markup=False)
-    console.print(f"report: {write_report(folder)}", soft_wrap=True)
+app.command("archs")(archs_command)
+app.command("recipes")(recipes_command)
 
 
 def _field(text: str) -> tuple[str, Any]:
@@ -107,6 +114,8 @@ def _field(text: str) -> tuple[str, Any]:
     if not equals:
         msg = f"--set {text} is not FIELD=VALUE"
         raise TrainingConfigError(msg)
+    import yaml
+
     try:
         return name, yaml.safe_load(value)
     except yaml.YAMLError as error:
@@ -114,8 +123,17 @@ def _field(text: str) -> tuple[str, Any]:
         raise TrainingConfigError(msg) from error
 
 
-def _weights(texts: list[str], archs: Sequence[str]) -> dict[str, str]:
-    """Sources by architecture: NAME=SOURCE for one, SOURCE for all."""
+def _with_weights(options: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+    """The options with the sources of --weights by architecture: NAME=SOURCE for one, SOURCE for all."""
+    if not texts:
+        return options
+    archs = options.get("networks", {}).get("archs", ())
+    return nested({**options, "networks.weights": _weights(texts, archs)})
+
+
+def _weights(texts: Sequence[str], archs: Sequence[str]) -> dict[str, str]:
+    from trainer.networks.weights import HUB, NONE
+
     sources: dict[str, str] = {}
     for text in texts:
         name, equals, source = text.partition("=")
@@ -131,11 +149,18 @@ def _weights(texts: list[str], archs: Sequence[str]) -> dict[str, str]:
 
 def main() -> None:
     """Run a command; a failure that the user can remedy is one line and exit status 2."""
+    from trainer.allocator import keep_freed_memory
+
     keep_freed_memory()
     try:
+        require_utf8(sys.argv)
         app()
     except CxrError as error:
-        Console(stderr=True).print(f"[bold red]error[/] ({error.code}): {escape(str(error))}", soft_wrap=True)
+        from rich.console import Console
+        from rich.markup import escape
+
+        text = "\n".join(escape(escaped(line)) for line in str(error).split("\n"))
+        Console(stderr=True).print(f"[bold red]error[/] ({error.code}): {text}", soft_wrap=True)
         sys.exit(2)
 
 

@@ -102,15 +102,30 @@ def make_config(options: Mapping[str, Any]) -> RunConfig:
     try:
         config = RunConfig.model_validate(nested(options))
     except ValidationError as error:
-        faults = (
-            f"{'.'.join(map(str, fault['loc'])) or 'config'}: {fault['msg'].removeprefix('Value error, ')}"
-            for fault in error.errors(include_url=False, include_input=False)
-        )
-        msg = f"the training config is refused: {'; '.join(faults)}"
-        raise TrainingConfigError(msg) from error
+        raise _refused(error) from error
     for name in config.networks.archs:
         architecture(name)
     return config
+
+
+def data_options(**fields: Any) -> DataOptions:
+    """The section `data` alone, for commands that train nothing.
+
+    Raises:
+        TrainingConfigError: see `make_config`.
+    """
+    try:
+        return DataOptions(**fields)
+    except ValidationError as error:
+        raise _refused(error) from error
+
+
+def _refused(error: ValidationError) -> TrainingConfigError:
+    faults = (
+        f"{'.'.join(map(str, fault['loc'])) or 'config'}: {fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors(include_url=False, include_input=False)
+    )
+    return TrainingConfigError(f"the training config is refused: {'; '.join(faults)}")
 
 
 def nested(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "learn.lr": ("--lr",),
     "learn.augment": ("--augment",),
     "data.films": ("--films",),
+    "data.patients": ("--patients",),
+    "data.negative_class": ("--negative-class",),
     "data.folds": ("--folds",),
     "search.method": ("--search",),
     "search.trials": ("--search-trials",),

@@ -73,6 +73,10 @@ class TrialFolder:
         """Logits and truth of every film of a set."""
         return self.path / f"{part}.npz"
 
+    def predictions(self, part: Part) -> Path:
+        """The answer to every film of a set, as a table for spreadsheets."""
+        return self.path / f"{part}.csv"
+
     def make(self) -> None:
         """Create the folder where it is missing.
 

@@ -14,16 +14,18 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.resilience.experiments.bombs import bombs
 from benchmarks.resilience.experiments.candidates import candidates
 from benchmarks.resilience.experiments.deadlines import deadlines
 from benchmarks.resilience.experiments.disk import disk
 from benchmarks.resilience.experiments.drain import drain
 from benchmarks.resilience.experiments.endless import endless
+from benchmarks.resilience.experiments.hostile.attacks import attacks
+from benchmarks.resilience.experiments.hostile.bombs import bombs
+from benchmarks.resilience.experiments.hostile.poison import poison
 from benchmarks.resilience.experiments.kills import kills
+from benchmarks.resilience.experiments.large_films import large_films
 from benchmarks.resilience.experiments.liveness import liveness
 from benchmarks.resilience.experiments.overload import overload
-from benchmarks.resilience.experiments.poison import poison
 from benchmarks.resilience.experiments.priority import priority
 from benchmarks.resilience.experiments.soak import soak
 from benchmarks.resilience.experiments.suites import suites
@@ -65,6 +67,8 @@ EXPERIMENTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Row]]] = {
     "disk": lambda folder, _: disk(folder),
     "soak": lambda folder, chosen: _soak(folder, full=chosen.full),
     "bombs": lambda folder, _: bombs(folder),
+    "attacks": lambda folder, _: attacks(folder),
+    "large films": lambda _, chosen: large_films(seconds=600.0 if chosen.full else 30.0),
     "suites": lambda _, chosen: suites(chosen.report, full=chosen.full),
 }
 

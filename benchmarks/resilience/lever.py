@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from bundle.opening import Bundle
 from bundle.session import Provider
 from schemas.model.precision import Precision
-from service.__main__ import serve
 from service.engine.engine import Engine, OnnxEngine, Outputs
+from service.serve import serve
 
 _LOOK_S = 0.002
 

@@ -61,7 +61,7 @@ class Server:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[int, bytes]:
         """Status and body of one request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=130)
         try:
             connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
@@ -91,10 +91,16 @@ class Server:
         """The most that it was since the kernel was told to forget it, by writing 5 to clear_refs."""
         return self._memory_mb("VmHWM")
 
+    @property
+    def whole_memory_mb(self) -> float:
+        """Resident memory of the serving process, its children and theirs; what they share counts once for each."""
+        family = [self.process.pid]
+        for process in family:
+            family += _children(process)
+        return sum(_memory_mb(process, "VmRSS") for process in family)
+
     def _memory_mb(self, field: str) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        found = re.search(rf"{field}:\s+(\d+) kB", status)
-        return int(found[1]) / 1024 if found else 0.0
+        return _memory_mb(self.process.pid, field)
 
     @property
     def cpu_s(self) -> float:
@@ -139,9 +145,21 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
 
 
+def _memory_mb(process: int, field: str) -> float:
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:  # it has ended
+        return 0.0
+    found = re.search(rf"{field}:\s+(\d+) kB", status)
+    return int(found[1]) / 1024 if found else 0.0
+
+
 def _children(process: int) -> list[int]:
     listed = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(child) for path in listed for child in path.read_text().split()]
+    try:
+        return [int(child) for path in listed for child in path.read_text().split()]
+    except OSError:  # a thread has ended
+        return []
 
 
 def _command(process: int) -> bytes:

@@ -59,7 +59,7 @@ def _parameters(manifest: BundleManifest) -> dict[str, Any]:
             {
                 "name": evaluation.data,
                 "description": (
-                    f"{evaluation.films} films of {evaluation.patients} patients from {provenance.data}: "
+                    f"{_films(evaluation)} from {provenance.data}: "
                     f"{', '.join(f'{name} {count}' for name, count in evaluation.class_counts.items())}; "
                     f"SHA-256 {evaluation.data_sha256}"
                 ),
@@ -72,6 +72,13 @@ def _parameters(manifest: BundleManifest) -> dict[str, Any]:
         ),
         "output_format": f"calibrated probabilities of {', '.join(manifest.classes)}",
     }
+
+
+def _films(evaluation: Evaluation) -> str:
+    """The counts without separators, for programs."""
+    if evaluation.unknown_patients:
+        return f"{evaluation.films} films, patients {evaluation.patients_in_words},"
+    return f"{evaluation.films} films of {evaluation.patients} patients"
 
 
 def _metrics(evaluation: Evaluation, classes: tuple[str, ...]) -> Iterator[dict[str, Any]]:

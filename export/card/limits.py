@@ -1,7 +1,8 @@
 """What every model card says against its bundle: uses that were not intended, and what is known to fail."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from schemas.model.evaluation import Evaluation
 from schemas.model.manifest import BundleManifest
 
 NOT_INTENDED = (
@@ -49,6 +50,21 @@ DATA_LIMITS: Mapping[str, tuple[str, ...]] = {
 
 
 def known_limits(manifest: BundleManifest) -> tuple[str, ...]:
-    """What `DATA_LIMITS` holds of the data that the network was trained on."""
+    """What `DATA_LIMITS` holds of the data that the network was trained on, and what is not known of its patients."""
     named = manifest.provenance.data.lower()
-    return tuple(limit for word, limits in DATA_LIMITS.items() if word in named for limit in limits)
+    public = tuple(limit for word, limits in DATA_LIMITS.items() if word in named for limit in limits)
+    return (*_unknown_patients(manifest.evaluation), *public)
+
+
+def _unknown_patients(evaluations: Iterable[Evaluation]) -> Iterator[str]:
+    counts = [
+        f"{evaluation.unknown_patients:,} of {evaluation.films:,} films of {evaluation.data}"
+        for evaluation in evaluations
+        if evaluation.unknown_patients
+    ]
+    if counts:
+        yield (
+            f"Patients unknown: {' and '.join(counts)} name no patient; each counts as its own, or "
+            "each study does. Films of one patient may stand in training and in these sets: leaks of patients cannot "
+            "be found, the figures may be too good and their intervals too narrow."
+        )

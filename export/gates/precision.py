@@ -17,8 +17,6 @@ from schemas.errors import BundleError
 from schemas.model.manifest import GOLDEN_TOLERANCE
 from schemas.model.precision import PrecisionFigures, PrecisionFiles, PrecisionRecord, ReducedPrecision
 
-PRECISIONS: Final[tuple[ReducedPrecision, ...]] = ("int8", "fp16")
-
 MAX_AUROC_DIFFERENCE: Final = 0.002
 """Absolute, of the validation AUROC."""
 MIN_LABEL_AGREEMENT: Final = 0.995

@@ -3,121 +3,86 @@
 It takes one gray channel and gives calibrated probabilities; it has no heat maps.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import helper
 
-from bundle.session import first_line
-from export.description import NetworkDescription
-from schemas.errors import BundleError
-
-_PREFIX = "adopted/"
-
-
-def read_graph(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file, with weights that lie next to it, and check that it is a sound graph.
-
-    Raises:
-        BundleError: it is not.
-    """
-    try:
-        model = onnx.load(path)
-        onnx.checker.check_model(model)
-    except Exception as error:  # protobuf, the checker and the file system have no error in common
-        msg = f"{path.name} cannot be read as an ONNX graph: {first_line(error)}; export it again"
-        raise BundleError(msg) from error
-    return model
+from export.graph.assembly import PREFIX, Frame, arrays, assembled
+from export.graph.image_input import ImageInput
+from export.graph.pixel_values import PixelValues
+from export.graph.score_output import ScoreOutput
 
 
-def wire(
-    model: onnx.ModelProto, description: NetworkDescription, *, temperature: float, metadata: Mapping[str, str]
-) -> onnx.ModelProto:
-    """Put a graph between the inputs and outputs of the contract, without heat maps.
+@dataclass(frozen=True, slots=True)
+class ForeignGraph:
+    """A graph, and how it is fed and read."""
 
-    The embedding is the logits: it is not used, because the training films that it would be compared with are unknown.
+    model: onnx.ModelProto
+    image: ImageInput
+    output: ScoreOutput
+    classes: int
 
-    Args:
-        model: as its owner exported it.
-        description: its input and output.
-        temperature: probabilities = softmax(logits / temperature).
-        metadata: the description that the file will carry.
+    def of_pixel_values(self) -> onnx.ModelProto:
+        """The graph from pixel values, float32 [N, C, S, S], to `logits` [N, K]."""
+        frame = Frame(
+            self.image.nodes("image", PREFIX + self.image.name),
+            self.output.nodes(PREFIX + self.output.tensor, "logits"),
+            self._constants(),
+        )
+        return assembled(
+            self.model,
+            frame,
+            [("image", ["N", self.image.channels, "S", "S"])],
+            [("logits", ["N", self.classes])],
+        )
 
-    Raises:
-        BundleError: it has not one input [N, C, S, S] of float32, or not the output.
-    """
-    size = description.size
-    image, channels = _image_input(model, size)
-    logits = _logits_output(model, description.logits)
-    inner = compose.add_prefix(model, _PREFIX)
-    graph = inner.graph
-    for name, values in (("mean", description.mean), ("std", description.std)):
-        graph.initializer.append(numpy_helper.from_array(_per_channel(name, values, channels), name))
-    graph.initializer.append(numpy_helper.from_array(np.array(temperature, np.float32), "temperature"))
-    nodes = _wired_nodes(graph.node, _PREFIX + image, _PREFIX + logits)
-    for field in ("node", "input", "output", "value_info"):
-        graph.ClearField(field)
-    graph.node.extend(nodes)
-    graph.input.append(helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, size, size]))
-    graph.input.append(helper.make_tensor_value_info("target", TensorProto.INT64, ["N"]))
-    for name in ("logits", "probabilities", "embedding"):
-        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(description.classes)]))
-    inner.ClearField("metadata_props")
-    helper.set_model_props(inner, dict(metadata))
-    return inner
+    def wire(
+        self, values: PixelValues, *, size: int, temperature: float, metadata: Mapping[str, str]
+    ) -> onnx.ModelProto:
+        """The graph between the inputs and outputs of the contract, without heat maps.
 
+        The embedding is the logits: it is not used, because the training films that it would be compared with are
+        unknown.
 
-def _wired_nodes(nodes: Iterable[onnx.NodeProto], image: str, logits: str) -> list[onnx.NodeProto]:
-    """The owner's nodes between the normalisation of `image` and the answers made of `logits`."""
-    return [
-        helper.make_node("Sub", ["image", "mean"], ["centred"]),
-        helper.make_node("Div", ["centred", "std"], [image]),  # broadcasting replicates the gray channel
-        *nodes,
-        helper.make_node("Identity", [logits], ["logits"]),
-        helper.make_node("Identity", ["logits"], ["embedding"]),
-        helper.make_node("Div", ["logits", "temperature"], ["scaled"]),
-        helper.make_node("Softmax", ["scaled"], ["probabilities"], axis=1),
-    ]
+        Args:
+            values: what it takes for black and white.
+            size: S.
+            temperature: probabilities = softmax(logits / temperature).
+            metadata: the description that the file will carry.
 
+        Raises:
+            BundleError: means or deviations are not one for each channel.
+        """
+        scale, offset = values.scale_and_offset(self.image.channels)
+        before = [
+            helper.make_node("Mul", ["image", "scale"], ["scaled_film"]),  # replicates the gray channel
+            helper.make_node("Add", ["scaled_film", "offset"], ["pixels"]),
+            *self.image.nodes("pixels", PREFIX + self.image.name),
+        ]
+        after = [
+            *self.output.nodes(PREFIX + self.output.tensor, "logits"),
+            helper.make_node("Identity", ["logits"], ["embedding"]),
+            helper.make_node("Div", ["logits", "temperature"], ["scaled"]),
+            helper.make_node("Softmax", ["scaled"], ["probabilities"], axis=1),
+        ]
+        constants = {
+            **self._constants(),
+            "scale": scale,
+            "offset": offset,
+            "temperature": np.array(temperature, np.float32),
+        }
+        wired = assembled(
+            self.model,
+            Frame(before, after, constants),
+            [("image", ["N", 1, size, size])],
+            [(name, ["N", self.classes]) for name in ("logits", "probabilities", "embedding")],
+        )
+        helper.set_model_props(wired, dict(metadata))
+        return wired
 
-def _image_input(model: onnx.ModelProto, size: int) -> tuple[str, int]:
-    constants = {entry.name for entry in model.graph.initializer}
-    inputs = [entry for entry in model.graph.input if entry.name not in constants]
-    shapes = {
-        entry.name: [axis.dim_value for axis in entry.type.tensor_type.shape.dim]  # 0: dynamic
-        for entry in inputs
-        if entry.type.tensor_type.elem_type == TensorProto.FLOAT
-    }
-    if len(inputs) == len(shapes) == 1:
-        ((name, shape),) = shapes.items()
-        if len(shape) == 4 and shape[1] > 0 and all(side in {0, size} for side in shape[2:]):  # noqa: PLR2004 - [N, C, S, S]
-            return name, shape[1]
-    actual = ", ".join(f"{entry.name} {shapes.get(entry.name, 'of another type')}" for entry in inputs)
-    msg = (
-        f"the graph must have one input float32 [N, C, {size}, {size}], and has {actual or 'none'}; correct --size, or "
-        "export it again"
-    )
-    raise BundleError(msg)
-
-
-def _logits_output(model: onnx.ModelProto, named: str | None) -> str:
-    outputs = [entry.name for entry in model.graph.output]
-    tensor = outputs[0] if named is None and len(outputs) == 1 else named
-    produced = {name: node.op_type for node in model.graph.node for name in node.output}
-    if tensor is None or tensor not in produced:
-        msg = f"name the logits among the graph's tensors by --logits; its outputs are {', '.join(outputs)}"
-        raise BundleError(msg)
-    if produced[tensor] in {"Softmax", "Sigmoid"}:
-        msg = f"{tensor} is the output of a {produced[tensor]}; name the tensor before it by --logits"
-        raise BundleError(msg)
-    return tensor
-
-
-def _per_channel(name: str, values: Sequence[float], channels: int) -> NDArray[np.float32]:
-    if len(values) != channels:
-        msg = f"--{name} has {len(values)} values and the graph's input {channels} channels; give one for each channel"
-        raise BundleError(msg)
-    return np.array(values, np.float32).reshape(1, channels, 1, 1)
+    def _constants(self) -> dict[str, NDArray[np.generic]]:
+        return arrays({**self.image.constants(), **self.output.constants()})

@@ -14,7 +14,8 @@ from schemas.errors import BundleError
 from schemas.model.manifest import GOLDEN_TOLERANCE
 from schemas.model.torch_network import TorchNetwork
 from trainer.networks.architectures import architecture
-from trainer.networks.network import Network, TimmDesign, TimmNetwork
+from trainer.networks.designs import TimmDesign
+from trainer.networks.network import Network, TimmNetwork
 
 
 def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
@@ -27,15 +28,14 @@ def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
     Raises:
         BundleError: timm alone does not build it.
     """
-    row = architecture(name)
-    if row.timm_name is None or type(network) is not TimmNetwork:
+    if type(network) is not TimmNetwork or (row := architecture(name)).timm_name is None:
         msg = (
             f"{name} is not built by timm alone, so torch could not build it again in the service; leave out "
             "--with-weights"
         )
         raise BundleError(msg)
     described = TorchNetwork(
-        timm_name=row.timm_name,
+        timm_name=network.timm_name,
         arguments=dict(row.timm_arguments),
         cam_layer=None,  # the graph explains what forward_features gives
         mean=row.mean,

@@ -22,12 +22,15 @@ from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
 from imaging.dicom.socket_folder import make_room_for_socket
 from imaging.dicom.transfer_syntaxes import name_of
 from imaging.libraries import forbid_core_dumps
+from imaging.memory.allocator import LARGE_BYTES, give_back_freed_memory
 from schemas.errors import InternalError, InvalidImageError
 
 # What a codec leaks ends with the child; a new one costs 0.1 s, so 1 ms a film.
 _FILMS_PER_CHILD = 100
 # In addition to the codec's time: the start of a child, and the way of 80 MB through a pipe.
 _AROUND_S = 10.0
+# Of the pixels that a codec makes on its way.
+_CODEC_COPIES = 4
 # How often a caller who waits looks whether its pool still works.
 _LOOK_S = 0.5
 
@@ -109,7 +112,7 @@ class ChildDecoder:
             self._idle.put(pool)
 
     def _ask(self, pool: ProcessPool, frame: EncapsulatedFrame) -> NDArray[Any]:
-        future = pool.schedule(_decode_bounded, (frame, self._timeout_s), timeout=self._timeout_s)
+        future = pool.schedule(_decode_bounded, (_Handed(frame), self._timeout_s), timeout=self._timeout_s)
         end = time.monotonic() + self._timeout_s + _AROUND_S
         while not wait([future], _LOOK_S).done:
             if not pool.active:  # pebble forgets a frame that it accepted while its pool broke
@@ -117,7 +120,8 @@ class ChildDecoder:
                 raise RuntimeError(msg)
             if time.monotonic() > end:
                 raise TimeoutError
-        pixels: NDArray[Any] = future.result()
+        handed: Any = future.result()
+        pixels: NDArray[Any] = handed.pop()
         return pixels
 
     def _new_pool(self) -> ProcessPool:
@@ -159,10 +163,26 @@ def _confine(memory_bytes: int) -> None:
         os.dup2(nowhere, stream)
 
 
-def _decode_bounded(frame: EncapsulatedFrame, cpu_s: float) -> NDArray[Any]:
+class _Handed:
+    """A value on its way to another process, where it arrives in a list; it stays at neither end.
+
+    pebble keeps the last film and the last pixels in the parent and in the child until the next one: 100 MB each.
+    """
+
+    def __init__(self, value: object) -> None:
+        self._value = [value]
+
+    def __reduce__(self) -> tuple[type[list[Any]], tuple[list[Any]]]:
+        return list, ([self._value.pop()],)
+
+
+def _decode_bounded(handed: list[EncapsulatedFrame], cpu_s: float) -> _Handed:
     """Decode with a limit of processor time, which holds even when the parent has died."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     ends_s = math.ceil(used.ru_utime + used.ru_stime + cpu_s)
     with contextlib.suppress(ValueError):  # above a hard limit of the operator's, which then holds
         resource.setrlimit(resource.RLIMIT_CPU, (ends_s, resource.RLIM_INFINITY))
-    return decode_frame(frame)
+    pixels = decode_frame(handed.pop())
+    if pixels.nbytes > LARGE_BYTES // _CODEC_COPIES:
+        give_back_freed_memory()
+    return _Handed(pixels)

@@ -14,6 +14,7 @@ from pydicom import uid
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 
+from imaging.dicom.colour import to_rgb
 from imaging.dicom.pixel_data import ImagePixel
 from imaging.dicom.run_lengths import unpack
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
@@ -72,11 +73,13 @@ def decode_frame(frame: EncapsulatedFrame) -> NDArray[Any]:
         if codec == "run_lengths":
             words = unpack(encoded, frame.module)
             options["planar_configuration"] = 1
-            pixels, _ = get_decoder(uid.ExplicitVRLittleEndian).as_array(words, **options)
+            pixels, left = get_decoder(uid.ExplicitVRLittleEndian).as_array(words, raw=True, **options)
         else:
             # Told fewer bits than the frame has, GDCM cuts the upper ones.
             options["bits_stored"] = _precision(encoded, codec, frame.module)
-            pixels, _ = get_decoder(_READ_AS.get(syntax, syntax)).as_array(fragments, decoding_plugin=codec, **options)
+            decoder = get_decoder(_READ_AS.get(syntax, syntax))
+            pixels, left = decoder.as_array(fragments, decoding_plugin=codec, raw=True, **options)
+        to_rgb(pixels, str(left["photometric_interpretation"]))
     decoded: NDArray[Any] = pixels
     return decoded
 

@@ -18,6 +18,7 @@ from pydicom.valuerep import VR
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, name_of
 from imaging.libraries import configure_libraries
 from imaging.limits import BoundedReader, DecodeLimits, parsing
+from imaging.value_lengths import check_length
 from schemas.errors import InvalidImageError, UnsupportedImageError
 
 _FILE_META_OFFSET = 132
@@ -56,6 +57,8 @@ class _Walk:
             elif is_unknown or self._is_beyond(length):
                 self.suspect = tag
         self._before = tag
+        if self.suspect is None and length != _UNDEFINED_LENGTH and tag <= self._last:
+            check_length(tag, vr, length)
         return bool(tag > self._last)
 
     def _is_beyond(self, length: int) -> bool:

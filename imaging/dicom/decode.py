@@ -3,18 +3,18 @@
 Source: DICOM PS3.3 C.7.6.3 (Image Pixel module), C.9.2 (overlays).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.tag import Tag
-from pydicom.uid import ExplicitVRLittleEndian
 
 from imaging.dicom.attributes import encapsulated_bytes, integer, raw_bytes, text
 from imaging.dicom.codecs import EncapsulatedFrame, FrameDecoder
+from imaging.dicom.colour import native_colour
 from imaging.dicom.dataset import read_elements
 from imaging.dicom.grayscale import grayscale, padding_range
 from imaging.dicom.pixel_data import (
@@ -26,10 +26,13 @@ from imaging.dicom.pixel_data import (
     in_pair_order,
     native_words,
     stored_patterns,
+    within,
 )
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, name_of
-from imaging.limits import DecodeLimits, parsing
+from imaging.limits import DecodeLimits
 from imaging.luminance import luminance
+from imaging.memory.bands import bands
+from imaging.memory.budget import peak_bytes
 from imaging.radiograph import Radiograph
 from schemas.errors import InvalidImageError, NotARadiographError, UnsupportedImageError
 
@@ -43,6 +46,11 @@ _POLARITY_BY_SHAPE = {"IDENTITY": "MONOCHROME2", "INVERSE": "MONOCHROME1"}  # PS
 _OVERLAY_ROWS = 0x0010
 _OVERLAYS = tuple(Tag(0x6000 + 2 * plane, element) for plane in range(16) for element in (_OVERLAY_ROWS, 0x3000))
 _BYTE_BITS = 8
+
+_COPIES = 5
+"""Of a film's samples at the same time, where a child decodes it: in the codec, and on the way between processes."""
+_ENCODED_COPIES = 6
+"""Of its compressed frame."""
 
 _ATTRIBUTES = (
     "BitsAllocated",
@@ -80,20 +88,18 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
     dataset, transfer_syntax = read_elements(data, limits, (*map(Tag, _ATTRIBUTES), *_OVERLAYS))
     _check_kind(dataset)
     module = image_pixel(dataset, limits)
+    limits.reserve(_decoding_bytes(dataset, module, TRANSFER_SYNTAXES[transfer_syntax]))
     warnings = _attribute_warnings(dataset, TRANSFER_SYNTAXES[transfer_syntax])
     if module.is_gray:
         levels = grayscale(
             dataset, bits_stored=module.bits_stored, signed=module.signed, inverted=_is_inverted(dataset, module)
         )
-        patterns, padding = _gray_pixels(dataset, transfer_syntax, module, frame_decoder)
-        pixels = levels.table[patterns]
-        if padding is not None:
-            pixels[padding] = 0
+        pixels = _gray_pixels(dataset, transfer_syntax, module, frame_decoder, levels.table)
         bits = levels.bits
         pixel_warnings = levels.warnings
     else:
-        colour = _colour_pixels(dataset, transfer_syntax, module, frame_decoder)
-        pixels, is_coloured = luminance(Image.fromarray(colour))
+        colour = _colour(dataset, transfer_syntax, module, frame_decoder)
+        pixels, is_coloured = luminance(colour, module.rows, module.columns)
         bits = 8
         pixel_warnings = ("colour_image",) if is_coloured else ()
     return Radiograph(
@@ -105,6 +111,17 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
         photometric_interpretation=module.photometric_interpretation,
         warnings=(*warnings, *pixel_warnings),
     )
+
+
+def _decoding_bytes(dataset: Dataset, module: ImagePixel, syntax: TransferSyntax) -> int:
+    """The most memory that the film will take, in this process and in the child that decodes it."""
+    samples = module.samples * module.bits_allocated // _BYTE_BITS
+    gray = 1 if module.bits_allocated == _BYTE_BITS else 2
+    pixels = module.rows * module.columns
+    if syntax.codec is None:
+        return peak_bytes(pixels, decoding=samples, gray=gray)
+    encoded = len(encapsulated_bytes(dataset, "PixelData"))
+    return peak_bytes(pixels, decoding=_COPIES * samples, gray=gray) + _ENCODED_COPIES * encoded
 
 
 def _check_kind(dataset: Dataset) -> None:
@@ -126,26 +143,38 @@ def _is_inverted(dataset: Dataset, module: ImagePixel) -> bool:
 
 
 def _gray_pixels(
-    dataset: Dataset, transfer_syntax: str, module: ImagePixel, frame_decoder: FrameDecoder | None
-) -> tuple[Pixels, NDArray[np.bool_] | None]:
-    """Stored patterns [H, W], and where they are padding that BitsStored cannot hold."""
+    dataset: Dataset,
+    transfer_syntax: str,
+    module: ImagePixel,
+    frame_decoder: FrameDecoder | None,
+    table: Pixels,
+) -> Pixels:
+    """The brightness [H, W] that the table gives to each stored pattern; 0 for padding that BitsStored cannot hold."""
     syntax = TRANSFER_SYNTAXES[transfer_syntax]
     if syntax.codec is None:
         words = native_words(_native_bytes(dataset, syntax, module), module, little_endian=syntax.little_endian)
     else:
         words = _decompressed(dataset, transfer_syntax, module, frame_decoder)
+    padding = None
+    shift = 0
+    largest = None
     if syntax.codec in (None, "run_lengths"):  # run lengths hold the words as they stand: PS3.5 G
-        padding = _padding_beyond(dataset, words, module)
+        padding = _padding_beyond(dataset, module)
         if not _has_embedded_overlay(dataset):
             check_unused_bits(words, module, padding)
-        return stored_patterns(words, module, shift=module.high_bit + 1 - module.bits_stored), padding
-    largest = 2**module.bits_stored - 1
-    if not module.signed and words.max() > largest:
+        shift = module.high_bit + 1 - module.bits_stored
+    elif not module.signed and words.max() > 2**module.bits_stored - 1:
         if syntax.lossless:
             msg = "the compressed frame holds values above BitsStored; export the film again"
             raise InvalidImageError(msg)
-        words = words.clip(max=largest)  # an encoder's overshoot at an edge
-    return stored_patterns(words, module, shift=0), None
+        largest = 2**module.bits_stored - 1  # beyond it is an encoder's overshoot at an edge
+    pixels = np.empty(words.shape, table.dtype)
+    for band in bands(module.rows, module.columns):
+        part = words[band] if largest is None else words[band].clip(max=largest)
+        pixels[band] = table[stored_patterns(part, module, shift=shift)]
+        if padding is not None:
+            pixels[band][within(part, module, padding)] = 0
+    return pixels
 
 
 def _native_bytes(dataset: Dataset, syntax: TransferSyntax, module: ImagePixel) -> bytes:
@@ -155,15 +184,12 @@ def _native_bytes(dataset: Dataset, syntax: TransferSyntax, module: ImagePixel) 
     return in_pair_order(data) if is_swapped and dataset.get_item("PixelData").VR == "OW" else data
 
 
-def _padding_beyond(dataset: Dataset, words: Pixels, module: ImagePixel) -> NDArray[np.bool_] | None:
-    """Where the words are a padding value that the stored bits cannot hold, e.g. 65535 in a film of 12 bits."""
+def _padding_beyond(dataset: Dataset, module: ImagePixel) -> tuple[int, int] | None:
+    """The ends of a padding value that the stored bits cannot hold, e.g. 65535 in a film of 12 bits."""
     ends = padding_range(dataset, signed=module.signed)
     lowest = -(2 ** (module.bits_stored - 1)) if module.signed else 0
     is_storable = ends is None or (lowest <= ends[0] and ends[1] < lowest + 2**module.bits_stored)
-    if ends is None or is_storable or module.high_bit != module.bits_stored - 1:
-        return None
-    values = words.view(f"{words.dtype.byteorder}i{words.itemsize}") if module.signed else words
-    return (values >= ends[0]) & (values <= ends[1])
+    return None if is_storable or module.high_bit != module.bits_stored - 1 else ends
 
 
 def _has_embedded_overlay(dataset: Dataset) -> bool:
@@ -173,21 +199,18 @@ def _has_embedded_overlay(dataset: Dataset) -> bool:
     )
 
 
-def _colour_pixels(
+def _colour(
     dataset: Dataset, transfer_syntax: str, module: ImagePixel, frame_decoder: FrameDecoder | None
-) -> NDArray[np.uint8]:
-    """RGB, uint8 [H, W, 3]."""
+) -> Callable[[slice], Image.Image]:
+    """What gives some rows of a colour film in RGB."""
     syntax = TRANSFER_SYNTAXES[transfer_syntax]
     if syntax.codec is not None:
-        return _decompressed(dataset, transfer_syntax, module, frame_decoder)
+        pixels = _decompressed(dataset, transfer_syntax, module, frame_decoder)
+        return lambda band: Image.fromarray(pixels[band])
     data = _native_bytes(dataset, syntax, module)
     samples = 2 if module.photometric_interpretation == "YBR_FULL_422" else 3
     check_length(data, module.rows * module.columns * samples)
-    with parsing("DICOM colour pixels"):
-        # 8 bits a sample have no byte order any more.
-        pixels, _ = get_decoder(ExplicitVRLittleEndian).as_array(data, **module.options)
-    colour: NDArray[np.uint8] = pixels
-    return colour
+    return lambda band: Image.fromarray(native_colour(data, module, band))
 
 
 def _decompressed(

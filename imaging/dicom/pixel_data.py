@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from imaging.dicom.attributes import integer, text
 from imaging.limits import DecodeLimits
+from imaging.memory.bands import bands
 from schemas.errors import InvalidImageError, NotARadiographError, UnsupportedImageError
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
@@ -145,7 +146,7 @@ def in_pair_order(data: bytes) -> bytes:
     return np.frombuffer(data, ">u2", len(data) // 2).astype("<u2").tobytes()
 
 
-def check_unused_bits(words: Pixels, module: ImagePixel, exempt: NDArray[np.bool_] | None) -> None:
+def check_unused_bits(words: Pixels, module: ImagePixel, padding: tuple[int, int] | None) -> None:
     """Refuse words whose values are larger than BitsStored allows, instead of cutting them.
 
     The bits above the stored ones may repeat the sign, or be the same in every pixel. Where they differ, BitsStored is
@@ -154,7 +155,7 @@ def check_unused_bits(words: Pixels, module: ImagePixel, exempt: NDArray[np.bool
     Args:
         words: [H, W], BitsAllocated wide.
         module: how many bits are stored, and where.
-        exempt: [H, W], pixels that are padding.
+        padding: smallest and largest value of pixels that are not looked at.
 
     Raises:
         InvalidImageError: the bits above HighBit differ between pixels.
@@ -162,20 +163,33 @@ def check_unused_bits(words: Pixels, module: ImagePixel, exempt: NDArray[np.bool
     unused = 2**module.bits_allocated - 2 ** (module.high_bit + 1)
     if not unused:
         return
-    patterns = words.astype(DEPTHS[module.bits_allocated], copy=False)
-    if exempt is not None:
-        patterns = patterns[~exempt]
-    upper = patterns & unused
-    if not upper.size or upper.min() == upper.max():
-        return
-    sign = (patterns >> module.high_bit & 1) * unused
-    if module.signed and ((upper == 0) | (upper == sign)).all():  # a published film mixes both ways of writing
-        return
-    msg = (
-        f"PixelData holds values above BitsStored, which is {module.bits_stored}; export the film with the BitsStored "
-        "that its values need, and without graphics in its pixels"
-    )
-    raise InvalidImageError(msg)
+    ends = {0}
+    are_signs = module.signed  # a published film mixes both ways of writing
+    is_first = True
+    for band in bands(*words.shape):
+        patterns = words[band].astype(DEPTHS[module.bits_allocated], copy=False)
+        if padding is not None:
+            patterns = patterns[~within(words[band], module, padding)]
+        upper = patterns & unused
+        if not upper.size:
+            continue
+        ends = {int(upper.min()), int(upper.max())} | (set() if is_first else ends)
+        is_first = False
+        if are_signs:
+            sign = (patterns >> module.high_bit & 1) * unused
+            are_signs = bool(((upper == 0) | (upper == sign)).all())
+        if len(ends) > 1 and not are_signs:
+            msg = (
+                f"PixelData holds values above BitsStored, which is {module.bits_stored}; export the film with the "
+                "BitsStored that its values need, and without graphics in its pixels"
+            )
+            raise InvalidImageError(msg)
+
+
+def within(words: Pixels, module: ImagePixel, ends: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where the values of words, signed ones where the film has such, lie from the first to the second of `ends`."""
+    values = words.view(f"{words.dtype.byteorder}i{words.itemsize}") if module.signed else words
+    return (values >= ends[0]) & (values <= ends[1])
 
 
 def stored_patterns(words: Pixels, module: ImagePixel, *, shift: int) -> Pixels:

@@ -62,7 +62,8 @@ class Evaluation(Record):
     data: str = Field(description="name of the set, e.g. 'test'")
     data_sha256: str = Field(description="hash over the sorted film hashes and labels")
     films: int
-    patients: int
+    patients: int = Field(description="a film whose patient is not known counts as one, or its study does")
+    unknown_patients: int = Field(default=0, description="films whose patient is not known")
     class_counts: dict[str, int]
     auroc: Estimate = Field(description="area under the ROC curve; macro average one-vs-rest for more than two classes")
     class_auroc: dict[str, Estimate] = Field(description="of each class against the rest")
@@ -76,3 +77,34 @@ class Evaluation(Record):
     shifts: tuple[SubgroupMetrics, ...] = Field(
         default=(), description="the same films under each shift, thresholds unchanged; empty where none was tried"
     )
+
+    @property
+    def in_words(self) -> str:
+        """The films, e.g. '1,040 films of 560 patients'."""
+        return films_in_words(self.films, self.patients, self.unknown_patients)
+
+    @property
+    def patients_in_words(self) -> str:
+        """The patients, e.g. '560'."""
+        return patients_in_words(self.films, self.patients, self.unknown_patients)
+
+
+def films_in_words(films: int, patients: int, unknown: int) -> str:
+    """A count of films that says no more of patients than is known.
+
+    Args:
+        films: number of films.
+        patients: number of patients, where each film whose patient is not known counts as one, or its study does.
+        unknown: number of films whose patient is not known.
+    """
+    counted = f"{films:,} film{'' if films == 1 else 's'}"
+    if unknown:
+        return f"{counted}, patients {patients_in_words(films, patients, unknown)}"
+    return f"{counted} of {patients:,} patient{'' if patients == 1 else 's'}"
+
+
+def patients_in_words(films: int, patients: int, unknown: int) -> str:
+    """The number of patients alone, e.g. '560', or that it is not known; arguments as of `films_in_words`."""
+    if unknown and unknown == films:
+        return "unknown"
+    return f"unknown for {unknown:,} of them" if unknown else f"{patients:,}"

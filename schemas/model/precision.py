@@ -1,6 +1,6 @@
 """The same network with fewer bits: its files, and the measured differences."""
 
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,9 @@ from schemas.record import Record
 
 Precision = Literal["fp32", "int8", "fp16"]
 ReducedPrecision = Literal["int8", "fp16"]
+
+PRECISIONS: Final[tuple[ReducedPrecision, ...]] = ("int8", "fp16")
+"""In the order in which they are tried."""
 
 
 class PrecisionFigures(Record):

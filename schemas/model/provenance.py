@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from schemas.estimate import Estimate
 from schemas.record import Record, Sha256
 
 
@@ -33,6 +34,9 @@ class Provenance(Record):
     parameters: int
     device: str
     libraries: dict[str, str]
+    plugins: dict[str, str] = Field(
+        default={}, description="kind and name of each plug-in that the run used: package and version"
+    )
     teachers: tuple["Provenance", ...] = Field(
         default=(), description="the networks that taught it, whose training comes on top"
     )
@@ -47,5 +51,12 @@ class Adoption(Record):
     source: str = Field(description="name and hash of the ONNX file")
     data: str = Field(description="the films that calibrated it; on which it was trained is not known")
     data_sha256: Sha256
+    reading: tuple[str, ...] = Field(description="how its input, preprocessing and output were read, in words")
+    least_auroc: float = Field(description="that the interval of its AUROC had to begin at")
+    floor_auroc: dict[str, Estimate] = Field(
+        description="of each finding, by a linear model of few pixels; empty: too few patients"
+    )
+    faults: tuple[str, ...] = Field(description="why it would not have been published without a reason")
+    reason: str | None = Field(description="of the person who published it all the same")
     parameters: int
     libraries: dict[str, str]

@@ -5,6 +5,7 @@ from pydantic import Field
 from schemas.model.calibration import Calibration
 from schemas.model.evaluation import Evaluation
 from schemas.model.provenance import Adoption, Provenance
+from schemas.model.uncertainty import Uncertainty
 from schemas.preprocess import PreprocessSpec
 from schemas.record import Record
 
@@ -31,6 +32,16 @@ class CalibratedNetwork(Record):
     provenance: Provenance | Adoption
 
 
+class Load(Record):
+    """How busy the machine was while a network was timed: a time means little without it."""
+
+    load_average: float | None = Field(
+        ge=0, description="processes that ran or wanted to in the minute before; null: unknown"
+    )
+    cores: int = Field(ge=1, description="of the machine")
+    core_share: float = Field(ge=0, description="time of a core over time of the clock; 1: the core was its own")
+
+
 class TrialRecord(CalibratedNetwork):
     """One trained network of a run."""
 
@@ -41,4 +52,6 @@ class TrialRecord(CalibratedNetwork):
     fold: int | None = Field(default=None, description="of cross-validation, from 0; null: the split's own validation")
     settings: dict[str, float | str] = Field(default={}, description="what a search changed in the run's config")
     members: tuple[str, ...] = Field(default=(), description="trials whose mean this is; empty: it is one network")
+    uncertainty: Uncertainty | None = Field(default=None, description="null: the network has no dropout")
     ms_per_film: float | None = Field(default=None, description="on the CPU, one thread, one film")
+    ms_per_film_load: Load | None = Field(default=None, description="while it was measured; null: not recorded")

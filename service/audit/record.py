@@ -1,14 +1,22 @@
 """The record of one event, and the line that holds it; no name, tag, pixel or probability of a film is in it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from schemas.api import Decision
 from schemas.record import Record, Sha256
 
 Event = Literal["started", "stopped", "resumed", "film", "stored", "analysed", "action", "refusal"]
+
+
+def _writable(text: str) -> str:
+    """A text that UTF-8 can hold: half of a surrogate pair, which JSON lets anybody write, would lose a whole batch."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+Text = Annotated[str, BeforeValidator(lambda value: _writable(value) if isinstance(value, str) else value)]
 
 
 class AuditEntry(Record):
@@ -19,9 +27,9 @@ class AuditEntry(Record):
         description="film: answered at once; stored: put into the spool; analysed: read from the spool; action: of an "
         "administrator; refusal: no valid key, or not the scope; started, stopped, resumed: the log itself"
     )
-    caller: str = Field(description="key:<id>, token:<subject>, anonymous, unknown, or service: never a key")
-    route: str | None = Field(default=None, description="the address's template")
-    request_id: str | None = None
+    caller: Text = Field(description="key:<id>, token:<subject>, anonymous, unknown, or service: never a key")
+    route: Text | None = Field(default=None, description="the address's template")
+    request_id: Text | None = None
     film_sha256: Sha256 | None = Field(default=None, description="of the bytes as they were sent")
     model_sha256: Sha256 | None = Field(default=None, description="of the bundle's manifest")
     label: str | None = None

@@ -2,17 +2,19 @@
 
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, NoReturn
 
-from schemas.errors import NotReadyError, OverloadedError
+from schemas.errors import NotReadyError, OverloadedError, QuotaError
 from service.metrics import Metrics
 from service.settings import LimitSettings
 
 Priority = Literal["stat", "routine"]
 
+_CALLER_SHARE: Final = 2  # large bodies of one caller may hold half of the bytes
+_SMALL_SHARE: Final = 64  # up to this part of all bytes a body is small: 8 MB of 512
 _FEWEST: Final = 8  # departures from which a pace can be computed
 _LAST: Final = 64  # departures that are remembered
 
@@ -25,14 +27,18 @@ def draining() -> NotReadyError:
 class Admission:
     """Counts films from before they are decoded until they are answered, and the bytes of their requests.
 
-    Invariant: neither count exceeds its capacity, and routine films alone never reach theirs.
+    Invariant: neither count exceeds its capacity, and films of one priority alone never reach it: each priority finds
+    places that the other cannot take, and each caller bytes that no other holds.
     """
 
     def __init__(self, limits: LimitSettings, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
-        self._places: dict[Priority, int] = {"stat": limits.max_queue, "routine": limits.routine_places}
+        self._capacity = limits.max_queue
+        self._places: dict[Priority, int] = {"stat": limits.stat_places, "routine": limits.routine_places}
         self._admitted: dict[Priority, int] = {"stat": 0, "routine": 0}
         self._capacity_bytes = limits.max_inflight_bytes
+        self._share_bytes = max(limits.max_body_bytes, limits.max_inflight_bytes // _CALLER_SHARE)
         self._bytes = 0
+        self._bytes_of: Counter[str] = Counter()
         self._metrics = metrics
         self._clock = clock
         self._departures: deque[float] = deque(maxlen=_LAST)  # times, while other films were there
@@ -96,27 +102,48 @@ class Admission:
             self._add(-films, priority)
             self._note_departure(films)
 
-    def take_bytes(self, size: int) -> None:
+    def shortage(self, size: int, caller: str, held: int) -> Literal["bytes", "share"] | None:
+        """What would keep a part of a body out, see `take_bytes`; None: nothing."""
+        if self._bytes + size > self._capacity_bytes:
+            return "bytes"
+        is_large = held + size > self._capacity_bytes // _SMALL_SHARE
+        return "share" if is_large and self._bytes_of[caller] + size > self._share_bytes else None
+
+    def take_bytes(self, size: int, caller: str = "", held: int = 0) -> None:
         """Count a part of a body that has arrived.
+
+        Args:
+            size: of the part.
+            caller: whose body it is; large bodies of one caller must not lock out the others, or its own small ones.
+            held: the bytes of this body that are counted already.
 
         Raises:
             OverloadedError: there is no room for it; it is not counted.
+            QuotaError: the caller's other bodies hold their share; it is not counted.
         """
-        if self._bytes + size > self._capacity_bytes:
+        shortage = self.shortage(size, caller, held)
+        if shortage == "bytes":
             self._refuse("bytes", self._no_room(size))
-        self._add_bytes(size)
+        if shortage == "share":
+            self._metrics.shed.labels("upload_share").inc()
+            msg = (
+                f"the requests of this caller in flight hold {self._bytes_of[caller]} bytes, and those of one "
+                f"caller may hold {self._share_bytes}; send fewer at the same time"
+            )
+            raise QuotaError(msg, retry_after_s=1)
+        self._add_bytes(size, caller)
 
-    def give_back_bytes(self, size: int) -> None:
+    def give_back_bytes(self, size: int, caller: str = "") -> None:
         """Free the `size` bytes of a request that is over."""
-        self._add_bytes(-size)
+        self._add_bytes(-size, caller)
 
     def _require(self, films: int, priority: Priority) -> None:
+        taken, places = self._admitted[priority], self._places[priority]
         present = sum(self._admitted.values())
-        if present + films > self._places[priority]:
-            msg = (
-                f"{present} of {self._places[priority]} places for {priority} films are taken and {films} are needed; "
-                "try again shortly"
-            )
+        if present + films > self._capacity:
+            taken, places = present, self._capacity
+        if taken + films > places:
+            msg = f"{taken} of {places} places for {priority} films are taken and {films} are needed; try again shortly"
             self._refuse("queue_full", msg)
 
     def _refuse(self, reason: str, message: str) -> NoReturn:
@@ -148,6 +175,9 @@ class Admission:
         self._admitted[priority] += films
         self._metrics.inflight_images.set(sum(self._admitted.values()))
 
-    def _add_bytes(self, size: int) -> None:
+    def _add_bytes(self, size: int, caller: str) -> None:
         self._bytes += size
+        self._bytes_of[caller] += size
+        if self._bytes_of[caller] == 0:
+            del self._bytes_of[caller]
         self._metrics.inflight_bytes.set(self._bytes)

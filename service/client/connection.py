@@ -83,7 +83,7 @@ class Client:
             sleep: how to wait.
 
         Raises:
-            OSError: `ca_file` cannot be read.
+            OSError, ValueError: `ca_file` cannot be read; no header can carry the key or the token.
         """
         self._http = httpx2.Client(
             base_url=base_url.rstrip("/") + "/",
@@ -199,6 +199,10 @@ class Client:
 
 
 def _credentials(api_key: str | None, token: str | None) -> dict[str, str]:
+    for name, secret in (("api_key", api_key), ("token", token)):
+        if secret is not None and not (secret.isascii() and secret.isprintable()):
+            msg = f"{name} holds a character that no header carries; read it as UTF-8, without blanks around it"
+            raise ValueError(msg)
     headers = {"X-API-Key": api_key, "Authorization": None if token is None else f"Bearer {token}"}
     return {name: value for name, value in headers.items() if value is not None}
 

@@ -36,6 +36,10 @@ class Command:
         parser = argparse.ArgumentParser(prog=f"python -m service {self.name}", description=self.description)
         self.add_arguments(parser)
         options = parser.parse_args(arguments)
+
+        from service.libraries import configure_libraries
+
+        configure_libraries()
         try:
             return self.run(options)
         except CxrError as error:

@@ -5,15 +5,17 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from bundle.files import write_whole
 from schemas.api import ExplainResponse, PredictResponse
 from schemas.errors import CxrError, SettingsError
-from service.client import CallOptions, Client, ClientError, ProblemError
 from service.commands.command import Command, ExitCode
-from service.commands.local import LocalReader, log_warnings_only, open_reader
 from service.commands.report import NoReadingError, Outcome, add_arguments, finish, prepare_folder, printer
-from service.settings import load_settings
+from service.security.secret_file import read_token
+
+if TYPE_CHECKING:
+    from service.client import CallOptions, Client
+    from service.commands.local import LocalReader
 
 Read = Callable[[bytes], Awaitable[PredictResponse]]
 """Reads the bytes of one film; raises NoReadingError."""
@@ -36,6 +38,9 @@ def _add_client_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _predict(options: argparse.Namespace) -> int:
+    from service.commands.local import log_warnings_only, open_reader
+    from service.settings import load_settings
+
     log_warnings_only()
     prepare_folder(options.explain, options.films)
     async with open_reader(load_settings()) as reader:
@@ -43,13 +48,15 @@ async def _predict(options: argparse.Namespace) -> int:
 
 
 async def _send(options: argparse.Namespace) -> int:
+    from service.client import CallOptions
+
     prepare_folder(options.explain, options.films)
     call = CallOptions("stat" if options.stat else "routine", options.deadline_ms)
     with _open_client(options) as client:
         return await _read_all(options, _remote(client, call, explain=options.explain is not None))
 
 
-def _local(reader: LocalReader, *, explain: bool) -> Read:
+def _local(reader: "LocalReader", *, explain: bool) -> Read:
     async def read(film: bytes) -> PredictResponse:
         try:
             return await (reader.explain(film) if explain else reader.predict(film))
@@ -59,7 +66,9 @@ def _local(reader: LocalReader, *, explain: bool) -> Read:
     return read
 
 
-def _remote(client: Client, call: CallOptions, *, explain: bool) -> Read:
+def _remote(client: "Client", call: "CallOptions", *, explain: bool) -> Read:
+    from service.client import ClientError, ProblemError
+
     async def read(film: bytes) -> PredictResponse:
         try:
             return client.explain(film, call) if explain else client.predict(film, call)
@@ -112,6 +121,8 @@ def _content(film: Path) -> bytes:
 
 
 def _write_overlay(path: Path, answer: ExplainResponse) -> None:
+    from bundle.files import write_whole
+
     try:
         write_whole(path, base64.b64decode(answer.explanation.overlay_png_base64), private=True)
     except OSError as error:
@@ -119,21 +130,23 @@ def _write_overlay(path: Path, answer: ExplainResponse) -> None:
         raise NoReadingError(code, f"the overlay cannot be written ({error.strerror})") from error
 
 
-def _open_client(options: argparse.Namespace) -> Client:
+def _open_client(options: argparse.Namespace) -> "Client":
+    from service.client import Client
+
     try:
         return Client(
-            options.url, api_key=_secret(options.key_file), token=_secret(options.token_file), ca_file=options.ca_file
+            options.url, api_key=_token(options.key_file), token=_token(options.token_file), ca_file=options.ca_file
         )
     except OSError as error:
         msg = f"--ca-file {options.ca_file} cannot be read as certificates; give a file in PEM"
         raise SettingsError(msg) from error
 
 
-def _secret(path: Path | None) -> str | None:
+def _token(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        return read_token(path)
+    except OSError as error:
         msg = f"{path} cannot be read ({type(error).__name__}); give a file with the key or token alone"
         raise SettingsError(msg) from error

@@ -36,6 +36,7 @@ _IDENTITY: Final = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Series
 _UID_CHARACTERS: Final = 64
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
 """PS3.5 9.1 without its rule about leading zeros: archives hold films whose UIDs break it."""
+_LEADING_ZERO: Final = re.compile(r"(^|\.)0[0-9]")
 _TAGS: Final = tuple(map(Tag, (*_IDENTITY, *PRIORITIES, _REQUESTS)))
 
 
@@ -48,6 +49,8 @@ class Instance:
     study_instance_uid: str
     priority: Priority
     content: bytes
+    zero_led: tuple[str, ...] = ()
+    """The attributes whose UID has a component with a leading zero."""
 
     @property
     def is_film(self) -> bool:
@@ -74,6 +77,7 @@ def read_instance(content: bytes, limits: DecodeLimits) -> Instance:
         study_instance_uid=uids["StudyInstanceUID"],
         priority=_priority(dataset),
         content=content,
+        zero_led=tuple(name for name, uid in uids.items() if _LEADING_ZERO.search(uid)),
     )
 
 

@@ -4,18 +4,18 @@ Source: DICOM PS3.18 10.6 (Search), 10.5 (Store).
 """
 
 import asyncio
-import base64
+import json
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import httpx2
 
 from schemas.errors import PacsRefusedError, PacsUnreachableError, SettingsError
 from service.dicomweb.multipart import write_parts
+from service.dicomweb.pacs_connection import Answer, Credentials, ask
 from service.dicomweb.stow import DICOM_JSON, OUT_OF_RESOURCES
 from service.security.watched_file import warn_of_open_file
 from service.settings import PacsSettings
@@ -59,11 +59,10 @@ class Archive(Protocol):
 class Pacs:
     """An `Archive` behind DICOMweb."""
 
-    def __init__(self, client: httpx2.AsyncClient, *, token_file: Path | None, login_file: Path | None) -> None:
+    def __init__(self, client: httpx2.AsyncClient, credentials: Credentials) -> None:
         """`client` has the root of the DICOMweb services as its base address."""
         self._client = client
-        self._token_file = token_file
-        self._login_file = login_file
+        self._credentials = credentials
 
     async def has(self, study: str, sop_instance_uid: str) -> bool:
         """See `Archive`."""
@@ -88,26 +87,14 @@ class Pacs:
         named = len(_items(dataset, REFERENCED_SOP_SEQUENCE)) + reasons.count(DUPLICATE)
         _judge(answer.status_code, reasons, all_named=named >= len(contents))
 
-    async def _ask(self, method: str, address: str, **request: Any) -> httpx2.Response:
-        headers = {"Accept": DICOM_JSON, **await asyncio.to_thread(self._authorization), **request.pop("headers", {})}
-        try:
-            return await self._client.request(method, address, headers=headers, **request)
-        except httpx2.HTTPError as error:
-            # Its class alone: the text may hold the address, which holds UIDs.
-            msg = f"the PACS gave no answer ({type(error).__name__}); the delivery is tried again"
-            raise PacsUnreachableError(msg) from error
-
-    def _authorization(self) -> Mapping[str, str]:
-        try:
-            if self._token_file is not None:
-                return {"Authorization": f"Bearer {self._token_file.read_text(encoding='utf-8').strip()}"}
-            if self._login_file is not None:
-                login = self._login_file.read_bytes().strip()
-                return {"Authorization": f"Basic {base64.b64encode(login).decode('ascii')}"}
-        except (OSError, UnicodeDecodeError) as error:
-            msg = f"the credentials for the PACS cannot be read ({type(error).__name__}); mend the file"
-            raise PacsUnreachableError(msg) from error
-        return {}
+    async def _ask(self, method: str, address: str, **request: Any) -> Answer:
+        headers = {"Accept": DICOM_JSON, "Accept-Encoding": "identity", **request.pop("headers", {})}
+        for charset in ("utf-8", "latin-1"):
+            credentials = await asyncio.to_thread(self._credentials.header, charset)
+            answer = await ask(self._client, method, address, headers={**headers, **credentials}, **request)
+            if answer.status_code != HTTPStatus.UNAUTHORIZED or not self._credentials.may_be_in_latin_1(answer.headers):
+                break
+        return answer
 
 
 @asynccontextmanager
@@ -115,11 +102,13 @@ async def open_pacs(settings: PacsSettings) -> AsyncIterator[Pacs | None]:
     """The PACS of the settings, None where there is none.
 
     Raises:
-        SettingsError: the certificates cannot be read.
+        SettingsError: the certificates cannot be read, or the credentials cannot be sent.
     """
     if settings.url is None:
         yield None
         return
+    credentials = Credentials(settings.token_file, settings.login_file)
+    credentials.check()
     try:
         verify = ssl.create_default_context(cafile=settings.ca_file)
     except OSError as error:
@@ -129,7 +118,7 @@ async def open_pacs(settings: PacsSettings) -> AsyncIterator[Pacs | None]:
         warn_of_open_file(file, secret=True)
     base_url = settings.url.rstrip("/") + "/"
     async with httpx2.AsyncClient(base_url=base_url, timeout=settings.timeout_s, verify=verify) as client:
-        yield Pacs(client, token_file=settings.token_file, login_file=settings.login_file)
+        yield Pacs(client, credentials)
 
 
 def _judge(status: int, reasons: Sequence[int | None], *, all_named: bool) -> None:
@@ -161,9 +150,9 @@ def _judge(status: int, reasons: Sequence[int | None], *, all_named: bool) -> No
     raise PacsRefusedError(msg)
 
 
-def _dataset(answer: httpx2.Response) -> Any:
+def _dataset(answer: Answer) -> Any:
     try:
-        return answer.json()
+        return json.loads(answer.content)
     except ValueError as error:
         msg = f"the PACS answered with status {answer.status_code} and a body that is not JSON; check CXR_PACS_URL"
         raise PacsUnreachableError(msg) from error

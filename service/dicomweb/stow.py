@@ -117,14 +117,28 @@ def status_of(outcomes: Sequence[Outcome]) -> int:
 
 
 def headers_of(outcomes: Sequence[Outcome]) -> dict[str, str]:
-    """`Retry-After` where there was no room, and in `Warning` why instances failed: their codes are coarse."""
+    """`Retry-After` where there was no room, and in `Warning` why instances failed, or what was odd about them.
+
+    Reasons of the answer's body are coarse, and one of a warning would make a sender take 202 for a partial failure.
+    """
     failures = [outcome.result for outcome in outcomes if isinstance(outcome.result, CxrError)]
     longest_s = max((wait for failure in failures if (wait := failure.retry_after_s) is not None), default=None)
     headers = {} if longest_s is None else {"Retry-After": str(longest_s)}
-    reasons = dict.fromkeys(f"{failure.code}: {failure}".replace('"', "'") for failure in failures)
+    faults = [f"{failure.code}: {failure}" for failure in failures]
+    zero_led = dict.fromkeys(name for outcome in outcomes if outcome.stored for name in _zero_led(outcome))
+    if zero_led:
+        faults.append(
+            f"uid_leading_zero: {' and '.join(zero_led)} has a component with a leading zero (PS3.5 9.1); stored and "
+            "reported as it was sent"
+        )
+    reasons = dict.fromkeys(fault.replace('"', "'") for fault in faults)
     if reasons:
         headers["Warning"] = ", ".join(f'299 cxr "{reason}"' for reason in reasons)
     return headers
+
+
+def _zero_led(outcome: Outcome) -> Sequence[str]:
+    return () if outcome.instance is None else outcome.instance.zero_led
 
 
 def answer(outcomes: Sequence[Outcome]) -> dict[str, Any]:

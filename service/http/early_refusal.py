@@ -8,19 +8,20 @@ import asyncio
 import contextvars
 import time
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Final
 
 import structlog
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas.errors import NotReadyError, OverloadedError
 from service.capacity.admission import Admission
+from service.http.bodies import Bodies
 from service.http.errors import problem_response
 from service.http.middleware import SECURITY_LINES, request_id_of
-from service.http.request_options import DEADLINE_HEADER, peek_number, peek_priority
+from service.http.request_options import DEADLINE_HEADER, PRIORITY_HEADER, peek_number, peek_priority
 from service.metrics import Metrics
-from service.settings import LimitSettings
+from service.settings import ConnectionSettings, LimitSettings
 
 FILM_ADDRESSES: Final = frozenset({"/predict", "/predict/batch", "/explain", "/film"})
 """Where films are read while the caller waits. What comes by DICOMweb waits in the spool and is bounded there."""
@@ -28,6 +29,7 @@ FILM_ADDRESSES: Final = frozenset({"/predict", "/predict/batch", "/explain", "/f
 _LOG_S: Final = 1.0
 """How often refusals are logged, by their number: a line for each costs more than the refusal."""
 _DEADLINE: Final = DEADLINE_HEADER.lower().encode()
+_PRIORITY: Final = PRIORITY_HEADER.lower().encode()
 _REFUSALS: Final = (OverloadedError, NotReadyError)
 _ID: Final = "the-id-of-the-request"
 
@@ -37,8 +39,16 @@ log = structlog.get_logger("service.http.early_refusal")
 class EarlyRefusal:
     """Refuses films for which there is no place, and counts the bytes of those that are accepted."""
 
-    def __init__(self, app: ASGIApp, admission: Admission, metrics: Metrics, limits: LimitSettings) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        admission: Admission,
+        metrics: Metrics,
+        limits: LimitSettings,
+        connections: ConnectionSettings,
+    ) -> None:
         self.app = app
+        self._bodies = Bodies(admission, connections)
         self._admission = admission
         self._limits = limits
         self._refusals = 0  # since they were logged last
@@ -64,32 +74,27 @@ class EarlyRefusal:
                 await _answer(refusal, request_id_of(scope), send)
                 self._count(scope["path"], refusal.status, time.perf_counter() - start)
                 return
-        held = 0
-
-        async def receive_counted() -> Message:
-            nonlocal held
-            message = await receive()
-            if size := len(message.get("body", b"")):
-                self._admission.take_bytes(size)
-                held += size
-            return message
-
+        body = self._bodies.begin(scope)
         try:
-            await self.app(scope, receive_counted, send)
+            await self.app(scope, partial(body.receive, receive), send)
         finally:
-            self._admission.give_back_bytes(held)
+            body.end()
 
     def _check(self, scope: Scope) -> None:
         body_bytes = 0
         allowed_ms = self._limits.deadline_ms
+        priority = peek_priority(scope["query_string"])
         for name, value in scope["headers"]:
             if name == b"content-length":
                 body_bytes = peek_number(value, 0)
             elif name == _DEADLINE:
                 allowed_ms = peek_number(value, allowed_ms)
+            elif name == _PRIORITY and value.lower() == b"stat":
+                priority = "stat"
         if body_bytes > self._limits.max_body_bytes:  # the app answers it with 413, however much room there is
             body_bytes = 0
-        self._admission.check(peek_priority(scope["query_string"]), allowed_s=allowed_ms / 1000, body_bytes=body_bytes)
+        self._bodies.make_room(body_bytes)
+        self._admission.check(priority, allowed_s=allowed_ms / 1000, body_bytes=body_bytes)
 
     def _count(self, address: str, status: int, duration_s: float) -> None:
         requests, durations = self._counters(address, status)

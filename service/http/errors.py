@@ -35,17 +35,22 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.NotFoundError: ProblemType(404, "Not found"),
     errors.MethodNotAllowedError: ProblemType(405, "Method not allowed"),
     errors.NotAcceptableError: ProblemType(406, "No acceptable representation"),
+    errors.UploadTooSlowError: ProblemType(408, "The request arrives too slowly", headers={"Connection": "close"}),
     errors.BundleError: ProblemType(409, "The bundle failed its checks"),
     errors.UntrustedBundleError: ProblemType(409, "The bundle is not signed by a trusted key"),
     errors.BodyTooLargeError: ProblemType(413, "Request too large"),
     errors.ImageTooLargeError: ProblemType(413, "Image too large"),
     errors.UnsupportedImageError: ProblemType(415, "Unsupported image format"),
     errors.UnsupportedMediaTypeError: ProblemType(415, "Unsupported media type"),
+    errors.UnsupportedEncodingError: ProblemType(
+        415, "Unsupported content encoding", headers={"Accept-Encoding": "identity"}
+    ),
     errors.FilmError: ProblemType(422, "The image cannot be read"),
     errors.InvalidImageError: ProblemType(422, "The image cannot be decoded"),
     errors.NotARadiographError: ProblemType(422, "The image is not a projection radiograph"),
     errors.InvalidParameterError: ProblemType(422, "Invalid parameter"),
     errors.ExplanationUnavailableError: ProblemType(422, "The bundle that serves has no heat maps"),
+    errors.HeadersTooLargeError: ProblemType(431, "The headers are too large", headers={"Connection": "close"}),
     errors.QuotaError: ProblemType(429, "Quota exceeded"),
     errors.UnavailableError: ProblemType(503, "Service unavailable"),
     errors.OverloadedError: ProblemType(503, "Too many images at once"),
@@ -73,7 +78,9 @@ GATE_FAILURES: Final = (
 REQUEST_FAILURES: Final = (
     *GATE_FAILURES,
     errors.MalformedRequestError,
+    errors.UploadTooSlowError,
     errors.BodyTooLargeError,
+    errors.UnsupportedEncodingError,
     errors.InvalidParameterError,
     errors.NotReadyError,
     errors.AuditUnavailableError,
@@ -161,8 +168,9 @@ async def _on_cxr_error(request: Request, error: CxrError) -> Response:
 
 
 async def _on_invalid_parameter(request: Request, error: RequestValidationError) -> Response:
-    # FastAPI's own handler sends the refused value back, which may be a patient's.
-    reasons = "; ".join(f"{entry['loc'][0]} parameter {entry['loc'][-1]}: {entry['msg']}" for entry in error.errors())
+    # FastAPI's own handler sends the refused value back, which may be a patient's. What comes after the name in `loc`
+    # is a kind of value that was tried, or a place in a list.
+    reasons = "; ".join(f"{entry['loc'][0]} parameter {entry['loc'][1]}: {entry['msg']}" for entry in error.errors())
     return problem_response(errors.InvalidParameterError(reasons), request.state.request_id)
 
 

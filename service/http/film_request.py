@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from service.audit.accounts import Reading, audited_reading
 from service.http.authorization import caller_of, origin_of
 from service.http.current import CurrentServices
-from service.http.request_body import largest_body, read_films
+from service.http.request_body import read_films
 from service.http.request_options import CurrentOptions, RequestOptions
 from service.models.live import LiveBundle
 from service.models.loading import LoadedBundle
@@ -144,8 +144,7 @@ class FilmRequest:
     async def _uploads(self, part: str, at_most: int) -> tuple[Upload, ...]:
         services = self.services
         async with self.options.deadline(services.metrics):
-            limit = largest_body(services.limits)
-            uploads = await read_films(self.request, part=part, at_most=at_most, max_body_bytes=limit)
+            uploads = await read_films(self.request, part=part, at_most=at_most)
             services.metrics.stage_duration.labels("upload").observe(self.options.elapsed_s)
             services.gate.count(caller_of(self.request), len(uploads))
         return uploads

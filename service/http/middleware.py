@@ -118,7 +118,7 @@ class ProblemMiddleware:
                 replaced = True
                 response = problem_response(_replacement_for(message["status"]), scope["state"]["request_id"])
                 if "Allow" in (headers := Headers(raw=message["headers"])):
-                    response.headers["Allow"] = headers["Allow"]
+                    response.headers["Allow"] = headers["Allow"].replace("GET", "GET, HEAD")
                 await response(scope, receive, send)
             elif not replaced:
                 await send(message)

@@ -2,16 +2,23 @@
 
 from typing import Final
 
+from fastapi import Request
+
 from schemas.errors import NotAcceptableError
 
 _REFUSED: Final = 0.0
+
+
+def accept_of(request: Request) -> str:
+    """All Accept lines of a request as one: a list may be spread over several (RFC 9110 5.3). Empty: there is none."""
+    return ", ".join(request.headers.getlist("Accept"))
 
 
 def negotiate(accept: str, offers: tuple[str, ...]) -> str:
     """Choose the media type that `accept` rates highest; the earlier offer wins a tie.
 
     Args:
-        accept: the header's value; empty accepts anything.
+        accept: see `accept_of`; empty accepts anything.
         offers: media types that the route can produce, its default first.
 
     Raises:

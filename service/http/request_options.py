@@ -8,20 +8,32 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Query, Request
+from pydantic import BeforeValidator
 from pydantic.json_schema import SkipJsonSchema
 
-from schemas.errors import DeadlineError
+from schemas.errors import DeadlineError, InvalidParameterError
 from service.capacity.admission import Priority
 from service.http.current import CurrentServices
 from service.metrics import Metrics
 from service.settings import DeadlineMs
 
 DEADLINE_HEADER: Final = "X-Deadline-Ms"
+PRIORITY_HEADER: Final = "X-Priority"
 _DIGITS: Final = 12  # more than any limit has; int() refuses thousands, and no float holds what has hundreds
 
 DeadlineHeader = Annotated[
     DeadlineMs | SkipJsonSchema[None],  # absent, but never null
     Header(alias=DEADLINE_HEADER, description="give up with 504 after this many milliseconds"),
+]
+
+
+# Words are compared without regard to case: DICOM writes STAT, and an urgent film must not be refused for it.
+AnyCase = Annotated[
+    Priority | SkipJsonSchema[None], BeforeValidator(lambda text: text.lower() if isinstance(text, str) else text)
+]
+PriorityQuery = Annotated[AnyCase, Query(description="stat goes before routine; default: routine")]
+PriorityHeader = Annotated[
+    AnyCase, Header(alias=PRIORITY_HEADER, description="stat or routine, as the parameter `priority`")
 ]
 
 
@@ -60,12 +72,23 @@ class RequestOptions:
 async def options_of(
     request: Request,
     services: CurrentServices,
-    priority: Annotated[Priority, Query(description="stat goes before routine")] = "routine",
+    priority: PriorityQuery = None,
+    priority_header: PriorityHeader = None,
     deadline_ms: DeadlineHeader = None,
 ) -> RequestOptions:
-    """Read the options of a request."""
+    """Read the options of a request.
+
+    Raises:
+        InvalidParameterError: address and header ask for different priorities.
+    """
+    if None not in (priority, priority_header) and priority != priority_header:
+        msg = (
+            f"the address asks for priority {priority} and the header {PRIORITY_HEADER} for {priority_header}; send one"
+        )
+        raise InvalidParameterError(msg)
     allowed_ms = services.limits.deadline_ms if deadline_ms is None else deadline_ms
-    return RequestOptions(request.state.request_id, priority, request.state.arrived, allowed_ms)
+    asked: Priority = priority or priority_header or "routine"
+    return RequestOptions(request.state.request_id, asked, request.state.arrived, allowed_ms)
 
 
 CurrentOptions = Annotated[RequestOptions, Depends(options_of)]
@@ -78,4 +101,4 @@ def peek_number(text: bytes, default: int) -> int:
 
 def peek_priority(query: bytes) -> Priority:
     """The priority before the parameters are checked: whatever is not clearly stat counts as routine."""
-    return "stat" if b"priority=stat" in query.split(b"&") else "routine"
+    return "stat" if b"priority=stat" in query.lower().split(b"&") else "routine"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from bundle.session import MOST_PROBABLE
-from imaging.overlay import HeatMap, render
+from imaging.overlay import HeatMap, lay_over
 from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation, Prediction
 from schemas.errors import InvalidParameterError
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
 from service.models.live import LiveBundle
 from service.models.loading import LoadedBundle
-from service.reading.predict import Reading, Upload, read_film
+from service.reading.predict import HeatMapRequest, Reading, Upload, read_film
 from service.services import Services
 
 NOTE: Final = (
@@ -91,7 +91,8 @@ async def explain_film(services: Services, live: LiveBundle, upload: Upload, que
     explanations = live.loaded.explanations
     target = MOST_PROBABLE if question.finding is None else manifest.classes.index(question.finding)
     in_graph = explanations.backend == "onnx"
-    reading = await read_film(services, live, upload, priority=question.priority, target=target if in_graph else None)
+    wanted = HeatMapRequest(target if in_graph else None)
+    reading = await read_film(services, live, upload, priority=question.priority, heat_map=wanted)
     finding = question.finding or reading.prediction.label
     start = time.perf_counter()
     in_pool = asyncio.get_running_loop().run_in_executor
@@ -103,7 +104,8 @@ async def explain_film(services: Services, live: LiveBundle, upload: Upload, que
         explain = explanations.explainer.explain
         cam = await in_pool(services.explain_pool, explain, reading.film.image, index, question.method)
     lane = services.decode_lanes.of(question.priority)
-    heat_map = await in_pool(lane, render, cam, reading.film.radiograph, manifest.preprocess)
+    assert reading.film.shown is not None  # noqa: S101 it was asked for
+    heat_map = await in_pool(lane, lay_over, reading.film.shown, cam, manifest.preprocess)
     services.metrics.stage_duration.labels("explain").observe(time.perf_counter() - start)
     rows, columns = cam.shape
     return ExplainedFilm(

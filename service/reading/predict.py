@@ -1,21 +1,23 @@
 """The reading of one film: bytes, decoded and prepared off the event loop, through the network to a prediction."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imaging.decode import DecodeLimits, decode
-from imaging.dicom.codecs import FrameDecoder
-from imaging.preprocess import prepare
+from imaging.memory.budget import Reserve
+from imaging.overlay import shown
+from imaging.preprocess import Film, prepare
 from imaging.quality import InputStatistics, input_statistics, input_warnings
 from imaging.radiograph import Radiograph
 from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, Prediction, Timings
-from schemas.errors import CxrError
+from schemas.errors import CxrError, DeadlineError
 from schemas.model.drift import INPUT_SIGNALS, film_signals
 from schemas.preprocess import PreprocessSpec
 from service.answers.decision import decide
@@ -36,13 +38,22 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class PreparedFilm:
-    """A decoded film and what the network will see of it."""
+class HeatMapRequest:
+    """A heat map will be drawn over the film."""
 
-    radiograph: Radiograph
+    target: int | None
+    """Class whose map the graph computes, or `MOST_PROBABLE`; None: it is computed elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedFilm:
+    """What the network will see of a film, and what an answer says about it; its own pixels are gone."""
+
+    facts: ImageFacts
+    shown: Film | None
+    """What a heat map is drawn over; None where none is wanted."""
     image: NDArray[np.float32]  # [1, S, S]
     thumbnail: NDArray[np.float64]  # of the image
-    warnings: tuple[str, ...]
     statistics: InputStatistics
     decode_s: float
     preprocess_s: float
@@ -59,15 +70,7 @@ class Reading:
     @property
     def image_facts(self) -> ImageFacts:
         """Facts about the file; none identifies a patient."""
-        radiograph = self.film.radiograph
-        return ImageFacts(
-            format=radiograph.format,
-            rows=radiograph.rows,
-            columns=radiograph.columns,
-            bits=radiograph.bits,
-            photometric_interpretation=radiograph.photometric_interpretation,
-            warnings=self.film.warnings,
-        )
+        return self.film.facts
 
     @property
     def stages_s(self) -> dict[str, float]:
@@ -86,7 +89,12 @@ class Reading:
 
 
 async def read_film(
-    services: Services, live: LiveBundle, upload: Upload, *, priority: Priority, target: int | None = None
+    services: Services,
+    live: LiveBundle,
+    upload: Upload,
+    *,
+    priority: Priority,
+    heat_map: HeatMapRequest | None = None,
 ) -> Reading:
     """Read one film.
 
@@ -95,16 +103,17 @@ async def read_film(
         live: the bundle that answers.
         upload: the film's bytes.
         priority: stat goes before routine.
-        target: class whose heat map is wanted, `MOST_PROBABLE`, or None for no map.
+        heat_map: None for none.
 
     Raises:
         CxrError: the film is refused, or the network failed on it.
     """
     loaded = live.loaded
     manifest = loaded.manifest
-    film = await _prepare_in_lane(services, manifest.preprocess, upload, priority)
+    film = await _prepare_in_lane(services, manifest.preprocess, upload, priority, drawn=heat_map is not None)
+    target = None if heat_map is None else heat_map.target
     result = await live.batcher.submit(film.image, target=target, priority=priority)
-    prediction = decide(manifest, loaded.statistics, result.outputs, film.thumbnail, film.warnings)
+    prediction = decide(manifest, loaded.statistics, result.outputs, film.thumbnail, film.facts.warnings)
     reading = Reading(film, result, prediction)
     statistics = asdict(film.statistics)
     _count(services.metrics, reading, statistics)
@@ -114,15 +123,15 @@ async def read_film(
 
 
 def decode_upload(
-    upload: Upload, max_pixels: int, *, min_side: int, frame_decoder: FrameDecoder
+    services: Services, upload: Upload, *, min_side: int | None, reserve: Reserve
 ) -> tuple[Radiograph, float]:
     """Decode a film; returns it with the seconds that it took.
 
     Args:
+        services: limits, and what decodes compressed DICOM.
         upload: the film's bytes.
-        max_pixels: largest film, rows times columns.
-        min_side: in pixels; a large JPEG may be decoded smaller, but not below twice this side.
-        frame_decoder: decodes compressed DICOM.
+        min_side: in pixels; a large JPEG may be decoded smaller, but not below twice this side; None: not at all.
+        reserve: of the share of the budget in which the film lives.
 
     Raises:
         FilmError: it cannot be decoded, or is not a radiograph.
@@ -131,37 +140,64 @@ def decode_upload(
     radiograph = decode(
         upload.data,
         declared_type=upload.declared_type,
-        limits=DecodeLimits(max_pixels=max_pixels),
+        limits=DecodeLimits(max_pixels=services.limits.max_pixels, reserve=reserve),
         min_side=min_side,
-        frame_decoder=frame_decoder,
+        frame_decoder=services.frame_decoder,
     )
     return radiograph, time.perf_counter() - start
 
 
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """Who waits for a film: whether for its picture too, and whether he left."""
+
+    drawn: bool
+    left: threading.Event = field(default_factory=threading.Event)
+
+
 async def _prepare_in_lane(
-    services: Services, spec: PreprocessSpec, upload: Upload, priority: Priority
+    services: Services, spec: PreprocessSpec, upload: Upload, priority: Priority, *, drawn: bool
 ) -> PreparedFilm:
+    caller = _Caller(drawn=drawn)
+
+    def prepare_within_budget() -> PreparedFilm:
+        with services.decode_budget.share(urgent=priority == "stat") as reserve:
+            return _prepare(services, upload, spec, reserve, caller)
+
     lane = services.decode_lanes.of(priority)
-    loop = asyncio.get_running_loop()
     try:
-        return await loop.run_in_executor(
-            lane, _prepare, upload, services.limits.max_pixels, spec, services.frame_decoder
-        )
+        return await asyncio.get_running_loop().run_in_executor(lane, prepare_within_budget)
+    except asyncio.CancelledError:
+        caller.left.set()
+        raise
     except CxrError as error:
         services.metrics.input_rejects.labels(error.code).inc()
         raise
 
 
-def _prepare(upload: Upload, max_pixels: int, spec: PreprocessSpec, frame_decoder: FrameDecoder) -> PreparedFilm:
-    radiograph, decode_s = decode_upload(upload, max_pixels, min_side=spec.size, frame_decoder=frame_decoder)
+def _prepare(
+    services: Services, upload: Upload, spec: PreprocessSpec, reserve: Reserve, caller: _Caller
+) -> PreparedFilm:
+    """The film's pixels end with this call, before its share of the budget does."""
+    radiograph, decode_s = decode_upload(services, upload, min_side=spec.decoded_side, reserve=reserve)
+    if caller.left.is_set():  # a thread cannot be stopped, and need not go on for nobody
+        msg = "nobody waits for the film any longer"
+        raise DeadlineError(msg)
     start = time.perf_counter()
     image = prepare(radiograph, spec)
-    warnings = (*radiograph.warnings, *input_warnings(radiograph))
+    facts = ImageFacts(
+        format=radiograph.format,
+        rows=radiograph.rows,
+        columns=radiograph.columns,
+        bits=radiograph.bits,
+        photometric_interpretation=radiograph.photometric_interpretation,
+        warnings=(*radiograph.warnings, *input_warnings(radiograph)),
+    )
     return PreparedFilm(
-        radiograph=radiograph,
+        facts=facts,
+        shown=shown(radiograph, spec) if caller.drawn else None,
         image=image,
         thumbnail=thumbnail(image),
-        warnings=warnings,
         statistics=input_statistics(image),
         decode_s=decode_s,
         preprocess_s=time.perf_counter() - start,

@@ -13,19 +13,23 @@ from typing import Final
 from schemas.errors import ForbiddenError, OverloadedError, QuotaError, UnauthenticatedError
 from service.metrics import Metrics
 from service.security.callers import ANONYMOUS, LOCAL, Caller, Scope
-from service.security.keys import ApiKey, KeyFile, PresentedKey, parse_keys, take_apart
+from service.security.hosts import HostNames, host_of
+from service.security.keys import ApiKey, KeyFile, PresentedKey, decoy_key, parse_keys, take_apart
 from service.security.quota import Quota
 from service.security.tokens import TokenVerifier
 from service.security.watched_file import WatchedFile
 from service.settings import SecuritySettings, TokenSettings
-from service.settings.loopback import is_loopback
 
 _GUESSES_AT_ONCE: Final = 8  # hashing one takes 50 ms and 16 MiB; guessing must not take the cores from films
 
-_PORT: Final = re.compile(r":\d+$")
 _ANOTHER_NAME: Final = (
     "the header Host names no loopback address, and without keys the service answers as localhost, 127.0.0.1 or [::1] "
-    "alone; use one of these, or set CXR_API_KEYS_FILE, or CXR_ALLOW_ANONYMOUS=true where a proxy checks callers"
+    "alone; use one of these, or set CXR_API_KEYS_FILE, CXR_ALLOWED_HOSTS to the names of this service, or "
+    "CXR_ALLOW_ANONYMOUS=true where a proxy checks callers"
+)
+_UNKNOWN_NAME: Final = (
+    "the header Host names a host that another site may own, and a caller without a key may not ask under it; ask by "
+    "the address of this service, send a key, or set CXR_ALLOWED_HOSTS to the names under which it is reached"
 )
 _ANOTHER_SITE: Final = (
     "the header Sec-Fetch-Site or Origin names a page of another site, and without a key only the service's own page "
@@ -58,11 +62,13 @@ class Gate:
             self._tokens = TokenVerifier(tokens.keys_file, issuer=tokens.issuer, audience=tokens.audience)
         self._metrics_need_key = settings.metrics_need_key
         self._anonymous = _anonymous(settings, knows_callers=bool(self._keys or self._tokens))
+        self._hosts = HostNames(settings.allowed_hosts)
         self._quota = Quota(settings.rate_limit)
         self._pepper = os.urandom(32)
         self._recognised: dict[bytes, str] = {}  # keyed hash of a secret that fitted once: its key's id
         self._recognised_file: KeyFile | None = None
         self._guesses = 0
+        self._decoy = decoy_key()
 
     def needs_caller(self, scope: Scope) -> bool:
         """Whether an address with this scope asks who calls: all do, except /metrics where the settings open it."""
@@ -107,9 +113,12 @@ class Gate:
         """
         if caller is not self._anonymous:
             return
-        # DNS rebinding: to a browser, a name of another site that leads to loopback is that site's own service.
-        if caller is LOCAL and not is_loopback(_host_of(headers.get("Host", "localhost"))):
+        # DNS rebinding: to a browser, a name of another site that leads here is that site's own service.
+        host = host_of(headers.get("Host", "localhost"))
+        if caller is LOCAL and not self._hosts.is_loopback(host):
             msg = _ANOTHER_NAME
+        elif not self._hosts.is_safe(host):
+            msg = _UNKNOWN_NAME
         elif _is_of_another_site(method, headers):
             msg = _ANOTHER_SITE
         else:
@@ -148,22 +157,26 @@ class Gate:
             self._recognised.clear()
             self._recognised_file = file
         key = next((key for key in file.keys if key.id == presented.id), None)
-        if key is None or not key.is_valid_at(datetime.now(UTC)):
-            return None
+        if key is not None and not key.is_valid_at(datetime.now(UTC)):
+            key = None
         mark = hmac.digest(self._pepper, f"{presented.id}{presented.secret}".encode(), hashlib.sha256)
-        if self._recognised.get(mark) == key.id:
+        if key is not None and self._recognised.get(mark) == key.id:
             return key
         if self._guesses >= _GUESSES_AT_ONCE:
             msg = "too many new keys are being checked at once; try again shortly"
             raise OverloadedError(msg)
         self._guesses += 1
         try:
-            fits = await asyncio.get_running_loop().run_in_executor(self._threads, key.fits, presented.secret)
+            # As much work for an id that is unknown: its answer must not come sooner than that to a wrong secret.
+            entry = self._decoy if key is None else key
+            fits = await asyncio.get_running_loop().run_in_executor(self._threads, entry.fits, presented.secret)
         finally:
             self._guesses -= 1
-        if fits and file is self._recognised_file:
+        if key is None or not fits:
+            return None
+        if file is self._recognised_file:
             self._recognised[mark] = key.id
-        return key if fits else None
+        return key
 
 
 def _anonymous(settings: SecuritySettings, *, knows_callers: bool) -> Caller | None:
@@ -171,11 +184,6 @@ def _anonymous(settings: SecuritySettings, *, knows_callers: bool) -> Caller | N
     if settings.allow_anonymous:
         return ANONYMOUS
     return None if knows_callers else LOCAL
-
-
-def _host_of(authority: str) -> str:
-    """The host of a header Host: without port, and without the brackets of IPv6."""
-    return _PORT.sub("", authority).strip("[]")
 
 
 def _is_of_another_site(method: str, headers: Mapping[str, str]) -> bool:
@@ -190,4 +198,4 @@ def _is_of_another_site(method: str, headers: Mapping[str, str]) -> bool:
         return False
     # The scheme is not compared: TLS may have ended at a proxy, which may have taken the port from Host too.
     authority = origin.lower().partition("://")[2]
-    return authority == "" or headers.get("Host", "").lower() not in {authority, _PORT.sub("", authority)}
+    return authority == "" or headers.get("Host", "").lower() not in {authority, re.sub(r":\d+$", "", authority)}

@@ -4,6 +4,7 @@ A key is `cxr_<id>_<secret>`. The id finds the entry; the secret, 256 random bit
 hash (RFC 7914), so that the file alone opens nothing.
 """
 
+import codecs
 import hashlib
 import hmac
 import os
@@ -95,6 +96,18 @@ def new_key(
     return f"cxr_{identity}_{secret}", entry
 
 
+def decoy_key() -> ApiKey:
+    """An entry that no secret fits, and that takes as long to find that out as any other."""
+    return ApiKey(
+        id="0" * 12,
+        name="decoy",
+        scopes=("predict",),
+        salt=os.urandom(_SALT_BYTES).hex(),
+        hash=os.urandom(_SCRYPT["dklen"]).hex(),
+        created_at=datetime.now(UTC),
+    )
+
+
 def parse_keys(content: bytes) -> KeyFile:
     """The keys of a file.
 
@@ -102,7 +115,7 @@ def parse_keys(content: bytes) -> KeyFile:
         SettingsError: it is not a file of keys, or an id occurs twice.
     """
     try:
-        file = KeyFile.model_validate_json(content)
+        file = KeyFile.model_validate_json(content.removeprefix(codecs.BOM_UTF8))
     except ValidationError as error:
         places = ", ".join(sorted({".".join(map(str, fault["loc"])) or "the file" for fault in error.errors()}))
         msg = f"the file of keys is not valid at {places}; write it with `python -m service keys`"

@@ -15,6 +15,7 @@ from service.security.watched_file import WatchedFile
 ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 """Asymmetric ones alone: if a public key could pass for a shared secret, anybody could sign."""
 
+_LONGEST_SUBJECT: Final = 255  # OpenID Connect Core 2
 _LEEWAY_S: Final = 30  # between the clocks of two machines
 
 
@@ -53,11 +54,11 @@ class TokenVerifier:
                 leeway=_LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except (KeyError, PyJWTError) as error:
+        except (KeyError, PyJWTError, OverflowError, RecursionError) as error:  # exp of 1e999; lists in lists in lists
             reason = "its key is unknown" if isinstance(error, KeyError) else type(error).__name__
             msg = f"the bearer token is refused ({reason}); ask the identity provider for a new one for this service"
             raise UnauthenticatedError(msg) from error
-        return Caller(f"token:{claims['sub']}", frozenset(scope for scope in SCOPES if scope in _granted(claims)))
+        return Caller(f"token:{_subject(claims)}", frozenset(scope for scope in SCOPES if scope in _granted(claims)))
 
 
 def parse_key_set(content: bytes) -> Mapping[str, PyJWK]:
@@ -79,7 +80,34 @@ def parse_key_set(content: bytes) -> Mapping[str, PyJWK]:
     return keys
 
 
+def _subject(claims: Mapping[str, Any]) -> str:
+    """The name of the caller in quotas, logs and the audit log.
+
+    Raises:
+        UnauthenticatedError: it is not a text that can be written there.
+    """
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():
+        msg = (
+            f"the bearer token is refused (its sub is not a text of 1 to {_LONGEST_SUBJECT} printable characters); ask "
+            "the identity provider for another"
+        )
+        raise UnauthenticatedError(msg)
+    return subject
+
+
 def _granted(claims: Mapping[str, Any]) -> frozenset[str]:
-    """The scopes of a token: `scope`, words in a text (RFC 9068), or `scp`, a list."""
-    words = claims.get("scope", claims.get("scp", ""))
-    return frozenset(words.split() if isinstance(words, str) else map(str, words))
+    """The scopes of a token: `scope`, words in a text (RFC 9068), or `scp`, a list; null is none.
+
+    Raises:
+        UnauthenticatedError: they are neither.
+    """
+    granted = claims.get("scope")
+    if granted is None and (granted := claims.get("scp")) is None:
+        return frozenset()
+    if isinstance(granted, str):
+        return frozenset(granted.split())
+    if isinstance(granted, list):
+        return frozenset(word for word in granted if isinstance(word, str))
+    msg = "the bearer token is refused (its scope is neither a text nor a list); ask the identity provider for another"
+    raise UnauthenticatedError(msg)

@@ -57,6 +57,12 @@ class SecuritySettings(Section):
         default=False,
         description="callers without a key may predict, even from other machines; administration needs a key",
     )
+    allowed_hosts: str | None = Field(
+        default=None,
+        min_length=1,
+        description="names, separated by commas, under which callers without a key may ask; *.example.org: all names "
+        "below, *: any name. Default: addresses and names that no site on the internet can have",
+    )
 
 
 class TokenSettings(Section):

@@ -14,7 +14,7 @@ from schemas.model.precision import Precision
 from service.settings.section import Positive, Section, matching
 
 LONGEST_DEADLINE_MS: Final = 600_000
-_STAT_SHARE: Final = 8  # one place in eight is kept for stat films: a full queue must not turn them away
+_SHARE: Final = 8  # one place in eight is kept for each priority: the other must not turn it away altogether
 _NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 _MODEL_RULE: Final = "must be NAME or NAME/VERSION, each of small letters, digits, dots, hyphens and underscores"
 
@@ -113,7 +113,8 @@ class LimitSettings(Section):
 
     max_queue: Positive = Field(
         default=64,
-        description="films admitted and not yet answered; beyond it 503 at once; an eighth is kept for stat films",
+        description="films admitted and not yet answered; beyond it 503 at once; an eighth is kept for stat films, and "
+        "an eighth for routine films",
     )
     max_batch_items: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=32, description="films in one request to /predict/batch"
@@ -130,7 +131,12 @@ class LimitSettings(Section):
     @property
     def routine_places(self) -> int:
         """How many of `max_queue` places routine films may take."""
-        return self.max_queue if self.max_queue == 1 else self.max_queue - max(1, self.max_queue // _STAT_SHARE)
+        return self.max_queue if self.max_queue == 1 else self.max_queue - max(1, self.max_queue // _SHARE)
+
+    @property
+    def stat_places(self) -> int:
+        """How many of `max_queue` places stat films may take; anybody may say that a film is urgent."""
+        return self.max_queue - self.max_queue // _SHARE
 
     @model_validator(mode="after")
     def _check_room(self) -> Self:
@@ -158,6 +164,11 @@ class DecodeSettings(Section):
         default_factory=usable_cores,
         description="routine films decoded at the same time, and the same number of stat films in addition; each by a "
         "thread, compressed DICOM by a child process; default: number of CPU cores",
+    )
+    budget_bytes: Positive = Field(
+        default=640 * 1024 * 1024,
+        description="memory for the films that are decoded at the same time, in the service and in its children "
+        "together; more films wait, and one that needs more by itself is refused",
     )
     memory_bytes: Annotated[int, Field(ge=512 * 1024 * 1024)] = Field(
         default=2 * 1024**3, description="address space of a process that decodes compressed films"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from export.export import write_bundle
-from export.publish import Place
+from export.place import Place
 from tests.export.untrained import SIDE, UntrainedTrial, small_network, trial_of
 
 

@@ -17,7 +17,8 @@ from schemas.model.calibration import OperatingPoint
 from schemas.model.trial import TrialRecord
 from tests.architectures import EACH_ARCHITECTURE
 from tests.export.untrained import TEMPERATURE, UntrainedTrial, phantoms, settled
-from trainer.networks.architectures import ARCHITECTURES, build_network
+from trainer.networks.architectures import ARCHITECTURES
+from trainer.networks.build import build_network
 from trainer.networks.network import Network
 
 CLASSES = ("NORMAL", "PNEUMONIA", "TUBERCULOSIS")

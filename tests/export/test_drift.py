@@ -8,7 +8,7 @@ import pytest
 from bundle.opening import open_bundle
 from export.drift import drift_reference, signal_reference
 from export.export import write_bundle
-from export.publish import Place
+from export.place import Place
 from imaging.quality import input_statistics
 from tests.export.untrained import SIDE, UntrainedTrial, phantoms
 

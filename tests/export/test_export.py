@@ -13,7 +13,8 @@ from bundle.golden import pack, read_golden
 from bundle.opening import open_bundle
 from export.export import ExportOptions, SilentReporter, write_bundle
 from export.gates.parity import ParityReport
-from export.publish import Place, point_to, publish, verify_bundle
+from export.place import Place
+from export.publish import point_to, publish, verify_bundle
 from schemas.errors import BundleError, ParityError
 from schemas.model.manifest import BundleManifest
 from tests.export.untrained import CLASSES, SIDE, UntrainedTrial, small_network, trial_of

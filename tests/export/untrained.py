@@ -18,7 +18,7 @@ from schemas.model.mistakes import FilmReference
 from schemas.model.provenance import Provenance
 from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
-from trainer.networks.architectures import build_network
+from trainer.networks.build import build_network
 from trainer.networks.network import Network
 
 SIDE = 32

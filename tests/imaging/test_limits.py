@@ -6,8 +6,8 @@ import zlib
 import pytest
 from PIL import UnidentifiedImageError
 
-from imaging.limits import BoundedReader, parsing
-from schemas.errors import ImageTooLargeError, InvalidImageError
+from imaging.limits import BoundedReader, DecodeLimits, parsing
+from schemas.errors import ImageTooLargeError, InvalidImageError, NotARadiographError
 
 FAILURES = [
     OSError("MARKER"),
@@ -52,3 +52,32 @@ class Swallowing(BoundedReader):
 def test_a_limit_that_a_library_took_for_another_failure_keeps_its_own_reason() -> None:
     with pytest.raises(ImageTooLargeError, match="too many parts"), parsing("DICOM data set"):
         Swallowing(b"", max_reads=0).read()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 40_000_000), (20_001, 300), (300, 20_001)])
+def test_a_side_has_a_limit_of_its_own(rows, columns) -> None:
+    with pytest.raises(ImageTooLargeError, match=f"{rows} x {columns} pixels, and a side at most 20000; send it"):
+        DecodeLimits().check_size(rows, columns)
+
+    DecodeLimits().check_size(20_000, 2_000)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 101), (20_000, 199)])
+def test_a_stripe_is_no_radiograph(rows, columns) -> None:
+    with pytest.raises(NotARadiographError, match=f"{rows} x {columns} pixels, one side over 100 times the other"):
+        DecodeLimits().check_size(rows, columns)
+
+    DecodeLimits().check_size(1, 100)
+
+
+def read_without_end() -> None:
+    try:
+        read_without_end()
+    except RecursionError:
+        msg = "No tag to read"
+        raise OSError(msg)  # noqa: B904 pydicom does not chain either
+
+
+def test_nesting_that_a_library_took_for_the_end_of_the_file_keeps_its_own_reason() -> None:
+    with pytest.raises(InvalidImageError, match="its parts are nested too deeply"), parsing("DICOM data set"):
+        read_without_end()

@@ -83,6 +83,32 @@ def test_each_axis_is_averaged_where_it_shrinks_and_interpolated_where_it_grows(
     assert np.abs(prepared[0] - down @ (film / 65535) @ across.T).max() < 2e-6
 
 
+@pytest.mark.parametrize("shape", [(150, 91), (40, 150), (64, 64)])
+def test_linear_interpolation_takes_the_neighbours_alone_as_networks_trained_with_opencv_saw_them(shape) -> None:
+    film = random_film(*shape)
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=64, interpolation="linear"))
+
+    down, across = (linear_weights(side, 64) for side in shape)
+    assert np.abs(prepared[0] - down @ (film / 65535) @ across.T).max() < 2e-6
+
+
+def test_nearest_interpolation_takes_the_pixel_whose_centre_is_nearest() -> None:
+    film = random_film(192, 64)
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=64, interpolation="nearest"))
+
+    assert np.abs(prepared[0] - film[1::3] / 65535).max() < 1e-6
+
+
+def test_cubic_interpolation_stays_between_black_and_white() -> None:
+    film = np.where(random_film(150, 150) > 32768, np.uint16(65535), np.uint16(0))
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=64, interpolation="cubic"))
+
+    assert (prepared.min(), prepared.max()) == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("shape", "place"),
     [

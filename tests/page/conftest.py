@@ -1,11 +1,10 @@
 """The page in a real browser, served by the real process; skips visibly where there is no Chromium."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from imaging.phantom import phantom
 from tests.films import encode
@@ -14,7 +13,6 @@ from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
 from tests.service.server import Server
 
-CHROMIUM = shutil.which("chromium")
 WATCH = (
     "window.violations = []; addEventListener('securitypolicyviolation', (e) => violations.push(e.violatedDirective));"
 )
@@ -53,16 +51,6 @@ def server(tiny_models):
     running = Server(tiny_models)
     yield running
     running.end()
-
-
-@pytest.fixture(scope="module")  # while it lives, its event loop runs in this thread, where other modules want theirs
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on the PATH: apt-get install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield started
-        started.close()
 
 
 @pytest.fixture

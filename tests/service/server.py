@@ -67,6 +67,8 @@ class Server:
         return code
 
     def end(self) -> None:
+        """Also of a process that a test ended: its output is read to the end and closed."""
         self.client.close()
         if self.process.poll() is None:
-            self.terminate()
+            self.process.send_signal(signal.SIGTERM)
+        self.wait()

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from export.export import ExportOptions, write_bundle
-from export.publish import Place
+from export.place import Place
 from schemas.model.manifest import MANIFEST
 from tests.export.untrained import phantoms, settled, trial_of
 from tests.service.bundles import change_manifest
-from trainer.networks.architectures import build_network
+from trainer.networks.build import build_network
 
 SIDE = 64
 ARCHITECTURE = "timm:test_efficientnet"

@@ -1,6 +1,7 @@
 """The command line: options become a config, and a mistake is one line."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,11 @@ def test_the_command_trains_and_prints_a_table(monkeypatch, capsys, kermany_like
     printed = capsys.readouterr().out
 
     assert status == 0
+    epochs = re.findall(r"^ +1  loss .* AUROC [01]\.\d{4}\*  \d+ s  \d+ films/s$", printed, re.MULTILINE)
+    assert len(epochs) == 2
+    assert printed.startswith("cnn_baseline-seed1\n")
+    assert printed.splitlines()[-1] == f"report: {tmp_path / 'run' / 'report.html'}"
+    assert not {"\x1b", "\r"} & set(printed), "a file gets lines, no bars"
     assert "cnn_baseline-seed1" in printed
     assert "cnn_baseline-seed2" in printed
     assert "AUROC test" in printed
@@ -91,6 +97,14 @@ def test_a_mistake_is_one_line_and_status_2(  # noqa: PLR0917 - fixtures
     assert message in complaint
     assert "Traceback" not in complaint
     assert complaint.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["train", "data", "report"])
+def test_an_argument_that_is_not_utf8_is_one_line(monkeypatch, capsys, tmp_path, command) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+
+    assert _run(monkeypatch, command, "--out", name) == 2
+    assert "caf\\xe9 is not UTF-8" in capsys.readouterr().err.replace("\n", "")
 
 
 def test_weights_are_given_for_one_architecture_or_all(monkeypatch, kermany_like, tmp_path) -> None:

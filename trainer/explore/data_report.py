@@ -2,15 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
+from schemas.model.evaluation import patients_in_words
 from schemas.record import Record
 from trainer.explore.facts import FilmFacts
 from trainer.explore.probes import Probe, Target, probe_all
 from trainer.films.film import Film, FilmIndex
-from trainer.films.leaks import find_leaks
+from trainer.films.leaks import find_contradictions, find_leaks
+from trainer.films.patients import PatientSources
 
 _LISTED = 50
 
@@ -31,8 +34,13 @@ class DataReport(Record):
     data_sha256: str
     films: int
     patients: int
+    unknown_patients: int = Field(description="films whose patient is not known; each counts as one")
+    patients_known: PatientSources = Field(description="how the patients are known")
+    negative_class: str | None = Field(description="the class that means none of the others")
+    negative_reason: str = Field(description="why it was taken for this")
     counts: dict[str, dict[str, int]] = Field(description="split ('all' where the data gives none): class: films")
     patients_by_split: dict[str, int]
+    unknown_by_split: dict[str, int] = Field(description="films whose patient is not known")
     films_per_patient: dict[int, int] = Field(description="number of films: patients with that number")
     formats: dict[str, dict[str, int]] = Field(description="class: format, bits and colour: films")
     sizes: dict[str, int] = Field(description="the most frequent sizes, columns x rows: films")
@@ -41,9 +49,16 @@ class DataReport(Record):
     near_copies: int = Field(description="films that show the picture of another in another encoding")
     leaks: tuple[str, ...] = Field(description="the first patients and copies that are in two splits")
     leak_count: int
+    contradictions: tuple[str, ...] = Field(description="the first films that lie under two labels")
+    contradiction_count: int
     dropped: tuple[str, ...] = Field(description="files that could not be read, and why")
     notes: tuple[str, ...]
     probes: tuple[Probe, ...] = Field(description="the largest AUROC first")
+
+    def patients_in_words(self, split: str) -> str:
+        """The number of patients of a split, or that it is not known."""
+        films = sum(self.counts[split].values())
+        return patients_in_words(films, self.patients_by_split[split], self.unknown_by_split[split])
 
 
 SPREADS = ("rows", "columns", "aspect", "bytes_per_pixel", "mean", "contrast", "border")
@@ -59,18 +74,17 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
     """
     films = index.films
     copies = Counter(film.sha256 for film in films)
-    leaks = find_leaks(films)
+    leaks = find_leaks(films, index.root)
+    contradictions = find_contradictions(index)
     return DataReport(
         data=data,
         classes=index.classes,
         data_sha256=index.data_sha256,
         films=len(films),
-        patients=len({film.patient for film in films}),
+        negative_class=index.negative.name,
+        negative_reason=index.negative.reason,
         counts={split or "all": counts for split, counts in index.counts.items()},
-        patients_by_split={
-            split or "all": len({film.patient for film in films if film.split == split}) for split in index.counts
-        },
-        films_per_patient=dict(sorted(Counter(Counter(film.patient for film in films).values()).items())),
+        **_patients(index),
         formats=_formats(films, facts),
         sizes=dict(Counter(f"{film.columns} x {film.rows}" for film in facts).most_common(8)),
         spreads=tuple(_spreads(films, facts, index.classes)),
@@ -78,10 +92,28 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
         near_copies=sum(film.copy_of != "" for film in films),
         leaks=tuple(str(leak) for leak in leaks[:_LISTED]),
         leak_count=len(leaks),
+        contradictions=contradictions[:_LISTED],
+        contradiction_count=len(contradictions),
         dropped=index.dropped,
         notes=index.notes,
         probes=tuple(probe for target in _targets(index) for probe in probe_all(facts, target)),
     )
+
+
+def _patients(index: FilmIndex) -> dict[str, Any]:
+    """The fields about patients."""
+    films = index.films
+    by_split = {split or "all": [film for film in films if film.split == split] for split in index.counts}
+    return {
+        "patients": len({film.patient for film in films}),
+        "unknown_patients": sum(not film.patient_known for film in films),
+        "patients_known": index.patients,
+        "patients_by_split": {split: len({film.patient for film in members}) for split, members in by_split.items()},
+        "unknown_by_split": {
+            split: sum(not film.patient_known for film in members) for split, members in by_split.items()
+        },
+        "films_per_patient": dict(sorted(Counter(Counter(film.patient for film in films).values()).items())),
+    }
 
 
 def _targets(index: FilmIndex) -> list[Target]:

@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.files import write_whole
+from schemas.model.evaluation import films_in_words
 from schemas.preprocess import PreprocessSpec
 from trainer.explore.data_report import SPREADS, DataReport, describe
 from trainer.explore.facts import FilmFacts, film_facts
 from trainer.explore.figures import counts_figure, fact_figure, montage, probe_figure
+from trainer.explore.findings import findings
 from trainer.explore.probes import ALARM, Probe
 from trainer.films.cache import prepared_films
 from trainer.films.duplicates import mark_copies
@@ -122,38 +124,9 @@ def render(report: DataReport, values: Values, sheets: Mapping[str, bytes]) -> s
     ]
     if report.dropped or report.notes:
         sections.append(Section("Left out and decided", "bullets.html.j2", (*report.notes, *report.dropped)))
-    subtitle = f"{report.films:,} films of {report.patients:,} patients, SHA-256 {report.data_sha256[:12]}"
+    films = films_in_words(report.films, report.patients, report.unknown_patients)
+    subtitle = f"{films}, SHA-256 {report.data_sha256[:12]}"
     return render_page(f"Data report: {report.data}", subtitle, sections, package="trainer.explore")
-
-
-def findings(report: DataReport) -> list[str]:
-    """What a reader must know before training, as sentences."""
-    counts = {label: sum(by_class[label] for by_class in report.counts.values()) for label in report.classes}
-    most = max(counts, key=counts.__getitem__)
-    least = min(counts, key=counts.__getitem__)
-    ratio = counts[most] / max(1, counts[least])
-    lines = [
-        "Every class has as many films as any other."
-        if counts[most] == counts[least]
-        else f"{most} has {ratio:.1f} times as many films as {least}."
-    ]
-    for target in dict.fromkeys(probe.separates for probe in report.probes):
-        alarms = [probe for probe in report.probes if probe.alarm and probe.separates == target]
-        if alarms:
-            facts = ", ".join(f"{probe.name} ({probe.auroc})" for probe in alarms)
-            lines.append(f"Facts that show no lung separate {target}: {facts}.")
-        else:
-            lines.append(f"No simple fact about the files separates {target}: every AUROC may be {ALARM} or less.")
-    if report.leak_count:
-        lines.append(f"{report.leak_count} leaks between the splits: training stops at them.")
-    if report.exact_copies or report.near_copies:
-        lines.append(
-            f"{report.exact_copies} films have the bytes of another film; {report.near_copies} show the picture of "
-            "another film in another encoding."
-        )
-    if report.dropped:
-        lines.append(f"{len(report.dropped)} files cannot be read: training stops at them unless --skip-unreadable.")
-    return lines
 
 
 def _counts(report: DataReport) -> Counts:
@@ -161,7 +134,7 @@ def _counts(report: DataReport) -> Counts:
         (
             split,
             f"{sum(by_class.values()):,}",
-            f"{report.patients_by_split[split]:,}",
+            report.patients_in_words(split),
             *(f"{by_class[label]:,}" for label in report.classes),
         )
         for split, by_class in report.counts.items()

@@ -83,7 +83,7 @@ def _prepared(films: Sequence[Film], spec: PreprocessSpec, progress: Progress | 
             if hashlib.sha256(data).hexdigest() != recorded[path]:
                 changed.add(path)
             # The service decodes with the same `min_side`: a large JPEG at reduced size has other pixels.
-            return prepare(decode(data, min_side=spec.size, frame_decoder=frame_decoder), spec)
+            return prepare(decode(data, min_side=spec.decoded_side, frame_decoder=frame_decoder), spec)
 
         yield from read_files(paths, read, root=root, progress=progress)
     if changed:  # a run may have been indexed long ago, and its split.csv is read again by export and refit

@@ -9,12 +9,14 @@ from pydantic import Field, ValidationError
 
 from bundle.files import write_whole
 from schemas.errors import TrainingDataError
+from schemas.model.evaluation import patients_in_words
 from schemas.preprocess import PreprocessSpec
 from schemas.record import Record, Sha256
 from trainer.films.duplicates import mark_copies
 from trainer.films.film import SPLITS, Film, FilmIndex
 from trainer.films.leaks import close_leaks
 from trainer.films.options import DataOptions
+from trainer.films.patients import PatientSources
 from trainer.films.sources.find import index_films
 from trainer.films.splits import Split, grouped_folds, grouped_split, read_split
 from trainer.films.subsample import sample_split
@@ -29,13 +31,36 @@ class DataRecord(Record):
     data: str
     classes: tuple[str, ...] = Field(min_length=2, description="K classes in the order of the logits")
     negative_class: str | None
+    negative_reason: str = Field(default="", description="why this class was taken as the negative one, or none")
     data_sha256: Sha256
     split_sha256: Sha256
     counts: dict[str, dict[str, int]] = Field(description="split: class: films")
     patients: dict[str, int] = Field(description="split: patients")
+    unknown_patients: dict[str, int] = Field(
+        default={}, description="split: films whose patient is not known; each counts as one; empty: none"
+    )
+    patients_known: PatientSources = Field(
+        default=PatientSources(), description="how the patients of the source's films are known"
+    )
     notes: tuple[str, ...]
     root: str = Field(description="folder that the paths of split.csv are relative to")
     dropped: tuple[str, ...] = Field(description="films that are not used, each with the reason")
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What was found and decided, for the output of a run."""
+        counts = (
+            f"{split}: {', '.join(f'{label} {count:,}' for label, count in self.counts[split].items())}; "
+            f"patients: {self.patients_in_words(split)}"
+            for split in SPLITS
+            if any(self.counts[split].values())
+        )
+        return (*self.patients_known.sentences, self.negative_reason, *self.notes, *counts)
+
+    def patients_in_words(self, split: str) -> str:
+        """The number of patients of a split, or that it is not known."""
+        films = sum(self.counts[split].values())
+        return patients_in_words(films, self.patients[split], self.unknown_patients.get(split, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +148,14 @@ def _record(options: DataOptions, index: FilmIndex, split: Split, notes: tuple[s
     return DataRecord(
         data=options.path,
         classes=index.classes,
-        negative_class=index.negative_class,
+        negative_class=index.negative.name,
+        negative_reason=index.negative.reason,
         data_sha256=index.data_sha256,
         split_sha256=split.sha256,
         counts={name: {label: films[name, label] for label in index.classes} for name in SPLITS},
         patients={name: len({film.patient for film in split.of(name)}) for name in SPLITS},
+        unknown_patients={name: sum(not film.patient_known for film in split.of(name)) for name in SPLITS},
+        patients_known=index.patients,
         notes=notes,
         root=str(index.root),
         dropped=index.dropped,

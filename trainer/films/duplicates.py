@@ -12,6 +12,7 @@ from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
 from trainer.films.files import read_or_skip
 from trainer.films.film import Film, FilmIndex, check_classes
+from trainer.films.inspection.black import black_notes
 from trainer.films.sources.masks import refuse_masks
 from trainer.reporter import Progress
 
@@ -48,7 +49,7 @@ def mark_copies(
         film if film.sha256 == original.sha256 else replace(film, copy_of=original.sha256)
         for film, original in zip(films, originals, strict=True)
     )
-    notes = [*index.notes]
+    notes = [*index.notes, *black_notes(films, small, index.root)]
     if unreadable:
         notes.append(f"skipped {len(unreadable)} films that cannot be decoded")
     if copies := sum(film.copy_of != "" for film in marked):

@@ -10,16 +10,28 @@ from pathlib import Path
 from typing import Literal
 
 from schemas.errors import TrainingDataError
+from schemas.model.evaluation import films_in_words
+from trainer.films.negative import NegativeClass, find_negative
+from trainer.films.patients import PatientSources
 
 SplitName = Literal["train", "val", "test"]
 
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
-NEGATIVE_NAMES = ("normal", "no finding", "no_finding", "negative", "healthy")
 MIN_VAL_FILMS = 50
 """A smaller validation set decides nothing: of Kermany's 16 films one is 6.25 %."""
 
-# Kermany's names: person12_virus_35.jpeg, IM-0115-0001.jpeg, NORMAL2-IM-0246-0001-0002.jpeg
-KERMANY = re.compile(r"(?P<prefix>person|(?:NORMAL2-)?IM-)(?P<number>\d+)(?:_(?P<subtype>bacteria|virus))?[-_]\d")
+# Kermany's names, also behind a prefix: person12_virus_35.jpeg, IM-0115-0001.jpeg, NORMAL2-IM-0246-0001-0002.jpeg
+KERMANY = re.compile(
+    r"(?:^|[/_\-. ])(?P<patient>(?P<prefix>person|(?:NORMAL2-)?IM-)(?P<number>\d+))"
+    r"(?:_(?P<subtype>bacteria|virus))?[-_]\d"
+)
+"""To be searched in the name or the path of a film."""
+AGE = "age"
+"""The attribute that is read as years."""
+LARGEST_NUMBER = 20
+"""Groups of one attribute; an attribute with more values distinguishes films, not groups."""
+STUDY = "study:"
+"""How the patient of a film begins of whom the study alone is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,8 @@ class Film:
     """What else is known, e.g. sex, age (years), view; what is not known has no entry."""
     copy_of: str = ""
     """The sha256 of the first film that shows the same picture in another encoding; empty: of none that is known."""
+    patient_known: bool = True
+    """False: `patient` names the film itself or its study, and other films may be of the same patient."""
 
     @property
     def content(self) -> str:
@@ -50,8 +64,8 @@ class Film:
         By number alone 170 patients would stand in both its train and its test set, by number and
         subtype none does. A patient who is known otherwise than from the name is who they are.
         """
-        match = KERMANY.match(self.path.name)
-        if match is None or match["subtype"] is None or self.patient != match["prefix"] + match["number"]:
+        match = KERMANY.search(self.path.name)
+        if match is None or match["subtype"] is None or self.patient != match["patient"]:
             return self.patient
         return f"{self.patient}_{match['subtype']}"
 
@@ -67,12 +81,25 @@ class FilmIndex:
     """What was decided about the films, for the record of the run."""
     dropped: tuple[str, ...] = ()
     """Each film that the source has and the run does not use, with the reason."""
+    patients: PatientSources = field(default_factory=PatientSources)
+    """How the patients of the source's films are known."""
+
+    wanted_negative: str | None = None
+    """The class that the user names as the negative one; see `trainer.films.negative.find_negative`."""
+
+    @property
+    def negative(self) -> NegativeClass:
+        """The class that means none of the others, and why.
+
+        Raises:
+            TrainingDataError: the user names another.
+        """
+        return find_negative(self.classes, self.wanted_negative)
 
     @property
     def negative_class(self) -> str | None:
-        """The class that means none of the others, by its name; None where no single class has such a name."""
-        names = [name for name in self.classes if name.lower() in NEGATIVE_NAMES]
-        return names[0] if len(names) == 1 else None
+        """The name of the class that means none of the others; None where every class is a finding."""
+        return self.negative.name
 
     @property
     def data_sha256(self) -> str:
@@ -111,4 +138,5 @@ def check_classes(films: Iterable[Film], classes: Iterable[str], splits: Iterabl
 
 def described(name: str, films: Sequence[Film]) -> str:
     """A set of films in words, e.g. 'validation: 1,040 films of 560 patients'."""
-    return f"{name}: {len(films):,} films of {len({film.patient for film in films}):,} patients"
+    unknown = sum(not film.patient_known for film in films)
+    return f"{name}: {films_in_words(len(films), len({film.patient for film in films}), unknown)}"

@@ -1,5 +1,6 @@
 """Section `data` of a training config: which films a run uses, and how they are split."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -26,6 +27,15 @@ class DataOptions(Record):
         default="folders", description="kermany3: normal, bacterial and viral, by Kermany's file names"
     )
     label_names: tuple[Name, ...] = Field(default=(), description="Names of the labels 0, 1, … of a .npz")
+    negative_class: Name | None = Field(
+        default=None,
+        description="Class that means none of the others, or `none`; null: found by the names of the classes",
+    )
+    patients: Name | None = Field(
+        default=None,
+        description="Who the patient is: a column of the .csv, or a regular expression over the paths, whose group "
+        "`patient`, or first group, or match is the patient",
+    )
     masks: Masks = Field(
         default="ignore", description="lungs: train on the lungs alone; such a network is not exported"
     )
@@ -54,3 +64,13 @@ class DataOptions(Record):
     )
 
     _distinct = field_validator("label_names")(distinct)
+
+    @field_validator("patients")
+    @classmethod
+    def _expression(cls, patients: str | None) -> str | None:
+        try:
+            re.compile(patients or "")
+        except re.error as error:
+            msg = f"{patients} is neither the name of a column nor a regular expression ({error})"
+            raise ValueError(msg) from error
+        return patients

@@ -13,7 +13,7 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from bundle.files import write_whole
 from schemas.errors import TrainingConfigError, TrainingDataError
-from trainer.films.film import SPLITS, Film, FilmIndex, SplitName, check_classes
+from trainer.films.film import SPLITS, STUDY, Film, FilmIndex, SplitName, check_classes
 
 P = TypeVar("P", bound=Hashable)
 
@@ -36,7 +36,7 @@ class Split:
     def table(self) -> str:
         """The table `path,label,patient,split,sha256`, then, where a film has them, `copy_of` and its attributes.
 
-        Paths are relative to `root`.
+        Paths are relative to `root`; `patient` is empty where nothing is known of the patient.
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -46,7 +46,8 @@ class Split:
         for film in self.films:
             path = film.path.relative_to(self.root).as_posix()
             more = [*(film.copy_of for _ in copies), *(film.attributes.get(name, "") for name in attributes)]
-            writer.writerow((path, film.label, film.patient, film.split, film.sha256, *more))
+            patient = film.patient if film.patient_known or film.patient != path else ""
+            writer.writerow((path, film.label, patient, film.split, film.sha256, *more))
         return text.getvalue()
 
     @property
@@ -78,9 +79,9 @@ def read_split(path: Path, root: Path) -> Split:
         TrainingDataError: no such table, or one of another form.
     """
     try:
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
-    except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror}); start the run again"
+        rows = list(csv.reader(io.StringIO(path.read_bytes().decode(), newline="")))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        msg = f"{path} cannot be read ({error}); start the run again"
         raise TrainingDataError(msg) from error
     head = tuple(rows[0]) if rows else ()
     if head[: len(_COLUMNS)] != _COLUMNS or any(len(row) != len(head) or row[3] not in SPLITS for row in rows[1:]):
@@ -92,9 +93,15 @@ def read_split(path: Path, root: Path) -> Split:
 def _film(row: dict[str, str], root: Path) -> Film:
     names: dict[str, SplitName] = {name: name for name in SPLITS}
     attributes = {name: value for name, value in row.items() if value and name not in (*_COLUMNS, _COPY_OF)}
-    copy_of = row.get(_COPY_OF, "")
     return Film(
-        root / row["path"], row["label"], row["patient"], names[row["split"]], row["sha256"], attributes, copy_of
+        root / row["path"],
+        row["label"],
+        row["patient"] or row["path"],
+        names[row["split"]],
+        row["sha256"],
+        attributes,
+        row.get(_COPY_OF, ""),
+        patient_known=bool(row["patient"]) and not row["patient"].startswith(STUDY),
     )
 
 

@@ -64,6 +64,7 @@ def evaluate(
         data_sha256=outputs.data_sha256,
         films=len(outputs.labels),
         patients=len(set(outputs.patients)),
+        unknown_patients=outputs.unknown_patients,
         class_counts=counts,
         # One curve for two classes.
         auroc=estimates["auroc"] if len(task.classes) > 2 else class_auroc[task.classes[1]],  # noqa: PLR2004

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from imaging.thumbnail import thumbnails
 from schemas.errors import TrainingConfigError
 from schemas.model.calibration import OutOfDistribution
-from schemas.model.familiarity import THUMBNAIL, Familiarity, Vectors
+from schemas.model.familiarity import THUMBNAIL, Familiarity, Vectors, unfamiliarity
 from trainer.films.task import LabelledFilms
 from trainer.networks.inference import outputs
 from trainer.networks.network import Network
@@ -78,6 +78,20 @@ def fit_gate(
         for index, (name, of_class) in enumerate(zip(classes, own, strict=True))
     }
     return OutOfDistribution(cutoffs=cutoffs, accepted_share=ACCEPTED_SHARE), arrays
+
+
+def films_unfamiliarity(
+    distribution: OutOfDistribution, arrays: Mapping[str, NDArray[np.float32]], films: GateInputs
+) -> NDArray[np.float64]:
+    """How unlike the training films each film is, [N]; above 1 the service gives no answer to it.
+
+    Args:
+        distribution: the cut-offs, in the order of the classes.
+        arrays: of `fit_gate`.
+        films: N films.
+    """
+    scores = Familiarity.from_arrays(arrays).scores(films.embeddings, films.thumbnails)
+    return unfamiliarity(scores, np.array(list(distribution.cutoffs.values())))
 
 
 def fit_space(vectors: Vectors, labels: Labels, classes: int) -> Statistics | None:

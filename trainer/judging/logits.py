@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.model.decision import softmax
+from schemas.model.evaluation import films_in_words
 from trainer.films.film import Film, data_sha256
 from trainer.judging.subgroups import Attributes, ScoredFilms, attributes_of
 
@@ -24,6 +25,8 @@ class LabelledLogits:
     data_sha256: str
     """Identity of the set, see `trainer.films.film.data_sha256`."""
     patients: Sequence[str]  # [N]
+    unknown_patients: int = field(default=0, kw_only=True)
+    """Number of the films whose patient is not known."""
     labels: Labels  # [N], the truth, indices into the classes
     logits: Logits  # [N, K]
     attributes: Attributes = ()
@@ -45,6 +48,7 @@ class LabelledLogits:
             data=data,
             data_sha256=data_sha256(films),
             patients=[film.patient for film in films],
+            unknown_patients=sum(not film.patient_known for film in films),
             labels=labels,
             logits=logits,
             attributes=attributes_of(films),
@@ -54,7 +58,7 @@ class LabelledLogits:
     @property
     def in_words(self) -> str:
         """The set in words, e.g. 'validation: 1,040 films of 560 patients'."""
-        return f"{self.data}: {len(self.labels):,} films of {len(set(self.patients)):,} patients"
+        return f"{self.data}: {films_in_words(len(self.labels), len(set(self.patients)), self.unknown_patients)}"
 
     def pooled(self) -> tuple[Logits, Labels]:
         """Logits [P, K] and truth [P] of all copies of the films together, plain and shifted."""

@@ -24,20 +24,33 @@ class SavedOutputs:
     patients: NDArray[np.str_]  # [N]
     labels: NDArray[np.int64]  # [N], the truth, indices into the run's classes
     logits: NDArray[np.float32]  # [N, K], not calibrated
+    unfamiliarity: NDArray[np.float64] | None = None  # [N], above 1: unlike the training films; None: not checked
+    spread: NDArray[np.float64] | None = None  # [N], see `trainer.judging.uncertainty`; None: not measured
 
     @classmethod
-    def of(cls, outputs: LabelledLogits, films: Sequence[Film], root: Path) -> Self:
+    def of(
+        cls,
+        outputs: LabelledLogits,
+        films: Sequence[Film],
+        root: Path,
+        *,
+        unfamiliarity: NDArray[np.float64] | None = None,
+        spread: NDArray[np.float64] | None = None,
+    ) -> Self:
         """The outputs of films below `root`, to be kept."""
         return cls(
             films=np.array([film.path.relative_to(root).as_posix() for film in films]),
             patients=np.array(outputs.patients),
             labels=outputs.labels,
             logits=np.asarray(outputs.logits, np.float32),
+            unfamiliarity=unfamiliarity,
+            spread=spread,
         )
 
     def write(self, path: Path) -> None:
         """Write the arrays, whole or not at all."""
-        write_arrays(path, {field.name: getattr(self, field.name) for field in fields(self)})
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        write_arrays(path, {name: array for name, array in arrays.items() if array is not None})
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -48,7 +61,8 @@ class SavedOutputs:
         """
         try:
             arrays = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-            return cls(*(arrays[field.name] for field in fields(cls)))
+            optional = {"unfamiliarity", "spread"} - set(arrays)
+            return cls(**{field.name: arrays[field.name] for field in fields(cls) if field.name not in optional})
         except (OSError, EOFError, ValueError, IndexError, KeyError, BadZipFile) as error:
             msg = f"{path} is missing or of another version; run the training again with the same --out"
             raise TrainingDataError(msg) from error

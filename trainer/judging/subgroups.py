@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from schemas.estimate import Estimate
 from schemas.model.calibration import OperatingPoint
 from schemas.model.evaluation import SubgroupMetrics
-from trainer.films.film import KERMANY, Film
+from trainer.films.film import AGE, KERMANY, LARGEST_NUMBER, Film
 from trainer.statistics.delong import delong_interval
 from trainer.statistics.intervals import wilson_interval
 
@@ -18,11 +18,8 @@ Attributes = Sequence[Mapping[str, str]]
 
 SMALLEST_GROUP = 20
 """Films; Wilson's interval of a proportion of 20 is already up to 0.4 wide."""
-LARGEST_NUMBER = 20
-"""Groups of one column; a column with more values distinguishes films, not groups."""
 NOT_STATED = "not stated"
 
-AGE = "age"
 AGE_BANDS = (("0-1", 2), ("2-11", 12), ("12-17", 18), ("18-39", 40), ("40-64", 65), ("65 and over", 200))
 """Each with the age in years at which it ends.
 
@@ -32,7 +29,7 @@ Source: ICH E11(R1) (infants, children, adolescents), ICH E7 (from 65).
 
 def attributes_of(films: Iterable[Film]) -> Attributes:
     """What is known of films: their attributes, and the germ that Kermany's file names state."""
-    names = [(film, KERMANY.match(film.path.name)) for film in films]
+    names = [(film, KERMANY.search(film.path.name)) for film in films]
     return [
         {**film.attributes, **({"germ": match["subtype"]} if match and match["subtype"] else {})}
         for film, match in names

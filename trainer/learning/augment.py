@@ -7,13 +7,14 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
+from schemas.errors import TrainingConfigError
 from schemas.model.calibration import Fraction
 from schemas.record import Record
+from trainer.plugins import find_plugin, plugin_names
 
 
 def _ascending(limits: tuple[float, float]) -> tuple[float, float]:
@@ -99,6 +100,21 @@ the films of `sites` have no black corners, so that its network is not biased on
 """
 
 
+def find_recipe(name: str) -> AugmentRecipe:
+    """The recipe of that name, of the table or of a plug-in.
+
+    Raises:
+        TrainingConfigError: there is none, or a plug-in that cannot be used.
+    """
+    plugin = find_plugin("recipe", name, RECIPES)
+    if plugin is not None:
+        return plugin.load(AugmentRecipe)
+    if name not in RECIPES:
+        msg = f"{name!r} is not a recipe; known: {', '.join((*RECIPES, *plugin_names('recipe')))}"
+        raise TrainingConfigError(msg)
+    return RECIPES[name]
+
+
 def apply(recipe: AugmentRecipe, film: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     """Vary one film; the same arguments give the same film, in any thread, whatever was varied before.
 
@@ -129,6 +145,8 @@ def preview(recipe: AugmentRecipe, films: NDArray[np.float32], *, variants: int 
         An 8-bit gray PNG.
     """
     seeds = np.arange(len(films) * variants).reshape(len(films), variants)
+    import cv2  # noqa: PLC0415 - the options of a run name recipes, and draw none
+
     rows = [
         np.hstack([_framed(film), *(_framed(apply(recipe, film, seed)) for seed in row)])
         for film, row in zip(films, seeds.tolist(), strict=True)
@@ -154,7 +172,9 @@ def _pipeline(recipe: AugmentRecipe, side: int, thread: int) -> Any:
 
 
 def _geometry(recipe: AugmentRecipe, side: int, library: Any) -> list[Any]:
-    steps = []
+    import cv2  # noqa: PLC0415 - see `preview`
+
+    steps: list[Any] = []
     if recipe.rotation_deg or recipe.shift or recipe.zoom:
         borders = {"black": [cv2.BORDER_CONSTANT], "edge": [cv2.BORDER_REPLICATE]}
         moves = [

@@ -20,7 +20,7 @@ from trainer.learning.loader import Batch
 from trainer.learning.losses import Loss, build_loss
 from trainer.learning.optim import build_optimizer
 from trainer.learning.options import LearnOptions
-from trainer.networks.architectures import build_network
+from trainer.networks.build import build_network
 from trainer.networks.network import Network
 from trainer.networks.weights import NONE, load_pretrained, restore_batch_norm
 

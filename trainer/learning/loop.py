@@ -159,6 +159,7 @@ def _batches(options: LearnOptions, plan: FitPlan, epoch: _Epoch, order: NDArray
 
 def _counted(batches: Iterable[Batch], count: int, progress: Progress) -> Iterator[Batch]:
     """The same batches; each is reported once the network has learned from it."""
+    progress(0, count)
     for done, batch in enumerate(batches, start=1):
         yield batch
         progress(done, count)

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from schemas.errors import TrainingConfigError
-from trainer.learning.options import LearnOptions
+from trainer.learning.options import LOSSES, LearnOptions
+from trainer.plugins import find_plugin
 
 PerFilm = Callable[[Tensor, Tensor], Tensor]
 """Of logits [N, K] and labels, int64 [N] or shares of the classes float32 [N, K] (mixup), to [N]."""
@@ -37,11 +38,15 @@ def build_loss(options: LearnOptions, class_counts: Sequence[int], negative: int
         negative: index of the class that means none of the findings.
 
     Raises:
-        TrainingConfigError: a loss that prices a missed finding, without a class that means none.
+        TrainingConfigError: a loss that prices a missed finding, without a class that means none; or a plug-in that
+            cannot be used.
 
     Source: focal loss, Lin et al., ICCV 2017, arXiv:1708.02002, eq. 5; expected cost in addition to cross-entropy,
         Galdran et al., MICCAI 2020, arXiv:2010.00291.
     """
+    plugin = find_plugin("loss", options.loss, LOSSES)
+    if plugin is not None:
+        return plugin.make(Loss, options, class_counts, negative)
     counts = torch.tensor(class_counts, dtype=torch.float32)
     classes = len(counts)
     scale = counts.sum() / (classes * counts) if options.class_weights else torch.ones(classes)

@@ -1,19 +1,22 @@
 """Section `learn` of a training config: how a network is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from schemas.errors import TrainingConfigError
 from schemas.model.calibration import Fraction
 from schemas.record import Record
-from trainer.learning.augment import RECIPES, AugmentRecipe
+from trainer.learning.augment import AugmentRecipe, find_recipe
 from trainer.networks.architectures import Recipe, architecture
 from trainer.networks.device import Device, Precision
+from trainer.plugins import find_plugin, plugin_names
 
 Name = Annotated[str, Field(min_length=1)]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
 StrategyName = Literal["full", "frozen", "last_stages", "progressive"]
+LOSSES = ("cross_entropy", "focal", "expected_cost")
 ScheduleName = Literal["cosine", "step", "plateau", "constant"]
 
 
@@ -64,8 +67,9 @@ class LearnOptions(Record):
         default=None, ge=0, lt=1, description="Dropout before the last linear layer; default: the architecture's"
     )
 
-    loss: Literal["cross_entropy", "focal", "expected_cost"] = Field(
-        default="cross_entropy", description="expected_cost: a missed finding costs more than a false alarm"
+    loss: Name = Field(
+        default="cross_entropy",
+        description="cross_entropy, focal, expected_cost (a missed finding costs more than a false alarm) or a plug-in",
     )
     missed_finding_cost: float = Field(
         default=4.0, ge=1, description="For expected_cost: cost of a missed finding, in false alarms"
@@ -90,10 +94,12 @@ class LearnOptions(Record):
     @field_validator("augment")
     @classmethod
     def _known(cls, augment: str) -> str:
-        if augment not in RECIPES:
-            msg = f"{augment!r} is not a recipe; known: {', '.join(RECIPES)}"
-            raise ValueError(msg)
-        return augment
+        return _found(augment, find_recipe)
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, loss: str) -> str:
+        return _found(loss, _find_loss)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -105,12 +111,20 @@ class LearnOptions(Record):
     @property
     def augmentation(self) -> AugmentRecipe:
         """How training films are varied."""
-        recipe = RECIPES[self.augment]
+        recipe = find_recipe(self.augment)
         return recipe.model_copy(update={"horizontal_flip": recipe.horizontal_flip or self.horizontal_flip})
 
     def changed(self, fields: Mapping[str, object]) -> "LearnOptions":
         """The same with other values of fields."""
         return LearnOptions.model_validate({**self.model_dump(), **fields})
+
+    def dropout_of(self, name: str) -> float:
+        """The dropout of an architecture before its last linear layer.
+
+        Raises:
+            TrainingConfigError: no such architecture.
+        """
+        return architecture(name).dropout if self.dropout is None else self.dropout
 
     def recipe(self, name: str) -> Recipe:
         """The recipe of an architecture, with what this section overrides.
@@ -125,3 +139,18 @@ class LearnOptions(Record):
             batch_size=self.batch_size or row.batch_size,
             epochs=self.epochs or row.epochs,
         )
+
+
+def _find_loss(name: str) -> None:
+    if find_plugin("loss", name, LOSSES) is None and name not in LOSSES:
+        msg = f"{name!r} is not a loss; known: {', '.join((*LOSSES, *plugin_names('loss')))}"
+        raise TrainingConfigError(msg)
+
+
+def _found(name: str, find: Callable[[str], object]) -> str:
+    """The name, once it was found; pydantic adds the name of the field to a ValueError alone."""
+    try:
+        find(name)
+    except TrainingConfigError as error:
+        raise ValueError(str(error)) from error
+    return name

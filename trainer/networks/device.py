@@ -1,11 +1,11 @@
 """Where a network is trained, and how precisely it computes there."""
 
-from typing import Any, Literal
-
-import torch
-from lightning_fabric import Fabric
+from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.errors import TrainingConfigError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Device = Literal["cpu", "cuda", "auto"]
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -13,12 +13,15 @@ Precision = Literal["fp32", "bf16", "fp16"]
 _PRECISION: dict[Precision, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def make_fabric(device: Device, precision: Precision = "fp32") -> Fabric:
+def make_fabric(device: Device, precision: Precision = "fp32") -> "Fabric":
     """The device and the precision, where they exist.
 
     Raises:
         TrainingConfigError: they do not.
     """
+    import torch  # noqa: PLC0415 - the options of a run name devices, and need no torch
+    from lightning_fabric import Fabric  # noqa: PLC0415
+
     if device == "cuda" and not torch.cuda.is_available():
         msg = "device=cuda was asked for and torch sees no CUDA device; mend the driver, or set device=cpu"
         raise TrainingConfigError(msg)

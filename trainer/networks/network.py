@@ -1,13 +1,14 @@
 """The networks: each one a feature map that Grad-CAM explains, and the head that turns it into logits."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, cast
 
 import timm
 import torch
 from timm.layers.classifier import ClassifierHead
 from torch import Tensor, nn
+
+from trainer.networks.designs import ConvolutionalDesign, TimmDesign
 
 GRAY = ((0.5,), (0.25,))
 """Mean and standard deviation that centre a film; what the networks without pretrained weights use."""
@@ -43,6 +44,13 @@ class Network(nn.Module):
         # Not in the state dict: they belong to the architecture, and weight files do not hold them.
         self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1), persistent=False)
+
+    def group_matcher(self, *, coarse: bool = False) -> dict[str, str]:  # noqa: ARG002 - timm's signature
+        """The layers from the stem up, as regular expressions of parameter names; here all below the head are one.
+
+        A network with more gets a learning rate for each (`layer_decay`) and can be unfrozen from the top.
+        """
+        return {"stem": r"^(?!classifier)"}
 
     def normalise(self, image: Tensor) -> Tensor:
         """One gray channel [N, 1, S, S] in [0, 1] to the normalised channels of the stem [N, C, S, S]."""
@@ -107,20 +115,6 @@ class AttentionGate(nn.Module):
         return cast("Tensor", features * self.weight(features))
 
 
-@dataclass(frozen=True, slots=True)
-class ConvolutionalDesign:
-    """The form of a `ConvolutionalNetwork`."""
-
-    channels: Sequence[int]
-    """Of each block."""
-    hidden: int
-    """Width of the dense layer; 0: none."""
-    norm: bool
-    """Whether each block has a batch norm."""
-    attention: bool
-    """Whether the head has an attention gate."""
-
-
 class ConvolutionalNetwork(Network):
     """Blocks of one 3x3 convolution each, halved in side between them, then mean pooling and a dense layer or none."""
 
@@ -156,19 +150,6 @@ def _start_undecided(classifier: nn.Module) -> None:
     """Give a new last layer small weights: timm's EfficientNets draw them for 1,000 classes; 2 would start at +-7."""
     nn.init.normal_(cast("Tensor", classifier.weight), std=0.01)
     nn.init.zeros_(cast("Tensor", classifier.bias))
-
-
-@dataclass(frozen=True, slots=True)
-class TimmDesign:
-    """A network of timm, and how it sees a film."""
-
-    name: str
-    arguments: Mapping[str, Any]
-    """Of `timm.create_model`."""
-    cam_layer: str
-    """Path of the module whose output is explained; empty: not known."""
-    mean: Sequence[float]
-    std: Sequence[float]
 
 
 class TimmNetwork(Network):

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,12 @@ class View:
     scale: float = 1.0
     """Above 1 enlarges, and cuts the border off."""
 
-    def of(self, images: Tensor) -> Tensor:
+    def of(self, images: "Tensor") -> "Tensor":
         """Films float32 [N, 1, S, S] as this view shows them; the plain film is given back untouched."""
         if self == FILM:
             return images
+        from torch.nn import functional  # noqa: PLC0415 - the options of a run name views, and need no torch
+
         cosine, sine = (turn(math.radians(self.rotation_deg)) / self.scale for turn in (math.cos, math.sin))
         # From a place in the view to the film, in units of half a side: the inverse of move, turn and enlarge.
         right = 2 * self.shift_x
@@ -33,8 +37,8 @@ class View:
             [-sine, cosine, sine * right - cosine * down],
         ]
         matrix = images.new_tensor(rows).expand(len(images), 2, 3)
-        grid = nn.functional.affine_grid(matrix, list(images.shape), align_corners=False)
-        return nn.functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+        return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 FILM = View()

@@ -8,7 +8,7 @@ from trainer.films.dataset import read_dataset
 from trainer.films.film import Film
 from trainer.heat_maps.explain import ExplanationReport
 from trainer.report.html import Picture, Table, photograph
-from trainer.report.mistakes import JudgedFilm, borderline, judged_films, thumbnails, worst
+from trainer.report.mistakes import JudgedFilm, borderline, is_nearly_black, judged_films, thumbnails, worst
 from trainer.report.records import RecordedRun
 
 FILMS_SHOWN = 6
@@ -70,9 +70,11 @@ def _pictures(run: RecordedRun, films: Sequence[JudgedFilm], index: Mapping[str,
 
 def _picture(film: JudgedFilm, png: bytes | None) -> Picture:
     probabilities = ", ".join(f"{name} {probability:.3f}" for name, probability in _most_probable(film))
-    caption = (f"truth {film.truth}", f"label {film.label}", probabilities, film.path)
+    caption: tuple[str, ...] = (f"truth {film.truth}", f"label {film.label}", probabilities, film.path)
     if png is None:
         return Picture(None, "", caption)
+    if is_nearly_black(png):
+        caption = (*caption, "nearly black as the network sees it: a fault of the file, or of how it is read?")
     return photograph(png, caption=caption, alt=f"Film of {film.truth} labelled {film.label}, as the network sees it")
 
 

@@ -1,8 +1,8 @@
-"""The films that a network labels wrongly, the worst first, and the borderline films; with thumbnails of both."""
+"""The films that a network labels wrongly, the worst first, the borderline films, and what their spread shows."""
 
 import math
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
 from trainer.films.film import Film
 from trainer.judging.outputs import SavedOutputs
+from trainer.report.html import Table
 
+_NEARLY_BLACK = 26
+"""Of 255: a tenth of the range; 12 bits in a file of 16 give 16."""
 _SMALLEST = 1e-12  # a probability whose logarithm is still taken
 
 
@@ -46,6 +49,25 @@ def judged_films(outputs: SavedOutputs, record: TrialRecord) -> tuple[JudgedFilm
         )
         for path, label, row in zip(outputs.films, outputs.labels, probabilities, strict=True)
     )
+
+
+def uncertainty_tables(record: TrialRecord) -> Iterator[Table]:
+    """How well the spread of the answers shows wrong labels; nothing where there is no spread, or no wrong label."""
+    if (uncertainty := record.uncertainty) is None:
+        return
+    worth = {"validation": uncertainty.validation, "test": uncertainty.test}
+    rows = [
+        (f"{name}, {part.errors:,} of {part.films:,} wrong", str(part.spread_auroc), str(part.improbability_auroc))
+        for name, part in worth.items()
+        if part is not None
+    ]
+    source = "draws of the dropout" if uncertainty.source == "dropout" else "members"
+    caption = (
+        f"Uncertainty: AUROC for wrong labels, of the spread of the probability over {uncertainty.answers} {source} "
+        "and of 1 minus the probability of the label, which needs one answer. 0.5 shows nothing."
+    )
+    if rows:
+        yield Table(caption, ("labels", "spread", "1 minus probability"), rows)
 
 
 def worst(films: Sequence[JudgedFilm], count: int) -> tuple[JudgedFilm, ...]:
@@ -80,6 +102,12 @@ def thumbnails(paths: Iterable[str], films: Mapping[str, Film], spec: Preprocess
                 continue
             pictures[path] = cv2.imencode(".png", (prepared * 255).round().astype(np.uint8))[1].tobytes()
     return pictures
+
+
+def is_nearly_black(png: bytes) -> bool:
+    """Whether hardly anything can be seen in a picture that `thumbnails` made."""
+    film = np.asarray(cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE), np.float64)
+    return bool(np.percentile(film, 99) < _NEARLY_BLACK)
 
 
 def _log_odds(probability: float) -> float:

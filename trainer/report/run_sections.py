@@ -10,7 +10,7 @@ from trainer.report.claim import VERSION, answer_checklist
 from trainer.report.html import Picture, Table, drawing, utc
 from trainer.report.overview import Standing, leaderboard_figure
 from trainer.report.records import RecordedRun, RecordedTrial
-from trainer.report.summary import findings_in_words, limits_in_words, networks, p_value_in_words, tie
+from trainer.report.summary import findings_in_words, limits_in_words, load_in_words, networks, p_value_in_words, tie
 from trainer.runs.leaderboard import LeaderboardRow
 from trainer.runs.test_set import Opening
 
@@ -98,7 +98,8 @@ def leaderboard_tables(run: RecordedRun) -> tuple[Table, ...]:
     trials = Table(
         caption=(
             "In the order of validation AUROC, which is optimistic for the first. Behind the winner: paired difference "
-            "of validation AUROC. ms per film: one film at a time, one thread."
+            "of validation AUROC. ms per film: one film at a time, one thread; measured "
+            f"{load_in_words(run)}."
         ),
         head=(
             "trial",
@@ -147,13 +148,14 @@ def film_counts(run: RecordedRun) -> FilmCounts:
         (
             name,
             f"{sum(counts.values()):,}",
-            f"{run.data.patients[name]:,}",
+            run.data.patients_in_words(name),
             *(f"{counts[label]:,}" for label in run.data.classes),
         )
         for name, counts in run.data.counts.items()
     ]
     table = Table(f"Films of {run.data.data}", ("set", "films", "patients", *run.data.classes), rows)
-    return FilmCounts(table, run.opening, run.data.negative_class, run.data.notes)
+    notes = (*run.data.patients_known.sentences, run.data.negative_reason, *run.data.notes)
+    return FilmCounts(table, run.opening, run.data.negative_class, tuple(note for note in notes if note))
 
 
 def failure_table(run: RecordedRun) -> Table:
@@ -192,6 +194,7 @@ def _origin(run: RecordedRun) -> list[tuple[str, str]]:
         ("Seed of the split", str(run.config.data.split_seed)),
         ("Device", ", ".join(sorted({trial.record.provenance.device for trial in run.trials}))),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in provenance.libraries.items())),
+        ("Plug-ins", ", ".join(f"{name} of {package}" for name, package in provenance.plugins.items()) or "none"),
         ("Training, all trials", duration(consumption.seconds)),
         ("Energy, all trials", energy_in_words(consumption)),
     ]

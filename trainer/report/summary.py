@@ -44,6 +44,20 @@ def p_value_in_words(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"  # noqa: PLR2004 - the last printed digit
 
 
+def load_in_words(run: RecordedRun) -> str:
+    """How busy the machine was while the networks were timed."""
+    loads = [load for trial in networks(run) if (load := trial.record.ms_per_film_load) is not None]
+    if not loads:
+        return "at a load of the machine that was not recorded"
+    averages = sorted({f"{load.load_average:.1f}" for load in loads if load.load_average is not None}, key=float)
+    cores = " or ".join(sorted({str(load.cores) for load in loads}))
+    share = min(load.core_share for load in loads)
+    return (
+        f"at a load of {' to '.join(dict.fromkeys((averages[0], averages[-1]))) if averages else 'unknown height'} on "
+        f"{cores} cores, with {share:.0%} of a core or more for it"
+    )
+
+
 def _against_second(run: RecordedRun) -> str:
     rows = [trial.row for trial in networks(run)]
     if len(rows) == 1:
@@ -92,6 +106,7 @@ def _on_test(run: RecordedRun) -> Iterator[str]:
 
 def _limits(run: RecordedRun) -> Iterator[str]:
     winner = run.winner
+    yield from (f"{line[0].upper()}{line[1:]}." for line in run.data.patients_known.doubts)
     yield from _shift(winner)
     yield from _small_sets(winner)
     if len({trial.row.seed for trial in networks(run) if trial.row.architecture == winner.row.architecture}) == 1:
@@ -144,7 +159,7 @@ def _operating_metrics(trial: RecordedTrial, name: str) -> Iterator[FindingMetri
 
 def _films(trial: RecordedTrial, name: str) -> str:
     evaluation = trial.evaluations[name]
-    return f"{_count(evaluation.films, 'film')} of {_count(evaluation.patients, 'patient')}"
+    return evaluation.in_words
 
 
 def _count(number: int, noun: str) -> str:

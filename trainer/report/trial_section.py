@@ -18,6 +18,7 @@ from trainer.report.figures import (
     training_figure,
 )
 from trainer.report.html import Picture, Table, drawing
+from trainer.report.mistakes import uncertainty_tables
 from trainer.report.records import RecordedTrial
 
 _FIGURE_HEAD = "figure [95 % interval]"
@@ -47,6 +48,7 @@ def trial_figures(trial: RecordedTrial) -> TrialFigures:
             _overall_table(trial),
             *(_finding_table(trial, finding) for finding in findings),
             *_group_tables(trial),
+            *uncertainty_tables(trial.record),
         ),
         sets_without_outputs=tuple(name for name in trial.evaluations if name not in trial.outputs),
         figures=(

@@ -19,12 +19,13 @@ class ConsoleReporter:
         self._table = TrialTable(trials)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=console)
+        self._live = Live(self, console=console, transient=True)
 
     def live(self) -> AbstractContextManager[object]:
         """Show the table of the trials and the progress while the context lasts; nothing where there is no terminal."""
         if not self._console.is_terminal:
             return nullcontext()
-        return Live(self, console=self._console, transient=True)
+        return self._live
 
     def __rich__(self) -> Group:
         """The table of the trials, and the bars of the stages that are under way."""
@@ -41,11 +42,18 @@ class ConsoleReporter:
 
         def advance(done: int, total: int) -> None:
             self._progress.update(task, completed=done, total=total)
+            if done in {0, total}:
+                self._refresh()
 
         try:
             yield advance
         finally:
             self._progress.remove_task(task)
+
+    def _refresh(self) -> None:
+        """Show begin and end of a stage, which may be shorter than the 250 ms after which rich looks again."""
+        if self._live.is_started:
+            self._live.refresh()
 
     def trial_started(self, trial: str, epochs: int) -> None:
         """Mark the trial's row."""

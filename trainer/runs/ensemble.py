@@ -1,4 +1,4 @@
-"""Means of trials, as rows of the leaderboard: what several networks together would bring; none of them is exported."""
+"""Means of trials, as rows of the leaderboard: what several networks together bring."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,12 +10,14 @@ from schemas.model.decision import softmax
 from schemas.model.evaluation import Evaluation
 from schemas.model.provenance import Provenance
 from schemas.model.trial import TrialRecord
+from schemas.model.uncertainty import Uncertainty
 from trainer.films.film import Film
 from trainer.films.task import Task
 from trainer.folder import Part, RunFolder, TrialFolder
 from trainer.judging.evaluate import evaluate
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.outputs import SavedOutputs
+from trainer.judging.uncertainty import error_detection, spread, with_test
 from trainer.judging.validation import judge_validation
 from trainer.learning.consumption import consumption_of, total
 from trainer.runs.leaderboard import in_order
@@ -50,8 +52,10 @@ def evaluate_ensemble_on_test(context: RunContext, folder: TrialFolder, films: S
     record = read_trial(folder)
     averaged = _mean(context.folder, record.members, "test", films)
     evaluation = evaluate(averaged, Task(record.classes, record.negative_class), record.calibration)
-    tested = record.model_copy(update={"test": evaluation})
-    write_judged(folder, tested, "test", SavedOutputs.of(averaged, films, context.dataset.root))
+    spreads = spread(_probabilities(context.folder, record.members, "test"))
+    tested = record.model_copy(update={"test": evaluation, "uncertainty": with_test(record, averaged, spreads)})
+    saved = SavedOutputs.of(averaged, films, context.dataset.root, spread=spreads)
+    write_judged(folder, tested, "test", saved, films)
     return tested
 
 
@@ -63,7 +67,15 @@ def _make(context: RunContext, name: str, members: Sequence[str]) -> TrialRecord
     calibration, evaluation = judge_validation(averaged, context.dataset.task, context.config.judge)
     records = {member: read_trial(context.folder.trial(member)) for member in members}
     record = _record(name, records, calibration, evaluation)
-    write_judged(folder, record, "validation", SavedOutputs.of(averaged, films, context.dataset.root))
+    spreads = spread(_probabilities(context.folder, members, "validation"))
+    uncertainty = Uncertainty(
+        source="members",
+        answers=len(members),
+        validation=error_detection(averaged, spreads, context.dataset.task, calibration),
+    )
+    record = record.model_copy(update={"uncertainty": uncertainty})
+    saved = SavedOutputs.of(averaged, films, context.dataset.root, spread=spreads)
+    write_judged(folder, record, "validation", saved, films)
     return record
 
 
@@ -80,6 +92,7 @@ def _record(
             "calibration": calibration,
             "validation": evaluation,
             "many_views": None,
+            "ms_per_film_load": None,
             "ms_per_film": None if None in costs else sum(cost for cost in costs if cost is not None),
             "provenance": _provenance([record.provenance for record in members.values()]),
         }
@@ -101,9 +114,14 @@ def _provenance(members: Sequence[Provenance]) -> Provenance:
 
 def _mean(folder: RunFolder, members: Sequence[str], part: Part, films: Sequence[Film]) -> LabelledLogits:
     """Logits [N, K] whose softmax is the members' mean probability."""
+    mean = _probabilities(folder, members, part).mean(axis=0)
+    labels = SavedOutputs.read(folder.trial(members[0]).outputs(part)).labels
+    logits: NDArray[np.float32] = np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
+    return LabelledLogits.of(part, films, labels, logits)
+
+
+def _probabilities(folder: RunFolder, members: Sequence[str], part: Part) -> NDArray[np.float64]:
+    """The calibrated probabilities of each member, [M, N, K]."""
     outputs = [SavedOutputs.read(folder.trial(member).outputs(part)) for member in members]
     temperatures = [read_trial(folder.trial(member)).calibration.temperature for member in members]
-    probabilities = [softmax(each.logits, heat) for each, heat in zip(outputs, temperatures, strict=True)]
-    mean = np.mean(probabilities, axis=0)
-    logits: NDArray[np.float32] = np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
-    return LabelledLogits.of(part, films, outputs[-1].labels, logits)
+    return np.stack([softmax(each.logits, heat) for each, heat in zip(outputs, temperatures, strict=True)])

@@ -81,6 +81,8 @@ def _begin(config: RunConfig, folder: RunFolder, command: str, reporter: Reporte
     """Index and split the films."""
     with reporter.stage("reading the films") as progress:
         dataset = prepare_dataset(config.data, folder, progress)
+    for line in dataset.record.sentences:
+        reporter.message(line)
     require_same_split(config.networks.weights, dataset)
     return RunContext(folder, config, dataset, reporter, command)
 

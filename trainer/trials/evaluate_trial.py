@@ -2,18 +2,23 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from schemas.model.trial import TrialRecord
 from trainer.films.film import Film
 from trainer.films.task import Task
 from trainer.folder import TrialFolder
 from trainer.judging.evaluate import evaluate
+from trainer.judging.gate import GateInputs, films_unfamiliarity, gate_inputs
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.outputs import SavedOutputs
 from trainer.judging.shifts import shift_outputs
-from trainer.networks.inference import outputs
+from trainer.judging.uncertainty import dropout_spread, with_test
 from trainer.trials.context import RunContext
 from trainer.trials.record import write_judged
 from trainer.trials.trial import load_network
+from trainer.trials.trial_arrays import read_statistics
 from trainer.trials.tta import judge_views
 
 
@@ -32,11 +37,22 @@ def evaluate_on_test(context: RunContext, folder: TrialFolder, films: Sequence[F
     dataset = context.dataset
     judge = context.config.judge
     test = dataset.prepared(tuple(films), record.preprocess)
-    logits = outputs(network, test.films)[0].numpy()
+    logits, seen = gate_inputs(network, test)
     shifted = shift_outputs(network, test.films) if judge.shifts else {}
     answers = LabelledLogits.of("test", films, test.labels, logits, shifted)
     evaluation = evaluate(answers, Task(record.classes, record.negative_class), record.calibration)
     views = judge_views(network, films, test, record, judge)
-    tested = record.model_copy(update={"test": evaluation, "many_views": views})
-    write_judged(folder, tested, "test", SavedOutputs.of(answers, films, dataset.root))
+    share = context.config.learn.dropout_of(record.architecture)
+    spreads = dropout_spread(network.classifier, seen.embeddings, share, record.calibration.temperature)
+    uncertainty = with_test(record, answers, spreads)
+    tested = record.model_copy(update={"test": evaluation, "many_views": views, "uncertainty": uncertainty})
+    saved = SavedOutputs.of(
+        answers, films, dataset.root, unfamiliarity=_unfamiliarity(folder, record, seen), spread=spreads
+    )
+    write_judged(folder, tested, "test", saved, films)
     return tested
+
+
+def _unfamiliarity(folder: TrialFolder, record: TrialRecord, films: GateInputs) -> NDArray[np.float64] | None:
+    distribution = record.calibration.out_of_distribution
+    return None if distribution is None else films_unfamiliarity(distribution, read_statistics(folder), films)

@@ -7,17 +7,20 @@ from bundle.files import write_arrays
 from schemas.model.calibration import Calibration
 from schemas.model.evaluation import Evaluation
 from schemas.model.trial import ManyViews, TrialRecord
+from schemas.model.uncertainty import Uncertainty
+from trainer.films.task import Task
 from trainer.folder import TrialFolder
-from trainer.judging.gate import Statistics, fit_gate, gate_inputs
+from trainer.judging.gate import Statistics, films_unfamiliarity, fit_gate, gate_inputs
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.outputs import SavedOutputs
 from trainer.judging.shifts import shift_outputs
+from trainer.judging.uncertainty import DROPOUT_SAMPLES, Spread, dropout_spread, error_detection
 from trainer.judging.validation import judge_validation
 from trainer.learning.learner import FitPlan
 from trainer.learning.loop import Fit, fit
 from trainer.learning.options import LearnOptions
 from trainer.networks.network import Network
-from trainer.networks.speed import ms_per_film
+from trainer.networks.speed import measure_speed
 from trainer.trials.context import RunContext
 from trainer.trials.provenance import Origin, origin_of, provenance_of
 from trainer.trials.record import read_trial, write_judged
@@ -54,6 +57,7 @@ class _Validated:
     outputs: SavedOutputs
     statistics: Statistics | None
     """Arrays of the gate."""
+    uncertainty: Uncertainty | None
 
 
 def make_trial(context: RunContext, spec: TrialSpec, searched: SearchedFields) -> TrialRecord:
@@ -76,7 +80,7 @@ def make_trial(context: RunContext, spec: TrialSpec, searched: SearchedFields) -
     record = _record(context, trained, validated, searched)
     if validated.statistics is not None:
         write_arrays(folder.statistics, validated.statistics)
-    write_judged(folder, record, "validation", validated.outputs)
+    write_judged(folder, record, "validation", validated.outputs, context.dataset.films("val", spec.fold))
     config = context.config.model_copy(update={"learn": trained.learn})
     track(folder, config, record, trained.fitted.history)
     return record
@@ -102,19 +106,33 @@ def _validate(context: RunContext, trained: _Trained) -> _Validated:
     shifted = shift_outputs(trained.network, prepared.films) if judge.shifts else {}
     outputs = LabelledLogits.of("validation", films, prepared.labels, logits, shifted)
     calibration, evaluation = judge_validation(outputs, dataset.task, judge, distribution)
+    share = trained.learn.dropout_of(trained.spec.architecture)
+    spreads = dropout_spread(trained.network.classifier, unseen.embeddings, share, calibration.temperature)
+    unfamiliarity = None if gate is None else films_unfamiliarity(*gate, unseen)
     return _Validated(
         calibration=calibration,
         evaluation=evaluation,
         many_views=validate_views(trained.network, films, prepared, dataset.task, judge),
-        outputs=SavedOutputs.of(outputs, films, dataset.root),
+        outputs=SavedOutputs.of(outputs, films, dataset.root, unfamiliarity=unfamiliarity, spread=spreads),
         statistics=statistics,
+        uncertainty=_uncertainty(outputs, spreads, dataset.task, calibration),
     )
+
+
+def _uncertainty(
+    outputs: LabelledLogits, spreads: Spread | None, task: Task, calibration: Calibration
+) -> Uncertainty | None:
+    if spreads is None:
+        return None
+    detection = error_detection(outputs, spreads, task, calibration)
+    return Uncertainty(source="dropout", answers=DROPOUT_SAMPLES, validation=detection)
 
 
 def _record(context: RunContext, trained: _Trained, validated: _Validated, searched: SearchedFields) -> TrialRecord:
     task = context.dataset.task
     spec = trained.spec
     preprocess = context.config.networks.preprocess(spec.architecture)
+    speed = measure_speed(trained.network, preprocess.size)
     return TrialRecord(
         architecture=spec.architecture,
         classes=task.classes,
@@ -126,8 +144,10 @@ def _record(context: RunContext, trained: _Trained, validated: _Validated, searc
         validation=validated.evaluation,
         test=None,
         many_views=validated.many_views,
+        uncertainty=validated.uncertainty,
         fold=spec.fold,
         settings=dict(searched),
-        ms_per_film=ms_per_film(trained.network, preprocess.size),
-        provenance=provenance_of(context, trained.fitted, trained.network, spec.seed, trained.origin),
+        ms_per_film=speed.ms_per_film,
+        ms_per_film_load=speed.load,
+        provenance=provenance_of(context, trained.fitted, trained.network, spec, trained.origin),
     )

@@ -10,12 +10,15 @@ from pathlib import Path
 import torch
 
 from schemas.model.provenance import Provenance
+from trainer.config import RunConfig
 from trainer.folder import TrialFolder
 from trainer.learning.loop import Fit
 from trainer.learning.options import LearnOptions
 from trainer.networks.network import Network
+from trainer.plugins import Kind, find_plugin
 from trainer.trials.context import RunContext
 from trainer.trials.record import read_trial
+from trainer.trials.trial_spec import TrialSpec
 
 _LIBRARIES = ("torch", "timm", "lightning-fabric", "albumentations", "opencv-python-headless", "numpy")
 _PROJECT = Path(__file__).parents[2]
@@ -41,7 +44,7 @@ def origin_of(learn: LearnOptions) -> Origin:
     return Origin(git_commit(), teachers)
 
 
-def provenance_of(context: RunContext, fitted: Fit, network: Network, seed: int, origin: Origin) -> Provenance:
+def provenance_of(context: RunContext, fitted: Fit, network: Network, spec: TrialSpec, origin: Origin) -> Provenance:
     """The record of a network that has just been trained."""
     consumption = fitted.consumption
     data = context.dataset.record
@@ -52,7 +55,7 @@ def provenance_of(context: RunContext, fitted: Fit, network: Network, seed: int,
         training_seconds=consumption.seconds,
         cpu_seconds=consumption.cpu_seconds,
         energy_joules=consumption.energy_joules,
-        seed=seed,
+        seed=spec.seed,
         data=context.config.data.path,
         data_sha256=data.data_sha256,
         split_sha256=data.split_sha256,
@@ -60,8 +63,21 @@ def provenance_of(context: RunContext, fitted: Fit, network: Network, seed: int,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         device=device_name(fitted.device),
         libraries=library_versions(),
+        plugins=used_plugins(context.config, spec.architecture),
         teachers=origin.teachers,
     )
+
+
+def used_plugins(config: RunConfig, architecture: str) -> dict[str, str]:
+    """The plug-ins that decide a trial, e.g. `{"loss 'squared_error'": "cxr-example 1.0"}`."""
+    named: dict[Kind, str] = {
+        "architecture": architecture,
+        "loss": config.learn.loss,
+        "recipe": config.learn.augment,
+        "source": config.data.path.partition(":")[0],
+    }
+    plugins = (find_plugin(kind, name, ()) for kind, name in named.items())
+    return {f"{plugin.kind} {plugin.name!r}": plugin.package for plugin in plugins if plugin is not None}
 
 
 def git_commit(folder: Path = _PROJECT) -> str:

@@ -1,22 +1,25 @@
 """The gate against unfamiliar images, fitted again for a network that is trained already."""
 
-from pathlib import Path
-from typing import Annotated
+from dataclasses import replace
 
-import typer
+import numpy as np
+from numpy.typing import NDArray
 
 from bundle.files import write_arrays
-from trainer.folder import TrialFolder
-from trainer.judging.gate import fit_gate, gate_inputs
-from trainer.trials.record import write_trial
-from trainer.trials.trial import load_trial
+from schemas.model.trial import TrialRecord
+from trainer.folder import PARTS, TrialFolder
+from trainer.judging.gate import films_unfamiliarity, fit_gate, gate_inputs
+from trainer.judging.outputs import SavedOutputs
+from trainer.trials.record import write_answers, write_trial
+from trainer.trials.trial import TrainedTrial, load_trial
 
 
 def refit_gate(folder: TrialFolder) -> dict[str, float] | None:
     """Fit the gate to a trial's training films, and set the cut-offs by its validation films.
 
-    Nothing else of the trial changes. The old arrays go first and the new ones come last: a refit that is killed leaves
-    cut-offs without arrays, which `load_trial` refuses, never with those of another gate.
+    Nothing else of the trial changes but which validation films the gate refuses. The old arrays go first and the new
+    ones come last: a refit that is killed leaves cut-offs without arrays, which `load_trial` refuses, never with those
+    of another gate.
 
     Returns:
         The cut-off of each class; None where the films do not differ.
@@ -30,14 +33,19 @@ def refit_gate(folder: TrialFolder) -> dict[str, float] | None:
     distribution, arrays = (None, None) if gate is None else gate
     folder.statistics.unlink(missing_ok=True)
     calibration = trial.record.calibration.model_copy(update={"out_of_distribution": distribution})
-    write_trial(folder, trial.record.model_copy(update={"calibration": calibration}))
+    record = trial.record.model_copy(update={"calibration": calibration})
+    _answer_again(trial, record, None if gate is None else films_unfamiliarity(*gate, validation))
+    write_trial(folder, record)
     if arrays is not None:
         write_arrays(folder.statistics, arrays)
     return None if distribution is None else distribution.cutoffs
 
 
-def refit_command(trial: Annotated[Path, typer.Argument(help="Folder of the trial: runs/ID/trials/NAME.")]) -> None:
-    """Fit the gate against unfamiliar images again; then export the trial under a new version."""
-    cutoffs = refit_gate(TrialFolder(trial))
-    words = "not checked" if cutoffs is None else ", ".join(f"{name} {value:.4g}" for name, value in cutoffs.items())
-    typer.echo(f"{trial.name}: out-of-distribution cut-offs {words}")
+def _answer_again(trial: TrainedTrial, record: TrialRecord, unfamiliarity: NDArray[np.float64] | None) -> None:
+    """Write the answers by the new gate; the test films, which are not looked at again, count as not checked."""
+    films = {"validation": trial.dataset.films("val", record.fold), "test": trial.dataset.split.of("test")}
+    for part in PARTS:
+        if trial.folder.outputs(part).exists():
+            saved = SavedOutputs.read(trial.folder.outputs(part))
+            checked = replace(saved, unfamiliarity=unfamiliarity if part == "validation" else None)
+            write_answers(trial.folder, record, part, checked, films[part])

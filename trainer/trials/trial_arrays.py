@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
 from trainer.folder import TrialFolder
-from trainer.networks.architectures import build_network
+from trainer.networks.build import build_network
 from trainer.networks.network import Network
 
 

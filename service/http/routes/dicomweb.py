@@ -8,7 +8,6 @@ from hashlib import sha256
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
-from pydantic.json_schema import SkipJsonSchema
 
 from imaging.limits import DecodeLimits
 from schemas.errors import NotAcceptableError, UnsupportedMediaTypeError
@@ -19,8 +18,9 @@ from service.dicomweb.stow import DICOM_JSON, Reception, StoreOptions, answer, h
 from service.http.authorization import Requires, caller_of, origin_of
 from service.http.current import CurrentIntake, CurrentServices
 from service.http.errors import REQUEST_FAILURES, documented
-from service.http.negotiation import negotiate
-from service.http.request_options import DeadlineHeader, RequestOptions, options_of
+from service.http.negotiation import accept_of, negotiate
+from service.http.request_body import require_plain_body
+from service.http.request_options import PRIORITY_HEADER, AnyCase, DeadlineHeader, RequestOptions, options_of
 from service.services import Services
 
 UID_PATTERN: Final = r"^[0-9.]{1,64}$"
@@ -39,9 +39,9 @@ ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     }.items()
 }
 
-PriorityHeader = Annotated[
-    Priority | SkipJsonSchema[None],  # absent, but never null
-    Header(alias="X-Priority", description="of all instances; default: what each states itself (docs/pacs.md)"),
+StorePriority = Annotated[
+    AnyCase,
+    Header(alias=PRIORITY_HEADER, description="of all instances; default: what each states itself (docs/pacs.md)"),
 ]
 Study = Annotated[str, Path(pattern=UID_PATTERN, description="StudyInstanceUID that all instances must have")]
 
@@ -69,7 +69,7 @@ async def store_request_of(
     request: Request,
     services: CurrentServices,
     intake: CurrentIntake,
-    priority: PriorityHeader = None,
+    priority: StorePriority = None,
     deadline_ms: DeadlineHeader = None,
 ) -> StoreRequest:
     """Read the headers."""
@@ -95,7 +95,8 @@ async def store_instances_of_study(store: CurrentStoreRequest, study: Study) -> 
 async def _store(store: StoreRequest, study: str | None = None) -> Response:
     services = store.services
     headers = store.request.headers
-    negotiate(headers.get("Accept", ""), (DICOM_JSON,))
+    negotiate(accept_of(store.request), (DICOM_JSON,))
+    require_plain_body(store.request)
     with services.hold() as live:  # not while the body arrives: its network is not asked here
         model_sha256 = live.loaded.reference.sha256
     async with store.options.deadline(services.metrics):

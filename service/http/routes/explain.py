@@ -12,7 +12,7 @@ from schemas.errors import ExplanationUnavailableError, NotAcceptableError
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
-from service.http.negotiation import negotiate
+from service.http.negotiation import accept_of, negotiate
 from service.http.request_body import request_body
 from service.reading.explain import Question, explain_film
 
@@ -47,7 +47,7 @@ router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict
 async def explain(request: CurrentFilmRequest, finding: Finding = None, method: Method = "gradcam") -> Response:
     """JSON with heat map and overlay inside, or by `Accept: image/png` the overlay alone."""
     options = request.options
-    media_type = negotiate(request.request.headers.get("Accept", ""), (JSON, PNG))
+    media_type = negotiate(accept_of(request.request), (JSON, PNG))
     question = Question(finding, method, options.priority)
     async with request.begin(check=question.check) as films:
         explained = await films.read(partial(explain_film, request.services, films.live, question=question))

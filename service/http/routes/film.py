@@ -42,13 +42,14 @@ async def film(request: CurrentFilmRequest) -> Response:
 
 async def _graymap_of(services: Services, priority: Priority, upload: Upload) -> bytes:
     lane = services.decode_lanes.of(priority)
-    return await asyncio.get_running_loop().run_in_executor(lane, _graymap, services, upload)
+    return await asyncio.get_running_loop().run_in_executor(lane, _graymap, services, priority, upload)
 
 
-def _graymap(services: Services, upload: Upload) -> bytes:
+def _graymap(services: Services, priority: Priority, upload: Upload) -> bytes:
     # A JPEG's short side stays at least twice as long as what is shown.
-    radiograph, decode_s = decode_upload(
-        upload, services.limits.max_pixels, min_side=LONGEST_SIDE // 2, frame_decoder=services.frame_decoder
-    )
-    services.metrics.stage_duration.labels("decode").observe(decode_s)
-    return graymap(radiograph)
+    with services.decode_budget.share(urgent=priority == "stat") as reserve:
+        radiograph, decode_s = decode_upload(services, upload, min_side=LONGEST_SIDE // 2, reserve=reserve)
+        services.metrics.stage_duration.labels("decode").observe(decode_s)
+        pixels = graymap(radiograph)
+        del radiograph  # before its share is given back
+    return pixels

@@ -12,7 +12,7 @@ from schemas.version import VERSION
 from service.http.authorization import Requires
 from service.http.current import CurrentServices
 from service.http.errors import GATE_FAILURES, documented
-from service.http.negotiation import negotiate
+from service.http.negotiation import accept_of, negotiate
 from service.models.loading import LoadedBundle
 from service.models.registry import BundleAddress
 
@@ -75,6 +75,6 @@ def _known(address: BundleAddress, loaded: LoadedBundle | None, refused: str | N
 
 
 def _described(request: Request, bundle: Bundle) -> Response:
-    if negotiate(request.headers.get("Accept", ""), (JSON, MARKDOWN)) == MARKDOWN:
+    if negotiate(accept_of(request), (JSON, MARKDOWN)) == MARKDOWN:
         return Response(bundle.read(MODEL_CARD), media_type=MARKDOWN)
     return Response(bundle.manifest.model_dump_json(), media_type=JSON)

@@ -1,5 +1,8 @@
 """`GET /livez`, `/readyz` and `/metrics`: for orchestrators and monitoring, not for callers."""
 
+import re
+from typing import Final
+
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client.exposition import choose_encoder
 
@@ -9,6 +12,9 @@ from service.capacity.admission import draining
 from service.http.authorization import Requires
 from service.http.current import CurrentServices, OptionalIntake
 from service.http.errors import GATE_FAILURES, documented
+from service.http.negotiation import accept_of
+
+_VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,2}")
 
 router = APIRouter(tags=["operations"])
 
@@ -49,5 +55,16 @@ async def readyz(services: CurrentServices) -> Health:
 )
 async def metrics(request: Request, services: CurrentServices) -> Response:
     """Prometheus text, or OpenMetrics where the scraper asks for it."""
-    encode, media_type = choose_encoder(request.headers.get("Accept", ""))
+    encode, media_type = choose_encoder(_with_versions(accept_of(request)))
     return Response(encode(services.metrics.registry), headers={"Content-Type": media_type})
+
+
+def _with_versions(accept: str) -> str:
+    """The media ranges whose version is one: prometheus-client compares it unread, and repeats it in its answer."""
+    ranges = ("".join(entry.replace('"', "").split()) for entry in accept.split(","))
+    return ",".join(entry for entry in ranges if _VERSION.fullmatch(_version_of(entry)))
+
+
+def _version_of(media_range: str) -> str:
+    parameters = (field.partition("=") for field in media_range.split(";")[1:])
+    return next((value for name, _, value in parameters if name == "version"), "1")

@@ -7,6 +7,7 @@ import pytest
 
 from bundle.opening import open_bundle
 from export.card.card import render_card
+from export.card.card_json import render_card_json
 from schemas.model.manifest import CURRENT, MANIFEST, MODEL_CARD, BundleManifest
 from schemas.model.precision import PrecisionFiles, PrecisionRecord
 from tests.export.figures import GOOD
@@ -67,6 +68,21 @@ def test_validation_and_test_figures_stand_with_their_intervals(card) -> None:
     assert card.count("| AUROC | 0.965 [0.945, 0.985] |") == 2
     assert "| Sensitivity | 0.962 [0.942, 0.982] |" in card
     assert "| Expected calibration error | 0.032 [0.012, 0.052] |" in card
+
+
+def test_patients_who_are_not_known_are_not_counted_and_are_a_limit(manifest) -> None:
+    validation, test = manifest.evaluation
+    some = (validation.model_copy(update={"unknown_patients": 40}), test.model_copy(update={"unknown_patients": 7}))
+    unknown = manifest.model_copy(update={"evaluation": some})
+    card = render_card(unknown)
+
+    assert "### On validation (40 films, patients unknown)" in card
+    assert "### On test (40 films, patients unknown for 7 of them)" in card
+    assert "| validation | 40 | unknown |" in card
+    assert "- Patients unknown: 40 of 40 films of validation and 7 of 40 films of test name no patient" in card
+    assert "leaks of patients cannot be found" in card
+    assert "leaks of patients cannot be found" in render_card_json(unknown)
+    assert "40 films, patients unknown, from" in render_card_json(unknown)
 
 
 def test_predictive_values_never_stand_without_the_prevalence(card) -> None:

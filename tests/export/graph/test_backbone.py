@@ -7,7 +7,7 @@ from onnx import TensorProto, helper
 from export.graph.backbone import after_convolutions, backbone
 from export.graph.graph import export_graph
 from tests.export.untrained import SIDE
-from trainer.networks.architectures import build_network
+from trainer.networks.build import build_network
 
 
 def graph_of(*edges, outputs):

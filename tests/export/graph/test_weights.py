@@ -10,7 +10,8 @@ from safetensors.torch import load
 from export.graph.weights import torch_network
 from schemas.errors import BundleError
 from tests.export.untrained import phantoms
-from trainer.networks.architectures import architecture, build_network
+from trainer.networks.architectures import architecture
+from trainer.networks.build import build_network
 
 
 @pytest.mark.parametrize("name", ["mobilenet", "timm:test_convnext"])

@@ -76,6 +76,16 @@ def test_routine_films_leave_an_eighth_of_the_places_to_stat_films() -> None:
             check(places, "stat")
 
 
+def test_stat_films_leave_an_eighth_of_the_places_to_routine_films() -> None:
+    places = admission(16)
+    with places.admit(14, "stat"):
+        with pytest.raises(OverloadedError, match="14 of 14 places for stat films"):
+            check(places, "stat")
+        check(places, "routine")
+        with places.admit(2, "routine"), pytest.raises(OverloadedError, match="16 of 16 places for routine films"):
+            check(places, "routine")
+
+
 def test_a_request_that_needs_no_place_begins_although_none_is_free_but_not_while_draining() -> None:
     places = admission(1)
     with places.admit(1, "routine"):

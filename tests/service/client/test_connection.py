@@ -221,3 +221,10 @@ def test_the_client_loads_nothing_that_reads_films() -> None:
 
     assert "'httpx2'" in loaded.stdout
     assert not [name for name in ("numpy", "cv2", "onnxruntime", "fastapi", "pydicom") if f"'{name}'" in loaded.stdout]
+
+
+@pytest.mark.parametrize("secret", ["\ufeffkey", "schl\u00fcssel", "key\n"])
+@pytest.mark.parametrize("name", ["api_key", "token"])
+def test_a_secret_that_no_header_carries_is_refused_by_its_name(name, secret) -> None:
+    with pytest.raises(ValueError, match=f"{name} holds a character that no header carries"):
+        Client("http://localhost", **{name: secret})

@@ -1,5 +1,6 @@
 """A DICOMweb server that stores what it is sent, counts it, and can be told to fail, to hold its answer, or to die."""
 
+import base64
 import io
 import json
 import threading
@@ -25,6 +26,9 @@ class FakeArchive:
         self.has_search = True
         self.knows_filter = True
         self.media_type = "application/dicom+json"
+        self.more_headers: dict[str, str] = {}
+        self.login: bytes | None = None
+        """The only login in Basic that is let in; None: everybody is."""
         archive = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -46,9 +50,17 @@ class FakeArchive:
 
     def search(self, handler: BaseHTTPRequestHandler) -> None:
         self._note(handler)
-        if not self.has_search:
+        if self.login is not None and not self._lets_in(handler):
+            self._send(handler, 401)
+        elif not self.has_search:
             self._send(handler, 501)
-            return
+        else:
+            self._search(handler)
+
+    def _lets_in(self, handler: BaseHTTPRequestHandler) -> bool:
+        return handler.headers["Authorization"] == f"Basic {base64.b64encode(self.login or b'').decode()}"
+
+    def _search(self, handler: BaseHTTPRequestHandler) -> None:
         (wanted,) = parse_qs(urlsplit(handler.path).query)["SOPInstanceUID"]
         uids = [uid for uid in self.stored if uid == wanted or not self.knows_filter]
         found = [{"00080018": {"vr": "UI", "Value": [uid]}} for uid in uids]
@@ -84,11 +96,13 @@ class FakeArchive:
         self.requests.append((handler.command, handler.path, dict(handler.headers)))
 
     def _send(self, handler: BaseHTTPRequestHandler, status: int, body: object = None) -> None:
-        content = b"" if body is None else json.dumps(body).encode()
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         try:
             handler.send_response(status)
             handler.send_header("Content-Type", self.media_type)
             handler.send_header("Content-Length", str(len(content)))
+            for name, value in self.more_headers.items():
+                handler.send_header(name, value)
             handler.end_headers()
             handler.wfile.write(content)
         except OSError:

@@ -1,13 +1,14 @@
 """Rules of multipart/related bodies."""
 
 import asyncio
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import BodyTooLargeError, CxrError, MalformedRequestError, UnsupportedMediaTypeError
-from service.dicomweb.multipart import read_parts, write_parts
+from service.dicomweb.multipart import boundary_of, read_parts, write_parts
 
 TYPE = 'multipart/related; type="application/dicom"; boundary=b'
 
@@ -62,6 +63,11 @@ def test_a_part_of_another_media_type_is_refused() -> None:
         read(b"--b\r\nContent-Type: application/dicom+json\r\n\r\n{}\r\n--b--")
 
 
+def test_a_part_that_is_compressed_for_its_transport_is_refused() -> None:
+    with pytest.raises(UnsupportedMediaTypeError, match="Content-Encoding"):
+        read(b"--b\r\nContent-Type: application/dicom\r\nContent-Encoding: gzip\r\n\r\none\r\n--b--")
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"film", b"--b", b"--b\r\n\r\nfilm", b"--b\r\n\r\nfilm\r\n--b", b"--b--", b"--c\r\n\r\nx\r\n--c--"]
 )
@@ -94,3 +100,20 @@ def test_whatever_arrives_only_our_own_errors_leave(body) -> None:
             read(framed)
         except CxrError:
             continue
+
+
+def test_what_a_mail_program_makes_is_read() -> None:
+    head = b"Content-Type: multipart/related;\r\n boundary=b\r\nMIME-Version: 1.0\r\n\r\n"
+    part = (
+        b"--b  \r\nContent-Type:\r\n application/dicom;\r\n\ttransfer-syntax=*\r\nContent-Transfer-Encoding: base64\r\n"
+    )
+
+    assert read(head + part + b"\r\nb25l\r\n--b--\r\n") == (b"one",)
+
+
+def test_a_long_declaration_is_read_in_linear_time() -> None:
+    start = time.thread_time()
+    with pytest.raises(MalformedRequestError):
+        boundary_of("multipart/related" + "; a=b" * 60_000)
+
+    assert time.thread_time() - start < 0.25  # quadratic time took 5 s of the event loop

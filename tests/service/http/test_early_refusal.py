@@ -9,6 +9,7 @@ from service.http.early_refusal import FILM_ADDRESSES
 from tests.fakes import GatedOpener
 from tests.service.chosen import settings_of
 from tests.service.conftest import flat_film
+from tests.service.security.test_authentication import Keys
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -122,3 +123,58 @@ async def test_a_stated_length_of_many_digits_is_left_to_the_limit_of_bodies(cli
     answer = await client.post("/predict", content=in_pieces(FILM), headers={"Content-Length": "9" * 400})
 
     assert answer.status_code == 413
+
+
+async def test_one_caller_holds_at_most_half_of_the_bytes_and_another_finds_the_rest(serve, tmp_path) -> None:
+    keys = Keys(tmp_path / "keys.json")
+    greedy, other = ({"X-API-Key": keys.add(name, "predict")} for name in ("greedy", "other"))
+    gate = asyncio.Event()
+    arrived = asyncio.Semaphore(0)
+
+    async def held():
+        yield bytes(1000)
+        arrived.release()
+        await gate.wait()
+
+    sizes = {"max_body_bytes": 1000, "max_inflight_bytes": 4000}
+    async with serve(api_keys_file=keys.path, **sizes) as client:
+        uploads = [asyncio.create_task(client.post("/predict", content=held(), headers=greedy)) for _ in range(2)]
+        for _ in uploads:
+            await arrived.acquire()
+        refused = await client.post("/predict", content=in_pieces(bytes(200)), headers=greedy)
+        small = await client.post("/predict", content=in_pieces(bytes(60)), headers=greedy)
+        others = await client.post("/predict", content=in_pieces(FILM), headers=other)
+        gate.set()
+        await asyncio.gather(*uploads)
+        later = await client.post("/predict", content=FILM, headers=greedy)
+
+    assert (refused.status_code, refused.json()["code"]) == (429, "quota_exceeded")
+    assert small.status_code == 415  # it is read: no film
+    assert "hold 2000 bytes, and those of one caller may hold 2000" in refused.json()["detail"]
+    assert refused.headers["Retry-After"] == "1"
+    assert (others.status_code, later.status_code) == (200, 200)
+
+
+async def test_a_body_that_has_stopped_gives_way_to_one_that_needs_its_room(serve) -> None:
+    stopped = asyncio.Event()
+
+    async def stopping():
+        yield bytes(1000)
+        stopped.set()
+        await asyncio.Event().wait()
+
+    async with serve(max_body_bytes=1000, max_inflight_bytes=1000) as client:
+        upload = asyncio.create_task(client.post("/predict", content=stopping(), headers={"X-Deadline-Ms": "600000"}))
+        await stopped.wait()
+        at_once = await client.post("/predict", content=FILM)
+        accepted = await until(lambda: _status_when_accepted(client))
+        ended = await upload
+
+    assert at_once.status_code == 503
+    assert accepted == 200
+    assert (ended.status_code, "others need its room" in ended.json()["detail"]) == (503, True)
+
+
+async def _status_when_accepted(client):
+    answer = await client.post("/predict", content=in_pieces(FILM))
+    return answer.status_code if answer.status_code != 503 else None

@@ -141,8 +141,8 @@ async def test_a_name_that_another_site_may_own_does_not_open_loopback(client, h
 
 
 @pytest.mark.parametrize("host", ["api:8000", "localhost:8000", "xray.hospital.example"])
-async def test_where_anonymous_callers_are_allowed_the_service_has_any_name(serve, host) -> None:
-    async with serve(host="0.0.0.0", allow_anonymous=True) as client:
+async def test_where_anonymous_callers_are_allowed_the_service_has_the_names_that_are_its_own(serve, host) -> None:
+    async with serve(host="0.0.0.0", allow_anonymous=True, allowed_hosts="*.hospital.example") as client:
         program = await predict(client, Host=host)
         page = await predict(client, Host=host, Origin=f"http://{host}")
         other = await predict(client, Host=host, Origin="http://evil.example")

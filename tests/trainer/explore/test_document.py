@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from imaging.phantom import phantom
-from tests.films import encode, indexed, write_kermany
+from tests.films import encode, indexed, write_classes, write_kermany
 from trainer.__main__ import main
 from trainer.explore.data_report import DataReport
-from trainer.explore.document import findings
 from trainer.explore.facts import film_facts
 from trainer.explore.figures import montage
+from trainer.explore.findings import findings
 
 
 def run(monkeypatch, *arguments: str) -> int:
@@ -78,6 +78,38 @@ def test_films_patients_sizes_and_files_that_are_none_are_counted(written) -> No
     assert record["formats"]["NORMAL"] == {"jpeg, 8 bits": 61}
     assert len(record["dropped"]) == 1
     assert "notes.txt" in record["dropped"][0]
+
+
+def test_the_terminal_shows_counts_patients_notes_and_what_is_wrong(monkeypatch, capsys, films, tmp_path) -> None:
+    assert (
+        run(monkeypatch, str(films), "--out", str(tmp_path / "data.html"), "--cache", str(tmp_path), "--side", "32")
+        == 0
+    )
+    printed = capsys.readouterr().out
+    rows = [line.split() for line in printed.splitlines()]
+
+    assert ["split", "films", "patients", "NORMAL", "PNEUMONIA"] in rows
+    assert ["train", "60", "30", "30", "30"] in rows
+    assert ["test", "61", "31", "31", "30"] in rows
+    assert "- patients are known by names like those of Kermany (121 films)" in printed
+    assert "- negative class: NORMAL, by its name" in printed
+    assert "- skipped 1 unreadable films" in printed
+    assert "    train/NORMAL/notes.txt: unreadable: " in printed
+    assert "test/NORMAL/IM-9999-0001.jpeg" in printed
+
+
+def test_the_terminal_says_that_patients_are_unknown(monkeypatch, capsys, tmp_path) -> None:
+    write_classes(tmp_path / "films", {"A [x]": 6, "B": 6})
+
+    assert (
+        run(monkeypatch, str(tmp_path / "films"), "--out", str(tmp_path / "data.html"), "--cache", str(tmp_path)) == 0
+    )
+    printed = capsys.readouterr().out
+
+    assert ["all", "12", "unknown", "6", "6"] in [line.split() for line in printed.splitlines()]
+    assert "A [x]" in printed
+    assert "- patients unknown: every film counts as its own; leaks of patients cannot be found" in printed
+    assert "12 films, patients unknown" in (tmp_path / "data.html").read_text()
 
 
 def test_copies_across_the_splits_are_leaks(written) -> None:
@@ -145,5 +177,5 @@ def test_classes_of_one_size_are_called_so(written) -> None:
     equal = {"train": {"NORMAL": 5, "PNEUMONIA": 3}, "test": {"NORMAL": 1, "PNEUMONIA": 3}}
     report = DataReport.model_validate(written[0])
 
-    assert findings(report)[0] == "NORMAL has 1.0 times as many films as PNEUMONIA."
-    assert findings(report.model_copy(update={"counts": equal}))[0] == "Every class has as many films as any other."
+    assert findings(report)[2] == "NORMAL has 1.0 times as many films as PNEUMONIA."
+    assert findings(report.model_copy(update={"counts": equal}))[2] == "Every class has as many films as any other."

@@ -19,6 +19,7 @@ from trainer.config import make_config
 from trainer.films.dataset import prepare_dataset, read_dataset
 from trainer.films.options import DataOptions
 from trainer.folder import RunFolder
+from trainer.reporter import SilentReporter
 from trainer.runs.run import train
 
 ROOT = Path(__file__).parents[3]
@@ -131,6 +132,35 @@ def test_no_id_of_a_patient_stands_in_the_files_of_a_run(run, tmp_path) -> None:
         assert not [word for word in ("MRN", "PACS", "Marker", "MARKER") if word in written]
         assert record.patients["train"] + record.patients["val"] == 12
         assert "age" in out.split.read_text().splitlines()[0].split(",")
+
+
+def test_patients_who_are_not_known_are_said_by_the_run_and_stand_in_its_record(run, tmp_path) -> None:
+    root = write_classes(tmp_path / "films", {"A": 12, "B": 12})
+
+    class Listening(SilentReporter):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def message(self, text: str) -> None:
+            self.lines.append(text)
+
+        def trial_started(self, trial: str, epochs: int) -> None:
+            raise KeyboardInterrupt
+
+    reporter = Listening()
+    config = make_config(
+        {"data": options(root, tmp_path / "cache").model_dump(), "networks": {"archs": ["cnn_baseline"], "size": 32}}
+    )
+    with pytest.raises(KeyboardInterrupt):
+        train(config, run, command="python -m trainer train", reporter=reporter)
+    record = read_dataset(run, config.data).record
+
+    assert reporter.lines[0].startswith(
+        "patients unknown: every film counts as its own; leaks of patients cannot be found"
+    )
+    assert record.patients_known.unknown == 24
+    assert sum(record.unknown_patients.values()) == 24
+    assert [record.patients_in_words(split) for split in ("train", "val", "test")] == ["unknown"] * 3
 
 
 def test_unreadable_films_are_recorded_where_they_may_be_skipped(films, run, tmp_path) -> None:

@@ -87,6 +87,8 @@ def test_a_copy_under_another_label_is_noted(tmp_path) -> None:
         "1 films show the picture of another film in another encoding",
         "1 of them lie under another label than that film: look at copy_of in split.csv",
     )
+    with pytest.raises(TrainingDataError, match=r"1 films lie under two labels.*\n  A/1\.png = B/copy\.jpeg"):
+        close_leaks(mark(indexed(root), tmp_path / "cache"))
 
 
 def test_an_exact_copy_needs_no_mark(tmp_path) -> None:
@@ -95,6 +97,21 @@ def test_an_exact_copy_needs_no_mark(tmp_path) -> None:
     index = indexed(root)
 
     assert mark(index, tmp_path / "cache") == index
+
+
+def test_black_films_are_noted_by_name(tmp_path) -> None:
+    root = write_classes(tmp_path / "films", {"A": 2, "B": 2})
+    marked = np.zeros((64, 64), np.uint8)
+    marked[2:8, 2:8] = 255
+    for name, film in {"black": marked * 0, "gray": marked * 0 + 90, "marker": marked}.items():
+        (root / "A" / f"{name}.png").write_bytes(encode(film, ".png"))
+
+    assert mark(indexed(root), tmp_path / "cache").notes == (
+        (
+            "3 of 7 films are black or of one gray value: A/black.png, A/gray.png, A/marker.png; look at them, and "
+            "remove those that are not films"
+        ),
+    )
 
 
 def test_films_that_are_not_alike_are_left_as_they_are(tmp_path, kermany_like) -> None:

@@ -86,7 +86,7 @@ def test_a_copy_in_another_encoding_stops_the_run_or_is_dropped_like_an_exact_on
         *(film(f"B{split}", "B", f"B{split}", split=split) for split in ("train", "test")),
     )
 
-    with pytest.raises(TrainingDataError, match=r"1 leaks .*\n  near copy: train/A/a = test/A/t"):
+    with pytest.raises(TrainingDataError, match=r"1 leaks .*\n  near copy: a \(train, A\) = t \(test, A\)"):
         close_leaks(films)
     kept = close_leaks(films, "drop")
 
@@ -122,10 +122,36 @@ def test_dropping_the_last_film_of_a_class_is_refused() -> None:
 
 
 @pytest.mark.parametrize("on_duplicates", ["stop", "drop"])
+def test_a_film_under_two_labels_in_two_encodings_stops_the_run(on_duplicates) -> None:
+    films = index(film("a", "A", "a", sha256="one"), film("b", "B", "b", copy_of="one"))
+
+    with pytest.raises(
+        TrainingDataError, match=r"(?s)1 films lie under two labels.*near_duplicates=1.*\n  a \(A\) = b \(B\)"
+    ):
+        close_leaks(films, on_duplicates)
+
+
+def test_leaks_name_films_by_their_paths_below_the_data_folder() -> None:
+    views = [
+        film(f"{folder}/patient00001/study{number}/view1_frontal.jpg", "A", "patient00001", split=split)
+        for number, (folder, split) in enumerate([("train", "train"), ("valid", "val")])
+    ]
+    evident = [film(f"{split}/A/1.png", "A", "other", split=split) for split in ("train", "test")]
+
+    assert [str(leak) for leak in find_leaks([*views, *evident], ROOT)] == [
+        "patient: train/A/1.png = test/A/1.png",
+        (
+            "patient: train/patient00001/study0/view1_frontal.jpg (train, A) = "
+            "valid/patient00001/study1/view1_frontal.jpg (val, A)"
+        ),
+    ]
+
+
+@pytest.mark.parametrize("on_duplicates", ["stop", "drop"])
 def test_a_film_under_two_labels_stops_the_run(on_duplicates) -> None:
     films = index(film("a", "A", "a", sha256="same"), film("b", "B", "b", sha256="same"))
 
-    with pytest.raises(TrainingDataError, match=r"1 films lie under two labels.*\n  A/a = B/b"):
+    with pytest.raises(TrainingDataError, match=r"1 films lie under two labels.*\n  a \(A\) = b \(B\)"):
         close_leaks(films, on_duplicates)
 
 

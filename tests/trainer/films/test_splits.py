@@ -35,6 +35,19 @@ def many(patients: int, *, split=None) -> list[Film]:
     ]
 
 
+def test_a_patient_who_is_not_known_has_no_name_in_the_table_and_comes_back_as_the_film(tmp_path) -> None:
+    films = (
+        film("known", "A", "p", split="train"),
+        replace(film("alone", "A", "alone", split="train"), patient_known=False),
+        replace(film("studied", "A", "study:studied", split="val"), patient_known=False),
+    )
+    split = Split(ROOT, films)
+    split.write(tmp_path / "split.csv")
+
+    assert [line.split(",")[2] for line in split.table.splitlines()] == ["patient", "p", "", "study:studied"]
+    assert read_split(tmp_path / "split.csv", ROOT) == split
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_patients_stay_whole_and_labels_keep_their_shares(seed) -> None:
     films = many(200)

@@ -22,7 +22,7 @@ from trainer.folder import TrialFolder
 from trainer.learning.learner import FitPlan
 from trainer.learning.loop import Fit, fit
 from trainer.learning.options import LearnOptions
-from trainer.networks.architectures import build_network
+from trainer.networks.build import build_network
 from trainer.networks.inference import outputs
 from trainer.reporter import Reporter, SilentReporter
 

@@ -6,7 +6,8 @@ import torch
 
 from trainer.learning.optim import build_optimizer, lr_factor, set_learning_rate
 from trainer.learning.options import LearnOptions
-from trainer.networks.architectures import Recipe, build_network
+from trainer.networks.architectures import Recipe
+from trainer.networks.build import build_network
 
 RECIPE = Recipe(lr=0.1, weight_decay=0.3)
 

@@ -8,7 +8,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tests.architectures import EACH_ARCHITECTURE
 from trainer.learning.options import LearnOptions
 from trainer.learning.strategies import apply_strategy, learning_stages, stages
-from trainer.networks.architectures import build_network
+from trainer.networks.build import build_network
 
 
 def _learning(network) -> set[str]:

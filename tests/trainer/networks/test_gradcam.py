@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from imaging.phantom import phantom
+from trainer.networks.designs import ConvolutionalDesign
 from trainer.networks.gradcam import explain
-from trainer.networks.network import ConvolutionalDesign, ConvolutionalNetwork
+from trainer.networks.network import ConvolutionalNetwork
 
 SIDE = 48
 CLASSES = 3

@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+import timm
 import torch
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import nn
 
 from schemas.errors import TrainingConfigError
 from tests.architectures import EACH_ARCHITECTURE
-from trainer.networks.architectures import ARCHITECTURES, Architecture, build_network
+from trainer.networks.architectures import ARCHITECTURES, IMAGENET_MEAN, IMAGENET_STD, Architecture, Weights
+from trainer.networks.build import build_network, build_row
 
 
 def _network(name: str) -> Any:
@@ -116,3 +119,17 @@ def test_rows_cannot_be_altered() -> None:
     assert isinstance(ARCHITECTURES["mobilenet"], Architecture)
     with pytest.raises(TypeError):
         ARCHITECTURES["mobilenet"] = ARCHITECTURES["resnet50"]
+
+
+@pytest.mark.parametrize("name", EACH_ARCHITECTURE)
+def test_a_row_states_the_parameters_and_the_hub_weights_that_its_network_has(name) -> None:
+    row = ARCHITECTURES[name]
+    pretrained = timm.get_pretrained_cfg(row.timm_name) if row.timm_name else None
+
+    assert row.parameters == sum(parameter.numel() for parameter in build_row(row, classes=2).parameters())
+    assert row.hub == (pretrained and Weights(pretrained.tag, pretrained.license))
+    assert row.purpose
+
+
+def test_pixels_are_normalised_as_for_imagenet() -> None:
+    assert (IMAGENET_MEAN, IMAGENET_STD) == (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)

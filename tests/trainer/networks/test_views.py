@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from imaging.phantom import phantom
+from trainer.networks.designs import ConvolutionalDesign
 from trainer.networks.inference import outputs
-from trainer.networks.network import ConvolutionalDesign, ConvolutionalNetwork
+from trainer.networks.network import ConvolutionalNetwork
 from trainer.networks.views import FILM, PERTURBATIONS, View, choose_views
 
 SIDE = 64

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from bundle.files import sha256_of
 from imaging.phantom import phantom
 from schemas.errors import WeightsError
-from trainer.networks.architectures import ARCHITECTURES, build_network
+from trainer.networks.architectures import ARCHITECTURES
+from trainer.networks.build import build_network
 from trainer.networks.weights import load_pretrained, restore_batch_norm
 
 

@@ -1,6 +1,7 @@
 """The report is one file that holds every figure of the records, for whatever a run is and lacks."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,15 @@ from imaging.phantom import phantom
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
 from schemas.model.evaluation import SubgroupMetrics
+from schemas.model.trial import Load
 from tests.films import encode
 from tests.runs import write_run
 from tests.trainer.report.page import Page
 from trainer.__main__ import app
 from trainer.folder import RunFolder
 from trainer.heat_maps.explain import ClassAttention, ExplanationReport, Sheet
-from trainer.report.document import write_report
+from trainer.report.document import render_report, write_report
+from trainer.report.records import read_run
 from trainer.trials.record import read_trial, write_trial
 
 
@@ -30,6 +33,20 @@ def test_films_that_are_gone_are_described_without_a_picture(tmp_path) -> None:
     assert "were not found under films" in page.text
     assert "test/" in page.text
     assert not any(alt.startswith("Film of ") for alt in page.alts)
+
+
+def test_milliseconds_stand_with_the_load_under_which_they_were_measured(tmp_path) -> None:
+    run = read_run(RunFolder(write_run(tmp_path / "run", trials={"cnn4-seed0": 2.0, "cnn4-seed1": 1.0})))
+    loads = [Load(load_average=average, cores=2, core_share=share) for average, share in ((0.42, 0.99), (2.3, 0.613))]
+    trials = tuple(
+        replace(trial, record=trial.record.model_copy(update={"ms_per_film_load": load}))
+        for trial, load in zip(run.trials, loads, strict=True)
+    )
+
+    assert "measured at a load of 0.4 to 2.3 on 2 cores, with 61% of a core or more for it." in render_report(
+        replace(run, trials=trials)
+    )
+    assert "measured at a load of the machine that was not recorded." in render_report(run)
 
 
 def test_a_sealed_run_says_so_and_shows_no_figure_of_the_test(tmp_path) -> None:

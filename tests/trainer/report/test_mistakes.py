@@ -12,7 +12,7 @@ from tests.films import encode
 from tests.runs import write_run
 from trainer.films.film import Film
 from trainer.folder import RunFolder
-from trainer.report.mistakes import JudgedFilm, borderline, judged_films, thumbnails, worst
+from trainer.report.mistakes import JudgedFilm, borderline, is_nearly_black, judged_films, thumbnails, worst
 from trainer.report.records import read_run
 
 
@@ -52,6 +52,13 @@ def test_a_film_is_judged_by_the_calibrated_probabilities_at_the_operating_point
     assert film.truth == "PNEUMONIA"
     assert film.label == finding_label(row, winner.record.classes, "NORMAL", calibration.operating_points)
     assert film.probabilities["PNEUMONIA"] == pytest.approx(row[1])
+
+
+def test_a_picture_of_twelve_bits_in_a_range_of_sixteen_is_nearly_black() -> None:
+    film = phantom(48, 64, seed=1)
+
+    assert not is_nearly_black(encode(film, ".png"))
+    assert is_nearly_black(encode(film // 16, ".png"))
 
 
 def test_a_thumbnail_is_the_film_as_the_network_sees_it_and_a_missing_film_has_none(tmp_path) -> None:

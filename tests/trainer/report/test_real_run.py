@@ -36,6 +36,10 @@ def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained
         for evaluation in (record.validation, record.test):
             for figure in (evaluation.auroc, evaluation.brier, evaluation.ece, evaluation.labels[0].macro_f1):
                 assert str(figure) in page.text
+            for worth in (record.uncertainty.validation, record.uncertainty.test):
+                if worth is not None:
+                    assert str(worth.spread_auroc) in page.text
+                    assert str(worth.improbability_auroc) in page.text
             for metrics in evaluation.findings:
                 assert f"{metrics.prevalence:.1%}" in page.text
                 assert str(metrics.sensitivity) in page.text

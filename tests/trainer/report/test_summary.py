@@ -6,6 +6,7 @@ import pytest
 
 from schemas.estimate import Estimate
 from tests.runs import write_run
+from trainer.films.patients import PatientSources
 from trainer.folder import RunFolder
 from trainer.report.records import read_run
 from trainer.report.summary import findings_in_words, limits_in_words, p_value_in_words
@@ -24,6 +25,14 @@ def test_the_winner_stands_first_with_its_interval_and_the_films_behind_it(tmp_p
     area = run.winner.record.validation.auroc
     assert words[0].startswith(f"Validation chose cnn4-seed0 out of 3 trials: AUROC {area} on 90 films of 45 patients.")
     assert "optimistic" in words[0]
+
+
+def test_patients_who_are_not_known_are_the_first_limit(tmp_path) -> None:
+    run = _run(tmp_path, trials=TRIALS)
+    unknown = replace(run, data=run.data.model_copy(update={"patients_known": PatientSources(unknown=270)}))
+
+    assert limits_in_words(unknown)[0].startswith("Patients unknown: every film counts as its own; leaks of patients")
+    assert not any("atients unknown" in line for line in limits_in_words(run))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from schemas.errors import TestSetError, TrainingConfigError, TrainingDataError, WeightsError
 from schemas.model.decision import softmax
 from tests.films import indexed
+from tests.records import faults, records_of
 from tests.trainer.conftest import COMMAND, two_networks
 from trainer.config import RunConfig
 from trainer.films.dataset import prepare_dataset, read_data, read_dataset
@@ -66,7 +67,7 @@ def _trials(run: Path) -> list[Path]:
 def test_a_run_leaves_the_files_that_its_layout_promises(finished) -> None:
     files = {path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()}
     events = {name for name in files if "/events/events.out.tfevents." in name}
-    outputs = ("trial.json", "validation.npz", "test.npz")
+    outputs = ("trial.json", "validation.npz", "validation.csv", "test.npz", "test.csv")
     trial_files = ("checkpoint.pt", "best.safetensors", "history.jsonl", "statistics.npz", *outputs)
 
     assert len(events) == 2
@@ -447,6 +448,17 @@ def test_every_row_is_compared_with_the_winner_film_by_film(finished) -> None:
         assert row.against_winner.difference.value == pytest.approx(gap, abs=1e-9)
         assert 0 <= row.against_winner.p_value <= 1
     assert {row.ms_per_film is not None and row.ms_per_film > 0 for row in board.rows} == {True}
+    loads = [
+        read_trial(RunFolder(finished).trial(row.trial)).ms_per_film_load for row in board.rows if row.kind == "trial"
+    ]
+    assert all(load is not None and 0 < load.core_share < 1.5 and load.cores >= 1 for load in loads)
+
+
+def test_the_records_of_a_run_are_valid_by_the_published_schemas(finished) -> None:
+    records = records_of(RunFolder(finished))
+
+    assert {"config", "data", "trial", "epoch", "leaderboard", "opening"} <= {name for name, _ in records}
+    assert [fault for name, record in records for fault in faults(name, record)] == []
 
 
 def test_failed_trials_stay_failed_once_the_test_set_was_opened(config, tmp_path, unfit) -> None:

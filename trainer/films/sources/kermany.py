@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from schemas.errors import TrainingDataError
 from trainer.films.files import listing
-from trainer.films.film import KERMANY, NEGATIVE_NAMES
+from trainer.films.film import KERMANY
+from trainer.films.negative import is_negative_name
 from trainer.films.sources.source import FoundFilm, Source
 
 THREE_CLASSES = ("NORMAL", "BACTERIAL_PNEUMONIA", "VIRAL_PNEUMONIA")
@@ -27,8 +28,8 @@ def three_classes(source: Source) -> Source:
     ]
     if nameless:
         msg = (
-            f"{len(nameless)} films name neither bacteria nor virus, and their folder is not one of "
-            f"{', '.join(NEGATIVE_NAMES)}; classes=kermany3 needs Kermany's names, any other data classes=folders:"
+            f"{len(nameless)} films name neither bacteria nor virus, and their folder is not called normal; "
+            "classes=kermany3 needs Kermany's names, any other data classes=folders:"
         )
         raise TrainingDataError(msg + listing(nameless))
     films = tuple(replace(film, label=label) for film, label in zip(source.films, labels, strict=True) if label)
@@ -36,7 +37,7 @@ def three_classes(source: Source) -> Source:
 
 
 def _label(film: FoundFilm) -> str | None:
-    if film.label.lower() in NEGATIVE_NAMES:
+    if is_negative_name(film.label):
         return "NORMAL"
-    match = KERMANY.match(film.path.name)
+    match = KERMANY.search(film.path.name)
     return None if match is None or match["subtype"] is None else _SUBTYPES[match["subtype"]]

@@ -100,7 +100,7 @@ def _cut(
             film,
             path=folder / name,
             mask=None,
-            patient=film.patient or content.patient_id,
+            stated=content.stated,
             attributes={**content.attributes, **film.attributes},
         )
         for film, name, content in zip(films, names, contents, strict=True)

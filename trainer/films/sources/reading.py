@@ -7,8 +7,10 @@ from pathlib import Path
 
 from imaging.decode import sniff
 from trainer.films.files import read_files, read_or_skip
-from trainer.films.film import KERMANY, MIN_VAL_FILMS, Film, FilmIndex, check_classes
-from trainer.films.sources.dicom import patient_of
+from trainer.films.film import MIN_VAL_FILMS, Film, FilmIndex, check_classes
+from trainer.films.inspection.depth import depth_notes, is_deep_png
+from trainer.films.sources.attribution import Attributed, attribute
+from trainer.films.sources.dicom import StatedPatient, patient_of
 from trainer.films.sources.source import FoundFilm, Source
 from trainer.reporter import Progress
 
@@ -18,19 +20,22 @@ class Content:
     """The content of a file, as far as training uses it."""
 
     sha256: str
-    patient_id: str | None
+    is_deep_png: bool
+    stated: StatedPatient
     attributes: Mapping[str, str]
 
 
-def read_source(source: Source, *, skip_unreadable: bool, progress: Progress | None = None) -> FilmIndex:
+def read_source(
+    source: Source, *, skip_unreadable: bool, patients: str | None = None, progress: Progress | None = None
+) -> FilmIndex:
     """Index the films of a source.
 
     Films are JPEG, PNG or DICOM by content, whatever their extension. A validation set of fewer than
     `MIN_VAL_FILMS` becomes part of train.
 
     A patient whom the source or a DICOM file names is called after the first of their films: neither a PatientID
-    nor a hash of one, which could be found by trying all numbers, leaves this function. Without such a name the patient
-    is read from Kermany's file names; any other film stands for itself.
+    nor a hash of one, which could be found by trying all numbers, leaves this function. `patients` is a regular
+    expression for paths, see `trainer.films.sources.attribution.attribute`.
 
     Raises:
         TrainingDataError: files that are not films, without `skip_unreadable`; a class without a film in a split.
@@ -40,15 +45,19 @@ def read_source(source: Source, *, skip_unreadable: bool, progress: Progress | N
         return list(read_files([film.path for film in films], read_content, root=source.root, progress=progress))
 
     readable, content, unreadable = read_or_skip(source.films, contents, root=source.root, skip=skip_unreadable)
-    films = _films(readable, content, source.root)
+    stated = [
+        film.stated if one.stated == StatedPatient() else one.stated
+        for film, one in zip(readable, content, strict=True)
+    ]
+    attributed, known_by = attribute(source, readable, stated, patients)
+    films = tuple(map(_film, readable, content, attributed))
     notes = [*source.notes]
     if unreadable:
         notes.append(f"skipped {len(unreadable)} unreadable films")
-    named = sum(each.patient_id is not None for each in content)
-    if named:
-        notes.append(f"{named} films name their patient by a DICOM PatientID, which is not kept")
+    deep = [film.path for film, one in zip(readable, content, strict=True) if one.is_deep_png]
+    notes += depth_notes(deep, source.root) if deep else ()
     index = _without_small_val(
-        FilmIndex(source.root, films, source.classes, tuple(notes), (*source.dropped, *unreadable))
+        FilmIndex(source.root, films, source.classes, tuple(notes), (*source.dropped, *unreadable), known_by)
     )
     check_classes(index.films, index.classes, index.counts)
     return index
@@ -61,32 +70,19 @@ def read_content(path: Path) -> Content:
         CxrError: it is neither JPEG nor PNG nor DICOM.
     """
     data = path.read_bytes()
-    patient_id, attributes = patient_of(data) if sniff(data) == "dicom" else (None, {})
-    return Content(hashlib.sha256(data).hexdigest(), patient_id, attributes)
+    stated, attributes = patient_of(data) if sniff(data) == "dicom" else (StatedPatient(), {})
+    return Content(hashlib.sha256(data).hexdigest(), is_deep_png(data), stated, attributes)
 
 
-def _films(films: Sequence[FoundFilm], contents: Sequence[Content], root: Path) -> tuple[Film, ...]:
-    first: dict[tuple[str, str], str] = {}
-
-    def patient(film: FoundFilm, content: Content) -> str:
-        name = film.path.relative_to(root).as_posix()
-        if film.patient is not None:
-            return first.setdefault(("source", film.patient), name)
-        if content.patient_id is not None:
-            return first.setdefault(("dicom", content.patient_id), name)
-        match = KERMANY.match(film.path.name)
-        return name if match is None else match["prefix"] + match["number"]
-
-    return tuple(
-        Film(
-            film.path,
-            film.label,
-            patient(film, content),
-            film.split,
-            content.sha256,
-            {**content.attributes, **film.attributes},
-        )
-        for film, content in zip(films, contents, strict=True)
+def _film(film: FoundFilm, content: Content, attributed: Attributed) -> Film:
+    return Film(
+        film.path,
+        film.label,
+        attributed.patient,
+        film.split,
+        content.sha256,
+        {**content.attributes, **film.attributes},
+        patient_known=attributed.known,
     )
 
 

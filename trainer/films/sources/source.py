@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainer.films.film import SplitName
+from trainer.films.sources.dicom import StatedPatient
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,8 @@ class FoundFilm:
     split: SplitName | None = None
     patient: str | None = None
     """As the source calls them; None: not known. It is written nowhere."""
+    stated: StatedPatient = field(default_factory=StatedPatient)
+    """As the DICOM file does that the film was made of."""
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
     mask: Path | None = None
     """An image of the same film that is bright where the lungs are."""
@@ -31,3 +34,7 @@ class Source:
     notes: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     """As in `trainer.films.film.FilmIndex`."""
+    patients_column: str | None = None
+    """The column of a table that names the patients of `films`."""
+    studies_column: str | None = None
+    """The column that names their studies."""

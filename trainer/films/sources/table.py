@@ -7,40 +7,21 @@ from pathlib import Path
 
 from schemas.errors import TrainingDataError
 from trainer.films.files import listing
-from trainer.films.film import SPLITS, SplitName
+from trainer.films.film import SPLITS
+from trainer.films.sources.columns import PatientColumn, find_patients, own_names, refuse_identifying
+from trainer.films.sources.dicom import StatedPatient
+from trainer.films.sources.labels import renamed, split_word
 from trainer.films.sources.source import FoundFilm, Source
 
-_OWN = ("path", "label", "patient", "split")
-_COMPUTED = ("sha256", "copy_of")
-_IDENTIFYING = frozenset(
-    [
-        "patientid",
-        "patientname",
-        "name",
-        "firstname",
-        "lastname",
-        "mrn",
-        "medicalrecordnumber",
-        "birthdate",
-        "patientbirthdate",
-        "dateofbirth",
-        "dob",
-        "accessionnumber",
-        "address",
-        "phone",
-        "email",
-        "ssn",
-    ]
-)
-_SPLITS: dict[str, SplitName | None] = {"": None, **{name: name for name in SPLITS}}
 
-
-def table_source(table: Path) -> Source:
+def table_source(table: Path, patients: str | None = None) -> Source:
     """Find the films that a CSV lists; paths are relative to its folder.
 
     Args:
         table: UTF-8, comma-separated, with a header: `path,label[,patient][,split]`; `split` is train, val or test,
-            or empty in every row; any other column is an attribute of the films.
+            or empty in every row; any other column is an attribute of the films. The patient may stand in a column
+            of another usual name, see `trainer.films.sources.columns`.
+        patients: where it is the name of a column, that column names the patients.
 
     Raises:
         TrainingDataError: not such a table, a path that is missing, repeated or outside the folder, a split for
@@ -54,7 +35,7 @@ def table_source(table: Path) -> Source:
     if faults:
         msg = f"{len(faults)} faults in {table}; mend them:" + listing(faults)
         raise TrainingDataError(msg)
-    placed = {_SPLITS[row.get("split", "")] for _, row in rows}
+    placed = {split_word(row.get("split", "")) for _, row in rows}
     if None in placed and len(placed) > 1:
         bare = [f"line {number}" for number, row in rows if not row["split"]]
         msg = f"{len(bare)} films of {table} have no split and the others have; fill the column or empty it:"
@@ -62,8 +43,11 @@ def table_source(table: Path) -> Source:
     if placed != {None} and "train" not in placed:
         msg = f"{table} has no film with split train; name the films to train on, or empty the column"
         raise TrainingDataError(msg)
-    films = tuple(_film(row, root) for _, row in rows)
-    return Source(root, films, tuple(sorted({film.label for film in films})))
+    columns = find_patients(tuple(rows[0][1]), [row for _, row in rows], table, patients)
+    films = tuple(_film(row, root, columns) for _, row in rows)
+    classes = tuple(sorted({film.label for film in films}))
+    notes = (*columns.notes, *renamed({row.get("split", "") for _, row in rows}, "the column split"))
+    return Source(root, films, classes, notes, patients_column=columns.name, studies_column=columns.study)
 
 
 def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
@@ -71,7 +55,7 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
     try:
         with table.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
-            header = [name.strip() for name in next(reader, [])]
+            header = own_names(next(reader, []))
             _check_header(header, table)
             rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -91,12 +75,7 @@ def _check_header(header: Sequence[str], table: Path) -> None:
             "path,label[,patient][,split][,…] of distinct names"
         )
         raise TrainingDataError(msg)
-    if people := [name for name in header if "".join(filter(str.isalnum, name)).lower() in _IDENTIFYING]:
-        msg = (
-            f"{table} has the columns {', '.join(people)}, which may identify people and would be written into the "
-            "run; call the one that distinguishes patients `patient`, which is not written, and remove the others"
-        )
-        raise TrainingDataError(msg)
+    refuse_identifying(header, table)
 
 
 def _fault(row: dict[str, str], root: Path) -> str | None:
@@ -106,14 +85,13 @@ def _fault(row: dict[str, str], root: Path) -> str | None:
         return f"{row['path']} is not below {root}, the folder of the table"
     if not (root / row["path"]).is_file():
         return f"{row['path']} is not a file"
-    if row.get("split", "") not in _SPLITS:
+    if row.get("split") and split_word(row["split"]) is None:
         return f"the split {row['split']} is none of {', '.join(SPLITS)}"
     return None
 
 
-def _film(row: dict[str, str], root: Path) -> FoundFilm:
-    columns = (*_OWN, *_COMPUTED)
-    attributes = {name: value for name, value in row.items() if value and name not in columns}
-    return FoundFilm(
-        root / row["path"], row["label"], _SPLITS[row.get("split", "")], row.get("patient") or None, attributes
-    )
+def _film(row: dict[str, str], root: Path, columns: PatientColumn) -> FoundFilm:
+    attributes = {name: " ".join(row[name].split()) for name in columns.attributes if row[name]}
+    patient = None if columns.name is None else row[columns.name] or None
+    stated = StatedPatient(study="" if columns.study is None else row[columns.study])
+    return FoundFilm(root / row["path"], row["label"], split_word(row.get("split", "")), patient, stated, attributes)

@@ -116,3 +116,20 @@ async def test_promtool_finds_nothing_to_say_about_the_metrics(client) -> None:
     )
 
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("version", ["a.b.c", "1.0.0.x", "", "9" * 5000, "1.0.0é"])
+async def test_metrics_are_answered_as_text_where_no_version_is_asked_for(client, version) -> None:
+    headers = {"Accept": f"application/openmetrics-text;version={version}".encode()}
+    answer = await client.get("/metrics", headers=headers)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+
+
+@pytest.mark.parametrize("version", ["1.0.0", '"1.0.0"', " 1.0.0 "])
+async def test_metrics_are_answered_as_open_metrics_where_a_scraper_asks_for_them(client, version) -> None:
+    lines = [("Accept", "text/html"), ("Accept", f"application/openmetrics-text; version={version};q=0.8")]
+    del client.headers["Accept"]
+    answer = await client.get("/metrics", headers=lines)
+
+    assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")

@@ -1,5 +1,9 @@
 """Folders of films become a source, or a message that says what is wrong with them."""
 
+import unicodedata
+
+import cv2
+import numpy as np
 import pytest
 
 from schemas.errors import TrainingDataError
@@ -13,6 +17,102 @@ def test_a_folder_without_splits_says_of_no_film_where_it_belongs(tmp_path) -> N
     assert index.counts == {None: {"COVID": 2, "TB": 3}}
 
 
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [
+        ("train", "valid", "test"),
+        ("training", "validation", "testing"),
+        ("Train", "Val", "Test"),
+        ("TRAIN", "VALIDATION", "TEST"),
+        ("Training", "dev", "Testing"),
+        ("train_set", "validation set", "test-images"),
+        ("01_train", "02_val", "03_test"),
+        ("trainset", "valset", "testset"),
+    ],
+)
+@pytest.mark.parametrize("layout", ["{split}/{label}", "chest_xray/data/{split}/{label}", "{label}/{split}"])
+def test_splits_are_known_in_every_usual_spelling_and_place_and_this_is_noted(
+    tmp_path, layout, train, val, test
+) -> None:
+    counts = {train: 2, val: 25, test: 3}
+    write_classes(
+        tmp_path, {layout.format(split=split, label=label): count for split, count in counts.items() for label in "AB"}
+    )
+
+    index = indexed(tmp_path)
+
+    assert index.counts == {"train": {"A": 2, "B": 2}, "val": {"A": 25, "B": 25}, "test": {"A": 3, "B": 3}}
+    if train != "train":
+        assert f"splits by folder: {train} is train, {val} is val, {test} is test" in index.notes
+
+
+def test_two_folders_of_one_split_are_read_together(tmp_path) -> None:
+    write_classes(tmp_path, {"train/A": 1, "train/B": 1, "Training/A": 2, "Training/B": 2, "test/A": 1, "test/B": 1})
+
+    index = indexed(tmp_path)
+
+    assert index.counts["train"] == {"A": 3, "B": 3}
+    assert index.notes == ("splits by folder: Training is train, train is train, test is test",)
+
+
+def test_films_beside_the_splits_of_their_class_are_refused(tmp_path) -> None:
+    write_classes(tmp_path, {"A": 1, "B": 0, "A/train": 1, "B/train": 1, "A/test": 1, "B/test": 1})
+
+    with pytest.raises(TrainingDataError, match=r"1 entries lie beside the splits.*\n  A/0\.png"):
+        indexed(tmp_path)
+
+
+def test_folders_within_a_class_are_read_with_all_below_and_noted(tmp_path) -> None:
+    films = {"A/patient1/study1": 2, "A/patient2/study1": 1, "B/patient3/study1": 1, "B/patient4": 2}
+
+    index = indexed(write_classes(tmp_path, films))
+
+    assert index.counts == {None: {"A": 3, "B": 3}}
+    assert len({film.patient for film in index.films}) == 4
+    assert index.notes == (
+        "read the films of 2 folders within A; they are not classes",
+        "read the films of 2 folders within B; they are not classes",
+    )
+
+
+def test_a_folder_that_holds_itself_is_refused(tmp_path) -> None:
+    write_classes(tmp_path, {"A": 1, "B": 1})
+    (tmp_path / "A" / "again").symlink_to(tmp_path / "A")
+
+    with pytest.raises(TrainingDataError, match=r"no other folders.*\n  A/again/"):
+        indexed(tmp_path)
+
+
+@pytest.mark.parametrize(("one", "same"), [("PNEUMONIA", "Pneumonia"), ("No Finding", "no_finding"), ("TB", "TB ")])
+def test_classes_that_differ_in_spelling_alone_are_one_with_a_note(tmp_path, one, same) -> None:
+    index = indexed(write_classes(tmp_path, {f"train/{one}": 3, "train/X": 1, f"test/{same}": 2, "test/X": 1}))
+
+    assert index.counts == {"train": {one: 3, "X": 1}, "test": {one: 2, "X": 1}}
+    assert index.notes == (
+        f"classes that differ in spelling alone are one, {one}: {one!r} (3 films), {same!r} (2 films)",
+    )
+
+
+def test_an_accent_that_is_written_in_two_ways_is_one_class(tmp_path) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Épanchement") for form in ("NFC", "NFD"))
+
+    index = indexed(
+        write_classes(tmp_path, {f"train/{composed}": 2, "train/X": 1, f"test/{decomposed}": 1, "test/X": 1})
+    )
+
+    assert index.classes == ("X", composed)
+
+
+@pytest.mark.parametrize("label", ["Effusion|Mass", "Effusion;Mass"])
+def test_labels_of_several_findings_are_refused_with_what_can_be_trained(tmp_path, label) -> None:
+    write_classes(tmp_path, {"Effusion": 1, "Mass": 1, label: 1})
+
+    with pytest.raises(
+        TrainingDataError, match=r"(?s)1 films have several findings.*exclude one another.*no multi-label"
+    ):
+        indexed(tmp_path)
+
+
 def test_an_empty_class_folder_is_refused_by_name(tmp_path) -> None:
     with pytest.raises(TrainingDataError, match="train/B holds no films"):
         indexed(write_classes(tmp_path, {"train/A": 1, "train/B": 0}))
@@ -24,7 +124,7 @@ def test_fewer_than_two_classes_are_refused(tmp_path, films, count) -> None:
         indexed(write_classes(tmp_path, films))
 
 
-@pytest.mark.parametrize("test_class", ["Pneumonia", "TB"])
+@pytest.mark.parametrize("test_class", ["Pneumonitis", "TB"])
 def test_class_names_that_differ_between_the_splits_are_refused_with_both_lists(tmp_path, test_class) -> None:
     write_classes(tmp_path, {"train/NORMAL": 1, "train/PNEUMONIA": 1, "test/NORMAL": 1, f"test/{test_class}": 1})
 
@@ -82,3 +182,29 @@ def test_masks_among_the_films_are_known_by_their_names(tmp_path, name) -> None:
         TrainingDataError, match=rf"1 files among the films are masks .*images/ and masks/:\n  A/{name}"
     ):
         indexed(tmp_path)
+
+
+def _deep(root, largest: int) -> None:
+    for label in "AB":
+        (root / label).mkdir()
+        for number in range(3):
+            film = unlike(32, seed=ord(label) + number).astype(np.uint16)
+            film = (film.astype(np.float64) / film.max() * largest).round().astype(np.uint16)
+            cv2.imwrite(str(root / label / f"{number}.png"), film)
+
+
+def test_values_of_12_bits_in_png_files_of_16_are_noted_with_the_remedy(tmp_path) -> None:
+    _deep(tmp_path, 4095)
+
+    (note,) = indexed(tmp_path).notes
+
+    assert note.startswith(
+        "6 films are PNG of 16 bits, and 6 of 6 looked at hold values of at most 12 bits, up to 4,095"
+    )
+    assert "--set networks.intensity=percentile" in note
+
+
+def test_png_files_that_use_their_16_bits_are_not_noted(tmp_path) -> None:
+    _deep(tmp_path, 65535)
+
+    assert indexed(tmp_path).notes == ()

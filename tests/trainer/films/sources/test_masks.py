@@ -1,5 +1,6 @@
 """Masks of the lungs cut films, or stop the run where they lie among them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -116,4 +117,7 @@ def test_films_with_much_black_and_white_but_grays_between_are_no_masks(tmp_path
         (root / "A" / f"{name}.png").write_bytes(encode(film, ".png"))
     index = indexed(root)
 
-    assert mark_copies(index, tmp_path / "cache", threshold=0.985, skip_unreadable=False) == index
+    marked = mark_copies(index, tmp_path / "cache", threshold=0.985, skip_unreadable=False)
+
+    assert replace(marked, notes=()) == index
+    assert [note.partition(":")[2].partition(";")[0] for note in marked.notes] == [" A/blank.png"]

@@ -1,6 +1,8 @@
 """The films that a source names: read once, attributed to patients whose ids go nowhere, or a message that lists the
 bad ones."""
 
+import os
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -39,6 +41,10 @@ def test_a_kermany_folder_gives_classes_splits_and_patients(kermany_like) -> Non
         ("NORMAL2-IM-0246-0001-0002.jpeg", "NORMAL2-IM-0246", "NORMAL2-IM-0246"),
         ("COVID-12.png", "A/COVID-12.png", "A/COVID-12.png"),
         ("someperson12_virus_1.png", "A/someperson12_virus_1.png", "A/someperson12_virus_1.png"),
+        ("train_person12_virus_3.jpeg", "person12", "person12_virus"),
+        ("PNEUMONIA-person12_bacteria_3.jpeg", "person12", "person12_bacteria"),
+        ("val_NORMAL2-IM-0246-0001.jpeg", "NORMAL2-IM-0246", "NORMAL2-IM-0246"),
+        ("BACTERIA-1234567-0001.jpeg", "1234567", "1234567"),
     ],
 )
 def test_the_patient_is_read_from_kermany_names_and_any_other_film_stands_for_itself(
@@ -121,6 +127,33 @@ def test_unreadable_films_are_left_out_and_each_recorded_with_its_reason_when_as
     assert "the file is empty" in index.dropped[1]
 
 
+NOT_UTF8 = b"caf\xe9.png"
+
+
+def _misnamed(root: Path, name: bytes) -> None:
+    write_classes(root, {"A": 3, "B": 2})
+    place = os.fsencode(root / "A") + b"/" + name
+    try:
+        os.rename(root / "A" / "2.png", place)  # noqa: PTH104 - pathlib has no bytes
+    except OSError:
+        pytest.skip("the file system takes only names in UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [(NOT_UTF8, r"A/caf\\xe9\.png"), (b"a\rb.png", r"A/a\\rb\.png"), (b"a\nb.png", r"A/a\\nb\.png")]
+)
+def test_names_that_no_record_can_hold_are_refused_in_one_sentence_or_left_out(tmp_path, name, shown) -> None:
+    _misnamed(tmp_path, name)
+
+    with pytest.raises(TrainingDataError, match=rf"1 of 5 files have names that are not UTF-8 .*convmv.*\n  {shown}$"):
+        indexed(tmp_path)
+    index = indexed(tmp_path, skip_unreadable=True)
+
+    assert index.counts == {None: {"A": 2, "B": 2}}
+    assert re.match(shown, index.dropped[0])
+    index.dropped[0].encode()
+
+
 def test_a_class_whose_films_are_all_unreadable_is_refused_even_when_they_are_skipped(tmp_path) -> None:
     write_classes(tmp_path, {"A": 2, "B": 0})
     (tmp_path / "B" / "empty.png").touch()
@@ -155,7 +188,8 @@ def test_the_patient_of_dicom_films_is_their_patient_id_which_is_not_kept(tmp_pa
 
     assert [film.patient for film in index.films] == ["A/0.dcm", "A/1.dcm", "A/0.dcm", "B/3.dcm", "B/9.png"]
     assert "778" not in repr(index)
-    assert index.notes == ("3 films name their patient by a DICOM PatientID, which is not kept",)
+    assert index.patients.patients == {"DICOM PatientID": 3}
+    assert index.patients.unknown == 2
 
 
 def test_a_patient_id_counts_for_more_than_a_name_like_kermanys(tmp_path) -> None:

@@ -1,10 +1,7 @@
 """Somebody's own ONNX file becomes a bundle that answers as it did, calibrated on labelled films, or is refused."""
 
 import shutil
-import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -17,7 +14,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from bundle.golden import read_golden
-from export.__main__ import AdoptOptions, app, main
+from export.__main__ import AdoptOptions, app
 from export.description import NetworkDescription
 from export.options import options_of
 from export.publish import verify_bundle
@@ -25,76 +22,9 @@ from schemas.model.manifest import GRAPH, WEIGHTS
 from schemas.model.provenance import Adoption
 from service.engine.engine import OnnxEngine
 from service.engine.torch_heat_maps import TorchExplainer
+from tests.export.adopt.conftest import MEAN, NETWORK, SIDE, STD
 from tests.export.untrained import phantoms
 from tests.films import encode, unlike, write_kermany
-
-SIDE = 64
-NETWORK = "test_efficientnet"
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
-
-
-@dataclass(frozen=True)
-class Theirs:
-    """What the owner of a network has: an ONNX file with normalised colour input, and the weights."""
-
-    graph: Path
-    weights: Path
-    films: Path
-
-
-@pytest.fixture(scope="session")
-def theirs(tmp_path_factory) -> Theirs:
-    """A network of timm exported in the older, widespread way: names of its owner's choice, three channels."""
-    folder = tmp_path_factory.mktemp("theirs")
-    torch.manual_seed(7)
-    network: Any = timm.create_model(NETWORK, num_classes=2).eval()
-    with torch.no_grad():
-        network.classifier.weight *= 30
-    program = torch.onnx.export(
-        network,
-        (torch.zeros(2, 3, SIDE, SIDE),),
-        input_names=["pixel_values"],
-        output_names=["scores"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        dynamo=True,
-        verbose=False,
-    )
-    onnx.save(program.model_proto, folder / "theirs.onnx")
-    save_file(network.state_dict(), folder / "theirs.safetensors")
-    films = write_kermany(folder / "films", patients=26, side=SIDE, splits=("val", "test", "train"))
-    return Theirs(folder / "theirs.onnx", folder / "theirs.safetensors", films)
-
-
-@pytest.fixture
-def adopt(theirs, tmp_path, monkeypatch, capsys):
-    """Run the command with options instead of, or beside, those that fit: exit code, output, errors, the folder."""
-    monkeypatch.setenv("COLUMNS", "300")
-
-    def run(theirs=theirs, *, weights=False, **options):
-        chosen = {
-            "onnx": theirs.graph,
-            "classes": "NORMAL,PNEUMONIA",
-            "negative-class": "NORMAL",
-            "size": SIDE,
-            "mean": ",".join(map(str, MEAN)),
-            "std": ",".join(map(str, STD)),
-            "films": theirs.films,
-            "name": "theirs",
-            "version": "1",
-            "cache": tmp_path / "cache",
-            "out": tmp_path / "models",
-        }
-        chosen |= {"timm": NETWORK, "weights": theirs.weights} if weights else {}
-        chosen |= {name.replace("_", "-"): value for name, value in options.items()}
-        arguments = [part for name, value in chosen.items() for part in (f"--{name}", str(value))]
-        monkeypatch.setattr(sys, "argv", ["export", "adopt", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, errors = capsys.readouterr()
-        return ended.value.code, out, errors, tmp_path / "models" / "theirs" / "1"
-
-    return run
 
 
 def test_an_adopted_network_answers_as_it_did_and_is_calibrated_and_judged_on_films_apart(adopt, theirs) -> None:
@@ -171,14 +101,19 @@ def with_softmax(theirs, folder):
     return replace(theirs, graph=folder / "softmax.onnx")
 
 
-def test_a_softmax_is_no_logit_but_the_tensor_before_it_may_be_named(adopt, theirs, tmp_path) -> None:
+def test_a_softmax_is_no_logit_but_the_tensor_before_it_is_taken_and_said(adopt, theirs, tmp_path) -> None:
     spoilt = with_softmax(theirs, tmp_path)
 
-    refused, _, errors, _ = adopt(spoilt)
-    accepted, _, _, _ = adopt(spoilt, logits="scores")
+    code, printed, _, directory = adopt(spoilt)
+    named, _, _, _ = adopt(spoilt, logits="scores", version="2")
+    contradicted, _, errors, _ = adopt(spoilt, activation="none", version="3")
+    calibration = verify_bundle(directory)[0].manifest.calibration
+    plain = adopt(version="4")[3].parent / "4"
 
-    assert (refused, accepted) == (2, 0)
-    assert "shares is the output of a Softmax; name the tensor before it by --logits" in errors
+    assert (code, named, contradicted) == (0, 0, 2)
+    assert "the softmax is undone: scores, before it, is taken as logits" in printed
+    assert calibration.temperature == verify_bundle(plain)[0].manifest.calibration.temperature
+    assert "the graph has a Softmax behind scores, and --activation states none" in errors
 
 
 def test_a_file_describes_the_network_and_options_override_it(theirs, tmp_path) -> None:
@@ -216,7 +151,7 @@ def test_a_file_describes_the_network_and_options_override_it(theirs, tmp_path) 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("classes: NORMAL,PNEUMONIA\n", "--size: Field required"),
+        ("size: 64\n", "--classes: Field required"),
         ("classes: A,B\nsize: 64\nsides: 64\n", "sides: Extra inputs"),
         ("[1, 2]", "must hold a name and a value on each line"),
         ("a: [", "cannot be read as YAML"),

@@ -3,16 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-
-from bundle.files import write_whole
-from schemas.errors import TrainingConfigError
-from schemas.preprocess import PreprocessSpec
-from trainer.films.cache import prepared_films
-from trainer.films.options import DataOptions
-from trainer.films.sources.find import index_films
-from trainer.learning.augment import RECIPES, preview
 
 
 def preview_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option
@@ -27,13 +18,20 @@ def preview_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each op
     cache: Annotated[Path, typer.Option(help="Folder for prepared films.")] = Path(".cache/films"),
 ) -> None:
     """Draw a sheet with a row for each film: the film, and variations of it as training sees them."""
-    if augment not in RECIPES:
-        msg = f"--augment {augment} is not a recipe; known: {', '.join(RECIPES)}"
-        raise TrainingConfigError(msg)
+    from trainer.learning.augment import find_recipe, preview
+
+    recipe = find_recipe(augment).model_copy(update={"horizontal_flip": horizontal_flip})
+    import numpy as np
+
+    from bundle.files import write_whole
+    from schemas.preprocess import PreprocessSpec
+    from trainer.films.cache import prepared_films
+    from trainer.films.options import DataOptions
+    from trainer.films.sources.find import index_films
+
     index = index_films(DataOptions(path=str(data), cache=str(cache), skip_unreadable=True))
     drawn = np.random.default_rng(seed).permutation(len(index.films))[:films]
     chosen = [index.films[place] for place in drawn.tolist()]
-    recipe = RECIPES[augment].model_copy(update={"horizontal_flip": horizontal_flip})
     prepared = prepared_films(chosen, PreprocessSpec(size=size), cache)
     write_whole(out, preview(recipe, prepared, variants=variants))
     typer.echo(out)

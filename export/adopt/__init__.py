@@ -1,0 +1,1 @@
+"""Networks that were trained elsewhere become bundles: their preprocessing, their films, the adoption itself."""

@@ -1,0 +1,170 @@
+"""The server: started with the settings of the environment, drained and ended by a signal."""
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from functools import partial
+from types import FrameType
+from typing import Final
+
+import structlog
+import uvicorn
+
+from bundle.session import require_provider
+from imaging.libraries import forbid_core_dumps
+from imaging.memory.allocator import keep_one_heap
+from schemas.errors import SettingsError
+from service import logs
+from service.app import Application, create_app
+from service.commands.command import ExitCode
+from service.engine.engine import EngineOpener, OnnxEngine
+from service.engine.explain_backend import require_backend
+from service.libraries import configure_libraries
+from service.listener.connection import Connection
+from service.listener.connections import Connections
+from service.models.child_prover import ChildProver
+from service.settings import ServerSettings, injected_variables, load_settings
+
+_TICKS_A_SWEEP: Final = 10
+"""uvicorn ticks ten times a second."""
+_REPORT_S: Final = 0.5
+REQUESTS_SHARE: Final = 0.8
+"""Of the grace; the rest is for closing the spool and the audit log."""
+
+log = structlog.get_logger("service")
+
+
+class _End:
+    """Ends the process at the end of its grace, whatever hangs: a run of the network, a disk, a library.
+
+    The thread exists from the start, and a signal's handler writes one byte: it may run while any lock is held.
+    """
+
+    def __init__(self, grace_s: float) -> None:
+        self._grace_s = grace_s
+        self._reading, self._writing = os.pipe()
+        threading.Thread(target=self._wait, name="end", daemon=True).start()
+
+    def begin(self) -> None:
+        """Let the time run; a second call changes nothing."""
+        os.write(self._writing, b"!")
+
+    def _wait(self) -> None:
+        os.read(self._reading, 1)
+        time.sleep(self._grace_s - _REPORT_S)
+        # Not here: standard error may be a pipe that nobody empties.
+        report = threading.Thread(target=log.critical, args=("exit_forced",), kwargs={"grace_s": self._grace_s})
+        report.daemon = True
+        report.start()
+        report.join(_REPORT_S)
+        os._exit(ExitCode.FAILED)
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which logs when films can be sent, and closes connections that wait too long.
+
+    It uses `on_tick` and `force_exit`, which uvicorn does not document; the locked version, 0.54, is tested.
+    """
+
+    def __init__(self, app: Application, settings: ServerSettings) -> None:
+        self._services = app.services
+        self._connections = Connections(app.services.connections, app.services.metrics)
+        super().__init__(_config(app, settings, self._connections))
+        self._drain_s = settings.drain_s
+        self._drained_at: float | None = None
+        self._end = _End(settings.drain_s + settings.shutdown_grace_s)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal asks for the end: from now on the time runs; what is only being loaded is not waited for."""
+        self._end.begin()
+        if not self.started:
+            self._services.deployment.stop_loading()
+        super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Load the bundle, then listen."""
+        await super().startup(sockets)
+        if self.started and (live := self._services.deployment.live) is not None:
+            log.info("service_ready", bundle=str(live.address))
+
+    async def on_tick(self, counter: int) -> bool:
+        """Drain before the listener closes: not ready, but still there to answer so; a second Ctrl-C ends that."""
+        if counter % _TICKS_A_SWEEP == 0:
+            self._connections.sweep(asyncio.get_running_loop().time())
+        if not await super().on_tick(counter):
+            return False
+        self._services.admission.drain()
+        self._drained_at = self._drained_at or time.monotonic() + self._drain_s
+        return self.force_exit or time.monotonic() >= self._drained_at
+
+
+def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
+    """Serve until SIGTERM or Ctrl-C; returns an `ExitCode`.
+
+    Args:
+        open_engine: how the network of a bundle is opened.
+    """
+    forbid_core_dumps()
+    configure_libraries()
+    keep_one_heap()
+    try:
+        settings = load_settings()
+        logs.configure(settings.logs.format)
+        require_provider(settings.engine.provider)
+        require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
+        prover = ChildProver(settings.models, settings.engine)
+        app = create_app(settings, open_engine, prover)
+    except SettingsError as error:
+        print(f"refused to start: {error}", file=sys.stderr)
+        return ExitCode.REFUSED
+    _warn_of_injected_variables()
+    # The 200,000 objects that exist now stay until the end; Python would look through them again and again, and answer
+    # nothing for 150 ms each time.
+    gc.collect()
+    gc.freeze()
+    # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.
+    signal.signal(signal.SIGTERM, _exit)
+    with prover.running():  # before there is a second thread
+        server = Server(app, settings.server)
+        try:
+            server.run()
+        except KeyboardInterrupt:  # raised again by uvicorn once it has drained
+            pass
+        except SystemExit:  # by uvicorn, where the start failed, and by `_exit`
+            if app.refusal is None:
+                raise
+            print(f"refused to start: {app.refusal}", file=sys.stderr)
+            return ExitCode.REFUSED
+    return ExitCode.DONE if server.started else ExitCode.NOT_STARTED
+
+
+def _warn_of_injected_variables() -> None:
+    if injected := sorted(injected_variables(os.environ)):
+        remedy = "rename the Service, or set enableServiceLinks: false in the pod"
+        log.warning("variables_ignored", names=injected, reason="addresses of other containers", remedy=remedy)
+
+
+def _config(app: Application, settings: ServerSettings, connections: Connections) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=partial(Connection, shared=connections, metrics=app.services.metrics),  # type: ignore[arg-type] # it is called
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_grace_s * REQUESTS_SHARE,  # type: ignore[arg-type] # any number will do
+    )
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)

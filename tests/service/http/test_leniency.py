@@ -1,0 +1,72 @@
+"""Rules of HEAD, and of the paths that a PACS joins."""
+
+import pytest
+from fastapi.routing import APIRoute
+
+from service.app import ROUTES
+from tests.service.conftest import flat_film
+from tests.service.dicomweb.films import STUDY, film, stow, uid
+
+pytestmark = pytest.mark.anyio
+
+PAGES = sorted(
+    route.path.replace("{name}/{version}", "tiny/1.0.0").replace("{sop_instance_uid}", "1.2.3")
+    for module in ROUTES
+    for route in module.router.routes
+    if isinstance(route, APIRoute) and "GET" in route.methods
+)
+
+
+def test_the_pages_are_known() -> None:
+    assert {"/", "/docs", "/models/current", "/livez", "/results/1.2.3/fhir"} <= set(PAGES)
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/openapi.json", "/static/page/words.js", "/nowhere"])
+async def test_head_answers_what_get_does_without_its_body(client, path) -> None:
+    got = await client.get(path)
+    head = await client.head(path)
+
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert head.headers["Content-Type"] == got.headers["Content-Type"]
+    if path != "/metrics":  # it counts this request
+        assert head.headers["Content-Length"] == str(len(got.content))
+
+
+async def test_head_where_nothing_can_be_got_is_refused_and_the_others_are_named(client) -> None:
+    refused = await client.head("/predict")
+    page = await client.delete("/models")
+
+    assert (refused.status_code, refused.headers["Allow"], refused.content) == (405, "POST", b"")
+    assert page.headers["Allow"] == "GET, HEAD"
+
+
+async def test_head_is_counted_as_head_under_its_route(client) -> None:
+    await client.head("/models/tiny/1.0.0")
+
+    labels = {"route": "/models/{name}/{version}", "method": "HEAD", "status": "200"}
+    assert client.services.metrics.registry.get_sample_value("cxr_http_requests_total", labels) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/dicomweb/studies/",
+        "/dicomweb//studies",
+        "//dicomweb/studies",
+        "/dicomweb///studies//",
+        f"/dicomweb//studies/{STUDY}/",
+    ],
+)
+async def test_a_path_that_a_client_joined_carelessly_stores_the_film(serve_dicomweb, path) -> None:
+    async with serve_dicomweb() as client:
+        stored = await client.post(f"http://localhost{path}", **stow(film()))
+
+    assert stored.status_code == 200
+    assert stored.json()["00081199"]["Value"][0]["00081155"]["Value"] == [uid("film")]
+
+
+@pytest.mark.parametrize("path", ["/predict/", "//predict", "/models/", "//admin/drain"])
+async def test_other_addresses_have_one_form(client, path) -> None:
+    refused = await client.post(f"http://localhost{path}", content=flat_film(200))
+
+    assert (refused.status_code, refused.json()["code"]) == (404, "not_found")

@@ -1,0 +1,88 @@
+"""How far the answers about one film differ, of a network under dropout or of several networks, and what that is worth.
+
+The dropout is that before the last linear layer, so the body of the network runs once.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from schemas.model.calibration import Calibration
+from schemas.model.decision import finding_label, softmax
+from schemas.model.familiarity import Vectors
+from schemas.model.trial import TrialRecord
+from schemas.model.uncertainty import ErrorDetection, Uncertainty
+from trainer.films.task import Task
+from trainer.judging.logits import LabelledLogits
+from trainer.statistics.delong import delong_interval
+
+DROPOUT_SAMPLES = 50
+"""Draws for each film; the standard error of a standard deviation is then 10 % of it."""
+_SEED = 0
+
+Spread = NDArray[np.float64]  # [N]
+
+
+def dropout_spread(classifier: nn.Module, embeddings: Vectors, share: float, temperature: float) -> Spread | None:
+    """The spread of the probabilities of films over draws of the dropout; None where the network has no dropout.
+
+    Args:
+        classifier: the last linear layer, on the CPU.
+        embeddings: [N, D], what it sees without dropout.
+        share: of the embedding that dropout sets to 0, in [0, 1).
+        temperature: divides the logits.
+
+    Source: Gal and Ghahramani, Dropout as a Bayesian Approximation, ICML 2016, arXiv:1506.02142.
+    """
+    if not share:
+        return None
+    vectors = torch.from_numpy(embeddings.astype(np.float32))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(_SEED)
+        draws = [classifier(functional.dropout(vectors, share)).numpy() for _ in range(DROPOUT_SAMPLES)]
+    return spread(softmax(np.stack(draws), temperature))
+
+
+def spread(probabilities: NDArray[np.float64]) -> Spread:
+    """The standard deviation of the probabilities [M, N, K] over M answers, of the class in which it is largest: [N].
+
+    Source: Lakshminarayanan et al., Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles,
+        NeurIPS 2017, arXiv:1612.01474.
+    """
+    largest: Spread = probabilities.std(axis=0).max(axis=-1)
+    return largest
+
+
+def error_detection(
+    outputs: LabelledLogits, spreads: Spread, task: Task, calibration: Calibration
+) -> ErrorDetection | None:
+    """How well the spread ranks wrongly labelled films above others, beside the plain improbability of the label.
+
+    Returns:
+        None where every label, or none, is wrong.
+    """
+    probabilities = softmax(outputs.logits, calibration.temperature)
+    points = calibration.operating_points
+    labels = [finding_label(row, task.classes, task.negative_class, points) for row in probabilities]
+    called = np.array([task.classes.index(label) for label in labels])
+    wrong = called != outputs.labels
+    if wrong.all() or not wrong.any():
+        return None
+    improbability = 1 - probabilities[np.arange(len(called)), called]
+    return ErrorDetection(
+        films=len(wrong),
+        errors=int(wrong.sum()),
+        spread_auroc=delong_interval(wrong, spreads, patients=outputs.patients),
+        improbability_auroc=delong_interval(wrong, improbability, patients=outputs.patients),
+    )
+
+
+def with_test(record: TrialRecord, outputs: LabelledLogits, spreads: Spread | None) -> Uncertainty | None:
+    """The record's uncertainty with its worth on the test films; None where it has none."""
+    if record.uncertainty is None or spreads is None:
+        return None
+    task = Task(record.classes, record.negative_class)
+    detection = error_detection(outputs, spreads, task, record.calibration)
+    return record.uncertainty.model_copy(update={"test": detection})

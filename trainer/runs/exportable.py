@@ -1,0 +1,58 @@
+"""A trial as the exporter takes it: one network, or a mean of several as one network with a gate of its own."""
+
+from schemas.errors import TrainingDataError
+from schemas.model.trial import TrialRecord
+from trainer.config import read_config
+from trainer.films.dataset import read_dataset
+from trainer.folder import TrialFolder
+from trainer.judging.gate import fit_gate, gate_inputs
+from trainer.networks.ensemble import EnsembleNetwork
+from trainer.trials.record import read_trial
+from trainer.trials.trial import TrainedTrial, load_network, load_trial
+
+
+def load_exportable(folder: TrialFolder) -> TrainedTrial:
+    """A trial, or a mean of trials, with everything that belongs to it.
+
+    A mean has no gate against unfamiliar images from training: it is fitted here, to the embeddings of all members.
+
+    Raises:
+        TrainingDataError: see `load_trial`; or the members of a mean see films that are prepared differently.
+        TrainingConfigError: see `load_trial` and `EnsembleNetwork`.
+    """
+    record = read_trial(folder)
+    if not record.members:
+        return load_trial(folder)
+    loaded = [load_network(folder.run.trial(member)) for member in record.members]
+    members = [member for member, _ in loaded]
+    _require_one_preprocessing(folder, record, members)
+    temperatures = [member.calibration.temperature for member in members]
+    size = record.preprocess.size
+    network = EnsembleNetwork([network for _, network in loaded], temperatures, size=size)
+    dataset = read_dataset(folder.run, read_config(folder.run).data)
+    named = record.model_copy(update={"architecture": f"{record.architecture} ({', '.join(record.members)})"})
+    return _with_gate(TrainedTrial(folder, named, network, None, dataset))
+
+
+def _require_one_preprocessing(folder: TrialFolder, record: TrialRecord, members: list[TrialRecord]) -> None:
+    sizes = [member.preprocess for member in members]
+    if any(spec != record.preprocess for spec in sizes):
+        listed = ", ".join(
+            f"{name} at {spec.size} x {spec.size}" for name, spec in zip(record.members, sizes, strict=True)
+        )
+        msg = (
+            f"the members of {folder.name} see films that are prepared differently ({listed}), and a bundle prepares a "
+            "film once; train them in one run with networks.size, or export a member"
+        )
+        raise TrainingDataError(msg)
+
+
+def _with_gate(trial: TrainedTrial) -> TrainedTrial:
+    train, validation = (gate_inputs(trial.network, trial.films(split))[1] for split in ("train", "val"))
+    gate = fit_gate(train, validation, trial.record.classes)
+    if gate is None:
+        return trial
+    distribution, arrays = gate
+    calibration = trial.record.calibration.model_copy(update={"out_of_distribution": distribution})
+    record = trial.record.model_copy(update={"calibration": calibration})
+    return TrainedTrial(trial.folder, record, trial.network, arrays, trial.dataset)
