@@ -1,5 +1,6 @@
 """What never ends: bundles that hang their loader, a network that loops on some films, and the end of the service."""
 
+import contextlib
 import json
 import os
 import time
@@ -156,9 +157,20 @@ def _ended(server: Server, name: str) -> Row:
     server.terminate()
     code = server.process.wait(60)
     seconds = time.perf_counter() - start
-    left = [child for child in children if Path(f"/proc/{child}").exists()]
+    for child in children:  # the kernel ends them once it has noticed that their parent has ended
+        with contextlib.suppress(TimeoutError):
+            until(partial(_is_gone, child), "it has ended", timeout_s=1)
+    left = [child for child in children if not _is_gone(child)]
     value = f"{seconds:.1f} s, exit status {code}, {len(left)} processes left"
     return Row(name, "ends after", value, f"<= {_GRACE_S} s, none left", seconds <= _GRACE_S + 0.3 and not left)
+
+
+def _is_gone(process: int) -> bool:
+    """Whether it has ended; one that nobody has waited for yet has ended, too."""
+    try:
+        return " Z " in Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return True
 
 
 def _made(folder: Path, version: str) -> Path:
