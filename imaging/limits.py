@@ -134,4 +134,4 @@ def _reason(error: Exception) -> str:
         error = error.__context__
     if isinstance(error, OSError) and "truncated" in str(error):  # Pillow's word for it
         return "it is truncated, its end or end marker is missing"
-    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), f"{type(error).__name__}")
+    return next((reason for kind, reason in _REASONS if isinstance(error, kind)), "its content is damaged")

@@ -12,6 +12,7 @@ DISCLAIMER = "Research use only. Not a medical device; not for diagnosis, triage
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Decision = Literal["positive", "negative", "abstain"]
+AbstentionReason = Literal["unclear", "unfamiliar", "not_frontal", "low_contrast"]
 ConfidenceBand = Literal["low", "medium", "high"]
 ExplainMethod = Literal["gradcam", "gradcam++"]
 ExplainBackend = Literal["onnx", "torch"]
@@ -39,7 +40,11 @@ class Prediction(Record):
     probabilities: dict[str, Probability] = Field(description="softmax after temperature scaling; sums to 1")
     decision: Decision = Field(
         description="abstain when the conformal set does not hold exactly one class, the label, "
-        "the film is out of distribution, or its file states that it is not a frontal view"
+        "the film is out of distribution or uses a small part of its gray levels, or its file states that it is not a "
+        "frontal view"
+    )
+    abstention_reasons: tuple[AbstentionReason, ...] = Field(
+        default=(), description="why the decision is abstain, the reason of the recommendation first; else empty"
     )
     prediction_set: tuple[str, ...] = Field(description="classes that the conformal quantiles cannot exclude")
     operating_point: OperatingPoint

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bundle.opening import Bundle
 from imaging.thumbnail import LENGTH
-from schemas.api import ConfidenceBand, Decision, Prediction
+from schemas.api import AbstentionReason, ConfidenceBand, Prediction
 from schemas.errors import BundleError, InferenceError
 from schemas.model.calibration import OperatingPoint
 from schemas.model.decision import Answer, answer, conformal_set, finding_label
@@ -19,7 +19,7 @@ from service.engine.engine import Outputs
 BANDS: Final[tuple[tuple[float, ConfidenceBand], ...]] = ((0.9, "high"), (0.7, "medium"), (0.0, "low"))
 """Lowest calibrated probability of the label for each band; an abstention is always low."""
 
-Advice = Literal["positive", "negative", "unclear", "unfamiliar", "not_frontal"]
+Advice = Literal["positive", "negative"] | AbstentionReason
 
 RECOMMENDATIONS: Final[dict[Advice, str]] = {
     "positive": "{label} reached its operating point. A radiologist has to confirm or refute it on the film.",
@@ -31,6 +31,8 @@ RECOMMENDATIONS: Final[dict[Advice, str]] = {
     "Check that it is a frontal chest film, and have it read by a radiologist.",
     "not_frontal": "No answer: its own file states that this is not a frontal film, and the network was trained on no "
     "others. Have the film read by a radiologist.",
+    "low_contrast": "No answer: the film uses a small part of its gray levels, and the network was trained on none "
+    "that does. Export it with its window, or with the bits that it uses, or have it read by a radiologist.",
 }
 
 
@@ -71,7 +73,7 @@ def decide(
         statistics: None: not checked against the training films.
         outputs: of one film, N = 1.
         thumbnail: of the same film, from `imaging.thumbnail`.
-        warnings: from decoding; `not_frontal` leaves no answer.
+        warnings: about the same film; `not_frontal` and `low_contrast` leave no answer.
 
     Raises:
         InferenceError: a probability is not a number.
@@ -82,17 +84,17 @@ def decide(
     label = finding_label(row, manifest.classes, manifest.negative_class, calibration.operating_points)
     prediction_set = conformal_set(probabilities, calibration.conformal.quantiles)
     score, in_distribution = _familiarity(manifest, statistics, outputs, thumbnail)
-    answered = answer(label, prediction_set, in_distribution=in_distribution)
-    advice = _advise(label, manifest.negative_class, answered, warnings)
-    decision: Decision = advice if advice in ("positive", "negative") else "abstain"
+    reasons = _abstention_reasons(answer(label, prediction_set, in_distribution=in_distribution), warnings)
+    advice: Advice = reasons[0] if reasons else "negative" if label == manifest.negative_class else "positive"
     return Prediction(
         label=label,
         probabilities=probabilities,
-        decision=decision,
+        decision=advice if advice in ("positive", "negative") else "abstain",
+        abstention_reasons=reasons,
         prediction_set=prediction_set,
         operating_point=_operating_point(manifest, label, probabilities),
         calibrated=calibration.temperature != 1,
-        confidence_band="low" if decision == "abstain" else _band(probabilities[label]),
+        confidence_band="low" if reasons else _band(probabilities[label]),
         in_distribution=in_distribution,
         out_of_distribution_score=score,
         recommendation=RECOMMENDATIONS[advice].format(label=label, findings=", ".join(manifest.findings)),
@@ -117,12 +119,10 @@ def _familiarity(
     return score, score <= 1
 
 
-def _advise(label: str, negative_class: str | None, answered: Answer, warnings: Collection[str]) -> Advice:
-    if "not_frontal" in warnings:
-        return "not_frontal"
-    if answered != "given":
-        return answered
-    return "negative" if label == negative_class else "positive"
+def _abstention_reasons(answered: Answer, warnings: Collection[str]) -> tuple[AbstentionReason, ...]:
+    """Why nothing is claimed of the film, the reason that explains most first; none where an answer is given."""
+    unfit: tuple[AbstentionReason, ...] = ("not_frontal", "low_contrast")
+    return (*(reason for reason in unfit if reason in warnings), *(() if answered == "given" else (answered,)))
 
 
 def _band(probability: float) -> ConfidenceBand:

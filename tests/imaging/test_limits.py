@@ -26,6 +26,8 @@ FAILURES = [
     MemoryError("MARKER"),
     struct.error("MARKER"),
     zlib.error("MARKER"),
+    ArithmeticError("MARKER"),
+    AssertionError("MARKER"),
 ]
 
 

@@ -23,8 +23,9 @@ Serve = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 def flat_film(gray: int, *, rows: int = 40, columns: int = 32, extension: str = ".png") -> bytes:
-    """A film of one gray level: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
-    return encode(np.full((rows, columns), gray, np.uint8), extension)
+    """A film of this mean, of black and white dots: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
+    dots = 255 * np.diff(np.arange(rows * columns + 1) * gray // 255)
+    return encode(dots.reshape(rows, columns).astype(np.uint8), extension)
 
 
 @pytest.fixture(autouse=True, scope="session")

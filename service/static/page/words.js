@@ -52,6 +52,9 @@ export function verdict({ prediction, image }, model) {
   if (image.warnings.includes("not_frontal")) {
     return { kind: "unsuitable", sign: "–", headline: "Not a frontal film: no answer", band: "Trained on frontal chest films alone" };
   }
+  if (image.warnings.includes("low_contrast")) {
+    return { kind: "unsuitable", sign: "–", headline: "Little contrast: no answer", band: "Uses a small part of its gray levels" };
+  }
   return { kind: "undecided", sign: "?", headline: "Undecided: no answer", band: "The network abstains" };
 }
 

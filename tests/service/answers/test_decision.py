@@ -76,6 +76,24 @@ def test_a_film_that_is_not_frontal_is_not_answered_however_sure_the_network_is(
     assert decide(bundle.manifest, None, familiar(0.97), ("overlay",)).decision == "positive"
 
 
+@pytest.mark.parametrize("pneumonia", [0.02, 0.97])
+def test_a_film_of_little_contrast_is_not_answered_however_sure_the_network_is(bundle, pneumonia) -> None:
+    prediction = decide(bundle.manifest, load_statistics(bundle), familiar(pneumonia), ("low_contrast",))
+
+    assert (prediction.decision, prediction.confidence_band) == ("abstain", "low")
+    assert prediction.abstention_reasons == ("low_contrast",)
+    assert "a small part of its gray levels" in prediction.recommendation
+
+
+def test_an_answer_names_every_reason_for_which_it_was_not_given(bundle) -> None:
+    warnings = ("low_contrast", "not_frontal")
+    strange = decide(bundle.manifest, load_statistics(bundle), outputs(0.99, (2.0, 0, 0)), warnings)
+
+    assert strange.abstention_reasons == ("not_frontal", "low_contrast", "unfamiliar")
+    assert "not a frontal film" in strange.recommendation
+    assert decide(bundle.manifest, None, familiar(0.97), ("overlay",)).abstention_reasons == ()
+
+
 @pytest.mark.parametrize("pneumonia", [0.01, 0.99])
 def test_a_film_like_those_of_a_class_is_familiar_whatever_the_network_calls_it(bundle, pneumonia) -> None:
     prediction = decide(bundle.manifest, load_statistics(bundle), outputs(pneumonia, (0.65, 0, 0)))

@@ -13,7 +13,7 @@ STUDY = "1.2.826.0.1.3680043.8.498.1"
 
 
 def film_dataset(name: str = "film", *, gray: int = 200, **attributes: Any) -> Dataset:
-    """A chest film of one gray level: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
+    """A chest film of this mean, of black and white dots: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
     uids: dict[str, Any] = {
         "SOPClassUID": ComputedRadiographyImageStorage,
         "SOPInstanceUID": generate_uid(entropy_srcs=[name]),
@@ -21,7 +21,8 @@ def film_dataset(name: str = "film", *, gray: int = 200, **attributes: Any) -> D
         "SeriesInstanceUID": generate_uid(entropy_srcs=[name, "series"]),
         "Modality": "CR",
     }
-    return dicom_dataset(np.full((40, 32), gray, np.uint8), **(uids | attributes))
+    dots = 255 * np.diff(np.arange(40 * 32 + 1) * gray // 255)
+    return dicom_dataset(dots.reshape(40, 32).astype(np.uint8), **(uids | attributes))
 
 
 def film(name: str = "film", **attributes: Any) -> bytes:
