@@ -116,6 +116,17 @@ def test_a_copy_of_a_copy_is_marked_with_the_first_film_of_test(tmp_path) -> Non
     assert "lie under two labels" in marked.notes[1]
 
 
+@pytest.mark.parametrize(("known", "marked"), [(True, 0), (False, 1)])
+def test_films_of_one_known_patient_are_not_called_copies_of_each_other(tmp_path, known, marked) -> None:
+    films = write(tmp_path / "films", [encode(chest(5)), encode(chest(5)[:, ::-1])])
+    of_one = tuple(replace(film, patient="1", patient_known=known) for film in films)
+
+    index = mark_altered(FilmIndex(tmp_path, of_one, ("A", "B")), tmp_path / "cache", "auto")
+
+    assert sum(film.copy_of != "" for film in index.films) == marked
+    assert any("of one patient are as alike" in note for note in index.notes) is known
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Train and test films of two classes; one of train is a mirrored film of test."""
