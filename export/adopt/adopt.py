@@ -15,7 +15,7 @@ from bundle.golden import make_golden, pack
 from bundle.session import MOST_PROBABLE, Run, Session, run_in_batches
 from export.adopt.films import AdoptionFilms, FilmFolder, read_films
 from export.adopt.owner import read_owner_outputs
-from export.adopt.preprocessing import FoundWay, find_way
+from export.adopt.preprocessing import find_way
 from export.adopt.ways import Way, stated_way
 from export.description import NetworkDescription
 from export.gates.batches import check_batches
@@ -91,6 +91,11 @@ class _Measured:
     test: Evaluation | None
     worth: Worth
 
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """All of them."""
+        return (self.validation,) if self.test is None else (self.validation, self.test)
+
 
 def adopt_network(
     network: ForeignNetwork, folder: FilmFolder, terms: AdoptionTerms, place: Place, reporter: AdoptionReporter
@@ -111,18 +116,15 @@ def adopt_network(
     """
     place.require_free()
     description = network.description
-    model = read_model(network.graph)
-    graph = read_graph(model, description)
+    graph = read_graph(read_model(network.graph), description)
     films = read_films(folder, description.classes)
-    found = _preprocessing(graph, network, folder)
-    notes = (*_input_notes(graph, found.way), *graph.output.notes, *found.notes)
+    way, found = _preprocessing(graph, network, folder)
+    notes = (*_input_notes(graph, way), *graph.output.notes, *found)
     reporter.reading(notes)
-    way = found.way
     wired = graph.wire(way.values, size=way.spec.size, temperature=1.0, metadata={})
     task = Task(description.classes, description.negative_class)
     measured = _measured(Session(wired.SerializeToString()).run, films, task, way.spec, terms)
-    evaluations = [each for each in (measured.validation, measured.test) if each is not None]
-    reporter.figures(measured.calibration, evaluations, measured.worth)
+    reporter.figures(measured.calibration, measured.evaluations, measured.worth)
     require_worth(measured.worth, terms.reason)
     record = CalibratedNetwork(
         architecture=description.timm or network.graph.stem,
@@ -153,17 +155,18 @@ def _publish(
     return publish_at(place, {**files, **documents(manifest)})
 
 
-def _preprocessing(graph: ForeignGraph, network: ForeignNetwork, folder: FilmFolder) -> FoundWay:
-    """What the owner's outputs show, or what the description states."""
+def _preprocessing(graph: ForeignGraph, network: ForeignNetwork, folder: FilmFolder) -> tuple[Way, tuple[str, ...]]:
+    """The way that the owner's outputs show, or that the description states, and what to say about it."""
     description = network.description
     if network.owner_outputs is not None:
         owner = read_owner_outputs(network.owner_outputs, folder.path, description.classes, description.negative_class)
-        return find_way(graph, description, owner)
+        found = find_way(graph, description, owner)
+        return found.way, found.notes
     way = stated_way(graph, description)
     scaling = {"value_range", "mean", "std"}
     unstated = not description.model_fields_set & scaling and not graph.image.integer
     note = "the scaling of pixels is not stated: 0..1 is taken; --owner-outputs checks it against the owner's answers"
-    return FoundWay(way, (note,) if unstated else ())
+    return way, (note,) if unstated else ()
 
 
 def _input_notes(graph: ForeignGraph, way: Way) -> tuple[str, ...]:

@@ -69,15 +69,10 @@ class ForeignGraph:
             helper.make_node("Div", ["logits", "temperature"], ["scaled"]),
             helper.make_node("Softmax", ["scaled"], ["probabilities"], axis=1),
         ]
-        constants = {
-            **self._constants(),
-            "scale": scale,
-            "offset": offset,
-            "temperature": np.array(temperature, np.float32),
-        }
+        numbers = {"scale": scale, "offset": offset, "temperature": np.array(temperature, np.float32)}
         wired = assembled(
             self.model,
-            Frame(before, after, constants),
+            Frame(before, after, {**self._constants(), **numbers}),
             [("image", ["N", 1, size, size])],
             [(name, ["N", self.classes]) for name in ("logits", "probabilities", "embedding")],
         )

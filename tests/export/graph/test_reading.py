@@ -191,7 +191,7 @@ def test_a_second_input_is_refused_by_name(read, ridge) -> None:
 
 
 def test_a_graph_of_a_side_that_is_not_known_needs_it_stated() -> None:
-    shape = ["N", 1, "side", "side"]
+    shape: list[str | int | None] = ["N", 1, "side", "side"]
     nodes = [
         helper.make_node("GlobalAveragePool", ["pixels"], ["mean"]),
         helper.make_node("Flatten", ["mean"], ["score"]),

@@ -84,7 +84,7 @@ def test_what_was_found_is_kept_and_films_that_are_too_small_are_counted(tmp_pat
     assert (first.pairs, first.too_small) == (((0, 1),), 2)
     assert read_and_compared == [(1, 4), (2, 4), (3, 4), (4, 4), (1, 2), (2, 2)] == calls
     assert "1 pairs among 4 films, 2 of them too small, below 96 pixels" in first.in_words
-    assert "turned by more than 15 degrees" in first.in_words
+    assert "turned by more than 20 degrees" in first.in_words
 
 
 def test_many_films_are_compared_only_where_that_is_wanted(tmp_path) -> None:
@@ -114,6 +114,17 @@ def test_a_copy_of_a_copy_is_marked_with_the_first_film_of_test(tmp_path) -> Non
     assert [each.content for each in marked.films] == [films[1].sha256] * 3 + [films[3].sha256]
     assert marked.notes[0].endswith("pairs of films show one film, cut, moved, turned, mirrored or changed otherwise")
     assert "lie under two labels" in marked.notes[1]
+
+
+@pytest.mark.parametrize(("known", "marked"), [(True, 0), (False, 1)])
+def test_films_of_one_known_patient_are_not_called_copies_of_each_other(tmp_path, known, marked) -> None:
+    films = write(tmp_path / "films", [encode(chest(5)), encode(chest(5)[:, ::-1])])
+    of_one = tuple(replace(film, patient="1", patient_known=known) for film in films)
+
+    index = mark_altered(FilmIndex(tmp_path, of_one, ("A", "B")), tmp_path / "cache", "auto")
+
+    assert sum(film.copy_of != "" for film in index.films) == marked
+    assert any("of one patient are as alike" in note for note in index.notes) is known
 
 
 @pytest.fixture
@@ -150,7 +161,7 @@ def test_an_altered_copy_is_dropped_from_train_where_that_is_wanted(folder, run)
     assert len(record.dropped) == 1
     assert "mirrored.png: copy of test/NORMAL/test0NORMAL.png" in record.dropped[0]
     assert record.altered_copies in record.sentences
-    assert record.altered_copies.startswith("altered copies: 1 pairs among 49 films; copies that were turned by more")
+    assert record.altered_copies.startswith("altered copies: 1 pairs among 49 films; copies that lost a fifth at each")
 
 
 def test_a_run_that_looks_for_none_says_so(folder, run) -> None:
