@@ -148,5 +148,5 @@ def _token(path: Path | None) -> str | None:
     try:
         return read_token(path)
     except OSError as error:
-        msg = f"{path} cannot be read ({type(error).__name__}); give a file with the key or token alone"
+        msg = f"{path} cannot be read ({error.strerror}); give a file with the key or token alone"
         raise SettingsError(msg) from error

@@ -59,7 +59,7 @@ class Credentials:
         try:
             secret = self._read()
         except (OSError, SettingsError) as error:
-            reason = error if isinstance(error, SettingsError) else type(error).__name__
+            reason = error.strerror if isinstance(error, OSError) else error
             msg = f"the credentials for the PACS cannot be read ({reason}); mend the file"
             raise PacsUnreachableError(msg) from error
         if secret is None:

@@ -147,7 +147,7 @@ def test_a_bundle_that_is_missing_reads_nothing(command, tmp_path, monkeypatch) 
     ("options", "status", "reason"),
     [
         (["--url", "http://127.0.0.1:9"], 1, "no_answer"),
-        (["--key-file", "missing"], 2, "missing cannot be read (FileNotFoundError)"),
+        (["--key-file", "missing"], 2, "missing cannot be read (No such file or directory)"),
         (["--key-file", "notes.txt"], 2, "notes.txt holds no token"),
         (["--ca-file", "notes.txt"], 2, "cannot be read as certificates"),
     ],
