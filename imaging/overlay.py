@@ -32,6 +32,16 @@ class HeatMap:
     """Share of the map's mass in its strongest tenth of cells: 0.1 is flat, 1 is a point, 0 is a map without heat."""
 
 
+@dataclass(frozen=True, slots=True)
+class ShownFilm:
+    """The film below a heat map: all that drawing needs of it."""
+
+    pixels: Film
+    """At the film's own aspect, at most 1024 a side."""
+    pixel_aspect: float
+    """Of the source: the network saw its pixels as squares."""
+
+
 def render(cam: NDArray[np.float32], radiograph: Radiograph, spec: PreprocessSpec) -> HeatMap:
     """Lay a class activation map over its film.
 
@@ -43,36 +53,39 @@ def render(cam: NDArray[np.float32], radiograph: Radiograph, spec: PreprocessSpe
     return lay_over(shown(radiograph, spec), cam, spec)
 
 
-def shown(radiograph: Radiograph, spec: PreprocessSpec) -> Film:
-    """The film below a heat map, at most 1024 pixels a side: all that drawing needs of the film."""
-    return scaled(radiograph, spec.intensity, *_display_size(radiograph))
+def shown(radiograph: Radiograph, spec: PreprocessSpec) -> ShownFilm:
+    """The film as a heat map is laid over it."""
+    return ShownFilm(scaled(radiograph, spec.intensity, *_display_size(radiograph)), radiograph.pixel_aspect)
 
 
-def lay_over(film: Film, cam: NDArray[np.float32], spec: PreprocessSpec) -> HeatMap:
+def lay_over(film: ShownFilm, cam: NDArray[np.float32], spec: PreprocessSpec) -> HeatMap:
     """Lay a class activation map over what `shown` gives; arguments as of `render`."""
-    rows, columns = film.shape
-    heat = _on_film(cam, rows, columns, spec)  # [rows, columns] in [0, 1]
+    heat = _on_film(cam, film, spec)  # of the film's shape, in [0, 1]
     return HeatMap(
         heatmap_png=_png(_to_bytes(heat)),
-        overlay_png=_png(_blend(film, heat)),
+        overlay_png=_png(_blend(film.pixels, heat)),
         center_of_mass=_center_of_mass(heat),
         concentration=_concentration(cam),
     )
 
 
 def _display_size(radiograph: Radiograph) -> tuple[int, int]:
-    """Rows and columns of the source's aspect, no larger than the film was decoded, or than a page needs."""
-    scale = min(max(radiograph.pixels.shape), _LONGEST_SIDE) / max(radiograph.rows, radiograph.columns)
-    return max(1, round(radiograph.rows * scale)), max(1, round(radiograph.columns * scale))
+    """Rows and columns of the film's aspect, no larger than the film was decoded, or than a page needs."""
+    rows = radiograph.rows * radiograph.pixel_aspect
+    scale = min(max(radiograph.pixels.shape), _LONGEST_SIDE) / max(rows, radiograph.columns)
+    return max(1, round(rows * scale)), max(1, round(radiograph.columns * scale))
 
 
-def _on_film(cam: NDArray[np.float32], rows: int, columns: int, spec: PreprocessSpec) -> Film:
+def _on_film(cam: NDArray[np.float32], film: ShownFilm, spec: PreprocessSpec) -> Film:
     """Enlarge the map over the square, scale its maximum to 1 and cut out the film.
 
     Cubic, because linear shows the cells as facets; it swings below 0 and above the strongest cell.
     """
-    longer = max(rows, columns)
-    height, width = (rows, columns) if spec.resize == "squash" else (longer, longer)
+    rows, columns = film.pixels.shape
+    height, width = rows, columns
+    if spec.resize == "pad":
+        longer = max(rows / film.pixel_aspect, columns)
+        height, width = round(longer * film.pixel_aspect), round(longer)
     square = np.maximum(cv2.resize(cam, (width, height), interpolation=cv2.INTER_CUBIC), 0)
     strongest = square.max()
     if strongest > 0:

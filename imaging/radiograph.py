@@ -27,6 +27,8 @@ class Radiograph:
     """Of the source, in DICOM's terms: MONOCHROME1, MONOCHROME2, RGB, YBR_FULL_422, PALETTE COLOR, CMYK, …."""
     warnings: tuple[str, ...]
     """What decoding noticed, e.g. `not_frontal`; `imaging.quality` adds what the pixels show."""
+    pixel_aspect: float = 1.0
+    """Height of a source pixel divided by its width: how the film is shown. The network sees the pixels as they are."""
 
     @property
     def largest_value(self) -> int:

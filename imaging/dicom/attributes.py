@@ -10,6 +10,9 @@ from imaging.limits import parsing
 from schemas.errors import InvalidImageError
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
+ASPECT_ATTRIBUTES = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing")
+_LARGEST_ASPECT = 10
+"""A pixel that is longer than that is a mistake in the file, and would make a line of the film."""
 
 
 def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
@@ -78,6 +81,22 @@ def text(dataset: Dataset, keyword: str) -> str:
         if isinstance(value, MultiValue):
             value = next(iter(value), None)
         return "" if value is None else str(value).strip().upper()
+
+
+def pixel_aspect(dataset: Dataset) -> float:
+    """Height of a pixel divided by its width; 1 where the film states nothing that can be read.
+
+    Source: DICOM PS3.3 C.7.6.3.1.7 (PixelAspectRatio) and 10.7.1.3 (spacings): the vertical value comes first.
+    """
+    for keyword in ASPECT_ATTRIBUTES:
+        values = readable_numbers(dataset, keyword)
+        if len(values) == 2 and all(value is not None and value > 0 for value in values):  # noqa: PLR2004 a pair
+            height, width = values
+            assert height is not None  # noqa: S101 for mypy: looked at above
+            assert width is not None  # noqa: S101 as above
+            aspect = height / width
+            return aspect if 1 / _LARGEST_ASPECT <= aspect <= _LARGEST_ASPECT else 1.0
+    return 1.0
 
 
 def items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:

@@ -12,7 +12,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from imaging.dicom.attributes import encapsulated_bytes, integer, raw_bytes, text
+from imaging.dicom.attributes import ASPECT_ATTRIBUTES, encapsulated_bytes, integer, pixel_aspect, raw_bytes, text
 from imaging.dicom.codecs import EncapsulatedFrame, FrameDecoder
 from imaging.dicom.colour import native_colour
 from imaging.dicom.dataset import read_elements
@@ -79,6 +79,7 @@ _ATTRIBUTES = (
     "ViewPosition",
     "WindowCenter",
     "WindowWidth",
+    *ASPECT_ATTRIBUTES,
 )
 """Everything that is read from a data set: a patient's name is not even parsed."""
 
@@ -110,6 +111,7 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
         columns=module.columns,
         photometric_interpretation=module.photometric_interpretation,
         warnings=(*warnings, *pixel_warnings),
+        pixel_aspect=pixel_aspect(dataset),
     )
 
 

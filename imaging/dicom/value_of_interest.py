@@ -56,16 +56,27 @@ def value_of_interest(dataset: Dataset, values: Values, *, is_signed: bool) -> I
         return Interest(interest.brightness, (*several, *unusable, *interest.warnings))
     if faults:
         raise faults[0]
-    narrow = next((window for window in windows if window and 0 < window[1] < 1), None)
-    if narrow and function == "LINEAR":  # what writers of values below 1 mean: C.11.2.1.3.2
+    if narrow := _narrow(windows, function):
         return Interest(_window(values, *narrow, "LINEAR_EXACT"), ("voi_unusable",))
     return Interest(None, ("voi_unusable",) if tables or windows else ())
 
 
-def usable_window(dataset: Dataset) -> tuple[float, float] | None:
-    """Center and width of the first window that can be applied; None where there is none."""
+def usable_window(dataset: Dataset) -> tuple[float, float, str] | None:
+    """Center, width and function of the window that is applied; None where there is none."""
     function = text(dataset, "VOILUTFunction") or "LINEAR"
-    return next((window for window in _windows(dataset) if window and _is_usable(window[1], function)), None)
+    windows = _windows(dataset)
+    for window in windows:
+        if window and _is_usable(window[1], function):
+            return *window, function
+    narrow = _narrow(windows, function)
+    return (*narrow, "LINEAR_EXACT") if narrow else None
+
+
+def _narrow(windows: list[tuple[float, float] | None], function: str) -> tuple[float, float] | None:
+    """A window that LINEAR cannot have and LINEAR_EXACT can: what writers of widths below 1 mean (C.11.2.1.3.2)."""
+    if function != "LINEAR":
+        return None
+    return next((window for window in windows if window and 0 < window[1] < 1), None)
 
 
 def _tables(dataset: Dataset) -> tuple[tuple[Dataset, ...], list[InvalidImageError]]:

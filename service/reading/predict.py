@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from imaging.decode import DecodeLimits, decode
 from imaging.memory.budget import Reserve
-from imaging.overlay import shown
-from imaging.preprocess import Film, prepare
+from imaging.overlay import ShownFilm, shown
+from imaging.preprocess import prepare
 from imaging.quality import InputStatistics, input_statistics, input_warnings
 from imaging.radiograph import Radiograph
 from imaging.thumbnail import thumbnail
@@ -50,7 +50,7 @@ class PreparedFilm:
     """What the network will see of a film, and what an answer says about it; its own pixels are gone."""
 
     facts: ImageFacts
-    shown: Film | None
+    shown: ShownFilm | None
     """What a heat map is drawn over; None where none is wanted."""
     image: NDArray[np.float32]  # [1, S, S]
     thumbnail: NDArray[np.float64]  # of the image

@@ -5,6 +5,7 @@ Presentation LUT).
 """
 
 import copy
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -23,8 +24,9 @@ from numpy.typing import NDArray
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.valuerep import DSfloat
 
-from imaging.dicom.attributes import items, numbers, text
+from imaging.dicom.attributes import items, numbers, pixel_aspect, text
 from imaging.dicom.lookup_tables import is_complete
 from imaging.dicom.value_of_interest import usable_window
 from imaging.limits import parsing
@@ -36,6 +38,7 @@ SERIES_NUMBER = 9903
 HALF_MAXIMUM = 128  # of the map's 255
 _YELLOW = (80.0, 0.0, 75.0)  # CIELab, as PS3.3 C.10.7 wants it
 _MOST_OUTLINES = 16
+_LARGEST_TERM = 1000  # of a ratio, in whole numbers
 _TOLERANCE = 0.5  # of a cell of the map: what a corner of an outline may be off
 _WORDS = {"OW": "u2", "OL": "u4", "OF": "u4", "OV": "u8", "OD": "u8"}  # whose bytes pydicom keeps in the file's order
 
@@ -135,16 +138,17 @@ def _lut_shape(source: Dataset, record: AnalysisRecord) -> str:
 
 
 def _show_like(state: Dataset, source: Dataset) -> None:
-    """Keep the film's modality transformation and its VOI LUTs or first window that can be applied.
+    """Keep the film's aspect, its modality transformation, and its VOI LUTs or first window that can be applied.
 
     Without one of these the whole range is shown.
     """
+    _keep_aspect(state, source)
     slope, intercept = (numbers(source, keyword)[:1] for keyword in ("RescaleSlope", "RescaleIntercept"))
     if items(source, "ModalityLUTSequence"):
         state.ModalityLUTSequence = _copied(source, "ModalityLUTSequence")
-    elif slope and intercept:
-        state.RescaleSlope = slope[0]
-        state.RescaleIntercept = intercept[0]
+    elif slope or intercept:  # a writer who leaves one of them out means that it changes nothing
+        state.RescaleSlope = _decimal(*(slope or (1,)))
+        state.RescaleIntercept = _decimal(*(intercept or (0,)))
         state.RescaleType = text(source, "RescaleType") or "US"
     shown = Dataset()
     tables = items(source, "VOILUTSequence")
@@ -152,12 +156,26 @@ def _show_like(state: Dataset, source: Dataset) -> None:
     if any(map(is_complete, tables)):
         shown.VOILUTSequence = Sequence(filter(is_complete, _copied(source, "VOILUTSequence")))
     elif window is not None:
-        shown.WindowCenter, shown.WindowWidth = window
-        if text(source, "VOILUTFunction"):
-            shown.VOILUTFunction = text(source, "VOILUTFunction")
+        center, width, function = window
+        shown.WindowCenter = _decimal(center)
+        shown.WindowWidth = _decimal(width)
+        if function != "LINEAR":
+            shown.VOILUTFunction = function
     else:
         return
     state.SoftcopyVOILUTSequence = [shown]
+
+
+def _decimal(value: float) -> DSfloat:
+    """A decimal string of at most 16 characters: PS3.5 6.2."""
+    return DSfloat(value, auto_format=True)
+
+
+def _keep_aspect(state: Dataset, source: Dataset) -> None:
+    """Show pixels that are no squares as the film does. Source: PS3.3 C.10.4, PresentationPixelAspectRatio."""
+    ratio = Fraction(pixel_aspect(source)).limit_denominator(_LARGEST_TERM)
+    for area in state.DisplayedAreaSelectionSequence:
+        area.PresentationPixelAspectRatio = [ratio.numerator, ratio.denominator]
 
 
 def _copied(source: Dataset, keyword: str) -> Sequence:

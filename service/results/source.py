@@ -1,13 +1,16 @@
 """What results take over from the film that they are about: who it belongs to, and how it is shown."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 import pydicom.config
+from pydicom.charset import convert_encodings, decode_bytes, default_encoding
 from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
-from pydicom.valuerep import validate_value
+from pydicom.multival import MultiValue
+from pydicom.valuerep import TEXT_VR_DELIMS, validate_value
 
 from imaging.dicom.attributes import text
 from imaging.limits import parsing
@@ -16,6 +19,7 @@ from schemas.errors import InvalidImageError
 
 MANUFACTURER: Final = "cxr-classifier"
 CHARACTER_SET: Final = "ISO_IR 192"  # UTF-8 holds every name, in whatever set the film was written
+_ESCAPE: Final = b"\x1b"
 
 # Type 1 or 2 in the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): there, if empty.
 _PATIENT_AND_STUDY = (
@@ -94,8 +98,7 @@ def give_to_patient(result: Dataset, source: Dataset) -> None:
 
 def _passed_on(source: Dataset, keyword: str) -> str:
     """The film's value; empty where it is absent, or where it breaks a rule and does not identify the patient."""
-    value = source.get(keyword)
-    value = "" if value is None else str(value)
+    value = _as_written(source, keyword)
     if keyword in ("PatientName", "PatientID"):
         return value  # an archive must file the result under the patient that it knows
     if keyword == "PatientSex":
@@ -105,6 +108,30 @@ def _passed_on(source: Dataset, keyword: str) -> str:
     except ValueError:
         return ""
     return value
+
+
+def _as_written(source: Dataset, keyword: str) -> str:
+    r"""The text of an attribute: whole where it holds a backslash, and never with a character that replaces others.
+
+    A value like `CLINIC\12345` is two values in DICOM, and a writer who means one gets it back as it was. Where the
+    bytes are not of the character set that the film states, they are read as Latin-1, which has a letter for each.
+    """
+    element = source.get_item(keyword) if keyword in source else None
+    value = None if element is None else element.value
+    if isinstance(value, bytes):  # nobody has read it yet
+        value = _decoded(value, convert_encodings(source.get("SpecificCharacterSet") or [default_encoding]))
+    elif isinstance(value, MultiValue):
+        value = "\\".join(map(str, value))
+    return "" if value is None else str(value).strip("\0 ")
+
+
+def _decoded(value: bytes, encodings: Sequence[str]) -> str:
+    if len(encodings) > 1 or _ESCAPE in value:  # code extensions: PS3.5 6.1.2.5
+        return decode_bytes(value, encodings, TEXT_VR_DELIMS)
+    try:
+        return value.decode(encodings[0])
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def set_times(result: Dataset, source: Dataset, analysed_at: datetime) -> None:

@@ -1,5 +1,7 @@
 """Heat maps over films: where the heat is drawn, and what stays untouched."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -95,6 +97,17 @@ def test_padded_films_get_their_heat_at_the_place_inside_the_padding(cell, film_
     rendered = render(point(*cell, rows=14, columns=14), radiograph(FILM), PAD)
 
     assert hottest(rendered) == pytest.approx((film_x, film_y), abs=0.04)
+
+
+@pytest.mark.parametrize("spec", [SQUASH, PAD])
+def test_pixels_that_are_no_squares_are_drawn_as_such_with_the_heat_at_its_place(spec) -> None:
+    squares = radiograph(FILM)
+    tall = replace(squares, pixel_aspect=2.0)
+
+    drawn, plain = (render(point(3, 5), film, spec) for film in (tall, squares))
+
+    assert colour(drawn).shape == (600, 600, 3)
+    assert hottest(drawn) == pytest.approx(hottest(plain), abs=0.02)
 
 
 def test_heat_on_the_padding_alone_is_not_on_the_film() -> None:

@@ -127,6 +127,26 @@ def test_a_name_in_another_character_set_survives() -> None:
         assert str(dcmread(io.BytesIO(content)).PatientName) == "Müller^Jörg"
 
 
+def test_a_name_whose_bytes_are_not_of_the_stated_set_keeps_its_letters() -> None:
+    content = dicom_bytes(
+        film(SpecificCharacterSet="ISO_IR 100", PatientName="Müller^Jörg", StudyDescription="Schädel")
+    )
+    misdeclared = content.replace(b"ISO_IR 100", b"ISO_IR 192")
+
+    for written_content in written(dcmread(io.BytesIO(misdeclared))).values():
+        result = dcmread(io.BytesIO(written_content))
+        assert (str(result.PatientName), result.StudyDescription) == ("Müller^Jörg", "Schädel")
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID"])
+def test_a_backslash_in_a_single_value_stays_where_it_is(keyword) -> None:
+    source = dcmread(io.BytesIO(dicom_bytes(film(**{keyword: ["CLINIC", "12345"]}))))
+
+    for content in written(source).values():
+        result = dcmread(io.BytesIO(content))
+        assert result.get_item(keyword).value.strip() == b"CLINIC\\12345"
+
+
 def test_dates_are_of_the_analysis_in_the_films_time_zone() -> None:
     source = film(TimezoneOffsetFromUTC="+0530")
 

@@ -178,3 +178,48 @@ def test_the_text_says_what_is_outlined_and_for_what_use() -> None:
     assert text.UnformattedTextValue == (
         "PNEUMONIA: gradcam at half maximum, chest-xray 1.2.0. No localisation. Research use only."
     )
+
+
+def shown_by(state):
+    return state.SoftcopyVOILUTSequence[0]
+
+
+def test_decimals_have_at_most_sixteen_characters() -> None:
+    state = state_of(
+        film(RescaleSlope=".333333333333333", WindowCenter="1000.1234567890", WindowWidth="2000.3333333333")
+    )
+
+    decimals = (state.RescaleSlope, shown_by(state).WindowCenter, shown_by(state).WindowWidth)
+    assert max(len(str(value)) for value in decimals) <= 16
+    assert [float(value) for value in decimals] == pytest.approx([1 / 3, 1000.123456789, 2000.3333333333])
+
+
+@pytest.mark.parametrize(("given", "expected"), [({"RescaleSlope": 2}, (2, 0)), ({"RescaleIntercept": -9}, (1, -9))])
+def test_a_slope_or_an_intercept_alone_is_kept(given, expected) -> None:
+    state = state_of(film(**given))
+
+    assert (state.RescaleSlope, state.RescaleIntercept) == expected
+
+
+@pytest.mark.parametrize("function", ["LINEAR_EXACT", "SIGMOID", None])
+def test_a_width_below_one_keeps_its_window(function) -> None:
+    attributes = {} if function is None else {"VOILUTFunction": function}
+    state = state_of(film(WindowCenter=0.5, WindowWidth=0.8, RescaleSlope=1 / 255, RescaleIntercept=0, **attributes))
+
+    shown = shown_by(state)
+    assert (shown.WindowCenter, shown.WindowWidth) == (0.5, 0.8)
+    assert shown.VOILUTFunction == (function or "LINEAR_EXACT")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "ratio"),
+    [
+        ({}, [1, 1]),
+        ({"PixelAspectRatio": [2, 1]}, [2, 1]),
+        ({"PixelSpacing": [0.15, 0.2]}, [3, 4]),
+        ({"PixelAspectRatio": [0, 1]}, [1, 1]),
+        ({"PixelAspectRatio": [900, 1]}, [1, 1]),
+    ],
+)
+def test_pixels_that_are_no_squares_are_shown_as_such(attributes, ratio) -> None:
+    assert list(state_of(film(**attributes)).DisplayedAreaSelectionSequence[0].PresentationPixelAspectRatio) == ratio
