@@ -1,6 +1,7 @@
 """Reads one film as `POST /predict` does, with numpy, Pillow and ONNX Runtime: `minimal_client.py model.onnx film.png`.
 
-All that it knows stands in the file of the graph. Whether a film is like those of training it cannot tell.
+All that it knows stands in the file of the graph. Whether a film is like those of training, or has enough
+contrast, it cannot tell.
 """
 
 import json

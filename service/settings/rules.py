@@ -35,7 +35,7 @@ def shown(value: object) -> str | None:
     text = str(value)
     if _CREDENTIALS.search(text):
         return None
-    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"
+    return text if len(text) <= LONGEST_SHOWN or isinstance(value, Path) else text[:LONGEST_SHOWN] + "…"
 
 
 def named(path: Path) -> str:

@@ -10,7 +10,7 @@ from imaging.phantom import phantom
 from tests.films import encode
 from tests.imaging.compressed import compressed_film
 from tests.service.bundles import write_tiny_bundle
-from tests.service.conftest import flat_film
+from tests.service.conftest import dots
 from tests.service.server import Server
 
 WATCH = (
@@ -20,15 +20,22 @@ WATCH = (
 expect.set_options(timeout=30_000)
 
 
+def framed_film(gray: int) -> bytes:
+    """A film of one gray, that it can be recognised on the screen, with dots of the same mean above and below."""
+    film = np.full((300, 240), gray, np.uint8)
+    film[:15] = film[-15:] = dots(gray, 15, 240)
+    return encode(film, ".png")
+
+
 @pytest.fixture(scope="session")
 def films(tmp_path_factory) -> Path:
     """Files as a person has them; the flat ones are of the gray levels at which the tiny network says so."""
     folder = tmp_path_factory.mktemp("films")
     contents = {
-        "positive.png": flat_film(200, rows=300, columns=240),
-        "negative.png": flat_film(60, rows=300, columns=240),
-        "undecided.png": flat_film(124, rows=300, columns=240),
-        "unfamiliar.png": flat_film(0, rows=300, columns=240),
+        "positive.png": framed_film(200),
+        "negative.png": framed_film(60),
+        "undecided.png": framed_film(124),
+        "unfamiliar.png": framed_film(0),
         "phantom.jpeg": encode(phantom(400, 300, seed=4, opacity=0.8)),
         "deep.png": encode((phantom(200, 160, seed=5).astype(np.uint16) * 257), ".png"),
         "lossless.dcm": compressed_film(np.full((300, 240), 200, np.uint8), "1.2.840.10008.1.2.4.70"),

@@ -9,6 +9,7 @@ import httpx2
 import numpy as np
 import pytest
 import structlog
+from numpy.typing import NDArray
 
 from service.app import create_app
 from service.engine.engine import EngineOpener, OnnxEngine
@@ -22,10 +23,15 @@ Client = httpx2.AsyncClient
 Serve = Callable[..., AbstractAsyncContextManager[Client]]
 
 
+def dots(gray: int, rows: int, columns: int) -> NDArray[np.uint8]:
+    """Black and white dots of this mean: a film of one gray has too little contrast to be answered."""
+    values = 255 * np.diff(np.arange(rows * columns + 1) * gray // 255)
+    return values.reshape(rows, columns).astype(np.uint8)
+
+
 def flat_film(gray: int, *, rows: int = 40, columns: int = 32, extension: str = ".png") -> bytes:
-    """A film of this mean, of black and white dots: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
-    dots = 255 * np.diff(np.arange(rows * columns + 1) * gray // 255)
-    return encode(dots.reshape(rows, columns).astype(np.uint8), extension)
+    """A film of this mean: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
+    return encode(dots(gray, rows, columns), extension)
 
 
 @pytest.fixture(autouse=True, scope="session")

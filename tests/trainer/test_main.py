@@ -44,7 +44,8 @@ def test_the_command_trains_and_prints_a_table(monkeypatch, capsys, kermany_like
     assert status == 0
     epochs = re.findall(r"^ +1  loss .* AUROC [01]\.\d{4}\*  \d+ s  \d+ films/s$", printed, re.MULTILINE)
     assert len(epochs) == 2
-    assert printed.startswith("cnn_baseline-seed1\n")
+    assert printed.startswith("patients are known by names like those of Kermany (96 films)\n")
+    assert "\ncnn_baseline-seed1\n" in printed
     assert printed.splitlines()[-1] == f"report: {tmp_path / 'run' / 'report.html'}"
     assert not {"\x1b", "\r"} & set(printed), "a file gets lines, no bars"
     assert "cnn_baseline-seed1" in printed

@@ -61,8 +61,9 @@ def close_leaks(index: FilmIndex, on_duplicates: OnDuplicates = "stop") -> FilmI
     """
     if clashes := find_contradictions(index):
         msg = (
-            f"{len(clashes)} films lie under two labels, themselves or in another encoding; decide which is right and "
-            "remove the others, or, where pictures only look alike, train with --set data.near_duplicates=1:"
+            f"{len(clashes)} films lie under two labels, themselves or as copies; decide which is right and remove the "
+            "others, or, where pictures only look alike, train with --set data.near_duplicates=1 (another encoding) or "
+            "--set data.altered_copies=never (another crop, turn or contrast):"
         )
         raise TrainingDataError(msg + listing(clashes))
     checked = _without_copies(index) if on_duplicates == "drop" else index

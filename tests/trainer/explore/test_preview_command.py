@@ -47,4 +47,4 @@ def test_half_of_the_variations_are_mirrored_where_that_is_asked_for(monkeypatch
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones(monkeypatch, capsys, kermany_like) -> None:
     assert _run(monkeypatch, str(kermany_like), "--augment", "wild") == 2
-    assert "--augment wild is not a recipe; known: none, light" in capsys.readouterr().err
+    assert "'wild' is not a recipe; known: none, light" in capsys.readouterr().err
