@@ -40,6 +40,12 @@ _PRESETS: Final = re.compile(rb"\xff\xf8..\x01(.{10})", re.DOTALL)
 """In coded pixels of JPEG-LS no byte above 127 follows 0xFF. Source: ISO 14495-1 A.1."""
 
 
+_LARGEST_SHARE: Final = 2
+"""Of the film without compression; run lengths of noise take 129/128 of it, other codecs less than a tenth more."""
+_BESIDE_PIXELS: Final = 1024 * 1024
+"""Headers, comments and offset tables, in bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class EncapsulatedFrame:
     """All that a codec gets of a film: no attribute of the patient crosses to another process."""
@@ -48,6 +54,21 @@ class EncapsulatedFrame:
     """The fragments of Pixel Data with their item tags. Source: PS3.5 A.4."""
     transfer_syntax: str
     module: ImagePixel
+
+    def __post_init__(self) -> None:
+        """Refuse what no codec writes, before it is copied to another process.
+
+        Raises:
+            InvalidImageError: it has far more bytes than the film without compression.
+        """
+        module = self.module
+        plain = module.rows * module.columns * module.samples * module.bits_allocated // 8
+        if len(self.data) > _LARGEST_SHARE * plain + _BESIDE_PIXELS:
+            msg = (
+                f"the compressed frame has {len(self.data)} bytes, and the film without compression {plain}; export "
+                "the film again"
+            )
+            raise InvalidImageError(msg)
 
 
 class FrameDecoder(Protocol):

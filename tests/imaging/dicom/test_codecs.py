@@ -76,3 +76,10 @@ def test_all_fragments_belong_to_the_one_frame_whatever_the_offset_table_states(
     module = ImagePixel(64, 48, 1, "MONOCHROME2", 0, 8, 8, 7, signed=False)
 
     assert np.array_equal(decode_frame(EncapsulatedFrame(data, syntax, module)), FILM)
+
+
+def test_a_frame_of_far_more_bytes_than_the_film_is_refused_before_it_is_handed_on() -> None:
+    module = ImagePixel(10, 10, 1, "MONOCHROME2", 0, 8, 8, 7, signed=False)
+
+    with pytest.raises(InvalidImageError, match="has 2000000 bytes, and the film without compression 100"):
+        EncapsulatedFrame(bytes(2_000_000), uid.RLELossless, module)

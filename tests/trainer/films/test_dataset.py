@@ -243,7 +243,9 @@ def test_the_names_of_labels_must_differ() -> None:
 def test_the_split_of_the_shipped_network_is_still_the_one_that_it_was_trained_on(real_films, run, tmp_path) -> None:
     models = ROOT / "models"
     shipped = open_bundle(models / (models / "current").read_text().strip()).manifest.provenance
-    settings = DataOptions(path=str(real_films / "kermany224"), cache=str(tmp_path), on_duplicates="drop")
+    settings = DataOptions(
+        path=str(real_films / "kermany224"), cache=str(tmp_path), on_duplicates="drop", altered_copies="never"
+    )
 
     data = prepare_dataset(settings, run).record
 
