@@ -34,7 +34,7 @@ run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:
 # A file stays on one core, where its fixtures are; tests/tiers.py says which files begin.
 PYTEST := $(DEV) -m pytest $(TESTS) -n auto --dist loadfile --no-loadscope-reorder
 
-test: .venv-dev/ready corpora  ## run all tests, about 9 min on two cores (TESTS=path for some; CXR_DATA_DIR for those on real films)
+test: .venv-dev/ready corpora  ## run all tests, 9 to 14 min on two cores (TESTS=path for some; CXR_DATA_DIR for those on real films)
 	$(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT)))
 
 test-fast: .venv-dev/ready  ## run the tests that need no process, browser, table or simulation, under 3 min (TESTS=path for some)
