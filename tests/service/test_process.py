@@ -26,6 +26,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.process
 
 FILM = encode(phantom(120, 100, seed=2, opacity=0.8))
+LARGE_FILM = encode(phantom(1500, 1500, seed=2))  # a deadline of 1 ms ends before it is decoded, on any machine
 PNG = {"Content-Type": "image/png"}
 
 
@@ -84,7 +85,7 @@ def test_an_explanation_is_answered_over_http(server, accept, start_of_body) -> 
         ("POST", "/predict", FILM[:900], {"Content-Type": "image/jpeg"}, 422),
         ("POST", "/predict", bytes(3_000_000), PNG, 413),
         ("POST", "/explain?finding=FRACTURE", FILM, {}, 422),
-        ("POST", "/predict", FILM, {"X-Deadline-Ms": "1"}, 504),
+        ("POST", "/predict", LARGE_FILM, {"X-Deadline-Ms": "1"}, 504),
         ("POST", "/predict", FILM, {"X-Deadline-Ms": "9" * 400}, 422),
         ("POST", "/predict", FILM, {"X-Deadline-Ms": "9" * 5000}, 422),
     ],
