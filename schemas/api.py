@@ -12,7 +12,7 @@ DISCLAIMER = "Research use only. Not a medical device; not for diagnosis, triage
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Decision = Literal["positive", "negative", "abstain"]
-AbstentionReason = Literal["unclear", "unfamiliar", "not_frontal", "low_contrast"]
+AbstentionReason = Literal["unclear", "unfamiliar", "not_frontal", "low_contrast", "outside_population"]
 ConfidenceBand = Literal["low", "medium", "high"]
 ExplainMethod = Literal["gradcam", "gradcam++"]
 ExplainBackend = Literal["onnx", "torch"]
@@ -31,17 +31,36 @@ class ModelReference(Record):
     )
 
 
+class FindingAnswer(Record):
+    """One finding of a film."""
+
+    name: str
+    probability: Probability
+    decision: Decision = Field(description="abstain: not answered for this film, or this finding is not clear")
+    operating_point: OperatingPoint
+
+
+class SeenTrait(Record):
+    """What the bundle's guide saw of a whole film, e.g. of its view."""
+
+    value: str = Field(description="the most probable one")
+    probability: Probability
+    accepted: bool = Field(description="false: the network was not trained on such films, and gives no answer")
+
+
 class Prediction(Record):
     """The answer of the bundle for one film."""
 
     label: str = Field(
         description="the finding whose operating point is reached, else the class that means none of the findings"
     )
-    probabilities: dict[str, Probability] = Field(description="softmax after temperature scaling; sums to 1")
+    probabilities: dict[str, Probability] = Field(
+        description="calibrated; they sum to 1 where the classes exclude one another"
+    )
     decision: Decision = Field(
         description="abstain when the conformal set does not hold exactly one class, the label, "
-        "the film is out of distribution or uses a small part of its gray levels, or its file states that it is not a "
-        "frontal view"
+        "the film is out of distribution, outside the bundle's population or uses a small part of its gray levels, or "
+        "its file states that it is not a frontal view"
     )
     abstention_reasons: tuple[AbstentionReason, ...] = Field(
         default=(), description="why the decision is abstain, the reason of the recommendation first; else empty"
@@ -55,6 +74,12 @@ class Prediction(Record):
         description="distance to the training films in units of the cut-off; above 1 the film is not answered"
     )
     recommendation: str
+    findings: tuple[FindingAnswer, ...] = Field(
+        default=(), description="each finding by itself, in the order of the bundle's classes"
+    )
+    traits: dict[str, SeenTrait] | None = Field(
+        default=None, description="what the bundle's guide saw of the whole film; null: the bundle has no guide"
+    )
 
 
 class ImageFacts(Record):

@@ -24,11 +24,25 @@ class OperatingPoint(Record):
 class ConformalQuantiles(Record):
     """Class-conditional split conformal prediction: class k is in the set when 1 - p_k <= quantile_k.
 
+    Where each finding is judged by itself there are two for each: the finding is in its set when 1 - p <= its entry of
+    `quantiles`, its absence when p <= its entry of `absent`.
+
     Source: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005), ch. 4.5 (Mondrian).
     """
 
     alpha: Fraction = Field(description="accepted share of films of a class whose set misses their class")
     quantiles: dict[str, Fraction]
+    absent: dict[str, Fraction] | None = Field(default=None, description="null: the classes exclude one another")
+
+
+class LogitScaling(Record):
+    """Calibrated probability of a finding that is judged by itself: sigmoid(slope * logit + offset).
+
+    Source: Platt, Advances in Large Margin Classifiers (1999) 61-74.
+    """
+
+    slope: float = Field(gt=0)
+    offset: float
 
 
 class OutOfDistribution(Record):
@@ -54,7 +68,13 @@ class OutOfDistribution(Record):
 class Calibration(Record):
     """Everything that turns logits into a decision; all of it from validation films."""
 
-    temperature: float = Field(gt=0, description="probabilities = softmax(logits / temperature)")
+    temperature: float = Field(
+        gt=0, description="probabilities = softmax(logits / temperature); 1 where `scaling` calibrates"
+    )
+    scaling: dict[str, LogitScaling] | None = Field(
+        default=None,
+        description="of each finding where each is judged by itself; null: the classes exclude one another",
+    )
     operating_points: tuple[OperatingPoint, ...] = Field(min_length=1, description="one for each finding")
     conformal: ConformalQuantiles
     out_of_distribution: OutOfDistribution | None

@@ -6,7 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from schemas.model.calibration import OperatingPoint
+from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint
+
+NO_FINDING = "no finding"
+"""The label of a film on which none of several findings is called, where each is judged by itself."""
+
+Presence = Literal["present", "absent", "unclear"]
+"""What the two conformal quantiles of a finding that is judged by itself leave of it."""
 
 Answer = Literal["given", "unclear", "unfamiliar"]
 """Whether a label is claimed of a film; if not, the classes are too close, or the training had no film like it."""
@@ -34,11 +40,34 @@ def softmax(logits: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
     return probabilities
 
 
+def calibrated(logits: ArrayLike, calibration: Calibration, classes: Sequence[str]) -> NDArray[np.float64]:
+    """Calibrated probabilities: of classes that exclude one another, or of findings that are judged by themselves.
+
+    Args:
+        logits: [..., K].
+        calibration: its `scaling` tells the two apart.
+        classes: K names in the order of the logits.
+
+    Returns:
+        float64 [..., K] in [0, 1].
+    """
+    if calibration.scaling is None:
+        return softmax(logits, calibration.temperature)
+    slopes, offsets = (
+        np.array([getattr(calibration.scaling[name], part) for name in classes]) for part in ("slope", "offset")
+    )
+    scaled = np.asarray(logits, dtype=np.float64) * slopes + offsets
+    sigmoid: NDArray[np.float64] = (1 + np.tanh(scaled / 2)) / 2  # of large values, too, without an overflow
+    return sigmoid
+
+
 def finding_label(
     probabilities: ArrayLike,
     classes: Sequence[str],
     negative_class: str | None,
     operating_points: Iterable[OperatingPoint],
+    *,
+    alone: bool = False,
 ) -> str:
     """The label of one film.
 
@@ -51,6 +80,7 @@ def finding_label(
         classes: K names in the order of the logits.
         negative_class: the class that means none of the findings.
         operating_points: one for each finding, in any order.
+        alone: each class is a finding that is judged by itself; where none is called the label is `NO_FINDING`.
 
     Raises:
         ValueError: the number of probabilities is not K.
@@ -59,10 +89,10 @@ def finding_label(
     if row.shape != (len(classes),):
         msg = f"a film has one probability for each of {len(classes)} classes, not shape {row.shape}"
         raise ValueError(msg)
-    if negative_class is None:
+    if negative_class is None and not alone:
         return classes[int(row.argmax())]
     thresholds = {point.finding: point.threshold for point in operating_points}
-    label = negative_class
+    label = NO_FINDING if negative_class is None else negative_class
     best = 0.0
     for name, probability in zip(classes, row.tolist(), strict=True):
         if name == negative_class or probability < thresholds[name]:
@@ -78,6 +108,26 @@ def finding_label(
 def conformal_set(probabilities: Mapping[str, float], quantiles: Mapping[str, float]) -> tuple[str, ...]:
     """The classes that `schemas.model.calibration.ConformalQuantiles` cannot exclude, in the given order."""
     return tuple(name for name, probability in probabilities.items() if 1 - probability <= quantiles[name])
+
+
+def presence(name: str, probability: float, conformal: ConformalQuantiles) -> Presence:
+    """Whether a finding that is judged by itself is there; unclear where its set holds both, or neither.
+
+    Args:
+        name: of the finding.
+        probability: calibrated.
+        conformal: with `absent`.
+
+    Raises:
+        ValueError: the quantiles are of classes that exclude one another.
+    """
+    if conformal.absent is None:
+        msg = f"there is no quantile of the absence of {name}: the classes exclude one another"
+        raise ValueError(msg)
+    present, absent = 1 - probability <= conformal.quantiles[name], probability <= conformal.absent[name]
+    if present == absent:
+        return "unclear"
+    return "present" if present else "absent"
 
 
 def answer(label: str, prediction_set: Collection[str], *, in_distribution: bool | None) -> Answer:

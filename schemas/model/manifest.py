@@ -22,8 +22,10 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.errors import BundleError
 from schemas.model.calibration import Calibration
+from schemas.model.decision import NO_FINDING
 from schemas.model.drift import DriftReference, signal_names
 from schemas.model.evaluation import Evaluation
+from schemas.model.guide import GuideRecord, Population
 from schemas.model.mistakes import Mistakes
 from schemas.model.precision import Precision, PrecisionFiles, PrecisionRecord
 from schemas.model.provenance import Adoption, Provenance
@@ -56,8 +58,10 @@ class GraphContract(Record):
     """Names and shapes of the ONNX graph; N is dynamic.
 
     Inputs: `image` float32 [N, 1, S, S] in [0, 1]; `target` int64 [N], the class to explain, -1 for the most probable.
-    Outputs: `logits` [N, K]; `probabilities` [N, K], softmax(logits / temperature); `embedding` [N, D];
-    `gradcam` and `gradcam_plus_plus` [N, h, w], >= 0, not scaled.
+    Outputs: `logits` [N, K]; `probabilities` [N, K], softmax(logits / temperature), or the sigmoid of each scaled logit
+    where the manifest's activation is `sigmoid`; `embedding` [N, D]; `gradcam` and `gradcam_plus_plus` [N, h, w], >= 0,
+    not scaled. With a guide: `lungs` [N, a, b] in [0, 1] and `traits` [N, T], see `schemas.model.guide`; the maps then
+    lie on the film as every other map does, not on the part of it that the network looked at.
     """
 
     opset: int
@@ -86,10 +90,15 @@ class BundleManifest(Record):
     negative_class: str | None = Field(
         description="the class that means none of the others, never 'healthy'; null where there is none"
     )
-    activation: Literal["softmax"] = "softmax"
+    activation: Literal["softmax", "sigmoid"] = Field(
+        default="softmax",
+        description="softmax: the classes exclude one another; sigmoid: each is a finding that is judged by itself",
+    )
     preprocess: PreprocessSpec
     graph: GraphContract
     torch: TorchNetwork | None = Field(default=None, description="null: the bundle holds the graph alone")
+    guide: GuideRecord | None = Field(default=None, description="null: the network looks at the whole film")
+    population: Population | None = Field(default=None, description="whose films it answers; null: not stated")
     calibration: Calibration
     evaluation: tuple[Evaluation, ...]
     drift_reference: DriftReference | None = Field(
@@ -118,13 +127,15 @@ class BundleManifest(Record):
         if {point.finding for point in self.calibration.operating_points} != set(self.findings):
             msg = f"the operating points must name each finding of {self.findings} once"
             raise ValueError(msg)
-        if set(self.calibration.conformal.quantiles) != classes:
+        conformal = self.calibration.conformal
+        if set(conformal.quantiles) != classes:
             msg = f"the conformal quantiles must name each class of {self.classes}"
             raise ValueError(msg)
         distribution = self.calibration.out_of_distribution
-        if distribution is not None and set(distribution.cutoffs) != classes:
-            msg = f"the out-of-distribution cut-offs must name each class of {self.classes}"
+        if distribution is not None and set(distribution.cutoffs) != set(self.groups):
+            msg = f"the out-of-distribution cut-offs must name each of {self.groups}"
             raise ValueError(msg)
+        self._check_activation()
         if self.drift_reference and set(self.drift_reference.signals) != set(signal_names(self.findings)):
             msg = f"the drift reference must hold each signal of {signal_names(self.findings)}"
             raise ValueError(msg)
@@ -135,6 +146,20 @@ class BundleManifest(Record):
                 raise ValueError(msg)
         self._check_precisions()
         return self
+
+    def _check_activation(self) -> None:
+        """Findings that are judged by themselves have a scaling and two quantiles each, and no negative class."""
+        scaling, absent = self.calibration.scaling, self.calibration.conformal.absent
+        alone = self.activation == "sigmoid"
+        expected = set(self.classes) if alone else None
+        named = tuple(None if part is None else set(part) for part in (scaling, absent))
+        if named != (expected, expected) or (alone and self.negative_class is not None):
+            msg = (
+                f"activation {self.activation} with scaling of {scaling and sorted(scaling)}, absent quantiles of "
+                f"{absent and sorted(absent)} and negative class {self.negative_class!r}: sigmoid needs the first two "
+                "for each class and no negative class, softmax has neither of the two"
+            )
+            raise ValueError(msg)
 
     def _check_precisions(self) -> None:
         names = [row.precision for row in self.precisions]
@@ -151,6 +176,11 @@ class BundleManifest(Record):
     def findings(self) -> tuple[str, ...]:
         """The classes that can be called present: all but the negative one."""
         return tuple(name for name in self.classes if name != self.negative_class)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of films that the out-of-distribution check knows: the classes, and films with none of them."""
+        return (*self.classes, NO_FINDING) if self.activation == "sigmoid" else self.classes
 
     def graph_files(self, precision: Precision) -> PrecisionFiles:
         """The files that compute an answer at a precision.

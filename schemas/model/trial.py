@@ -1,9 +1,12 @@
 """The record of one trained network: all that the exporter and the report need in addition to its weights."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from schemas.model.calibration import Calibration
 from schemas.model.evaluation import Evaluation
+from schemas.model.guide import GuideRecord, Population
 from schemas.model.provenance import Adoption, Provenance
 from schemas.model.uncertainty import Uncertainty
 from schemas.preprocess import PreprocessSpec
@@ -25,6 +28,12 @@ class CalibratedNetwork(Record):
     architecture: str
     classes: tuple[str, ...] = Field(min_length=2, description="K classes in the order of the logits")
     negative_class: str | None
+    activation: Literal["softmax", "sigmoid"] = Field(
+        default="softmax",
+        description="softmax: the classes exclude one another; sigmoid: each is a finding that is judged by itself",
+    )
+    guide: GuideRecord | None = Field(default=None, description="null: the network looks at the whole film")
+    population: Population | None = Field(default=None, description="whose films it answers; null: not stated")
     preprocess: PreprocessSpec
     calibration: Calibration
     validation: Evaluation

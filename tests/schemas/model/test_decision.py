@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from schemas.estimate import Estimate
-from schemas.model.calibration import OperatingPoint
-from schemas.model.decision import answer, conformal_set, finding_label, softmax
+from schemas.model.calibration import Calibration, ConformalQuantiles, LogitScaling, OperatingPoint
+from schemas.model.decision import NO_FINDING, answer, calibrated, conformal_set, finding_label, presence, softmax
 
 CERTAIN = Estimate(value=1, low=1, high=1)
+BY_THEMSELVES = ConformalQuantiles(
+    alpha=0.1, quantiles={"Effusion": 0.6, "Mass": 0.6}, absent={"Effusion": 0.6, "Mass": 0.6}
+)
 
 
 def point(finding: str, threshold: float) -> OperatingPoint:
@@ -99,3 +102,36 @@ def test_a_label_is_claimed_of_a_familiar_film_whose_conformal_set_is_the_label_
     prediction_set, in_distribution, expected
 ) -> None:
     assert answer("NORMAL", prediction_set, in_distribution=in_distribution) == expected
+
+
+def test_findings_that_are_judged_by_themselves_have_a_sigmoid_each() -> None:
+    scaling = {"Effusion": LogitScaling(slope=2, offset=-1), "Mass": LogitScaling(slope=1, offset=0)}
+    calibration = Calibration(
+        temperature=1,
+        scaling=scaling,
+        operating_points=(point("Effusion", 0.5), point("Mass", 0.5)),
+        conformal=BY_THEMSELVES,
+        out_of_distribution=None,
+        data="validation",
+    )
+    probabilities = calibrated([[0.5, 0.0], [1000.0, -1000.0]], calibration, ("Effusion", "Mass"))
+    assert probabilities == pytest.approx(np.array([[0.5, 0.5], [1, 0]]))
+
+
+def test_several_findings_are_called_and_the_label_is_the_one_furthest_above_its_threshold() -> None:
+    points = (point("Effusion", 0.5), point("Mass", 0.1))
+    label = finding_label([0.6, 0.3], ("Effusion", "Mass"), None, points, alone=True)
+    assert label == "Mass"
+    assert finding_label([0.4, 0.05], ("Effusion", "Mass"), None, points, alone=True) == NO_FINDING
+
+
+@pytest.mark.parametrize(
+    ("probability", "expected"), [(0.9, "present"), (0.1, "absent"), (0.5, "unclear"), (0.39, "absent")]
+)
+def test_a_finding_is_clear_when_its_set_holds_either_it_or_its_absence(probability: float, expected: str) -> None:
+    assert presence("Mass", probability, BY_THEMSELVES) == expected
+
+
+def test_classes_that_exclude_one_another_have_no_quantile_of_absence() -> None:
+    with pytest.raises(ValueError, match="absence of Mass"):
+        presence("Mass", 0.5, ConformalQuantiles(alpha=0.1, quantiles={"Mass": 0.1}))
