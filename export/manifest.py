@@ -20,6 +20,19 @@ INTENDED_USE = (
     "themselves."
 )
 
+_SHARED = (
+    "architecture",
+    "classes",
+    "negative_class",
+    "activation",
+    "guide",
+    "population",
+    "preprocess",
+    "calibration",
+    "provenance",
+)
+"""Fields that a record and a manifest have in common."""
+
 
 def describe(record: CalibratedNetwork) -> dict[str, str]:
     """The metadata of the ONNX file: enough for a client that has nothing else to answer as the service does."""
@@ -57,15 +70,10 @@ def make_manifest(
             name=place.name,
             version=place.version,
             created_at=datetime.now(UTC),
-            architecture=record.architecture,
-            classes=record.classes,
-            negative_class=record.negative_class,
-            preprocess=record.preprocess,
+            **{name: getattr(record, name) for name in _SHARED},
             graph=graph,
             torch=torch,
-            calibration=record.calibration,
-            evaluation=(record.validation, *([] if record.test is None else [record.test])),
-            provenance=record.provenance,
+            evaluation=(record.validation, *filter(None, [record.test])),
             intended_use=INTENDED_USE,
             files=_file_records({**files, MODEL_CARD: b"", MODEL_CARD_JSON: b""}),
         )

@@ -22,6 +22,7 @@ from trainer.explore.preview_command import preview_command
 from trainer.films.inspection.names import escaped, require_utf8
 from trainer.flags import flag_values, with_flags
 from trainer.folder import RunFolder, TrialFolder
+from trainer.guide_command import guide_command
 from trainer.listing_command import archs_command, recipes_command
 from trainer.report.command import report_command
 
@@ -105,6 +106,7 @@ app.command("sweep", help="The same as train, under the usual name for many arch
 app.command("report")(report_command)
 app.command("preview")(preview_command)
 app.command("refit")(refit_command)
+app.command("guide")(guide_command)
 app.command("archs")(archs_command)
 app.command("recipes")(recipes_command)
 

@@ -8,11 +8,14 @@ from torch import Tensor, fx, nn
 
 from export.graph.gradcam import trace_gradients
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
+from trainer.networks.guided import GuidedNetwork, placed
 from trainer.networks.network import Network
 
 OPSET = 20
 INPUTS = ("image", "target")
 OUTPUTS = ("logits", "probabilities", "embedding", "gradcam", "gradcam_plus_plus")
+GUIDE_OUTPUTS = ("lungs", "traits")
+"""Of a network behind a guide, after the others."""
 
 
 class ExplainedNetwork(nn.Module):
@@ -26,11 +29,21 @@ class ExplainedNetwork(nn.Module):
         self.temperature = temperature
         with torch.no_grad():
             features = network.features(torch.zeros(2, 1, size, size))
-        self.head = trace_gradients(network, features)
+        self.head = trace_gradients(network.learner, features)
 
     def forward(self, image: Tensor, target: Tensor) -> tuple[Tensor, ...]:
-        """Everything of `OUTPUTS` for films float32 [N, 1, S, S] in [0, 1] and targets int64 [N]."""
-        features = self.network.features(image)
+        """All of `OUTPUTS` (and `GUIDE_OUTPUTS`) for films float32 [N, 1, S, S] in [0, 1] and targets int64 [N]."""
+        if isinstance(self.network, GuidedNetwork):
+            view = self.network.view(image)
+            *answers, cam, cam_plus_plus = self._explained(view.image, target)
+            sight = view.sight
+            seen = (sight.lungs.sigmoid(), self.network.guide.probabilities(sight.traits))
+            return (*answers, placed(cam, view.box), placed(cam_plus_plus, view.box), *seen)
+        return self._explained(image, target)
+
+    def _explained(self, image: Tensor, target: Tensor) -> tuple[Tensor, ...]:
+        """Everything of `OUTPUTS` for what the network that learned sees."""
+        features = self.network.learner.features(image)
         logits, gradients = self.head(features, target)
         return (
             logits,
@@ -60,7 +73,7 @@ def export_graph(
         module,
         (torch.zeros(2, 1, size, size), torch.zeros(2, dtype=torch.int64)),
         input_names=INPUTS,
-        output_names=OUTPUTS,
+        output_names=(*OUTPUTS, *GUIDE_OUTPUTS) if isinstance(network, GuidedNetwork) else OUTPUTS,
         # Named once: the exporter finds that the two are equal, and warns of a second name.
         dynamic_shapes=({0: torch.export.Dim("N")}, {0: torch.export.Dim.AUTO}),
         opset_version=OPSET,

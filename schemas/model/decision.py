@@ -71,9 +71,8 @@ def finding_label(
 ) -> str:
     """The label of one film.
 
-    The finding whose probability reaches its threshold, that with the largest ratio of the two
-    where several do, else the negative class. Without a negative class there is nothing to fall
-    back on: the most probable class. Of equals the earlier class wins.
+    The finding whose probability reaches its threshold, that with the largest ratio of the two where several do, else
+    the negative class; without one, the most probable class. Of equals the earlier class wins.
 
     Args:
         probabilities: [K], calibrated, in the order of `classes`.
@@ -92,16 +91,13 @@ def finding_label(
     if negative_class is None and not alone:
         return classes[int(row.argmax())]
     thresholds = {point.finding: point.threshold for point in operating_points}
-    label = NO_FINDING if negative_class is None else negative_class
-    best = 0.0
+    label, best = NO_FINDING if negative_class is None else negative_class, 0.0
     for name, probability in zip(classes, row.tolist(), strict=True):
         if name == negative_class or probability < thresholds[name]:
             continue
         # A threshold of 0 is always reached: its ratio has no bound.
         ratio = probability / thresholds[name] if thresholds[name] > 0 else np.inf
-        if ratio > best:
-            label = name
-            best = ratio
+        label, best = (name, ratio) if ratio > best else (label, best)
     return label
 
 

@@ -34,6 +34,9 @@ class CalibratedNetwork(Record):
     )
     guide: GuideRecord | None = Field(default=None, description="null: the network looks at the whole film")
     population: Population | None = Field(default=None, description="whose films it answers; null: not stated")
+    crop: int | None = Field(
+        default=None, description="side of the part of a film that the network behind a guide sees; null: no guide"
+    )
     preprocess: PreprocessSpec
     calibration: Calibration
     validation: Evaluation

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from schemas.model.guide import Population
 from schemas.record import Record, distinct
 
 Name = Annotated[str, Field(min_length=1)]
@@ -28,6 +29,9 @@ class DataOptions(Record):
         default="folders", description="kermany3: normal, bacterial and viral, by Kermany's file names"
     )
     label_names: tuple[Name, ...] = Field(default=(), description="Names of the labels 0, 1, … of a .npz")
+    population: Population | None = Field(
+        default=None, description="Whose films they are: name, least_age_years, age_below_years; null: not stated"
+    )
     negative_class: Name | None = Field(
         default=None,
         description="Class that means none of the others, or `none`; null: found by the names of the classes",

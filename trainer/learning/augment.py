@@ -52,6 +52,9 @@ class AugmentRecipe(Record):
     jpeg_quality: int = Field(default=100, ge=1, le=100, description="lowest quality a film is compressed to")
     noise: Fraction = Field(default=0.0, description="largest standard deviation of Gaussian noise on the pixel values")
     dropout: Fraction = Field(default=0.0, description="largest side of one to four black holes, as a share of S")
+    planted: Fraction = Field(
+        default=0.0, description="share of the films that get what other hospitals' films carry, of `PLANTED` at random"
+    )
     occasional: Fraction = Field(
         default=0.3,
         description="share of the films that each of blur, downscale, jpeg_quality, noise and dropout touches",
@@ -91,12 +94,28 @@ RECIPES: Mapping[str, AugmentRecipe] = MappingProxyType(
             noise=0.04,
             occasional=0.4,
         ),
+        "lungs": AugmentRecipe(
+            rotation_deg=8,
+            shift=0.04,
+            zoom=0.12,
+            border="either",
+            gamma=(0.5, 2.0),
+            brightness=0.3,
+            contrast=0.4,
+            blur_px=2.0,
+            downscale=0.4,
+            jpeg_quality=25,
+            noise=0.04,
+            planted=0.35,
+            occasional=0.35,
+        ),
     }
 )
 """Candidates for validation to judge.
 
 `shift` and `sites` cover what differs between hospitals: exposure, framing, resolution, and `sites` noise too. Half of
-the films of `sites` have no black corners, so that its network is not biased on films without them.
+the films of `sites` have no black corners, so that its network is not biased on films without them. `lungs` is for
+networks behind a guide: it cuts no lung off, and plants what lies on the films of other hospitals.
 """
 
 
@@ -126,6 +145,10 @@ def apply(recipe: AugmentRecipe, film: NDArray[np.float32], seed: int) -> NDArra
     Returns:
         float32 [1, S, S] in [0, 1].
     """
+    if recipe.planted:
+        from trainer.planted.plant import sometimes_planted  # noqa: PLC0415 - see `preview`
+
+        film = sometimes_planted(film[0], recipe.planted, seed)[np.newaxis]
     pipeline = _pipeline(recipe, film.shape[-1], threading.get_ident())
     pipeline.set_random_seed(seed)
     varied = pipeline(image=np.array(film).transpose(1, 2, 0))["image"]

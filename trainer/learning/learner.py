@@ -21,6 +21,7 @@ from trainer.learning.losses import Loss, build_loss
 from trainer.learning.optim import build_optimizer
 from trainer.learning.options import LearnOptions
 from trainer.networks.build import build_network
+from trainer.networks.guide import GuideNetwork
 from trainer.networks.network import Network
 from trainer.networks.weights import NONE, load_pretrained, restore_batch_norm
 
@@ -44,6 +45,10 @@ class FitPlan:
     """Source of the first weights, see `trainer.networks.weights.load_pretrained`."""
     teach: Teach | None = None
     """Gives each augmented batch other labels before the network learns from it."""
+    guide: GuideNetwork | None = None
+    """Stands before the network and is frozen."""
+    crop: int | None = None
+    """Side of the part of a film that the network behind a guide sees; None: there is no guide."""
 
 
 @dataclass(slots=True)
@@ -128,9 +133,13 @@ def _network(plan: FitPlan, options: LearnOptions, checkpoint: Checkpoint | None
     """The network with its first weights, which a checkpoint will replace, and where these come from."""
     films = plan.train.films
     network = build_network(
-        plan.architecture, classes=plan.train.classes, size=films.shape[-1], dropout=options.dropout
+        plan.architecture,
+        classes=plan.train.classes,
+        size=plan.crop or films.shape[-1],
+        dropout=options.dropout,
+        guide=plan.guide,
     )
-    pretrained = checkpoint.pretrained if checkpoint else load_pretrained(network, plan.weights)
+    pretrained = checkpoint.pretrained if checkpoint else load_pretrained(network.learner, plan.weights)
     if pretrained != NONE and not checkpoint:
         sample = np.linspace(0, len(films) - 1, min(_NORM_FILMS, len(films)), dtype=np.int64)
         restore_batch_norm(network, films[sample])

@@ -20,7 +20,8 @@ def build_optimizer(network: Network, options: LearnOptions, recipe: Recipe) -> 
 
     Biases and norms do not decay; lower layers learn more slowly.
     """
-    body = network.body if isinstance(network, TimmNetwork) else network
+    learner = network.learner
+    body = learner.body if isinstance(learner, TimmNetwork) else learner
     groups: list[dict[str, Any]] = param_groups_layer_decay(
         body, weight_decay=recipe.weight_decay, layer_decay=options.layer_decay
     )

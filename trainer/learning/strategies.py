@@ -46,14 +46,14 @@ def apply_strategy(network: Network, options: LearnOptions, epoch: int) -> None:
 
     Batch norms whose weights stand still stay in eval mode: their statistics stand still, too.
     """
-    parts = stages(network)
+    parts = stages(network.learner)
     learning = learning_stages(options, epoch, len(parts))
-    network.requires_grad_(requires_grad=learning == len(parts))
+    network.learner.requires_grad_(requires_grad=learning == len(parts))
     for part in parts[-learning:]:
         for weight in part:
             weight.requires_grad = True
     network.train()
-    for module in network.modules():
+    for module in network.learner.modules():
         if isinstance(module, _BatchNorm) and not _learns(module):
             module.eval()
 

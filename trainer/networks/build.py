@@ -5,17 +5,27 @@ import torch
 from schemas.errors import TrainingConfigError
 from trainer.networks.architectures import Architecture, architecture
 from trainer.networks.designs import ConvolutionalDesign, TimmDesign
+from trainer.networks.guide import GuideNetwork
+from trainer.networks.guided import GuidedNetwork
 from trainer.networks.network import ConvolutionalNetwork, Network, TimmNetwork, VggNetwork
 
 
-def build_network(name: str, *, classes: int, size: int | None = None, dropout: float | None = None) -> Network:
+def build_network(
+    name: str,
+    *,
+    classes: int,
+    size: int | None = None,
+    dropout: float | None = None,
+    guide: GuideNetwork | None = None,
+) -> Network:
     """The network called `name`, with random weights from torch's global generator.
 
     Args:
         name: a row of `ARCHITECTURES`, or `timm:<name>`.
         classes: K, the number of logits.
-        size: S, the side of the films it must accept; default: the row's.
+        size: S, the side of the films it must accept, or behind a guide of the part that it sees; default: the row's.
         dropout: before the last linear layer, in [0, 1); default: the row's.
+        guide: stands before the network and is frozen.
 
     Raises:
         TrainingConfigError: no such architecture, or one that has no feature map [N, C, h, w] at this size.
@@ -34,7 +44,7 @@ def build_network(name: str, *, classes: int, size: int | None = None, dropout: 
             f"{name} has no feature map [N, C, h, w] at {side} x {side} pixels but {tuple(shape)}; choose another size"
         )
         raise TrainingConfigError(msg)
-    return network.train()
+    return (network if guide is None else GuidedNetwork(guide, network, side)).train()
 
 
 def build_row(row: Architecture, classes: int, dropout: float | None = None) -> Network:

@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+FILM_SIDE = 256
+"""Side of the films that a guide and a network behind it take, in pixels."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConvolutionalDesign:

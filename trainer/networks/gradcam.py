@@ -45,7 +45,7 @@ def explain(
         with torch.enable_grad():
             logits = network.head(features).gather(1, chosen[:, None])
             (gradients,) = torch.autograd.grad(logits.sum(), features)
-        maps.append(formula(features.detach(), gradients).cpu().numpy())
+        maps.append(network.on_film(formula(features.detach(), gradients), images).cpu().numpy())
     return np.concatenate(maps)
 
 

@@ -45,6 +45,11 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1), persistent=False)
 
+    @property
+    def learner(self) -> "Network":
+        """The network whose weights learn: itself, unless a frozen one stands before it."""
+        return self
+
     def group_matcher(self, *, coarse: bool = False) -> dict[str, str]:  # noqa: ARG002 - timm's signature
         """The layers from the stem up, as regular expressions of parameter names; here all below the head are one.
 
@@ -92,6 +97,14 @@ class Network(nn.Module):
     def embed(self, features: Tensor) -> Tensor:
         """The embedding [N, D] of a feature map [N, C, h, w]: what the last linear layer sees."""
         return self.pool(features)
+
+    def on_film(self, maps: Tensor, image: Tensor) -> Tensor:  # noqa: ARG002 - GuidedNetwork
+        """Maps [N, h, w] of what `features` has seen as maps of the whole films [N, 1, S, S]: here the same."""
+        return maps
+
+    def seen(self, image: Tensor) -> dict[str, Tensor]:  # noqa: ARG002 - GuidedNetwork
+        """What a guide says of films [N, 1, S, S], by the names of the graph's outputs; nothing without a guide."""
+        return {}
 
     def forward(self, image: Tensor) -> Tensor:
         """The logits [N, K] of films float32 [N, 1, S, S] in [0, 1]."""

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 from schemas.record import Record, distinct
 from trainer.networks.architectures import architecture
+from trainer.networks.designs import FILM_SIDE
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -22,6 +23,11 @@ class NetworkOptions(Record):
         default={}, description="First weights by architecture: 'hub', 'none' or a file; absent: 'none'"
     )
     size: int | None = Field(default=None, ge=16, le=1024, description="S, the side of the network's input")
+    guide: Name | None = Field(
+        default=None,
+        description="Folder of a trained guide; every network then sees the lungs alone, S pixels a side, of films of "
+        "256; see docs/guide.md",
+    )
     resize: Literal["squash", "pad"] = Field(
         default="squash", description="pad: keep the aspect ratio, black around the film"
     )
@@ -46,5 +52,13 @@ class NetworkOptions(Record):
         Raises:
             TrainingConfigError: no such architecture.
         """
-        size = self.size or architecture(name).input_size
+        size = self.side(name) if self.guide is None else FILM_SIDE
         return PreprocessSpec(size=size, resize=self.resize, intensity=self.intensity, clahe=self.clahe)
+
+    def side(self, name: str) -> int:
+        """The side of what an architecture sees, in pixels: the film, or behind a guide the lungs.
+
+        Raises:
+            TrainingConfigError: no such architecture.
+        """
+        return self.size or architecture(name).input_size

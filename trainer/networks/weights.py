@@ -43,7 +43,7 @@ def load_pretrained(network: Network, source: str) -> str:
         tensors, origin = _from_hub(cast("TimmNetwork", network))
     else:
         path = Path(source)
-        tensors = _read(path)
+        tensors = read_weights(path)
         origin = f"{path.name} sha256:{sha256_of(path)}"
     _fit(network, tensors, origin.split(" ", maxsplit=1)[0])
     return origin
@@ -74,7 +74,12 @@ def _from_hub(network: TimmNetwork) -> tuple[dict[str, Tensor], str]:
     return state, f"timm:{name} tensors-sha256:{digest.hexdigest()}"
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a state dict by name, from a .safetensors, .pth or .pt file.
+
+    Raises:
+        WeightsError: the file cannot be read, or holds something else.
+    """
     if path.suffix not in {".safetensors", ".pth", ".pt"}:
         msg = (
             f"weights of the kind {path.suffix!r} are not read; give 'none', 'hub', or a .safetensors, .pth or .pt file"

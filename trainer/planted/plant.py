@@ -30,6 +30,10 @@ PLANTED: Mapping[str, Callable[[Film, np.random.Generator], Film]] = MappingProx
 """What is not the patient, or not as the patient was exposed. None of it changes a finding."""
 
 
+DRAWN = ("ecg_leads", "tube", "side_marker", "text", "collimation", "letterboxed", "eight_bit", "screen_photo")
+"""What training plants; exposure, compression and mirroring have options of their own there."""
+
+
 def plant(kind: str, film: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
     """Draw one confounder on one film; the same arguments and state of `random` give the same film.
 
@@ -48,3 +52,17 @@ def plant(kind: str, film: NDArray[np.float32], random: np.random.Generator) -> 
         msg = f"{kind!r} is not planted on films; known: {', '.join(PLANTED)}"
         raise TrainingConfigError(msg)
     return np.asarray(np.clip(PLANTED[kind](film, random), 0, 1), np.float32)
+
+
+def sometimes_planted(film: NDArray[np.float32], share: float, seed: int) -> NDArray[np.float32]:
+    """For training: the film as it is, or with one confounder of `DRAWN` for a share of the seeds.
+
+    Args:
+        film: float32 [H, W] in [0, 1]; not written to.
+        share: of the seeds that plant something.
+        seed: of this film in this epoch.
+    """
+    random = np.random.default_rng(seed)
+    if random.random() >= share:
+        return film
+    return plant(str(random.choice(DRAWN)), film, random)

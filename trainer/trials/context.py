@@ -1,10 +1,12 @@
 """What all trials of a run share, as one value."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from trainer.config import RunConfig
 from trainer.films.dataset import Dataset
 from trainer.folder import RunFolder
+from trainer.guide.folder import GuideFolder
 from trainer.learning.learner import FitPlan, Teach
 from trainer.reporter import Reporter
 from trainer.trials.trial_spec import TrialSpec
@@ -29,7 +31,8 @@ class RunContext:
         Raises:
             TrainingDataError: films that cannot be decoded or have changed, or no space left.
         """
-        preprocess = self.config.networks.preprocess(spec.architecture)
+        networks = self.config.networks
+        preprocess = networks.preprocess(spec.architecture)
         train, validation = (
             self.dataset.prepared(self.dataset.films(part, spec.fold), preprocess) for part in ("train", "val")
         )
@@ -38,6 +41,8 @@ class RunContext:
             seed=spec.seed,
             train=train,
             validation=validation,
-            weights=self.config.networks.weights.get(spec.architecture, "none"),
+            weights=networks.weights.get(spec.architecture, "none"),
             teach=self.teach,
+            guide=None if networks.guide is None else GuideFolder(Path(networks.guide)).read()[1],
+            crop=None if networks.guide is None else networks.side(spec.architecture),
         )

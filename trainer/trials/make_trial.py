@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bundle.files import write_arrays
 from schemas.model.calibration import Calibration
@@ -10,6 +11,7 @@ from schemas.model.trial import ManyViews, TrialRecord
 from schemas.model.uncertainty import Uncertainty
 from trainer.films.task import Task
 from trainer.folder import TrialFolder
+from trainer.guide.folder import GuideFolder
 from trainer.judging.gate import Statistics, films_unfamiliarity, fit_gate, gate_inputs
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.outputs import SavedOutputs
@@ -25,7 +27,7 @@ from trainer.trials.context import RunContext
 from trainer.trials.provenance import Origin, origin_of, provenance_of
 from trainer.trials.record import read_trial, write_judged
 from trainer.trials.tracking import track
-from trainer.trials.trial_arrays import read_network
+from trainer.trials.trial_arrays import NetworkForm, read_network
 from trainer.trials.trial_spec import TrialSpec
 from trainer.trials.tta import validate_views
 
@@ -45,6 +47,7 @@ class _Trained:
     network: Network
     """On the CPU, in eval mode, with the best weights."""
     origin: Origin
+    form: NetworkForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +93,11 @@ def _train(context: RunContext, spec: TrialSpec, learn: LearnOptions, folder: Tr
     origin = origin_of(learn)
     plan = context.fit_plan(spec)
     fitted = fit(plan, learn, folder, context.reporter)
-    preprocess = context.config.networks.preprocess(spec.architecture)
-    network = read_network(folder, spec.architecture, plan.train.classes, preprocess)
-    return _Trained(spec, plan, learn, fitted, network, origin)
+    networks = context.config.networks
+    guide = None if networks.guide is None else GuideFolder(Path(networks.guide)).read()[0]
+    form = NetworkForm(spec.architecture, plan.train.classes, networks.side(spec.architecture), guide)
+    network = read_network(folder, form)
+    return _Trained(spec, plan, learn, fitted, network, origin, form)
 
 
 def _validate(context: RunContext, trained: _Trained) -> _Validated:
@@ -137,6 +142,9 @@ def _record(context: RunContext, trained: _Trained, validated: _Validated, searc
         architecture=spec.architecture,
         classes=task.classes,
         negative_class=task.negative_class,
+        guide=trained.form.guide,
+        crop=None if trained.form.guide is None else trained.form.side,
+        population=context.config.data.population,
         preprocess=preprocess,
         epochs=len(trained.fitted.history),
         best_epoch=trained.fitted.best_epoch,

@@ -16,7 +16,7 @@ from trainer.films.task import LabelledFilms
 from trainer.folder import TrialFolder
 from trainer.networks.network import Network
 from trainer.trials.record import read_trial
-from trainer.trials.trial_arrays import read_network, read_statistics
+from trainer.trials.trial_arrays import NetworkForm, read_network, read_statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +81,4 @@ def load_network(folder: TrialFolder) -> tuple[TrialRecord, Network]:
     if record.members:
         msg = f"{folder.name} is a mean of {', '.join(record.members)}, not a network; name one of these"
         raise TrainingDataError(msg)
-    return record, read_network(folder, record.architecture, len(record.classes), record.preprocess)
+    return record, read_network(folder, NetworkForm.of(record))

@@ -1,6 +1,8 @@
 """The arrays of a trial on disk: the weights of the best epoch, and the statistics of its gate."""
 
 import io
+from dataclasses import dataclass
+from typing import Self
 from zipfile import BadZipFile
 
 import numpy as np
@@ -9,19 +11,41 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from schemas.errors import TrainingDataError
-from schemas.preprocess import PreprocessSpec
+from schemas.model.guide import GuideRecord
+from schemas.model.trial import TrialRecord
 from trainer.folder import TrialFolder
 from trainer.networks.build import build_network
+from trainer.networks.guide import GuideNetwork
 from trainer.networks.network import Network
 
 
-def read_network(folder: TrialFolder, name: str, classes: int, spec: PreprocessSpec) -> Network:
+@dataclass(frozen=True, slots=True)
+class NetworkForm:
+    """What decides which weights a network has."""
+
+    architecture: str
+    classes: int
+    side: int
+    """Of what it sees, in pixels."""
+    guide: GuideRecord | None = None
+    """Of the guide before it; None: it sees whole films."""
+
+    @classmethod
+    def of(cls, record: TrialRecord) -> Self:
+        """The form of a trial's network."""
+        side = record.crop or record.preprocess.size
+        return cls(record.architecture, len(record.classes), side, record.guide)
+
+
+def read_network(folder: TrialFolder, form: NetworkForm) -> Network:
     """A network with the best weights of its trial, on the CPU, in eval mode.
 
     Raises:
         TrainingDataError: the file is missing, damaged, or of another network.
     """
-    network = build_network(name, classes=classes, size=spec.size)
+    traits = None if form.guide is None else [len(trait.values) for trait in form.guide.traits]
+    guide = None if traits is None else GuideNetwork(traits)
+    network = build_network(form.architecture, classes=form.classes, size=form.side, guide=guide)
     try:
         network.load_state_dict(load_file(folder.best_weights))
     except (OSError, SafetensorError, RuntimeError) as error:

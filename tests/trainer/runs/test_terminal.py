@@ -39,10 +39,12 @@ def on_a_terminal(program: list[str]) -> str:
     with subprocess.Popen(program, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as running:
         os.close(theirs)
         written = bytearray()
-        with contextlib.suppress(OSError):  # Linux: the other side of the terminal was closed
-            while some := os.read(ours, 65536):
-                written += some
-        os.close(ours)
+        try:
+            with contextlib.suppress(OSError):  # Linux: the other side of the terminal was closed
+                while some := os.read(ours, 65536):
+                    written += some
+        finally:
+            os.close(ours)  # hangs up: a program that still writes would wait for a reader, and this test for it
     assert running.returncode == 0, written.decode()
     return ANSI.sub("", written.decode())
 

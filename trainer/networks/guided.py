@@ -1,0 +1,165 @@
+"""A network behind a guide: it sees the part of a film where the lungs lie, and nothing beside them."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainer.networks.guide import GuideNetwork, Sight
+from trainer.networks.network import Network
+
+MAP_SIDE = 32
+"""Cells along each side of a heat map once it lies on the film."""
+
+_HALF_WIDTH, _HALF_HEIGHT = 1.9, 2.1
+"""Half of the box in standard deviations of the lungs' cells: the lungs with a margin of about a tenth.
+
+By moments and not by the outermost cells: the box then moves as smoothly as the film, and a stray cell moves it little.
+"""
+_SMALLEST, _LARGEST = 0.25, 1.1  # half of the box, as a share of half of the film
+_LEAST, _FULL = 0.25, 0.6  # probability from which a cell next to the lungs is shown, and shown fully
+_SPREAD = 4.0  # standard deviations that become a range of 1
+_FLAT = 1e-3
+_JITTER = 0.08  # largest change of a box's place and size in training, as a share of its half
+_GROWN = (1, 3, 5)  # cells over which lungs spread to their neighbours in training; the middle one otherwise
+
+
+class View(NamedTuple):
+    """What a network behind a guide sees of N films."""
+
+    image: Tensor  # [N, 1, C, C] in [0, 1]; 0.5 outside of the lungs
+    box: Tensor  # [N, 4], centre x, centre y, half width, half height; the film goes from -1 to 1
+    sight: Sight
+
+
+class GuidedNetwork(Network):
+    """A frozen guide, and the network that learns behind it.
+
+    Films are [N, 1, S, S] with S = `trainer.networks.designs.FILM_SIDE`. The lungs' box becomes a square of the
+    network's own side, whatever the aspect of the film; intensities are relative to the box; what is no lung is gray.
+    """
+
+    def __init__(self, guide: GuideNetwork, network: Network, crop: int) -> None:
+        """Put a network behind a guide.
+
+        Args:
+            guide: stays in eval mode and never learns.
+            network: takes films of `crop` pixels a side.
+            crop: C.
+        """
+        super().__init__(f"network.{network.cam_layer}", (0.0,), (1.0,))
+        self.guide = guide.requires_grad_(requires_grad=False)
+        self.network = network
+        self.crop = crop
+
+    @property
+    def learner(self) -> Network:
+        """See `Network.learner`."""
+        return self.network
+
+    @property
+    def classifier(self) -> nn.Module:  # type: ignore[override]  # it belongs to the network behind the guide
+        """The last linear layer."""
+        return self.network.classifier
+
+    def train(self, mode: bool = True) -> "GuidedNetwork":  # noqa: FBT001, FBT002 - torch's signature
+        """Switch the network between train and eval mode; the guide stays in eval mode."""
+        super().train(mode)
+        self.guide.eval()
+        return self
+
+    def view(self, image: Tensor) -> View:
+        """What the network sees of films [N, 1, S, S] in [0, 1]; in train mode boxes and lungs are varied a little."""
+        sight = self.guide(image)
+        lungs = sight.lungs.sigmoid()
+        box = _box(lungs)
+        if self.training:
+            box = box + (2 * torch.rand_like(box) - 1) * _JITTER * box[:, 2:].repeat(1, 2)
+        places = _places(box, self.crop)
+        part = functional.grid_sample(image, places, align_corners=False)
+        shown = functional.grid_sample(self._shown(lungs)[:, None], places, align_corners=False)
+        return View(0.5 + shown * _relative(part), box, sight)
+
+    def _shown(self, lungs: Tensor) -> Tensor:
+        """How much of each cell the network may see, [N, h, w]: the lungs and what touches them."""
+        grown = _GROWN[int(torch.randint(len(_GROWN), ()))] if self.training else _GROWN[1]
+        wide = functional.max_pool2d(lungs[:, None], grown, 1, grown // 2)[:, 0]
+        return ((wide - _LEAST) / (_FULL - _LEAST)).clamp(0, 1)
+
+    def features(self, image: Tensor) -> Tensor:
+        """See `Network.features`."""
+        return self.network.features(self.view(image).image)
+
+    def pool(self, features: Tensor) -> Tensor:
+        """See `Network.pool`."""
+        return self.network.pool(features)
+
+    def head(self, features: Tensor) -> Tensor:
+        """See `Network.head`."""
+        return self.network.head(features)
+
+    def embed(self, features: Tensor) -> Tensor:
+        """See `Network.embed`."""
+        return self.network.embed(features)
+
+    def seen(self, image: Tensor) -> dict[str, Tensor]:
+        """See `Network.seen`: `lungs` [N, h, w] and `traits` [N, T], both probabilities."""
+        sight = self.guide(image)
+        return {"lungs": sight.lungs.sigmoid(), "traits": self.guide.probabilities(sight.traits)}
+
+    def on_film(self, maps: Tensor, image: Tensor) -> Tensor:
+        """See `Network.on_film`."""
+        return placed(maps, self.view(image).box)
+
+
+def placed(maps: Tensor, box: Tensor) -> Tensor:
+    """Maps [N, h, w] of what lies in the boxes [N, 4] as maps of whole films, [N, `MAP_SIDE`, `MAP_SIDE`]."""
+    cells = _centres(MAP_SIDE, maps)
+    x = (cells[None] - box[:, :1]) / box[:, 2:3]
+    y = (cells[None] - box[:, 1:2]) / box[:, 3:]
+    grid = _grid(x, y)
+    on_film = functional.grid_sample(maps[:, None], grid, align_corners=False, padding_mode="border")[:, 0]
+    inside = (x.abs() <= 1).to(maps.dtype)[:, None, :] * (y.abs() <= 1).to(maps.dtype)[:, :, None]
+    return on_film * inside
+
+
+def _box(lungs: Tensor) -> Tensor:
+    """Where the lungs lie, [N, 4], from the probabilities of cells [N, h, w]: the first two moments along each axis."""
+    weights = lungs.square()  # what is unsure counts little
+    total = weights.sum((1, 2)) + _FLAT
+    parts = []
+    for axis, wide in ((1, _HALF_WIDTH), (2, _HALF_HEIGHT)):  # summing over rows leaves x, over columns y
+        profile = weights.sum(axis)
+        cells = _centres(profile.shape[1], profile)
+        centre = (profile * cells).sum(1) / total
+        variance = (profile * (cells - centre[:, None]).square()).sum(1) / total
+        parts.append((centre, (wide * (variance + _FLAT).sqrt()).clamp(_SMALLEST, _LARGEST)))
+    (x, half_width), (y, half_height) = parts
+    return torch.stack([x, y, half_width, half_height], 1)
+
+
+def _centres(cells: int, like: Tensor) -> Tensor:
+    """Centres of cells along an axis from -1 to 1, [cells]."""
+    return (torch.arange(cells, dtype=like.dtype, device=like.device) + 0.5) * (2 / cells) - 1
+
+
+def _places(box: Tensor, side: int) -> Tensor:
+    """Where each pixel of the parts lies on the film, [N, side, side, 2]."""
+    cells = _centres(side, box)
+    x = box[:, :1] + box[:, 2:3] * cells
+    y = box[:, 1:2] + box[:, 3:] * cells
+    return _grid(x, y)
+
+
+def _grid(x: Tensor, y: Tensor) -> Tensor:
+    """Places [N, h, w, 2] of columns [N, w] and rows [N, h]."""
+    rows, columns = y.shape[1], x.shape[1]
+    return torch.stack([x[:, None, :].expand(-1, rows, -1), y[:, :, None].expand(-1, -1, columns)], -1)
+
+
+def _relative(part: Tensor) -> Tensor:
+    """Intensities relative to those of the whole part, around 0; about four standard deviations are a range of 1."""
+    centred = part - part.mean((1, 2, 3), keepdim=True)
+    deviation = (centred.square().mean((1, 2, 3), keepdim=True) + _FLAT**2).sqrt()
+    return (centred / (_SPREAD * deviation)).clamp(-1, 1)
