@@ -37,6 +37,7 @@ class FindingAnswer(Record):
     name: str
     probability: Probability
     decision: Decision = Field(description="abstain: not answered for this film, or this finding is not clear")
+    confidence_band: ConfidenceBand = Field(description="of what is claimed; low where nothing is")
     operating_point: OperatingPoint
 
 
@@ -180,68 +181,3 @@ class BatchResponse(Record):
     model: ModelReference
     results: tuple[BatchItem | BatchProblem, ...]
     disclaimer: str = DISCLAIMER
-
-
-class KnownModel(Record):
-    """One bundle of the models directory."""
-
-    name: str
-    version: str
-    serving: bool
-    precision: Precision | None = Field(description="at which it serves; null: it does not serve")
-    refused: str | None = Field(description="why it failed its checks; null: it did not fail")
-    explain_backend: ExplainBackend | None = Field(
-        description="what draws the heat maps of the bundle that serves; null: nothing can, or another bundle serves"
-    )
-
-
-class ModelList(Record):
-    """The answer of `GET /models`."""
-
-    models: tuple[KnownModel, ...]
-    software_version: str = Field(description="version of the service itself; each bundle has its own")
-
-
-class TransferSyntaxFacts(Record):
-    """One way in which a DICOM file may be written."""
-
-    name: str = Field(description="the name in the standard")
-    uid: str
-    lossless: bool = Field(description="whether the syntax itself promises the stored pixel values")
-
-
-class CapabilityLimits(Record):
-    """Limits of one request and one film."""
-
-    max_body_bytes: int = Field(description="largest request body")
-    max_pixels: int = Field(description="largest film, rows times columns")
-    max_batch_items: int = Field(description="films in one request to /predict/batch")
-    max_queue: int = Field(description="films admitted and not yet answered; beyond it 503")
-    deadline_ms: int = Field(description="time for an answer where the caller sends no X-Deadline-Ms")
-    decode_timeout_s: int = Field(description="time to decode one compressed DICOM film")
-
-
-class Capabilities(Record):
-    """The answer of `GET /capabilities`: which films are read."""
-
-    media_types: tuple[str, ...] = Field(description="what a film may be; the content decides, not the declared type")
-    modalities: tuple[str, ...] = Field(description="Modality of a DICOM file that is read; any other is 422")
-    photometric_interpretations: tuple[str, ...] = Field(
-        description="PhotometricInterpretation of a DICOM file that is read; colour becomes its luminance"
-    )
-    transfer_syntaxes: tuple[TransferSyntaxFacts, ...] = Field(
-        description="of DICOM files that are read; any other is 415"
-    )
-    stored_sop_classes: tuple[str, ...] = Field(
-        description="of instances that POST /dicomweb/studies stores; none where DICOMweb is switched off"
-    )
-    limits: CapabilityLimits
-    sample: str | None = Field(
-        description="address of a public film to try the service with; null where pydicom-data is not installed"
-    )
-
-
-class Health(Record):
-    """The answer of `GET /livez`, `GET /readyz` and `POST /admin/drain`."""
-
-    status: Literal["alive", "ready", "draining"]

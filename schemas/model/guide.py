@@ -1,16 +1,17 @@
 """What a guide says of a whole film before the network looks: where its lungs lie, and what kind of film it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
 from schemas.estimate import Estimate
 from schemas.model.calibration import Fraction
 from schemas.record import Record, Sha256
+
+POPULATION: Final = "population"
+"""The trait whose accepted value is the bundle's population."""
 
 
 class Population(Record):
@@ -23,6 +24,12 @@ class Population(Record):
     def includes(self, age_years: float) -> bool:
         """Whether a patient of this age belongs to it."""
         return self.least_age_years <= age_years and (self.age_below_years is None or age_years < self.age_below_years)
+
+    def __str__(self) -> str:
+        """Its name and ages, e.g. `child, below 18 years`."""
+        limits = [] if self.least_age_years == 0 else [f"from {self.least_age_years:g}"]
+        limits += [] if self.age_below_years is None else [f"below {self.age_below_years:g}"]
+        return f"{self.name}, {' and '.join(limits)} years" if limits else self.name
 
 
 class Trait(Record):
@@ -84,7 +91,7 @@ class Sighting:
     """Whether the film passes this trait's cut-off."""
 
 
-def sightings(traits: Sequence[Trait], probabilities: ArrayLike) -> Mapping[str, Sighting]:
+def sightings(traits: Sequence[Trait], probabilities: Iterable[float]) -> Mapping[str, Sighting]:
     """What was seen of each trait of one film.
 
     Args:
@@ -94,17 +101,17 @@ def sightings(traits: Sequence[Trait], probabilities: ArrayLike) -> Mapping[str,
     Raises:
         ValueError: the number of probabilities is not that of all values.
     """
-    row: NDArray[np.float64] = np.asarray(probabilities, dtype=np.float64)
+    row = [float(probability) for probability in probabilities]
     expected = sum(len(trait.values) for trait in traits)
-    if row.shape != (expected,):
-        msg = f"a film has one probability for each of {expected} values of traits, not shape {row.shape}"
+    if len(row) != expected:
+        msg = f"a film has one probability for each of {expected} values of traits, not {len(row)}"
         raise ValueError(msg)
     seen = dict[str, Sighting]()
     start = 0
     for trait in traits:
         part = row[start : start + len(trait.values)]
         start += len(trait.values)
-        accepted = sum(float(part[trait.values.index(value)]) for value in trait.accepted)
-        best = int(part.argmax())
-        seen[trait.name] = Sighting(trait.values[best], min(1.0, float(part[best])), accepted >= trait.cutoff)
+        accepted = sum(part[trait.values.index(value)] for value in trait.accepted)
+        best = part.index(max(part))
+        seen[trait.name] = Sighting(trait.values[best], min(1.0, part[best]), accepted >= trait.cutoff)
     return seen

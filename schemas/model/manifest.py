@@ -21,11 +21,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from schemas.errors import BundleError
-from schemas.model.calibration import Calibration
+from schemas.model.calibration import Activation, Calibration
 from schemas.model.decision import NO_FINDING
 from schemas.model.drift import DriftReference, signal_names
 from schemas.model.evaluation import Evaluation
-from schemas.model.guide import GuideRecord, Population
+from schemas.model.guide import POPULATION, GuideRecord, Population
 from schemas.model.mistakes import Mistakes
 from schemas.model.precision import Precision, PrecisionFiles, PrecisionRecord
 from schemas.model.provenance import Adoption, Provenance
@@ -42,10 +42,13 @@ MODEL_CARD_JSON = "MODEL_CARD.json"
 WEIGHTS = "weights.safetensors"
 CURRENT = "current"
 
-GOLDEN_ARRAYS = ("radiographs", "inputs", "targets", "logits", "probabilities", "gradcam", "gradcam_plus_plus")
+GOLDEN_ARRAYS = (
+    *("radiographs", "inputs", "targets", "logits", "probabilities"),
+    *("gradcam", "gradcam_plus_plus", "lungs", "traits"),
+)
 """Of G synthetic films: uint8 [G, H, W], float32 [G, 1, S, S], int64 [G], then the outputs of the same name.
 
-The last two are absent where the graph has no heat-map outputs.
+The heat maps are absent where the graph has no outputs for them; `lungs` and `traits` where it has no guide.
 """
 
 GOLDEN_TOLERANCE = 1e-3
@@ -90,7 +93,7 @@ class BundleManifest(Record):
     negative_class: str | None = Field(
         description="the class that means none of the others, never 'healthy'; null where there is none"
     )
-    activation: Literal["softmax", "sigmoid"] = Field(
+    activation: Activation = Field(
         default="softmax",
         description="softmax: the classes exclude one another; sigmoid: each is a finding that is judged by itself",
     )
@@ -136,6 +139,7 @@ class BundleManifest(Record):
             msg = f"the out-of-distribution cut-offs must name each of {self.groups}"
             raise ValueError(msg)
         self._check_activation()
+        self._check_population()
         if self.drift_reference and set(self.drift_reference.signals) != set(signal_names(self.findings)):
             msg = f"the drift reference must hold each signal of {signal_names(self.findings)}"
             raise ValueError(msg)
@@ -160,6 +164,14 @@ class BundleManifest(Record):
                 "for each class and no negative class, softmax has neither of the two"
             )
             raise ValueError(msg)
+
+    def _check_population(self) -> None:
+        """The films that the guide accepts are those of the stated population."""
+        traits = () if self.guide is None or self.population is None else self.guide.traits
+        for trait in traits:
+            if trait.name == POPULATION and self.population and self.population.name not in trait.accepted:
+                msg = f"the population is {self.population.name}, and the guide accepts {', '.join(trait.accepted)}"
+                raise ValueError(msg)
 
     def _check_precisions(self) -> None:
         names = [row.precision for row in self.precisions]

@@ -13,8 +13,9 @@ from typing import Any, Final, Literal, Self, TypeVar
 import httpx2
 from pydantic import ValidationError
 
-from schemas.api import BatchResponse, ExplainMethod, ExplainResponse, ModelList, PredictResponse
+from schemas.api import BatchResponse, ExplainMethod, ExplainResponse, PredictResponse
 from schemas.record import Record
+from schemas.serving import ModelList
 from service.client.errors import NoAnswerError, ProblemError, problem_of, retry_after_s
 
 Film = Path | str | bytes

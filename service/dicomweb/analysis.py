@@ -85,6 +85,7 @@ def _record(source: Dataset, loaded: LoadedBundle, reading: Reading, explained: 
         analysed_at=datetime.now(UTC),
         software_version=VERSION,
         model=loaded.reference,
+        activation=manifest.activation,
         negative_class=manifest.negative_class,
         operating_points=manifest.calibration.operating_points,
         prediction=reading.prediction,

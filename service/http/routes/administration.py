@@ -4,8 +4,9 @@ from typing import Final
 
 from fastapi import APIRouter, Depends, Request
 
-from schemas.api import Health, ModelReference
+from schemas.api import ModelReference
 from schemas.errors import AuditUnavailableError, BundleError, InvalidParameterError, NotFoundError
+from schemas.serving import Health
 from service.audit.accounts import audited_action
 from service.http.authorization import Requires, origin_of
 from service.http.current import CurrentServices

@@ -5,9 +5,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 
 from bundle.opening import Bundle
-from schemas.api import KnownModel, ModelList
 from schemas.errors import BundleError, InvalidParameterError, NotAcceptableError, NotFoundError, NotReadyError
 from schemas.model.manifest import MODEL_CARD, BundleManifest
+from schemas.serving import KnownModel, ModelList
 from schemas.version import VERSION
 from service.http.authorization import Requires
 from service.http.current import CurrentServices
@@ -64,6 +64,7 @@ def one_model(request: Request, services: CurrentServices, name: str, version: s
 def _known(address: BundleAddress, loaded: LoadedBundle | None, refused: str | None) -> KnownModel:
     """One bundle of the list; `loaded` is the one that serves."""
     in_use = loaded if loaded is not None and loaded.address == address else None
+    manifest = None if in_use is None else in_use.manifest
     return KnownModel(
         name=address.name,
         version=address.version,
@@ -71,6 +72,10 @@ def _known(address: BundleAddress, loaded: LoadedBundle | None, refused: str | N
         precision=None if in_use is None else in_use.precision,
         refused=refused,
         explain_backend=None if in_use is None else in_use.explanations.backend,
+        activation=None if manifest is None else manifest.activation,
+        findings=None if manifest is None else manifest.findings,
+        population=None if manifest is None else manifest.population,
+        traits=None if manifest is None or manifest.guide is None else manifest.guide.traits,
     )
 
 

@@ -6,8 +6,8 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client.exposition import choose_encoder
 
-from schemas.api import Health
 from schemas.errors import AuditUnavailableError, NotReadyError
+from schemas.serving import Health
 from service.capacity.admission import draining
 from service.http.authorization import Requires
 from service.http.current import CurrentServices, OptionalIntake
