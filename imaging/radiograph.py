@@ -1,6 +1,6 @@
 """The radiograph: what a decoded file is, whatever format it came in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -10,10 +10,23 @@ Format = Literal["jpeg", "png", "dicom"]
 
 
 @dataclass(frozen=True, slots=True)
+class HeaderFacts:
+    """What a DICOM header states of whom and of what the film is: compared with what is seen, never logged or answered.
+
+    A picture without such a header states nothing.
+    """
+
+    age_years: float | None = field(default=None, repr=False)
+    """Of the patient, when the film was made."""
+    frontal: bool | None = None
+    """Whether the stated view is a frontal one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Radiograph:
     """One film in MONOCHROME2 polarity (bright is dense), at the depth that its file stores.
 
-    Nothing else of the file survives: no EXIF, no DICOM attribute, no name.
+    Nothing else of the file survives but `header`: no EXIF, no name.
     """
 
     pixels: NDArray[np.uint8] | NDArray[np.uint16]  # [H, W]
@@ -29,6 +42,7 @@ class Radiograph:
     """What decoding noticed, e.g. `not_frontal`; `imaging.quality` adds what the pixels show."""
     pixel_aspect: float = 1.0
     """Height of a source pixel divided by its width: how the film is shown. The network sees the pixels as they are."""
+    header: HeaderFacts = HeaderFacts()
 
     @property
     def largest_value(self) -> int:

@@ -12,7 +12,17 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from imaging.dicom.attributes import ASPECT_ATTRIBUTES, encapsulated_bytes, integer, pixel_aspect, raw_bytes, text
+from imaging.dicom.attributes import (
+    ASPECT_ATTRIBUTES,
+    OVERLAY_ROWS,
+    OVERLAYS,
+    attribute_warnings,
+    encapsulated_bytes,
+    header_facts,
+    pixel_aspect,
+    raw_bytes,
+    text,
+)
 from imaging.dicom.codecs import EncapsulatedFrame, FrameDecoder
 from imaging.dicom.colour import native_colour
 from imaging.dicom.dataset import read_elements
@@ -37,14 +47,6 @@ from imaging.radiograph import Radiograph
 from schemas.errors import InvalidImageError, NotARadiographError, UnsupportedImageError
 
 MODALITIES = ("CR", "DX")
-# PS3.3 C.8.11.1.1.2 / C.8.1.1: left and right lateral, and oblique; the last three are met in practice.
-_NOT_FRONTAL = ("LL", "RL", "LLO", "RLO", "LAT", "LATERAL", "OBLIQUE")
-# PS3.16 annex L, and what vendors write around it (PORT CHEST, THORAX AP).
-_CHEST_WORDS = ("CHEST", "THORA", "LUNG")
-_POLARITY_BY_SHAPE = {"IDENTITY": "MONOCHROME2", "INVERSE": "MONOCHROME1"}  # PS3.3 C.8.11.3.1.2
-# PS3.3 C.9.2: Overlay Rows or Overlay Data of any of the 16 planes.
-_OVERLAY_ROWS = 0x0010
-_OVERLAYS = tuple(Tag(0x6000 + 2 * plane, element) for plane in range(16) for element in (_OVERLAY_ROWS, 0x3000))
 _BYTE_BITS = 8
 
 _COPIES = 5
@@ -62,6 +64,7 @@ _ATTRIBUTES = (
     "Modality",
     "ModalityLUTSequence",
     "NumberOfFrames",
+    "PatientAge",
     "PhotometricInterpretation",
     "PixelData",
     "PixelPaddingRangeLimit",
@@ -86,11 +89,11 @@ _ATTRIBUTES = (
 
 def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder | None) -> Radiograph:
     """Decode a DICOM file; arguments and errors as in `imaging.decode.decode`."""
-    dataset, transfer_syntax = read_elements(data, limits, (*map(Tag, _ATTRIBUTES), *_OVERLAYS))
+    dataset, transfer_syntax = read_elements(data, limits, (*map(Tag, _ATTRIBUTES), *OVERLAYS))
     _check_kind(dataset)
     module = image_pixel(dataset, limits)
     limits.reserve(_decoding_bytes(dataset, module, TRANSFER_SYNTAXES[transfer_syntax]))
-    warnings = _attribute_warnings(dataset, TRANSFER_SYNTAXES[transfer_syntax])
+    warnings = attribute_warnings(dataset, TRANSFER_SYNTAXES[transfer_syntax])
     if module.is_gray:
         levels = grayscale(
             dataset, bits_stored=module.bits_stored, signed=module.signed, inverted=_is_inverted(dataset, module)
@@ -112,6 +115,7 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
         photometric_interpretation=module.photometric_interpretation,
         warnings=(*warnings, *pixel_warnings),
         pixel_aspect=pixel_aspect(dataset),
+        header=header_facts(dataset),
     )
 
 
@@ -196,9 +200,7 @@ def _padding_beyond(dataset: Dataset, module: ImagePixel) -> tuple[int, int] | N
 
 def _has_embedded_overlay(dataset: Dataset) -> bool:
     """Whether an overlay plane states no data of its own: its bits stand in the pixels. Source: PS3.3 C.9.2 (2004)."""
-    return any(
-        tag in dataset and Tag(tag.group, 0x3000) not in dataset for tag in _OVERLAYS if tag.elem == _OVERLAY_ROWS
-    )
+    return any(tag in dataset and Tag(tag.group, 0x3000) not in dataset for tag in OVERLAYS if tag.elem == OVERLAY_ROWS)
 
 
 def _colour(
@@ -230,20 +232,3 @@ def _decompressed(
         msg = "the compressed frame has another size or depth than Rows, Columns and BitsAllocated; export it again"
         raise InvalidImageError(msg)
     return pixels
-
-
-def _attribute_warnings(dataset: Dataset, syntax: TransferSyntax) -> tuple[str, ...]:
-    body_part = text(dataset, "BodyPartExamined")
-    photometric = text(dataset, "PhotometricInterpretation")
-    conditions = {
-        "burned_in_annotation": text(dataset, "BurnedInAnnotation") == "YES",
-        "not_frontal": text(dataset, "ViewPosition") in _NOT_FRONTAL,
-        "body_part_mismatch": bool(body_part) and not any(word in body_part for word in _CHEST_WORDS),
-        "overlay": any(tag in dataset for tag in _OVERLAYS),
-        "polarity_contradiction": _POLARITY_BY_SHAPE.get(text(dataset, "PresentationLUTShape"), photometric)
-        != photometric,
-        "transfer_syntax_contradiction": dataset.original_encoding[0] != syntax.implicit_vr,
-        "frame_count_zero": integer(dataset, "NumberOfFrames", default=1) == 0,
-        "for_processing": text(dataset, "PresentationIntentType") == "FOR PROCESSING",
-    }
-    return tuple(name for name, is_true in conditions.items() if is_true)

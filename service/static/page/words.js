@@ -9,6 +9,7 @@ const WARNINGS = {
   low_contrast: "Little contrast: the film uses a small part of its gray levels.",
   mostly_one_value: "Much of the picture is one gray level: masked, empty, or no film.",
   not_frontal: "By its own file, no frontal view.",
+  age_unreadable: "The age that the file states cannot be read; it is not used.",
   body_part_mismatch: "By its own file, another part of the body.",
   burned_in_annotation: "By its own file, text is burned into the picture.",
   overlay: "The file holds overlays, which are not shown.",

@@ -55,6 +55,40 @@ def test_what_the_attributes_say_against_a_frontal_chest_film_is_a_warning(attri
     assert decode(dicom_bytes(dicom_dataset(FILM, **attributes))).warnings == warnings
 
 
+@pytest.mark.parametrize(
+    ("age", "years"),
+    [("030Y", 30), ("018M", 1.5), ("012W", 0.23), ("005D", 0.0137), ("4Y", 4), ("000Y", 0), ("130Y", 130)],
+)
+def test_the_age_that_the_header_states_is_read_in_years(age, years) -> None:
+    radiograph = decode(dicom_bytes(dicom_dataset(FILM, PatientAge=age)))
+
+    assert radiograph.header.age_years == pytest.approx(years, rel=0.01)
+    assert radiograph.warnings == ()
+    assert str(years) not in repr(radiograph.header)  # a log of it would be one of the patient
+
+
+@pytest.mark.parametrize("age", [b"30", b"Y", b"-04Y", b"3.5Y", b"999Y", b"131Y", b"O30Y", b"030Y\\31Y", b"\xff\xfe"])
+def test_an_odd_age_is_not_used_and_noted(age) -> None:
+    radiograph = decode(dicom_bytes(dicom_dataset(FILM, PatientAge="PLACEDAGE!")).replace(b"PLACEDAGE!", age.ljust(10)))
+
+    assert radiograph.header.age_years is None
+    assert radiograph.warnings == ("age_unreadable",)
+
+
+@pytest.mark.parametrize("age", [None, "", "    "])
+def test_a_film_without_an_age_states_none(age) -> None:
+    radiograph = decode(dicom_bytes(dicom_dataset(FILM, **({} if age is None else {"PatientAge": age}))))
+
+    assert (radiograph.header.age_years, radiograph.warnings) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("view", "frontal"), [("PA", True), ("ap", True), ("LL", False), ("OBLIQUE", False), ("", None), ("RLD", None)]
+)
+def test_whether_the_header_states_a_frontal_view_is_read(view, frontal) -> None:
+    assert decode(dicom_bytes(dicom_dataset(FILM, ViewPosition=view))).header.frontal is frontal
+
+
 @pytest.mark.parametrize("element", [0x0010, 0x3000])
 @pytest.mark.parametrize("group", [0x6000, 0x601E])
 def test_an_overlay_is_not_drawn_and_noted(group, element) -> None:

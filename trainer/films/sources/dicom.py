@@ -6,13 +6,12 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
-from imaging.dicom.attributes import text
+from imaging.dicom.attributes import age_years, text
 from imaging.dicom.dataset import read_elements
 from imaging.limits import DecodeLimits, parsing
 
 _ATTRIBUTES = {"sex": "PatientSex", "view": "ViewPosition"}
 _TAGS = tuple(map(Tag, ("PatientID", "IssuerOfPatientID", "PatientAge", *_ATTRIBUTES.values(), "StudyInstanceUID")))
-_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}  # PS3.5 6.2, VR AS: 018M is 18 months
 _OLDEST = 90
 """Higher ages are recorded as this: rare ages identify people.
 
@@ -55,8 +54,5 @@ def _whole(dataset: Dataset, keyword: str) -> str:
 
 
 def _years(age: str) -> str:
-    number = age[:-1]
-    unit = age[-1:]
-    if unit not in _YEARS or not number.isdecimal():
-        return ""
-    return f"{min(int(number) * _YEARS[unit], _OLDEST):.3g}"
+    years = age_years(age)
+    return "" if years is None else f"{min(years, _OLDEST):.3g}"
