@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.opening import Bundle
-from bundle.session import MAP_OUTPUTS, MOST_PROBABLE, GraphOutputs, Run, run_in_batches
+from bundle.session import MOST_PROBABLE, GraphOutputs, Run, outputs_of, run_in_batches
 from imaging.phantom import phantom
 from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
 from schemas.errors import BundleError, InferenceError
-from schemas.model.decision import softmax
+from schemas.model.decision import calibrated
 from schemas.model.manifest import GOLDEN, GOLDEN_ARRAYS, GOLDEN_TOLERANCE, BundleManifest
 from schemas.model.precision import Precision
 from schemas.preprocess import PreprocessSpec
@@ -78,10 +78,10 @@ def read_golden(bundle: Bundle, precision: Precision = "fp32") -> Arrays:
     Raises:
         BundleError: a file cannot be read, lacks an array, or has not one entry of each array for each film.
     """
-    maps = MAP_OUTPUTS if bundle.manifest.graph.cam_grid is not None else ()
+    outputs = outputs_of(bundle.manifest)
     files = bundle.manifest.graph_files(precision)
     golden = bundle.read_arrays(GOLDEN, FILM_ARRAYS)
-    golden |= bundle.read_arrays(files.golden, [name for name in OUTPUTS if name in maps or name not in MAP_OUTPUTS])
+    golden |= bundle.read_arrays(files.golden, [name for name in OUTPUTS if name in outputs])
     films = len(golden["radiographs"])
     if films == 0 or {len(array) for array in golden.values()} != {films}:
         msg = f"{files.golden} must hold one entry of each array for each film; export the bundle again"
@@ -112,12 +112,12 @@ def compare_golden(
     Args:
         run: the graph.
         golden: films and their outputs, from `read_golden`.
-        manifest: preprocessing, classes, sizes and temperature.
+        manifest: preprocessing, classes, sizes, calibration and traits.
         tolerance: of an output, relative to its largest golden value over all films: a map that is zero for one film
             may be a rounding error above it on another processor.
 
     Raises:
-        BundleError: an input or output is further off than its tolerance, the sizes or the temperature are not those of
+        BundleError: an input or output is further off than its tolerance, the sizes or the calibration are not those of
             the manifest, or the graph does not run.
     """
     _compare("inputs", _prepare(golden["radiographs"], manifest.preprocess), golden["inputs"], INPUT_TOLERANCE)
@@ -149,19 +149,28 @@ def largest_difference(actual: NDArray[np.float32], expected: NDArray[np.float32
 
 
 def _compare_outputs(outputs: GraphOutputs, golden: Arrays, manifest: BundleManifest, tolerance: float) -> GoldenErrors:
-    sizes = (outputs["logits"].shape[1:], outputs["embedding"].shape[1:])
-    if sizes != ((len(manifest.classes),), (manifest.graph.embedding_size,)):
-        msg = f"logits and embedding have the sizes {sizes}, not those of the manifest; export the bundle again"
-        raise BundleError(msg)
+    _check_sizes(outputs, manifest)
     errors = {}
     relative = []
     for name in (name for name in OUTPUTS if name in golden):
         scale = float(np.abs(golden[name]).max())
         errors[name] = _compare(name, outputs[name], golden[name], tolerance * scale)
         relative.append(errors[name] / scale if scale > 0 else errors[name])
-    expected = softmax(outputs["logits"], manifest.calibration.temperature).astype(np.float32)
-    _compare("temperature of the probabilities", outputs["probabilities"], expected, GOLDEN_TOLERANCE)
+    expected = calibrated(outputs["logits"], manifest.calibration, manifest.classes).astype(np.float32)
+    of = "temperature" if manifest.calibration.scaling is None else "scaling"
+    _compare(f"{of} of the probabilities", outputs["probabilities"], expected, GOLDEN_TOLERANCE)
     return GoldenErrors(errors["logits"], max(relative))
+
+
+def _check_sizes(outputs: GraphOutputs, manifest: BundleManifest) -> None:
+    expected = {"logits": len(manifest.classes), "embedding": manifest.graph.embedding_size}
+    if manifest.guide is not None:
+        expected["traits"] = len(manifest.guide.names)
+    sizes = {name: outputs[name].shape[1:] for name in expected}
+    if sizes != {name: (size,) for name, size in expected.items()}:
+        names = ", ".join(sizes)
+        msg = f"{names} have the sizes {(*sizes.values(),)}, not those of the manifest; export the bundle again"
+        raise BundleError(msg)
 
 
 def _compare(what: str, actual: NDArray[np.float32], expected: NDArray[np.float32], tolerance: float) -> float:

@@ -12,6 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from bundle.opening import Bundle
 from schemas.errors import BundleError, InferenceError, SettingsError
+from schemas.model.manifest import BundleManifest
 from schemas.model.precision import Precision
 
 Provider = Literal["cpu", "cuda"]
@@ -28,6 +29,8 @@ MOST_PROBABLE: Final = -1
 ANSWER_OUTPUTS: Final = ("logits", "probabilities", "embedding")
 MAP_OUTPUTS: Final = ("gradcam", "gradcam_plus_plus")
 """Absent from a graph without heat maps."""
+GUIDE_OUTPUTS: Final = ("lungs", "traits")
+"""Absent from a graph without a guide."""
 
 _PROVIDERS: Final[dict[Provider, tuple[str, dict[str, str]]]] = {
     "cpu": ("CPUExecutionProvider", {}),
@@ -142,12 +145,17 @@ def open_session(
     require_provider(provider)
     name = bundle.manifest.graph_files(precision).graph
     session = Session(bundle.read(name), name=name, provider=provider, intra_op_threads=intra_op_threads)
-    maps = MAP_OUTPUTS if bundle.manifest.graph.cam_grid is not None else ()
-    missing = {"image", "target", *ANSWER_OUTPUTS, *maps} - {*session.inputs, *session.outputs}
+    missing = {"image", "target", *outputs_of(bundle.manifest)} - {*session.inputs, *session.outputs}
     if missing:
         msg = f"{name} lacks the inputs or outputs {sorted(missing)}; export the bundle again"
         raise BundleError(msg)
     return session
+
+
+def outputs_of(manifest: BundleManifest) -> tuple[str, ...]:
+    """The outputs that the graph of a bundle must have; see `schemas.model.manifest.GraphContract`."""
+    maps = MAP_OUTPUTS if manifest.graph.cam_grid is not None else ()
+    return (*ANSWER_OUTPUTS, *maps, *(GUIDE_OUTPUTS if manifest.guide is not None else ()))
 
 
 def run_in_batches(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], batch: int) -> GraphOutputs:

@@ -42,10 +42,13 @@ MODEL_CARD_JSON = "MODEL_CARD.json"
 WEIGHTS = "weights.safetensors"
 CURRENT = "current"
 
-GOLDEN_ARRAYS = ("radiographs", "inputs", "targets", "logits", "probabilities", "gradcam", "gradcam_plus_plus")
+GOLDEN_ARRAYS = (
+    *("radiographs", "inputs", "targets", "logits", "probabilities"),
+    *("gradcam", "gradcam_plus_plus", "lungs", "traits"),
+)
 """Of G synthetic films: uint8 [G, H, W], float32 [G, 1, S, S], int64 [G], then the outputs of the same name.
 
-The last two are absent where the graph has no heat-map outputs.
+The heat maps are absent where the graph has no outputs for them; `lungs` and `traits` where it has no guide.
 """
 
 GOLDEN_TOLERANCE = 1e-3

@@ -1,6 +1,6 @@
 """The network of a bundle as one call: float32 films in, logits, probabilities, embedding and heat maps out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, Self
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.opening import Bundle
-from bundle.session import ANSWER_OUTPUTS, MOST_PROBABLE, GraphOutputs, Provider, Session, open_session
+from bundle.session import MAP_OUTPUTS, MOST_PROBABLE, GraphOutputs, Provider, Session, open_session, outputs_of
 from schemas.api import ExplainMethod
 from schemas.model.precision import Precision
 
@@ -18,23 +18,32 @@ MAPS: Final[Mapping[ExplainMethod, str]] = {"gradcam": "gradcam", "gradcam++": "
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What the network says about N films; without maps where nobody asked or the bundle has none."""
+    """What the network says about N films; without maps where nobody asked or the bundle has none.
+
+    Without a guide in the bundle there is neither `lungs` nor `traits`.
+    """
 
     logits: NDArray[np.float32]  # [N, K]
     probabilities: NDArray[np.float32]  # [N, K], calibrated
     embedding: NDArray[np.float32]  # [N, D]
     maps: Mapping[ExplainMethod, NDArray[np.float32]] = field(default_factory=dict)  # each [N, h, w], >= 0
+    lungs: NDArray[np.float32] | None = None  # [N, a, b] in [0, 1]
+    traits: NDArray[np.float32] | None = None  # [N, T]
 
     def __getitem__(self, film: int) -> "Outputs":
         """The outputs of one film, N = 1."""
         one = slice(film, film + 1)
         maps = {method: array[one] for method, array in self.maps.items()}
-        return Outputs(self.logits[one], self.probabilities[one], self.embedding[one], maps)
+        lungs = None if self.lungs is None else self.lungs[one]
+        traits = None if self.traits is None else self.traits[one]
+        return Outputs(self.logits[one], self.probabilities[one], self.embedding[one], maps, lungs, traits)
 
     def by_name(self) -> GraphOutputs:
         """The arrays by their names in the graph, for the self-test."""
         maps = {MAPS[method]: array for method, array in self.maps.items()}
-        return {"logits": self.logits, "probabilities": self.probabilities, "embedding": self.embedding, **maps}
+        guide = {} if self.lungs is None or self.traits is None else {"lungs": self.lungs, "traits": self.traits}
+        answers = {"logits": self.logits, "probabilities": self.probabilities, "embedding": self.embedding}
+        return {**answers, **maps, **guide}
 
 
 class Engine(Protocol):
@@ -76,23 +85,25 @@ class EngineOpener(Protocol):
 class OnnxEngine:
     """One ONNX Runtime session; concurrent runs share its weights."""
 
-    def __init__(self, session: Session, *, has_maps: bool) -> None:
+    def __init__(self, session: Session, outputs: Sequence[str]) -> None:
+        """`outputs` are those of `bundle.session.outputs_of`."""
         self._session = session
-        self._maps = tuple(MAPS.values()) if has_maps else ()
+        self._outputs = tuple(outputs)
+        self._unexplained = tuple(name for name in outputs if name not in MAP_OUTPUTS)
 
     @classmethod
     def open(cls, bundle: Bundle, *, provider: Provider, intra_op_threads: int, precision: Precision = "fp32") -> Self:
         """Load a graph of a bundle; see `EngineOpener`."""
         session = open_session(bundle, provider=provider, intra_op_threads=intra_op_threads, precision=precision)
-        return cls(session, has_maps=bundle.manifest.graph.cam_grid is not None)
+        return cls(session, outputs_of(bundle.manifest))
 
     def run(self, images: NDArray[np.float32], targets: NDArray[np.int64] | None) -> Outputs:
         """Run the network on a batch; see `Engine`."""
-        maps = () if targets is None else self._maps
         explained = np.full(len(images), MOST_PROBABLE, np.int64) if targets is None else targets
-        arrays = self._session.run(images, explained, (*ANSWER_OUTPUTS, *maps))
+        arrays = self._session.run(images, explained, self._unexplained if targets is None else self._outputs)
         drawn = {method: arrays[name] for method, name in MAPS.items() if name in arrays}
-        return Outputs(arrays["logits"], arrays["probabilities"], arrays["embedding"], drawn)
+        answers = (arrays["logits"], arrays["probabilities"], arrays["embedding"])
+        return Outputs(*answers, drawn, arrays.get("lungs"), arrays.get("traits"))
 
     def interrupt(self, longest_s: float) -> None:
         """See `Engine`."""

@@ -64,6 +64,14 @@ def test_a_graph_that_lacks_an_output_of_its_contract_is_refused(tmp_path) -> No
         open_session(open_bundle(directory))
 
 
+def test_a_graph_that_lacks_its_guide_is_refused(tmp_path) -> None:
+    directory = write_tiny_bundle(tmp_path, guide=True)
+    replace_file(directory, GRAPH, graph(tiny_network()).SerializeToString())
+
+    with pytest.raises(BundleError, match=r"\['lungs', 'traits'\]"):
+        open_session(open_bundle(directory))
+
+
 def test_input_of_another_size_is_a_failure_of_ours(content) -> None:
     with pytest.raises(InferenceError, match="2 films"):
         Session(content).run(np.zeros((2, 1, 8, 8), np.float32), np.zeros(2, np.int64))

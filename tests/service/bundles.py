@@ -1,6 +1,7 @@
 """A whole bundle around the tiny network, without torch: correct, or spoilt as a test wants it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
 from schemas.estimate import Estimate
 from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
-from schemas.model.decision import softmax
+from schemas.model.decision import NO_FINDING, softmax
+from schemas.model.guide import GuideRecord, Population, Trait
 from schemas.model.manifest import (
     GOLDEN,
     GRAPH,
@@ -30,10 +32,27 @@ from schemas.model.manifest import (
 from schemas.model.precision import PrecisionFiles, PrecisionRecord
 from schemas.model.provenance import Provenance
 from schemas.preprocess import PreprocessSpec
-from tests.service.network import GRID, SIDE, TEMPERATURE, TinyNetwork, gradcam_plus_plus, graph, tiny_network
+from tests.service.network import (
+    GRID,
+    OFFSETS,
+    SIDE,
+    SLOPES,
+    TEMPERATURE,
+    TinyNetwork,
+    findings_network,
+    findings_probabilities,
+    gradcam_plus_plus,
+    graph,
+    lungs,
+    tiny_network,
+    traits,
+)
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 THRESHOLD = 0.3
+FINDINGS = {"Effusion": 0.3, "Cardiomegaly": 0.5, "Pneumothorax": 0.2}
+"""Thresholds of the findings that are judged by themselves."""
+CHILDREN = Population(name="child", age_below_years=18)
 INT8 = PrecisionFiles(graph="model.int8.onnx", golden="golden.int8.npz", tolerance=0.05)
 CARD = "# tiny\n\nA bundle for tests.\n"
 
@@ -46,18 +65,41 @@ def write_tiny_bundle(
     maps: bool = True,
     statistics: bool = True,
     current: bool = True,
+    alone: bool = False,
+    guide: bool = False,
 ) -> Path:
-    """A complete, correct bundle; returns its directory."""
+    """A complete, correct bundle; returns its directory.
+
+    Args:
+        models_dir: the models directory.
+        name: of the bundle.
+        version: of the bundle.
+        maps: whether the graph has heat maps.
+        statistics: whether it knows its training films.
+        current: whether it is made the one that serves.
+        alone: its classes are `FINDINGS`, each judged by itself.
+        guide: it has a guide, and answers films of `CHILDREN` alone.
+    """
     directory = models_dir / name / version
     directory.mkdir(parents=True)
-    network = tiny_network()
+    network = findings_network() if alone else tiny_network()
     spec = PreprocessSpec(size=SIDE)
-    onnx.save(graph(network, maps=maps), directory / GRAPH)
+    onnx.save(graph(network, maps=maps, alone=alone, guide=guide), directory / GRAPH)
     (directory / MODEL_CARD).write_text(CARD)
-    _write_arrays(directory / GOLDEN, golden(network, spec))
+    arrays = golden(network, spec)
+    if alone:
+        arrays["probabilities"] = findings_probabilities(arrays["logits"])
+    if guide:
+        arrays |= {
+            seen.__name__: np.stack([seen(network, image) for image in arrays["inputs"]]) for seen in (lungs, traits)
+        }
+    _write_arrays(directory / GOLDEN, arrays)
     if statistics:
-        _write_arrays(directory / STATISTICS, embedding_statistics(network))
-    (directory / MANIFEST).write_text(manifest(directory, name, version, spec, maps=maps).model_dump_json())
+        means = (0.55, 0.7, 0.4, 0.45) if alone else (0.35, 0.65)
+        _write_arrays(directory / STATISTICS, embedding_statistics(network, means))
+    stated = manifest(directory, name, version, spec, maps=maps).model_dump(mode="json")
+    stated |= (alone_fields(stated) if alone else {}) | (guide_fields() if guide else {})
+    (directory / MANIFEST).write_text(BundleManifest.model_validate(stated).model_dump_json())
     if current:
         make_current(models_dir, f"{name}/{version}")
     return directory
@@ -129,16 +171,66 @@ def golden(network: TinyNetwork, spec: PreprocessSpec) -> dict[str, NDArray[Any]
     }
 
 
-def embedding_statistics(network: TinyNetwork) -> dict[str, NDArray[np.float64]]:
-    """Classes of mean brightness 0.35 and 0.65; one unit of score is a tenth of the range."""
-    means = [network.features(np.full((1, SIDE, SIDE), mean, np.float32)).mean(axis=(1, 2)) for mean in (0.35, 0.65)]
+def embedding_statistics(
+    network: TinyNetwork, brightness: Sequence[float] = (0.35, 0.65)
+) -> dict[str, NDArray[np.float64]]:
+    """Groups of films of these means; one unit of score is a tenth of the range."""
+    means = [network.features(np.full((1, SIDE, SIDE), mean, np.float32)).mean(axis=(1, 2)) for mean in brightness]
     projection = np.array([[10.0], [0.0], [0.0]])
     return {
         "center": np.zeros(3),
         "projection": projection,
         "class_means": np.stack(means) @ projection,
-        "scales": np.ones((2, 1)),
+        "scales": np.ones((len(means), 1)),
     }
+
+
+def alone_fields(stated: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest of a bundle states otherwise, whose `FINDINGS` are judged by themselves: a finding is present
+    from .6, and absent up to .4."""
+    calibration = stated["calibration"]
+    (point,) = calibration["operating_points"]
+    sure = dict.fromkeys(FINDINGS, 0.4)
+    scaling = dict(zip(FINDINGS, zip(SLOPES, OFFSETS, strict=True), strict=True))
+    calibration |= {
+        "temperature": 1,
+        "scaling": {name: {"slope": slope, "offset": offset} for name, (slope, offset) in scaling.items()},
+        "operating_points": [point | {"finding": name, "threshold": at} for name, at in FINDINGS.items()],
+        "conformal": {"alpha": 0.1, "quantiles": sure, "absent": sure},
+    }
+    if calibration["out_of_distribution"] is not None:
+        calibration["out_of_distribution"]["cutoffs"] = dict.fromkeys((*FINDINGS, NO_FINDING), 3.0)
+    return {
+        "activation": "sigmoid",
+        "classes": list(FINDINGS),
+        "negative_class": None,
+        "calibration": calibration,
+    }
+
+
+def guide_fields() -> dict[str, Any]:
+    """What the manifest of a bundle states in addition, which has a guide."""
+    most = Estimate(value=0.98, low=0.96, high=0.99)
+    population = Trait(
+        name="population",
+        values=("child", "adult"),
+        accepted=("child",),
+        cutoff=0.7,
+        passed=most,
+        refused={"adult": most},
+    )
+    view = Trait(
+        name="view",
+        values=("frontal", "lateral"),
+        accepted=("frontal",),
+        cutoff=0.8,
+        passed=most,
+        refused={"lateral": Estimate(value=0.9, low=0.85, high=0.94)},
+    )
+    guide = GuideRecord(
+        traits=(population, view), dice=most, data="20 films", data_sha256="0" * 64, weights_sha256="1" * 64
+    )
+    return {"guide": guide.model_dump(mode="json"), "population": CHILDREN.model_dump(mode="json")}
 
 
 def manifest(directory: Path, name: str, version: str, spec: PreprocessSpec, *, maps: bool) -> BundleManifest:

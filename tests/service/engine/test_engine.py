@@ -10,7 +10,18 @@ from schemas.model.decision import softmax
 from schemas.model.manifest import GRAPH
 from service.engine.engine import OnnxEngine
 from tests.service.bundles import replace_file, write_tiny_bundle
-from tests.service.network import GRID, SIDE, TEMPERATURE, gradcam_plus_plus, graph, tiny_network
+from tests.service.network import (
+    GRID,
+    SIDE,
+    TEMPERATURE,
+    findings_network,
+    findings_probabilities,
+    gradcam_plus_plus,
+    graph,
+    lungs,
+    tiny_network,
+    traits,
+)
 
 
 def opened(directory):
@@ -37,6 +48,28 @@ def test_outputs_are_those_of_the_network_computed_by_hand(engine, images) -> No
     assert np.allclose(outputs.probabilities, softmax(expected, TEMPERATURE), atol=1e-6)
     assert outputs.embedding.shape == (3, 3)
     assert outputs.maps == {}
+
+
+def test_a_bundle_without_a_guide_sees_neither_lungs_nor_traits(engine, images) -> None:
+    outputs = engine.run(images, None)
+
+    assert (outputs.lungs, outputs.traits) == (None, None)
+
+
+def test_a_guide_sees_lungs_and_traits_of_each_film_and_findings_are_scaled_one_by_one(tmp_path, images) -> None:
+    engine = opened(write_tiny_bundle(tmp_path, alone=True, guide=True))
+    images[1, :, : SIDE // 2] = 1  # bright above: an adult
+    network = findings_network()
+
+    outputs = engine.run(images, None)
+
+    expected = findings_probabilities(np.stack([network.logits(image) for image in images]))
+    assert np.allclose(outputs.probabilities, expected, atol=1e-5)
+    for index, image in enumerate(images):
+        assert np.allclose(outputs[index].lungs, [lungs(network, image)], atol=1e-5)
+        assert np.allclose(outputs[index].traits, [traits(network, image)], atol=1e-5)
+    assert outputs.traits[1, 1] > 0.4 > outputs.traits[0, 1]
+    assert set(outputs.by_name()) == {"logits", "probabilities", "embedding", "lungs", "traits"}
 
 
 def test_heat_maps_are_those_of_the_target_asked_for(engine, images) -> None:
