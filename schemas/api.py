@@ -37,6 +37,7 @@ class FindingAnswer(Record):
     name: str
     probability: Probability
     decision: Decision = Field(description="abstain: not answered for this film, or this finding is not clear")
+    confidence_band: ConfidenceBand = Field(description="of what is claimed; low where nothing is")
     operating_point: OperatingPoint
 
 

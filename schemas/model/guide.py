@@ -24,6 +24,12 @@ class Population(Record):
         """Whether a patient of this age belongs to it."""
         return self.least_age_years <= age_years and (self.age_below_years is None or age_years < self.age_below_years)
 
+    def __str__(self) -> str:
+        """Its name and ages, e.g. `child, below 18 years`."""
+        limits = [] if self.least_age_years == 0 else [f"from {self.least_age_years:g}"]
+        limits += [] if self.age_below_years is None else [f"below {self.age_below_years:g}"]
+        return f"{self.name}, {' and '.join(limits)} years" if limits else self.name
+
 
 class Trait(Record):
     """One thing that can be seen of a whole film, e.g. its view: values that exclude one another.

@@ -1,6 +1,5 @@
 """From the network's outputs to the answer about a film: label, decision, and how certain it is."""
 
-from collections.abc import Collection
 from typing import Final, Literal
 
 import numpy as np
@@ -8,25 +7,28 @@ from numpy.typing import NDArray
 
 from bundle.opening import Bundle
 from imaging.thumbnail import LENGTH
-from schemas.api import AbstentionReason, ConfidenceBand, Prediction
+from schemas.api import AbstentionReason, Prediction
 from schemas.errors import BundleError, InferenceError
 from schemas.model.calibration import OperatingPoint
-from schemas.model.decision import Answer, answer, conformal_set, finding_label
 from schemas.model.familiarity import THUMBNAIL, Familiarity, unfamiliarity
 from schemas.model.manifest import STATISTICS, BundleManifest
+from service.answers.findings import Judgement, judge_alone, judge_exclusive, most_called
+from service.answers.guide import Look
 from service.engine.engine import Outputs
 
-BANDS: Final[tuple[tuple[float, ConfidenceBand], ...]] = ((0.9, "high"), (0.7, "medium"), (0.0, "low"))
-"""Lowest calibrated probability of the label for each band; an abstention is always low."""
-
-Advice = Literal["positive", "negative"] | AbstentionReason
+Advice = Literal["positive", "positives", "negative", "undecided", "undecided_too"] | AbstentionReason
 
 RECOMMENDATIONS: Final[dict[Advice, str]] = {
     "positive": "{label} reached its operating point. A radiologist has to confirm or refute it on the film.",
+    "positives": "{label} reached their operating points. A radiologist has to confirm or refute them on the film.",
     "negative": "{findings}: operating point not reached. This excludes neither disease nor findings that were not "
     "looked for; the film still has to be read.",
     "unclear": "No answer: the classes cannot be told apart with the certainty that validation demands. "
     "Have the film read by a radiologist.",
+    "undecided": "No answer: {undecided} cannot be told from its absence with the certainty that validation demands. "
+    "Have the film read by a radiologist.",
+    "undecided_too": " {undecided} cannot be told from its absence with the certainty that validation demands.",
+    "outside_population": "No answer: {outside} Have the film read by a radiologist.",
     "unfamiliar": "No answer: the film differs from those that the network was trained on. "
     "Check that it is a frontal chest film, and have it read by a radiologist.",
     "not_frontal": "No answer: its own file states that this is not a frontal film, and the network was trained on no "
@@ -53,7 +55,7 @@ def load_statistics(bundle: Bundle) -> Familiarity | None:
     familiarity = Familiarity.from_arrays(bundle.read_arrays(STATISTICS, _ARRAYS, _OPTIONAL_ARRAYS))
     frames = familiarity.thumbnail
     sizes = (*familiarity.embedding.class_means.shape[:1], *familiarity.embedding.center.shape)
-    if sizes != (len(manifest.classes), manifest.graph.embedding_size) or (frames and len(frames.center) != LENGTH):
+    if sizes != (len(manifest.groups), manifest.graph.embedding_size) or (frames and len(frames.center) != LENGTH):
         msg = f"{STATISTICS} does not fit the manifest's embedding and classes; export the bundle again"
         raise BundleError(msg)
     return familiarity
@@ -64,7 +66,7 @@ def decide(
     statistics: Familiarity | None,
     outputs: Outputs,
     thumbnail: NDArray[np.float64],
-    warnings: Collection[str] = (),
+    look: Look = Look(),  # noqa: B008 frozen, so one shared default is safe
 ) -> Prediction:
     """Turn the outputs of the network for one film into an answer.
 
@@ -73,31 +75,31 @@ def decide(
         statistics: None: not checked against the training films.
         outputs: of one film, N = 1.
         thumbnail: of the same film, from `imaging.thumbnail`.
-        warnings: about the same film; `not_frontal` and `low_contrast` leave no answer.
+        look: at the same film as a whole; its warnings `not_frontal` and `low_contrast` leave no answer.
 
     Raises:
         InferenceError: a probability is not a number.
     """
     row = _finite(outputs.probabilities[0])
-    calibration = manifest.calibration
     probabilities = {name: min(1.0, float(value)) for name, value in zip(manifest.classes, row, strict=True)}
-    label = finding_label(row, manifest.classes, manifest.negative_class, calibration.operating_points)
-    prediction_set = conformal_set(probabilities, calibration.conformal.quantiles)
     score, in_distribution = _familiarity(manifest, statistics, outputs, thumbnail)
-    reasons = _abstention_reasons(answer(label, prediction_set, in_distribution=in_distribution), warnings)
-    advice: Advice = reasons[0] if reasons else "negative" if label == manifest.negative_class else "positive"
+    judge = judge_alone if manifest.activation == "sigmoid" else judge_exclusive
+    judged = judge(manifest, probabilities, _against(look), in_distribution=in_distribution)
+    calibration = manifest.calibration
     return Prediction(
-        label=label,
+        label=judged.label,
         probabilities=probabilities,
-        decision=advice if advice in ("positive", "negative") else "abstain",
-        abstention_reasons=reasons,
-        prediction_set=prediction_set,
-        operating_point=_operating_point(manifest, label, probabilities),
-        calibrated=calibration.temperature != 1,
-        confidence_band="low" if reasons else _band(probabilities[label]),
+        decision=judged.decision,
+        abstention_reasons=judged.reasons,
+        prediction_set=judged.prediction_set,
+        operating_point=_operating_point(manifest, judged.label, probabilities),
+        calibrated=calibration.scaling is not None or calibration.temperature != 1,
+        confidence_band=judged.band,
         in_distribution=in_distribution,
         out_of_distribution_score=score,
-        recommendation=RECOMMENDATIONS[advice].format(label=label, findings=", ".join(manifest.findings)),
+        recommendation=_recommendation(manifest, judged, look),
+        findings=judged.findings,
+        traits=look.traits,
     )
 
 
@@ -114,22 +116,48 @@ def _familiarity(
     distribution = manifest.calibration.out_of_distribution
     if statistics is None or distribution is None:
         return None, None
-    cutoffs = np.array([distribution.cutoffs[name] for name in manifest.classes])
+    cutoffs = np.array([distribution.cutoffs[name] for name in manifest.groups])
     score = float(unfamiliarity(statistics.scores(outputs.embedding, thumbnail[np.newaxis]), cutoffs)[0])
     return score, score <= 1
 
 
-def _abstention_reasons(answered: Answer, warnings: Collection[str]) -> tuple[AbstentionReason, ...]:
-    """Why nothing is claimed of the film, the reason that explains most first; none where an answer is given."""
-    unfit: tuple[AbstentionReason, ...] = ("not_frontal", "low_contrast")
-    return (*(reason for reason in unfit if reason in warnings), *(() if answered == "given" else (answered,)))
+def _against(look: Look) -> tuple[AbstentionReason, ...]:
+    """What speaks against any answer about the film, the reason that explains most first."""
+    applies: dict[AbstentionReason, bool] = {
+        "not_frontal": "not_frontal" in look.warnings,
+        "outside_population": bool(look.outside),
+        "low_contrast": "low_contrast" in look.warnings,
+    }
+    return tuple(reason for reason, does in applies.items() if does)
 
 
-def _band(probability: float) -> ConfidenceBand:
-    return next(band for lowest, band in BANDS if probability >= lowest)
+def _recommendation(manifest: BundleManifest, judged: Judgement, look: Look) -> str:
+    names = {
+        decision: [finding.name for finding in judged.findings if finding.decision == decision]
+        for decision in ("positive", "abstain")
+    }
+    advice: Advice = "negative"
+    if judged.reasons:
+        advice = judged.reasons[0]
+    elif judged.decision == "positive":
+        advice = "positive" if len(names["positive"]) == 1 else "positives"
+    alone = manifest.activation == "sigmoid"
+    if advice == "unclear" and alone:
+        advice = "undecided"
+    more: list[Advice] = ["undecided_too"] if alone and judged.decision == "positive" and names["abstain"] else []
+    outside = " ".join(sentence[0].upper() + sentence[1:] for sentence in look.outside)
+    return "".join(RECOMMENDATIONS[part] for part in (advice, *more)).format(
+        label=", ".join(names["positive"]),
+        undecided=" or ".join(names["abstain"]),
+        findings=", ".join(manifest.findings),
+        outside=outside[:1].lower() + outside[1:],
+    )
 
 
 def _operating_point(manifest: BundleManifest, label: str, probabilities: dict[str, float]) -> OperatingPoint:
-    """That of the label; for the negative class that of the finding that came closest to being called."""
+    """That of the label; else that of the finding that came closest to being called."""
+    points = manifest.calibration.operating_points
+    if manifest.activation == "sigmoid" and label not in manifest.findings:
+        return most_called(points, probabilities)
     finding = label if label in manifest.findings else max(manifest.findings, key=lambda name: probabilities[name])
-    return next(point for point in manifest.calibration.operating_points if point.finding == finding)
+    return next(point for point in points if point.finding == finding)

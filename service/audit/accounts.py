@@ -80,6 +80,9 @@ async def audited_reading(
         await trail.record(origin.event, **facts, outcome=_code(error))
         raise
     prediction = reading.prediction
+    decisions = {finding.name: finding.decision for finding in prediction.findings}
+    if len(decisions) > 1:
+        facts["findings"] = decisions
     await trail.record(origin.event, **facts, label=prediction.label, decision=prediction.decision)
     return reading
 

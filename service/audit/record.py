@@ -34,6 +34,7 @@ class AuditEntry(Record):
     model_sha256: Sha256 | None = Field(default=None, description="of the bundle's manifest")
     label: str | None = None
     decision: Decision | None = None
+    findings: dict[str, Decision] | None = Field(default=None, description="the decision about each, where several")
     outcome: str = Field(default="ok", description="ok, begun, or what was answered instead: a problem's code")
 
 

@@ -10,6 +10,7 @@ from bundle.session import MOST_PROBABLE
 from imaging.overlay import HeatMap, lay_over
 from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation, Prediction
 from schemas.errors import InvalidParameterError
+from schemas.model.manifest import BundleManifest
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
 from service.models.live import LiveBundle
@@ -28,7 +29,7 @@ class Question:
     """What is to be explained."""
 
     finding: str | None
-    """None: the predicted label."""
+    """None: the predicted label; where findings are judged by themselves the one that is called most."""
     method: ExplainMethod
     priority: Priority
 
@@ -93,7 +94,7 @@ async def explain_film(services: Services, live: LiveBundle, upload: Upload, que
     in_graph = explanations.backend == "onnx"
     wanted = HeatMapRequest(target if in_graph else None)
     reading = await read_film(services, live, upload, priority=question.priority, heat_map=wanted)
-    finding = question.finding or reading.prediction.label
+    finding = question.finding or _default_finding(manifest, reading.prediction)
     start = time.perf_counter()
     in_pool = asyncio.get_running_loop().run_in_executor
     if explanations.explainer is None:
@@ -119,10 +120,20 @@ async def explain_film(services: Services, live: LiveBundle, upload: Upload, que
     )
 
 
+def _default_finding(manifest: BundleManifest, prediction: Prediction) -> str:
+    """Where findings are judged by themselves, a film may have none of them: then that which is missed by the least."""
+    return prediction.operating_point.finding if manifest.activation == "sigmoid" else prediction.label
+
+
 async def _result_for(live: LiveBundle, reading: Reading, finding: str, target: int, priority: Priority) -> BatchResult:
-    """The outputs whose maps are of `finding`: a label that its threshold chose may not be the most probable class."""
+    """The outputs whose maps are of `finding`: a label that its threshold chose may not be the most probable class.
+
+    Of findings that are judged by themselves, each with a scaling of its own, the largest logit may not be the largest
+    probability: the maps are taken as they are only where both are of the finding.
+    """
     index = live.loaded.manifest.classes.index(finding)
-    explained = int(reading.result.outputs.logits[0].argmax()) if target == MOST_PROBABLE else target
-    if explained == index:
+    outputs = reading.result.outputs
+    probable = {int(outputs.logits[0].argmax()), int(outputs.probabilities[0].argmax())}
+    if (probable if target == MOST_PROBABLE else {target}) == {index}:
         return reading.result
     return await live.batcher.submit(reading.film.image, target=index, priority=priority)

@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,14 @@ from imaging.memory.budget import Reserve
 from imaging.overlay import ShownFilm, shown
 from imaging.preprocess import prepare
 from imaging.quality import InputStatistics, input_statistics, input_warnings
-from imaging.radiograph import Radiograph
+from imaging.radiograph import HeaderFacts, Radiograph
 from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, Prediction, Timings
 from schemas.errors import CxrError, DeadlineError
 from schemas.model.drift import INPUT_SIGNALS, film_signals
 from schemas.preprocess import PreprocessSpec
 from service.answers.decision import decide
+from service.answers.guide import look_at
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
 from service.metrics import Metrics
@@ -52,6 +53,7 @@ class PreparedFilm:
     facts: ImageFacts
     shown: ShownFilm | None
     """What a heat map is drawn over; None where none is wanted."""
+    header: HeaderFacts
     image: NDArray[np.float32]  # [1, S, S]
     thumbnail: NDArray[np.float64]  # of the image
     statistics: InputStatistics
@@ -113,8 +115,11 @@ async def read_film(
     film = await _prepare_in_lane(services, manifest.preprocess, upload, priority, drawn=heat_map is not None)
     target = None if heat_map is None else heat_map.target
     result = await live.batcher.submit(film.image, target=target, priority=priority)
-    prediction = decide(manifest, loaded.statistics, result.outputs, film.thumbnail, film.facts.warnings)
-    reading = Reading(film, result, prediction)
+    look = look_at(manifest, result.outputs, film.header, film.facts.warnings)
+    prediction = decide(manifest, loaded.statistics, result.outputs, film.thumbnail, look)
+    reading = Reading(
+        replace(film, facts=film.facts.model_copy(update={"warnings": look.warnings})), result, prediction
+    )
     statistics = asdict(film.statistics)
     _count(services.metrics, reading, statistics)
     if live.drift is not None:
@@ -196,6 +201,7 @@ def _prepare(
     return PreparedFilm(
         facts=facts,
         shown=shown(radiograph, spec) if caller.drawn else None,
+        header=radiograph.header,
         image=image,
         thumbnail=thumbnail(image),
         statistics=input_statistics(image),

@@ -29,6 +29,12 @@ def dots(gray: int, rows: int, columns: int) -> NDArray[np.uint8]:
     return values.reshape(rows, columns).astype(np.uint8)
 
 
+def halves(above: int, below: int, *, rows: int = 40, columns: int = 32) -> bytes:
+    """A film of two means: the brighter it is above, the more it looks like one of an adult to the tiny guide."""
+    film = np.concatenate([dots(above, rows // 2, columns), dots(below, rows // 2, columns)])
+    return encode(film, ".png")
+
+
 def flat_film(gray: int, *, rows: int = 40, columns: int = 32, extension: str = ".png") -> bytes:
     """A film of this mean: 200 is PNEUMONIA to the tiny network, 60 is NORMAL."""
     return encode(dots(gray, rows, columns), extension)

@@ -27,7 +27,7 @@ Method = Annotated[
 ]
 Finding = Annotated[
     str | SkipJsonSchema[None],  # absent, but never null
-    Query(description="one of the bundle's classes; default: the predicted label"),
+    Query(description="one of the bundle's classes; default: the predicted label, or the finding that is called most"),
 ]
 
 OVERLAY: Final[dict[int | str, dict[str, Any]]] = {

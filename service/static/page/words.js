@@ -10,6 +10,8 @@ const WARNINGS = {
   mostly_one_value: "Much of the picture is one gray level: masked, empty, or no film.",
   not_frontal: "By its own file, no frontal view.",
   age_unreadable: "The age that the file states cannot be read; it is not used.",
+  population_contradicts_header: "The age that the file states and what the film looks like contradict each other.",
+  view_contradicts_header: "The view that the file states and what the film looks like contradict each other.",
   body_part_mismatch: "By its own file, another part of the body.",
   burned_in_annotation: "By its own file, text is burned into the picture.",
   overlay: "The file holds overlays, which are not shown.",

@@ -8,6 +8,7 @@ from schemas.errors import BundleError, InferenceError
 from schemas.model.manifest import STATISTICS
 from service.answers.decision import RECOMMENDATIONS, load_statistics
 from service.answers.decision import decide as decide_about
+from service.answers.guide import Look
 from service.engine.engine import Outputs
 from tests.service.bundles import replace_file, write_tiny_bundle
 
@@ -22,7 +23,7 @@ THUMBNAIL = np.zeros(256)
 
 def decide(manifest, statistics, outputs, warnings=(), thumbnail=THUMBNAIL):
     """About a film of an everyday thumbnail."""
-    return decide_about(manifest, statistics, outputs, thumbnail, warnings)
+    return decide_about(manifest, statistics, outputs, thumbnail, Look(warnings))
 
 
 def outputs(pneumonia, embedding=(0.65, 0.0, 0.0)):

@@ -60,6 +60,16 @@ async def test_a_film_is_recorded_by_its_hash_with_who_which_model_and_what_was_
     assert [entry["event"] for entry in records(log)] == ["started", "film", "stopped"]
 
 
+async def test_of_several_findings_the_decision_about_each_is_recorded(serve, log, tmp_path) -> None:
+    write_tiny_bundle(tmp_path / "models", alone=True)
+    async with serve(audit_file=log, models_dir=tmp_path / "models") as client:
+        await client.post("/predict", content=flat_film(128), headers=PNG)
+        (record,) = of(log, "film")
+
+    assert (record["label"], record["decision"]) == ("Effusion", "abstain")
+    assert record["findings"] == {"Effusion": "abstain", "Cardiomegaly": "negative", "Pneumothorax": "negative"}
+
+
 async def test_the_log_of_several_starts_is_one_chain(serve, log) -> None:
     for _ in range(3):
         async with serve(audit_file=log) as client:

@@ -13,6 +13,9 @@ from imaging.phantom import phantom
 from schemas.errors import DeadlineError
 from service.reading.predict import Upload, read_film
 from tests.imaging.compressed import ENCODERS, encapsulated_film
+from tests.service.bundles import FINDINGS, write_tiny_bundle
+from tests.service.conftest import halves
+from tests.service.dicomweb.films import film
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -33,6 +36,59 @@ class Pool(ThreadPoolExecutor):
 
     def of(self, _priority):
         return self
+
+
+@pytest.fixture
+def guided(serve, tmp_path):
+    """Serves findings that are judged by themselves, of children alone."""
+    write_tiny_bundle(tmp_path, alone=True, guide=True)
+    return lambda: serve(models_dir=tmp_path)
+
+
+async def read(client, content):
+    live = client.services.deployment.ready()
+    return await read_film(client.services, live, Upload(content, None), priority="routine")
+
+
+async def test_a_film_of_an_adult_is_not_answered_though_no_header_says_so(guided) -> None:
+    async with guided() as client:
+        child = await read(client, halves(166, 166))
+        adult = await read(client, halves(250, 20))
+
+    assert (child.prediction.decision, child.prediction.label) == ("positive", "Effusion")
+    assert child.prediction.traits["population"].value == "child"
+    assert adult.prediction.abstention_reasons[0] == "outside_population"
+    assert "one of an adult (population: adult, .9" in adult.prediction.recommendation
+    assert {finding.decision for finding in adult.prediction.findings} == {"abstain"}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "warnings", "reasons"),
+    [
+        ({"PatientAge": "004Y"}, (), ()),
+        ({"PatientAge": "044Y"}, ("population_contradicts_header",), ("outside_population",)),
+        ({"PatientAge": "old"}, ("age_unreadable",), ()),
+        ({"ViewPosition": "LL"}, ("not_frontal", "view_contradicts_header"), ("not_frontal",)),
+    ],
+)
+async def test_a_header_is_held_against_what_is_seen(guided, attributes, warnings, reasons) -> None:
+    async with guided() as client:
+        reading = await read(client, film(gray=166, **attributes))
+
+    assert set(reading.image_facts.warnings) - {"low_resolution", "mostly_one_value"} == set(warnings)
+    assert reading.prediction.abstention_reasons == reasons
+
+
+async def test_of_each_finding_the_probability_is_counted_and_of_the_film_the_decision(guided) -> None:
+    async with guided() as client:
+        for gray in (166, 166, 102):
+            await read(client, halves(gray, gray))
+        sample = client.services.metrics.registry.get_sample_value
+
+        assert sample("cxr_predictions_total", {"label": "Effusion", "decision": "positive"}) == 2
+        assert sample("cxr_predictions_total", {"label": "no finding", "decision": "negative"}) == 1
+        for finding in FINDINGS:
+            assert sample("cxr_prediction_probability_count", {"label": finding}) == 3
 
 
 async def test_a_film_that_nobody_waits_for_is_not_prepared_after_it_is_decoded(serve) -> None:

@@ -15,9 +15,9 @@ from imaging.preprocess import prepare
 from schemas.api import ExplainResponse
 from schemas.preprocess import PreprocessSpec
 from tests.films import encode
-from tests.service.bundles import write_tiny_bundle
+from tests.service.bundles import FINDINGS, write_tiny_bundle
 from tests.service.conftest import flat_film
-from tests.service.network import GRID, SIDE, tiny_network
+from tests.service.network import GRID, SIDE, findings_network, tiny_network
 
 pytestmark = pytest.mark.anyio
 
@@ -73,6 +73,30 @@ async def test_a_label_that_its_threshold_chose_over_a_more_probable_class_is_ex
     assert 0.3 < by_default.prediction.probabilities["PNEUMONIA"] < 0.5
     assert by_default.explanation == asked_for.explanation
     assert by_default.explanation.finding == "PNEUMONIA"
+
+
+@pytest.mark.parametrize(
+    ("gray", "finding"),
+    [(166, "Effusion"), (217, "Effusion"), (38, "Pneumothorax"), (102, "Pneumothorax")],
+)
+async def test_of_findings_that_are_judged_by_themselves_the_most_called_is_explained(
+    serve, tmp_path, gray, finding
+) -> None:
+    write_tiny_bundle(tmp_path, alone=True, guide=True)
+    film = flat_film(gray)
+    radiograph = decode(film, min_side=SIDE)
+    expected = {}
+    for index, name in enumerate(FINDINGS):
+        cam = findings_network().gradcam(prepare(radiograph, SPEC), index)
+        expected[name] = np.asarray(Image.open(io.BytesIO(render(cam, radiograph, SPEC).heatmap_png))).astype(int)
+    async with serve(models_dir=tmp_path) as client:
+        by_default = await explain(client, film)
+        asked_for = {name: (await explain(client, film, finding=name)).explanation for name in FINDINGS}
+
+    assert by_default.explanation == asked_for[finding]
+    for name, explanation in asked_for.items():
+        assert explanation.finding == name
+        assert np.abs(picture(explanation.heatmap_png_base64).astype(int) - expected[name]).max() <= 1
 
 
 async def test_both_spellings_of_gradcam_plus_plus_in_an_address_are_understood(client) -> None:
