@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
-from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction
+from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction, RouteField
 from schemas.model.calibration import OperatingPoint
 from schemas.record import Record
 
@@ -28,6 +28,7 @@ class AnalysisRecord(Record):
     analysed_at: AwareDatetime = Field(description="when, in UTC; every date of the results comes from here")
     software_version: str = Field(description="of the service that analysed it; the bundle has a version of its own")
     model: ModelReference
+    route: RouteField = "only_bundle"
     negative_class: str | None = Field(description="the class that means none of the findings; null: there is none")
     operating_points: tuple[OperatingPoint, ...] = Field(description="of every finding, as in the bundle's manifest")
     prediction: Prediction

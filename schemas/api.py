@@ -16,6 +16,17 @@ AbstentionReason = Literal["unclear", "unfamiliar", "not_frontal", "low_contrast
 ConfidenceBand = Literal["low", "medium", "high"]
 ExplainMethod = Literal["gradcam", "gradcam++"]
 ExplainBackend = Literal["onnx", "torch"]
+Route = Literal["only_bundle", "header", "guide", "caller", "any_film", "none"]
+"""How a film came to the bundle that answers it."""
+
+RouteField = Annotated[
+    Route,
+    Field(
+        description="why this bundle answers. only_bundle: no other is to serve; header: the age in the file is that "
+        "of its patients; guide: it sees a film of its kind; caller: nothing else can tell, and the caller says so; "
+        "any_film: it states no patients; none: the film is for none of the bundles, and the decision is abstain"
+    ),
+]
 
 
 class ModelReference(Record):
@@ -110,7 +121,8 @@ class PredictResponse(Record):
     """The answer of `POST /predict`."""
 
     request_id: str
-    model: ModelReference
+    model: ModelReference = Field(description="the bundle that answers")
+    route: RouteField = "only_bundle"
     prediction: Prediction
     image: ImageFacts
     timings_ms: Timings
@@ -162,6 +174,8 @@ class BatchItem(Record):
     """The result of one film of a batch that was answered."""
 
     filename_index: int = Field(ge=0, description="position of the film in the request, from 0")
+    model: ModelReference = Field(description="the bundle that answers this film")
+    route: RouteField = "only_bundle"
     prediction: Prediction
     image: ImageFacts
     timings_ms: Timings
@@ -178,71 +192,6 @@ class BatchResponse(Record):
     """The answer of `POST /predict/batch`: one result or problem for each film, in the request's order."""
 
     request_id: str
-    model: ModelReference
+    model: ModelReference = Field(description="the preferred bundle; each result names its own")
     results: tuple[BatchItem | BatchProblem, ...]
     disclaimer: str = DISCLAIMER
-
-
-class KnownModel(Record):
-    """One bundle of the models directory."""
-
-    name: str
-    version: str
-    serving: bool
-    precision: Precision | None = Field(description="at which it serves; null: it does not serve")
-    refused: str | None = Field(description="why it failed its checks; null: it did not fail")
-    explain_backend: ExplainBackend | None = Field(
-        description="what draws the heat maps of the bundle that serves; null: nothing can, or another bundle serves"
-    )
-
-
-class ModelList(Record):
-    """The answer of `GET /models`."""
-
-    models: tuple[KnownModel, ...]
-    software_version: str = Field(description="version of the service itself; each bundle has its own")
-
-
-class TransferSyntaxFacts(Record):
-    """One way in which a DICOM file may be written."""
-
-    name: str = Field(description="the name in the standard")
-    uid: str
-    lossless: bool = Field(description="whether the syntax itself promises the stored pixel values")
-
-
-class CapabilityLimits(Record):
-    """Limits of one request and one film."""
-
-    max_body_bytes: int = Field(description="largest request body")
-    max_pixels: int = Field(description="largest film, rows times columns")
-    max_batch_items: int = Field(description="films in one request to /predict/batch")
-    max_queue: int = Field(description="films admitted and not yet answered; beyond it 503")
-    deadline_ms: int = Field(description="time for an answer where the caller sends no X-Deadline-Ms")
-    decode_timeout_s: int = Field(description="time to decode one compressed DICOM film")
-
-
-class Capabilities(Record):
-    """The answer of `GET /capabilities`: which films are read."""
-
-    media_types: tuple[str, ...] = Field(description="what a film may be; the content decides, not the declared type")
-    modalities: tuple[str, ...] = Field(description="Modality of a DICOM file that is read; any other is 422")
-    photometric_interpretations: tuple[str, ...] = Field(
-        description="PhotometricInterpretation of a DICOM file that is read; colour becomes its luminance"
-    )
-    transfer_syntaxes: tuple[TransferSyntaxFacts, ...] = Field(
-        description="of DICOM files that are read; any other is 415"
-    )
-    stored_sop_classes: tuple[str, ...] = Field(
-        description="of instances that POST /dicomweb/studies stores; none where DICOMweb is switched off"
-    )
-    limits: CapabilityLimits
-    sample: str | None = Field(
-        description="address of a public film to try the service with; null where pydicom-data is not installed"
-    )
-
-
-class Health(Record):
-    """The answer of `GET /livez`, `GET /readyz` and `POST /admin/drain`."""
-
-    status: Literal["alive", "ready", "draining"]

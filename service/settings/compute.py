@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from bundle.versions import is_version
 from schemas.model.drift import FEWEST_FILMS
@@ -17,6 +17,7 @@ LONGEST_DEADLINE_MS: Final = 600_000
 _SHARE: Final = 8  # one place in eight is kept for each priority: the other must not turn it away altogether
 _NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
 _MODEL_RULE: Final = "must be NAME or NAME/VERSION, each of small letters, digits, dots, hyphens and underscores"
+_LEAST_RULE: Final = "must be a version such as 2.0.0, or NAME/VERSION of each bundle, separated by commas"
 
 DeadlineMs = Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS)]
 """Time for an answer: the bounds of the setting and of the header X-Deadline-Ms."""
@@ -30,25 +31,46 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _check_version(value: str) -> str:
-    if not is_version(value):
-        msg = "must be a version such as 2.0.0"
-        raise ValueError(msg)
+def _listed(value: object) -> object:
+    """The entries of a list that is separated by commas, which is how one variable holds several values."""
+    return tuple(entry.strip() for entry in value.split(",")) if isinstance(value, str) else value
+
+
+def _check_least(value: str) -> str:
+    pairs = [entry.strip().rpartition("/") for entry in value.split(",")]
+    names = [name if slash else None for name, slash, _ in pairs]
+    is_list = names == [None] or (all(names) and len(set(names)) == len(names))
+    if not is_list or not all(is_version(version) for _, _, version in pairs):
+        raise ValueError(_LEAST_RULE)
     return value
+
+
+Choice = Annotated[str, matching(rf"{_NAME}(/{_NAME})?", _MODEL_RULE)]
+"""A bundle as an operator names it."""
 
 
 class ModelSettings(Section):
     """Which bundles are served, and when one replaces another."""
 
     models_dir: Path = Field(default=Path("models"), description="the directory of bundles")
-    model: Annotated[str, matching(rf"{_NAME}(/{_NAME})?", _MODEL_RULE)] | None = Field(
+    model: Choice | None = Field(
         default=None,
         description="`name` (its newest version that passes its checks; pre-releases last) or `name/version`; default: "
         "content of the file `models/current`",
     )
-    least_version: Annotated[str, AfterValidator(_check_version)] | None = Field(
+    models: Annotated[tuple[Choice, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        default=(),
+        description="instead of CXR_MODEL: several bundles that serve side by side, each `name` or `name/version`, "
+        "separated by commas, in the order of preference; default: one bundle",
+    )
+    max_models: Annotated[int, Field(ge=1, le=16)] = Field(
+        default=4,
+        description="most bundles that CXR_MODELS may name; each takes memory for itself and for the one before it",
+    )
+    least_version: Annotated[str, AfterValidator(_check_least)] | None = Field(
         default=None,
-        description="bundles of a lower version are refused, also signed ones; default: every version may serve",
+        description="bundles of a lower version are refused, also signed ones: a version for all of them, or "
+        "`name/version` of each, separated by commas; default: every version may serve",
     )
     trusted_keys_file: Path | None = Field(
         default=None,
@@ -72,6 +94,44 @@ class ModelSettings(Section):
     drift_window: Annotated[int, Field(ge=FEWEST_FILMS, le=10_000)] = Field(
         default=200, description="number of latest films that cxr_drift_psi compares with those of validation"
     )
+
+    @model_validator(mode="after")
+    def _check_choice(self) -> Self:
+        if self.model is not None and self.models:
+            msg = (
+                f"model {self.model} and models {','.join(self.models)} are both set; keep CXR_MODELS for several "
+                "bundles, or CXR_MODEL for one"
+            )
+            raise ValueError(msg)
+        if repeated := sorted({name for name in self.names if self.names.count(name) > 1}):
+            msg = f"models names {repeated[0]} more than once; one version of a bundle serves at a time: name it once"
+            raise ValueError(msg)
+        if len(self.models) > self.max_models:
+            msg = (
+                f"models names {len(self.models)} bundles and max_models allows {self.max_models}; name fewer, or "
+                "raise CXR_MAX_MODELS where memory allows"
+            )
+            raise ValueError(msg)
+        if self.names and (unknown := sorted(self._least_versions.keys() - {"", *self.names})):
+            msg = f"least_version is of {unknown[0]}, and {', '.join(self.names)} serve; correct one of the two"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the bundles that the settings name, in the order of preference; none where the file `current` decides."""
+        chosen = self.models or (() if self.model is None else (self.model,))
+        return tuple(choice.partition("/")[0] for choice in chosen)
+
+    def least_version_of(self, name: str) -> str | None:
+        """The lowest version of a bundle that may serve; None: every version."""
+        return self._least_versions.get(name, self._least_versions.get(""))
+
+    @property
+    def _least_versions(self) -> dict[str, str]:
+        """By the bundle's name; empty: of every bundle."""
+        pairs = (entry.strip().rpartition("/") for entry in (self.least_version or "").split(",") if entry)
+        return {name: version for name, _, version in pairs}
 
 
 class EngineSettings(Section):

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from imaging.dicom.decode import MODALITIES
 from imaging.dicom.pixel_data import COLOUR, GRAY
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
-from schemas.api import Capabilities, CapabilityLimits, TransferSyntaxFacts
+from schemas.serving import Capabilities, CapabilityLimits, TransferSyntaxFacts
 from service.dicomweb.instance import FILM_CLASSES
 from service.http.authorization import Requires
 from service.http.current import CurrentServices, OptionalIntake

@@ -1,0 +1,96 @@
+"""The bodies of the HTTP interface about the service itself: its bundles, what it reads, and whether it answers."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.api import ExplainBackend
+from schemas.model.guide import Population
+from schemas.model.precision import Precision
+from schemas.record import Record
+
+
+class KnownModel(Record):
+    """One bundle of the models directory."""
+
+    name: str
+    version: str
+    serving: bool
+    precision: Precision | None = Field(description="at which it serves; null: it does not serve")
+    refused: str | None = Field(description="why it failed its checks; null: it did not fail")
+    explain_backend: ExplainBackend | None = Field(
+        description="what draws the heat maps of the bundle that serves; null: nothing can, or another bundle serves"
+    )
+
+
+class RoutedBundle(Record):
+    """One of the bundles that ought to serve; its place in the list is its preference."""
+
+    name: str | None = Field(description="null: the file `current` decides, and names none that could be loaded")
+    version: str | None = Field(description="of the one that serves; null: none does, and its films are not answered")
+    population: Population | None = Field(description="whose films it answers; null: not stated, or none serves")
+    guided: bool = Field(description="whether it sees by itself which films are for it")
+    fault: str | None = Field(description="why it does not answer; null: it does")
+
+
+class ModelList(Record):
+    """The answer of `GET /models`."""
+
+    models: tuple[KnownModel, ...]
+    routing: tuple[RoutedBundle, ...] = Field(
+        default=(), description="the bundles that serve side by side, the preferred one first; docs/several-bundles.md"
+    )
+    software_version: str = Field(description="version of the service itself; each bundle has its own")
+
+
+class TransferSyntaxFacts(Record):
+    """One way in which a DICOM file may be written."""
+
+    name: str = Field(description="the name in the standard")
+    uid: str
+    lossless: bool = Field(description="whether the syntax itself promises the stored pixel values")
+
+
+class CapabilityLimits(Record):
+    """Limits of one request and one film."""
+
+    max_body_bytes: int = Field(description="largest request body")
+    max_pixels: int = Field(description="largest film, rows times columns")
+    max_batch_items: int = Field(description="films in one request to /predict/batch")
+    max_queue: int = Field(description="films admitted and not yet answered; beyond it 503")
+    deadline_ms: int = Field(description="time for an answer where the caller sends no X-Deadline-Ms")
+    decode_timeout_s: int = Field(description="time to decode one compressed DICOM film")
+
+
+class Capabilities(Record):
+    """The answer of `GET /capabilities`: which films are read."""
+
+    media_types: tuple[str, ...] = Field(description="what a film may be; the content decides, not the declared type")
+    modalities: tuple[str, ...] = Field(description="Modality of a DICOM file that is read; any other is 422")
+    photometric_interpretations: tuple[str, ...] = Field(
+        description="PhotometricInterpretation of a DICOM file that is read; colour becomes its luminance"
+    )
+    transfer_syntaxes: tuple[TransferSyntaxFacts, ...] = Field(
+        description="of DICOM files that are read; any other is 415"
+    )
+    stored_sop_classes: tuple[str, ...] = Field(
+        description="of instances that POST /dicomweb/studies stores; none where DICOMweb is switched off"
+    )
+    limits: CapabilityLimits
+    sample: str | None = Field(
+        description="address of a public film to try the service with; null where pydicom-data is not installed"
+    )
+
+
+class Health(Record):
+    """The answer of `GET /livez` and `POST /admin/drain`."""
+
+    status: Literal["alive", "ready", "draining"]
+
+
+class Readiness(Health):
+    """The answer of `GET /readyz`."""
+
+    missing: dict[str, str] = Field(
+        default={}, description="by name: why a bundle does not answer, while others do; its films are not answered"
+    )
