@@ -46,7 +46,7 @@ async def analyse(claim: Claim, services: Services, spool: Spool, *, keep_object
     await asyncio.to_thread(
         spool.analysed,
         claim,
-        model_sha256=record.model.sha256,
+        model_sha256=bundles.digest,
         record=record.model_dump_json(),
         objects=objects if keep_objects else {},
     )

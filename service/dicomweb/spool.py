@@ -5,7 +5,7 @@ It knows states and bytes; it knows neither DICOM nor HTTP. A method returns aft
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, Engine, and_, case, delete, func, insert, select, update
@@ -54,10 +54,10 @@ class Spool:
         self._capacity = capacity
         self._clock = clock
 
-    def store(self, instance: Instance, priority: Priority, models_sha256: Sequence[str]) -> Stored:
+    def store(self, instance: Instance, priority: Priority, model_sha256: str) -> Stored:
         """Store a film; one that is known is not stored twice.
 
-        A known film is analysed again where none of the models that serve read it, or where it is a dead letter.
+        A known film is analysed again where what read it no longer serves as it did, or where it is a dead letter.
 
         Raises:
             SpoolFullError: there is no room.
@@ -69,7 +69,7 @@ class Spool:
             known = connection.execute(select(instances).where(instances.c.sop_instance_uid == uid)).one_or_none()
             if known is not None and known.sha256 != digest:
                 return "other_content"
-            if known is not None and known.state != "failed" and known.model_sha256 in models_sha256:
+            if known is not None and known.state != "failed" and known.model_sha256 == model_sha256:
                 return "known"
             if known is None or known.size_bytes == 0:
                 self._check_room(connection)
@@ -79,7 +79,7 @@ class Spool:
                 "sop_instance_uid": uid,
                 "study_instance_uid": instance.study_instance_uid,
                 "sha256": digest,
-                "model_sha256": models_sha256[0],
+                "model_sha256": model_sha256,
                 "priority": priority,
                 "state": "received",
                 "received_at": now,

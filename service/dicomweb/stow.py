@@ -79,7 +79,7 @@ class Reception:
 
     spool: Spool
     limits: DecodeLimits
-    models_sha256: Sequence[str]
+    model_sha256: str
     """Of the bundle that would analyse them now."""
     options: StoreOptions
 
@@ -99,7 +99,7 @@ class Reception:
             msg = "the SOP class is neither CR nor DX image storage; send films alone, and no results of this service"
             return Outcome(instance, errors.NotARadiographError(msg), SOP_CLASS_NOT_SUPPORTED)
         try:
-            stored = self.spool.store(instance, self.options.priority or instance.priority, self.models_sha256)
+            stored = self.spool.store(instance, self.options.priority or instance.priority, self.model_sha256)
         except CxrError as error:
             return Outcome(instance, error, _REASONS[type(error)])
         return Outcome(instance, stored, COERCED if stored == "other_content" else None)

@@ -5,6 +5,7 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final, Self
 
 from imaging.memory.allocator import give_back_freed_memory
@@ -90,6 +91,12 @@ class ServingBundles:
     def only_reference(self) -> ModelReference | None:
         """How answers name the bundle, where one alone can answer."""
         return self.first.loaded.reference if self.is_alone else None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what may answer a film: that of the only bundle, or of the hashes of all in their order."""
+        hashes = [each.loaded.reference.sha256 for each in self.live]
+        return hashes[0] if len(hashes) == 1 else sha256("".join(hashes).encode()).hexdigest()
 
     @property
     def is_alone(self) -> bool:

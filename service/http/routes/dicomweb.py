@@ -98,14 +98,14 @@ async def _store(store: StoreRequest, study: str | None = None) -> Response:
     negotiate(accept_of(store.request), (DICOM_JSON,))
     require_plain_body(store.request)
     with services.hold() as bundles:  # not while the body arrives: no network is asked here
-        models_sha256 = [live.loaded.reference.sha256 for live in bundles.live]
+        model_sha256 = bundles.digest
     async with store.options.deadline(services.metrics):
         contents = await read_parts(
             store.request.stream(), headers.get("Content-Type", ""), at_most=services.limits.max_batch_items
         )
     services.gate.count(caller_of(store.request), len(contents))
     limits = DecodeLimits(max_pixels=services.limits.max_pixels)
-    reception = Reception(store.intake.spool, limits, models_sha256, StoreOptions(study, store.priority))
+    reception = Reception(store.intake.spool, limits, model_sha256, StoreOptions(study, store.priority))
     outcomes = await asyncio.to_thread(reception.store, contents)
     store.intake.worker.wake()
     for outcome in outcomes:

@@ -42,13 +42,13 @@ def instance(name="film", **attributes):
 
 
 def analysed(spool, name="film") -> None:
-    spool.store(instance(name), "routine", [MODEL])
+    spool.store(instance(name), "routine", MODEL)
     claim = spool.claim("received")
     assert spool.analysed(claim, model_sha256=MODEL, record="{}", objects={"1.2.3": b"sr", "1.2.4": b"sc"})
 
 
 def test_a_stored_film_is_claimed_once_with_its_bytes(spool) -> None:
-    stored = spool.store(instance(), "routine", [MODEL])
+    stored = spool.store(instance(), "routine", MODEL)
     claim = spool.claim("received")
 
     assert stored == "new"
@@ -60,7 +60,7 @@ def test_a_stored_film_is_claimed_once_with_its_bytes(spool) -> None:
 def test_a_film_of_a_worker_that_died_is_claimed_again_after_its_lease_and_the_dead_have_no_say(
     spool, ledger, clock
 ) -> None:
-    spool.store(instance(), "routine", [MODEL])
+    spool.store(instance(), "routine", MODEL)
     first = spool.claim("received")
     clock.now += LEASE_S - 1
     assert spool.claim("received") is None
@@ -76,7 +76,7 @@ def test_a_film_of_a_worker_that_died_is_claimed_again_after_its_lease_and_the_d
 
 def test_stat_is_claimed_before_routine_and_each_in_the_order_of_arrival(spool, clock) -> None:
     for name, priority in (("first", "routine"), ("second", "stat"), ("third", "stat")):
-        spool.store(instance(name), priority, [MODEL])
+        spool.store(instance(name), priority, MODEL)
         clock.now += 1
 
     claimed = [spool.claim("received").sop_instance_uid for _ in range(3)]
@@ -96,7 +96,7 @@ def test_each_step_keeps_only_the_bytes_that_the_next_needs(spool, ledger) -> No
 
 
 def test_a_film_whose_results_go_nowhere_waits_for_nothing(spool, ledger) -> None:
-    spool.store(instance(), "routine", [MODEL])
+    spool.store(instance(), "routine", MODEL)
     spool.analysed(spool.claim("received"), model_sha256=MODEL, record="{}", objects={})
 
     assert spool.claim("analysed") is None
@@ -104,34 +104,34 @@ def test_a_film_whose_results_go_nowhere_waits_for_nothing(spool, ledger) -> Non
 
 
 def test_a_film_sent_again_makes_no_new_work_until_the_model_is_another(spool) -> None:
-    assert spool.store(instance(), "routine", [MODEL]) == "new"
-    assert spool.store(instance(), "routine", [MODEL]) == "known"
+    assert spool.store(instance(), "routine", MODEL) == "new"
+    assert spool.store(instance(), "routine", MODEL) == "known"
     spool.analysed(spool.claim("received"), model_sha256=MODEL, record="{}", objects={})
-    assert spool.store(instance(), "routine", [MODEL]) == "known"
+    assert spool.store(instance(), "routine", MODEL) == "known"
 
     assert spool.claim("received") is None
-    assert spool.store(instance(), "routine", [OTHER_MODEL]) == "new"
+    assert spool.store(instance(), "routine", OTHER_MODEL) == "new"
     assert spool.claim("received").attempts == 1
 
 
 def test_another_content_under_a_known_uid_is_not_stored(spool) -> None:
-    spool.store(instance(), "routine", [MODEL])
+    spool.store(instance(), "routine", MODEL)
 
-    assert spool.store(instance(gray=60), "routine", [OTHER_MODEL]) == "other_content"
+    assert spool.store(instance(gray=60), "routine", OTHER_MODEL) == "other_content"
     assert spool.claim("received").payloads == {"source": film()}
 
 
 def test_a_full_spool_refuses_new_films_alone(spool, ledger) -> None:
     analysed(spool, "first")
     for name in ("second", "third"):
-        spool.store(instance(name), "routine", [MODEL])
+        spool.store(instance(name), "routine", MODEL)
 
     with pytest.raises(SpoolFullError, match="3 films wait in the spool, which holds 3"):
-        spool.store(instance("fourth"), "routine", [MODEL])
-    assert spool.store(instance("second"), "routine", [MODEL]) == "known"
-    assert spool.store(instance("second"), "routine", [OTHER_MODEL]) == "new"
+        spool.store(instance("fourth"), "routine", MODEL)
+    assert spool.store(instance("second"), "routine", MODEL) == "known"
+    assert spool.store(instance("second"), "routine", OTHER_MODEL) == "new"
     spool.delivered(spool.claim("analysed"))
-    assert spool.store(instance("fourth"), "routine", [MODEL]) == "new"
+    assert spool.store(instance("fourth"), "routine", MODEL) == "new"
     assert ledger.depth().states == {"received": 3, "delivered": 1}
 
 
@@ -150,7 +150,7 @@ def test_postponed_work_comes_back_when_its_time_has_come_and_says_why(spool, le
 def test_a_dead_letter_keeps_its_bytes_and_goes_on_where_it_failed_when_asked(spool, ledger) -> None:
     analysed(spool, "unsent")
     spool.postpone(spool.claim("analysed"), "pacs_refused", "409", delay_s=None)
-    spool.store(instance("unread"), "routine", [MODEL])
+    spool.store(instance("unread"), "routine", MODEL)
     spool.postpone(spool.claim("received"), "internal", "defect", delay_s=None)
     assert {summary.sop_instance_uid for summary in ledger.list("failed", 10)} == {uid("unsent"), uid("unread")}
 
@@ -166,16 +166,16 @@ def test_a_dead_letter_that_is_sent_again_is_analysed_again(spool) -> None:
     analysed(spool)
     spool.postpone(spool.claim("analysed"), "pacs_refused", "409", delay_s=None)
 
-    assert spool.store(instance(), "routine", [MODEL]) == "new"
+    assert spool.store(instance(), "routine", MODEL) == "new"
     assert spool.claim("received").payloads == {"source": film()}
 
 
 def test_what_is_finished_is_forgotten_after_its_retention_and_what_waits_is_not(spool, ledger, clock) -> None:
     analysed(spool, "delivered")
     spool.delivered(spool.claim("analysed"))
-    spool.store(instance("refused"), "routine", [MODEL])
+    spool.store(instance("refused"), "routine", MODEL)
     spool.refused(spool.claim("received"), "invalid_image", "broken")
-    spool.store(instance("waiting"), "routine", [MODEL])
+    spool.store(instance("waiting"), "routine", MODEL)
     clock.now += 3599
     assert ledger.prune() == 0
     clock.now += 1
@@ -187,9 +187,9 @@ def test_what_is_finished_is_forgotten_after_its_retention_and_what_waits_is_not
 
 
 def test_the_depth_counts_states_and_the_age_of_the_oldest_that_waits(spool, ledger, clock) -> None:
-    spool.store(instance("first"), "routine", [MODEL])
+    spool.store(instance("first"), "routine", MODEL)
     clock.now += 60
-    spool.store(instance("second"), "routine", [MODEL])
+    spool.store(instance("second"), "routine", MODEL)
     clock.now += 1
 
     depth = ledger.depth()
@@ -199,9 +199,9 @@ def test_the_depth_counts_states_and_the_age_of_the_oldest_that_waits(spool, led
 
 @pytest.mark.parametrize("back_s", [50, 3600, 7 * 24 * 3600])
 def test_a_clock_that_is_set_back_stops_no_film(spool, ledger, clock, back_s) -> None:
-    spool.store(instance("waiting"), "routine", [MODEL])
+    spool.store(instance("waiting"), "routine", MODEL)
     clock.now -= back_s
-    spool.store(instance("later"), "routine", [MODEL])
+    spool.store(instance("later"), "routine", MODEL)
 
     assert {spool.claim("received").sop_instance_uid for _ in range(2)} == {uid("waiting"), uid("later")}
 
@@ -209,8 +209,8 @@ def test_a_clock_that_is_set_back_stops_no_film(spool, ledger, clock, back_s) ->
 def test_times_from_the_future_are_mended_so_that_work_and_alert_go_on(spool, ledger, clock) -> None:
     analysed(spool, "postponed")
     spool.postpone(spool.claim("analysed"), "pacs_unreachable", "no answer", delay_s=300)
-    spool.store(instance("waiting"), "routine", [MODEL])
-    spool.store(instance("in hand"), "stat", [MODEL])
+    spool.store(instance("waiting"), "routine", MODEL)
+    spool.store(instance("in hand"), "stat", MODEL)
     assert spool.claim("received").sop_instance_uid == uid("in hand")
     clock.now -= 3600
     assert ledger.depth().oldest_s == 0
@@ -224,7 +224,7 @@ def test_times_from_the_future_are_mended_so_that_work_and_alert_go_on(spool, le
 
 
 def test_clocks_that_differ_by_a_little_are_left_alone(spool, ledger, clock) -> None:
-    spool.store(instance(), "routine", [MODEL])
+    spool.store(instance(), "routine", MODEL)
     clock.now -= 50
 
     assert ledger.mend_times() == 0
@@ -233,7 +233,7 @@ def test_clocks_that_differ_by_a_little_are_left_alone(spool, ledger, clock) -> 
 def test_workers_that_claim_at_the_same_time_never_get_the_same_film(database) -> None:
     spool = Spool(database, capacity=100)
     for number in range(12):
-        spool.store(instance(str(number)), "routine", [MODEL])
+        spool.store(instance(str(number)), "routine", MODEL)
     claimed = []
     barrier = threading.Barrier(4)
 
@@ -253,7 +253,7 @@ def test_workers_that_claim_at_the_same_time_never_get_the_same_film(database) -
 
 def test_the_listing_is_bounded_and_begins_with_the_latest_change(spool, ledger, clock) -> None:
     for name in ("first", "second", "third"):
-        spool.store(instance(name), "routine", [MODEL])
+        spool.store(instance(name), "routine", MODEL)
         clock.now += 1
 
     assert [summary.sop_instance_uid for summary in ledger.list(None, 2)] == [uid("third"), uid("second")]

@@ -16,7 +16,7 @@ MODEL = "a" * 64
 
 
 def store(engine, **attributes) -> None:
-    Spool(engine, capacity=10).store(read_instance(film(**attributes), DecodeLimits()), "routine", [MODEL])
+    Spool(engine, capacity=10).store(read_instance(film(**attributes), DecodeLimits()), "routine", MODEL)
 
 
 def test_what_a_killed_process_had_claimed_is_free_at_the_next_start(spool_url) -> None:

@@ -72,7 +72,7 @@ def running(spool, ledger, metrics):
 
 
 def store(spool, name="film") -> None:
-    spool.store(read_instance(film(name), DecodeLimits()), "routine", [MODEL])
+    spool.store(read_instance(film(name), DecodeLimits()), "routine", MODEL)
 
 
 def store_results(spool, objects) -> None:

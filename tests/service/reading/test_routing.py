@@ -213,13 +213,18 @@ async def test_a_finding_that_only_the_other_bundle_knows_is_refused_once_the_ro
     assert "the finding is not one of NORMAL, PNEUMONIA" in child.json()["detail"]
 
 
-async def test_films_of_the_spool_go_the_same_ways_and_are_known_by_any_bundle_that_serves(
+async def test_films_of_the_spool_go_the_same_ways_and_are_read_again_once_a_missing_bundle_serves(
     serve_dicomweb, tmp_path
 ) -> None:
-    write_both(tmp_path / "models")
+    models = tmp_path / "models"
+    write_adults(models)
     films = {"child": film("child", PatientAge="004Y"), "adult": film("adult", PatientAge="040Y")}
-    async with serve_dicomweb(models_dir=tmp_path / "models", **BOTH) as client:
-        await client.post("/dicomweb/studies", **stow(*films.values()))
+    async with serve_dicomweb(models_dir=models, model_poll_s=0.01, **BOTH) as client:
+
+        async def sent():
+            await client.post("/dicomweb/studies", **stow(*films.values()))
+            await until(analysed)
+            return await results()
 
         async def results():
             return {name: (await client.get(f"/results/{uid(name)}")).json() for name in films}
@@ -227,14 +232,19 @@ async def test_films_of_the_spool_go_the_same_ways_and_are_known_by_any_bundle_t
         async def analysed() -> bool:
             return all(each["state"] == "analysed" for each in (await results()).values())
 
-        await until(analysed)
-        first = await results()
-        await client.post("/dicomweb/studies", **stow(*films.values()))
-        again = await results()
+        without = await sent()
+        write_children(models)
+        await until(lambda: len(client.services.deployments.live) == 2)
+        both = await sent()
+        again = await sent()
 
-    routes = {name: (each["analysis"]["model"]["name"], each["analysis"]["route"]) for name, each in first.items()}
-    assert routes == {"child": ("children", "header"), "adult": ("adults", "header")}
-    assert again == first
+    def routes(results):
+        return {name: (each["analysis"]["model"]["name"], each["analysis"]["route"]) for name, each in results.items()}
+
+    assert routes(without) == {"child": ("adults", "none"), "adult": ("adults", "header")}
+    assert "children might be for it" in without["child"]["analysis"]["prediction"]["recommendation"]
+    assert routes(both) == {"child": ("children", "header"), "adult": ("adults", "header")}
+    assert again == both
 
 
 async def test_the_command_line_routes_as_the_service_does(tmp_path) -> None:
