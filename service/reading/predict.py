@@ -131,7 +131,7 @@ def _routed(reading: Reading, choice: Choice, bundles: ServingBundles) -> Readin
     """The answer of the bundle that was chosen; of a film without a route, why there is none."""
     film = reading.film
     if choice.contradicted:
-        film = film.warned((*film.facts.warnings, CONTRADICTION))
+        film = film.warned((*film.facts.warnings, *CONTRADICTION))
     prediction = reading.prediction
     if choice.route == "none":
         prediction = withheld(prediction, choice.reason, bundles)

@@ -13,7 +13,7 @@ from schemas.errors import InvalidParameterError
 from schemas.model.manifest import BundleManifest
 from service.models.live import LiveBundle, ServingBundles
 
-CONTRADICTION: Final = "population_contradicts_caller"
+CONTRADICTION: Final = ("population_contradicts_caller",)
 """The warning about a film whose caller names another population than its file or the guides."""
 
 _AGE: Final = "the age in its file is not that of their patients"

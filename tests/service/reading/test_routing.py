@@ -9,7 +9,6 @@ import pytest
 from schemas.model.manifest import GOLDEN
 from schemas.preprocess import PreprocessSpec
 from service.commands.local import open_reader
-from service.reading.routing import CONTRADICTION
 from tests.films import encode
 from tests.service.bundles import change_manifest, golden, replace_file, write_tiny_bundle
 from tests.service.chosen import settings_of
@@ -20,6 +19,8 @@ from tests.service.populations import ADULT, BOTH, CHILD, write_adults, write_bo
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
+
+CONTRADICTION = "population_contradicts_caller"
 
 
 async def answer(client, content, question="", **headers):
