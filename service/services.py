@@ -14,7 +14,6 @@ from service.metrics import Metrics
 from service.models.deployments import Deployments
 from service.models.live import ServingBundles
 from service.models.registry import BundleRegistry
-from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.settings import ConnectionSettings, DecodeSettings, LimitSettings
 
@@ -39,11 +38,6 @@ class Services:
     frame_decoder: ChildDecoder
     gate: Gate
     audit: Trail
-
-    @property
-    def deployment(self) -> Deployment:
-        """That of the preferred bundle; where there is one alone, that of the bundle that serves."""
-        return self.deployments.first
 
     @property
     def ready(self) -> bool:

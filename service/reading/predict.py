@@ -120,7 +120,7 @@ async def read_film(
 
 
 def _answered(live: LiveBundle, film: PreparedFilm, result: BatchResult) -> Reading:
-    """What a bundle that was asked answers."""
+    """What a bundle answers that was asked; whether it is the one that answers is not known yet."""
     loaded = live.loaded
     look = look_at(loaded.manifest, result.outputs, film.header, film.facts.warnings)
     prediction = decide(loaded.manifest, loaded.statistics, result.outputs, film.thumbnail, look)

@@ -120,7 +120,7 @@ class Preparation:
     def _planned(self, bundles: ServingBundles, reserve: Reserve) -> PreparedFilms:
         first = bundles.first.loaded.manifest.preprocess
         radiograph, decode_s = self._decoded(first, reserve)
-        planned = plan(bundles, radiograph.header.age_years)
+        planned = plan(bundles, radiograph.header.age_years, self.upload.population)
         specs = dict.fromkeys(each.loaded.manifest.preprocess for each in planned.bundles)
         # A JPEG is decoded at the size that suits a bundle, so that it answers as it would alone.
         suited = [spec for spec in specs if radiograph.format != "jpeg" or spec.decoded_side == first.decoded_side]

@@ -10,7 +10,9 @@ from typing import Final
 
 from schemas.api import Prediction, Route
 from schemas.errors import InvalidParameterError
+from schemas.model.guide import Population
 from schemas.model.manifest import BundleManifest
+from service.answers.guide import POPULATION
 from service.models.live import LiveBundle, ServingBundles
 
 CONTRADICTION: Final = ("population_contradicts_caller",)
@@ -31,6 +33,8 @@ class Plan:
     """In the order in which they are asked."""
     route: Route | None
     """None: what they see decides, and then the caller's word."""
+    contradicted: bool = False
+    """Whether the caller names a population to which the age in the file does not belong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,12 @@ class Sight:
 
     manifest: BundleManifest
     accepted: bool | None
-    """By its guide; None: it has none."""
+    """By its guide; None: it has none, or none that knows populations, and cannot tell."""
 
     @property
     def population(self) -> str | None:
         """The name of whose films it answers, in small letters; None: it states none."""
-        return None if self.manifest.population is None else self.manifest.population.name.lower()
+        return _name_of(self.manifest.population)
 
     @property
     def takes_any(self) -> bool:
@@ -64,7 +68,7 @@ class Choice:
     """Whether the caller's word is another population than that which decided."""
 
 
-def plan(bundles: ServingBundles, age_years: float | None) -> Plan:
+def plan(bundles: ServingBundles, age_years: float | None, word: str | None) -> Plan:
     """Plan the route of a film by its file.
 
     A bundle that states the patient's population goes before one that states none; among equals the preferred one.
@@ -72,23 +76,30 @@ def plan(bundles: ServingBundles, age_years: float | None) -> Plan:
     Args:
         bundles: those that serve.
         age_years: of the patient, from the film's file; None: not stated.
+        word: the population that the caller names; None: none.
     """
     if bundles.is_alone:
         return Plan(bundles.live, "only_bundle")
     if age_years is None:
         return Plan(bundles.live, None)
-    populations = [(live, live.loaded.manifest.population) for live in bundles.live]
-    stated = [live for live, population in populations if population is not None and population.includes(age_years)]
-    if stated:
-        return Plan((stated[0],), "header")
-    indifferent = tuple(live for live, population in populations if population is None)
-    return Plan(indifferent, None) if indifferent else Plan((bundles.first,), "none")
+    includes = {live: each.includes(age_years) for live in bundles.live if (each := _population_of(live)) is not None}
+    named = [is_his for live, is_his in includes.items() if _name_of(_population_of(live)) == word]
+    contradicted = bool(named) and not any(named)
+    if fitting := [live for live, is_his in includes.items() if is_his]:
+        return Plan((fitting[0],), "header", contradicted)
+    if indifferent := tuple(live for live in bundles.live if live not in includes):
+        return Plan(indifferent, None, contradicted)
+    return Plan((bundles.first,), "none", contradicted)
 
 
 def sight(manifest: BundleManifest, prediction: Prediction) -> Sight:
     """What a bundle makes of a film; `prediction` is its answer."""
-    accepted = "outside_population" not in prediction.abstention_reasons
-    return Sight(manifest, None if manifest.guide is None else accepted)
+    if manifest.guide is None:
+        return Sight(manifest, None)
+    if "outside_population" in prediction.abstention_reasons:
+        return Sight(manifest, accepted=False)
+    knows = manifest.population is None or any(trait.name == POPULATION for trait in manifest.guide.traits)
+    return Sight(manifest, True if knows else None)
 
 
 def is_enough(planned: Plan, seen: Sequence[Sight]) -> bool:
@@ -105,20 +116,18 @@ def choose(planned: Plan, seen: Sequence[Sight], word: str | None) -> Choice:
         word: the population that the caller names; it counts for a bundle whose guide cannot tell.
     """
     last = len(seen) - 1
-    contradicted = word is not None and seen[last].population not in (None, word)
-    if planned.route == "none":
-        return Choice(0, "none", _AGE, contradicted=word is not None)
     if planned.route is not None:
-        return Choice(last, planned.route, contradicted=contradicted)
+        return Choice(last, planned.route, _AGE if planned.route == "none" else None, planned.contradicted)
     if seen[last].accepted:
-        return Choice(last, "guide", contradicted=contradicted)
+        differs = word is not None and seen[last].population not in (None, word)
+        return Choice(last, "guide", contradicted=planned.contradicted or differs)
     blind = [index for index, each in enumerate(seen) if each.accepted is None]
-    if word is not None and (named := [index for index in blind if seen[index].population == word]):
+    if named := [index for index in blind if word is not None and seen[index].population == word]:
         return Choice(named[0], "caller")
+    contradicted = planned.contradicted or any(each.population == word for each in seen if word is not None)
     if indifferent := [index for index in blind if seen[index].takes_any]:
-        return Choice(indifferent[0], "any_film")
-    told_otherwise = any(each.population == word for each in seen) if word is not None else False
-    return Choice(0, "none", _UNSEEN if blind else None, contradicted=told_otherwise)
+        return Choice(indifferent[0], "any_film", contradicted=contradicted)
+    return Choice(0, "none", _UNSEEN if blind else None, contradicted)
 
 
 def withheld(prediction: Prediction, reason: str | None, bundles: ServingBundles) -> Prediction:
@@ -149,14 +158,23 @@ def withheld(prediction: Prediction, reason: str | None, bundles: ServingBundles
     )
 
 
+def _population_of(live: LiveBundle) -> Population | None:
+    """Whose films a bundle answers; None: it does not state it."""
+    return live.loaded.manifest.population
+
+
+def _name_of(population: Population | None) -> str | None:
+    """Its name in small letters, as callers' words are compared."""
+    return None if population is None else population.name.lower()
+
+
 def check_word(bundles: ServingBundles, word: str | None) -> None:
     """Refuse a population that no bundle states; while a bundle is missing, nobody knows what it would state.
 
     Raises:
         InvalidParameterError: there is no such population.
     """
-    populations = (each.loaded.manifest.population for each in bundles.live)
-    known = sorted({population.name.lower() for population in populations if population is not None})
+    known = sorted({name for live in bundles.live if (name := _name_of(_population_of(live))) is not None})
     if word is None or word in known or bundles.missing:
         return
     remedy = f"name one of {', '.join(known)}" if known else "no bundle that serves states one: leave it out"

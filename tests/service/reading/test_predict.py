@@ -48,7 +48,7 @@ def guided(serve, tmp_path):
 
 
 async def read(client, content):
-    bundles = ServingBundles((client.services.deployment.ready(),))
+    bundles = ServingBundles((client.services.deployments.first.ready(),))
     return await read_film(client.services, bundles, Upload(content, None), priority="routine")
 
 
@@ -107,7 +107,7 @@ async def test_a_film_that_nobody_waits_for_is_not_prepared_after_it_is_decoded(
     async with serve() as client:
         with Pool() as pool:
             services = dataclasses.replace(client.services, decode_lanes=pool, frame_decoder=slow_decoder)
-            bundles = ServingBundles((services.deployment.ready(),))
+            bundles = ServingBundles((services.deployments.first.ready(),))
             reading = asyncio.create_task(read_film(services, bundles, Upload(content, None), priority="routine"))
             await until(entered.is_set)
             reading.cancel()

@@ -10,7 +10,7 @@ from schemas.model.manifest import GOLDEN
 from schemas.preprocess import PreprocessSpec
 from service.commands.local import open_reader
 from tests.films import encode
-from tests.service.bundles import change_manifest, golden, replace_file, write_tiny_bundle
+from tests.service.bundles import change_manifest, golden, guide_fields, replace_file, write_tiny_bundle
 from tests.service.chosen import settings_of
 from tests.service.conftest import dots
 from tests.service.dicomweb.films import film, stow, uid
@@ -21,6 +21,8 @@ from tests.waiting import until
 pytestmark = pytest.mark.anyio
 
 CONTRADICTION = "population_contradicts_caller"
+LATERAL = encode(np.concatenate([dots(250, 40, 16), dots(20, 40, 16)], axis=1), ".png")
+"""A lateral film to the tiny guide."""
 
 
 async def answer(client, content, question="", **headers):
@@ -63,10 +65,9 @@ async def test_without_a_header_the_first_whose_guide_takes_the_film_answers(ser
 
 
 async def test_a_film_that_no_guide_takes_is_answered_by_the_first_bundle_with_its_reason(serve, tmp_path) -> None:
-    lateral = encode(np.concatenate([dots(250, 40, 16), dots(20, 40, 16)], axis=1), ".png")
     async with serve(models_dir=write_both(tmp_path), **BOTH) as client:
-        body = await answer(client, lateral)
-        named = await route(client, lateral, "?population=child")
+        body = await answer(client, LATERAL)
+        named = await route(client, LATERAL, "?population=child")
 
     prediction = body["prediction"]
     assert (body["model"]["name"], body["route"]) == ("children", "none")
@@ -146,6 +147,32 @@ async def test_a_bundle_without_a_population_takes_what_no_other_can_claim(serve
     assert stated == ("children", "header", False)
     assert other == unsaid == ("tiny", "any_film", False)
     assert said == ("children", "caller", False)
+
+
+async def test_a_guide_that_knows_no_populations_can_refuse_a_film_and_not_claim_it(serve, tmp_path) -> None:
+    for directory in (write_children(tmp_path), write_adults(tmp_path)):
+        seen = guide_fields()["guide"]
+        seen["traits"][0] |= {"name": "pose"}  # its first two outputs, which it takes for something else
+        seen["traits"][0] |= {"accepted": ["child", "adult"]}
+        change_manifest(directory, guide=seen)
+    async with serve(models_dir=tmp_path, **BOTH) as client:
+        unsaid = await answer(client, CHILD)
+        said = await route(client, CHILD, "?population=adult")
+        lateral = await route(client, LATERAL, "?population=adult")
+
+    assert unsaid["route"] == "none"
+    assert "no bundle can see it" in unsaid["prediction"]["recommendation"]
+    assert said == ("adults", "caller", False)
+    assert lateral == ("children", "none", True)
+
+
+async def test_an_age_against_the_callers_word_is_a_contradiction_whoever_answers(serve, tmp_path) -> None:
+    write_tiny_bundle(tmp_path)
+    write_children(tmp_path)
+    async with serve(models_dir=tmp_path, models="children,tiny") as client:
+        assert await route(client, film(PatientAge="040Y"), "?population=child") == ("tiny", "any_film", True)
+        assert await route(client, ADULT, "?population=child") == ("tiny", "any_film", True)
+        assert await route(client, film(PatientAge="040Y")) == ("tiny", "any_film", False)
 
 
 async def test_each_film_of_a_batch_goes_its_own_way(serve, tmp_path) -> None:

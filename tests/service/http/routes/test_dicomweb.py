@@ -124,7 +124,7 @@ async def test_no_film_is_analysed_while_the_network_is_dead(serve_dicomweb) -> 
         assert analysis.may_start()
         opener.engine.broken = RuntimeError("the device is lost")
         await client.post("/predict", content=film(), headers={"Content-Type": "application/dicom"})
-        await until(lambda: not client.services.deployment.alive)
+        await until(lambda: not client.services.deployments.first.alive)
 
         assert not analysis.may_start()
 
