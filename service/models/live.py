@@ -40,6 +40,7 @@ class LiveBundle:
             settings: how many runs there are at once, and for how long.
             drift: None where the bundle has no reference to compare films with.
         """
+        settings = settings.of(loaded.address.name)
         self.loaded = loaded
         self.metrics = metrics
         self.drift = drift

@@ -8,6 +8,7 @@ import pytest
 from service.engine.engine import OnnxEngine
 from tests.fakes import GatedEngine
 from tests.service.bundles import write_tiny_bundle
+from tests.service.dicomweb.films import film
 from tests.service.populations import ADULT, BOTH, CHILD, write_adults, write_both, write_children
 from tests.service.spoilt import flipped
 from tests.waiting import until
@@ -213,6 +214,25 @@ async def test_bundles_are_loaded_one_after_another_in_their_order_and_by_one_th
 
     assert opener.names[:2] == ["children", "adults"]
     assert (opener.most, len(loaders)) == (1, 1)
+
+
+async def test_each_has_the_limits_of_its_own_batcher(serve, tmp_path) -> None:
+    write_both(tmp_path)
+    opener = GatedOpeners()
+    limits = {"concurrent_runs": 1, "max_batch_size": 4, "max_batch_size_by_model": "adults=2"}
+    largest = {}
+    async with serve(models_dir=tmp_path, open_engine=opener, **BOTH, **limits) as client:
+        for live, age in zip(client.services.deployments.live, ("004Y", "040Y"), strict=True):
+            engine = opener.engines[str(live.address)]
+            engine.gate.clear()
+            before = len(engine.batches)
+            waiting = [asyncio.create_task(answer(client, film(PatientAge=age))) for _ in range(9)]
+            await until(lambda batcher=live.batcher: batcher.queue_length == 8)
+            engine.gate.set()
+            await asyncio.gather(*waiting)
+            largest[live.address.name] = max(len(batch) for batch in engine.batches[before:])
+
+    assert largest == {"children": 4, "adults": 2}
 
 
 async def test_each_has_metrics_of_its_own(serve, tmp_path) -> None:

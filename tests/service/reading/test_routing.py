@@ -247,7 +247,7 @@ async def test_films_of_the_spool_go_the_same_ways_and_are_read_again_once_a_mis
     models = tmp_path / "models"
     write_adults(models)
     films = {"child": film("child", PatientAge="004Y"), "adult": film("adult", PatientAge="040Y")}
-    async with serve_dicomweb(models_dir=models, model_poll_s=0.01, **BOTH) as client:
+    async with serve_dicomweb(models_dir=models, model_poll_s=0.01, models="adults,children") as client:
 
         async def sent():
             await client.post("/dicomweb/studies", **stow(*films.values()))

@@ -16,6 +16,7 @@ from service.settings import (
 )
 from tests.deploy.expressions import ROOT
 
+NUMBER_RULE = "must be NAME=NUMBER of single bundles, from 1 to 256, separated by commas"
 LEAST_RULE = "must be a version such as 2.0.0, or NAME/VERSION of each bundle, separated by commas"
 
 
@@ -200,6 +201,11 @@ def test_a_value_outside_its_range_is_refused_and_named(monkeypatch, name, value
         ("CXR_LEAST_VERSION", "tiny/2.0.0,3.0.0", LEAST_RULE),
         ("CXR_LEAST_VERSION", "tiny/2.0.0,tiny/3.0.0", LEAST_RULE),
         ("CXR_LEAST_VERSION", "/2.0.0", LEAST_RULE),
+        ("CXR_CONCURRENT_RUNS_BY_MODEL", "4", NUMBER_RULE),
+        ("CXR_CONCURRENT_RUNS_BY_MODEL", "adults=0", NUMBER_RULE),
+        ("CXR_CONCURRENT_RUNS_BY_MODEL", "adults=1,adults=2", NUMBER_RULE),
+        ("CXR_MAX_BATCH_SIZE_BY_MODEL", "adults=257", NUMBER_RULE),
+        ("CXR_MAX_BATCH_SIZE_BY_MODEL", "adults=many", NUMBER_RULE),
         ("CXR_MAX_MODELS", "0", "must be a whole number, at least 1 and at most 16"),
         ("CXR_LOG_FORMAT", "xml", "must be auto or json or console"),
         (
@@ -237,6 +243,13 @@ def test_a_refusal_is_one_sentence_that_names_variable_value_and_rule(monkeypatc
             "least_version is of child, and children, adults serve; correct one of the two",
         ),
         (
+            {"CXR_MODELS": "children,adults", "CXR_CONCURRENT_RUNS_BY_MODEL": "tiny=2"},
+            (
+                "a limit is for tiny, and children, adults serve; correct CXR_CONCURRENT_RUNS_BY_MODEL or "
+                "CXR_MAX_BATCH_SIZE_BY_MODEL"
+            ),
+        ),
+        (
             {"CXR_MODELS": "children,,adults"},
             "CXR_MODELS='': must be NAME or NAME/VERSION, each of small letters, digits, dots, hyphens and underscores",
         ),
@@ -249,6 +262,17 @@ def test_bundles_that_cannot_serve_side_by_side_are_refused(monkeypatch, variabl
     with pytest.raises(SettingsError) as refusal:
         load_settings()
     assert str(refusal.value) == rule
+
+
+def test_a_bundle_may_have_limits_of_its_own(monkeypatch) -> None:
+    monkeypatch.setenv("CXR_CONCURRENT_RUNS", "4")
+    monkeypatch.setenv("CXR_CONCURRENT_RUNS_BY_MODEL", "adults=2")
+    monkeypatch.setenv("CXR_MAX_BATCH_SIZE_BY_MODEL", "children=8, adults=3")
+    engine = load_settings().engine
+
+    limits = {name: (engine.of(name).concurrent_runs, engine.of(name).largest_batch) for name in ("children", "adults")}
+    assert limits == {"children": (4, 8), "adults": (2, 3)}
+    assert (engine.of("tiny").concurrent_runs, engine.of("tiny").largest_batch) == (4, 1)
 
 
 def test_several_bundles_have_an_order_and_a_least_version_each(monkeypatch) -> None:
