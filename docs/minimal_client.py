@@ -1,7 +1,7 @@
 """Reads one film as `POST /predict` does, with numpy, Pillow and ONNX Runtime: `minimal_client.py model.onnx film.png`.
 
-All that it knows stands in the file of the graph. Whether a film is like those of training, or has enough
-contrast, it cannot tell.
+All that it knows stands in the file of the graph. Whether a film is like those of training, of the right population,
+or has enough contrast, it cannot tell.
 """
 
 import json
@@ -39,9 +39,16 @@ image = resizing(gray.shape[0]) @ gray @ resizing(gray.shape[1]).T  # [side, sid
 feed = {"image": image[None, None].astype(np.float32), "target": np.array([-1])}
 probabilities = dict(zip(classes, session.run(["probabilities"], feed)[0][0].tolist(), strict=True))
 thresholds = {point["finding"]: point["threshold"] for point in calibration["operating_points"]}
-called = [name for name in thresholds if probabilities[name] >= thresholds[name]] if negative else classes
-label = max(called, key=lambda name: probabilities[name] / (thresholds[name] if negative else 1), default=negative)
+alone = calibration.get("scaling") is not None  # each finding is judged by itself
+called = [name for name in thresholds if probabilities[name] >= thresholds[name]] if negative or alone else classes
+by = thresholds if negative or alone else dict.fromkeys(classes, 1.0)
+label = max(called, key=lambda name: probabilities[name] / by[name], default=negative or "no finding")
 quantiles = calibration["conformal"]["quantiles"]
 prediction_set = [name for name in classes if 1 - probabilities[name] <= quantiles[name]]
 decision = "abstain" if prediction_set != [label] else "negative" if label == negative else "positive"
+if alone:
+    absent = [name for name in classes if probabilities[name] <= calibration["conformal"]["absent"][name]]
+    present = [name for name in called if name in prediction_set and name not in absent]
+    none = not called and not prediction_set and len(absent) == len(classes)
+    decision = "positive" if present else "negative" if none else "abstain"
 print(json.dumps({"label": label, "probabilities": probabilities, "decision": decision}))

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction, RouteField
 from schemas.model.calibration import OperatingPoint
+from schemas.model.manifest import Activation
 from schemas.record import Record
 
 
@@ -29,6 +30,10 @@ class AnalysisRecord(Record):
     software_version: str = Field(description="of the service that analysed it; the bundle has a version of its own")
     model: ModelReference
     route: RouteField = "only_bundle"
+    activation: Activation = Field(
+        default="softmax",
+        description="sigmoid: each finding is judged by itself; softmax: the classes exclude one another",
+    )
     negative_class: str | None = Field(description="the class that means none of the findings; null: there is none")
     operating_points: tuple[OperatingPoint, ...] = Field(description="of every finding, as in the bundle's manifest")
     prediction: Prediction

@@ -54,6 +54,9 @@ The heat maps are absent where the graph has no outputs for them; `lungs` and `t
 GOLDEN_TOLERANCE = 1e-3
 """Of the fp32 outputs, relative to the largest golden value of each; other processors differ by about 1e-5."""
 
+Activation = Literal["softmax", "sigmoid"]
+"""softmax: the classes exclude one another; sigmoid: each is a finding that is judged by itself."""
+
 BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
@@ -93,7 +96,7 @@ class BundleManifest(Record):
     negative_class: str | None = Field(
         description="the class that means none of the others, never 'healthy'; null where there is none"
     )
-    activation: Literal["softmax", "sigmoid"] = Field(
+    activation: Activation = Field(
         default="softmax",
         description="softmax: the classes exclude one another; sigmoid: each is a finding that is judged by itself",
     )

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
@@ -75,7 +76,8 @@ def printer(chosen: Format, films: Sequence[Path]) -> Callable[[Path, Outcome], 
     _print_line(f"{'film':<{width}}  {'label':<22} {'probability':>11}  {'decision':<9} confidence")
 
     def print_row(film: Path, outcome: Outcome) -> None:
-        _print_line(f"{film!s:<{width}}  {_row(outcome)}")
+        for name, row in zip_longest((str(film),), _rows(outcome), fillvalue=""):
+            _print_line(f"{name:<{width}}  {row}")
 
     return print_row
 
@@ -102,9 +104,17 @@ def _print_json(film: Path, outcome: Outcome) -> None:
     _print_line(json.dumps(line))
 
 
-def _row(outcome: Outcome) -> str:
+def _rows(outcome: Outcome) -> list[str]:
+    """A line for each positive finding; where there is none, one for the film."""
     if isinstance(outcome, NoReadingError):
-        return f"{outcome.code}: {outcome.detail}"
+        return [f"{outcome.code}: {outcome.detail}"]
     answer = outcome.prediction
-    probability = answer.probabilities[answer.label]
-    return f"{answer.label:<22} {probability:>11.3f}  {answer.decision:<9} {answer.confidence_band}"
+    if positive := [finding for finding in answer.findings if finding.decision == "positive"]:
+        return [_row(each.name, each.probability, each.decision, each.confidence_band) for each in positive]
+    # The label of a film with none of several findings has no probability: that of the finding nearest to it is shown.
+    probability = answer.probabilities.get(answer.label, answer.probabilities[answer.operating_point.finding])
+    return [_row(answer.label, probability, answer.decision, answer.confidence_band)]
+
+
+def _row(label: str, probability: float, decision: str, band: str) -> str:
+    return f"{label:<22} {probability:>11.3f}  {decision:<9} {band}"

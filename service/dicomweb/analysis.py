@@ -87,6 +87,7 @@ def _record(source: Dataset, reading: Reading, explained: ExplainedFilm | None) 
         software_version=VERSION,
         model=reading.model,
         route=reading.route,
+        activation=manifest.activation,
         negative_class=manifest.negative_class,
         operating_points=manifest.calibration.operating_points,
         prediction=reading.prediction,

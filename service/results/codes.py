@@ -9,7 +9,9 @@ from typing import Final, Literal
 from pydicom.sr.coding import Code
 
 from schemas.analysis import AnalysisRecord
+from schemas.api import ConfidenceBand
 from schemas.model.calibration import OperatingPoint
+from service.answers.findings import exclusive_decision
 
 SNOMED = "SCT"
 RADLEX = "RADLEX"
@@ -41,6 +43,10 @@ _PNEUMONIA = FindingCode(Code("233604007", SNOMED, "Pneumonia"), Code("RID5350",
 _BACTERIAL = FindingCode(Code("53084003", SNOMED, "Bacterial pneumonia"))
 _VIRAL = FindingCode(Code("75570004", SNOMED, "Viral pneumonia"))
 _COVID = FindingCode(Code("840539006", SNOMED, "COVID-19"))
+_EFFUSION = FindingCode(Code("60046008", SNOMED, "Pleural effusion"))
+_EDEMA = FindingCode(Code("19242006", SNOMED, "Pulmonary edema"))
+_CONSOLIDATION = FindingCode(Code("95436008", SNOMED, "Pulmonary consolidation"))
+_INFILTRATE = FindingCode(Code("112121", DICOM, "Infiltrate"))
 _OPACITY = FindingCode(Code("112001", DICOM, "Opacity"))
 
 FINDINGS: Final[Mapping[str, FindingCode]] = MappingProxyType(
@@ -58,9 +64,19 @@ FINDINGS: Final[Mapping[str, FindingCode]] = MappingProxyType(
         "TUBERCULOSIS": FindingCode(Code("56717001", SNOMED, "Tuberculosis")),
         "LUNG_OPACITY": _OPACITY,
         "OPACITY": _OPACITY,
-        "PLEURAL_EFFUSION": FindingCode(Code("60046008", SNOMED, "Pleural effusion")),
+        "PLEURAL_EFFUSION": _EFFUSION,
+        "EFFUSION": _EFFUSION,
         "PNEUMOTHORAX": FindingCode(Code("36118008", SNOMED, "Pneumothorax"), Code("RID5352", RADLEX, "pneumothorax")),
-        "PULMONARY_EDEMA": FindingCode(Code("19242006", SNOMED, "Pulmonary edema")),
+        "PULMONARY_EDEMA": _EDEMA,
+        "EDEMA": _EDEMA,
+        "CARDIOMEGALY": FindingCode(Code("8186001", SNOMED, "Cardiomegaly")),
+        "ATELECTASIS": FindingCode(Code("46621007", SNOMED, "Atelectasis")),
+        "CONSOLIDATION": _CONSOLIDATION,
+        "LUNG_CONSOLIDATION": _CONSOLIDATION,
+        "INFILTRATION": _INFILTRATE,
+        "INFILTRATE": _INFILTRATE,
+        "EMPHYSEMA": FindingCode(Code("87433001", SNOMED, "Pulmonary emphysema")),
+        "NODULE": FindingCode(Code("27925004", SNOMED, "Nodule")),
     }
 )
 """By class name in capitals, with underscores. A class that means none of the findings is not one, and has no code."""
@@ -109,15 +125,14 @@ def finding_code(name: str) -> FindingCode:
     return FINDINGS.get(key) or FindingCode(Code(key[:16] or "FINDING", OURS, name[:64]))
 
 
-def finding_decision(record: AnalysisRecord, point: OperatingPoint) -> FindingDecision:
-    """What the decision about the film means for one finding.
-
-    An abstention leaves every finding open; so does another finding's label about a finding whose
-    own threshold is reached.
-    """
+def finding_answer(record: AnalysisRecord, point: OperatingPoint) -> tuple[FindingDecision, ConfidenceBand]:
+    """What was decided about one finding, and how sure it is; an abstention leaves it indeterminate."""
     prediction = record.prediction
-    if prediction.decision == "abstain":
-        return "indeterminate"
-    if prediction.label == point.finding:
-        return "positive"
-    return "indeterminate" if prediction.probabilities[point.finding] >= point.threshold else "negative"
+    answered = next((finding for finding in prediction.findings if finding.name == point.finding), None)
+    if answered is not None:
+        decision, band = answered.decision, answered.confidence_band
+    else:  # of a record that was written before findings had answers of their own
+        probability = prediction.probabilities[point.finding]
+        decision = exclusive_decision(prediction.decision, prediction.label, point, probability)
+        band = prediction.confidence_band
+    return "indeterminate" if decision == "abstain" else decision, band

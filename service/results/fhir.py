@@ -13,6 +13,7 @@ from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
 from schemas.model.calibration import OperatingPoint
 from service.results import codes as terms
+from service.results.remarks import remarks
 from service.results.source import MANUFACTURER
 from service.results.structured_report import device_uid, report_uid
 from service.results.uids import derived_uuid
@@ -75,7 +76,7 @@ def _report(record: AnalysisRecord, observations: list[str]) -> Resource:
 
 def _observation(record: AnalysisRecord, point: OperatingPoint, device: str) -> Resource:
     finding = terms.finding_code(point.finding)
-    code, display = _INTERPRETATIONS[terms.finding_decision(record, point)]
+    code, display = _INTERPRETATIONS[terms.finding_answer(record, point)[0]]
     system = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
     return {
         "resourceType": "Observation",
@@ -95,7 +96,7 @@ def _observation(record: AnalysisRecord, point: OperatingPoint, device: str) -> 
         "issued": _instant(record),
         "valueQuantity": _quantity(record.prediction.probabilities[point.finding]),
         "interpretation": [{"coding": [{"system": system, "code": code, "display": display}]}],
-        "note": [{"text": text} for text in (DISCLAIMER, _warnings(record)) if text],
+        "note": [{"text": text} for text in (DISCLAIMER, *remarks(record))],
         "method": {"text": f"{record.model.name} {record.model.version}, {record.model.architecture}"},
         "device": {"reference": device},
         "derivedFrom": [_study(record)],
@@ -111,7 +112,7 @@ def _components(record: AnalysisRecord, point: OperatingPoint) -> list[Resource]
         (terms.SPECIFICITY, point.specificity.value),
     ]
     statements = [
-        (terms.CONFIDENCE, terms.CONFIDENCES[prediction.confidence_band]),
+        (terms.CONFIDENCE, terms.CONFIDENCES[terms.finding_answer(record, point)[1]]),
         (terms.FAMILIARITY, terms.FAMILIARITIES[prediction.in_distribution]),
     ]
     distance = prediction.out_of_distribution_score
@@ -163,10 +164,6 @@ def _concept(*codes: Code | None) -> Resource:
 
 def _quantity(value: float) -> Resource:
     return {"value": round(value, 6), "system": terms.SYSTEMS["UCUM"], "code": "1"}
-
-
-def _warnings(record: AnalysisRecord) -> str:
-    return f"The film: {', '.join(record.image.warnings)}" if record.image.warnings else ""
 
 
 def _instant(record: AnalysisRecord) -> str:

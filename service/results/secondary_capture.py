@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 
 from schemas.analysis import AnalysisRecord, ExplainedFinding
+from schemas.api import Prediction
 from service.results.source import equipment
 from service.results.uids import derived_uid
 
@@ -108,19 +109,32 @@ def _rows(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: 
 def _lines(record: AnalysisRecord, explained: ExplainedFinding) -> list[str]:
     prediction = record.prediction
     model = record.model
+    alone = record.activation == "sigmoid"
     finding = prediction.operating_point.finding
+    reached = [finding.name for finding in prediction.findings if finding.decision == "positive"]
+    looked_for = [point.finding for point in record.operating_points]
     answer = {
-        "positive": f"{prediction.label}: operating point reached",
-        "negative": f"{finding}: operating point not reached",
+        "positive": f"{', '.join(reached) if alone else prediction.label}: operating point reached",
+        "negative": f"{', '.join(looked_for) if alone else finding}: operating point not reached",
         "abstain": "No answer: the film has to be read without one",
     }[prediction.decision]
     probability = f"probability of {finding} {prediction.probabilities[finding]:.2f}"
     return [
         "RESEARCH USE ONLY - NOT FOR DIAGNOSIS",
         f"{answer}. {prediction.confidence_band.capitalize()} confidence, {probability}",
+        *([_each(prediction)] if alone else []),
         f"Heat map ({explained.method}) of {explained.finding}: no localisation of disease",
         f"{model.name} {model.version} ({model.sha256[:12]}), {record.analysed_at:%Y-%m-%d %H:%M} UTC",
     ]
+
+
+def _each(prediction: Prediction) -> str:
+    """Each finding that is judged by itself."""
+    words = {"abstain": "no answer"}
+    return ", ".join(
+        f"{finding.name} {finding.probability:.2f} {words.get(finding.decision, finding.decision)}"
+        for finding in prediction.findings
+    )
 
 
 def _reference(film: Dataset) -> Dataset:

@@ -34,6 +34,7 @@ from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
 from schemas.model.calibration import OperatingPoint
 from service.results import codes as terms
+from service.results.remarks import remarks
 from service.results.source import MANUFACTURER, equipment
 from service.results.uids import derived_uid
 
@@ -141,7 +142,7 @@ def _image_library(film: Dataset) -> ContainerContentItem:
 
 def _group(record: AnalysisRecord, point: OperatingPoint) -> MeasurementsAndQualitativeEvaluations:
     model = record.model
-    prediction = record.prediction
+    decision, band = terms.finding_answer(record, point)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid=derived_uid(record.sop_instance_uid, model.sha256, "finding", point.finding),
@@ -155,9 +156,9 @@ def _group(record: AnalysisRecord, point: OperatingPoint) -> MeasurementsAndQual
         qualitative_evaluations=[
             QualitativeEvaluation(_coded(name), _coded(value))
             for name, value in (
-                (terms.DECISION, terms.DECISIONS[terms.finding_decision(record, point)]),
-                (terms.CONFIDENCE, terms.CONFIDENCES[prediction.confidence_band]),
-                (terms.FAMILIARITY, terms.FAMILIARITIES[prediction.in_distribution]),
+                (terms.DECISION, terms.DECISIONS[decision]),
+                (terms.CONFIDENCE, terms.CONFIDENCES[band]),
+                (terms.FAMILIARITY, terms.FAMILIARITIES[record.prediction.in_distribution]),
             )
         ],
         source_images=[SourceImageForMeasurementGroup(record.sop_class_uid, record.sop_instance_uid)],
@@ -193,9 +194,7 @@ def _parameters(record: AnalysisRecord, point: OperatingPoint) -> list[str]:
 
 
 def _comments(record: AnalysisRecord) -> list[TextContentItem]:
-    comments = [DISCLAIMER, record.prediction.recommendation]
-    if record.image.warnings:
-        comments.append(f"The film: {', '.join(record.image.warnings)}")
+    comments = [DISCLAIMER, record.prediction.recommendation, *remarks(record)]
     return [
         TextContentItem(name=_coded(terms.COMMENT), value=comment, relationship_type=RelationshipTypeValues.CONTAINS)
         for comment in comments

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from bundle.opening import open_bundle
+from export.manifest import describe
 from imaging.phantom import phantom
 from schemas.model.manifest import CURRENT, GRAPH
 from tests.films import encode
-from tests.service.bundles import change_manifest
+from tests.service.bundles import change_manifest, replace_file, write_tiny_bundle
+from tests.service.conftest import flat_film
 from tests.service.server import ROOT, Server
 
 SHIPPED = ROOT / "models" / (ROOT / "models" / CURRENT).read_text().strip()
@@ -45,14 +48,14 @@ def server(tmp_path_factory):
     running.end()
 
 
-def read_by_the_client(film: Path) -> dict:
-    command = [sys.executable, str(CLIENT), str(SHIPPED / GRAPH), str(film)]
+def read_by_the_client(film: Path, graph: Path = SHIPPED / GRAPH) -> dict:
+    command = [sys.executable, str(CLIENT), str(graph), str(film)]
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def assert_same_answer(server: Server, film: Path) -> str:
+def assert_same_answer(server: Server, film: Path, graph: Path = SHIPPED / GRAPH) -> str:
     predicted = server.client.post("/predict", content=film.read_bytes()).raise_for_status().json()["prediction"]
-    found = read_by_the_client(film)
+    found = read_by_the_client(film, graph)
 
     assert found["probabilities"] == pytest.approx(predicted["probabilities"], abs=1e-4)
     assert found["label"] == predicted["label"]
@@ -69,6 +72,24 @@ def test_the_client_answers_as_the_server(server, tmp_path, what) -> None:
     film.write_bytes(FILMS[what])
 
     assert_same_answer(server, film)
+
+
+def test_the_client_judges_findings_by_themselves_as_the_server_does(tmp_path) -> None:
+    directory = write_tiny_bundle(tmp_path / "models", alone=True, statistics=False)
+    network = onnx.load(directory / GRAPH)
+    onnx.helper.set_model_props(network, describe(open_bundle(directory).manifest))
+    replace_file(directory, GRAPH, network.SerializeToString())
+    server = Server(tmp_path / "models")
+    film = tmp_path / "film.png"
+    decisions = []
+    try:
+        for gray in (166, 102, 128, 217):
+            film.write_bytes(flat_film(gray))
+            decisions.append(assert_same_answer(server, film, directory / GRAPH))
+    finally:
+        server.end()
+
+    assert decisions == ["positive", "negative", "abstain", "positive"]
 
 
 @pytest.mark.real_data

@@ -14,6 +14,7 @@ import structlog
 from service.__main__ import COMMANDS
 from tests.imaging.compressed import compressed_film
 from tests.imaging.files import dicom_bytes, dicom_dataset
+from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
 from tests.service.server import ROOT, Server
 
@@ -99,6 +100,31 @@ def test_a_table_has_a_row_for_each_film(run) -> None:
     assert head.split() == ["film", "label", "probability", "decision", "confidence"]
     assert film.split()[:2] == ["film.png", "PNEUMONIA"]
     assert failed.startswith("notes.txt  unsupported_image: ")
+
+
+def test_a_table_has_a_line_for_each_positive_finding_and_one_where_there_is_none(
+    command, tmp_path, monkeypatch
+) -> None:
+    write_tiny_bundle(tmp_path / "models", alone=True)
+    monkeypatch.setenv("CXR_MODELS_DIR", str(tmp_path / "models"))
+    for name, gray in {"both.png": 217, "none.png": 102, "open.png": 128}.items():
+        (tmp_path / name).write_bytes(flat_film(gray))
+    films = [tmp_path / name for name in ("both.png", "none.png", "open.png")]
+    table = command("predict", *films, "--format", "table").stdout.splitlines()
+    lines = [json.loads(line) for line in command("predict", *films).stdout.splitlines()]
+
+    assert [row.split()[-4:] for row in table[1:]] == [
+        ["Effusion", "0.999", "positive", "high"],
+        ["Cardiomegaly", "0.953", "positive", "high"],
+        ["finding", "0.119", "negative", "medium"],
+        ["Effusion", "0.508", "abstain", "low"],
+    ]
+    assert [row.startswith(" ") for row in table[1:]] == [False, True, False, False]
+    assert [finding["decision"] for finding in lines[0]["prediction"]["findings"]] == [
+        "positive",
+        "positive",
+        "negative",
+    ]
 
 
 def test_overlays_are_written_beside_the_answers(run, tmp_path) -> None:

@@ -12,9 +12,18 @@ from imaging.overlay import HeatMap, render
 from imaging.phantom import phantom
 from imaging.radiograph import Radiograph
 from schemas.analysis import AnalysisRecord, ExplainedFinding
-from schemas.api import ImageFacts, ModelReference, Prediction
+from schemas.api import (
+    ConfidenceBand,
+    Decision,
+    FindingAnswer,
+    ImageFacts,
+    ModelReference,
+    Prediction,
+    SeenTrait,
+)
 from schemas.estimate import Estimate
 from schemas.model.calibration import OperatingPoint
+from schemas.model.manifest import Activation
 from schemas.preprocess import PreprocessSpec
 from tests.imaging.files import dicom_dataset
 
@@ -64,6 +73,7 @@ def analysis(
     *,
     negative_class: str | None = "NORMAL",
     explained: str = "PNEUMONIA",
+    activation: Activation = "softmax",
     warnings: tuple[str, ...] = (),
     **changes: Any,
 ) -> AnalysisRecord:
@@ -78,6 +88,7 @@ def analysis(
         analysed_at=datetime(2026, 11, 21, 23, 30, 5, 123000, tzinfo=UTC),
         software_version="0.1.2",
         model=ModelReference(name="chest-xray", version="1.2.0", architecture="resnet18", sha256=SHA256),
+        activation=activation,
         negative_class=negative_class,
         operating_points=points,
         prediction=prediction(probabilities, points, **changes),
@@ -91,6 +102,32 @@ def analysis(
         ),
         explanation=ExplainedFinding(finding=explained, method="gradcam", center_of_mass=None),
     )
+
+
+ALONE = {"Effusion": 0.93, "Cardiomegaly": 0.45, "Pneumothorax": 0.02}
+
+
+def several(source: Dataset, **changes: Any) -> AnalysisRecord:
+    """The analysis of a film whose findings are judged by themselves: one is positive, one unclear, one negative."""
+    answers: tuple[tuple[Decision, ConfidenceBand], ...] = (
+        ("positive", "high"),
+        ("abstain", "low"),
+        ("negative", "high"),
+    )
+    findings = tuple(
+        FindingAnswer(
+            name=name, probability=value, decision=decision, confidence_band=band, operating_point=operating_point(name)
+        )
+        for (name, value), (decision, band) in zip(ALONE.items(), answers, strict=True)
+    )
+    traits = {
+        "population": SeenTrait(value="adult", probability=0.97, accepted=True),
+        "view": SeenTrait(value="frontal", probability=0.994, accepted=True),
+    }
+    described = {"negative_class": None, "activation": "sigmoid", "explained": "Effusion", "traits": traits}
+    recommendation = "Effusion reached its operating point."
+    answer = {"findings": findings, "recommendation": recommendation, **described}
+    return analysis(source, ALONE, **(answer | changes))
 
 
 def cam(row: float, column: float) -> np.ndarray:

@@ -6,8 +6,8 @@ import pytest
 from pydicom.sr.coding import Code
 
 from service.results import codes
-from service.results.codes import FINDINGS, SYSTEMS, finding_code, finding_decision
-from tests.service.results.films import analysis, film
+from service.results.codes import FINDINGS, SYSTEMS, finding_answer, finding_code
+from tests.service.results.films import analysis, film, several
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,9 @@ from tests.service.results.films import analysis, film
         ("covid", "SCT", "840539006"),
         ("Tuberculosis", "SCT", "56717001"),
         ("Lung_Opacity", "DCM", "112001"),
+        ("Effusion", "SCT", "60046008"),
+        ("Cardiomegaly", "SCT", "8186001"),
+        ("Edema", "SCT", "19242006"),
         ("Swan-Ganz catheter", "99CXR", "SWAN_GANZ_CATHET"),
     ],
 )
@@ -68,4 +71,16 @@ THREE = {"NORMAL": 0.05, "BACTERIAL_PNEUMONIA": 0.55, "VIRAL_PNEUMONIA": 0.4}
 def test_the_films_one_decision_is_told_apart_for_each_finding(probabilities, changes, decisions) -> None:
     record = analysis(film(), probabilities, **changes)
 
-    assert [finding_decision(record, point) for point in record.operating_points] == decisions
+    assert [finding_answer(record, point) for point in record.operating_points] == [
+        (each, "high") for each in decisions
+    ]
+
+
+def test_findings_that_are_judged_by_themselves_keep_their_own_decisions_and_bands() -> None:
+    record = several(film())
+
+    assert [finding_answer(record, point) for point in record.operating_points] == [
+        ("positive", "high"),
+        ("indeterminate", "low"),
+        ("negative", "high"),
+    ]

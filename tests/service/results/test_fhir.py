@@ -9,7 +9,7 @@ from fhir.resources.bundle import Bundle
 from schemas.api import DISCLAIMER
 from service.results.fhir import fhir_bundle
 from service.results.objects import result_objects
-from tests.service.results.films import SHA256, analysis, film
+from tests.service.results.films import SHA256, analysis, film, several
 
 THREE = {"NORMAL": 0.05, "BACTERIAL_PNEUMONIA": 0.55, "VIRAL_PNEUMONIA": 0.4}
 
@@ -25,6 +25,7 @@ def resources(bundle, kind):
         analysis(film(), THREE, warnings=("low_resolution",)),
         analysis(film(), decision="abstain", in_distribution=None, out_of_distribution_score=None),
         analysis(film(), {"Swan-Ganz": 0.4, "pacemaker": 0.6}, negative_class=None),
+        several(film(), warnings=("overlay",)),
     ],
 )
 def test_the_bundle_and_every_resource_are_valid_r5(record) -> None:
@@ -70,6 +71,20 @@ def test_an_observation_has_code_probability_interpretation_and_operating_point(
         0.962,
         0.91,
     )
+
+
+def test_each_finding_that_is_judged_by_itself_is_an_observation_with_its_own_interpretation_and_band() -> None:
+    made = resources(fhir_bundle(several(film())), "Observation")
+    bands = [part["valueCodeableConcept"]["coding"][0]["code"] for each in made for part in each["component"][3:4]]
+
+    assert [each["code"]["text"] for each in made] == [
+        "Probability of Effusion",
+        "Probability of Cardiomegaly",
+        "Probability of Pneumothorax",
+    ]
+    assert [each["interpretation"][0]["coding"][0]["code"] for each in made] == ["POS", "IND", "NEG"]
+    assert bands == ["CONFIDENCE_HIGH", "CONFIDENCE_LOW", "CONFIDENCE_HIGH"]
+    assert made[0]["note"][-1]["text"] == "The film looks like: population adult (0.97), view frontal (0.99)"
 
 
 def test_the_report_has_the_name_of_the_structured_report() -> None:

@@ -12,7 +12,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, SecondaryCapture
 from schemas.errors import InvalidImageError
 from service.results.objects import result_objects
 from tests.imaging.files import dicom_bytes
-from tests.service.results.films import DCIODVFY, analysis, film, heat_map
+from tests.service.results.films import DCIODVFY, analysis, film, heat_map, several
 
 KINDS = ("sr", "secondary_capture", "presentation_state")
 
@@ -56,6 +56,21 @@ needs_dciodvfy = pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy is n
 def test_dciodvfy_reports_no_error(attributes, tmp_path) -> None:
     for kind, content in written(film(**attributes)).items():
         assert errors(content, tmp_path / kind) == []
+
+
+@pytest.mark.process
+@needs_dciodvfy
+@pytest.mark.parametrize("changes", [{}, {"decision": "abstain", "warnings": ("population_contradicts_header",)}])
+def test_dciodvfy_reports_no_error_for_findings_that_are_judged_by_themselves(changes, tmp_path) -> None:
+    for kind, content in written(film(), several(film(), **changes)).items():
+        assert errors(content, tmp_path / kind) == []
+
+
+def test_picture_and_outline_name_the_finding_that_is_drawn() -> None:
+    made = result_objects(film(), several(film(), explained="Cardiomegaly"), heat_map(film()))
+
+    assert made.secondary_capture.DerivationDescription.startswith("gradcam heat map of Cardiomegaly by")
+    assert made.presentation_state.ContentDescription == "Cardiomegaly: gradcam at half maximum"
 
 
 @pytest.mark.process

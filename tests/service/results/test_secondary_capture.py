@@ -10,7 +10,7 @@ from PIL import Image
 from service.results.objects import result_objects
 from service.results.secondary_capture import NARROWEST, TALLEST, labelled
 from tests.imaging.files import pillow
-from tests.service.results.films import analysis, film, heat_map
+from tests.service.results.films import ALONE, analysis, film, heat_map, several
 
 
 def picture_of(source, **changes):
@@ -73,6 +73,17 @@ def test_a_film_of_extreme_aspect_has_a_picture_that_an_archive_can_hold(rows, c
 
     assert picture.Rows < TALLEST + 200
     assert picture.Columns in (NARROWEST, 1024)
+
+
+def test_the_text_under_the_picture_names_every_finding_that_is_judged_by_itself() -> None:
+    found = several(film())
+    changed = found.prediction.findings[2].model_copy(update={"decision": "abstain"})
+    other = found.prediction.model_copy(update={"findings": (*found.prediction.findings[:2], changed)})
+    records = (found, found.model_copy(update={"prediction": other}), analysis(film(), ALONE, negative_class=None))
+    pictures = [result_objects(film(), record, heat_map(film())).secondary_capture for record in records]
+
+    assert len({picture.PixelData for picture in pictures}) == 3
+    assert pictures[0].Rows > pictures[2].Rows  # one line more
 
 
 def test_another_answer_is_another_text() -> None:

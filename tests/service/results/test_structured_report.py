@@ -8,7 +8,7 @@ from pydicom import dcmwrite
 
 from schemas.api import DISCLAIMER
 from service.results.objects import result_objects
-from tests.service.results.films import SHA256, analysis, film
+from tests.service.results.films import ALONE, SHA256, analysis, film, several
 
 
 def read_back(source, record):
@@ -64,6 +64,25 @@ def test_every_finding_has_a_group_and_the_negative_class_none() -> None:
 
     assert [group.finding_type.value for group in groups] == ["53084003", "75570004"]
     assert len({group.tracking_uid for group in groups}) == 2
+
+
+def test_a_finding_that_is_judged_by_itself_has_its_own_decision_band_and_figures() -> None:
+    groups = read_back(film(), several(film())).content.get_image_measurement_groups()
+    said = [{each.name.value: each.value.meaning for each in group.get_qualitative_evaluations()} for group in groups]
+    figures = [{each.name.meaning: each.value for each in group.get_measurements()} for group in groups]
+
+    assert [group.finding_type.meaning for group in groups] == ["Pleural effusion", "Cardiomegaly", "Pneumothorax"]
+    assert [each["DECISION"] for each in said] == ["Positive", "Indeterminate", "Negative"]
+    assert [each["CONFIDENCE"] for each in said] == ["High confidence", "Low confidence", "High confidence"]
+    assert [each["Probability"] for each in figures] == list(ALONE.values())
+    assert len({group.tracking_uid for group in groups}) == 3
+
+
+def test_what_a_guide_saw_is_a_comment() -> None:
+    (group, *_) = read_back(film(), several(film())).content.get_image_measurement_groups()
+    texts = [item.get("TextValue") for item in group[0].ContentSequence]
+
+    assert "The film looks like: population adult (0.97), view frontal (0.99)" in texts
 
 
 def test_the_algorithm_is_identified_by_name_version_and_digest() -> None:

@@ -1,0 +1,14 @@
+"""What a result says about the film itself: what was odd about it, and what kind of film a guide saw."""
+
+from schemas.analysis import AnalysisRecord
+
+
+def remarks(record: AnalysisRecord) -> list[str]:
+    """Sentences; none where nothing was noticed and the bundle has no guide."""
+    sentences = []
+    if record.image.warnings:
+        sentences.append(f"The film: {', '.join(record.image.warnings)}")
+    if record.prediction.traits:
+        seen = [f"{name} {trait.value} ({trait.probability:.2f})" for name, trait in record.prediction.traits.items()]
+        sentences.append(f"The film looks like: {', '.join(seen)}")
+    return sentences
