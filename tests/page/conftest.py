@@ -10,7 +10,8 @@ from imaging.phantom import phantom
 from tests.films import encode
 from tests.imaging.compressed import compressed_film
 from tests.service.bundles import write_tiny_bundle
-from tests.service.conftest import dots
+from tests.service.conftest import dots, halves
+from tests.service.dicomweb.films import film
 from tests.service.server import Server
 
 WATCH = (
@@ -36,6 +37,11 @@ def films(tmp_path_factory) -> Path:
         "negative.png": framed_film(60),
         "undecided.png": framed_film(124),
         "unfamiliar.png": framed_film(0),
+        "two.png": halves(217, 217, rows=300, columns=240),
+        "none.png": framed_film(102),
+        "open.png": framed_film(128),
+        "adult.png": halves(250, 20, rows=300, columns=240),
+        "child of 44.dcm": film("child", gray=166, PatientAge="044Y"),
         "phantom.jpeg": encode(phantom(400, 300, seed=4, opacity=0.8)),
         "deep.png": encode((phantom(200, 160, seed=5).astype(np.uint16) * 257), ".png"),
         "lossless.dcm": compressed_film(np.full((300, 240), 200, np.uint8), "1.2.840.10008.1.2.4.70"),
@@ -56,6 +62,16 @@ def tiny_models(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def server(tiny_models):
     running = Server(tiny_models)
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="session")
+def guided(tmp_path_factory):
+    """Serves findings that are judged by themselves, of children alone."""
+    models_dir = tmp_path_factory.mktemp("guided")
+    write_tiny_bundle(models_dir, alone=True, guide=True)
+    running = Server(models_dir)
     yield running
     running.end()
 

@@ -1,20 +1,24 @@
 /** The answer about one film as elements: words first, then bars, then what the figures rest on. */
 
+import { bar, figuresOf } from "./bars.js";
 import { element } from "./dom.js";
-import { interval, percent, verdict, warning } from "./words.js";
+import { areSeveral, findingsList, operatingPoints, withheldFindings } from "./findings.js";
+import { answeredBy, reasons, seenTraits } from "./seen.js";
+import { percent, verdict, warning } from "./words.js";
 
 /** @param model manifest of the bundle, or null where it could not be read. */
 export function answerElements(answer, model) {
-  const said = verdict(answer, model);
+  const said = verdict(answer);
   const { prediction, explanation } = answer;
   const names = answer.image.warnings;
-  const isAnswered = prediction.decision !== "abstain";
   return [
     headline(said),
     element("p", { className: "recommendation" }, prediction.recommendation),
+    answeredBy(answer, model),
+    prediction.abstention_reasons.length > 1 ? section("Why there is no answer", reasons(prediction)) : null,
     names.length > 0 ? warnings(names) : null,
-    isAnswered ? probabilities(prediction, model) : withheld(prediction, model),
-    operatingPoint(prediction.operating_point, model),
+    ...(areSeveral(prediction) ? severalFindings(prediction, model) : oneFinding(prediction, model)),
+    prediction.traits ? section("The film as it was seen", seenTraits(prediction.traits)) : null,
     section("Familiarity", element("p", {}, familiarity(prediction))),
     names.length > 0 ? null : section("About the film", element("p", {}, "Nothing noticed that would weaken the answer.")),
     section("Heat map", element("p", {}, explanation ? heatWords(explanation) : "This model draws no heat map.")),
@@ -35,10 +39,28 @@ function headline({ kind, sign, headline: words, band }) {
   );
 }
 
+function oneFinding(prediction, model) {
+  const bars = probabilities(prediction, model);
+  return [prediction.decision === "abstain" ? withheld(bars) : bars, operatingPoint(prediction.operating_point, model)];
+}
+
+function severalFindings(prediction, model) {
+  const isOpen = ({ decision }) => decision === "abstain";
+  return [
+    prediction.findings.every(isOpen) ? null : section("Findings", ...findingsList(prediction)),
+    prediction.findings.some(isOpen) ? withheld(withheldFindings(prediction)) : null,
+    section("Operating points", ...operatingPoints(prediction.findings, model)),
+  ];
+}
+
 /** Shown all the same, but only to those who ask: a bar is read as an answer. */
-function withheld(prediction, model) {
-  const summary = element("summary", {}, "What the network computed all the same");
-  return element("details", {}, summary, probabilities(prediction, model));
+function withheld(bars) {
+  return element("details", {}, element("summary", {}, "What the network computed all the same"), bars);
+}
+
+/** @param model manifest of the bundle, or null where it could not be read. */
+export function operatingPoint(point, model) {
+  return section("Operating point", ...figuresOf(point, model));
 }
 
 function probabilities({ probabilities: rows, operating_point: point, calibrated }, model) {
@@ -51,59 +73,6 @@ function probabilities({ probabilities: rows, operating_point: point, calibrated
   });
   const caption = element("caption", {}, `${calibrated ? "Calibrated probability" : "Probability, not calibrated"}; the line is the operating point`);
   return element("table", { className: "bars" }, caption, element("tbody", {}, ...lines));
-}
-
-function bar(value, threshold) {
-  const filled = element("span", { className: "filled" });
-  filled.style.width = percent(value).replace(" ", "");
-  const mark = threshold === null ? null : element("span", { className: "mark" });
-  if (mark !== null) mark.style.left = percent(threshold).replace(" ", "");
-  return element("span", { className: "bar", ariaHidden: "true" }, filled, mark);
-}
-
-/**
- * Also shown before any film, from the manifest. Beside the figures of the films that chose the threshold stand those of films
- * that chose nothing, where the manifest knows some: they say more about the next film.
- *
- * @param model manifest of the bundle, or null where it could not be read.
- */
-export function operatingPoint(point, model) {
-  const tested = figuresOnTest(point, model);
-  return section(
-    "Operating point",
-    whiskers(`${point.finding} is called from a probability of ${percent(point.threshold)}`, point),
-    element("p", { className: "quiet" }, `95 % intervals; measured on ${point.data}. Elsewhere they may differ.`),
-    ...(tested === null ? [] : [whiskers(tested.words, tested.metrics)]),
-  );
-}
-
-function figuresOnTest({ finding, threshold }, model) {
-  const test = model?.evaluation.find(({ data }) => data === "test");
-  const metrics = test?.findings.find((each) => each.finding === finding && each.threshold === threshold);
-  if (metrics === undefined) return null;
-  return { metrics, words: `On ${test.films} test films of ${test.patients} patients, which chose nothing` };
-}
-
-function whiskers(words, figures) {
-  const rows = ["sensitivity", "specificity"].map((name) =>
-    element(
-      "tr",
-      {},
-      element("th", { scope: "row" }, name[0].toUpperCase() + name.slice(1)),
-      element("td", {}, whisker(figures[name])),
-      element("td", {}, interval(figures[name])),
-    ),
-  );
-  return element("table", { className: "whiskers" }, element("caption", {}, words), element("tbody", {}, ...rows));
-}
-
-function whisker({ value, low, high }) {
-  const range = element("span", { className: "range" });
-  range.style.left = `${100 * low}%`;
-  range.style.width = `${100 * (high - low)}%`;
-  const dot = element("span", { className: "dot" });
-  dot.style.left = `${100 * value}%`;
-  return element("span", { className: "whisker", ariaHidden: "true" }, range, dot);
 }
 
 function familiarity({ in_distribution, out_of_distribution_score }) {

@@ -34,6 +34,7 @@ export const forgetKey = () => sessionStorage.removeItem(KEY);
 
 export const capabilities = async () => (await ask("capabilities")).json();
 export const currentModel = async () => (await ask("models/current")).json();
+export const manifest = async ({ name, version }) => (await ask(`models/${name}/${version}`)).json();
 export const modelCard = async ({ name, version }) =>
   (await ask(`models/${name}/${version}`, { accept: "text/markdown" })).text();
 export const sampleFilm = async (address) => new File([await (await ask(address, { accept: "*/*" })).blob()], "sample.dcm");

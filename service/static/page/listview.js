@@ -5,7 +5,7 @@ import { standing } from "./words.js";
 
 const DONE = new Set(["answered", "failed", "cancelled"]);
 
-export function showList(list, model) {
+export function showList(list) {
   const { entries, selected } = list;
   const done = entries.filter(({ state }) => DONE.has(state)).length;
   byId("list").hidden = entries.length < 2;
@@ -16,7 +16,7 @@ export function showList(list, model) {
   const buttons = [...byId("entries").children].map((item) => item.firstChild);
   entries.forEach((entry, index) => {
     const button = buttons[index] ?? added(list, entry);
-    const { sign, text } = standing(entry, model);
+    const { sign, text } = standing(entry);
     button.className = entry.state;
     button.ariaCurrent = String(entry === selected);
     const [mark, name, words] = button.children;

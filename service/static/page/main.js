@@ -1,7 +1,7 @@
 /** The page: makes the parts, and carries what one of them says to the others. */
 
 import { answerElements } from "./answer.js";
-import { capabilities, currentModel, forgetKey, hasKey, keepKey, sampleFilm } from "./api.js";
+import { capabilities, currentModel, forgetKey, hasKey, keepKey, manifest, sampleFilm } from "./api.js";
 import { announce, byId } from "./dom.js";
 import { Films } from "./films.js";
 import { listenForFiles } from "./files.js";
@@ -23,6 +23,7 @@ const list = new WorkList();
 const films = new Films();
 const viewer = new Viewer(byId("film"));
 let model = null; // manifest of the bundle that serves; null until it is known
+const others = new Map(); // manifests of other bundles that answered, by name and version
 let sample = null; // address of the sample film
 let looking = new AbortController(); // of the film that is being fetched to be looked at
 let drawn = null; // the explanation that the viewer has
@@ -66,15 +67,33 @@ async function look() {
 }
 
 function refresh(entry) {
-  showList(list, model);
+  showList(list);
   if (entry !== list.selected) return;
   const { answer, state } = entry;
   byId("status").replaceChildren(...statusElements(entry, list));
-  byId("result").replaceChildren(...(answer === null ? [] : answerElements(answer, model)));
+  byId("result").replaceChildren(...(answer === null ? [] : answerElements(answer, manifestOf(entry))));
   byId("take").hidden = answer === null;
   byId("gate").hidden = entry.problem?.status !== 401;
   showTools(viewer, entry);
   if (state === "answered") drawHeat(entry);
+}
+
+/** Of the bundle that answered, which need not be the one that served first; null until it is here. */
+function manifestOf(entry) {
+  const { name, version } = entry.answer.model;
+  if (model?.name === name && model.version === version) return model;
+  const address = `${name}/${version}`;
+  if (!others.has(address)) {
+    others.set(address, null);
+    manifest({ name, version }).then(
+      (read) => {
+        others.set(address, read);
+        refresh(entry);
+      },
+      () => undefined, // the bundle was removed meanwhile
+    );
+  }
+  return others.get(address);
 }
 
 async function drawHeat(entry) {
@@ -87,7 +106,7 @@ async function drawHeat(entry) {
 
 function onChange({ detail: entry }) {
   refresh(entry);
-  const { text } = standing(entry, model);
+  const { text } = standing(entry);
   const isNews = entry.state !== "busy" || entry.saidBusy !== true; // not every second
   entry.saidBusy = entry.state === "busy" || (entry.state === "reading" && entry.saidBusy);
   if (isNews && entry.state !== "waiting") announce(`${list.entries.length > 1 ? `${entry.name}: ` : ""}${text}`);

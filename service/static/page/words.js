@@ -30,12 +30,21 @@ const WARNINGS = {
 };
 export const warning = (name) => WARNINGS[name] ?? `${name.replaceAll("_", " ")}.`;
 
-const BANDS = { high: "High confidence", medium: "Medium confidence", low: "Low confidence" };
+export const BANDS = { high: "High confidence", medium: "Medium confidence", low: "Low confidence" };
 
-/** The negative class means none of the findings; which class it is, the model's manifest says. */
-export function findingsOf(prediction, model) {
-  const negative = model === null ? null : model.negative_class;
-  return Object.keys(prediction.probabilities).filter((name) => name !== negative);
+const REASONS = {
+  unclear: "The network cannot tell with the certainty that validation demands.",
+  unfamiliar: "The film differs from those that the network was trained on.",
+  not_frontal: "By its own file, the film is not a frontal one.",
+  low_contrast: "The film uses a small part of its gray levels.",
+  outside_population: "The film is not of the patients, or not of the kind, that the network was trained on.",
+};
+export const reason = (name) => REASONS[name] ?? `${name.replaceAll("_", " ")}.`;
+
+/** A population in words, e.g. `child, below 18 years`. */
+export function ages({ name, least_age_years: least, age_below_years: below }) {
+  const limits = [...(least > 0 ? [`from ${least}`] : []), ...(below === null ? [] : [`below ${below}`])];
+  return limits.length === 0 ? name : `${name}, ${limits.join(" and ")} years`;
 }
 
 /**
@@ -43,12 +52,14 @@ export function findingsOf(prediction, model) {
  *
  * @returns {{kind: "positive"|"negative"|"undecided"|"unfamiliar"|"unsuitable", sign: string, headline: string, band: string}}
  */
-export function verdict({ prediction, image }, model) {
-  const { decision, label, in_distribution, confidence_band } = prediction;
+export function verdict({ prediction, image }) {
+  const { decision, in_distribution, confidence_band, findings } = prediction;
   const band = BANDS[confidence_band];
-  if (decision === "positive") return { kind: "positive", sign: "▲", headline: `${label}: operating point reached`, band };
-  if (decision === "negative") {
-    return { kind: "negative", sign: "○", headline: `${findingsOf(prediction, model).join(", ")}: operating point not reached`, band };
+  const names = (wanted) => findings.filter((finding) => finding.decision === wanted).map(({ name }) => name).join(", ");
+  if (decision === "positive") return { kind: "positive", sign: "▲", headline: `${names("positive")}: operating point reached`, band };
+  if (decision === "negative") return { kind: "negative", sign: "○", headline: `${names("negative")}: operating point not reached`, band };
+  if (prediction.abstention_reasons[0] === "outside_population") {
+    return { kind: "unsuitable", sign: "–", headline: "Outside the population: no answer", band: outside(prediction.traits) };
   }
   if (in_distribution === false) {
     return { kind: "unfamiliar", sign: "≠", headline: "Unfamiliar film: no answer", band: "Unlike the films that the network was trained on" };
@@ -62,8 +73,15 @@ export function verdict({ prediction, image }, model) {
   return { kind: "undecided", sign: "?", headline: "Undecided: no answer", band: "The network abstains" };
 }
 
+/** What was seen that the network was not trained on; without it, the file itself states an age outside. */
+function outside(traits) {
+  const foreign = Object.entries(traits ?? {}).filter(([, { accepted }]) => !accepted);
+  if (foreign.length === 0) return "Its own file states an age outside of it";
+  return `Seen as: ${foreign.map(([, { value }]) => value).join(", ")}`;
+}
+
 /** What became of an entry of the work list, short, with a sign that needs no colour. */
-export function standing(entry, model) {
+export function standing(entry) {
   switch (entry.state) {
     case "waiting":
       return { sign: "·", text: "waiting" };
@@ -76,7 +94,7 @@ export function standing(entry, model) {
     case "failed":
       return { sign: "!", text: entry.problem.title };
     default: {
-      const { sign, headline } = verdict(entry.answer, model);
+      const { sign, headline } = verdict(entry.answer);
       return { sign, text: headline };
     }
   }
