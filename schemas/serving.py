@@ -5,7 +5,6 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.api import ExplainBackend
-from schemas.model.guide import Population
 from schemas.model.precision import Precision
 from schemas.record import Record
 
@@ -28,7 +27,9 @@ class RoutedBundle(Record):
 
     name: str | None = Field(description="null: the file `current` decides, and names none that could be loaded")
     version: str | None = Field(description="of the one that serves; null: none does, and its films are not answered")
-    population: Population | None = Field(description="whose films it answers; null: not stated, or none serves")
+    population: str | None = Field(description="whose films it answers, e.g. child; null: not stated, or none serves")
+    least_age_years: float | None = Field(description="of these patients; null: as the population")
+    age_below_years: float | None = Field(description="all of them are younger; null: no limit, or as the population")
     guided: bool = Field(description="whether it sees by itself which films are for it")
     fault: str | None = Field(description="why it does not answer; null: it does")
 

@@ -84,10 +84,13 @@ def _known(address: BundleAddress, in_use: LoadedBundle | None, refused: str | N
 def _routed(name: str, deployment: Deployment, fault: str | None) -> RoutedBundle:
     """One of the bundles that ought to serve."""
     manifest = None if deployment.live is None else deployment.live.loaded.manifest
+    population = None if manifest is None else manifest.population
     return RoutedBundle(
         name=name or (None if manifest is None else manifest.name),
         version=None if manifest is None else manifest.version,
-        population=None if manifest is None else manifest.population,
+        population=None if population is None else population.name,
+        least_age_years=None if population is None else population.least_age_years,
+        age_below_years=None if population is None else population.age_below_years,
         guided=manifest is not None and manifest.guide is not None,
         fault=fault,
     )
