@@ -96,16 +96,24 @@ class Deployments:
         if len(faults) == len(self._by_name):
             raise NotReadyError("; ".join(f"{name}: {fault}" if name else fault for name, fault in faults.items()))
 
-    @contextmanager
-    def held(self) -> Iterator[ServingBundles]:
-        """The bundles that serve, kept until what holds them is over.
+    def ready(self) -> tuple[LiveBundle, ...]:
+        """The bundles that serve, at least one, in the order of preference.
 
         Raises:
             NotReadyError: none serves.
         """
-        live = self.live
-        if not live:
+        if not self.live:
             self.check()
+        return self.live
+
+    @contextmanager
+    def held(self) -> Iterator[ServingBundles]:
+        """The bundles that serve, kept until what holds them is over; the event loop alone may hold.
+
+        Raises:
+            NotReadyError: none serves.
+        """
+        live = self.ready()
         missing = tuple(name for name, each in self._by_name.items() if each.live is None)
         with ExitStack() as stack:
             yield ServingBundles(tuple(stack.enter_context(each.held()) for each in live), missing)

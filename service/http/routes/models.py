@@ -1,5 +1,6 @@
 """`GET /models…`: the bundles of the models directory, their manifests and model cards."""
 
+import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -27,15 +28,14 @@ router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requ
 
 
 @router.get("", summary="The bundles of the models directory", responses=documented(*GATE_FAILURES))
-def list_models(services: CurrentServices) -> ModelList:
+async def list_models(services: CurrentServices) -> ModelList:
     """By name and then from the oldest version to the newest."""
+    addresses = await asyncio.to_thread(services.registry.known)
     loaded = {each.address: each.loaded for each in services.deployments.live}
     refused = services.deployments.refused
     faults = services.deployments.faults
     return ModelList(
-        models=tuple(
-            _known(address, loaded.get(address), refused.get(address)) for address in services.registry.known()
-        ),
+        models=tuple(_known(address, loaded.get(address), refused.get(address)) for address in addresses),
         routing=tuple(
             _routed(name, deployment, faults.get(name)) for name, deployment in services.deployments.by_name.items()
         ),
@@ -54,8 +54,7 @@ def current_model(request: Request, services: CurrentServices) -> Response:
 
     Of several bundles the preferred one.
     """
-    with services.deployments.held() as bundles:
-        return _described(request, bundles.first.loaded.bundle)
+    return _described(request, services.deployments.ready()[0].loaded.bundle)
 
 
 @router.get(

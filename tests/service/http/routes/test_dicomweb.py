@@ -92,7 +92,7 @@ async def test_a_body_that_does_not_arrive_is_504_in_time_and_keeps_no_bundle(se
 
         async def body():
             yield request["content"][:100]
-            held.append(service.deployment.live._holders)
+            held.append(service.deployments.first.live._holders)
             await asyncio.Event().wait()
 
         headers = request["headers"] | {"X-Deadline-Ms": "50"}
