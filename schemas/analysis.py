@@ -6,8 +6,7 @@ from typing import Self
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction, RouteField
-from schemas.model.calibration import OperatingPoint
-from schemas.model.manifest import Activation
+from schemas.model.calibration import Activation, OperatingPoint
 from schemas.record import Record
 
 

@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.api import ExplainBackend
+from schemas.model.calibration import Activation
+from schemas.model.guide import Population, Trait
 from schemas.model.precision import Precision
 from schemas.record import Record
 
@@ -20,6 +22,17 @@ class KnownModel(Record):
     explain_backend: ExplainBackend | None = Field(
         description="what draws the heat maps of the bundle that serves; null: nothing can, or another bundle serves"
     )
+    activation: Activation | None = Field(
+        default=None, description="sigmoid: each finding is judged by itself; null: it does not serve"
+    )
+    findings: tuple[str, ...] | None = Field(default=None, description="what it looks for; null: it does not serve")
+    population: Population | None = Field(
+        default=None, description="whose films it answers; null: it does not serve, or states none"
+    )
+    traits: tuple[Trait, ...] | None = Field(
+        default=None,
+        description="of its guide: cut-off, share passed, shares refused; null: it does not serve, or has no guide",
+    )
 
 
 class RoutedBundle(Record):
@@ -27,9 +40,7 @@ class RoutedBundle(Record):
 
     name: str | None = Field(description="null: the file `current` decides, and names none that could be loaded")
     version: str | None = Field(description="of the one that serves; null: none does, and its films are not answered")
-    population: str | None = Field(description="whose films it answers, e.g. child; null: not stated, or none serves")
-    least_age_years: float | None = Field(description="of these patients; null: as the population")
-    age_below_years: float | None = Field(description="all of them are younger; null: no limit, or as the population")
+    population: Population | None = Field(description="whose films it answers; null: not stated, or none serves")
     guided: bool = Field(description="whether it sees by itself which films are for it")
     fault: str | None = Field(description="why it does not answer; null: it does")
 

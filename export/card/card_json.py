@@ -11,6 +11,7 @@ from export.card.limits import LIMITS, NOT_INTENDED, known_limits
 from schemas.api import DISCLAIMER
 from schemas.estimate import Estimate
 from schemas.model.evaluation import Evaluation, SubgroupMetrics
+from schemas.model.guide import GuideRecord
 from schemas.model.manifest import BundleManifest
 from schemas.model.mistakes import Mistakes
 from schemas.model.precision import PrecisionRecord
@@ -36,6 +37,7 @@ def render_card_json(manifest: BundleManifest) -> str:
         "quantitative_analysis": {
             "performance_metrics": [
                 *(metric for evaluation in manifest.evaluation for metric in _metrics(evaluation, manifest.classes)),
+                *(() if manifest.guide is None else _guide_metrics(manifest.guide)),
                 *(() if manifest.mistakes is None else _mistake_metrics(manifest.mistakes)),
                 *(metric for record in manifest.precisions for metric in _precision_metrics(record)),
             ]
@@ -70,8 +72,14 @@ def _parameters(manifest: BundleManifest) -> dict[str, Any]:
             f"one film, {manifest.preprocess.size} x {manifest.preprocess.size}: "
             f"{manifest.preprocess.model_dump_json()}"
         ),
-        "output_format": f"calibrated probabilities of {', '.join(manifest.classes)}",
+        "output_format": f"calibrated probabilities of {', '.join(manifest.classes)}{_scope(manifest)}",
     }
+
+
+def _scope(manifest: BundleManifest) -> str:
+    """What a program must know of them; nothing where classes exclude one another and no population is stated."""
+    alone = "; each is judged by itself" if manifest.activation == "sigmoid" else ""
+    return alone if manifest.population is None else f"{alone}; of films of {manifest.population}"
 
 
 def _films(evaluation: Evaluation) -> str:
@@ -112,6 +120,17 @@ def _group_metrics(groups: Iterable[SubgroupMetrics], data: str) -> Iterator[dic
             figure = getattr(group, name)
             if figure is not None:
                 yield _metric(name.upper() if name in _ACRONYMS else name, figure, where)
+
+
+def _guide_metrics(guide: GuideRecord) -> Iterator[dict[str, Any]]:
+    if guide.dice is not None:
+        yield _metric("Dice coefficient", guide.dice, "held-out masks, lungs of the guide")
+    for trait in guide.traits:
+        where = f"validation, {trait.name} {' or '.join(trait.accepted)} from {trait.cutoff:.4f}"
+        if trait.passed is not None:
+            yield _metric("share passed", trait.passed, where, threshold=trait.cutoff)
+        for value, share in trait.refused.items():
+            yield _metric("share refused", share, f"{where}, films of {value}", threshold=trait.cutoff)
 
 
 def _mistake_metrics(mistakes: Mistakes) -> Iterator[dict[str, Any]]:

@@ -1,11 +1,14 @@
 """Parameters that validation films decide: temperature, thresholds, conformal quantiles, cut-offs."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from schemas.estimate import Estimate
 from schemas.record import Record
+
+Activation = Literal["softmax", "sigmoid"]
+"""softmax: the classes exclude one another; sigmoid: each is a finding that is judged by itself."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

@@ -1,11 +1,9 @@
 """What a guide says of a whole film before the network looks: where its lungs lie, and what kind of film it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
 from schemas.estimate import Estimate
@@ -90,7 +88,7 @@ class Sighting:
     """Whether the film passes this trait's cut-off."""
 
 
-def sightings(traits: Sequence[Trait], probabilities: ArrayLike) -> Mapping[str, Sighting]:
+def sightings(traits: Sequence[Trait], probabilities: Iterable[float]) -> Mapping[str, Sighting]:
     """What was seen of each trait of one film.
 
     Args:
@@ -100,17 +98,17 @@ def sightings(traits: Sequence[Trait], probabilities: ArrayLike) -> Mapping[str,
     Raises:
         ValueError: the number of probabilities is not that of all values.
     """
-    row: NDArray[np.float64] = np.asarray(probabilities, dtype=np.float64)
+    row = [float(probability) for probability in probabilities]
     expected = sum(len(trait.values) for trait in traits)
-    if row.shape != (expected,):
-        msg = f"a film has one probability for each of {expected} values of traits, not shape {row.shape}"
+    if len(row) != expected:
+        msg = f"a film has one probability for each of {expected} values of traits, not {len(row)}"
         raise ValueError(msg)
     seen = dict[str, Sighting]()
     start = 0
     for trait in traits:
         part = row[start : start + len(trait.values)]
         start += len(trait.values)
-        accepted = sum(float(part[trait.values.index(value)]) for value in trait.accepted)
-        best = int(part.argmax())
-        seen[trait.name] = Sighting(trait.values[best], min(1.0, float(part[best])), accepted >= trait.cutoff)
+        accepted = sum(part[trait.values.index(value)] for value in trait.accepted)
+        best = part.index(max(part))
+        seen[trait.name] = Sighting(trait.values[best], min(1.0, part[best]), accepted >= trait.cutoff)
     return seen

@@ -21,7 +21,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from schemas.errors import BundleError
-from schemas.model.calibration import Calibration
+from schemas.model.calibration import Activation, Calibration
 from schemas.model.decision import NO_FINDING
 from schemas.model.drift import DriftReference, signal_names
 from schemas.model.evaluation import Evaluation
@@ -53,9 +53,6 @@ The heat maps are absent where the graph has no outputs for them; `lungs` and `t
 
 GOLDEN_TOLERANCE = 1e-3
 """Of the fp32 outputs, relative to the largest golden value of each; other processors differ by about 1e-5."""
-
-Activation = Literal["softmax", "sigmoid"]
-"""softmax: the classes exclude one another; sigmoid: each is a finding that is judged by itself."""
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 

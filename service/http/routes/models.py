@@ -70,6 +70,7 @@ def one_model(request: Request, services: CurrentServices, name: str, version: s
 
 def _known(address: BundleAddress, in_use: LoadedBundle | None, refused: str | None) -> KnownModel:
     """One bundle of the list; `in_use` where it serves."""
+    manifest = None if in_use is None else in_use.manifest
     return KnownModel(
         name=address.name,
         version=address.version,
@@ -77,19 +78,20 @@ def _known(address: BundleAddress, in_use: LoadedBundle | None, refused: str | N
         precision=None if in_use is None else in_use.precision,
         refused=refused,
         explain_backend=None if in_use is None else in_use.explanations.backend,
+        activation=None if manifest is None else manifest.activation,
+        findings=None if manifest is None else manifest.findings,
+        population=None if manifest is None else manifest.population,
+        traits=None if manifest is None or manifest.guide is None else manifest.guide.traits,
     )
 
 
 def _routed(name: str, deployment: Deployment, fault: str | None) -> RoutedBundle:
     """One of the bundles that ought to serve."""
     manifest = None if deployment.live is None else deployment.live.loaded.manifest
-    population = None if manifest is None else manifest.population
     return RoutedBundle(
         name=name or (None if manifest is None else manifest.name),
         version=None if manifest is None else manifest.version,
-        population=None if population is None else population.name,
-        least_age_years=None if population is None else population.least_age_years,
-        age_below_years=None if population is None else population.age_below_years,
+        population=None if manifest is None else manifest.population,
         guided=manifest is not None and manifest.guide is not None,
         fault=fault,
     )

@@ -1,5 +1,6 @@
 """The model card says what the manifest says, and nothing that is not known."""
 
+import json
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from schemas.model.manifest import CURRENT, MANIFEST, MODEL_CARD, BundleManifest
 from schemas.model.precision import PrecisionFiles, PrecisionRecord
 from tests.export.figures import GOOD
 from tests.export.untrained import estimate
+from tests.service.bundles import guide_fields
 
 MODELS = Path(__file__).parents[3] / "models"
 
@@ -41,6 +43,21 @@ def test_a_text_about_the_films_keeps_its_own_tables(manifest) -> None:
     about = "| a | b |\n| --- | --- |\n| 1 | 2 |"
 
     assert f"\n\n{about}\n\n" in render_card(manifest.model_copy(update={"about_films": f"\n{about}\n"}))
+
+
+def test_a_card_states_whose_films_are_answered_and_how_well_the_guide_sees_them(manifest, card) -> None:
+    stated = manifest.model_dump(mode="json") | guide_fields()
+    guided = BundleManifest.model_validate(stated)
+    told = render_card(guided)
+    metrics = json.loads(render_card_json(guided))["quantitative_analysis"]["performance_metrics"]
+
+    assert "Population: child, below 18 years." in told
+    assert "| population | child | 0.700 | 0.980 [0.960, 0.990] | adult 0.980 [0.960, 0.990] |" in told
+    assert "| view | frontal | 0.800 | 0.980 [0.960, 0.990] | lateral 0.900 [0.850, 0.940] |" in told
+    assert "Dice coefficient of 0.980 [0.960, 0.990]" in told
+    assert "\n\n\n" not in told
+    assert {"share passed", "share refused", "Dice coefficient"} <= {metric["type"] for metric in metrics}
+    assert "## Films that are answered" not in card
 
 
 @pytest.mark.parametrize(

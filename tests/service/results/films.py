@@ -22,8 +22,7 @@ from schemas.api import (
     SeenTrait,
 )
 from schemas.estimate import Estimate
-from schemas.model.calibration import OperatingPoint
-from schemas.model.manifest import Activation
+from schemas.model.calibration import Activation, OperatingPoint
 from schemas.preprocess import PreprocessSpec
 from tests.imaging.files import dicom_dataset
 

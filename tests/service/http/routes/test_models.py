@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.model.manifest import MODEL_CARD, BundleManifest
-from tests.service.bundles import CARD, write_tiny_bundle
+from tests.service.bundles import CARD, FINDINGS, write_tiny_bundle
 
 pytestmark = pytest.mark.anyio
 
@@ -24,6 +24,10 @@ async def test_all_bundles_are_listed_and_the_one_that_serves_is_marked(serve, t
             "precision": "fp32",
             "refused": None,
             "explain_backend": "onnx",
+            "activation": "softmax",
+            "findings": ["PNEUMONIA"],
+            "population": None,
+            "traits": None,
         },
         {
             "name": "tiny",
@@ -32,8 +36,27 @@ async def test_all_bundles_are_listed_and_the_one_that_serves_is_marked(serve, t
             "precision": None,
             "refused": None,
             "explain_backend": None,
+            "activation": None,
+            "findings": None,
+            "population": None,
+            "traits": None,
         },
     ]
+
+
+async def test_the_list_shows_what_a_bundle_looks_for_and_whose_films_it_answers(serve, tmp_path) -> None:
+    write_tiny_bundle(tmp_path, alone=True, guide=True)
+    async with serve(models_dir=tmp_path) as client:
+        (listed,) = (await client.get("/models")).json()["models"]
+
+    assert (listed["activation"], listed["findings"]) == ("sigmoid", list(FINDINGS))
+    assert listed["population"] == {"name": "child", "least_age_years": 0, "age_below_years": 18}
+    assert [(trait["name"], trait["accepted"], trait["cutoff"]) for trait in listed["traits"]] == [
+        ("population", ["child"], 0.7),
+        ("view", ["frontal"], 0.8),
+    ]
+    assert listed["traits"][0]["passed"]["value"] == 0.98
+    assert listed["traits"][1]["refused"]["lateral"]["value"] == 0.9
 
 
 async def test_without_a_bundle_that_serves_the_list_is_still_answered(serve, tmp_path) -> None:
