@@ -20,7 +20,14 @@ from tests.waiting import wait_until
 PIXELS = phantom(64, 48, seed=2)
 PNG = {"Content-Type": "image/png"}
 TEXT_TAGS = ("PatientName", "PatientID", "StudyDescription", "InstitutionName", "AccessionNumber", "Manufacturer")
-FORMAT_TAGS = ("Modality", "PhotometricInterpretation", "BodyPartExamined", "ViewPosition", "SpecificCharacterSet")
+FORMAT_TAGS = (
+    "Modality",
+    "PhotometricInterpretation",
+    "BodyPartExamined",
+    "ViewPosition",
+    "PatientAge",
+    "SpecificCharacterSet",
+)
 
 
 def exif(marker):

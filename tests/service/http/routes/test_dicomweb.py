@@ -7,6 +7,7 @@ import pytest
 
 from tests.fakes import GatedOpener
 from tests.imaging.files import dicom_bytes
+from tests.service.bundles import write_tiny_bundle
 from tests.service.dicomweb.films import STUDY, film, film_dataset, stow, uid
 from tests.waiting import until
 
@@ -56,6 +57,26 @@ async def test_a_stored_film_is_named_in_the_answer_and_analysed_by_the_same_net
     }
     assert body["analysis"]["prediction"] == predicted["prediction"]
     assert (body["attempts"], body["problem"], body["study_instance_uid"]) == (0, None, STUDY)
+
+
+async def test_of_several_findings_each_is_in_the_record_and_in_fhir_and_the_most_called_is_drawn(
+    serve_dicomweb, tmp_path
+) -> None:
+    write_tiny_bundle(tmp_path / "models", alone=True, guide=True)
+    async with serve_dicomweb(models_dir=tmp_path / "models") as client:
+        for name, attributes in {"child": {"PatientAge": "004Y"}, "adult": {"PatientAge": "044Y"}}.items():
+            await client.post("/dicomweb/studies", **stow(film(name, gray=128, **attributes)))
+        child, adult = [(await result_in(client, "analysed", name))["analysis"] for name in ("child", "adult")]
+        fhir = (await client.get(f"/results/{uid('child')}/fhir")).json()
+
+    assert child["activation"] == "sigmoid"
+    assert [finding["decision"] for finding in child["prediction"]["findings"]] == ["abstain", "negative", "negative"]
+    assert child["explanation"]["finding"] == "Effusion"
+    observations = [entry["resource"] for entry in fhir["entry"] if entry["resource"]["resourceType"] == "Observation"]
+    assert [made["interpretation"][0]["coding"][0]["code"] for made in observations] == ["IND", "NEG", "NEG"]
+    assert adult["prediction"]["abstention_reasons"] == ["outside_population", "unclear"]
+    assert "population_contradicts_header" in adult["image"]["warnings"]
+    assert "44" not in json.dumps(adult["prediction"]["recommendation"])
 
 
 @pytest.mark.parametrize("boundary", ["boundary=" + "b" * 257, "boundary*=utf-8''%E2%82%AC"])
