@@ -142,4 +142,6 @@ def test_everything_fits_a_phone_and_axe_finds_nothing(visit, guided, give, film
     give(page, film)
 
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    select = page.get_by_label("Finding to explain").bounding_box()
+    assert select["x"] + select["width"] <= 378
     assert violations(page) == []

@@ -110,6 +110,19 @@ def test_the_prediction_set_holds_the_findings_that_cannot_be_excluded(tmp_path)
     assert decisions(prediction) == [POSITIVE, ABSTAIN, NEGATIVE]
 
 
+def test_a_finding_that_is_present_by_its_quantiles_and_not_called_is_not_claimed(tmp_path) -> None:
+    directory = write_tiny_bundle(tmp_path, alone=True)
+    calibration = open_bundle(directory).manifest.calibration.model_dump(mode="json")
+    for point in calibration["operating_points"]:
+        point["threshold"] = 0.8
+    change_manifest(directory, calibration=calibration)
+    prediction = decide(open_bundle(directory), 0.7, 0.1, 0.1)  # present from .6, called from .8
+
+    assert (prediction.label, prediction.decision) == (NO_FINDING, ABSTAIN)
+    assert decisions(prediction) == [ABSTAIN, NEGATIVE, NEGATIVE]
+    assert prediction.prediction_set == ("Effusion",)
+
+
 @pytest.mark.parametrize(
     ("look", "brightness", "reason"),
     [
