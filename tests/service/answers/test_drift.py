@@ -12,7 +12,7 @@ from schemas.errors import BundleError
 from schemas.model.drift import DriftReference, SignalReference, population_stability_index, signal_names
 from service.answers.drift import DriftWindow
 from service.models.registry import BundleAddress
-from tests.service.bundles import change_manifest, write_tiny_bundle
+from tests.service.bundles import FINDINGS, change_manifest, write_tiny_bundle
 from tests.service.conftest import flat_film
 
 EDGES = tuple(edge / 10 for edge in range(1, 10))
@@ -64,7 +64,8 @@ def test_films_of_the_reference_stay_below_the_limit_and_films_of_another_kind_p
 def with_reference(models_dir, version="1.0.0", **bundle):
     """The tiny bundle, whose validation films were of every gray level alike."""
     directory = write_tiny_bundle(models_dir, version=version, **bundle)
-    signals = dict.fromkeys(signal_names(("PNEUMONIA",)), UNIFORM)
+    findings = tuple(FINDINGS) if bundle.get("alone") else ("PNEUMONIA",)
+    signals = dict.fromkeys(signal_names(findings), UNIFORM)
     reference = DriftReference(data="validation: 500 films", signals=signals)
     change_manifest(directory, drift_reference=reference.model_dump())
     return directory
@@ -134,6 +135,20 @@ async def test_another_bundle_begins_with_an_empty_window_of_its_own(serve, tmp_
     assert (len(first[0]), first[1]) == (8, 1)
     assert without == ({}, 0)
     assert (len(again[0]), again[1]) == (8, 0)
+
+
+@pytest.mark.anyio
+async def test_of_findings_that_are_judged_by_themselves_each_is_a_signal(serve, tmp_path) -> None:
+    with_reference(tmp_path, alone=True, guide=True)
+    async with serve(models_dir=tmp_path, drift_window=60) as client:
+        for gray in [102] * 60:
+            await client.post("/predict", content=flat_film(gray))
+        indices, films = await drift(client)
+
+    signals = {f"probability:{finding}" for finding in FINDINGS}
+    assert {signal for _, signal in indices} == {"mean", "contrast", "border"} | signals
+    assert films == 60
+    assert all(indices["cxr_drift_psi", signal] > indices["cxr_drift_psi_limit", signal] for signal in signals)
 
 
 def test_a_manifest_whose_reference_lacks_a_signal_is_refused(tmp_path) -> None:
