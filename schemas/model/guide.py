@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from pydantic import Field, model_validator
 
 from schemas.estimate import Estimate
 from schemas.model.calibration import Fraction
 from schemas.record import Record, Sha256
+
+POPULATION: Final = "population"
+"""The trait whose accepted value is the bundle's population."""
 
 
 class Population(Record):

@@ -25,7 +25,7 @@ from schemas.model.calibration import Activation, Calibration
 from schemas.model.decision import NO_FINDING
 from schemas.model.drift import DriftReference, signal_names
 from schemas.model.evaluation import Evaluation
-from schemas.model.guide import GuideRecord, Population
+from schemas.model.guide import POPULATION, GuideRecord, Population
 from schemas.model.mistakes import Mistakes
 from schemas.model.precision import Precision, PrecisionFiles, PrecisionRecord
 from schemas.model.provenance import Adoption, Provenance
@@ -139,6 +139,7 @@ class BundleManifest(Record):
             msg = f"the out-of-distribution cut-offs must name each of {self.groups}"
             raise ValueError(msg)
         self._check_activation()
+        self._check_population()
         if self.drift_reference and set(self.drift_reference.signals) != set(signal_names(self.findings)):
             msg = f"the drift reference must hold each signal of {signal_names(self.findings)}"
             raise ValueError(msg)
@@ -163,6 +164,14 @@ class BundleManifest(Record):
                 "for each class and no negative class, softmax has neither of the two"
             )
             raise ValueError(msg)
+
+    def _check_population(self) -> None:
+        """The films that the guide accepts are those of the stated population."""
+        traits = () if self.guide is None or self.population is None else self.guide.traits
+        for trait in traits:
+            if trait.name == POPULATION and self.population and self.population.name not in trait.accepted:
+                msg = f"the population is {self.population.name}, and the guide accepts {', '.join(trait.accepted)}"
+                raise ValueError(msg)
 
     def _check_precisions(self) -> None:
         names = [row.precision for row in self.precisions]

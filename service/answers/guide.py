@@ -9,11 +9,10 @@ import numpy as np
 from imaging.radiograph import HeaderFacts
 from schemas.api import SeenTrait
 from schemas.errors import InferenceError
-from schemas.model.guide import Sighting, Trait, sightings
+from schemas.model.guide import POPULATION, Sighting, Trait, sightings
 from schemas.model.manifest import BundleManifest
 from service.engine.engine import Outputs
 
-POPULATION: Final = "population"
 VIEW: Final = "view"
 FRONTAL: Final = "frontal"
 """The value of `VIEW` that a header's AP and PA state."""

@@ -12,7 +12,7 @@ from bundle.files import sha256_of
 from bundle.opening import open_bundle
 from schemas.errors import BundleError
 from schemas.model.manifest import GOLDEN, GRAPH, MANIFEST, MODEL_CARD
-from tests.service.bundles import replace_file, write_tiny_bundle
+from tests.service.bundles import guide_fields, replace_file, write_tiny_bundle
 
 
 @pytest.fixture
@@ -133,6 +133,15 @@ def test_a_file_outside_the_bundle_is_refused(directory, name) -> None:
         ({"negative_class": "HEALTHY"}, "negative_class 'HEALTHY' is not one of"),
         ({"negative_class": None}, "must name each finding"),
         ({"classes": ["NORMAL", "PNEUMONIA", "TB"]}, "must name each finding"),
+        ({"activation": "sigmoid"}, "cut-offs must name each of .*'no finding'"),
+        (
+            {"activation": "sigmoid", "calibration": lambda old: {**old, "out_of_distribution": None}},
+            "sigmoid needs the first two for each class",
+        ),
+        (
+            guide_fields() | {"population": {"name": "adult", "least_age_years": 18}},
+            "the population is adult, and the guide accepts child",
+        ),
         ({"surprise": 1}, "surprise: Extra inputs"),
         ({"name": "../tiny"}, "name: String should match"),
         ({"files": lambda old: {GRAPH: old[GRAPH]}}, f"files must list {GOLDEN}"),
@@ -147,7 +156,7 @@ def test_a_file_outside_the_bundle_is_refused(directory, name) -> None:
                     "out_of_distribution": {"cutoffs": {"NORMAL": 1}, "accepted_share": 0.9},
                 }
             },
-            "cut-offs must name each class",
+            "cut-offs must name each of",
         ),
     ],
 )
