@@ -10,9 +10,8 @@ from typing import Final
 
 from schemas.api import Prediction, Route
 from schemas.errors import InvalidParameterError
-from schemas.model.guide import Population
+from schemas.model.guide import POPULATION, Population
 from schemas.model.manifest import BundleManifest
-from service.answers.guide import POPULATION
 from service.models.live import LiveBundle, ServingBundles
 
 CONTRADICTION: Final = ("population_contradicts_caller",)

@@ -226,7 +226,9 @@ async def test_each_has_the_limits_of_its_own_batcher(serve, tmp_path) -> None:
             engine = opener.engines[str(live.address)]
             engine.gate.clear()
             before = len(engine.batches)
-            waiting = [asyncio.create_task(answer(client, film(PatientAge=age))) for _ in range(9)]
+            waiting = [asyncio.create_task(answer(client, film(PatientAge=age)))]
+            await until(lambda engine=engine, before=before: len(engine.batches) > before)
+            waiting += [asyncio.create_task(answer(client, film(PatientAge=age))) for _ in range(8)]
             await until(lambda batcher=live.batcher: batcher.queue_length == 8)
             engine.gate.set()
             await asyncio.gather(*waiting)
@@ -260,10 +262,10 @@ async def test_each_has_metrics_of_its_own(serve, tmp_path) -> None:
 async def test_a_network_that_hangs_makes_its_own_bundle_faulty_and_not_the_service(serve, tmp_path) -> None:
     write_both(tmp_path)
     opener = GatedOpeners()
-    async with serve(models_dir=tmp_path, open_engine=opener, run_timeout_s=0.2, **BOTH) as client:
+    async with serve(models_dir=tmp_path, open_engine=opener, run_timeout_s=1, **BOTH) as client:
         opener.engines["adults/1.0.0"].gate.clear()
         waiting = asyncio.create_task(answer(client, ADULT))
-        await until(lambda: client.services.deployments.faults)
+        await until(lambda: "adults" in client.services.deployments.faults)
         ready = await client.get("/readyz")
         child = await answer(client, CHILD)
         opener.engines["adults/1.0.0"].gate.set()
