@@ -10,7 +10,8 @@ from imaging.phantom import phantom
 from schemas.api import BatchResponse, PredictResponse
 from tests.fakes import GatedOpener
 from tests.films import encode
-from tests.service.conftest import flat_film
+from tests.service.bundles import write_tiny_bundle
+from tests.service.conftest import flat_film, halves
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +37,24 @@ async def test_a_film_sent_as_a_form_gets_the_contracts_body(client) -> None:
     assert "low_resolution" in body.image.warnings
     assert body.timings_ms.total >= body.timings_ms.decode + body.timings_ms.preprocess + body.timings_ms.inference
     assert "Research use only" in body.disclaimer
+
+
+async def test_films_that_share_a_batch_are_each_seen_by_the_guide(serve, tmp_path) -> None:
+    write_tiny_bundle(tmp_path, alone=True, guide=True)
+    opener = GatedOpener()
+    async with serve(models_dir=tmp_path, open_engine=opener, concurrent_runs=1) as client:
+        opener.engine.gate.clear()
+        parts = [
+            ("files", part(halves(above, below))) for above, below in ((166, 166), (250, 20), (166, 166), (250, 20))
+        ]
+        answer = asyncio.create_task(client.post("/predict/batch", files=parts))
+        await until(lambda: client.services.deployment.live.batcher.queue_length >= 2)
+        opener.engine.gate.set()
+        results = BatchResponse.model_validate_json((await answer).content).results
+
+    assert max(len(batch) for batch in opener.engine.batches) > 1
+    seen = [(item.prediction.traits["population"].value, item.prediction.decision) for item in results]
+    assert seen == [("child", "positive"), ("adult", "abstain")] * 2
 
 
 @pytest.mark.parametrize("media_type", ["image/png", "application/octet-stream", None, "image/png; charset=binary"])
