@@ -64,8 +64,9 @@ def look_at(manifest: BundleManifest, outputs: Outputs, header: HeaderFacts, war
 
 
 def _seen(manifest: BundleManifest, outputs: Outputs) -> Mapping[str, Sighting]:
-    if manifest.guide is None or outputs.traits is None:
+    if manifest.guide is None:
         return {}
+    assert outputs.traits is not None  # noqa: S101 a graph without them was refused when it was opened
     if not np.isfinite(outputs.traits[0]).all():
         msg = "the guide gave probabilities that are not numbers; the bundle or this machine is at fault"
         raise InferenceError(msg)
