@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
-from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction
+from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction, RouteField
 from schemas.model.calibration import Activation, OperatingPoint
 from schemas.record import Record
 
@@ -28,6 +28,7 @@ class AnalysisRecord(Record):
     analysed_at: AwareDatetime = Field(description="when, in UTC; every date of the results comes from here")
     software_version: str = Field(description="of the service that analysed it; the bundle has a version of its own")
     model: ModelReference
+    route: RouteField = "only_bundle"
     activation: Activation = Field(
         default="softmax",
         description="sigmoid: each finding is judged by itself; softmax: the classes exclude one another",

@@ -16,6 +16,17 @@ AbstentionReason = Literal["unclear", "unfamiliar", "not_frontal", "low_contrast
 ConfidenceBand = Literal["low", "medium", "high"]
 ExplainMethod = Literal["gradcam", "gradcam++"]
 ExplainBackend = Literal["onnx", "torch"]
+Route = Literal["only_bundle", "header", "guide", "caller", "any_film", "none"]
+"""How a film came to the bundle that answers it."""
+
+RouteField = Annotated[
+    Route,
+    Field(
+        description="why this bundle answers. only_bundle: no other is to serve; header: the age in the file is that "
+        "of its patients; guide: it sees a film of its kind; caller: nothing else can tell, and the caller says so; "
+        "any_film: it states no patients; none: the film is for none of the bundles, and the decision is abstain"
+    ),
+]
 
 
 class ModelReference(Record):
@@ -110,7 +121,8 @@ class PredictResponse(Record):
     """The answer of `POST /predict`."""
 
     request_id: str
-    model: ModelReference
+    model: ModelReference = Field(description="the bundle that answers")
+    route: RouteField = "only_bundle"
     prediction: Prediction
     image: ImageFacts
     timings_ms: Timings
@@ -162,6 +174,8 @@ class BatchItem(Record):
     """The result of one film of a batch that was answered."""
 
     filename_index: int = Field(ge=0, description="position of the film in the request, from 0")
+    model: ModelReference = Field(description="the bundle that answers this film")
+    route: RouteField = "only_bundle"
     prediction: Prediction
     image: ImageFacts
     timings_ms: Timings
@@ -178,6 +192,6 @@ class BatchResponse(Record):
     """The answer of `POST /predict/batch`: one result or problem for each film, in the request's order."""
 
     request_id: str
-    model: ModelReference
+    model: ModelReference = Field(description="the preferred bundle; each result names its own")
     results: tuple[BatchItem | BatchProblem, ...]
     disclaimer: str = DISCLAIMER

@@ -35,10 +35,23 @@ class KnownModel(Record):
     )
 
 
+class RoutedBundle(Record):
+    """One of the bundles that ought to serve; its place in the list is its preference."""
+
+    name: str | None = Field(description="null: the file `current` decides, and names none that could be loaded")
+    version: str | None = Field(description="of the one that serves; null: none does, and its films are not answered")
+    population: Population | None = Field(description="whose films it answers; null: not stated, or none serves")
+    guided: bool = Field(description="whether it sees by itself which films are for it")
+    fault: str | None = Field(description="why it does not answer; null: it does")
+
+
 class ModelList(Record):
     """The answer of `GET /models`."""
 
     models: tuple[KnownModel, ...]
+    routing: tuple[RoutedBundle, ...] = Field(
+        default=(), description="the bundles that serve side by side, the preferred one first; docs/several-bundles.md"
+    )
     software_version: str = Field(description="version of the service itself; each bundle has its own")
 
 
@@ -82,6 +95,14 @@ class Capabilities(Record):
 
 
 class Health(Record):
-    """The answer of `GET /livez`, `GET /readyz` and `POST /admin/drain`."""
+    """The answer of `GET /livez` and `POST /admin/drain`."""
 
     status: Literal["alive", "ready", "draining"]
+
+
+class Readiness(Health):
+    """The answer of `GET /readyz`."""
+
+    missing: dict[str, str] = Field(
+        default={}, description="by name: why a bundle does not answer, while others do; its films are not answered"
+    )

@@ -1,4 +1,4 @@
-"""The app: made from settings; its lifespan loads the bundle, starts what outlives a request, and ends it."""
+"""The app: made from settings; its lifespan loads the bundles, starts what outlives a request, and ends it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -39,10 +39,10 @@ from service.http.routes import (
 )
 from service.libraries import configure_libraries
 from service.metrics import Metrics
+from service.models.deployments import Deployments
 from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
-from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
@@ -154,7 +154,7 @@ def create_services(
         SettingsError: a file of keys cannot be read.
     """
     configure_libraries()
-    metrics = Metrics()
+    metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
     decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
     registry = BundleRegistry.of(settings.models)
     loader = BundleLoader(open_engine, settings.engine, prover or NoProver())
@@ -165,7 +165,7 @@ def create_services(
         decode=settings.decode,
         metrics=metrics,
         registry=registry,
-        deployment=Deployment(settings.models, registry, loader, computing_threads(1, "loader", SPARE), metrics),
+        deployments=Deployments.of(settings.models, registry, loader, computing_threads(1, "loader", SPARE), metrics),
         admission=Admission(settings.limits, metrics),
         decode_lanes=decode_lanes,
         explain_pool=computing_threads(1, "explain", ROUTINE),
@@ -181,7 +181,7 @@ def create_services(
 
 @asynccontextmanager
 async def running(services: Services) -> AsyncIterator[None]:
-    """Load the bundle and answer films with it; without a bundle the process lives on and reports why it is not ready.
+    """Load the bundles and answer films with them; without any the process lives on and reports why it is not ready.
 
     Raises:
         SettingsError: the provider is not there, or the audit log cannot be opened.
@@ -192,7 +192,7 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)
         stack.enter_context(services.key_pool)
-        await stack.enter_async_context(services.deployment.running())
+        await stack.enter_async_context(services.deployments.running())
         yield
 
 

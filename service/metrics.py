@@ -1,7 +1,11 @@
 """What the service counts: one Prometheus registry for each app, base units, bounded labels."""
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from schemas.version import VERSION
 
@@ -12,16 +16,21 @@ TWENTIETHS = tuple(step / 20 for step in range(1, 21))
 class Metrics:
     """The metrics of one app; `registry` holds all of them and no others."""
 
-    def __init__(self) -> None:
+    def __init__(self, bundles: Sequence[str] = ("",)) -> None:
+        """`bundles` are the names of those that serve side by side, in the order of preference."""
         disable_created_metrics()  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._http()
         self._films()
-        self._model()
-        self._drift()
         self._dicomweb()
         self._audit()
+        self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
+        self.registry.register(_ByBundle(self._bundles))
+
+    def bundle(self, name: str = "") -> "BundleMetrics":
+        """The metrics of one of the bundles."""
+        return self._bundles[name]
 
     def _http(self) -> None:
         labels = ("route", "method", "status")
@@ -68,11 +77,6 @@ class Metrics:
         self.queue_capacity = Gauge(
             "cxr_queue_capacity", "Films that may be admitted at the same time.", registry=registry
         )
-        self.queue_depth = Gauge("cxr_queue_depth", "Prepared films that wait for the network.", registry=registry)
-        self.batch_size = Histogram(
-            "cxr_batch_size", "Films in one run of the network.", buckets=(1, 2, 4, 8, 16, 32, 64), registry=registry
-        )
-        self.images = Counter("cxr_images", "Films that reached the network.", registry=registry)
         self.shed = Counter(
             "cxr_shed", "Requests refused or given up for lack of time.", ("reason",), registry=registry
         )
@@ -86,6 +90,57 @@ class Metrics:
             "cxr_input_rejects", "Films refused, by problem code.", ("reason",), registry=registry
         )
 
+    def _dicomweb(self) -> None:
+        registry = self.registry
+        self.stow_instances = Counter(
+            "cxr_stow_instances",
+            "DICOM instances that arrived by STOW-RS, by result: new, known, other_content or a problem code.",
+            ("result",),
+            registry=registry,
+        )
+        self.spool_depth = Gauge(
+            "cxr_spool_depth", "Films of the spool in each state; failed: dead letters.", ("state",), registry=registry
+        )
+        self.spool_oldest = Gauge(
+            "cxr_spool_oldest_seconds", "How long the oldest film of the spool has waited.", registry=registry
+        )
+        self.pacs_deliveries = Counter(
+            "cxr_pacs_deliveries",
+            "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
+            ("result",),
+            registry=registry,
+        )
+
+    def _audit(self) -> None:
+        self.audit_records = Counter(
+            "cxr_audit_records", "Lines written to the audit log, by event.", ("event",), registry=self.registry
+        )
+        self.audit_write_failures = Counter(
+            "cxr_audit_write_failures",
+            "Attempts to write to the audit log, or to its copy in syslog, that failed.",
+            registry=self.registry,
+        )
+
+
+class BundleMetrics:
+    """The metrics of one of the bundles that serve, in a registry of their own: `Metrics` exposes them."""
+
+    def __init__(self, shed: Counter) -> None:
+        """`shed` is that of the service: a film that is refused belongs to no bundle."""
+        self.registry = CollectorRegistry()
+        self.shed = shed
+        self._batches()
+        self._model()
+        self._drift()
+
+    def _batches(self) -> None:
+        registry = self.registry
+        self.queue_depth = Gauge("cxr_queue_depth", "Prepared films that wait for the network.", registry=registry)
+        self.batch_size = Histogram(
+            "cxr_batch_size", "Films in one run of the network.", buckets=(1, 2, 4, 8, 16, 32, 64), registry=registry
+        )
+        self.images = Counter("cxr_images", "Films that reached the network.", registry=registry)
+
     def _model(self) -> None:
         registry = self.registry
         self.model_info = Gauge(
@@ -93,6 +148,9 @@ class Metrics:
             "The bundle that serves.",
             ("name", "version", "architecture", "digest", "provider"),
             registry=registry,
+        )
+        self.serves = Gauge(
+            "cxr_bundle_serves", "1 where a bundle of this name answers films, else 0.", registry=registry
         )
         self.model_loads = Counter(
             "cxr_model_loads", "Attempts to load a bundle.", ("result", "reason"), registry=registry
@@ -140,33 +198,19 @@ class Metrics:
             "cxr_drift_window_films", "Films that cxr_drift_psi is computed from.", registry=registry
         )
 
-    def _dicomweb(self) -> None:
-        registry = self.registry
-        self.stow_instances = Counter(
-            "cxr_stow_instances",
-            "DICOM instances that arrived by STOW-RS, by result: new, known, other_content or a problem code.",
-            ("result",),
-            registry=registry,
-        )
-        self.spool_depth = Gauge(
-            "cxr_spool_depth", "Films of the spool in each state; failed: dead letters.", ("state",), registry=registry
-        )
-        self.spool_oldest = Gauge(
-            "cxr_spool_oldest_seconds", "How long the oldest film of the spool has waited.", registry=registry
-        )
-        self.pacs_deliveries = Counter(
-            "cxr_pacs_deliveries",
-            "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
-            ("result",),
-            registry=registry,
-        )
 
-    def _audit(self) -> None:
-        self.audit_records = Counter(
-            "cxr_audit_records", "Lines written to the audit log, by event.", ("event",), registry=self.registry
-        )
-        self.audit_write_failures = Counter(
-            "cxr_audit_write_failures",
-            "Attempts to write to the audit log, or to its copy in syslog, that failed.",
-            registry=self.registry,
-        )
+class _ByBundle(Collector):
+    """The families of all bundles, each family once; the label `bundle` tells them apart where there are several."""
+
+    def __init__(self, bundles: Mapping[str, BundleMetrics]) -> None:
+        self._bundles = bundles
+
+    def collect(self) -> Iterator[Metric]:
+        """The Prometheus interface."""
+        is_alone = len(self._bundles) == 1
+        for families in zip(*(metrics.registry.collect() for metrics in self._bundles.values()), strict=True):
+            whole = Metric(families[0].name, families[0].documentation, families[0].type, families[0].unit)
+            for name, family in zip(self._bundles, families, strict=True):
+                label = {} if is_alone else {"bundle": name}
+                whole.samples += [sample._replace(labels=label | sample.labels) for sample in family.samples]
+            yield whole

@@ -83,14 +83,14 @@ class Server(uvicorn.Server):
         """A signal asks for the end: from now on the time runs; what is only being loaded is not waited for."""
         self._end.begin()
         if not self.started:
-            self._services.deployment.stop_loading()
+            self._services.deployments.stop_loading()
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Load the bundle, then listen."""
+        """Load the bundles, then listen."""
         await super().startup(sockets)
-        if self.started and (live := self._services.deployment.live) is not None:
-            log.info("service_ready", bundle=str(live.address))
+        if self.started and (live := self._services.deployments.live):
+            log.info("service_ready", bundle=", ".join(str(each.address) for each in live))
 
     async def on_tick(self, counter: int) -> bool:
         """Drain before the listener closes: not ready, but still there to answer so; a second Ctrl-C ends that."""

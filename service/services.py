@@ -11,9 +11,9 @@ from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import ThreadLanes
 from service.metrics import Metrics
-from service.models.live import LiveBundle
+from service.models.deployments import Deployments
+from service.models.live import ServingBundles
 from service.models.registry import BundleRegistry
-from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.settings import ConnectionSettings, DecodeSettings, LimitSettings
 
@@ -27,7 +27,7 @@ class Services:
     decode: DecodeSettings
     metrics: Metrics
     registry: BundleRegistry
-    deployment: Deployment
+    deployments: Deployments
     admission: Admission
     decode_lanes: ThreadLanes
     explain_pool: Executor
@@ -42,11 +42,11 @@ class Services:
     @property
     def ready(self) -> bool:
         """Whether films are answered: a bundle serves, and the service is not draining."""
-        return self.deployment.live is not None and not self.admission.draining
+        return bool(self.deployments.live) and not self.admission.draining
 
     @contextmanager
-    def hold(self) -> Iterator[LiveBundle]:
-        """The bundle that serves, kept until the request is answered, whatever replaces it meanwhile.
+    def hold(self) -> Iterator[ServingBundles]:
+        """The bundles that serve, kept until the request is answered, whatever replaces them meanwhile.
 
         Raises:
             NotReadyError: no bundle serves, or the service is draining.
@@ -54,5 +54,5 @@ class Services:
         """
         self.audit.check()
         self.admission.require_open()
-        with self.deployment.ready().held() as live:
-            yield live
+        with self.deployments.held() as bundles:
+            yield bundles

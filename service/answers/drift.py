@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from schemas.model.drift import FEWEST_FILMS, DriftReference, index_limit, population_stability_index
-from service.metrics import Metrics
+from service.metrics import BundleMetrics
 
 
 class DriftWindow:
@@ -56,7 +56,7 @@ class DriftWindow:
             self._counts[name][place] += films
 
 
-def register_drift_gauges(window: DriftWindow | None, metrics: Metrics) -> None:
+def register_drift_gauges(window: DriftWindow | None, metrics: BundleMetrics) -> None:
     """Show this window in /metrics, where its indices are computed at each scrape; None: show no window."""
     metrics.drift_films.set_function(lambda: 0 if window is None else window.films)
     for gauge in (metrics.drift_psi, metrics.drift_psi_limit):

@@ -21,6 +21,11 @@ class HasPrediction(Protocol):
     """The reading of a film."""
 
     @property
+    def model(self) -> ModelReference:
+        """Its hash is recorded."""
+        ...
+
+    @property
     def prediction(self) -> Prediction:
         """Its label and its decision are recorded."""
         ...
@@ -52,7 +57,7 @@ async def audited_reading(
     trail: Trail,
     origin: Origin,
     content: bytes,
-    model: ModelReference,
+    model: ModelReference | None,
     work: Callable[[], Awaitable[Reading]],
 ) -> Reading:
     """Read a film, and record what was answered, before it is.
@@ -61,7 +66,7 @@ async def audited_reading(
         trail: where it is recorded.
         origin: who asks.
         content: the film's bytes, of which the hash is recorded.
-        model: of the bundle that answers.
+        model: of the bundle that answers, where there is one alone; None: only the reading shows which it is.
         work: the reading; cancelled where nobody waits for it any longer.
 
     Raises:
@@ -69,7 +74,7 @@ async def audited_reading(
     """
     if not trail.on:
         return await work()
-    facts: dict[str, Any] = {**origin.facts, "model_sha256": model.sha256}
+    facts: dict[str, Any] = {**origin.facts, "model_sha256": None if model is None else model.sha256}
     try:
         facts["film_sha256"] = await asyncio.to_thread(lambda: sha256(content).hexdigest())
         reading = await work()
@@ -79,6 +84,7 @@ async def audited_reading(
     except Exception as error:
         await trail.record(origin.event, **facts, outcome=_code(error))
         raise
+    facts["model_sha256"] = reading.model.sha256
     prediction = reading.prediction
     decisions = {finding.name: finding.decision for finding in prediction.findings}
     if len(decisions) > 1:

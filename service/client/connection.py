@@ -42,6 +42,8 @@ class CallOptions:
     """Give up after this time, attempts and waits together; None: the service's own deadline for each attempt."""
     request_id: str | None = None
     """None: one is made; every attempt carries the same."""
+    population: str | None = None
+    """Whose film it is, where several bundles serve and neither its file nor a bundle can tell; None: not stated."""
 
 
 ROUTINE: Final = CallOptions()
@@ -167,9 +169,9 @@ class Client:
         return self._send(path, options, question or {}, headers=headers, content=_bytes(film))
 
     def _send(self, path: str, options: CallOptions, question: Mapping[str, str], **request: Any) -> httpx2.Response:
-        return self._attempt_all(
-            "POST", path, options, {"params": {"priority": options.priority, **question}, **request}
-        )
+        population = {} if options.population is None else {"population": options.population}
+        params = {"priority": options.priority, **population, **question}
+        return self._attempt_all("POST", path, options, {"params": params, **request})
 
     def _attempt_all(self, method: str, path: str, options: CallOptions, request: Mapping[str, Any]) -> httpx2.Response:
         headers = {**request.get("headers", {}), "X-Request-ID": options.request_id or uuid.uuid4().hex}

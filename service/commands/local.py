@@ -1,4 +1,4 @@
-"""Films read in this process by the bundle of the models directory: the way of a request, without HTTP around it."""
+"""Films read in this process by the bundles of the models directory: the way of a request, without HTTP around it."""
 
 import logging
 import sys
@@ -12,9 +12,11 @@ import structlog
 from schemas.api import ExplainResponse, PredictResponse
 from service.app import create_services, running
 from service.logs import lines_for_a_person
-from service.models.live import LiveBundle
+from service.models.live import ServingBundles
 from service.reading.explain import Question, explain_film
-from service.reading.predict import Upload, read_film
+from service.reading.predict import read_film
+from service.reading.prepare import Upload
+from service.reading.routing import check_word
 from service.services import Services
 from service.settings import Settings
 
@@ -22,9 +24,10 @@ from service.settings import Settings
 class LocalReader:
     """Reads films one after another; the answers are those that the service would give."""
 
-    def __init__(self, services: Services, live: LiveBundle) -> None:
+    def __init__(self, services: Services, bundles: ServingBundles, population: str | None) -> None:
         self._services = services
-        self._live = live
+        self._bundles = bundles
+        self._population = population
 
     async def predict(self, film: bytes) -> PredictResponse:
         """Read one film.
@@ -33,14 +36,8 @@ class LocalReader:
             CxrError: it is refused, or the network failed on it.
         """
         start = time.perf_counter()
-        reading = await read_film(self._services, self._live, Upload(film, None), priority="routine")
-        return PredictResponse(
-            request_id=uuid.uuid4().hex,
-            model=self._live.loaded.reference,
-            prediction=reading.prediction,
-            image=reading.image_facts,
-            timings_ms=reading.timings(time.perf_counter() - start),
-        )
+        reading = await read_film(self._services, self._bundles, self._upload(film), priority="routine")
+        return reading.response(uuid.uuid4().hex, time.perf_counter() - start)
 
     async def explain(self, film: bytes) -> ExplainResponse:
         """Read one film, with the heat map of its label; see `predict`.
@@ -50,32 +47,34 @@ class LocalReader:
         """
         start = time.perf_counter()
         question = Question(finding=None, method="gradcam", priority="routine")
-        question.check(self._live.loaded)
-        explained = await explain_film(self._services, self._live, Upload(film, None), question)
-        return ExplainResponse(
-            request_id=uuid.uuid4().hex,
-            model=self._live.loaded.reference,
-            prediction=explained.reading.prediction,
-            image=explained.reading.image_facts,
-            timings_ms=explained.reading.timings(time.perf_counter() - start),
-            explanation=explained.explanation,
-        )
+        question.check(self._bundles)
+        explained = await explain_film(self._services, self._bundles, self._upload(film), question)
+        return explained.response(uuid.uuid4().hex, time.perf_counter() - start)
+
+    def _upload(self, film: bytes) -> Upload:
+        return Upload(film, None, self._population)
 
 
 @asynccontextmanager
-async def open_reader(settings: Settings) -> AsyncIterator[LocalReader]:
-    """Load the bundle that the settings choose, prove it, and end it afterwards.
+async def open_reader(settings: Settings, population: str | None = None) -> AsyncIterator[LocalReader]:
+    """Load the bundles that the settings choose, prove them, and end them afterwards.
+
+    Args:
+        settings: as of a service.
+        population: whose films these are, where neither the file nor a bundle can tell; None: not stated.
 
     Raises:
-        NotReadyError: it is missing, altered or fails its self-test.
+        InvalidParameterError: no bundle answers this population.
+        NotReadyError: no bundle serves: each is missing, altered or fails its self-test.
         SettingsError: the provider is not there.
     """
     # Two programs must not write one chain of audit records. The spool is the app's, and is not opened here.
     audit = settings.audit.model_copy(update={"file": None, "syslog": None})
     services = create_services(settings.model_copy(update={"audit": audit}))
     async with running(services):
-        with services.hold() as live:
-            yield LocalReader(services, live)
+        with services.hold() as bundles:
+            check_word(bundles, population)
+            yield LocalReader(services, bundles, population)
 
 
 def log_warnings_only() -> None:

@@ -43,7 +43,7 @@ async def _predict(options: argparse.Namespace) -> int:
 
     log_warnings_only()
     prepare_folder(options.explain, options.films)
-    async with open_reader(load_settings()) as reader:
+    async with open_reader(load_settings(), options.population) as reader:
         return await _read_all(options, _local(reader, explain=options.explain is not None))
 
 
@@ -51,7 +51,7 @@ async def _send(options: argparse.Namespace) -> int:
     from service.client import CallOptions
 
     prepare_folder(options.explain, options.films)
-    call = CallOptions("stat" if options.stat else "routine", options.deadline_ms)
+    call = CallOptions("stat" if options.stat else "routine", options.deadline_ms, population=options.population)
     with _open_client(options) as client:
         return await _read_all(options, _remote(client, call, explain=options.explain is not None))
 
@@ -83,7 +83,7 @@ def _remote(client: "Client", call: "CallOptions", *, explain: bool) -> Read:
 
 predict_command = Command(
     "predict",
-    "Read films with the bundle that the service would serve, without a server; the CXR_ settings apply.",
+    "Read films with the bundles that the service would serve, without a server; the CXR_ settings apply.",
     add_arguments,
     lambda options: asyncio.run(_predict(options)),
 )

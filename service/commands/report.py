@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="json: one object a line; default: a table on a terminal, json otherwise",
     )
     parser.add_argument(
+        "--population",
+        type=str.lower,
+        metavar="NAME",
+        help="whose films these are, e.g. child, where several bundles serve and neither file nor bundle can tell",
+    )
+    parser.add_argument(
         "--explain", type=Path, metavar="DIR", help="write each film under its heat map to DIR/FILE.png"
     )
 

@@ -15,10 +15,10 @@ from schemas.version import VERSION
 from service.audit.accounts import SPOOL, audited_reading
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
-from service.models.live import LiveBundle
-from service.models.loading import LoadedBundle
-from service.reading.explain import ExplainedFilm, Question, explain_film
-from service.reading.predict import Reading, Upload, read_film
+from service.models.live import ServingBundles
+from service.reading.explain import ExplainedFilm, Question, explain_reading
+from service.reading.predict import HeatMapRequest, Reading, read_film
+from service.reading.prepare import Upload
 from service.results.objects import result_objects
 from service.services import Services
 
@@ -36,43 +36,44 @@ async def analyse(claim: Claim, services: Services, spool: Spool, *, keep_object
         CxrError: the film is refused, the network failed on it, or it cannot be recorded.
     """
     content = claim.payloads[SOURCE]
-    with services.deployment.ready().held() as live:
-        work = partial(_read, claim, services, live, Upload(content, "application/dicom"))
-        result = await audited_reading(services.audit, SPOOL, content, live.loaded.reference, work)
+    with services.deployments.held() as bundles:
+        work = partial(_read, claim, services, bundles, Upload(content, "application/dicom"))
+        result = await audited_reading(services.audit, SPOOL, content, bundles.only_reference, work)
     reading, explained = (result.reading, result) if isinstance(result, ExplainedFilm) else (result, None)
     record, objects = await asyncio.get_running_loop().run_in_executor(
-        services.decode_lanes.of(claim.priority), _results, content, live.loaded, reading, explained
+        services.decode_lanes.of(claim.priority), _results, content, reading, explained
     )
     await asyncio.to_thread(
         spool.analysed,
         claim,
-        model_sha256=record.model.sha256,
+        model_sha256=bundles.digest,
         record=record.model_dump_json(),
         objects=objects if keep_objects else {},
     )
 
 
-async def _read(claim: Claim, services: Services, live: LiveBundle, upload: Upload) -> Reading | ExplainedFilm:
-    if live.loaded.explanations.backend is None:
-        return await read_film(services, live, upload, priority=claim.priority)
-    question = Question(finding=None, method="gradcam", priority=claim.priority)
-    return await explain_film(services, live, upload, question)
+async def _read(claim: Claim, services: Services, bundles: ServingBundles, upload: Upload) -> Reading | ExplainedFilm:
+    priority = claim.priority
+    reading = await read_film(services, bundles, upload, priority=priority, heat_map=HeatMapRequest(None))
+    if reading.live.loaded.explanations.backend is None:
+        return reading
+    return await explain_reading(services, reading, Question(finding=None, method="gradcam", priority=priority))
 
 
 def _results(
-    content: bytes, loaded: LoadedBundle, reading: Reading, explained: ExplainedFilm | None
+    content: bytes, reading: Reading, explained: ExplainedFilm | None
 ) -> tuple[AnalysisRecord, Mapping[str, bytes]]:
     with parsing("DICOM data set"):
         # What follows the pixels is in no result: 2 MB of empty items there took 6.8 s to parse.
         source = dcmread(BoundedReader(content, DecodeLimits().max_reads), stop_before_pixels=True)
-    record = _record(source, loaded, reading, explained)
+    record = _record(source, reading, explained)
     built = result_objects(source, record, None if explained is None else explained.heat_map)
     objects = (built.sr, built.secondary_capture, built.presentation_state)
     return record, {str(each.SOPInstanceUID): _file(each) for each in objects if each is not None}
 
 
-def _record(source: Dataset, loaded: LoadedBundle, reading: Reading, explained: ExplainedFilm | None) -> AnalysisRecord:
-    manifest = loaded.manifest
+def _record(source: Dataset, reading: Reading, explained: ExplainedFilm | None) -> AnalysisRecord:
+    manifest = reading.live.loaded.manifest
     explanation = None
     if explained is not None:
         center = explained.explanation.center_of_mass
@@ -84,7 +85,8 @@ def _record(source: Dataset, loaded: LoadedBundle, reading: Reading, explained: 
         sop_class_uid=source.SOPClassUID,
         analysed_at=datetime.now(UTC),
         software_version=VERSION,
-        model=loaded.reference,
+        model=reading.model,
+        route=reading.route,
         activation=manifest.activation,
         negative_class=manifest.negative_class,
         operating_points=manifest.calibration.operating_points,

@@ -80,5 +80,4 @@ def _delivery(services: Services, spool: Spool, archive: Archive, *, max_attempt
 
 def _can_analyse(services: Services) -> bool:
     """Whether a film would get an answer; without a network or an audit log, a claim would be in vain."""
-    deployment = services.deployment
-    return deployment.live is not None and deployment.alive and services.audit.writable
+    return bool(services.deployments.live) and services.deployments.alive and services.audit.writable

@@ -57,7 +57,7 @@ class Spool:
     def store(self, instance: Instance, priority: Priority, model_sha256: str) -> Stored:
         """Store a film; one that is known is not stored twice.
 
-        A known film is analysed again where its model was another, or where it is a dead letter.
+        A known film is analysed again where what read it no longer serves as it did, or where it is a dead letter.
 
         Raises:
             SpoolFullError: there is no room.

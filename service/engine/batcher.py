@@ -19,7 +19,7 @@ from service.capacity.admission import Priority, draining
 from service.capacity.threads import ThreadLanes
 from service.engine.engine import Engine, Outputs
 from service.engine.film_queue import BatchResult, FilmQueue, QueuedFilm, batch_sizes
-from service.metrics import Metrics
+from service.metrics import BundleMetrics
 
 log = structlog.get_logger("service.engine.batcher")
 
@@ -47,7 +47,7 @@ class Batcher:
     Invariant: a film is in the queue, or in the batch of one consumer, or its future is done.
     """
 
-    def __init__(self, engine: Engine, lanes: ThreadLanes, metrics: Metrics, limits: BatchLimits) -> None:
+    def __init__(self, engine: Engine, lanes: ThreadLanes, metrics: BundleMetrics, limits: BatchLimits) -> None:
         """`lanes` must have room for `limits.concurrent_runs` routine calls."""
         self._engine = engine
         self._lanes = lanes

@@ -1,4 +1,4 @@
-"""The life of a request that brings films: hold a bundle, receive, admit, read in time while the caller waits, record.
+"""The life of a request of films: hold the bundles, receive, admit, read in time while the caller waits, record.
 
 Each route of films is one `async with` of this module; no route nests these steps itself.
 """
@@ -6,7 +6,7 @@ Each route of films is one `async with` of this module; no route nests these ste
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -17,9 +17,9 @@ from service.http.authorization import caller_of, origin_of
 from service.http.current import CurrentServices
 from service.http.request_body import read_films
 from service.http.request_options import CurrentOptions, RequestOptions
-from service.models.live import LiveBundle
-from service.models.loading import LoadedBundle
-from service.reading.predict import Upload
+from service.models.live import ServingBundles
+from service.reading.prepare import Upload
+from service.reading.routing import check_word
 from service.services import Services
 
 Result = TypeVar("Result")
@@ -56,9 +56,9 @@ class ReceivedFilms:
 
 @dataclass(frozen=True, slots=True)
 class FilmsToRead(ReceivedFilms):
-    """Films that one bundle reads, and whose readings are recorded in the audit log."""
+    """Films that the bundles which serve read, and whose readings are recorded in the audit log."""
 
-    live: LiveBundle
+    bundles: ServingBundles
 
     async def read(self, reader: Callable[[Upload], Awaitable[Reading]]) -> Reading:
         """Read the only film; see `ReceivedFilms.work`.
@@ -97,7 +97,7 @@ class FilmsToRead(ReceivedFilms):
 
     async def _recorded(self, upload: Upload, work: Callable[[], Awaitable[Reading]]) -> Reading:
         origin = origin_of(self.request)
-        return await audited_reading(self.services.audit, origin, upload.data, self.live.loaded.reference, work)
+        return await audited_reading(self.services.audit, origin, upload.data, self.bundles.only_reference, work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,23 +123,32 @@ class FilmRequest:
 
     @asynccontextmanager
     async def begin(
-        self, part: str = "file", at_most: int = 1, check: Callable[[LoadedBundle], None] = lambda _: None
+        self,
+        part: str = "file",
+        at_most: int = 1,
+        *,
+        population: str | None = None,
+        check: Callable[[ServingBundles], None] = lambda _: None,
     ) -> AsyncIterator[FilmsToRead]:
-        """Hold the bundle that serves, and receive the films; see `receive`.
+        """Hold the bundles that serve, and receive the films; see `receive`.
 
         Args:
             part: name of the multipart parts that hold films.
             at_most: films accepted.
-            check: refuses what the bundle cannot answer, before the body is read.
+            population: that the caller names.
+            check: refuses what the bundles cannot answer, before the body is read.
 
         Raises:
+            InvalidParameterError: no bundle answers this population.
             NotReadyError: no bundle serves, or the service is draining.
             AuditUnavailableError: what is answered could not be recorded.
         """
-        with self.services.hold() as live:
-            check(live.loaded)
+        with self.services.hold() as bundles:
+            check_word(bundles, population)
+            check(bundles)
             uploads = await self._uploads(part, at_most)
-            yield FilmsToRead(self.request, self.services, self.options, uploads, live)
+            stated = tuple(replace(upload, population=population) for upload in uploads)
+            yield FilmsToRead(self.request, self.services, self.options, stated, bundles)
 
     async def _uploads(self, part: str, at_most: int) -> tuple[Upload, ...]:
         services = self.services

@@ -11,7 +11,7 @@ from fastapi import Request
 from schemas.errors import BodyTooLargeError, MalformedRequestError, UnsupportedEncodingError
 from service.mime.multipart import Headers, read_multipart
 from service.mime.parameters import CHARSETS, parse_header, require_identity
-from service.reading.predict import Upload
+from service.reading.prepare import Upload
 from service.settings import LimitSettings
 
 RAW_TYPES: Final = ("image/jpeg", "image/png", "application/dicom", "application/octet-stream")

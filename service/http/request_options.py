@@ -19,6 +19,7 @@ from service.settings import DeadlineMs
 
 DEADLINE_HEADER: Final = "X-Deadline-Ms"
 PRIORITY_HEADER: Final = "X-Priority"
+POPULATION_HEADER: Final = "X-Population"
 _DIGITS: Final = 12  # more than any limit has; int() refuses thousands, and no float holds what has hundreds
 
 DeadlineHeader = Annotated[
@@ -35,6 +36,15 @@ PriorityQuery = Annotated[AnyCase, Query(description="stat goes before routine; 
 PriorityHeader = Annotated[
     AnyCase, Header(alias=PRIORITY_HEADER, description="stat or routine, as the parameter `priority`")
 ]
+
+AnyCaseName = Annotated[
+    str | SkipJsonSchema[None], BeforeValidator(lambda text: text.lower() if isinstance(text, str) else text)
+]
+PopulationQuery = Annotated[
+    AnyCaseName,
+    Query(description="whose film it is, e.g. child: it counts where neither the file nor a bundle can tell"),
+]
+PopulationHeader = Annotated[AnyCaseName, Header(alias=POPULATION_HEADER, description="as the parameter `population`")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,21 @@ async def options_of(
 
 
 CurrentOptions = Annotated[RequestOptions, Depends(options_of)]
+
+
+async def population_of(population: PopulationQuery = None, population_header: PopulationHeader = None) -> str | None:
+    """The population that the caller names; None: none.
+
+    Raises:
+        InvalidParameterError: address and header name different ones.
+    """
+    if None not in (population, population_header) and population != population_header:
+        msg = f"the address and the header {POPULATION_HEADER} name different populations; send one of them"
+        raise InvalidParameterError(msg)
+    return population or population_header
+
+
+CurrentPopulation = Annotated[str | None, Depends(population_of)]
 
 
 def peek_number(text: bytes, default: int) -> int:

@@ -207,7 +207,8 @@ class _Work:
             else:
                 golden = read_golden(bundle, engine.precision)
                 run_in_batches(session.run, golden["inputs"], golden["targets"], 1)
-            warm(session.run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(engine.largest_batch))
+            largest = engine.of(bundle.manifest.name).largest_batch
+            warm(session.run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(largest))
             yield Proof(selftest_error=error)
         except CxrError as refusal:
             yield Proof(refusal=str(refusal))

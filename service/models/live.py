@@ -4,13 +4,16 @@ import asyncio
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final, Self
 
 from imaging.memory.allocator import give_back_freed_memory
+from schemas.api import ModelReference
 from service.answers.drift import DriftWindow
 from service.capacity.threads import ThreadLanes
 from service.engine.batcher import Batcher, BatchLimits
-from service.metrics import Metrics
+from service.metrics import BundleMetrics
 from service.models.loading import LoadedBundle
 from service.models.registry import BundleAddress
 from service.settings import EngineSettings
@@ -27,17 +30,19 @@ class LiveBundle:
     """
 
     def __init__(
-        self, loaded: LoadedBundle, metrics: Metrics, settings: EngineSettings, drift: DriftWindow | None
+        self, loaded: LoadedBundle, metrics: BundleMetrics, settings: EngineSettings, drift: DriftWindow | None
     ) -> None:
         """Start the batcher; the event loop must run.
 
         Args:
             loaded: the bundle.
-            metrics: of its batcher.
+            metrics: of its batcher, and of the films that it answers.
             settings: how many runs there are at once, and for how long.
             drift: None where the bundle has no reference to compare films with.
         """
+        settings = settings.of(loaded.address.name)
         self.loaded = loaded
+        self.metrics = metrics
         self.drift = drift
         self._lanes = ThreadLanes("engine", routine=settings.concurrent_runs, stat=1)
         limits = BatchLimits(settings.largest_batch, settings.concurrent_runs, run_timeout_s=settings.run_timeout_s)
@@ -68,6 +73,36 @@ class LiveBundle:
             await self._departure.wait()
         await self.batcher.stop()
         self._lanes.shutdown()
+
+
+@dataclass(frozen=True, slots=True)
+class ServingBundles:
+    """The bundles that serve while one request is answered, in the order of preference; there is at least one."""
+
+    live: tuple[LiveBundle, ...]
+    missing: tuple[str, ...] = ()
+    """Names of those that ought to serve, and do not."""
+
+    @property
+    def first(self) -> LiveBundle:
+        """The preferred one."""
+        return self.live[0]
+
+    @property
+    def only_reference(self) -> ModelReference | None:
+        """How answers name the bundle, where one alone can answer."""
+        return self.first.loaded.reference if self.is_alone else None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what may answer a film: that of the only bundle, or of the hashes of all in their order."""
+        hashes = [each.loaded.reference.sha256 for each in self.live]
+        return hashes[0] if len(hashes) == 1 else sha256("".join(hashes).encode()).hexdigest()
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is nothing to choose from, and never was."""
+        return len(self.live) + len(self.missing) == 1
 
 
 class Retirement:

@@ -78,7 +78,7 @@ class BundleLoader:
                 statistics, golden films or torch's weights are not as the manifest states.
             SettingsError: the provider is not there.
         """
-        settings = self.settings
+        settings = self.settings.of(bundle.manifest.name)
         with self.prover.proving(bundle) as proved:
             engine = self.open_engine(
                 bundle,

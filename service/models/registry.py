@@ -71,13 +71,17 @@ class BundleRegistry:
 
     @classmethod
     def of(cls, settings: ModelSettings) -> Self:
-        """The registry that the settings describe.
+        """The registry that the settings describe; with several bundles, see `choosing`.
 
         Raises:
             SettingsError: the file of trusted keys cannot be read, or holds none.
         """
         trust = None if settings.trusted_keys_file is None else Trust(settings.trusted_keys_file)
         return cls(settings.models_dir, settings.model, trust)
+
+    def choosing(self, model: str) -> "BundleRegistry":
+        """The same directory and the same trust, with another choice."""
+        return BundleRegistry(self._models_dir, model, self._trust)
 
     def known(self) -> tuple[BundleAddress, ...]:
         """Every whole bundle of the directory, by name and then from the oldest version to the newest.
@@ -162,7 +166,7 @@ class BundleRegistry:
             return tuple(best)
         msg = (
             f"{choice} is not in the models directory; publish it there under a version such as 2.0.0, or correct "
-            f"CXR_MODEL or the file {CURRENT!r}"
+            f"CXR_MODEL, CXR_MODELS or the file {CURRENT!r}"
         )
         raise BundleError(msg)
 

@@ -1,4 +1,4 @@
-"""The bundle that serves, the one before it, and the way from one to the next without a request noticing."""
+"""One bundle that serves, the one before it, and the way from one to the next without a request noticing."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ import structlog
 
 from schemas.errors import BundleError, CxrError, InternalError, NotReadyError
 from service.answers.drift import DriftWindow, register_drift_gauges
-from service.metrics import Metrics
+from service.metrics import BundleMetrics
 from service.models.attempts import Attempts
 from service.models.candidate import check_classes, check_speed, check_version
 from service.models.live import LiveBundle, Retirement
@@ -39,7 +39,7 @@ class Deployment:
         registry: BundleRegistry,
         loader: BundleLoader,
         loader_thread: Executor,
-        metrics: Metrics,
+        metrics: BundleMetrics,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -55,6 +55,7 @@ class Deployment:
         self._changing = asyncio.Lock()
         self._retirement = Retirement()
         self._watcher: asyncio.Task[None] | None = None
+        metrics.serves.set_function(lambda: float(self._live is not None))
 
     @property
     def live(self) -> LiveBundle | None:
@@ -109,13 +110,12 @@ class Deployment:
         Raises:
             CxrError: what no other bundle would mend: the provider is not there.
         """
-        with self._loader_thread:
-            try:
-                await self._look()
-                self._watcher = asyncio.create_task(self._watch())
-                yield
-            finally:
-                await self._stop()
+        try:
+            await self._look()
+            self._watcher = asyncio.create_task(self._watch())
+            yield
+        finally:
+            await self._stop()
 
     async def _stop(self) -> None:
         """Answer what was admitted, and end; what is being loaded is of no use any more."""
@@ -207,7 +207,7 @@ class Deployment:
         self._swap(loaded)
 
     def _load(self, address: BundleAddress, current: LoadedBundle | None, *, by_itself: bool) -> LoadedBundle:
-        check_version(address, self._settings.least_version)
+        check_version(address, self._settings.least_version_of(address.name))
         bundle = self._registry.open(address)
         if by_itself and current is not None and bundle.sha256 == current.bundle.sha256:
             return current  # its files were copied over themselves, or signed: the same network would be loaded

@@ -6,16 +6,24 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from bundle.session import MOST_PROBABLE
 from imaging.overlay import HeatMap, lay_over
-from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation, Prediction
-from schemas.errors import InvalidParameterError
+from schemas.api import (
+    CenterOfMass,
+    ExplainBackend,
+    ExplainMethod,
+    ExplainResponse,
+    Explanation,
+    ModelReference,
+    Prediction,
+)
+from schemas.errors import ExplanationUnavailableError, InvalidParameterError
 from schemas.model.manifest import BundleManifest
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
-from service.models.live import LiveBundle
+from service.models.live import ServingBundles
 from service.models.loading import LoadedBundle
-from service.reading.predict import HeatMapRequest, Reading, Upload, read_film
+from service.reading.predict import HeatMapRequest, Reading, read_film
+from service.reading.prepare import Upload
 from service.services import Services
 
 NOTE: Final = (
@@ -33,13 +41,24 @@ class Question:
     method: ExplainMethod
     priority: Priority
 
-    def check(self, loaded: LoadedBundle) -> None:
-        """Refuse what the bundle cannot answer, before a film is decoded for it.
+    def check(self, bundles: ServingBundles) -> None:
+        """Refuse what none of the bundles can answer, before a film is decoded for it.
 
         Raises:
-            InvalidParameterError: the finding is none of its classes.
-            ExplanationUnavailableError: nothing here can draw its heat maps.
+            InvalidParameterError: the finding is none of their classes.
+            ExplanationUnavailableError: nothing here can draw their heat maps.
         """
+        refusals: list[InvalidParameterError | ExplanationUnavailableError] = []
+        for live in bundles.live:
+            try:
+                self.check_bundle(live.loaded)
+            except (InvalidParameterError, ExplanationUnavailableError) as error:
+                refusals.append(error)
+        if len(refusals) == len(bundles.live):
+            raise refusals[0]
+
+    def check_bundle(self, loaded: LoadedBundle) -> None:
+        """Refuse what this bundle cannot answer; see `check`."""
         manifest = loaded.manifest
         if self.finding is not None and self.finding not in manifest.classes:
             msg = f"the finding is not one of {', '.join(manifest.classes)}; name one of these"
@@ -65,6 +84,16 @@ class ExplainedFilm:
         return self.reading.prediction
 
     @property
+    def model(self) -> ModelReference:
+        """The bundle that answers."""
+        return self.reading.model
+
+    def response(self, request_id: str, total_s: float) -> ExplainResponse:
+        """The answer to the request of this id; see `Reading.timings`."""
+        base = self.reading.response(request_id, total_s)
+        return ExplainResponse(**dict(base), explanation=self.explanation)
+
+    @property
     def explanation(self) -> Explanation:
         """The heat map as a part of the answer."""
         center = self.heat_map.center_of_mass
@@ -82,23 +111,31 @@ class ExplainedFilm:
         )
 
 
-async def explain_film(services: Services, live: LiveBundle, upload: Upload, question: Question) -> ExplainedFilm:
+async def explain_film(
+    services: Services, bundles: ServingBundles, upload: Upload, question: Question
+) -> ExplainedFilm:
     """Read one film and compute the heat map.
 
     Raises:
+        InvalidParameterError, ExplanationUnavailableError: the bundle that answers this film cannot; others can.
         CxrError: the film is refused, or the network failed on it.
     """
-    manifest = live.loaded.manifest
-    explanations = live.loaded.explanations
-    target = MOST_PROBABLE if question.finding is None else manifest.classes.index(question.finding)
-    in_graph = explanations.backend == "onnx"
-    wanted = HeatMapRequest(target if in_graph else None)
-    reading = await read_film(services, live, upload, priority=question.priority, heat_map=wanted)
+    wanted = HeatMapRequest(question.finding)
+    reading = await read_film(services, bundles, upload, priority=question.priority, heat_map=wanted)
+    return await explain_reading(services, reading, question)
+
+
+async def explain_reading(services: Services, reading: Reading, question: Question) -> ExplainedFilm:
+    """Compute the heat map of a film that was read for one; see `explain_film`."""
+    loaded = reading.live.loaded
+    question.check_bundle(loaded)
+    manifest = loaded.manifest
+    explanations = loaded.explanations
     finding = question.finding or _default_finding(manifest, reading.prediction)
     start = time.perf_counter()
     in_pool = asyncio.get_running_loop().run_in_executor
     if explanations.explainer is None:
-        result = await _result_for(live, reading, finding, target, question.priority)
+        result = await _result_for(reading, question, finding)
         cam = result.outputs.maps[question.method][0]
     else:
         index = manifest.classes.index(finding)
@@ -115,7 +152,7 @@ async def explain_film(services: Services, live: LiveBundle, upload: Upload, que
         method=question.method,
         heat_map=heat_map,
         layer=manifest.graph.cam_layer,
-        backend="onnx" if in_graph else "torch",
+        backend="onnx" if explanations.explainer is None else "torch",
         grid=(rows, columns),
     )
 
@@ -125,15 +162,15 @@ def _default_finding(manifest: BundleManifest, prediction: Prediction) -> str:
     return prediction.operating_point.finding if manifest.activation == "sigmoid" else prediction.label
 
 
-async def _result_for(live: LiveBundle, reading: Reading, finding: str, target: int, priority: Priority) -> BatchResult:
+async def _result_for(reading: Reading, question: Question, finding: str) -> BatchResult:
     """The outputs whose maps are of `finding`: a label that its threshold chose may not be the most probable class.
 
     Of findings that are judged by themselves, each with a scaling of its own, the largest logit may not be the largest
     probability: the maps are taken as they are only where both are of the finding.
     """
-    index = live.loaded.manifest.classes.index(finding)
+    index = reading.live.loaded.manifest.classes.index(finding)
     outputs = reading.result.outputs
     probable = {int(outputs.logits[0].argmax()), int(outputs.probabilities[0].argmax())}
-    if (probable if target == MOST_PROBABLE else {target}) == {index}:
+    if question.finding is not None or probable == {index}:
         return reading.result
-    return await live.batcher.submit(reading.film.image, target=index, priority=priority)
+    return await reading.live.batcher.submit(reading.film.image, target=index, priority=question.priority)

@@ -1,73 +1,52 @@
-"""The reading of one film: bytes, decoded and prepared off the event loop, through the network to a prediction."""
+"""The reading of one film: prepared off the event loop, shown to the networks of its route, and answered by one."""
 
-import asyncio
-import threading
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from imaging.decode import DecodeLimits, decode
-from imaging.memory.budget import Reserve
-from imaging.overlay import ShownFilm, shown
-from imaging.preprocess import prepare
-from imaging.quality import InputStatistics, input_statistics, input_warnings
-from imaging.radiograph import HeaderFacts, Radiograph
-from imaging.thumbnail import thumbnail
-from schemas.api import ImageFacts, Prediction, Timings
-from schemas.errors import CxrError, DeadlineError
+from bundle.session import MOST_PROBABLE
+from schemas.api import ImageFacts, ModelReference, Prediction, PredictResponse, Route, Timings
 from schemas.model.drift import INPUT_SIGNALS, film_signals
-from schemas.preprocess import PreprocessSpec
 from service.answers.decision import decide
 from service.answers.guide import look_at
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
-from service.metrics import Metrics
-from service.models.live import LiveBundle
+from service.models.live import LiveBundle, ServingBundles
+from service.models.loading import LoadedBundle
+from service.reading.prepare import Preparation, PreparedFilm, Upload
+from service.reading.routing import CONTRADICTION, Choice, Sight, choose, is_enough, sight, withheld
 from service.services import Services
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """One film as it arrived."""
-
-    data: bytes
-    declared_type: str | None
-    """Media type that the sender states; None where they state nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeatMapRequest:
     """A heat map will be drawn over the film."""
 
-    target: int | None
-    """Class whose map the graph computes, or `MOST_PROBABLE`; None: it is computed elsewhere."""
+    finding: str | None
+    """Whose map; None: that of the label."""
 
-
-@dataclass(frozen=True, slots=True)
-class PreparedFilm:
-    """What the network will see of a film, and what an answer says about it; its own pixels are gone."""
-
-    facts: ImageFacts
-    shown: ShownFilm | None
-    """What a heat map is drawn over; None where none is wanted."""
-    header: HeaderFacts
-    image: NDArray[np.float32]  # [1, S, S]
-    thumbnail: NDArray[np.float64]  # of the image
-    statistics: InputStatistics
-    decode_s: float
-    preprocess_s: float
+    def target(self, loaded: LoadedBundle) -> int | None:
+        """The class whose map the graph computes, or `MOST_PROBABLE`; None: the map is computed elsewhere."""
+        if loaded.explanations.backend != "onnx":
+            return None
+        classes = loaded.manifest.classes
+        # A bundle without this class is asked too: it may be the one that answers, and then says so.
+        return classes.index(self.finding) if self.finding in classes else MOST_PROBABLE
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A film with its prediction, and what a further look at it needs."""
 
+    live: LiveBundle
+    """The bundle that answers."""
+    route: Route
     film: PreparedFilm
     result: BatchResult
     prediction: Prediction
+
+    @property
+    def model(self) -> ModelReference:
+        """The bundle that answers."""
+        return self.live.loaded.reference
 
     @property
     def image_facts(self) -> ImageFacts:
@@ -89,10 +68,21 @@ class Reading:
         stages = {**self.stages_s, "total": total_s}
         return Timings(**{stage: round(seconds * 1000, 3) for stage, seconds in stages.items()})
 
+    def response(self, request_id: str, total_s: float) -> PredictResponse:
+        """The answer to the request of this id; see `timings`."""
+        return PredictResponse(
+            request_id=request_id,
+            model=self.model,
+            route=self.route,
+            prediction=self.prediction,
+            image=self.image_facts,
+            timings_ms=self.timings(total_s),
+        )
+
 
 async def read_film(
     services: Services,
-    live: LiveBundle,
+    bundles: ServingBundles,
     upload: Upload,
     *,
     priority: Priority,
@@ -102,7 +92,7 @@ async def read_film(
 
     Args:
         services: its decode lanes and metrics are used.
-        live: the bundle that answers.
+        bundles: those that serve; one of them answers.
         upload: the film's bytes.
         priority: stat goes before routine.
         heat_map: None for none.
@@ -110,110 +100,51 @@ async def read_film(
     Raises:
         CxrError: the film is refused, or the network failed on it.
     """
-    loaded = live.loaded
-    manifest = loaded.manifest
-    film = await _prepare_in_lane(services, manifest.preprocess, upload, priority, drawn=heat_map is not None)
-    target = None if heat_map is None else heat_map.target
-    result = await live.batcher.submit(film.image, target=target, priority=priority)
-    look = look_at(manifest, result.outputs, film.header, film.facts.warnings)
-    prediction = decide(manifest, loaded.statistics, result.outputs, film.thumbnail, look)
-    reading = Reading(
-        replace(film, facts=film.facts.model_copy(update={"warnings": look.warnings})), result, prediction
-    )
-    statistics = asdict(film.statistics)
-    _count(services.metrics, reading, statistics)
-    if live.drift is not None:
-        live.drift.add(film_signals(statistics, prediction.probabilities, manifest.findings))
+    preparation = Preparation(services, upload, priority, drawn=heat_map is not None)
+    films = await preparation.films(bundles)
+    readings: list[Reading] = []
+    seen: list[Sight] = []
+    for live in films.plan.bundles:
+        spec = live.loaded.manifest.preprocess
+        film = films.by_spec.get(spec) or await preparation.again(spec)
+        target = None if heat_map is None else heat_map.target(live.loaded)
+        result = await live.batcher.submit(film.image, target=target, priority=priority)
+        readings.append(_answered(live, film, result))
+        seen.append(sight(live.loaded.manifest, readings[-1].prediction))
+        if is_enough(films.plan, seen):
+            break
+    choice = choose(films.plan, seen, upload.population)
+    reading = _routed(readings[choice.index], choice, bundles)
+    _count(services, reading)
     return reading
 
 
-def decode_upload(
-    services: Services, upload: Upload, *, min_side: int | None, reserve: Reserve
-) -> tuple[Radiograph, float]:
-    """Decode a film; returns it with the seconds that it took.
-
-    Args:
-        services: limits, and what decodes compressed DICOM.
-        upload: the film's bytes.
-        min_side: in pixels; a large JPEG may be decoded smaller, but not below twice this side; None: not at all.
-        reserve: of the share of the budget in which the film lives.
-
-    Raises:
-        FilmError: it cannot be decoded, or is not a radiograph.
-    """
-    start = time.perf_counter()
-    radiograph = decode(
-        upload.data,
-        declared_type=upload.declared_type,
-        limits=DecodeLimits(max_pixels=services.limits.max_pixels, reserve=reserve),
-        min_side=min_side,
-        frame_decoder=services.frame_decoder,
-    )
-    return radiograph, time.perf_counter() - start
+def _answered(live: LiveBundle, film: PreparedFilm, result: BatchResult) -> Reading:
+    """What a bundle answers that was asked; whether it is the one that answers is not known yet."""
+    loaded = live.loaded
+    look = look_at(loaded.manifest, result.outputs, film.header, film.facts.warnings)
+    prediction = decide(loaded.manifest, loaded.statistics, result.outputs, film.thumbnail, look)
+    return Reading(live, "only_bundle", film.warned(look.warnings), result, prediction)
 
 
-@dataclass(frozen=True, slots=True)
-class _Caller:
-    """Who waits for a film: whether for its picture too, and whether he left."""
-
-    drawn: bool
-    left: threading.Event = field(default_factory=threading.Event)
-
-
-async def _prepare_in_lane(
-    services: Services, spec: PreprocessSpec, upload: Upload, priority: Priority, *, drawn: bool
-) -> PreparedFilm:
-    caller = _Caller(drawn=drawn)
-
-    def prepare_within_budget() -> PreparedFilm:
-        with services.decode_budget.share(urgent=priority == "stat") as reserve:
-            return _prepare(services, upload, spec, reserve, caller)
-
-    lane = services.decode_lanes.of(priority)
-    try:
-        return await asyncio.get_running_loop().run_in_executor(lane, prepare_within_budget)
-    except asyncio.CancelledError:
-        caller.left.set()
-        raise
-    except CxrError as error:
-        services.metrics.input_rejects.labels(error.code).inc()
-        raise
-
-
-def _prepare(
-    services: Services, upload: Upload, spec: PreprocessSpec, reserve: Reserve, caller: _Caller
-) -> PreparedFilm:
-    """The film's pixels end with this call, before its share of the budget does."""
-    radiograph, decode_s = decode_upload(services, upload, min_side=spec.decoded_side, reserve=reserve)
-    if caller.left.is_set():  # a thread cannot be stopped, and need not go on for nobody
-        msg = "nobody waits for the film any longer"
-        raise DeadlineError(msg)
-    start = time.perf_counter()
-    image = prepare(radiograph, spec)
-    facts = ImageFacts(
-        format=radiograph.format,
-        rows=radiograph.rows,
-        columns=radiograph.columns,
-        bits=radiograph.bits,
-        photometric_interpretation=radiograph.photometric_interpretation,
-        warnings=(*radiograph.warnings, *input_warnings(radiograph)),
-    )
-    return PreparedFilm(
-        facts=facts,
-        shown=shown(radiograph, spec) if caller.drawn else None,
-        header=radiograph.header,
-        image=image,
-        thumbnail=thumbnail(image),
-        statistics=input_statistics(image),
-        decode_s=decode_s,
-        preprocess_s=time.perf_counter() - start,
-    )
-
-
-def _count(metrics: Metrics, reading: Reading, statistics: Mapping[str, float]) -> None:
+def _routed(reading: Reading, choice: Choice, bundles: ServingBundles) -> Reading:
+    """The answer of the bundle that was chosen; of a film without a route, why there is none."""
+    film = reading.film
+    if choice.contradicted:
+        film = film.warned((*film.facts.warnings, *CONTRADICTION))
     prediction = reading.prediction
+    if choice.route == "none":
+        prediction = withheld(prediction, choice.reason, bundles)
+    return replace(reading, route=choice.route, film=film, prediction=prediction)
+
+
+def _count(services: Services, reading: Reading) -> None:
+    """Count the film for the bundle that answers; those that were asked in vain learn nothing of it."""
     for stage, seconds in reading.stages_s.items():
-        metrics.stage_duration.labels(stage).observe(seconds)
+        services.metrics.stage_duration.labels(stage).observe(seconds)
+    metrics = reading.live.metrics
+    prediction = reading.prediction
+    statistics = asdict(reading.film.statistics)
     for signal in INPUT_SIGNALS:
         metrics.input_quality.labels(signal).observe(statistics[signal])
     metrics.predictions.labels(prediction.label, prediction.decision).inc()
@@ -221,3 +152,6 @@ def _count(metrics: Metrics, reading: Reading, statistics: Mapping[str, float]) 
         metrics.probability.labels(label).observe(probability)
     if prediction.out_of_distribution_score is not None:
         metrics.out_of_distribution.observe(prediction.out_of_distribution_score)
+    if reading.live.drift is not None:
+        findings = reading.live.loaded.manifest.findings
+        reading.live.drift.add(film_signals(statistics, prediction.probabilities, findings))

@@ -12,12 +12,12 @@ from service.settings.compute import (
     DecodeSettings,
     EngineSettings,
     LimitSettings,
-    ModelSettings,
 )
 from service.settings.connections import ConnectionSettings
 from service.settings.environment import VARIABLES, Settings, load_settings
 from service.settings.exchange import DicomwebSettings, PacsSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
+from service.settings.models import ModelSettings
 from service.settings.section import PREFIX, Section
 
 __all__ = [

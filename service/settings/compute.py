@@ -1,22 +1,18 @@
-"""Settings of what computes: the bundles, the network, the decoders, and how much work they accept."""
+"""Settings of what computes: the networks, the decoders, and how much work they accept."""
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from bundle.versions import is_version
-from schemas.model.drift import FEWEST_FILMS
 from schemas.model.precision import Precision
-from service.settings.section import Positive, Section, matching
+from service.settings.models import NumberByName
+from service.settings.section import Positive, Section
 
 LONGEST_DEADLINE_MS: Final = 600_000
 _SHARE: Final = 8  # one place in eight is kept for each priority: the other must not turn it away altogether
-_NAME: Final = r"[a-z0-9][a-z0-9._-]{0,63}"
-_MODEL_RULE: Final = "must be NAME or NAME/VERSION, each of small letters, digits, dots, hyphens and underscores"
 
 DeadlineMs = Annotated[int, Field(ge=1, le=LONGEST_DEADLINE_MS)]
 """Time for an answer: the bounds of the setting and of the header X-Deadline-Ms."""
@@ -28,50 +24,6 @@ def usable_cores() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _check_version(value: str) -> str:
-    if not is_version(value):
-        msg = "must be a version such as 2.0.0"
-        raise ValueError(msg)
-    return value
-
-
-class ModelSettings(Section):
-    """Which bundles are served, and when one replaces another."""
-
-    models_dir: Path = Field(default=Path("models"), description="the directory of bundles")
-    model: Annotated[str, matching(rf"{_NAME}(/{_NAME})?", _MODEL_RULE)] | None = Field(
-        default=None,
-        description="`name` (its newest version that passes its checks; pre-releases last) or `name/version`; default: "
-        "content of the file `models/current`",
-    )
-    least_version: Annotated[str, AfterValidator(_check_version)] | None = Field(
-        default=None,
-        description="bundles of a lower version are refused, also signed ones; default: every version may serve",
-    )
-    trusted_keys_file: Path | None = Field(
-        default=None,
-        description="Ed25519 public keys as PEM, made by `python -m export keygen`: only bundles that one of them has "
-        "signed are served; read again when it changes",
-    )
-    load_timeout_s: Annotated[int, Field(ge=1, le=3600)] = Field(
-        default=20,
-        description="processor time in which a bundle must load and pass its self-test, in a process of its own "
-        "(Linux); six times as much on the clock, as films go first",
-    )
-    load_memory_bytes: Annotated[int, Field(ge=256 * 1024 * 1024)] = Field(
-        default=2 * 1024**3, description="address space that this process may take in addition"
-    )
-    model_poll_s: Annotated[float, Field(gt=0, le=3600)] = Field(
-        default=2.0, description="seconds between two looks at the models directory; a new bundle replaces the old one"
-    )
-    max_slowdown: Annotated[float, Field(gt=1)] = Field(
-        default=10.0, description="a candidate bundle slower than the one that serves by this factor is refused"
-    )
-    drift_window: Annotated[int, Field(ge=FEWEST_FILMS, le=10_000)] = Field(
-        default=200, description="number of latest films that cxr_drift_psi compares with those of validation"
-    )
 
 
 class EngineSettings(Section):
@@ -101,6 +53,22 @@ class EngineSettings(Section):
         description="films in one run of the network; default: 1 on a CPU, where more gain nothing and delay urgent "
         "films, 16 on CUDA",
     )
+
+    concurrent_runs_by_model: NumberByName = Field(
+        default={},
+        description="other numbers of simultaneous runs, for single bundles: NAME=NUMBER, ...",
+    )
+    max_batch_size_by_model: NumberByName = Field(
+        default={}, description="other sizes of batches, for single bundles: NAME=NUMBER, ..."
+    )
+
+    def of(self, name: str) -> Self:
+        """The settings of the bundle of this name."""
+        own = {
+            "concurrent_runs": self.concurrent_runs_by_model.get(name),
+            "max_batch_size": self.max_batch_size_by_model.get(name),
+        }
+        return self.model_copy(update={field: number for field, number in own.items() if number is not None})
 
     @property
     def largest_batch(self) -> int:

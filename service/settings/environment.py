@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from schemas.errors import SettingsError
 from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
-from service.settings.compute import DecodeSettings, EngineSettings, LimitSettings, ModelSettings
+from service.settings.compute import DecodeSettings, EngineSettings, LimitSettings
 from service.settings.connections import ConnectionSettings
 from service.settings.exchange import DicomwebSettings, PacsSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.loopback import is_loopback
+from service.settings.models import ModelSettings
 from service.settings.rules import rule_of, shown
 from service.settings.section import PREFIX, Section
 
@@ -41,6 +42,13 @@ class Settings(BaseModel):
         """What one section demands of another."""
         if self.pacs.url is not None and not self.dicomweb.enabled:
             msg = "pacs_url names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
+            raise ValueError(msg)
+        limited = {*self.engine.concurrent_runs_by_model, *self.engine.max_batch_size_by_model}
+        if self.models.names and (unknown := sorted(limited - set(self.models.names))):
+            msg = (
+                f"a limit is for {unknown[0]}, and {', '.join(self.models.names)} serve; correct "
+                "CXR_CONCURRENT_RUNS_BY_MODEL or CXR_MAX_BATCH_SIZE_BY_MODEL"
+            )
             raise ValueError(msg)
         if not (self.knows_callers or self.security.allow_anonymous or is_loopback(self.server.host)):
             host = shown(self.server.host) or "of CXR_HOST"

@@ -27,8 +27,11 @@ def rules(file: str) -> list[dict[str, Any]]:
 def known_series() -> dict[str, set[str]]:
     """The labels of every series by its name: what the service exports, and what the recording rules make of it."""
     series = {"up": TARGET}
-    for collector in Metrics().registry._collector_to_names:
+    metrics = Metrics()
+    of_bundles = metrics.bundle().registry._collector_to_names
+    for collector in (*metrics.registry._collector_to_names, *of_bundles):
         labels = TARGET | set(collector._labelnames if isinstance(collector, MetricWrapperBase) else ())
+        labels |= {"bundle"} if collector in of_bundles else set()
         for family in collector.collect():
             for end in _ENDS.get(family.type, ("",)):
                 series[family.name + end] = labels | ({"le"} if end == "_bucket" else set())

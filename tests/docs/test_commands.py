@@ -22,7 +22,7 @@ from service.settings import VARIABLES, VARIABLES_OF_OTHER_PROGRAMS
 from tests.docs.pages import PAGES, ROOT, blocks, commands, named
 from tests.films import encode
 from tests.imaging.files import dicom_bytes, dicom_dataset
-from tests.service.bundles import write_tiny_bundle
+from tests.service.bundles import CHILDREN, change_manifest, write_tiny_bundle
 from tests.service.server import Server
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -56,9 +56,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def reader(folder, tmp_path, monkeypatch, capsys):
-    """The folder, a server with two bundles and keys, and a key with every scope."""
+    """The folder, a server with two bundles of children's films and keys, and a key with every scope."""
     for version in ("1.1.0", "1.0.0"):
-        write_tiny_bundle(tmp_path / "models", name="my-model", version=version)
+        directory = write_tiny_bundle(tmp_path / "models", name="my-model", version=version)
+        change_manifest(directory, population=CHILDREN.model_dump())
     scopes = [word for scope in ("predict", "dicom", "metrics", "admin") for word in ("--scope", scope)]
     COMMANDS["keys"](["add", "--name", "reader", *scopes, "--file", str(tmp_path / "keys.json")])
     key = capsys.readouterr().out.strip()

@@ -8,14 +8,18 @@ TABLE = re.findall(
     r"^\| `(\w+)` \|", (ROOT / "docs/preprocessing.md").read_text().partition("## Warnings")[2], re.MULTILINE
 )
 DOCUMENTED = set(TABLE[: TABLE.index("size")])
-FILES = [*(ROOT / "imaging").rglob("*.py"), ROOT / "service/answers/guide.py"]
+FILES = [
+    *(ROOT / "imaging").rglob("*.py"),
+    ROOT / "service/answers/guide.py",
+    ROOT / "service/reading/routing.py",
+]
 SOURCE = "\n".join(path.read_text() for path in FILES)
 
 
 def test_the_documentation_and_the_page_name_the_same_warnings() -> None:
     words = (ROOT / "service/static/page/words.js").read_text().partition("const WARNINGS = {")[2].partition("};")[0]
 
-    assert len(DOCUMENTED) == 22
+    assert len(DOCUMENTED) == 23
     assert set(re.findall(r"^  (\w+): ", words, re.MULTILINE)) == DOCUMENTED
 
 

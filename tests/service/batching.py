@@ -20,7 +20,7 @@ async def batching(
 ):
     limits = BatchLimits(max_batch_size, concurrent_runs, stat_head_start_s, run_timeout_s, recovery_s)
     with ThreadLanes("engine", routine=concurrent_runs, stat=1) as lanes:
-        batcher = Batcher(engine, lanes, Metrics(), limits)
+        batcher = Batcher(engine, lanes, Metrics().bundle(), limits)
         batcher.start()
         try:
             yield batcher

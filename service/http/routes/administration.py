@@ -12,6 +12,7 @@ from service.http.authorization import Requires, origin_of
 from service.http.current import CurrentServices
 from service.http.errors import GATE_FAILURES, documented
 from service.models.registry import BundleAddress
+from service.services import Services
 
 FAILURES: Final = (*GATE_FAILURES, AuditUnavailableError)
 
@@ -24,10 +25,13 @@ router = APIRouter(tags=["administration"], dependencies=[Depends(Requires("admi
     responses=documented(*FAILURES, NotFoundError, BundleError, InvalidParameterError),
 )
 async def activate(request: Request, services: CurrentServices, name: str, version: str) -> ModelReference:
-    """Until the models directory chooses another, or the process ends. A failed check changes nothing."""
+    """Until the models directory chooses another, or the process ends. A failed check changes nothing.
+
+    Where several bundles serve, it takes the place of the one of its name.
+    """
 
     async def work() -> ModelReference:
-        return (await services.deployment.activate(BundleAddress(name, version))).loaded.reference
+        return (await services.deployments.activate(BundleAddress(name, version))).loaded.reference
 
     return await audited_action(services.audit, origin_of(request), work)
 
@@ -35,13 +39,26 @@ async def activate(request: Request, services: CurrentServices, name: str, versi
 @router.post(
     "/models/rollback",
     summary="Serve the bundle before this one again",
-    responses=documented(*FAILURES, BundleError),
+    responses=documented(*FAILURES, BundleError, InvalidParameterError),
 )
 async def rollback(request: Request, services: CurrentServices) -> ModelReference:
-    """At once, because it is still in memory."""
+    """At once, because it is still in memory; where several bundles serve, name one in the address."""
+    return await _rollback(request, services, None)
 
+
+@router.post(
+    "/models/{name}/rollback",
+    summary="Serve the version of this bundle before this one again",
+    responses=documented(*FAILURES, BundleError, NotFoundError, InvalidParameterError),
+)
+async def rollback_one(request: Request, services: CurrentServices, name: str) -> ModelReference:
+    """At once, because it is still in memory; the other bundles do not notice."""
+    return await _rollback(request, services, name)
+
+
+async def _rollback(request: Request, services: Services, name: str | None) -> ModelReference:
     async def work() -> ModelReference:
-        return (await services.deployment.rollback()).loaded.reference
+        return (await services.deployments.rollback(name)).loaded.reference
 
     return await audited_action(services.audit, origin_of(request), work)
 

@@ -97,8 +97,8 @@ async def _store(store: StoreRequest, study: str | None = None) -> Response:
     headers = store.request.headers
     negotiate(accept_of(store.request), (DICOM_JSON,))
     require_plain_body(store.request)
-    with services.hold() as live:  # not while the body arrives: its network is not asked here
-        model_sha256 = live.loaded.reference.sha256
+    with services.hold() as bundles:  # not while the body arrives: no network is asked here
+        model_sha256 = bundles.digest
     async with store.options.deadline(services.metrics):
         contents = await read_parts(
             store.request.stream(), headers.get("Content-Type", ""), at_most=services.limits.max_batch_items

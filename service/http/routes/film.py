@@ -12,7 +12,7 @@ from service.http.authorization import Requires
 from service.http.errors import DECODE_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
 from service.http.request_body import request_body
-from service.reading.predict import Upload, decode_upload
+from service.reading.prepare import Upload, decode_upload
 from service.services import Services
 
 GRAYMAP: Final = "image/x-portable-graymap"

@@ -1,5 +1,6 @@
 """`GET /models…`: the bundles of the models directory, their manifests and model cards."""
 
+import asyncio
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from bundle.opening import Bundle
 from schemas.errors import BundleError, InvalidParameterError, NotAcceptableError, NotFoundError, NotReadyError
 from schemas.model.manifest import MODEL_CARD, BundleManifest
-from schemas.serving import KnownModel, ModelList
+from schemas.serving import KnownModel, ModelList, RoutedBundle
 from schemas.version import VERSION
 from service.http.authorization import Requires
 from service.http.current import CurrentServices
@@ -15,6 +16,7 @@ from service.http.errors import GATE_FAILURES, documented
 from service.http.negotiation import accept_of, negotiate
 from service.models.loading import LoadedBundle
 from service.models.registry import BundleAddress
+from service.models.swap import Deployment
 
 JSON: Final = "application/json"
 MARKDOWN: Final = "text/markdown"
@@ -26,14 +28,16 @@ router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requ
 
 
 @router.get("", summary="The bundles of the models directory", responses=documented(*GATE_FAILURES))
-def list_models(services: CurrentServices) -> ModelList:
+async def list_models(services: CurrentServices) -> ModelList:
     """By name and then from the oldest version to the newest."""
-    live = services.deployment.live
-    refused = services.deployment.refused
+    addresses = await asyncio.to_thread(services.registry.known)
+    loaded = {each.address: each.loaded for each in services.deployments.live}
+    refused = services.deployments.refused
+    faults = services.deployments.faults
     return ModelList(
-        models=tuple(
-            _known(address, None if live is None else live.loaded, refused.get(address))
-            for address in services.registry.known()
+        models=tuple(_known(address, loaded.get(address), refused.get(address)) for address in addresses),
+        routing=tuple(
+            _routed(name, deployment, faults.get(name)) for name, deployment in services.deployments.by_name.items()
         ),
         software_version=VERSION,
     )
@@ -46,8 +50,11 @@ def list_models(services: CurrentServices) -> ModelList:
     responses=BOTH | documented(*GATE_FAILURES, NotReadyError, NotAcceptableError, BundleError),
 )
 def current_model(request: Request, services: CurrentServices) -> Response:
-    """Its manifest as JSON, or by `Accept: text/markdown` its model card; 409 where that was altered after loading."""
-    return _described(request, services.deployment.ready().loaded.bundle)
+    """Its manifest as JSON, or by `Accept: text/markdown` its model card; 409 where that was altered after loading.
+
+    Of several bundles the preferred one.
+    """
+    return _described(request, services.deployments.ready()[0].loaded.bundle)
 
 
 @router.get(
@@ -61,9 +68,8 @@ def one_model(request: Request, services: CurrentServices, name: str, version: s
     return _described(request, services.registry.open(BundleAddress(name, version)))
 
 
-def _known(address: BundleAddress, loaded: LoadedBundle | None, refused: str | None) -> KnownModel:
-    """One bundle of the list; `loaded` is the one that serves."""
-    in_use = loaded if loaded is not None and loaded.address == address else None
+def _known(address: BundleAddress, in_use: LoadedBundle | None, refused: str | None) -> KnownModel:
+    """One bundle of the list; `in_use` where it serves."""
     manifest = None if in_use is None else in_use.manifest
     return KnownModel(
         name=address.name,
@@ -76,6 +82,18 @@ def _known(address: BundleAddress, loaded: LoadedBundle | None, refused: str | N
         findings=None if manifest is None else manifest.findings,
         population=None if manifest is None else manifest.population,
         traits=None if manifest is None or manifest.guide is None else manifest.guide.traits,
+    )
+
+
+def _routed(name: str, deployment: Deployment, fault: str | None) -> RoutedBundle:
+    """One of the bundles that ought to serve."""
+    manifest = None if deployment.live is None else deployment.live.loaded.manifest
+    return RoutedBundle(
+        name=name or (None if manifest is None else manifest.name),
+        version=None if manifest is None else manifest.version,
+        population=None if manifest is None else manifest.population,
+        guided=manifest is not None and manifest.guide is not None,
+        fault=fault,
     )
 
 

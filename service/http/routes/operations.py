@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client.exposition import choose_encoder
 
 from schemas.errors import AuditUnavailableError, NotReadyError
-from schemas.serving import Health
+from schemas.serving import Health, Readiness
 from service.capacity.admission import draining
 from service.http.authorization import Requires
 from service.http.current import CurrentServices, OptionalIntake
@@ -22,7 +22,7 @@ router = APIRouter(tags=["operations"])
 @router.get("/livez", summary="Whether the process is alive", responses=documented(NotReadyError))
 async def livez(services: CurrentServices, intake: OptionalIntake) -> Health:
     """503 where a loop that answers films has died: only a restart helps."""
-    if not services.deployment.alive:
+    if not services.deployments.alive:
         msg = "a loop that answers films or watches the models directory has died; restart the service"
         raise NotReadyError(msg)
     if intake is not None and not intake.worker.alive:
@@ -32,18 +32,22 @@ async def livez(services: CurrentServices, intake: OptionalIntake) -> Health:
 
 
 @router.get(
-    "/readyz", summary="Whether the service can answer", responses=documented(NotReadyError, AuditUnavailableError)
+    "/readyz",
+    summary="Whether the service can answer",
+    response_model_exclude_defaults=True,
+    responses=documented(NotReadyError, AuditUnavailableError),
 )
-async def readyz(services: CurrentServices) -> Health:
+async def readyz(services: CurrentServices) -> Readiness:
     """200 once a bundle is loaded, has passed its self-test and every batch size is warm.
 
     503 while draining, and where a run of the network does not end, or had to be interrupted in the last ten seconds.
+    Of several bundles one is enough: those that do not answer are named.
     """
-    services.deployment.check_network()
+    services.deployments.check()
     services.audit.check()
     if services.admission.draining:
         raise draining()
-    return Health(status="ready")
+    return Readiness(status="ready", missing=dict(services.deployments.faults))
 
 
 @router.get(

@@ -12,7 +12,7 @@ from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
 from service.http.film_request import CurrentFilmRequest
 from service.http.request_body import request_body
-from service.http.request_options import RequestOptions
+from service.http.request_options import CurrentPopulation, RequestOptions
 from service.reading.predict import Reading, read_film
 
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
@@ -25,19 +25,12 @@ log = structlog.get_logger("service.predict")
     responses=documented(*REQUEST_FAILURES, *FILM_FAILURES),
     openapi_extra=request_body("file", repeated=False),
 )
-async def predict(request: CurrentFilmRequest) -> PredictResponse:
+async def predict(request: CurrentFilmRequest, population: CurrentPopulation) -> PredictResponse:
     """The image as multipart part `file`, or as the body itself."""
     options = request.options
-    async with request.begin() as films:
-        reading = await films.read(partial(read_film, request.services, films.live, priority=options.priority))
-        model = films.live.loaded.reference
-    return PredictResponse(
-        request_id=options.request_id,
-        model=model,
-        prediction=reading.prediction,
-        image=reading.image_facts,
-        timings_ms=reading.timings(options.elapsed_s),
-    )
+    async with request.begin(population=population) as films:
+        reading = await films.read(partial(read_film, request.services, films.bundles, priority=options.priority))
+    return reading.response(options.request_id, options.elapsed_s)
 
 
 @router.post(
@@ -46,13 +39,14 @@ async def predict(request: CurrentFilmRequest) -> PredictResponse:
     responses=documented(*REQUEST_FAILURES),
     openapi_extra=request_body("files", repeated=True),
 )
-async def predict_batch(request: CurrentFilmRequest) -> BatchResponse:
+async def predict_batch(request: CurrentFilmRequest, population: CurrentPopulation) -> BatchResponse:
     """The images as repeated multipart part `files`; each gets its own result or problem, in the request's order."""
     options = request.options
-    async with request.begin(part="files", at_most=request.services.limits.max_batch_items) as films:
-        reader = partial(read_film, request.services, films.live, priority=options.priority)
+    at_most = request.services.limits.max_batch_items
+    async with request.begin(part="files", at_most=at_most, population=population) as films:
+        reader = partial(read_film, request.services, films.bundles, priority=options.priority)
         results = await films.read_each(reader, partial(_result, options))
-        model = films.live.loaded.reference
+        model = films.bundles.first.loaded.reference
     return BatchResponse(request_id=options.request_id, model=model, results=results)
 
 
@@ -66,6 +60,8 @@ async def _result(options: RequestOptions, index: int, film: Awaitable[Reading])
         return BatchProblem(filename_index=index, problem=problem_of(InternalError(UNFORESEEN), options.request_id))
     return BatchItem(
         filename_index=index,
+        model=reading.model,
+        route=reading.route,
         prediction=reading.prediction,
         image=reading.image_facts,
         timings_ms=reading.timings(options.elapsed_s),

@@ -11,6 +11,7 @@ const WARNINGS = {
   not_frontal: "By its own file, no frontal view.",
   age_unreadable: "The age that the file states cannot be read; it is not used.",
   population_contradicts_header: "The age that the file states and what the film looks like contradict each other.",
+  population_contradicts_caller: "Whose film it is, as it was sent, contradicts the file or what the film looks like.",
   view_contradicts_header: "The view that the file states and what the film looks like contradict each other.",
   body_part_mismatch: "By its own file, another part of the body.",
   burned_in_annotation: "By its own file, text is burned into the picture.",

@@ -124,7 +124,7 @@ async def test_another_bundle_begins_with_an_empty_window_of_its_own(serve, tmp_
     with_reference(tmp_path)
     write_tiny_bundle(tmp_path, version="1.0.1", current=False)
     async with serve(models_dir=tmp_path) as client:
-        deployment = client.services.deployment
+        deployment = client.services.deployments.first
         await client.post("/predict", content=flat_film(200))
         first = await drift(client)
         await deployment.activate(BundleAddress("tiny", "1.0.1"))

@@ -16,6 +16,7 @@ from tests.imaging.compressed import compressed_film
 from tests.imaging.files import dicom_bytes, dicom_dataset
 from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
+from tests.service.populations import BOTH, write_both
 from tests.service.server import ROOT, Server
 
 
@@ -217,3 +218,29 @@ def test_the_process_prints_answers_alone_to_standard_output_and_refuses_unknown
         "unknown command prdict; available: predict, client, keys, audit, deidentify; omit it to start the server"
         in unknown.stderr
     )
+
+
+@pytest.fixture
+def populations(tmp_path, monkeypatch):
+    """Two bundles that serve side by side and cannot tell whose film it is."""
+    models = write_both(tmp_path / "models", guide=False)
+    running = Server(models, **BOTH)
+    monkeypatch.setenv("CXR_MODELS", BOTH["models"])
+    yield models, running.address
+    running.end()
+
+
+@pytest.mark.parametrize("name", ["predict", "client"])
+def test_whose_film_it_is_can_be_said_where_nothing_else_can_tell(command, populations, monkeypatch, name) -> None:
+    models, address = populations
+    monkeypatch.setenv("CXR_MODELS_DIR", str(models))
+    options = ["--url", address] if name == "client" else []
+
+    said = command(name, *options, "--population", "Adult", "film.png")
+    unsaid = command(name, *options, "film.png")
+    wrong = command(name, *options, "--population", "neonate", "film.png")
+
+    answers = [json.loads(done.stdout) for done in (said, unsaid)]
+    assert [(body["model"]["name"], body["route"]) for body in answers] == [("adults", "caller"), ("children", "none")]
+    assert wrong.returncode != 0
+    assert "name one of adult, child" in wrong.stdout + wrong.stderr

@@ -38,7 +38,7 @@ async def model_of(client):
 
 
 def refused(client):
-    return {str(address): why for address, why in client.services.deployment.refused.items()}
+    return {str(address): why for address, why in client.services.deployments.first.refused.items()}
 
 
 def test_the_graph_of_the_precision_computes(models) -> None:
@@ -167,7 +167,7 @@ async def test_a_new_bundle_without_the_precision_is_refused_and_one_with_it_is_
         await until(lambda: "tiny/2.0.0" in refused(client))
         kept = await model_of(client)
         add_int8(models / "tiny" / "2.0.0")
-        await until(lambda: str(client.services.deployment.live.address) == "tiny/2.0.0")
+        await until(lambda: str(client.services.deployments.first.live.address) == "tiny/2.0.0")
         swapped = await model_of(client)
 
     assert (kept["version"], kept["precision"]) == ("1.0.0", "int8")

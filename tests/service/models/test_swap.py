@@ -35,7 +35,7 @@ async def until_it_answers(client, wanted) -> None:
 
 
 def refused(client):
-    return {str(address): reason for address, reason in client.services.deployment.refused.items()}
+    return {str(address): reason for address, reason in client.services.deployments.first.refused.items()}
 
 
 def metric(text, name):
@@ -76,7 +76,7 @@ async def test_a_refused_version_gives_way_to_the_next_and_the_service_is_ready(
         first = await version(client)
         kept = [event["tried"] for event in logged if event["event"] == "bundle_kept"]
         for _ in range(3):
-            await client.services.deployment._look()
+            await client.services.deployments.first._look()
         refusals = [event["event"] for event in logged].count("bundle_refused")
         listed = (await client.get("/models")).json()["models"]
 
@@ -89,11 +89,11 @@ async def test_a_refused_version_gives_way_to_the_next_and_the_service_is_ready(
 async def test_while_a_newer_version_is_bad_the_one_that_serves_is_not_loaded_again(serve, tmp_path, logged) -> None:
     write_tiny_bundle(tmp_path, version="1.0.0")
     async with serve(models_dir=tmp_path, model="tiny", model_poll_s=3600) as client:
-        live = client.services.deployment.live
+        live = client.services.deployments.first.live
         flipped(write_tiny_bundle(tmp_path, version="2.0.0", current=False))
-        await client.services.deployment._look()
+        await client.services.deployments.first._look()
 
-        assert client.services.deployment.live is live
+        assert client.services.deployments.first.live is live
         assert refused(client).keys() == {"tiny/2.0.0"}
     assert [event["event"] for event in logged].count("bundle_loaded") == 1
 
@@ -101,12 +101,12 @@ async def test_while_a_newer_version_is_bad_the_one_that_serves_is_not_loaded_ag
 async def test_files_that_are_copied_over_themselves_leave_the_bundle_and_the_way_back_alone(serve, tmp_path) -> None:
     directory = write_tiny_bundle(tmp_path, version="1.0.0")
     async with serve(models_dir=tmp_path, model_poll_s=3600) as client:
-        live = client.services.deployment.live
+        live = client.services.deployments.first.live
         for path in directory.iterdir():
             path.write_bytes(path.read_bytes())
-        await client.services.deployment._look()
+        await client.services.deployments.first._look()
 
-        assert client.services.deployment.live is live
+        assert client.services.deployments.first.live is live
         assert (await client.post("/models/rollback")).status_code == 409
 
 
@@ -138,7 +138,7 @@ async def test_a_service_that_found_no_bundle_serves_the_first_that_appears(serv
     async with serve(models_dir=tmp_path, **SOON) as client:
         before = await client.get("/readyz")
         write_tiny_bundle(tmp_path)
-        await until(lambda: client.services.deployment.live is not None)
+        await until(lambda: client.services.deployments.first.live is not None)
 
         assert (before.status_code, (await client.get("/readyz")).status_code) == (503, 200)
 
@@ -146,7 +146,7 @@ async def test_a_service_that_found_no_bundle_serves_the_first_that_appears(serv
 async def test_a_bundle_that_was_withdrawn_by_hand_stays_so_after_a_look_that_failed(serve, tmp_path) -> None:
     write_tiny_bundle(tmp_path, version="1.0.0")
     async with serve(models_dir=tmp_path, model_poll_s=3600) as client:
-        look = client.services.deployment._look
+        look = client.services.deployments.first._look
         write_tiny_bundle(tmp_path, version="2.0.0")
         await look()
         await client.post("/models/rollback")
@@ -227,7 +227,7 @@ async def test_a_candidate_is_tried_once_and_again_when_its_files_change(serve, 
             shutil.copy(good / name, target / name)
         make_current(tmp_path, "tiny/2.0.0")
         await until(lambda: refused(client))
-        deployment = client.services.deployment
+        deployment = client.services.deployments.first
         for _ in range(3):
             await deployment._look()
         tried = [event["event"] for event in logged].count("bundle_refused")
@@ -247,7 +247,7 @@ async def test_a_request_in_flight_is_answered_by_the_bundle_that_it_began_with(
         waiting = asyncio.create_task(version(client))
         await until(lambda: old.batches[-1] == [round(200 / 255, 3)])
         # Checked against the network that serves, which the gate holds: activation checks its own alone first.
-        deployment = client.services.deployment
+        deployment = client.services.deployments.first
         batcher = deployment.live.batcher
         write_tiny_bundle(tmp_path, version="2.0.0")
         await until(lambda: opener.engine is not old)
@@ -313,7 +313,7 @@ async def test_draining_refuses_new_films_and_answers_those_in_flight(serve) -> 
 
 
 async def test_a_dead_watcher_is_visible(client) -> None:
-    watcher = client.services.deployment._watcher
+    watcher = client.services.deployments.first._watcher
     watcher.cancel()
     await asyncio.gather(watcher, return_exceptions=True)
 
@@ -385,7 +385,7 @@ async def test_a_network_that_hangs_does_not_take_the_threads_of_the_bundle_that
         hanging = await client.post("/predict", content=flat_film(250))
         behind_it = await client.post("/predict", content=FILM)
         write_tiny_bundle(tmp_path, version="2.0.0")
-        await until(lambda: client.services.deployment.live.address.version == "2.0.0")
+        await until(lambda: client.services.deployments.first.live.address.version == "2.0.0")
         answered = await version(client)
         opener.gate.set()
 

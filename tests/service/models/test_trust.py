@@ -11,6 +11,7 @@ from service.models.registry import BundleRegistry
 from service.models.trust import Trust
 from tests.service.bundles import change_manifest, write_tiny_bundle
 from tests.service.chosen import settings_of
+from tests.service.populations import BOTH, write_adults, write_children
 from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
@@ -151,3 +152,19 @@ async def test_a_key_that_becomes_trusted_lets_its_bundle_serve(serve, keys, bun
 async def test_a_file_of_keys_that_is_not_there_stops_the_start(tiny_models, tmp_path) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         create_app(settings_of(models_dir=tiny_models, trusted_keys_file=tmp_path / "nowhere"))
+
+
+async def test_of_several_bundles_each_needs_a_signature_of_its_own(serve, keys, tmp_path) -> None:
+    ours, _, trusted = keys
+    unsigned = write_children(tmp_path / "models")
+    sign_bundle(write_adults(tmp_path / "models"), ours)
+    settings = BOTH | {"models_dir": tmp_path / "models", "trusted_keys_file": trusted, "model_poll_s": 0.01}
+    async with serve(**settings) as client:
+        before = (await client.get("/readyz")).json()
+        sign_bundle(unsigned, ours)
+        await until(lambda: len(client.services.deployments.live) == 2)
+        after = (await client.get("/readyz")).json()
+
+    assert before["missing"].keys() == {"children"}
+    assert "bundle_untrusted" in before["missing"]["children"]
+    assert after == {"status": "ready"}

@@ -11,7 +11,9 @@ from pydicom.encaps import encapsulate
 
 from imaging.phantom import phantom
 from schemas.errors import DeadlineError
-from service.reading.predict import Upload, read_film
+from service.models.live import ServingBundles
+from service.reading.predict import read_film
+from service.reading.prepare import Upload
 from tests.imaging.compressed import ENCODERS, encapsulated_film
 from tests.service.bundles import FINDINGS, write_tiny_bundle
 from tests.service.conftest import halves
@@ -46,8 +48,8 @@ def guided(serve, tmp_path):
 
 
 async def read(client, content):
-    live = client.services.deployment.ready()
-    return await read_film(client.services, live, Upload(content, None), priority="routine")
+    bundles = ServingBundles((client.services.deployments.first.ready(),))
+    return await read_film(client.services, bundles, Upload(content, None), priority="routine")
 
 
 async def test_a_film_of_an_adult_is_not_answered_though_no_header_says_so(guided) -> None:
@@ -105,8 +107,8 @@ async def test_a_film_that_nobody_waits_for_is_not_prepared_after_it_is_decoded(
     async with serve() as client:
         with Pool() as pool:
             services = dataclasses.replace(client.services, decode_lanes=pool, frame_decoder=slow_decoder)
-            live = services.deployment.ready()
-            reading = asyncio.create_task(read_film(services, live, Upload(content, None), priority="routine"))
+            bundles = ServingBundles((services.deployments.first.ready(),))
+            reading = asyncio.create_task(read_film(services, bundles, Upload(content, None), priority="routine"))
             await until(entered.is_set)
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):

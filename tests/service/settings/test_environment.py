@@ -16,6 +16,9 @@ from service.settings import (
 )
 from tests.deploy.expressions import ROOT
 
+NUMBER_RULE = "must be NAME=NUMBER of single bundles, from 1 to 256, separated by commas"
+LEAST_RULE = "must be a version such as 2.0.0, or NAME/VERSION of each bundle, separated by commas"
+
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch) -> None:
@@ -194,7 +197,16 @@ def test_a_value_outside_its_range_is_refused_and_named(monkeypatch, name, value
         ("CXR_MODEL_POLL_S", "nan", "must be a number, more than 0 and at most 3600"),
         ("CXR_MAX_SLOWDOWN", "inf", "must be a number, more than 1"),
         ("CXR_DICOMWEB", "maybe", "must be true or false"),
-        ("CXR_LEAST_VERSION", "newest", "must be a version such as 2.0.0"),
+        ("CXR_LEAST_VERSION", "newest", LEAST_RULE),
+        ("CXR_LEAST_VERSION", "tiny/2.0.0,3.0.0", LEAST_RULE),
+        ("CXR_LEAST_VERSION", "tiny/2.0.0,tiny/3.0.0", LEAST_RULE),
+        ("CXR_LEAST_VERSION", "/2.0.0", LEAST_RULE),
+        ("CXR_CONCURRENT_RUNS_BY_MODEL", "4", NUMBER_RULE),
+        ("CXR_CONCURRENT_RUNS_BY_MODEL", "adults=0", NUMBER_RULE),
+        ("CXR_CONCURRENT_RUNS_BY_MODEL", "adults=1,adults=2", NUMBER_RULE),
+        ("CXR_MAX_BATCH_SIZE_BY_MODEL", "adults=257", NUMBER_RULE),
+        ("CXR_MAX_BATCH_SIZE_BY_MODEL", "adults=many", NUMBER_RULE),
+        ("CXR_MAX_MODELS", "0", "must be a whole number, at least 1 and at most 16"),
         ("CXR_LOG_FORMAT", "xml", "must be auto or json or console"),
         (
             "CXR_MODEL",
@@ -209,6 +221,71 @@ def test_a_refusal_is_one_sentence_that_names_variable_value_and_rule(monkeypatc
     with pytest.raises(SettingsError) as refusal:
         load_settings()
     assert str(refusal.value) == f"{name}='{value}': {rule}"
+
+
+@pytest.mark.parametrize(
+    ("variables", "rule"),
+    [
+        (
+            {"CXR_MODEL": "tiny", "CXR_MODELS": "a,b"},
+            "model tiny and models a,b are both set; keep CXR_MODELS for several bundles, or CXR_MODEL for one",
+        ),
+        (
+            {"CXR_MODELS": "children/1.0.0,children/2.0.0"},
+            "models names children more than once; one version of a bundle serves at a time: name it once",
+        ),
+        (
+            {"CXR_MODELS": "a,b,c", "CXR_MAX_MODELS": "2"},
+            "models names 3 bundles and max_models allows 2; name fewer, or raise CXR_MAX_MODELS where memory allows",
+        ),
+        (
+            {"CXR_MODELS": "children,adults", "CXR_LEAST_VERSION": "child/1.0.0"},
+            "least_version is of child, and children, adults serve; correct one of the two",
+        ),
+        (
+            {"CXR_MODELS": "children,adults", "CXR_CONCURRENT_RUNS_BY_MODEL": "tiny=2"},
+            (
+                "a limit is for tiny, and children, adults serve; correct CXR_CONCURRENT_RUNS_BY_MODEL or "
+                "CXR_MAX_BATCH_SIZE_BY_MODEL"
+            ),
+        ),
+        (
+            {"CXR_MODELS": "children,,adults"},
+            "CXR_MODELS='': must be NAME or NAME/VERSION, each of small letters, digits, dots, hyphens and underscores",
+        ),
+    ],
+)
+def test_bundles_that_cannot_serve_side_by_side_are_refused(monkeypatch, variables, rule) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert str(refusal.value) == rule
+
+
+def test_a_bundle_may_have_limits_of_its_own(monkeypatch) -> None:
+    monkeypatch.setenv("CXR_CONCURRENT_RUNS", "4")
+    monkeypatch.setenv("CXR_CONCURRENT_RUNS_BY_MODEL", "adults=2")
+    monkeypatch.setenv("CXR_MAX_BATCH_SIZE_BY_MODEL", "children=8, adults=3")
+    engine = load_settings().engine
+
+    limits = {name: (engine.of(name).concurrent_runs, engine.of(name).largest_batch) for name in ("children", "adults")}
+    assert limits == {"children": (4, 8), "adults": (2, 3)}
+    assert (engine.of("tiny").concurrent_runs, engine.of("tiny").largest_batch) == (4, 1)
+
+
+def test_several_bundles_have_an_order_and_a_least_version_each(monkeypatch) -> None:
+    monkeypatch.setenv("CXR_MODELS", "children/3.0.0, adults")
+    monkeypatch.setenv("CXR_LEAST_VERSION", "children/3.0.0, adults/1.0.0")
+    models = load_settings().models
+
+    assert (models.models, models.names) == (("children/3.0.0", "adults"), ("children", "adults"))
+    assert [models.least_version_of(name) for name in models.names] == ["3.0.0", "1.0.0"]
+    monkeypatch.setenv("CXR_LEAST_VERSION", "2.0.0")
+    assert load_settings().models.least_version_of("adults") == "2.0.0"
+    monkeypatch.setenv("CXR_LEAST_VERSION", "children/3.0.0")
+    assert load_settings().models.least_version_of("adults") is None
 
 
 def test_all_faults_are_told_at_once(monkeypatch) -> None:

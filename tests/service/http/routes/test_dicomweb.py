@@ -113,7 +113,7 @@ async def test_a_body_that_does_not_arrive_is_504_in_time_and_keeps_no_bundle(se
 
         async def body():
             yield request["content"][:100]
-            held.append(service.deployment.live._holders)
+            held.append(service.deployments.first.live._holders)
             await asyncio.Event().wait()
 
         headers = request["headers"] | {"X-Deadline-Ms": "50"}
@@ -145,7 +145,7 @@ async def test_no_film_is_analysed_while_the_network_is_dead(serve_dicomweb) -> 
         assert analysis.may_start()
         opener.engine.broken = RuntimeError("the device is lost")
         await client.post("/predict", content=film(), headers={"Content-Type": "application/dicom"})
-        await until(lambda: not client.services.deployment.alive)
+        await until(lambda: not client.services.deployments.first.alive)
 
         assert not analysis.may_start()
 

@@ -46,7 +46,7 @@ async def test_before_ready_every_batch_size_has_run_and_opencv_has_one_thread(s
 
 
 async def test_a_dead_batching_loop_is_visible(client) -> None:
-    (consumer, *_) = client.services.deployment.live.batcher._consumers
+    (consumer, *_) = client.services.deployments.first.live.batcher._consumers
     consumer.cancel()
     with pytest.raises(asyncio.CancelledError):
         await consumer
@@ -56,7 +56,7 @@ async def test_a_dead_batching_loop_is_visible(client) -> None:
 
 async def test_when_the_app_ends_its_batching_loops_have_ended(serve) -> None:
     async with serve() as client:
-        batcher = client.services.deployment.live.batcher
+        batcher = client.services.deployments.first.live.batcher
         assert batcher.alive
 
     assert not batcher.alive
