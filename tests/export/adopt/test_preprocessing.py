@@ -73,6 +73,8 @@ def write(path, header, rows):
         (PLAIN, PixelValues("monochrome1")),
         (PLAIN, PixelValues("monochrome1", white=255.0)),
         (PreprocessSpec(size=SIDE, resize="pad"), PixelValues(black=-1.0)),
+        (PreprocessSpec(size=SIDE, resize="crop", shorter_side=73), PixelValues(mean=IMAGENET_MEAN, std=IMAGENET_STD)),
+        (PreprocessSpec(size=SIDE, resize="crop", shorter_side=64), PixelValues("monochrome1", white=255.0)),
         (PreprocessSpec(size=SIDE, intensity="percentile"), PixelValues()),
         (PreprocessSpec(size=SIDE, interpolation="nearest"), PixelValues("monochrome1")),
         (PreprocessSpec(size=SIDE, clahe=ClaheSpec(clip_limit=2.0)), PixelValues(white=255.0)),
@@ -116,7 +118,7 @@ def test_the_side_of_a_graph_that_states_none_is_found(found) -> None:
 
 
 def test_what_the_owner_states_is_held(found) -> None:
-    with pytest.raises(BundleError, match="none of 24 ways to prepare films") as refused:
+    with pytest.raises(BundleError, match="none of 32 ways to prepare films") as refused:
         found(PLAIN, PixelValues(white=255.0), stated={"value_range": "0..1"})
 
     assert "0..255" not in str(refused.value)
@@ -199,6 +201,6 @@ def test_a_network_is_adopted_as_its_owner_s_answers_show(adopt, theirs, ridge, 
     assert (code, errors) == (0, "")
     found = "preprocessing found: off by 0.000 in the mean, 0.000 at most: 64, squash, area, full_range, no CLAHE, "
     assert f"{found}0..255, monochrome1" in printed
-    assert "these films do not tell squash from pad: state it if you know" in printed
+    assert "these films do not tell squash from crop of 64 or pad: state it if you know" in printed
     assert "these films do not tell area from cubic or linear or nearest: state it if you know" in printed
     assert any(line.startswith("preprocessing found") for line in provenance.reading)
