@@ -7,6 +7,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
+from PIL import Image
+from torchvision.transforms import CenterCrop, Compose, Grayscale, Resize, ToTensor
 
 from export.adopt.owner import read_owner_outputs
 from export.adopt.preprocessing import find_way
@@ -38,10 +40,11 @@ def films(tmp_path_factory):
 def found(ridge, films, tmp_path):
     """Let an owner answer in their way, and find it by a graph of theirs."""
 
-    def run(spec=PLAIN, values=PixelValues(), *, stated=None, header="probability", change=None, **dress):  # noqa: B008
+    def run(spec=PLAIN, values=PixelValues(), *, stated=None, header="probability", change=None, by=None, **dress):  # noqa: B008
         paths = sorted(films.iterdir())
         channels = dress.setdefault("channels", max(len(values.mean), len(values.std)))
-        prepared = np.stack([prepare(decode(path.read_bytes()), spec) for path in paths])
+        by = by or (lambda path: prepare(decode(path.read_bytes()), spec))
+        prepared = np.stack([by(path) for path in paths])
         # Answers on both sides of one half, whatever the owner's way does to the films.
         theirs = replace(ridge, constant=ridge.constant - float(np.median(ridge.logits(prepared))))
         probabilities = 1 / (1 + np.exp(-theirs.logits(prepared)))
@@ -89,6 +92,15 @@ def test_the_way_of_the_owner_is_found(found, spec, values) -> None:
     np.testing.assert_allclose(actual, values.scale_and_offset(channels), rtol=0.02, atol=0.02)
     assert way.way.spec == spec
     assert way.notes[0].startswith("preprocessing found: off by 0.00")
+
+
+@pytest.mark.parametrize("shorter_side", [SIDE, 73])
+def test_a_crop_that_torchvision_and_pillow_made_is_found(found, shorter_side) -> None:
+    steps = Compose([Grayscale(), Resize(shorter_side), CenterCrop(SIDE), ToTensor()])
+
+    way, _ = found(by=lambda path: steps(Image.open(path)).numpy())
+
+    assert (way.way.spec.resize, way.way.spec.cropped_side) == ("crop", shorter_side)
 
 
 def test_a_scaling_of_the_owner_s_own_is_fitted(found) -> None:
