@@ -148,7 +148,8 @@ def test_a_crop_takes_what_torchvision_takes(shape) -> None:
 def test_a_film_is_resized_to_torchvisions_size_before_its_crop(shape, shorter_side) -> None:
     spec = PreprocessSpec(size=64, resize="crop", shorter_side=shorter_side)
 
-    place = placement(*shape, spec)
+    rows, columns = shape
+    place = placement(rows, columns, spec)
 
     assert (place.rows, place.columns) == tuple(Resize(shorter_side or 64)(torch.zeros(1, *shape)).shape[1:])
 
