@@ -97,7 +97,8 @@ def main() -> int:
 
 
 def _rows(name: str, chosen: argparse.Namespace) -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
+    # A child of a service that was killed may still write there.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
             return EXPERIMENTS[name](Path(folder), chosen)
         except Exception as error:  # noqa: BLE001 whatever one experiment dies of, the others are run, and it is shown
