@@ -87,7 +87,7 @@ def possible_ways(graph: ForeignGraph, description: NetworkDescription) -> Itera
     """Every combination of what the description leaves open, the most widespread first.
 
     Raises:
-        BundleError: a crop is larger than the film.
+        BundleError: a crop is larger than the film, or than every side that may be meant.
     """
     stated = description.model_fields_set
     size = graph.image.side or description.size
@@ -110,6 +110,9 @@ def possible_ways(graph: ForeignGraph, description: NetworkDescription) -> Itera
         if resize != "crop" or "resize" in stated or (clahe is None and intensity == "full_range")
         for fitting in _fittings(resize, side, description.shorter_side)
     ]
+    if not specs:
+        msg = f"--shorter-side {description.shorter_side} is below every usual side of films; state --size too"
+        raise BundleError(msg)
     for spec in specs:
         for values in _values(graph, description):
             for polarity in choices("polarity", "monochrome2", "monochrome1"):

@@ -12,6 +12,7 @@ from torchvision.transforms import CenterCrop, Compose, Grayscale, Resize, ToTen
 
 from export.adopt.owner import read_owner_outputs
 from export.adopt.preprocessing import find_way
+from export.adopt.ways import possible_ways
 from export.description import NetworkDescription
 from export.graph.pixel_values import IMAGENET_MEAN, IMAGENET_STD, PixelValues
 from export.graph.reading import read_graph
@@ -101,6 +102,15 @@ def test_a_crop_that_torchvision_and_pillow_made_is_found(found, shorter_side) -
     way, _ = found(by=lambda path: steps(Image.open(path)).numpy())
 
     assert (way.way.spec.resize, way.way.spec.cropped_side) == ("crop", shorter_side)
+
+
+def test_a_crop_of_less_than_any_usual_side_is_refused_where_the_graph_states_none(ridge) -> None:
+    description = NetworkDescription.model_validate({"classes": "A,B", "resize": "crop", "shorter_side": 40})
+    foreign = read_graph(graph(ridge), description)
+    of_any_side = replace(foreign, image=replace(foreign.image, side=None))
+
+    with pytest.raises(BundleError, match="--shorter-side 40 is below every usual side of films; state --size too"):
+        list(possible_ways(of_any_side, description))
 
 
 def test_a_scaling_of_the_owner_s_own_is_fitted(found) -> None:
