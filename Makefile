@@ -71,7 +71,7 @@ export: .venv-dev/ready  ## write the winner of RUN to models/NAME/VERSION and m
 	$(DEV) -m export bundle --run $(call quote,$(RUN)) --name $(call quote,$(NAME)) --version $(call quote,$(VERSION)) \
 		--out models --make-current
 
-resilience: .venv-dev/ready corpora  ## load, break and attack the real service; prints a table (FULL=1: the times that its limits are for, 45 min)
+resilience: .venv-dev/ready corpora  ## load, break and attack the real service; prints a table (FULL=1: the times that its limits are for, 50 min)
 	$(DEV) -m benchmarks.resilience $(if $(FULL),--full) $(if $(REPORT),--report $(call quote,$(REPORT))) $(RESILIENCE_OPTIONS)
 
 # pip alone knows where packages come from; what it fetches is unpacked only if its hash is the one that stands here.

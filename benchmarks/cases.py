@@ -2,8 +2,8 @@
 
     python -m benchmarks.cases FOLDER [--models DIR]
 
-prints one row a file: status, decision or problem, and warnings of /predict; status of STOW and the state that the
-film reached. It starts a service of its own with an empty spool.
+prints one row a file: status, decision or problem, and warnings of /predict; status of STOW, the state that the film
+reached, and the header Warning, where there is one. It starts a service of its own with an empty spool.
 """
 
 import argparse
@@ -50,23 +50,35 @@ def predicted(server: Server, content: bytes) -> str:
 
 
 def stored(server: Server, content: bytes) -> str:
-    """What STOW answers, and the state that the film reaches."""
+    """What STOW answers, the state that the film reaches, and what STOW warned of."""
     body, media_type = write_parts([content])
     headers = {"Content-Type": media_type, "Accept": "application/dicom+json"}
-    status, answer = server.ask("POST", "/dicomweb/studies", body, headers)
+    status, answered, answer = server.exchange("POST", "/dicomweb/studies", body, headers)
     references = json.loads(answer).get(_STORED, {}).get("Value", [])
+    warnings = answered.get_all("Warning", [])
+    shown = f"; Warning: {', '.join(_without_code(each) for each in warnings)}" if warnings else ""
     if not references:
-        return f"{status} not stored"
+        return f"{status} not stored{shown}"
     uid = references[0][_INSTANCE]["Value"][0]
+    return f"{status} {_reached(server, uid)}{shown}"
+
+
+def _without_code(warning: str) -> str:
+    """The text of a warning. Source: RFC 7234 5.5."""
+    return warning.replace('299 cxr "', "").replace('"', "")
+
+
+def _reached(server: Server, uid: str) -> str:
+    """The state that a film reaches, and its problem."""
     end = time.monotonic() + _ANALYSIS_TIMEOUT_S
     while True:
         found, result = server.ask("GET", f"/results/{uid}")
         if found != _OK:
-            return f"{status}, then {found}"
+            return f"but its result {found}"
         film = json.loads(result)
         if film["state"] != "received" or time.monotonic() > end:
             problem = f" ({film['problem']}: {film['detail']})" if film["problem"] else ""
-            return f"{status} {film['state']}{problem}"
+            return f"{film['state']}{problem}"
         time.sleep(0.05)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
-from pydantic import BaseModel, BeforeValidator, Field, FilePath, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, FilePath, field_validator, model_validator
 
 from export.description import NetworkDescription
 from export.gates.limits import LEAST_AUROC
@@ -15,6 +15,7 @@ from export.place import Place
 from schemas.errors import BundleError, CxrError
 from schemas.model.precision import PRECISIONS, ReducedPrecision
 from schemas.version import VERSION
+from trainer.films.options import DataOptions, a_column_or_expression
 from trainer.folder import RunFolder, TrialFolder
 from trainer.judging.options import JudgeOptions
 
@@ -114,6 +115,13 @@ class AdoptOptions(BaseModel):
         default=_TRAINING["alpha"].default, description="Share of films whose conformal set may miss their class."
     )
     cache: Path = Field(default=Path(".cache/films"), description="Where prepared films are kept.")
+    patients: str | None = Field(
+        default=None,
+        min_length=1,
+        description=f"{DataOptions.model_fields['patients'].description}; default: found by names, columns and DICOM.",
+    )
+
+    _patients_are_found = field_validator("patients")(a_column_or_expression)
 
     @model_validator(mode="after")
     def _lower_limit_has_a_reason(self) -> Self:
@@ -152,7 +160,7 @@ def adopt(options: AdoptOptions) -> None:
     with console.status(f"adopting {options.onnx.name}"):
         directory = adopt_network(
             ForeignNetwork(options.onnx, options.network, options.owner_outputs),
-            FilmFolder(options.films, options.cache),
+            FilmFolder(options.films, options.cache, options.patients),
             AdoptionTerms(
                 judge=JudgeOptions(target_sensitivity=options.target_sensitivity, alpha=options.alpha),
                 command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),

@@ -14,7 +14,7 @@ _RANGE = re.compile(r"\s*(\S+?)\s*(?:\.\.\.?|,)\s*(\S+)\s*")
 
 
 def _names(value: Any) -> Any:
-    return tuple(value.split(",")) if isinstance(value, str) else value
+    return tuple(name.strip() for name in value.split(",")) if isinstance(value, str) else value
 
 
 def _numbers(value: Any) -> Any:
@@ -95,7 +95,13 @@ class NetworkDescription(Record):
     std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], BeforeValidator(_numbers)] = Field(
         default=(1.0,), min_length=1, description="Of each channel C; the difference is divided by it."
     )
-    resize: Literal["squash", "pad"] = Field(default="squash", description="squash or pad.")
+    resize: Literal["squash", "pad", "crop"] = Field(default="squash", description="squash, pad or crop.")
+    shorter_side: int | None = Field(
+        default=None,
+        ge=16,
+        le=2048,
+        description="With --resize crop: what the shorter side becomes before the centre is cut out; default: S.",
+    )
     interpolation: Literal["area", "linear", "cubic", "nearest"] = Field(
         default="area", description="area (averages, as Pillow does), linear, cubic or nearest (as OpenCV does)."
     )
@@ -126,6 +132,18 @@ class NetworkDescription(Record):
         return self
 
     @model_validator(mode="after")
+    def _shorter_side_is_of_a_crop(self) -> Self:
+        if self.shorter_side is None:
+            return self
+        if self.resize != "crop":
+            msg = f"--shorter-side {self.shorter_side} belongs to --resize crop; state that too, or leave it out"
+            raise ValueError(msg)
+        if self.size is not None and self.shorter_side < self.size:
+            msg = f"--shorter-side {self.shorter_side} is below --size {self.size}; a crop lies within the film"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _classes_are_distinct(self) -> Self:
         if len(set(self.classes)) != len(self.classes):
             msg = f"the classes {', '.join(self.classes)} repeat one; --classes names each output once"
@@ -143,6 +161,7 @@ class NetworkDescription(Record):
         return PreprocessSpec(
             size=size,
             resize=self.resize,
+            shorter_side=self.shorter_side,
             interpolation=self.interpolation,
             intensity=self.intensity,
             clahe=self.clahe,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.preprocess import Film, scaled
+from imaging.preprocess import Film, Placement, scaled
 from imaging.radiograph import Radiograph
 from schemas.preprocess import PreprocessSpec
 
@@ -77,21 +77,24 @@ def _display_size(radiograph: Radiograph) -> tuple[int, int]:
 
 
 def _on_film(cam: NDArray[np.float32], film: ShownFilm, spec: PreprocessSpec) -> Film:
-    """Enlarge the map over the square, scale its maximum to 1 and cut out the film.
+    """Enlarge the map over the square, scale its maximum to 1 and cut out the film; what was cropped stays without.
 
     Cubic, because linear shows the cells as facets; it swings below 0 and above the strongest cell.
     """
     rows, columns = film.pixels.shape
     height, width = rows, columns
-    if spec.resize == "pad":
-        longer = max(rows / film.pixel_aspect, columns)
-        height, width = round(longer * film.pixel_aspect), round(longer)
+    if spec.resize != "squash":
+        sides = (rows / film.pixel_aspect, columns)
+        length = max(sides) if spec.resize == "pad" else min(sides) * spec.size / spec.cropped_side
+        height, width = max(1, round(length * film.pixel_aspect)), max(1, round(length))
     square = np.maximum(cv2.resize(cam, (width, height), interpolation=cv2.INTER_CUBIC), 0)
     strongest = square.max()
     if strongest > 0:
         square /= strongest
-    top, left = (height - rows) // 2, (width - columns) // 2
-    return square[top : top + rows, left : left + columns]
+    place = Placement(-((height - rows) // 2), -((width - columns) // 2), height, width)
+    heat = np.zeros((rows, columns), np.float32)
+    heat[place.covered(heat.shape)] = square[place.within(heat.shape)]
+    return heat
 
 
 def _blend(film: Film, heat: Film) -> NDArray[np.uint8]:

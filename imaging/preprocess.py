@@ -22,16 +22,34 @@ _NEIGHBOURS: Mapping[Interpolation, int] = {
     "nearest": cv2.INTER_NEAREST_EXACT,  # as Pillow: INTER_NEAREST takes the pixel above and to the left
 }
 _PERCENTILES = (0.005, 0.995)
+_LONGEST_OF_CROP = 8
+"""Times the shorter side; a film that is longer is squeezed to that, since what is cropped away costs memory, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a film lies in a square: the rest is black."""
+    """Where a picture lies in a frame: the rest of the frame is empty, and what lies outside is cut off.
+
+    Top and left are negative where the picture reaches beyond the frame.
+    """
 
     top: int
     left: int
     rows: int
     columns: int
+
+    def within(self, frame: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of the picture that lie in a frame of so many rows and columns."""
+        return _shared(-self.top, self.rows, frame[0]), _shared(-self.left, self.columns, frame[1])
+
+    def covered(self, frame: tuple[int, int]) -> tuple[slice, slice]:
+        """Rows and columns of the frame on which the picture lies."""
+        return _shared(self.top, frame[0], self.rows), _shared(self.left, frame[1], self.columns)
+
+
+def _shared(start: int, length: int, other: int) -> slice:
+    """What a stretch shares with another one, which starts at `start` of it."""
+    return slice(max(start, 0), min(start + other, length))
 
 
 def prepare(radiograph: Radiograph, spec: PreprocessSpec) -> NDArray[np.float32]:
@@ -41,20 +59,34 @@ def prepare(radiograph: Radiograph, spec: PreprocessSpec) -> NDArray[np.float32]
         float32 [1, S, S] in [0, 1], C-contiguous. Full-range intensity of a film that is S x S
         already is exactly pixel / largest value.
     """
-    side = spec.size
-    place = placement(radiograph.rows, radiograph.columns, side, spec.resize)
-    film = scaled(radiograph, spec.intensity, place.rows, place.columns, spec.interpolation)
+    square = (spec.size, spec.size)
+    place = placement(radiograph.rows, radiograph.columns, spec)
+    film = scaled(radiograph, spec.intensity, place.rows, place.columns, spec.interpolation)[place.within(square)]
     if spec.clahe is not None:
         film = _clahe(film, spec.clahe)
-    prepared = np.zeros((1, side, side), np.float32)
-    prepared[0, place.top : place.top + place.rows, place.left : place.left + place.columns] = film
+    prepared = np.zeros((1, *square), np.float32)
+    prepared[0][place.covered(square)] = film
     return prepared
 
 
-def placement(rows: int, columns: int, side: int, mode: Literal["squash", "pad"]) -> Placement:
-    """Fit a film of `rows` x `columns` into a square: all of it, or centred with its aspect kept."""
-    if mode == "squash":
+def placement(rows: int, columns: int, spec: PreprocessSpec) -> Placement:
+    """Fit a film of `rows` x `columns` into a square: all of it, or centred with its aspect kept.
+
+    The longer side of a film that is cropped is cut to whole pixels, and half a pixel of a margin goes to the even
+    one, as torchvision does (`Resize`, `CenterCrop`).
+    """
+    side = spec.size
+    if spec.resize == "squash":
         return Placement(0, 0, side, side)
+    if spec.resize == "crop":
+        shorter = min(rows, columns)
+        longest = _LONGEST_OF_CROP * spec.cropped_side
+        fitted_rows, fitted_columns = (
+            min(length * spec.cropped_side // shorter, longest) for length in (rows, columns)
+        )
+        return Placement(
+            -round((fitted_rows - side) / 2), -round((fitted_columns - side) / 2), fitted_rows, fitted_columns
+        )
     longer = max(rows, columns)
     fitted_rows, fitted_columns = (max(1, round(length * side / longer)) for length in (rows, columns))
     return Placement((side - fitted_rows) // 2, (side - fitted_columns) // 2, fitted_rows, fitted_columns)

@@ -1,4 +1,4 @@
-"""A plain fine-tune by timm and torchvision, as in tutorials: SPLIT ROOT ARCH WEIGHTS SIDE EPOCHS SEED START OUT."""
+"""A plain fine-tune by timm and torchvision, as in tutorials: SPLIT ROOT ARCH WEIGHTS SIDE EPOCHS SEED OUT."""
 
 import csv
 import sys
@@ -8,44 +8,26 @@ from typing import Any
 import numpy as np
 import timm
 import torch
-from PIL import Image
-from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from torchvision import transforms as T  # noqa: N812 - torchvision's own habit
+from torchvision.datasets import ImageFolder
 
-split, root, arch, weights, side, epochs, seed, start, out = sys.argv[1:]
+split, root, arch, weights, side, epochs, seed, out = sys.argv[1:]
 torch.manual_seed(int(seed))
-end = [T.ToTensor(), T.Normalize([0.5] * 3, [0.5] * 3)]
-load = [T.Grayscale(3), T.Resize((int(side), int(side)))]
+rows = csv.DictReader(Path(split).read_text(encoding="utf-8").splitlines())
+parts = {str(Path(root, row["path"])): row["split"] for row in rows}
+
+
+def _films(part: str, vary: list[Any], *, shuffle: bool) -> DataLoader[Any]:
+    steps = [T.Resize((int(side), int(side))), *vary, T.ToTensor(), T.Normalize([0.5] * 3, [0.5] * 3)]
+    films = ImageFolder(root, T.Compose(steps), is_valid_file=lambda path: parts.get(path) == part)
+    return DataLoader(films, batch_size=32, shuffle=shuffle, num_workers=1)
+
+
 vary = [T.RandomAffine(15, translate=(0.1, 0.1), scale=(0.8, 1.2)), T.ColorJitter(0.2, 0.2)]
-
-
-class Films(Dataset):  # type: ignore[type-arg]  # as tutorials write it
-    """The films of one part of the split."""
-
-    def __init__(self, part: str, steps: list[object]) -> None:
-        rows = csv.DictReader(Path(split).read_text(encoding="utf-8").splitlines())
-        self.rows = [row for row in rows if row["split"] == part]
-        self.steps = T.Compose(steps)
-
-    def __len__(self) -> int:
-        """Number of films."""
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        """One film and its label."""
-        row = self.rows[index]
-        return self.steps(Image.open(Path(root, row["path"]))), int(row["label"] == "PNEUMONIA")
-
-
-train = DataLoader(Films("train", [*load, *vary, *end]), batch_size=32, shuffle=True, num_workers=1)
-validation = DataLoader(Films("val", [*load, *end]), batch_size=32, num_workers=1)
-model: Any = timm.create_model(arch, num_classes=2, drop_rate=0.5)
-state = {key: value.float() for key, value in load_file(weights).items() if not key.startswith("classifier")}
-model.load_state_dict(state, strict=False)
-if start == "small":  # timm draws the last layer of EfficientNets for 1,000 classes
-    torch.nn.init.normal_(model.get_classifier().weight, std=0.01)
+train, validation = _films("train", vary, shuffle=True), _films("val", [], shuffle=False)
+model = timm.create_model(arch, pretrained=True, pretrained_cfg_overlay={"file": weights}, num_classes=2, drop_rate=0.5)
 optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.02)
 schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, int(epochs) * len(train))
 best = 0.0
@@ -59,7 +41,7 @@ for _ in range(int(epochs)):
     model.eval()
     with torch.no_grad():
         answers = [(model(images).softmax(1)[:, 1], labels) for images, labels in validation]
-    scores, truth = (torch.cat(parts).numpy() for parts in zip(*answers, strict=True))
+    scores, truth = (torch.cat(part).numpy() for part in zip(*answers, strict=True))
     if roc_auc_score(truth, scores) > best:
         best = roc_auc_score(truth, scores)
         np.savez(out, scores=scores, truth=truth)

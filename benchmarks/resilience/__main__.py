@@ -21,6 +21,7 @@ from benchmarks.resilience.experiments.drain import drain
 from benchmarks.resilience.experiments.endless import endless
 from benchmarks.resilience.experiments.hostile.attacks import attacks
 from benchmarks.resilience.experiments.hostile.bombs import bombs
+from benchmarks.resilience.experiments.hostile.frames import spoilt_frames
 from benchmarks.resilience.experiments.hostile.poison import poison
 from benchmarks.resilience.experiments.kills import kills
 from benchmarks.resilience.experiments.large_films import large_films
@@ -67,6 +68,7 @@ EXPERIMENTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Row]]] = {
     "disk": lambda folder, _: disk(folder),
     "soak": lambda folder, chosen: _soak(folder, full=chosen.full),
     "bombs": lambda folder, _: bombs(folder),
+    "spoilt frames": lambda _, chosen: spoilt_frames(seconds=300.0 if chosen.full else 24.0),
     "attacks": lambda folder, _: attacks(folder),
     "large films": lambda _, chosen: large_films(seconds=600.0 if chosen.full else 30.0),
     "suites": lambda _, chosen: suites(chosen.report, full=chosen.full),
@@ -95,7 +97,8 @@ def main() -> int:
 
 
 def _rows(name: str, chosen: argparse.Namespace) -> list[Row]:
-    with tempfile.TemporaryDirectory() as folder:
+    # A child of a service that was killed may still write there.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
             return EXPERIMENTS[name](Path(folder), chosen)
         except Exception as error:  # noqa: BLE001 whatever one experiment dies of, the others are run, and it is shown

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -61,11 +62,18 @@ class Server:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = MappingProxyType({})
     ) -> tuple[int, bytes]:
         """Status and body of one request."""
+        status, _, answer = self.exchange(method, path, body, headers)
+        return status, answer
+
+    def exchange(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[int, Message, bytes]:
+        """Status, headers and body of one request."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=130)
         try:
             connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()
-            return answer.status, answer.read()
+            return answer.status, answer.headers, answer.read()
         finally:
             connection.close()
 

@@ -119,7 +119,7 @@ def adopt_network(
     graph = read_graph(read_model(network.graph), description)
     films = read_films(folder, description.classes)
     way, found = _preprocessing(graph, network, folder)
-    notes = (*_input_notes(graph, way), *graph.output.notes, *found)
+    notes = (*graph.image.notes, f"films: {way.in_words}", *graph.output.notes, *found)
     reporter.reading(notes)
     wired = graph.wire(way.values, size=way.spec.size, temperature=1.0, metadata={})
     task = Task(description.classes, description.negative_class)
@@ -167,15 +167,6 @@ def _preprocessing(graph: ForeignGraph, network: ForeignNetwork, folder: FilmFol
     unstated = not description.model_fields_set & scaling and not graph.image.integer
     note = "the scaling of pixels is not stated: 0..1 is taken; --owner-outputs checks it against the owner's answers"
     return way, (note,) if unstated else ()
-
-
-def _input_notes(graph: ForeignGraph, way: Way) -> tuple[str, ...]:
-    image = graph.image
-    kind = onnx.TensorProto.DataType.Name(image.type).lower()
-    return (
-        f"input {image.name}: {image.layout}, {image.channels} channels, {kind}",
-        f"films: {way.in_words}",
-    )
 
 
 def _measured(run: Run, films: AdoptionFilms, task: Task, spec: PreprocessSpec, terms: AdoptionTerms) -> _Measured:

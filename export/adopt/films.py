@@ -23,6 +23,8 @@ class FilmFolder:
     path: Path
     cache: Path
     """Where prepared films are kept."""
+    patients: str | None = None
+    """Who the patient is, see `DataOptions.patients`; None: by the layout, the columns and the names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def read_films(folder: FilmFolder, classes: tuple[str, ...]) -> AdoptionFilms:
     Raises:
         TrainingDataError: the films are of other classes, none may decide, or a patient or a copy decides and judges.
     """
-    index = index_films(DataOptions(path=str(folder.path), cache=str(folder.cache)))
+    index = index_films(DataOptions(path=str(folder.path), cache=str(folder.cache), patients=folder.patients))
     if set(index.classes) != set(classes):
         msg = (
             f"the films are of {', '.join(index.classes)} and the network of {', '.join(classes)}; name the folders as "

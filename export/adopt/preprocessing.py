@@ -234,7 +234,8 @@ def _no_way(ranking: Sequence[Trial], tried: int, description: NetworkDescriptio
         )
     return BundleError(
         f"none of {tried} ways to prepare films gives the owner's probabilities within {MEAN_DIFFERENCE:g} in the mean "
-        f"and {LARGEST_DIFFERENCE:g} at most. State what is known (--size, --resize, --mean, --std, --value-range, "
-        "--polarity, --clahe, --activation); a crop, a segmentation or a scaling by each film's own values cannot be "
-        "carried by a bundle: put it into the graph. The closest:" + listing([trial.in_words for trial in ranking])
+        f"and {LARGEST_DIFFERENCE:g} at most. State what is known (--size, --resize, --shorter-side, --mean, --std, "
+        "--value-range, --polarity, --clahe, --activation); a crop off the centre, a segmentation or a scaling by each "
+        "film's own values cannot be carried by a bundle: put it into the graph. The closest:"
+        + listing([trial.in_words for trial in ranking])
     )

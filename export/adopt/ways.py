@@ -14,6 +14,8 @@ from schemas.errors import BundleError
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 
 _CLAHE = (None, ClaheSpec(clip_limit=2.0), ClaheSpec(clip_limit=4.0))
+_CROPPED_SHARES = (0.875, 1.0, 0.9, 0.95)
+"""S of the shorter side: 224 of 256, and what timm's networks state as `crop_pct`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +27,11 @@ class Way:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """E.g. '224', 'squash', 'area', 'full_range', 'no CLAHE', '0..255'."""
+        """E.g. '224', 'squash' or 'crop of 256', 'area', 'full_range', 'no CLAHE', '0..255'."""
         spec = self.spec
         clahe = "no CLAHE" if spec.clahe is None else f"CLAHE {spec.clahe.clip_limit:g},{spec.clahe.grid}"
-        return str(spec.size), spec.resize, spec.interpolation, spec.intensity, clahe, self.values.in_words
+        resize = f"crop of {spec.cropped_side}" if spec.resize == "crop" else spec.resize
+        return str(spec.size), resize, spec.interpolation, spec.intensity, clahe, self.values.in_words
 
     @property
     def in_words(self) -> str:
@@ -40,13 +43,24 @@ def stated_way(graph: ForeignGraph, description: NetworkDescription) -> Way:
     """The way that the description states, with defaults for what it leaves out.
 
     Raises:
-        BundleError: no side is known, or means or deviations are not one for each channel.
+        BundleError: no side is known, a crop is larger than the film, or means or deviations are not one for each
+            channel.
     """
     size = graph.image.side or description.size
     if size is None:
         msg = "the graph takes films of any side; give --size, or --owner-outputs, which finds it"
         raise BundleError(msg)
+    _require_crop_within(size, description)
     return Way(stated_values(graph, description), description.preprocess(size))
+
+
+def _require_crop_within(size: int, description: NetworkDescription) -> None:
+    if description.shorter_side is not None and description.shorter_side < size:
+        msg = (
+            f"--shorter-side {description.shorter_side} is below {size}, the side of the graph's input; a crop lies "
+            "within the film"
+        )
+        raise BundleError(msg)
 
 
 def stated_values(graph: ForeignGraph, description: NetworkDescription) -> PixelValues:
@@ -70,27 +84,49 @@ def stated_values(graph: ForeignGraph, description: NetworkDescription) -> Pixel
 
 
 def possible_ways(graph: ForeignGraph, description: NetworkDescription) -> Iterator[Way]:
-    """Every combination of what the description leaves open, the most widespread first."""
+    """Every combination of what the description leaves open, the most widespread first.
+
+    Raises:
+        BundleError: a crop is larger than the film, or than every side that may be meant.
+    """
     stated = description.model_fields_set
     size = graph.image.side or description.size
+    if size is not None:
+        _require_crop_within(size, description)
 
     def choices(name: str, *known: Any) -> tuple[Any, ...]:
         return (getattr(description, name),) if name in stated else known
 
     specs = [
-        PreprocessSpec(size=side, resize=resize, interpolation=interpolation, intensity=intensity, clahe=clahe)
+        PreprocessSpec(size=side, **fitting, interpolation=interpolation, intensity=intensity, clahe=clahe)
         for side, clahe, resize, intensity, interpolation in product(
             USUAL_SIDES if size is None else (size,),
             choices("clahe", *_CLAHE),
-            choices("resize", "squash", "pad"),
+            choices("resize", "squash", "pad", "crop"),
             choices("intensity", "full_range", "percentile"),
             choices("interpolation", "area"),
         )
+        # What crops by habit, torchvision and timm, equalises nothing.
+        if resize != "crop" or "resize" in stated or (clahe is None and intensity == "full_range")
+        for fitting in _fittings(resize, side, description.shorter_side)
     ]
+    if not specs:
+        msg = f"--shorter-side {description.shorter_side} is below every usual side of films; state --size too"
+        raise BundleError(msg)
     for spec in specs:
         for values in _values(graph, description):
             for polarity in choices("polarity", "monochrome2", "monochrome1"):
                 yield Way(replace(values, polarity=polarity), spec)
+
+
+def _fittings(resize: str, side: int, shorter_side: int | None) -> Iterator[dict[str, Any]]:
+    """The parts of a `PreprocessSpec` that a way of resizing leaves open."""
+    if resize != "crop":
+        yield {"resize": resize}
+    elif shorter_side is not None and side <= shorter_side:
+        yield {"resize": resize, "shorter_side": shorter_side}
+    elif shorter_side is None:
+        yield from ({"resize": resize, "shorter_side": int(side / share)} for share in _CROPPED_SHARES)
 
 
 def _values(graph: ForeignGraph, description: NetworkDescription) -> tuple[PixelValues, ...]:

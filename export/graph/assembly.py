@@ -8,6 +8,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
+from export.graph.chunks import CHUNK, in_chunks
+from export.graph.image_input import ImageInput
+
 PREFIX = "adopted/"
 """Before each name of the owner's graph."""
 _IR_WITH_CONSTANTS = 4
@@ -30,14 +33,20 @@ def arrays(constants: Mapping[str, tuple[int, float | Sequence[int]]]) -> dict[s
 
 def assembled(
     model: onnx.ModelProto,
+    image: ImageInput,
     frame: Frame,
     inputs: Sequence[tuple[str, Sequence[str | int]]],
     outputs: Sequence[tuple[str, Sequence[str | int | None]]],
 ) -> onnx.ModelProto:
     """The owner's nodes between others, under names of their own, with a film and a target as its inputs."""
-    inner = compose.add_prefix(model, PREFIX)
+    inner = compose.add_prefix(model, PREFIX if image.at_once is None else CHUNK + PREFIX)
     graph = inner.graph
-    nodes = [*frame.before, *graph.node, *frame.after]
+    owned = list(graph.node)
+    if image.at_once is not None:
+        read = dict.fromkeys(name for node in frame.after for name in node.input if name.startswith(PREFIX))
+        owned, constants = in_chunks(owned, image, PREFIX + image.name, list(read))
+        graph.initializer.extend(constants)
+    nodes = [*frame.before, *owned, *frame.after]
     for field in ("node", "input", "output", "value_info"):
         graph.ClearField(field)
     graph.node.extend(nodes)

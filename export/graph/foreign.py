@@ -35,6 +35,7 @@ class ForeignGraph:
         )
         return assembled(
             self.model,
+            self.image,
             frame,
             [("image", ["N", self.image.channels, "S", "S"])],
             [("logits", ["N", self.classes])],
@@ -72,6 +73,7 @@ class ForeignGraph:
         numbers = {"scale": scale, "offset": offset, "temperature": np.array(temperature, np.float32)}
         wired = assembled(
             self.model,
+            self.image,
             Frame(before, after, {**self._constants(), **numbers}),
             [("image", ["N", 1, size, size])],
             [(name, ["N", self.classes]) for name in ("logits", "probabilities", "embedding")],

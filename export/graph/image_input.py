@@ -43,11 +43,25 @@ class ImageInput:
     channels: int
     side: int | None
     """S; None: any."""
+    at_once: int | None = None
+    """B, where the graph takes this number of films at once and no other; None: any number."""
 
     @property
     def integer(self) -> bool:
         """Whether pixels are whole numbers."""
         return self.type in _INTEGERS
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How the graph is fed, in words."""
+        kind = TensorProto.DataType.Name(self.type).lower()
+        notes = (f"input {self.name}: {self.layout}, {self.channels} channels, {kind}",)
+        if self.at_once is None:
+            return notes
+        films = "one film" if self.at_once == 1 else f"{self.at_once} films"
+        filled = "" if self.at_once == 1 else ", the last of them filled with black films"
+        way = f"the graph takes {films} at once and no other number: a batch is run in parts{filled}"
+        return (*notes, f"{way}; exported with a dynamic first axis it would be faster")
 
     def nodes(self, pixels: str, target: str) -> list[onnx.NodeProto]:
         """Nodes that turn float32 [N, C, S, S] into what the graph takes."""
@@ -103,6 +117,12 @@ def possible_inputs(model: onnx.ModelProto, size: int | None, layout: Layout | N
     if not found:
         raise _unfit(entry.name, shape, size)
     return tuple(found)
+
+
+def fixed_batch(model: onnx.ModelProto) -> int:
+    """The number of films that the graph's input declares; 1 where it declares none."""
+    axes = _only_input(model).type.tensor_type.shape.dim
+    return (axes[0].dim_value if axes else 0) or 1
 
 
 def _only_input(model: onnx.ModelProto) -> onnx.ValueInfoProto:

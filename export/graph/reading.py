@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from bundle.session import MOST_PROBABLE, Session, first_line, run_in_batches
 from export.description import NetworkDescription
 from export.graph.assembly import PREFIX, Frame, arrays, assembled
 from export.graph.foreign import ForeignGraph
-from export.graph.image_input import USUAL_SIDES, ImageInput, possible_inputs
+from export.graph.image_input import USUAL_SIDES, ImageInput, fixed_batch, possible_inputs
 from export.graph.score_output import ScoreTensor, Values, read_output, score_tensors
 from imaging.phantom import phantom
 from schemas.errors import BundleError, InferenceError
@@ -22,6 +23,8 @@ _OLDEST_OPSET = 9
 """Earlier operators do not broadcast as the nodes that are added do."""
 _PROBE_SCALES = (1.0, 255.0, -255.0, 1e6)
 """Of films in [0, 1]: logits leave 0..1 somewhere, probabilities nowhere."""
+_TOGETHER = 3
+"""Films in one batch, to see whether a graph takes several."""
 
 
 def read_model(path: Path) -> onnx.ModelProto:
@@ -69,17 +72,21 @@ def _tried(
     reasons = list[str]()
     for image in inputs:
         side = image.side or description.size
-        for tried in USUAL_SIDES if side is None else (side,):
+        any_number, fixed = image, replace(image, at_once=fixed_batch(model))
+        for fed, tried in product((any_number, fixed), USUAL_SIDES if side is None else (side,)):
             try:
-                values = _probe(model, image, tensors, tried)
+                values = _probe(model, fed, tensors, tried)
             except (BundleError, InferenceError, ValueError) as error:  # ValueError: outputs that are not numbers
-                reasons.append(f"{_in_words(image, tried)}: {first_line(error)}")
+                reasons.append(f"{_in_words(fed, tried)}: {first_line(error)}")
                 continue
             # A graph without a stated side that does not run on the most usual one has a side of its own.
-            ran.append((image if tried == (side or USUAL_SIDES[0]) else replace(image, side=tried), values))
+            ran.append((fed if tried == (side or USUAL_SIDES[0]) else replace(fed, side=tried), values))
             break
     if not ran:
-        msg = f"the graph does not run on {reasons[0]}; correct --size or --layout, or export it again"
+        msg = (
+            f"the graph does not run on {reasons[0]}; correct --size or --layout, or export it again with a dynamic "
+            "first axis"
+        )
         raise BundleError(msg)
     return _only(ran, description)
 
@@ -104,8 +111,9 @@ def _same(values: Values, others: Values) -> bool:
 
 
 def _in_words(image: ImageInput, side: int) -> str:
-    shapes = {"nchw": [1, image.channels, side, side], "nhwc": [1, side, side, image.channels], "nhw": [1, side, side]}
-    return str(shapes[image.layout])
+    films = image.at_once or "N"
+    shapes = {"nchw": (image.channels, side, side), "nhwc": (side, side, image.channels), "nhw": (side, side)}
+    return f"[{', '.join(map(str, (films, *shapes[image.layout])))}]"
 
 
 def _probe(model: onnx.ModelProto, image: ImageInput, tensors: Sequence[ScoreTensor], side: int) -> Values:
@@ -125,14 +133,21 @@ def _probe(model: onnx.ModelProto, image: ImageInput, tensors: Sequence[ScoreTen
     ]
     raw = assembled(
         model,
+        image,
         Frame(image.nodes("image", PREFIX + image.name), reading, arrays(image.constants())),
         [("image", ["N", image.channels, side, side])],
         [(f"values{number}", ["N", None]) for number in range(len(names))],
     )
     films = np.repeat(_probe_films(side), image.channels, axis=1)
-    outputs = run_in_batches(Session(raw.SerializeToString()).run, films, np.full(len(films), MOST_PROBABLE), 1)
+    run = Session(raw.SerializeToString()).run
+    targets = np.full(len(films), MOST_PROBABLE)
+    outputs, together = (run_in_batches(run, films, targets, batch) for batch in (1, _TOGETHER))
     values = {name: outputs[f"values{number}"] for number, name in enumerate(names)}
-    rows = {name: each for name, each in values.items() if len(each) == len(films)}
+    rows = {
+        name: each
+        for number, (name, each) in enumerate(values.items())
+        if len(films) == len(each) == len(together[f"values{number}"])
+    }
     if values and not rows:
         msg = "it gives other than one row for each film"
         raise ValueError(msg)

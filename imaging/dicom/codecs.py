@@ -20,7 +20,7 @@ from imaging.dicom.pixel_data import ImagePixel
 from imaging.dicom.run_lengths import unpack
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from imaging.libraries import configure_libraries
-from imaging.limits import parsing
+from imaging.limits import DecodeLimits, parsing
 from schemas.errors import InvalidImageError
 
 # GDCM reads process and precision from the frame itself. pydicom refuses to let it read 12-bit JPEG Extended frames
@@ -29,6 +29,10 @@ _READ_AS = {uid.JPEGExtended12Bit: uid.JPEGLossless}
 
 _START_OF_FRAME: Final = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # ISO 10918-1 table B.1, ISO 14495-1 C.1.1
 _JPEG_LS: Final = 0xF7
+_START_OF_SCAN: Final = b"\xff\xda"
+_MOST_SCANS: Final = DecodeLimits().max_jpeg_scans
+"""Of a progressive frame, which these syntaxes do not know and GDCM reads: 5,000 empty ones of a megapixel take it 1 s,
+200,000 in 2 MB ran into the limit of time."""
 _END_OF_IMAGE: Final = b"\xff\xd9"
 """Put behind every JPEG-LS frame: where a truncated one has none, CharLS 2.4.2 counts to 2**32, for 4 s."""
 HAS_CHARLS: Final = find_spec("jpeg_ls") is not None
@@ -154,6 +158,12 @@ def _jpeg_header(frame: bytes, codec: str) -> tuple[int, int, int, int]:
         # 0xFF may be repeated before a marker
         fill = frame[position + 1] == 0xFF  # noqa: PLR2004 the byte that starts every marker
         position += 1 if fill else 2 + int.from_bytes(frame[position + 2 : position + 4])
+    if frame.count(_START_OF_SCAN) > _MOST_SCANS:
+        msg = (
+            f"the compressed frame has more than {_MOST_SCANS} scans, and each is decoded over the whole film; send it "
+            "uncompressed"
+        )
+        raise InvalidImageError(msg)
     precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, position + 4)
     if frame[position + 1] == _JPEG_LS and codec == "gdcm":
         _check_presets(frame, 2**precision - 1)

@@ -178,8 +178,10 @@ class Trail:
         try:
             lines = file.append([waiting.entry for waiting in batch], omitted=omitted)
         except Exception as error:  # noqa: BLE001 supervisor: whatever the disk does, the next batch is tried
-            reason = error.strerror if isinstance(error, OSError) else type(error).__name__
-            self._failed(str(reason), lost=sum(waiting.entry.event != "resumed" for waiting in batch))
+            reason = error.strerror if isinstance(error, OSError) else None
+            self._failed(
+                reason or "an unforeseen failure", lost=sum(waiting.entry.event != "resumed" for waiting in batch)
+            )
         else:
             self._omit(-omitted)
             if self._failing:

@@ -31,6 +31,14 @@ _IDLE_S: Final = 2.0
 
 _AFTER_DEADLINE_S: Final = 5.0
 """The service answers 504 by itself, and its answer may take this long to arrive."""
+_FAULTS: Final[Mapping[type[Exception], str]] = {
+    httpx2.TimeoutException: "nothing came in time",
+    httpx2.ProxyError: "the proxy does not lead there",
+    httpx2.ConnectError: "no connection to this host and port",
+    httpx2.UnsupportedProtocol: "the address is not one of http or https",
+    httpx2.InvalidURL: "the address cannot be read",
+}
+_BROKEN: Final = "the connection broke"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +205,12 @@ class Client:
         try:
             return self._http.request(method, path, timeout=timeout_s, **request)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            msg = f"{self._http.base_url} gave no answer ({type(error).__name__}: {error}); is the service there?"
+            url = self._http.base_url
+            fault = next((words for kind, words in _FAULTS.items() if isinstance(error, kind)), _BROKEN)
+            # Without name and password, as the error's own text may have them.
+            msg = (
+                f"{url.scheme}://{url.netloc.decode('ascii')}{url.path} gave no answer: {fault}; is the service there?"
+            )
             raise NoAnswerError(msg) from error
 
 

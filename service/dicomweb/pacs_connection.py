@@ -2,6 +2,8 @@
 
 import base64
 import contextlib
+import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,21 @@ from service.security.secret_file import read_login, read_token
 
 LARGEST_ANSWER_BYTES: Final = 16 * 1024 * 1024
 """A search that ignores its filter names every instance of a study: about 1 kB for each."""
+_FAULTS: Final[Mapping[type[BaseException], str]] = {
+    ssl.SSLCertVerificationError: "its certificate is not trusted; give CXR_PACS_CA_FILE the certificates that vouch "
+    "for it",
+    ssl.SSLError: "it does not speak TLS as it should; check https and the port in CXR_PACS_URL",
+    socket.gaierror: "its name is not known; check CXR_PACS_URL",
+    ConnectionRefusedError: "nothing listens at its address; check CXR_PACS_URL, and that it runs",
+    httpx2.ProxyError: "the proxy does not lead to it; check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
+    httpx2.ConnectTimeout: "no connection within CXR_PACS_TIMEOUT_S; check CXR_PACS_URL, and the firewall",
+    httpx2.TimeoutException: "it did not answer within CXR_PACS_TIMEOUT_S; see its load, or allow more",
+    httpx2.ConnectError: "no connection to its address; check CXR_PACS_URL, and the network",
+    httpx2.RemoteProtocolError: "it ended the connection without an answer in HTTP; check http, https and the port in "
+    "CXR_PACS_URL",
+    httpx2.NetworkError: "the connection broke; see the network, and the log of the PACS",
+}
+"""The most telling first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +123,16 @@ async def ask(client: httpx2.AsyncClient, method: str, address: str, **request: 
                     raise PacsUnreachableError(msg)
             return Answer(response.status_code, response.headers, bytes(content))
     except httpx2.HTTPError as error:
-        # Its class alone: the text may hold the address, which holds UIDs.
-        msg = f"the PACS gave no answer ({type(error).__name__}); the delivery is tried again"
+        msg = f"the PACS gave no answer: {_fault(error)}; the delivery is tried again"
         raise PacsUnreachableError(msg) from error
+
+
+def _fault(error: httpx2.HTTPError) -> str:
+    """What happened, and the remedy; nothing of the error's own text, which may hold the address, which holds UIDs."""
+    chain: list[BaseException] = [error]
+    for link in chain:  # grows
+        chain += [cause for cause in (link.__cause__, link.__context__) if cause is not None and cause not in chain]
+    return next(
+        (words for kind, words in _FAULTS.items() if any(isinstance(link, kind) for link in chain)),
+        "the request failed; see the log of the PACS",
+    )

@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from schemas.errors import SettingsError, SpoolUnavailableError
+from service.dicomweb.database_faults import database_fault
 
 SQLITE: Final = "sqlite"
 UID = String(64)  # PS3.5 9.1
@@ -90,7 +91,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         with engine.begin() as connection:
             yield connection
     except SQLAlchemyError as error:
-        log.error("spool_failed", error=type(error).__name__)  # noqa: TRY400 the reason is in the chain
+        log.error("spool_failed", reason=database_fault(error))  # noqa: TRY400 its own text may hold a film
         msg = "the spool's database cannot be read or written now; send the film again later"
         raise SpoolUnavailableError(msg) from error
 
@@ -132,9 +133,8 @@ def open_database(url: str) -> Iterator[Engine]:
                     crashed = {"lease_until": 0.0, "crashes": instances.c.crashes + 1}
                     connection.execute(update(instances).where(in_hand).values(crashed))
         except (ArgumentError, ImportError, SQLAlchemyError, OSError) as error:
-            # The reason is named by its class alone: its text may hold the address with a password in it.
             msg = (
-                f"CXR_SPOOL_URL names no database that can be opened ({type(error).__name__}); "
+                f"CXR_SPOOL_URL names no database that can be opened: {database_fault(error)}; "
                 "give sqlite:///FILE or postgresql+psycopg://HOST/NAME, and check that it may be written"
             )
             raise SettingsError(msg) from error
@@ -153,7 +153,7 @@ def _open_sqlite(database: str | None, stack: ExitStack) -> Engine:
             # The file itself has its second name by a hard link or a mount. Elsewhere flock and SQLite's locks meet.
             lock = stack.enter_context(path.open("ab"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:  # two processes on one spool would send films twice
+    except BlockingIOError as error:  # two processes on one spool would send films twice
         msg = "another process uses this SQLite spool; give each its own, or share PostgreSQL by CXR_SPOOL_URL"
         raise SettingsError(msg) from error
     engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": 30})

@@ -124,7 +124,7 @@ class Worker:
                 else:
                     await self._work(step, claim)
             except Exception as error:  # noqa: BLE001 supervisor: the database may be away for a while
-                _log_failure("spool_loop_failed", step, error)
+                _log_failure("spool_loop_failed", error, state=step.state)
                 await _pause(self._stopping, REST_S)
             if claim is not None:  # not where this loop is cut off: `stop` gives the film back
                 del hand.claims[claim.token]
@@ -153,7 +153,7 @@ class Worker:
             msg = f"a film of the spool was not worked on within {WORK_S:.0f} s; it is tried again"
             await self._failed(step, claim, DeadlineError(msg))
         except Exception as error:  # noqa: BLE001 supervisor of one film: it must not stop the others
-            _log_failure("spool_film_failed", step, error)
+            _log_failure("spool_film_failed", error, state=step.state)
             await self._failed(step, claim, InternalError("an unforeseen failure; its reason is in the service's log"))
 
     async def _failed(self, step: Step, claim: Claim, error: CxrError, attempt: int | None = None) -> None:
@@ -180,8 +180,8 @@ class Worker:
                     log.warning("spool_times_mended", films=mended, reason="the clock was set back")
                 await asyncio.to_thread(self._ledger.prune)
                 self._set_gauges(await asyncio.to_thread(self._ledger.depth))
-            except Exception:  # supervisor: the database may be away for a while
-                log.exception("spool_housekeeping_failed")
+            except Exception as error:  # noqa: BLE001 supervisor: the database may be away for a while
+                _log_failure("spool_housekeeping_failed", error)
             await _pause(self._stopping, HOUSEKEEPING_S)
 
     def _set_gauges(self, depth: Depth) -> None:
@@ -190,10 +190,13 @@ class Worker:
         self._metrics.spool_oldest.set(depth.oldest_s)
 
 
-def _log_failure(event: str, step: Step, error: Exception) -> None:
-    """Log where it failed, not the message: a library may quote a patient's name out of the film."""
+def _log_failure(event: str, error: Exception, **fields: str) -> None:
+    """Log our own message, and of other errors where: a library may quote a patient's name or a password."""
+    if isinstance(error, CxrError):
+        log.error(event, code=error.code, reason=str(error), **fields)
+        return
     where = "".join(traceback.format_tb(error.__traceback__))
-    log.error(event, state=step.state, error=type(error).__name__, where=where)
+    log.error(event, error=type(error).__name__, where=where, **fields)
 
 
 async def _pause(event: asyncio.Event, seconds: float) -> None:

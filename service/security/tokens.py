@@ -17,6 +17,20 @@ ALGORITHMS: Final = ("RS256", "PS256", "ES256", "EdDSA")
 
 _LONGEST_SUBJECT: Final = 255  # OpenID Connect Core 2
 _LEEWAY_S: Final = 30  # between the clocks of two machines
+_REQUIRED: Final = ("exp", "iss", "aud", "sub")
+_UNREADABLE: Final = "it is not a JSON Web Token that can be read"
+_FAULTS: Final[Mapping[type[Exception], str]] = {
+    KeyError: "its key (kid) is not in the file of CXR_JWT_KEYS_FILE",
+    jwt.ExpiredSignatureError: "it has expired (exp)",
+    jwt.ImmatureSignatureError: "it is not valid yet (nbf, iat); compare the clocks of both machines",
+    jwt.InvalidAudienceError: "it is for another service (aud)",
+    jwt.InvalidIssuerError: "it comes from another issuer (iss)",
+    jwt.MissingRequiredClaimError: f"it lacks one of {', '.join(_REQUIRED)}",
+    jwt.InvalidAlgorithmError: f"it is signed by another algorithm than its key is for, or by none of "
+    f"{', '.join(ALGORITHMS)}",
+    jwt.InvalidSignatureError: "its signature is not of its key",
+}
+"""Words for what PyJWT raises, whose text may quote the token."""
 
 
 class TokenVerifier:
@@ -52,11 +66,11 @@ class TokenVerifier:
                 issuer=self._issuer,
                 audience=self._audience,
                 leeway=_LEEWAY_S,
-                options={"require": ["exp", "iss", "aud", "sub"]},
+                options={"require": list(_REQUIRED)},
             )
         except (KeyError, PyJWTError, OverflowError, RecursionError) as error:  # exp of 1e999; lists in lists in lists
-            reason = "its key is unknown" if isinstance(error, KeyError) else type(error).__name__
-            msg = f"the bearer token is refused ({reason}); ask the identity provider for a new one for this service"
+            reason = next((words for kind, words in _FAULTS.items() if isinstance(error, kind)), _UNREADABLE)
+            msg = f"the bearer token is refused: {reason}; ask the identity provider for a new one for this service"
             raise UnauthenticatedError(msg) from error
         return Caller(f"token:{_subject(claims)}", frozenset(scope for scope in SCOPES if scope in _granted(claims)))
 
@@ -69,15 +83,36 @@ def parse_key_set(content: bytes) -> Mapping[str, PyJWK]:
     """
     try:
         entries = json.loads(content)["keys"]
-        keys = {entry["kid"]: PyJWK(entry) for entry in entries}
-    except (ValueError, TypeError, KeyError, PyJWTError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        msg = f"the file of CXR_JWT_KEYS_FILE is not a JWK set whose keys have kid and alg ({reason})"
+        keys = dict(map(_key, range(1, len(entries) + 1), entries))
+    except (ValueError, TypeError, KeyError) as error:
+        msg = (
+            'the file of CXR_JWT_KEYS_FILE is not a JWK set; give a JSON object {"keys": [...]} with the public keys '
+            "of the identity provider"
+        )
         raise SettingsError(msg) from error
     if wrong := sorted({key.algorithm_name for key in keys.values()} - set(ALGORITHMS)):
         msg = f"the JWK set has keys for {', '.join(wrong)}; accepted are {', '.join(ALGORITHMS)}"
         raise SettingsError(msg)
     return keys
+
+
+def _key(number: int, entry: Any) -> tuple[str, PyJWK]:
+    """One public key of a set, and its `kid`.
+
+    Raises:
+        SettingsError: it has no `kid`, or cannot be used.
+    """
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("kid"), str):
+        msg = f"key {number} in the file of CXR_JWT_KEYS_FILE has no kid; give each key a text by which tokens name it"
+        raise SettingsError(msg)
+    try:
+        return entry["kid"], PyJWK(dict(entry))
+    except (ValueError, TypeError, KeyError, PyJWTError):
+        msg = (
+            f"key {number} in the file of CXR_JWT_KEYS_FILE is not a public key that can be used; give each kid, kty, "
+            f"alg ({', '.join(ALGORITHMS)}) and the numbers of its kind"
+        )
+        raise SettingsError(msg) from None  # the cause may quote the key, and the chain may be logged
 
 
 def _subject(claims: Mapping[str, Any]) -> str:

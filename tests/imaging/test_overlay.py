@@ -13,6 +13,7 @@ from schemas.preprocess import PreprocessSpec
 
 SQUASH = PreprocessSpec(size=224)
 PAD = PreprocessSpec(size=224, resize="pad")
+CROP = PreprocessSpec(size=224, resize="crop", shorter_side=256)
 FILM = phantom(300, 600, seed=1)
 
 
@@ -52,7 +53,7 @@ def hottest(rendered: HeatMap) -> tuple[float, float]:
         ((1, 3000), (1, 3000), (1, 1024)),
     ],
 )
-@pytest.mark.parametrize("spec", [SQUASH, PAD], ids=["squash", "pad"])
+@pytest.mark.parametrize("spec", [SQUASH, PAD, CROP], ids=["squash", "pad", "crop"])
 def test_both_pictures_have_the_sources_aspect_and_are_no_larger_than_needed(decoded, source, expected, spec) -> None:
     rendered = render(point(3, 3), radiograph(np.zeros(decoded, np.uint8), shape=source), spec)
 
@@ -99,7 +100,22 @@ def test_padded_films_get_their_heat_at_the_place_inside_the_padding(cell, film_
     assert hottest(rendered) == pytest.approx((film_x, film_y), abs=0.04)
 
 
-@pytest.mark.parametrize("spec", [SQUASH, PAD])
+@pytest.mark.parametrize(
+    ("cell", "film_x", "film_y"),
+    [((3, 3), 0.5, 0.5), ((0, 0), 0.3125, 0.125), ((6, 0), 0.3125, 0.875), ((0, 6), 0.6875, 0.125)],
+)
+def test_cropped_films_get_their_heat_within_the_crop_and_none_outside(cell, film_x, film_y) -> None:
+    # 7/8 of the shorter side of 300 pixels: rows 18.75 to 281.25, columns 168.75 to 431.25
+    rendered = render(point(*cell), radiograph(FILM), CROP)
+
+    heat = gray(rendered)
+    assert hottest(rendered) == pytest.approx((film_x, film_y), abs=0.06)
+    assert not heat[:18].any()
+    assert not heat[:, :168].any()
+    assert not heat[:, 432:].any()
+
+
+@pytest.mark.parametrize("spec", [SQUASH, PAD, CROP])
 def test_pixels_that_are_no_squares_are_drawn_as_such_with_the_heat_at_its_place(spec) -> None:
     squares = radiograph(FILM)
     tall = replace(squares, pixel_aspect=2.0)

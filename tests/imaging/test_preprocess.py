@@ -3,6 +3,9 @@
 import cv2
 import numpy as np
 import pytest
+import torch
+from pydantic import ValidationError
+from torchvision.transforms.v2 import CenterCrop, Resize
 
 from imaging.decode import decode
 from imaging.phantom import phantom
@@ -21,7 +24,7 @@ def random_film(rows: int, columns: int, dtype: type = np.uint16) -> np.ndarray:
     return np.random.default_rng(7).integers(0, np.iinfo(dtype).max, (rows, columns), dtype, endpoint=True)
 
 
-@pytest.mark.parametrize("resize", ["squash", "pad"])
+@pytest.mark.parametrize("resize", ["squash", "pad", "crop"])
 @pytest.mark.parametrize(("shape"), [(32, 32), (200, 100), (31, 500), (1, 1), (1, 900), (700, 3)])
 def test_the_input_is_one_contiguous_square_in_the_unit_range(shape, resize) -> None:
     prepared = prepare(radiograph(random_film(*shape)), PreprocessSpec(size=32, resize=resize))
@@ -126,8 +129,45 @@ def test_padding_centres_the_film_and_keeps_its_aspect(shape, place) -> None:
     expected = np.zeros((100, 100))
     expected[place.top : place.top + place.rows, place.left : place.left + place.columns] = 1
     rows, columns = shape
-    assert placement(rows, columns, 100, "pad") == place
+    assert placement(rows, columns, PreprocessSpec(size=100, resize="pad")) == place
     assert np.abs(prepared - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(300, 256), (256, 300), (301, 256), (256, 303), (256, 256)])
+def test_a_crop_takes_what_torchvision_takes(shape) -> None:
+    film = random_film(*shape)
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=224, resize="crop", shorter_side=256))
+
+    expected = CenterCrop(224)(torch.from_numpy(film.astype(np.float32) / 65535)[None]).numpy()
+    assert np.abs(prepared - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("shape", [(1013, 1500), (1500, 1013), (40, 61), (1999, 1200)])
+@pytest.mark.parametrize("shorter_side", [None, 73])
+def test_a_film_is_resized_to_torchvisions_size_before_its_crop(shape, shorter_side) -> None:
+    spec = PreprocessSpec(size=64, resize="crop", shorter_side=shorter_side)
+
+    rows, columns = shape
+    place = placement(rows, columns, spec)
+
+    assert (place.rows, place.columns) == tuple(Resize(shorter_side or 64)(torch.zeros(1, *shape)).shape[1:])
+
+
+def test_contrast_is_equalised_in_the_crop_alone() -> None:
+    clahe = ClaheSpec(clip_limit=2.0, grid=2)
+    film = random_film(64, 150)
+    cropped = prepare(radiograph(film[:, 43:107]), PreprocessSpec(size=64, clahe=clahe))
+
+    prepared = prepare(radiograph(film), PreprocessSpec(size=64, resize="crop", clahe=clahe))
+
+    assert np.array_equal(prepared, cropped)
+
+
+@pytest.mark.parametrize("wrong", [{"resize": "squash"}, {"resize": "crop", "size": 300}])
+def test_a_shorter_side_without_a_crop_that_fits_is_refused(wrong) -> None:
+    with pytest.raises(ValidationError, match="shorter_side 256 belongs to resize crop"):
+        PreprocessSpec(**{"size": 224, "shorter_side": 256, **wrong})
 
 
 def test_the_aspect_is_the_sources_even_when_a_large_jpeg_was_decoded_small() -> None:

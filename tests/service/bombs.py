@@ -11,8 +11,10 @@ from pydicom.encaps import encapsulate
 from imaging.phantom import phantom
 from tests.imaging.compressed import ENCODERS, compressed_film, encapsulated_film
 from tests.imaging.files import chunk, dicom_bytes, dicom_dataset, png
+from tests.imaging.mutated_frames import progressive_jpeg
 
 FILM = phantom(64, 48, seed=2)
+WIDE = phantom(1000, 1000, seed=2)
 ZEROS = bytes(10**6)
 
 
@@ -76,6 +78,9 @@ BOMBS: Mapping[str, Callable[[], bytes]] = {
         encapsulate([b"\1" + bytes(63) + b"\x80" * 40_000_000]), uid.RLELossless, FILM
     ),
     "JPEG-LS that counts for ever": counting_jpeg_ls,
+    "DICOM JPEG of 200,000 scans": lambda: encapsulated_film(
+        encapsulate([progressive_jpeg(WIDE, empty_scans=200_000)]), uid.JPEGBaseline8Bit, WIDE
+    ),
     "deflated DICOM of a gigabyte": deflated_dicom,
     "Rows and Columns of 65535": lambda: lying(Rows=65535, Columns=65535),
     "Rows over the bytes there are": lambda: lying(Rows=6000, Columns=6000),

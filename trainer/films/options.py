@@ -18,6 +18,20 @@ NEAR_DUPLICATE = 0.985
 """Rank correlation of two thumbnails from which on they show one picture. Measured: docs/data.md."""
 
 
+def a_column_or_expression(patients: str | None) -> str | None:
+    """The same text.
+
+    Raises:
+        ValueError: it is neither the name of a column nor a regular expression.
+    """
+    try:
+        re.compile(patients or "")
+    except re.error as error:
+        msg = f"{patients} is neither the name of a column nor a regular expression ({error})"
+        raise ValueError(msg) from error
+    return patients
+
+
 class DataOptions(Record):
     """The films of a run, and which of them train, validate and test."""
 
@@ -74,13 +88,4 @@ class DataOptions(Record):
     )
 
     _distinct = field_validator("label_names")(distinct)
-
-    @field_validator("patients")
-    @classmethod
-    def _expression(cls, patients: str | None) -> str | None:
-        try:
-            re.compile(patients or "")
-        except re.error as error:
-            msg = f"{patients} is neither the name of a column nor a regular expression ({error})"
-            raise ValueError(msg) from error
-        return patients
+    _patients_are_found = field_validator("patients")(a_column_or_expression)

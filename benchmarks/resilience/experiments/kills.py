@@ -33,8 +33,8 @@ def kills(folder: Path, *, full: bool) -> list[Row]:
             for first in range(0, _FILMS, 20):
                 sent = stow(*(film(f"film {index}") for index in range(first, first + 20)))
                 server.ask("POST", "/dicomweb/studies", sent["content"], sent["headers"])
+        before = lever.films  # first: all that may be in hand at once could be held before a later look
         lever.pull(Order.HOLD)
-        before = lever.films
         if choose.random() < 0.8:  # else it is killed where it is
             until(partial(_in_hand, lever, before, server), "a film is in hand")
         server.process.kill()

@@ -179,7 +179,11 @@ def test_a_description_that_cannot_be_used_is_refused_with_the_reason(adopt, tmp
         ({"onnx": __file__}, "test_adopt.py cannot be read as an ONNX graph"),
         ({"timm": NETWORK}, "--timm and --weights belong together"),
         ({"version": "../1"}, "choose another"),
-        ({"resize": "crop"}, "--resize: Input should be 'squash' or 'pad'"),
+        ({"resize": "stretch"}, "--resize: Input should be 'squash', 'pad' or 'crop'"),
+        ({"shorter_side": 72}, "--shorter-side 72 belongs to --resize crop"),
+        ({"resize": "crop", "shorter_side": 40}, f"--shorter-side 40 is below --size {SIDE}"),
+        ({"resize": "crop", "shorter_side": 40, "size": None}, f"--shorter-side 40 is below {SIDE}, the side of the"),
+        ({"patients": "(a"}, "--patients: (a is neither the name of a column nor a regular expression"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_remedy(adopt, options, message) -> None:
@@ -217,18 +221,37 @@ def test_weights_of_another_network_are_refused(adopt, theirs, tmp_path) -> None
     assert not directory.exists()
 
 
-def test_a_graph_of_one_film_at_a_time_is_refused(adopt, theirs, tmp_path) -> None:
+def with_reshape(theirs, folder, shape):
+    """The graph of theirs, its scores in a shape that fixes the number of films."""
     model = onnx.load(theirs.graph)
-    shape = onnx.numpy_helper.from_array(np.array([1, 2]), "one")
-    model.graph.initializer.append(shape)
-    model.graph.node.append(onnx.helper.make_node("Reshape", ["scores", "one"], ["single"]))
-    model.graph.output[0].name = "single"
-    onnx.save(model, tmp_path / "single.onnx")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(shape), "fixed_shape"))
+    model.graph.node.append(onnx.helper.make_node("Reshape", ["scores", "fixed_shape"], ["fixed"]))
+    model.graph.output[0].name = "fixed"
+    onnx.save(model, folder / "fixed.onnx")
+    return replace(theirs, graph=folder / "fixed.onnx")
 
-    code, _, errors, _ = adopt(replace(theirs, graph=tmp_path / "single.onnx"))
+
+@pytest.mark.parametrize("shape", [[1, 2], [2]], ids=str)
+def test_a_graph_of_one_film_at_a_time_answers_a_batch_as_it_answered_each(adopt, theirs, tmp_path, shape) -> None:
+    code, printed, errors, directory = adopt(with_reshape(theirs, tmp_path, shape))
+    any_number = adopt(version="2")[3].parent / "2"
+    films = phantoms(5, SIDE)
+    fixed, free = (
+        OnnxEngine.open(verify_bundle(folder)[0], provider="cpu", intra_op_threads=1).run(films, None).logits
+        for folder in (directory, any_number)
+    )
+
+    assert (code, errors) == (0, "")
+    assert "the graph takes one film at once and no other number: a batch is run in parts; exported with a" in printed
+    np.testing.assert_allclose(fixed, free, atol=1e-4 * np.abs(free).max())
+
+
+def test_a_graph_of_a_number_of_films_that_it_does_not_declare_is_refused(adopt, theirs, tmp_path) -> None:
+    code, _, errors, _ = adopt(with_reshape(theirs, tmp_path, [4, 2]))
 
     assert code == 2
-    assert "export it with a dynamic first axis" in errors
+    assert "the graph does not run on [N, 3, 64, 64]" in errors
+    assert "export it again with a dynamic first axis" in errors
 
 
 def test_films_that_the_network_was_trained_on_do_not_calibrate_it(adopt, theirs, tmp_path) -> None:
@@ -238,6 +261,20 @@ def test_films_that_the_network_was_trained_on_do_not_calibrate_it(adopt, theirs
 
     assert code == 2
     assert "has no validation films" in errors
+
+
+def test_patients_are_read_as_the_user_states(adopt, theirs, tmp_path) -> None:
+    films = shutil.copytree(theirs.films, tmp_path / "films")
+    for number, path in enumerate(sorted(films.rglob("*.jpeg"))):
+        path.rename(path.with_name(f"{path.parts[-3]}-{number // 4}-{number}.jpeg"))
+
+    code, _, errors, directory = adopt(replace(theirs, films=films), patients=r"/([a-z]+-\d+)-")
+    crossing, _, leak, _ = adopt(replace(theirs, films=films), patients=r"-(\d)\d*-", version="2")
+
+    assert (code, errors) == (0, "")
+    assert [row.patients for row in verify_bundle(directory)[0].manifest.evaluation] == [26, 26]
+    assert crossing == 2
+    assert "patient: " in leak
 
 
 @pytest.mark.parametrize(("kind", "name"), [("copy", "IM-0555-0000.jpeg"), ("patient", "IM-0001-0007.jpeg")])

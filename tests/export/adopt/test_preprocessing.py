@@ -7,9 +7,12 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto
+from PIL import Image
+from torchvision.transforms import CenterCrop, Compose, Grayscale, Resize, ToTensor
 
 from export.adopt.owner import read_owner_outputs
 from export.adopt.preprocessing import find_way
+from export.adopt.ways import possible_ways
 from export.description import NetworkDescription
 from export.graph.pixel_values import IMAGENET_MEAN, IMAGENET_STD, PixelValues
 from export.graph.reading import read_graph
@@ -38,10 +41,11 @@ def films(tmp_path_factory):
 def found(ridge, films, tmp_path):
     """Let an owner answer in their way, and find it by a graph of theirs."""
 
-    def run(spec=PLAIN, values=PixelValues(), *, stated=None, header="probability", change=None, **dress):  # noqa: B008
+    def run(spec=PLAIN, values=PixelValues(), *, stated=None, header="probability", change=None, by=None, **dress):  # noqa: B008
         paths = sorted(films.iterdir())
         channels = dress.setdefault("channels", max(len(values.mean), len(values.std)))
-        prepared = np.stack([prepare(decode(path.read_bytes()), spec) for path in paths])
+        by = by or (lambda path: prepare(decode(path.read_bytes()), spec))
+        prepared = np.stack([by(path) for path in paths])
         # Answers on both sides of one half, whatever the owner's way does to the films.
         theirs = replace(ridge, constant=ridge.constant - float(np.median(ridge.logits(prepared))))
         probabilities = 1 / (1 + np.exp(-theirs.logits(prepared)))
@@ -73,6 +77,8 @@ def write(path, header, rows):
         (PLAIN, PixelValues("monochrome1")),
         (PLAIN, PixelValues("monochrome1", white=255.0)),
         (PreprocessSpec(size=SIDE, resize="pad"), PixelValues(black=-1.0)),
+        (PreprocessSpec(size=SIDE, resize="crop", shorter_side=73), PixelValues(mean=IMAGENET_MEAN, std=IMAGENET_STD)),
+        (PreprocessSpec(size=SIDE, resize="crop", shorter_side=64), PixelValues("monochrome1", white=255.0)),
         (PreprocessSpec(size=SIDE, intensity="percentile"), PixelValues()),
         (PreprocessSpec(size=SIDE, interpolation="nearest"), PixelValues("monochrome1")),
         (PreprocessSpec(size=SIDE, clahe=ClaheSpec(clip_limit=2.0)), PixelValues(white=255.0)),
@@ -87,6 +93,24 @@ def test_the_way_of_the_owner_is_found(found, spec, values) -> None:
     np.testing.assert_allclose(actual, values.scale_and_offset(channels), rtol=0.02, atol=0.02)
     assert way.way.spec == spec
     assert way.notes[0].startswith("preprocessing found: off by 0.00")
+
+
+@pytest.mark.parametrize("shorter_side", [SIDE, 73])
+def test_a_crop_that_torchvision_and_pillow_made_is_found(found, shorter_side) -> None:
+    steps = Compose([Grayscale(), Resize(shorter_side), CenterCrop(SIDE), ToTensor()])
+
+    way, _ = found(by=lambda path: steps(Image.open(path)).numpy())
+
+    assert (way.way.spec.resize, way.way.spec.cropped_side) == ("crop", shorter_side)
+
+
+def test_a_crop_of_less_than_any_usual_side_is_refused_where_the_graph_states_none(ridge) -> None:
+    description = NetworkDescription.model_validate({"classes": "A,B", "resize": "crop", "shorter_side": 40})
+    foreign = read_graph(graph(ridge), description)
+    of_any_side = replace(foreign, image=replace(foreign.image, side=None))
+
+    with pytest.raises(BundleError, match="--shorter-side 40 is below every usual side of films; state --size too"):
+        list(possible_ways(of_any_side, description))
 
 
 def test_a_scaling_of_the_owner_s_own_is_fitted(found) -> None:
@@ -116,7 +140,7 @@ def test_the_side_of_a_graph_that_states_none_is_found(found) -> None:
 
 
 def test_what_the_owner_states_is_held(found) -> None:
-    with pytest.raises(BundleError, match="none of 24 ways to prepare films") as refused:
+    with pytest.raises(BundleError, match="none of 32 ways to prepare films") as refused:
         found(PLAIN, PixelValues(white=255.0), stated={"value_range": "0..1"})
 
     assert "0..255" not in str(refused.value)
@@ -199,6 +223,6 @@ def test_a_network_is_adopted_as_its_owner_s_answers_show(adopt, theirs, ridge, 
     assert (code, errors) == (0, "")
     found = "preprocessing found: off by 0.000 in the mean, 0.000 at most: 64, squash, area, full_range, no CLAHE, "
     assert f"{found}0..255, monochrome1" in printed
-    assert "these films do not tell squash from pad: state it if you know" in printed
+    assert "these films do not tell squash from crop of 64 or pad: state it if you know" in printed
     assert "these films do not tell area from cubic or linear or nearest: state it if you know" in printed
     assert any(line.startswith("preprocessing found") for line in provenance.reading)

@@ -149,7 +149,7 @@ def test_a_shape_that_is_not_stated_is_found_by_running_the_graph(read, ridge) -
         ({"head": "pair single"}, {}, "both, single each have a value for each of 2 classes; name the right one"),
         ({"channels": 3}, {"mean": "0.5", "std": "0.5"}, "--mean has 1 values and the graph's input 3 channels"),
         ({}, {"size": 96}, "must have one input float32 [N, C, 96, 96], and has pixels [0, 1, 64, 64]; correct --size"),
-        ({"side": "side"}, {"size": 96}, "the graph does not run on [1, 1, 96, 96]"),
+        ({"side": "side"}, {"size": 96}, "the graph does not run on [N, 1, 96, 96]"),
     ],
     ids=str,
 )

@@ -13,6 +13,7 @@ from imaging.dicom.pixel_data import ImagePixel
 from imaging.phantom import phantom
 from schemas.errors import InvalidImageError
 from tests.imaging.compressed import ENCODERS, encapsulated_film
+from tests.imaging.mutated_frames import progressive_jpeg
 
 FILM = phantom(64, 48, seed=2)
 
@@ -83,3 +84,20 @@ def test_a_frame_of_far_more_bytes_than_the_film_is_refused_before_it_is_handed_
 
     with pytest.raises(InvalidImageError, match="has 2000000 bytes, and the film without compression 100"):
         EncapsulatedFrame(bytes(2_000_000), uid.RLELossless, module)
+
+
+def test_a_progressive_jpeg_of_a_usual_number_of_scans_is_read() -> None:
+    frame = encapsulate([progressive_jpeg(FILM)])
+    film = decode(encapsulated_film(frame, uid.JPEGBaseline8Bit, FILM), frame_decoder=decode_frame)
+
+    assert np.abs(film.pixels.astype(int) - FILM).max() < 30
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless])
+def test_a_jpeg_of_many_scans_never_reaches_its_codec(syntax) -> None:
+    wide = phantom(1000, 1000, seed=2)
+    frame = encapsulate([progressive_jpeg(wide, empty_scans=200_000)])
+
+    with pytest.raises(InvalidImageError, match="more than 100 scans, and each is decoded over the whole film"):
+        decode(encapsulated_film(frame, syntax, wide), frame_decoder=decode_frame)

@@ -206,10 +206,12 @@ def test_an_address_where_nothing_or_something_else_answers_is_told(scripted) ->
     other, _, _ = scripted(httpx2.Response(200, text="hello"))
 
     with (
-        Client("http://127.0.0.1:9", timeout_s=5) as nobody,
-        pytest.raises(NoAnswerError, match="is the service there"),
+        Client("http://reader:secret@127.0.0.1:9/cxr", timeout_s=5) as nobody,
+        pytest.raises(NoAnswerError, match="is the service there") as failure,
     ):
         nobody.ready()
+    assert str(failure.value).startswith("http://127.0.0.1:9/cxr/ gave no answer: no connection to this host and port")
+    assert "secret" not in str(failure.value)
     with pytest.raises(NoAnswerError, match="is the address that of this service"):
         other.models()
 

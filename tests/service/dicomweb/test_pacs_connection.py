@@ -1,12 +1,14 @@
 """Rules of one request to the PACS: what a header carries, and what an answer may be."""
 
 import gzip
+import ssl
 
+import httpx2
 import pytest
 
 from schemas.errors import PacsUnreachableError, SettingsError
 from service.dicomweb.pacs import open_pacs
-from service.dicomweb.pacs_connection import LARGEST_ANSWER_BYTES
+from service.dicomweb.pacs_connection import LARGEST_ANSWER_BYTES, ask
 from tests.service.chosen import settings_of
 from tests.service.dicomweb.films import STUDY, film, uid
 
@@ -109,3 +111,41 @@ async def test_an_answer_has_a_largest_size(archive) -> None:
         with pytest.raises(PacsUnreachableError, match=f"over {LARGEST_ANSWER_BYTES} bytes"):
             await pacs.store([film()])
         await pacs.store([film()])
+
+
+def caused(error, cause):
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (caused(httpx2.ConnectError("x"), ConnectionRefusedError()), "nothing listens at its address"),
+        (caused(httpx2.ConnectError("x"), ssl.SSLCertVerificationError()), "give CXR_PACS_CA_FILE the certificates"),
+        (caused(httpx2.ConnectError("x"), ssl.SSLError()), "check https and the port"),
+        (httpx2.ConnectError("x"), "no connection to its address; check CXR_PACS_URL"),
+        (httpx2.ConnectTimeout("x"), "no connection within CXR_PACS_TIMEOUT_S"),
+        (httpx2.ReadTimeout("x"), "it did not answer within CXR_PACS_TIMEOUT_S"),
+        (httpx2.RemoteProtocolError("x"), "it ended the connection without an answer in HTTP"),
+        (httpx2.ReadError("x"), "the connection broke"),
+        (httpx2.ProxyError("http://user:secret@proxy"), "the proxy does not lead to it; check HTTPS_PROXY"),
+        (httpx2.TooManyRedirects("http://user:secret@pacs"), "the request failed"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_a_pacs_without_an_answer_is_described_in_words_and_nothing_of_the_address_is_quoted(
+    error, reason
+) -> None:
+    def fail(_: httpx2.Request) -> httpx2.Response:
+        raise error
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(fail)) as client:
+        with pytest.raises(PacsUnreachableError) as failure:
+            await ask(client, "GET", f"http://pacs/studies/{STUDY}")
+
+    assert str(failure.value).startswith("the PACS gave no answer: ")
+    assert reason in str(failure.value)
+    assert str(failure.value).endswith("; the delivery is tried again")
+    for part in (STUDY, "secret", "Error", "Timeout("):
+        assert part not in str(failure.value)

@@ -94,24 +94,56 @@ def test_no_byte_of_a_film_is_left_in_any_file_after_its_analysis(database, tmp_
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "reason"),
     [
-        "sqlite://",
-        "sqlite:///:memory:",
-        "nonsense",
-        "nosuch://host/name",
-        "sqlite:////proc/none/spool.db",
-        "postgresql+psycopg://postgres:secret@127.0.0.1:1/none",
+        ("sqlite://", "a spool in memory loses films"),
+        ("sqlite:///:memory:", "a spool in memory loses films"),
+        ("nonsense", "it is not the address of a database"),
+        ("nosuch://host/name", "a kind of database that is not known"),
+        ("postgresql+asyncpg://user:secret@host/name", "the driver of this kind of database is not installed"),
+        ("sqlite:////proc/none/spool.db", "No such file or directory"),
+        (
+            "postgresql+psycopg://postgres:secret@127.0.0.1:1/none",
+            "nothing listens at its address; check host and port",
+        ),
+        ("postgresql+psycopg://postgres@/none?host=/nowhere&password=secret", "nothing listens at its address"),
     ],
 )
-def test_an_address_that_cannot_be_opened_is_refused_without_being_quoted(url) -> None:
+def test_an_address_that_cannot_be_opened_is_refused_in_words_without_being_quoted(url, reason) -> None:
     with pytest.raises(SettingsError, match="CXR_SPOOL_URL") as refusal, open_database(url):
         pass
 
+    assert reason in str(refusal.value)
     assert "secret" not in str(refusal.value)
+    assert "Error" not in str(refusal.value)
 
 
-def test_a_database_that_fails_says_so_and_quotes_no_film(database, logged) -> None:
+def test_a_file_that_is_no_database_is_refused_as_such(tmp_path) -> None:
+    (tmp_path / "spool.db").write_bytes(b"films" * 1000)
+
+    with (
+        pytest.raises(SettingsError, match="its file is not a SQLite database; give another file"),
+        open_database(f"sqlite:///{tmp_path}/spool.db"),
+    ):
+        pass
+
+
+def test_a_folder_in_the_place_of_the_file_is_not_taken_for_a_second_process(tmp_path) -> None:
+    (tmp_path / "spool.db.lock").mkdir()
+
+    with pytest.raises(SettingsError, match="Is a directory"), open_database(f"sqlite:///{tmp_path}/spool.db"):
+        pass
+
+
+def test_a_database_that_postgresql_does_not_have_is_named_as_the_fault(postgresql) -> None:
+    with (
+        pytest.raises(SettingsError, match="it has no database of this name; create it"),
+        open_database(postgresql.format(database="nosuch")),
+    ):
+        pass
+
+
+def test_a_database_that_fails_says_so_in_words_and_quotes_no_film(database, logged) -> None:
     with database.begin() as connection:
         connection.exec_driver_sql("DROP TABLE payloads")
 
@@ -119,3 +151,5 @@ def test_a_database_that_fails_says_so_and_quotes_no_film(database, logged) -> N
         store(database)
     assert "Marker" not in repr(failure.value.__cause__)
     assert [event["event"] for event in logged] == ["spool_failed"]
+    assert logged[0]["reason"].startswith("its tables are not those of this version")
+    assert "Error" not in str(logged)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Never
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import create_engine, select
 
 from imaging.limits import DecodeLimits
 from schemas.errors import (
@@ -335,6 +335,21 @@ async def test_a_step_that_may_not_start_leaves_its_films(spool, ledger, metrics
     worker.wake()
     await until(lambda: state(ledger) == "refused")
     await worker.stop()
+
+
+async def test_a_database_without_an_answer_is_logged_in_words_without_its_password(spool, metrics, logged) -> None:
+    engine = create_engine("postgresql+psycopg://spool:secret@127.0.0.1:1/spool", hide_parameters=True)
+    worker = Worker(spool, Ledger(engine, retention_s=1), [], metrics, LATEST)
+    worker.start()
+    await until(lambda: any(event["event"] == "spool_housekeeping_failed" for event in logged))
+    await worker.stop()
+    engine.dispose()
+
+    failed, kept = logged[:2]
+    assert failed["reason"].startswith("nothing listens at its address; check host and port")
+    assert kept["reason"].startswith("the spool's database cannot be read or written now")
+    assert "exc_info" not in kept
+    assert "secret" not in str(logged)
 
 
 async def test_a_database_that_was_away_stops_no_loop(running, spool, ledger, database, logged) -> None:

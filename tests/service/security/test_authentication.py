@@ -2,6 +2,7 @@
 
 import json
 import re
+import traceback
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -338,24 +339,26 @@ async def test_a_token_of_the_provider_is_let_in(serve, tmp_path, kind) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "reason"),
     [
-        {"exp": datetime(2020, 1, 1, tzinfo=UTC)},
-        {"iss": "https://elsewhere.example"},
-        {"aud": "another-service"},
-        {"kid": "unknown"},
-        {"drop": ("exp",)},
-        {"drop": ("sub",)},
-        {"nbf": datetime(2100, 1, 1, tzinfo=UTC)},
+        ({"exp": datetime(2020, 1, 1, tzinfo=UTC)}, "it has expired"),
+        ({"iss": "https://elsewhere.example"}, "it comes from another issuer"),
+        ({"aud": "another-service"}, "it is for another service"),
+        ({"kid": "unknown"}, "its key (kid) is not in the file"),
+        ({"drop": ("exp",)}, "it lacks one of exp, iss, aud, sub"),
+        ({"drop": ("sub",)}, "it lacks one of exp, iss, aud, sub"),
+        ({"nbf": datetime(2100, 1, 1, tzinfo=UTC)}, "it is not valid yet"),
     ],
-    ids=lambda changes: next(iter(changes)),
+    ids=lambda changes: next(iter(changes)) if isinstance(changes, dict) else "",
 )
-async def test_a_token_that_is_not_for_here_and_now_is_refused(serve, tmp_path, changes) -> None:
+async def test_a_token_that_is_not_for_here_and_now_is_refused_in_words(serve, tmp_path, changes, reason) -> None:
     provider = Provider(tmp_path / "jwks.json")
     async with serve(**provider.settings) as client:
         refused = await predict(client, **bearer(provider.token(**changes)))
 
     assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
+    assert f"the bearer token is refused: {reason}" in refused.json()["detail"]
+    assert "Error" not in refused.json()["detail"]
 
 
 async def test_a_token_signed_by_somebody_else_or_not_at_all_is_refused(serve, tmp_path) -> None:
@@ -369,9 +372,15 @@ async def test_a_token_signed_by_somebody_else_or_not_at_all_is_refused(serve, t
         "not.a.token",
     ]
     async with serve(**provider.settings) as client:
-        answers = [(await predict(client, **bearer(token))).status_code for token in forged]
+        answers = [await predict(client, **bearer(token)) for token in forged]
 
-    assert answers == [401, 401, 401, 401]
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 401]
+    for answer, reason in zip(
+        answers,
+        ("its signature is not of its key", "another algorithm", "another algorithm", "not a JSON Web Token"),
+        strict=True,
+    ):
+        assert reason in answer.json()["detail"]
 
 
 async def test_a_token_grants_no_scope_that_it_does_not_name(serve, tmp_path) -> None:
@@ -392,20 +401,28 @@ async def test_the_providers_new_keys_are_known_without_a_restart(serve, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "reason"),
     [
-        "{}",
-        "nonsense",
-        '{"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "a", "alg": "HS256"}]}',
-        '{"keys": [{"kid": "a"}]}',
+        ("{}", "is not a JWK set; give a JSON object"),
+        ("nonsense", "is not a JWK set; give a JSON object"),
+        ("\xff", "is not a JWK set; give a JSON object"),
+        ('{"keys": [5]}', "key 1 .* has no kid"),
+        ('{"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "a", "alg": "HS256"}]}', "accepted are RS256"),
+        ('{"keys": [{"kid": "a", "d": "c2VjcmV0"}]}', "key 1 .* is not a public key that can be used"),
+        ('{"keys": [{"kid": "a", "kty": "EC", "d": "c2VjcmV0"}]}', "key 1 .* is not a public key that can be used"),
+        ('{"keys": [{"kty": "EC", "d": "c2VjcmV0"}]}', "key 1 .* has no kid"),
     ],
 )
-def test_a_key_set_that_is_unusable_or_symmetric_stops_the_start(tmp_path, tiny_models, content) -> None:
+def test_a_key_set_that_is_unusable_or_symmetric_stops_the_start_and_is_not_quoted(
+    tmp_path, tiny_models, content, reason
+) -> None:
     (tmp_path / "jwks.json").write_text(content)
     settings = {"jwt_keys_file": tmp_path / "jwks.json", "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
 
-    with pytest.raises(SettingsError, match=r"not a JWK set|accepted are RS256"):
+    with pytest.raises(SettingsError, match=reason) as refusal:
         create_app(settings_of(models_dir=tiny_models, **settings))
+    assert "c2VjcmV0" not in "".join(traceback.format_exception(refusal.value))
+    assert "Error" not in str(refusal.value)
 
 
 def test_half_of_the_token_settings_is_refused(tmp_path) -> None:

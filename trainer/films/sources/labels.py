@@ -56,11 +56,12 @@ def same_name(name: str) -> str:
 
 
 def with_one_spelling(source: Source) -> Source:
-    """The source with each class in its most frequent spelling, and a note of the others.
+    """The source with each class in its most frequent spelling, without blanks at its ends, and a note of the others.
 
     Raises:
-        TrainingDataError: see `refuse_several`.
+        TrainingDataError: a class whose name is blank; see also `refuse_several`.
     """
+    source = _without_outer_blanks(source)
     films = Counter(film.label for film in source.films)
     spellings: dict[str, list[str]] = {}
     for name in source.classes:
@@ -78,6 +79,21 @@ def with_one_spelling(source: Source) -> Source:
         return source
     relabelled = tuple(replace(film, label=chosen[same_name(film.label)]) for film in source.films)
     return replace(source, films=relabelled, classes=classes, notes=(*source.notes, *notes))
+
+
+def _without_outer_blanks(source: Source) -> Source:
+    """The source without blanks at the ends of class names, which no reader sees, and a note of them."""
+    blank = [name for name in source.classes if not name.strip()]
+    if blank:
+        msg = f"a class is called {blank[0]!r}, which nobody can read; rename its folder or label"
+        raise TrainingDataError(msg)
+    trimmed = [name for name in source.classes if name != name.strip()]
+    if not trimmed:
+        return source
+    films = tuple(replace(film, label=film.label.strip()) for film in source.films)
+    classes = tuple(dict.fromkeys(name.strip() for name in source.classes))
+    note = f"blanks at the ends of class names are left out: {', '.join(map(repr, trimmed))}"
+    return replace(source, films=films, classes=classes, notes=(*source.notes, note))
 
 
 def refuse_several(films: Sequence[FoundFilm], classes: Iterable[str], root: Path) -> None:

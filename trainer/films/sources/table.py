@@ -51,13 +51,13 @@ def table_source(table: Path, patients: str | None = None) -> Source:
 
 
 def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells by column, stripped."""
+    """Line number and cells by column, stripped but for labels, whose blanks are noted with those of folders."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
             header = own_names(next(reader, []))
             _check_header(header, table)
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+            rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         msg = f"{table} cannot be read as comma-separated UTF-8 ({error}); save it as such"
         raise TrainingDataError(msg) from error
@@ -65,7 +65,10 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
     if uneven or not rows:
         msg = f"{table} needs rows of {len(header)} cells below its header, as many as that has; mend it:"
         raise TrainingDataError(msg + listing(uneven or ["no rows"]))
-    return [(number, dict(zip(header, row, strict=True))) for number, row in rows]
+    return [
+        (number, {name: cell if name == "label" else cell.strip() for name, cell in zip(header, row, strict=True)})
+        for number, row in rows
+    ]
 
 
 def _check_header(header: Sequence[str], table: Path) -> None:
@@ -79,7 +82,7 @@ def _check_header(header: Sequence[str], table: Path) -> None:
 
 
 def _fault(row: dict[str, str], root: Path) -> str | None:
-    if not row["path"] or not row["label"]:
+    if not row["path"] or not row["label"].strip():
         return "path or label is empty"
     if Path(row["path"]).is_absolute() or ".." in Path(row["path"]).parts:
         return f"{row['path']} is not below {root}, the folder of the table"

@@ -83,7 +83,7 @@ def test_a_folder_that_holds_itself_is_refused(tmp_path) -> None:
         indexed(tmp_path)
 
 
-@pytest.mark.parametrize(("one", "same"), [("PNEUMONIA", "Pneumonia"), ("No Finding", "no_finding"), ("TB", "TB ")])
+@pytest.mark.parametrize(("one", "same"), [("PNEUMONIA", "Pneumonia"), ("No Finding", "no_finding")])
 def test_classes_that_differ_in_spelling_alone_are_one_with_a_note(tmp_path, one, same) -> None:
     index = indexed(write_classes(tmp_path, {f"train/{one}": 3, "train/X": 1, f"test/{same}": 2, "test/X": 1}))
 
@@ -91,6 +91,26 @@ def test_classes_that_differ_in_spelling_alone_are_one_with_a_note(tmp_path, one
     assert index.notes == (
         f"classes that differ in spelling alone are one, {one}: {one!r} (3 films), {same!r} (2 films)",
     )
+
+
+@pytest.mark.parametrize("names", [("SICK ", "SICK"), ("SICK", "SICK "), ("SICK ", "SICK "), (" SICK", "SICK\u00a0")])
+def test_blanks_at_the_ends_of_class_names_are_left_out_with_a_note(tmp_path, names) -> None:
+    train, test = names
+    index = indexed(write_classes(tmp_path, {f"train/{train}": 3, "train/X": 1, f"test/{test}": 2, "test/X": 1}))
+
+    odd = sorted({name for name in names if name != "SICK"})
+    assert index.counts == {"train": {"SICK": 3, "X": 1}, "test": {"SICK": 2, "X": 1}}
+    assert set(index.classes) == {"SICK", "X"}
+    assert index.notes == (f"blanks at the ends of class names are left out: {', '.join(map(repr, odd))}",)
+
+
+def test_one_split_may_hold_a_class_with_and_without_a_blank(tmp_path) -> None:
+    assert indexed(write_classes(tmp_path, {"SICK ": 3, "SICK": 2, "X": 1})).counts == {None: {"SICK": 5, "X": 1}}
+
+
+def test_a_class_whose_name_is_blank_is_refused(tmp_path) -> None:
+    with pytest.raises(TrainingDataError, match="a class is called '  ', which nobody can read; rename its folder"):
+        indexed(write_classes(tmp_path, {"  ": 1, "X": 1}))
 
 
 def test_an_accent_that_is_written_in_two_ways_is_one_class(tmp_path) -> None:

@@ -164,6 +164,18 @@ def test_the_words_of_splits_are_understood_and_labels_have_one_spelling(films) 
     assert any(note.startswith("splits by the column split: Training is train") for note in index.notes)
 
 
+def test_blanks_at_the_ends_of_labels_are_left_out_with_a_note(films) -> None:
+    index = indexed(table(films, "path,label", "a/0.png,SICK ", "a/1.png,SICK", 'b/0.png," ok"', "b/1.png,ok"))
+
+    assert index.counts == {None: {"SICK": 2, "ok": 2}}
+    assert "blanks at the ends of class names are left out: ' ok', 'SICK '" in index.notes
+
+
+def test_a_label_of_blanks_is_empty(films) -> None:
+    with pytest.raises(TrainingDataError, match="line 2: path or label is empty"):
+        indexed(table(films, "path,label", "a/0.png,  ", "b/0.png,ok"))
+
+
 def test_an_empty_split_column_says_nothing(films) -> None:
     assert set(indexed(table(films, "path,label,split", "a/0.png,A,", "b/0.png,B,")).counts) == {None}
 
