@@ -68,6 +68,11 @@ class LabelledFilms:
     negative: int | None = None
     """Index of the class that means none of the findings."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether each class is a finding that is judged by itself."""
+        return self.labels.ndim > 1
+
 
 def labelled(films: Sequence[Film], task: Task, spec: PreprocessSpec, cache: Path) -> LabelledFilms:
     """Films decoded and prepared, with their labels.
