@@ -52,11 +52,7 @@ def build_loss(options: LearnOptions, class_counts: Sequence[int], negative: int
     plugin = find_plugin("loss", options.loss, LOSSES)
     if plugin is not None:
         return plugin.make(Loss, options, class_counts, negative)
-    if options.loss == "asymmetric":
-        msg = (
-            "loss=asymmetric is of findings that are judged each by itself, and these are classes; choose another loss"
-        )
-        raise TrainingConfigError(msg)
+    _refuse_asymmetric(options)
     counts = torch.tensor(class_counts, dtype=torch.float32)
     classes = len(counts)
     scale = counts.sum() / (classes * counts) if options.class_weights else torch.ones(classes)
@@ -76,6 +72,14 @@ def build_loss(options: LearnOptions, class_counts: Sequence[int], negative: int
         return entropy(logits, labels) + weight(labels) * (price * logits.softmax(1)).sum(1)
 
     return Loss(expected_cost, weight)
+
+
+def _refuse_asymmetric(options: LearnOptions) -> None:
+    if options.loss == "asymmetric":
+        msg = (
+            "loss=asymmetric is of findings that are judged each by itself, and these are classes; choose another loss"
+        )
+        raise TrainingConfigError(msg)
 
 
 def _cross_entropy(scale: Tensor, label_smoothing: float) -> PerFilm:

@@ -4,6 +4,7 @@ from schemas.errors import TrainingDataError
 from schemas.model.trial import TrialRecord
 from trainer.config import read_config
 from trainer.films.dataset import read_dataset
+from trainer.films.task import Task
 from trainer.folder import TrialFolder
 from trainer.judging.gate import fit_gate, gate_inputs
 from trainer.networks.ensemble import EnsembleNetwork
@@ -49,7 +50,7 @@ def _require_one_preprocessing(folder: TrialFolder, record: TrialRecord, members
 
 def _with_gate(trial: TrainedTrial) -> TrainedTrial:
     train, validation = (gate_inputs(trial.network, trial.films(split))[1] for split in ("train", "val"))
-    gate = fit_gate(train, validation, trial.record.classes)
+    gate = fit_gate(train, validation, Task.of(trial.record).groups)
     if gate is None:
         return trial
     distribution, arrays = gate
