@@ -76,7 +76,9 @@ class Evaluation(Record):
     patients: int = Field(description="a film whose patient is not known counts as one, or its study does")
     unknown_patients: int = Field(default=0, description="films whose patient is not known")
     class_counts: dict[str, int] = Field(description="films of each class, or with each finding and with none")
-    auroc: Estimate = Field(description="area under the ROC curve; macro average one-vs-rest for more than two classes, or over findings")
+    auroc: Estimate = Field(
+        description="area under the ROC curve; macro average one-vs-rest for more than two classes, or over findings"
+    )
     class_auroc: dict[str, Estimate] = Field(description="of each class against the rest")
     brier: Estimate
     ece: Estimate = Field(description="expected calibration error of the label's probability, adaptive bins")

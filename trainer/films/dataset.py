@@ -59,13 +59,18 @@ class DataRecord(Record):
     def sentences(self) -> tuple[str, ...]:
         """What was found and decided, for the output of a run."""
         counts = (
-            f"{split}: {', '.join(f'{label} {count:,}' for label, count in self.counts[split].items())}; "
+            f"{split}: {self._films_in_words(split)}"
+            f"{', '.join(f'{label} {count:,}' for label, count in self.counts[split].items())}; "
             f"patients: {self.patients_in_words(split)}"
             for split in SPLITS
             if any(self.counts[split].values())
         )
         known = (*self.patients_known.sentences, self.negative_reason)
         return (*known, *self.notes, self.altered_copies, *counts)
+
+    def _films_in_words(self, split: str) -> str:
+        """How many films there are, where their counts do not add up to it."""
+        return f"{self.films[split]:,} films, " if self.films else ""
 
     def films_of(self, split: str) -> int:
         """The number of films of a split."""

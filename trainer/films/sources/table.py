@@ -9,7 +9,7 @@ from typing import Literal, NoReturn
 
 from schemas.errors import TrainingDataError
 from trainer.films.files import listing
-from trainer.films.film import SPLITS
+from trainer.films.film import AGE, SPLITS
 from trainer.films.options import DataOptions
 from trainer.films.sources.columns import PatientColumn, find_patients, own_names, refuse_identifying
 from trainer.films.sources.dicom import StatedPatient
@@ -78,7 +78,8 @@ def _truth(table: Path, lines: Sequence[tuple[int, dict[str, str]]], options: Da
     if "label" in header:
         listed = options.task == "findings" or (options.task == "auto" and has_lists(row["label"] for row in rows))
         return _Truth("lists" if listed else "class")
-    columns = finding_columns(header, rows)
+    kept = find_patients(header, rows, table, options.patients).attributes
+    columns = finding_columns([name for name in kept if name.lower() != AGE], rows)
     if not columns or options.task == "classes":
         _refuse_header(header, table)
     return _Truth("columns", columns)

@@ -13,7 +13,7 @@ Decision = Literal["positive", "negative", "abstain"]
 
 
 def called_findings(
-    probabilities: NDArray[np.float64], findings: Sequence[str], points: Iterable[OperatingPoint]
+    probabilities: NDArray[np.float64] | NDArray[np.float32], findings: Sequence[str], points: Iterable[OperatingPoint]
 ) -> NDArray[np.bool_]:
     """Which findings reach their thresholds, [N, K].
 

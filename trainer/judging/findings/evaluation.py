@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from schemas.estimate import Estimate
 from schemas.model.calibration import Calibration, OperatingPoint
 from schemas.model.decision import NO_FINDING, calibrated
-from schemas.model.evaluation import Evaluation, FindingMetrics
+from schemas.model.evaluation import Evaluation, FindingMetrics, SubgroupMetrics
 from trainer.films.task import Labels, Task
 from trainer.judging.evaluate import DEFAULT_THRESHOLD, finding_auroc, finding_metrics, shift_rows
 from trainer.judging.findings.calibration import require_both
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.subgroups import ScoredFilms, subgroup_metrics
-from trainer.statistics.intervals import RESAMPLES, bayesian_bootstrap, ece_interval, percentile_interval
+from trainer.statistics.intervals import RESAMPLES, bayesian_bootstrap, ece_interval, mean_interval, percentile_interval
 from trainer.statistics.metrics import Figures, Weights, auprc, certain, confusion, ece, f1, findings_auroc
 
 
@@ -38,6 +38,7 @@ def evaluate_findings(
     points = calibration.operating_points
     films = outputs.scored(task.classes, calibrated(outputs.logits, calibration, task.classes))
     estimates = _estimates(films, points, resamples)
+    class_auroc = {name: finding_auroc(films.known(name), name) for name in task.classes}
     return Evaluation(
         data=outputs.data,
         data_sha256=outputs.data_sha256,
@@ -45,13 +46,13 @@ def evaluate_findings(
         patients=len(set(outputs.patients)),
         unknown_patients=outputs.unknown_patients,
         class_counts=finding_counts(outputs.labels, task.classes),
-        auroc=estimates["auroc"],
-        class_auroc={name: finding_auroc(films.known(name), name) for name in task.classes},
+        auroc=_macro(estimates["auroc"], class_auroc),
+        class_auroc=class_auroc,
         brier=estimates["brier"],
         ece=_mean([estimates[f"ece {name}"] for name in task.classes]),
         labels=(),
         findings=_findings(films, points, estimates),
-        subgroups=subgroup_metrics(films, points, outputs.attributes),
+        subgroups=_with_figures(subgroup_metrics(films, points, outputs.attributes)),
         shifts=shift_rows(outputs, task, calibration),
     )
 
@@ -64,6 +65,11 @@ def _findings(
         for point in points
         for threshold in (DEFAULT_THRESHOLD, point.threshold)
     )
+
+
+def _with_figures(rows: Sequence[SubgroupMetrics]) -> tuple[SubgroupMetrics, ...]:
+    """Those that have any figure: many findings in many small groups would hide them."""
+    return tuple(row for row in rows if (row.auroc, row.sensitivity, row.specificity) != (None, None, None))
 
 
 def finding_counts(labels: Labels, findings: Sequence[str]) -> dict[str, int]:
@@ -112,6 +118,11 @@ def _figures(films: ScoredFilms, points: Sequence[OperatingPoint], weights: Weig
             figures[f"f1 {name} from {threshold}"] = f1(counts)[..., 1]
     figures["brier"] = np.mean([figures[f"brier {point.finding}"] for point in points], axis=0)
     return figures
+
+
+def _macro(mean: Estimate, areas: Mapping[str, Estimate]) -> Estimate:
+    """The mean area; where no film of any finding is out of order no reweighting moves it: then by their intervals."""
+    return mean if mean.low < mean.high else mean_interval(list(areas.values()))
 
 
 def _mean(parts: Sequence[Estimate]) -> Estimate:

@@ -125,6 +125,15 @@ def test_groups_and_shifts_have_figures_of_each_finding() -> None:
     assert darker.sensitivity.value < operating.sensitivity.value
 
 
+def test_a_group_without_any_figure_has_no_rows() -> None:
+    logits, labels = drawn()
+    attributes = [{"view": "AP" if number > 15 else "PA"} for number in range(len(labels))]
+
+    evaluation = evaluated(logits, labels, attributes=attributes)
+
+    assert {row.value for row in evaluation.subgroups} == {"AP"}
+
+
 @pytest.mark.parametrize(("value", "message"), [(0, "no film of Edema"), (1, "no film without Edema")])
 def test_a_set_without_a_finding_or_full_of_it_is_refused(value, message) -> None:
     logits, labels = drawn(60)
@@ -138,3 +147,12 @@ def test_an_evaluation_survives_json() -> None:
     evaluation = evaluated(*drawn())
 
     assert Evaluation.model_validate_json(evaluation.model_dump_json()) == evaluation
+
+
+def test_a_mean_area_of_one_has_an_interval_all_the_same() -> None:
+    _, labels = drawn(80)
+
+    evaluation = evaluated(np.nan_to_num(labels, nan=0.0) * 8 - 4, labels)
+
+    assert evaluation.auroc.value == 1
+    assert 0.8 < evaluation.auroc.low < 0.99

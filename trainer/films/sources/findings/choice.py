@@ -87,7 +87,7 @@ def _frequent(source: Source, known: Mapping[FoundFilm, Marks]) -> tuple[str, ..
         has = ", ".join(f"{name} ({counts[name, 'present']:,})" for name in source.classes) or "none"
         msg = (
             f"fewer than two findings are present on {FEWEST_FILMS} films and absent on as many, in every split; the "
-            f"data has {has}: name the findings to learn by --set data.findings=[A,B], or add films"
+            f"data has {has}: name the findings to learn by --findings A,B, or add films"
         )
         raise TrainingDataError(msg)
     return frequent
@@ -117,7 +117,7 @@ def _notes(source: Source, findings: Sequence[str], films: Sequence[FoundFilm]) 
         counts = Counter({name: before[name, "present"] for name in left})
         yield (
             f"findings that are not learned, with the films that have them: {_listed(counts)}; by default those that "
-            f"{FEWEST_FILMS} films have and {FEWEST_FILMS} have not are learned; name others by data.findings. A film "
+            f"{FEWEST_FILMS} films have and {FEWEST_FILMS} have not are learned; name others by --findings. A film "
             "with these alone counts as one without a finding"
         )
     after = _counts(film.marks or {} for film in films)

@@ -62,9 +62,10 @@ def test_an_uncertain_finding_counts_as_the_option_says(films, uncertain, second
 
 def test_columns_of_marks_without_a_label_are_findings_of_themselves(tmp_path) -> None:
     write_classes(tmp_path, {"films": 200})
-    lines = ["path,sex,Edema,Mass,Hernia"]
+    lines = ["path,sex,age,patient,Edema,Mass,Hernia"]
     lines += [
-        f"films/{number}.png,{'FM'[number % 2]},{number % 2},{number % 3 % 2},{int(number < 9)}"
+        f"films/{number}.png,{'FM'[number % 2]},{number % 4 // 2},{number % 5 // 3},"
+        f"{number % 2},{number % 3 % 2},{int(number < 9)}"
         for number in range(200)
     ]
     (tmp_path / "films.csv").write_text("\n".join(lines), encoding="utf-8")
@@ -72,7 +73,7 @@ def test_columns_of_marks_without_a_label_are_findings_of_themselves(tmp_path) -
     index = indexed(tmp_path / "films.csv")
 
     assert index.classes == ("Edema", "Mass")
-    assert dict(index.films[0].attributes) == {"sex": "F"}
+    assert dict(index.films[0].attributes) == {"sex": "F", "age": "0"}
     assert any(note.startswith("task: findings, each judged by itself, because 37 films") for note in index.notes)
     assert any(
         note.startswith("findings that are not learned, with the films that have them: Hernia 9;")
