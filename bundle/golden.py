@@ -18,7 +18,7 @@ from imaging.phantom import phantom
 from imaging.preprocess import prepare
 from imaging.radiograph import Radiograph
 from schemas.errors import BundleError, InferenceError
-from schemas.model.decision import softmax
+from schemas.model.decision import calibrated
 from schemas.model.manifest import GOLDEN, GOLDEN_ARRAYS, GOLDEN_TOLERANCE, BundleManifest
 from schemas.model.precision import Precision
 from schemas.preprocess import PreprocessSpec
@@ -112,12 +112,12 @@ def compare_golden(
     Args:
         run: the graph.
         golden: films and their outputs, from `read_golden`.
-        manifest: preprocessing, classes, sizes and temperature.
+        manifest: preprocessing, classes, sizes and calibration.
         tolerance: of an output, relative to its largest golden value over all films: a map that is zero for one film
             may be a rounding error above it on another processor.
 
     Raises:
-        BundleError: an input or output is further off than its tolerance, the sizes or the temperature are not those of
+        BundleError: an input or output is further off than its tolerance, the sizes or the calibration are not those of
             the manifest, or the graph does not run.
     """
     _compare("inputs", _prepare(golden["radiographs"], manifest.preprocess), golden["inputs"], INPUT_TOLERANCE)
@@ -159,8 +159,9 @@ def _compare_outputs(outputs: GraphOutputs, golden: Arrays, manifest: BundleMani
         scale = float(np.abs(golden[name]).max())
         errors[name] = _compare(name, outputs[name], golden[name], tolerance * scale)
         relative.append(errors[name] / scale if scale > 0 else errors[name])
-    expected = softmax(outputs["logits"], manifest.calibration.temperature).astype(np.float32)
-    _compare("temperature of the probabilities", outputs["probabilities"], expected, GOLDEN_TOLERANCE)
+    expected = calibrated(outputs["logits"], manifest.calibration, manifest.classes).astype(np.float32)
+    what = "temperature" if manifest.activation == "softmax" else "scaling"
+    _compare(f"{what} of the probabilities", outputs["probabilities"], expected, GOLDEN_TOLERANCE)
     return GoldenErrors(errors["logits"], max(relative))
 
 

@@ -23,7 +23,7 @@ INTENDED_USE = (
 
 def describe(record: CalibratedNetwork) -> dict[str, str]:
     """The metadata of the ONNX file: enough for a client that has nothing else to answer as the service does."""
-    return {
+    described = {
         "format_version": str(BundleManifest.model_fields["format_version"].default),
         "architecture": record.architecture,
         "classes": TypeAdapter(tuple[str, ...]).dump_json(record.classes).decode(),
@@ -31,6 +31,7 @@ def describe(record: CalibratedNetwork) -> dict[str, str]:
         "preprocess": record.preprocess.model_dump_json(),
         "calibration": record.calibration.model_dump_json(),
     }
+    return described | ({} if record.activation == "softmax" else {"activation": record.activation})
 
 
 def make_manifest(
@@ -60,6 +61,7 @@ def make_manifest(
             architecture=record.architecture,
             classes=record.classes,
             negative_class=record.negative_class,
+            activation=record.activation,
             preprocess=record.preprocess,
             graph=graph,
             torch=torch,
