@@ -19,6 +19,7 @@ from export.gates.parity import MAX_BATCH, ParityReport, check_parity
 from export.gates.precision import Attempt, attempt
 from export.graph.contract import graph_contract
 from export.graph.graph import export_graph
+from export.graph.scaling import FindingScaling
 from export.graph.weights import torch_network
 from export.manifest import describe, documents, make_manifest
 from export.place import Place
@@ -28,6 +29,7 @@ from schemas.model.mistakes import FilmReference
 from schemas.model.precision import PrecisionRecord, ReducedPrecision
 from schemas.model.torch_network import TorchNetwork
 from schemas.model.trial import TrialRecord
+from trainer.films.task import Labels
 from trainer.networks.network import Network
 
 
@@ -49,8 +51,8 @@ class Trial(Protocol):
         """The arrays of `schemas.model.calibration.OutOfDistribution`."""
         ...
 
-    def inputs(self, split: Literal["train", "val"]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Prepared films [V, 1, S, S] and labels [V]."""
+    def inputs(self, split: Literal["train", "val"]) -> tuple[NDArray[np.float32], Labels]:
+        """Prepared films [V, 1, S, S] and labels [V], or of findings [V, K]."""
         ...
 
     def patients(self, split: Literal["train", "val"]) -> NDArray[np.str_]:
@@ -169,6 +171,7 @@ def _proven_graph(trial: Trial, validation: ValidationSet, reporter: GateReporte
         trial.network,
         size=record.preprocess.size,
         temperature=record.calibration.temperature,
+        scaling=FindingScaling.of(record),
         metadata=describe(record),
     )
     content = model.SerializeToString()

@@ -36,7 +36,7 @@ _SHARED = (
 
 def describe(record: CalibratedNetwork) -> dict[str, str]:
     """The metadata of the ONNX file: enough for a client that has nothing else to answer as the service does."""
-    return {
+    described = {
         "format_version": str(BundleManifest.model_fields["format_version"].default),
         "architecture": record.architecture,
         "classes": TypeAdapter(tuple[str, ...]).dump_json(record.classes).decode(),
@@ -44,6 +44,7 @@ def describe(record: CalibratedNetwork) -> dict[str, str]:
         "preprocess": record.preprocess.model_dump_json(),
         "calibration": record.calibration.model_dump_json(),
     }
+    return described | ({} if record.activation == "softmax" else {"activation": record.activation})
 
 
 def make_manifest(

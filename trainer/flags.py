@@ -22,6 +22,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
     "data.films": ("--films",),
     "data.patients": ("--patients",),
     "data.negative_class": ("--negative-class",),
+    "data.findings": ("--findings",),
     "data.folds": ("--folds",),
     "search.method": ("--search",),
     "search.trials": ("--search-trials",),

@@ -94,14 +94,15 @@ def _metrics(evaluation: Evaluation, classes: tuple[str, ...]) -> Iterator[dict[
     yield _metric("AUROC", evaluation.auroc, data)
     yield _metric("Brier score", evaluation.brier, data)
     yield _metric("expected calibration error", evaluation.ece, data)
-    for name, area in evaluation.class_auroc.items() if len(classes) > 2 else ():  # noqa: PLR2004 - one curve for two
+    many = evaluation.labels and len(classes) > 2  # noqa: PLR2004 - one curve for two
+    for name, area in evaluation.class_auroc.items() if many else ():
         yield _metric("AUROC", area, f"{data}, {name} against the rest")
     for row in evaluation.findings:
         where = f"{data}, {row.finding} from {row.threshold:.4f}, prevalence {row.prevalence:.4f}"
-        for name in ("auroc", "auprc", "sensitivity", "specificity", "ppv", "npv", "f1"):
+        for name in ("auroc", "auprc", "sensitivity", "specificity", "ppv", "npv", "f1", "brier", "ece"):
             figure = getattr(row, name)
             if figure is not None:
-                yield _metric(name.upper() if name in _ACRONYMS else name, figure, where, threshold=row.threshold)
+                yield _metric(_NAMES.get(name, name), figure, where, threshold=row.threshold)
     for rule in evaluation.labels:
         where = f"{data}, label by {rule.rule}"
         yield _metric("accuracy", rule.accuracy, where)
@@ -119,7 +120,7 @@ def _group_metrics(groups: Iterable[SubgroupMetrics], data: str) -> Iterator[dic
         for name in ("auroc", "sensitivity", "specificity"):
             figure = getattr(group, name)
             if figure is not None:
-                yield _metric(name.upper() if name in _ACRONYMS else name, figure, where)
+                yield _metric(_NAMES.get(name, name), figure, where)
 
 
 def _guide_metrics(guide: GuideRecord) -> Iterator[dict[str, Any]]:
@@ -157,7 +158,11 @@ def _precision_metrics(record: PrecisionRecord) -> Iterator[dict[str, Any]]:
     yield _metric("times as fast", figures.speedup, f"{where}, {figures.measured_on}")
 
 
-_ACRONYMS = {"auroc", "auprc", "ppv", "npv", "f1"}
+_NAMES = {
+    **{name: name.upper() for name in ("auroc", "auprc", "ppv", "npv", "f1")},
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+}
 
 
 def _metric(kind: str, figure: Estimate | float, where: str, *, threshold: float | None = None) -> dict[str, Any]:

@@ -7,11 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.session import GraphOutputs, Run, run_in_batches
+from export.card.finding_mistakes import FindingKind, finding_kinds, truth_probability
 from export.gates.answers import Answers, ValidationSet, answers
 from imaging.quality import InputStatistics, input_statistics
 from schemas.model.evaluation import SubgroupMetrics
 from schemas.model.mistakes import FilmReference, KindOfMistake, Mistake, Mistakes
 from schemas.model.trial import CalibratedNetwork
+from trainer.films.task import Labels
 from trainer.heat_maps.attention import border_shares, with_heat
 from trainer.judging.subgroups import ScoredFilms, finding_rows
 from trainer.statistics.intervals import wilson_interval
@@ -44,17 +46,7 @@ def find_mistakes(
         record: classes, calibration, and the validation films in words.
     """
     judged = _JudgedFilms(run, answers(outputs, validation, record), validation, references, record)
-    kinds = tuple(
-        KindOfMistake(
-            kind=kind.name,
-            meaning=kind.meaning,
-            films=int(kind.wrong.sum()),
-            of=int(kind.eligible.sum()),
-            share=wilson_interval(int(kind.wrong.sum()), int(kind.eligible.sum())) if kind.eligible.any() else None,
-            worst=_described(kind.worst, judged),
-        )
-        for kind in _kinds(judged.answers, validation.labels, record)
-    )
+    kinds = tuple(_findings(judged) if record.activation == "sigmoid" else _classes(judged))
     by_appearance = _by_appearance(judged.answers, validation, record)
     return Mistakes(data=record.calibration.data, kinds=kinds, by_appearance=by_appearance)
 
@@ -87,7 +79,23 @@ class _Kind:
         return wrong[np.argsort(self.ranks[wrong], kind="stable")][:WORST]
 
 
-def _kinds(given: Answers, truth: NDArray[np.int64], record: CalibratedNetwork) -> Iterator[_Kind]:
+def _classes(judged: _JudgedFilms) -> Iterator[KindOfMistake]:
+    for kind in _kinds(judged.answers, judged.validation.labels, judged.record):
+        yield _counted(kind, _described(kind.worst, judged))
+
+
+def _findings(judged: _JudgedFilms) -> Iterator[KindOfMistake]:
+    for kind in finding_kinds(judged.answers, judged.validation.labels, judged.record):
+        yield _counted(kind, _described_findings(kind.worst(WORST), judged))
+
+
+def _counted(kind: _Kind | FindingKind, worst: tuple[Mistake, ...]) -> KindOfMistake:
+    wrong, eligible = (int(part.sum()) for part in (kind.wrong, kind.eligible))
+    share = wilson_interval(wrong, eligible) if eligible else None
+    return KindOfMistake(kind=kind.name, meaning=kind.meaning, films=wrong, of=eligible, share=share, worst=worst)
+
+
+def _kinds(given: Answers, truth: Labels, record: CalibratedNetwork) -> Iterator[_Kind]:
     negative = None if record.negative_class is None else record.classes.index(record.negative_class)
     with_finding = truth != negative
     called = given.labels != negative
@@ -116,7 +124,8 @@ def _described(order: NDArray[np.int64], judged: _JudgedFilms) -> tuple[Mistake,
     given = judged.answers
     labels = judged.validation.labels
     classes = judged.record.classes
-    shares = _border_shares(judged.run, judged.validation.films[order], given.labels[order])
+    called = given.labels.astype(np.int64)
+    shares = _border_shares(judged.run, judged.validation.films[order], called[order])
     return tuple(
         Mistake(
             film=judged.references[index],
@@ -129,6 +138,34 @@ def _described(order: NDArray[np.int64], judged: _JudgedFilms) -> tuple[Mistake,
             border_share=share,
         )
         for index, share in zip(order.tolist(), shares, strict=True)
+    )
+
+
+def _described_findings(pairs: Sequence[tuple[int, int]], judged: _JudgedFilms) -> tuple[Mistake, ...]:
+    """Each with the truth about one finding and its call."""
+    if not pairs:
+        return ()
+    given = judged.answers
+    films, findings = (np.array(part, np.int64) for part in zip(*pairs, strict=True))
+    shares = _border_shares(judged.run, judged.validation.films[films], findings)
+    right = truth_probability(given, judged.validation.labels)
+    of_calls = np.where(given.labels, given.probabilities, 1 - given.probabilities)
+
+    def words(name: str, there: float) -> str:
+        return {1.0: name, 0.0: f"no {name}"}.get(float(there), f"{name} not known")
+
+    return tuple(
+        Mistake(
+            film=judged.references[film],
+            truth=words(judged.record.classes[finding], judged.validation.labels[film, finding]),
+            truth_probability=float(right[film, finding]),
+            label=words(judged.record.classes[finding], given.labels[film, finding]),
+            label_probability=float(of_calls[film, finding]),
+            answer=given.given[film],
+            out_of_distribution_score=None if given.unfamiliarity is None else float(given.unfamiliarity[film]),
+            border_share=share,
+        )
+        for (film, finding), share in zip(pairs, shares, strict=True)
     )
 
 

@@ -74,7 +74,7 @@ class Yardstick:
 
 
 def _share(agrees: NDArray[np.bool_]) -> Estimate:
-    return wilson_interval(int(agrees.sum()), len(agrees))
+    return wilson_interval(int(agrees.sum()), agrees.size)
 
 
 def _median_correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

@@ -10,15 +10,19 @@ from numpy.typing import NDArray
 from bundle.golden import largest_difference
 from bundle.session import GraphOutputs, Run, run_in_batches
 from export.graph.gradcam import select_target
+from export.graph.scaling import FindingScaling
 from schemas.errors import ParityError
-from schemas.model.decision import finding_label, softmax
+from schemas.model.decision import calibrated, finding_label
 from schemas.model.trial import TrialRecord
+from trainer.films.task import Labels
+from trainer.judging.findings.answers import called_findings
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
 from trainer.networks.network import Network
-from trainer.statistics.metrics import macro_auroc
+from trainer.statistics.metrics import findings_auroc, macro_auroc
 
 BATCHES = (1, 2, 7, 32)
 MAX_BATCH = BATCHES[-1]
+_TORCH_BATCH = 16
 
 TOLERANCES: Mapping[str, float] = {
     "logits": 1e-4,
@@ -63,7 +67,7 @@ def check_parity(
     run: Run,
     record: TrialRecord,
     films: NDArray[np.float32],
-    labels: NDArray[np.int64] | None = None,
+    labels: Labels | None = None,
 ) -> ParityReport:
     """Run films through torch's own autograd and through the graph, and compare all that the graph gives.
 
@@ -72,7 +76,7 @@ def check_parity(
         run: the graph exported from it.
         record: temperature, classes and operating points.
         films: [V, 1, S, S], V >= 1; the first are repeated where V is less than `MAX_BATCH`.
-        labels: [V]; with a film of every class the AUROCs are compared too.
+        labels: [V], or of findings [V, K]; with a film of every class the AUROCs are compared too.
 
     Raises:
         ParityError: an output is off by more than its tolerance (or not a number), a film gets another label,
@@ -81,7 +85,8 @@ def check_parity(
     count = len(films)
     films = films[np.arange(max(count, MAX_BATCH)) % count]
     targets = np.arange(len(films)) % (len(record.classes) + 1) - 1  # every class, and -1
-    expected = reference_outputs(network, films, targets, record.calibration.temperature)
+    scaling = FindingScaling.of(record)
+    expected = reference_outputs(network, films, targets, record.calibration.temperature, scaling)
     rows: list[ParityRow] = []
     for batch in BATCHES:
         actual = run_in_batches(run, films, targets, batch)
@@ -91,22 +96,26 @@ def check_parity(
 
 
 def reference_outputs(
-    network: Network, films: NDArray[np.float32], targets: NDArray[np.int64], temperature: float, *, batch: int = 16
+    network: Network,
+    films: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    temperature: float,
+    scaling: FindingScaling | None = None,
 ) -> GraphOutputs:
     """Everything that the graph must give, by torch: gradients by autograd, not by the traced program."""
     parts = []
-    for start in range(0, len(films), batch):
-        image, target = (torch.from_numpy(array[start : start + batch]) for array in (films, targets))
+    for start in range(0, len(films), _TORCH_BATCH):
+        image, target = (torch.from_numpy(array[start : start + _TORCH_BATCH]) for array in (films, targets))
         with torch.no_grad():
             features = network.features(image)
         features.requires_grad_()
         logits = network.head(features)
-        (gradients,) = torch.autograd.grad(logits, features, select_target(logits, target))
+        (gradients,) = torch.autograd.grad(logits, features, select_target(logits, target, scaling))
         with torch.no_grad():
             parts.append(
                 {
                     "logits": logits,
-                    "probabilities": torch.softmax(logits / temperature, 1),
+                    "probabilities": torch.softmax(logits / temperature, 1) if scaling is None else scaling(logits),
                     "embedding": network.embed(features),
                     "gradcam": network.on_film(gradcam(features, gradients), image),
                     "gradcam_plus_plus": network.on_film(gradcam_plus_plus(features, gradients), image),
@@ -131,13 +140,18 @@ def _compare(name: str, batch: int, actual: NDArray[np.float32], expected: NDArr
 def _check_labels(
     record: TrialRecord, batch: int, probabilities: NDArray[np.float32], reference: NDArray[np.float32]
 ) -> None:
-    """Compare the labels of the service (the graph's probabilities) with those of the trainer (its own softmax)."""
-    trained = softmax(reference, record.calibration.temperature)
-    rule = (record.classes, record.negative_class, record.calibration.operating_points)
-    differing = sum(
-        finding_label(here, *rule) != finding_label(there, *rule)
-        for here, there in zip(probabilities, trained, strict=True)
-    )
+    """Compare the labels of the service (the graph's probabilities) with those of the trainer (its own rule)."""
+    trained = calibrated(reference, record.calibration, record.classes)
+    points = record.calibration.operating_points
+    if record.activation == "sigmoid":
+        here, there = (called_findings(each, record.classes, points) for each in (probabilities, trained))
+        differing = int((here != there).any(axis=1).sum())
+    else:
+        rule = (record.classes, record.negative_class, points)
+        differing = sum(
+            finding_label(here, *rule) != finding_label(there, *rule)
+            for here, there in zip(probabilities, trained, strict=True)
+        )
     if differing:
         msg = (
             f"labels at batch {batch}: {differing} of {len(probabilities)} films get another label than in torch, none "
@@ -146,13 +160,19 @@ def _check_labels(
         raise ParityError(msg)
 
 
-def _compare_auroc(
-    actual: GraphOutputs, expected: GraphOutputs, labels: NDArray[np.int64] | None
-) -> tuple[float, float] | None:
-    if labels is None or len(np.unique(labels)) < expected["logits"].shape[1]:
+def _has_all(labels: Labels, classes: int) -> bool:
+    """Whether there is a film of every class, or with every finding and without it."""
+    if labels.ndim == 1:
+        return len(np.unique(labels)) >= classes
+    return bool(((labels == 1).any(axis=0) & (labels == 0).any(axis=0)).all())
+
+
+def _compare_auroc(actual: GraphOutputs, expected: GraphOutputs, labels: Labels | None) -> tuple[float, float] | None:
+    if labels is None or not _has_all(labels, expected["logits"].shape[1]):
         return None
+    area = macro_auroc if labels.ndim == 1 else findings_auroc
     by_torch, by_graph = (
-        float(macro_auroc(labels, outputs["probabilities"][: len(labels)])) for outputs in (expected, actual)
+        float(area(labels, outputs["probabilities"][: len(labels)])) for outputs in (expected, actual)
     )
     if abs(by_torch - by_graph) >= AUROC_TOLERANCE:
         msg = (

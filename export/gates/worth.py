@@ -10,9 +10,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from schemas.errors import BundleError
 from schemas.estimate import Estimate
+from schemas.model.decision import softmax
 from schemas.model.evaluation import Evaluation
-from trainer.films.task import Task
-from trainer.judging.logits import LabelledLogits, Labels
+from trainer.films.task import Labels, Task
+from trainer.judging.logits import LabelledLogits
 from trainer.statistics.delong import delong_interval, delong_test
 
 FLOOR_SIDE = 24
@@ -63,7 +64,7 @@ def measure_worth(
     difference: dict[str, Estimate] = {}
     scores = floor_scores(films, outputs.labels, np.asarray(outputs.patients))
     if scores is not None:
-        network = outputs.scored(task.classes, 1.0)
+        network = outputs.scored(task.classes, softmax(outputs.logits))
         for name in _judged(task):
             index = task.classes.index(name)
             positive = outputs.labels == index

@@ -10,28 +10,31 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
+from export.graph.scaling import FindingScaling
 from schemas.errors import BundleError
 from trainer.networks.network import Network
 
 MOST_PROBABLE = -1
-"""The `target` that asks for the class of the largest logit."""
+"""The `target` that asks for the class of the largest logit, of findings the largest ratio to their threshold."""
 
 aten = torch.ops.aten
 
 
-def select_target(logits: Tensor, target: Tensor) -> Tensor:
+def select_target(logits: Tensor, target: Tensor, scaling: FindingScaling | None = None) -> Tensor:
     """One-hot rows [N, K] of the class to explain.
 
     Args:
         logits: [N, K].
         target: int64 [N], -1 for the most probable class. Any other value outside [0, K-1] gives a row
             of zeros and so an empty map; callers that take targets from users check them.
+        scaling: of findings that are judged each by itself; None: the classes exclude one another.
     """
-    chosen = torch.where(target == MOST_PROBABLE, logits.argmax(1), target)
+    ranked = logits if scaling is None else scaling.rank(logits)
+    chosen = torch.where(target == MOST_PROBABLE, ranked.argmax(1), target)
     return (chosen[:, None] == torch.arange(logits.shape[1])).to(logits.dtype)
 
 
-def trace_gradients(network: Network, features: Tensor) -> fx.GraphModule:
+def trace_gradients(network: Network, features: Tensor, scaling: FindingScaling | None = None) -> fx.GraphModule:
     """Trace the head and its vector-Jacobian product as one program of plain tensor operations.
 
     torch.export cannot see through autograd, and tracing the whole network with symbolic shapes fails; the head
@@ -40,6 +43,7 @@ def trace_gradients(network: Network, features: Tensor) -> fx.GraphModule:
     Args:
         network: in eval mode.
         features: an example, [N, C, h, w] with N > 1: sizes of 1 are taken for constants.
+        scaling: see `select_target`.
 
     Returns:
         (features [N, C, h, w], target int64 [N]) -> (logits [N, K], gradients of the target's logit [N, C, h, w]).
@@ -50,7 +54,7 @@ def trace_gradients(network: Network, features: Tensor) -> fx.GraphModule:
 
     def program(features: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         logits, pull_back = torch.func.vjp(network.head, features)[:2]
-        (gradients,) = pull_back(select_target(logits, target))
+        (gradients,) = pull_back(select_target(logits, target, scaling))
         return logits, gradients
 
     mode = FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv())

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from export.graph.gradcam import trace_gradients
+from export.graph.scaling import FindingScaling
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
 from trainer.networks.guided import GuidedNetwork, placed
 from trainer.networks.network import Network
@@ -23,13 +24,16 @@ class ExplainedNetwork(nn.Module):
 
     head: fx.GraphModule
 
-    def __init__(self, network: Network, *, size: int, temperature: float) -> None:
+    def __init__(
+        self, network: Network, *, size: int, temperature: float, scaling: FindingScaling | None = None
+    ) -> None:
         super().__init__()
         self.network = network.eval().requires_grad_(requires_grad=False)
         self.temperature = temperature
+        self.scaling = scaling
         with torch.no_grad():
             features = network.features(torch.zeros(2, 1, size, size))
-        self.head = trace_gradients(network.learner, features)
+        self.head = trace_gradients(network.learner, features, scaling)
 
     def forward(self, image: Tensor, target: Tensor) -> tuple[Tensor, ...]:
         """All of `OUTPUTS` (and `GUIDE_OUTPUTS`) for films float32 [N, 1, S, S] in [0, 1] and targets int64 [N]."""
@@ -47,7 +51,7 @@ class ExplainedNetwork(nn.Module):
         logits, gradients = self.head(features, target)
         return (
             logits,
-            torch.softmax(logits / self.temperature, 1),
+            torch.softmax(logits / self.temperature, 1) if self.scaling is None else self.scaling(logits),
             self.network.embed(features),
             gradcam(features, gradients),
             gradcam_plus_plus(features, gradients),
@@ -55,7 +59,12 @@ class ExplainedNetwork(nn.Module):
 
 
 def export_graph(
-    network: Network, *, size: int, temperature: float, metadata: Mapping[str, str] | None = None
+    network: Network,
+    *,
+    size: int,
+    temperature: float,
+    scaling: FindingScaling | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
     """The ONNX graph of a network, weights inside, N dynamic.
 
@@ -63,12 +72,13 @@ def export_graph(
         network: on the CPU; it is left in eval mode, without gradients.
         size: S.
         temperature: probabilities = softmax(logits / temperature).
+        scaling: of findings that are judged each by itself, in place of the temperature.
         metadata: what a client must know that has nothing but this file.
 
     Raises:
         BundleError: the head's gradient has no ONNX form.
     """
-    module = ExplainedNetwork(network, size=size, temperature=temperature).eval()
+    module = ExplainedNetwork(network, size=size, temperature=temperature, scaling=scaling).eval()
     program = torch.onnx.export(
         module,
         (torch.zeros(2, 1, size, size), torch.zeros(2, dtype=torch.int64)),

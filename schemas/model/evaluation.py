@@ -8,7 +8,10 @@ from schemas.record import Record
 
 
 class FindingMetrics(Record):
-    """One class against the rest at one threshold; predictive values hold at `prevalence` alone."""
+    """One class against the rest at one threshold; predictive values hold at `prevalence` alone.
+
+    Of a finding that is judged by itself: its presence against its absence, on films where it is known.
+    """
 
     finding: str
     threshold: Fraction
@@ -20,6 +23,10 @@ class FindingMetrics(Record):
     ppv: Estimate | None = Field(description="null where no film was called positive")
     npv: Estimate | None = Field(description="null where no film was called negative")
     f1: Estimate
+    brier: Estimate | None = Field(default=None, description="of a finding that is judged by itself")
+    ece: Estimate | None = Field(
+        default=None, description="expected calibration error of a finding that is judged by itself, adaptive bins"
+    )
 
 
 class LabelMetrics(Record):
@@ -57,15 +64,21 @@ class Comparison(Record):
 
 
 class Evaluation(Record):
-    """Figures of one network on one set of films, probabilities calibrated on validation."""
+    """Figures of one network on one set of films, probabilities calibrated on validation.
+
+    Where each class is a finding that is judged by itself, each figure of a finding is of the films on which it is
+    known; `auroc`, `brier` and `ece` are means over the findings, and there are no `labels`: a film has no single one.
+    """
 
     data: str = Field(description="name of the set, e.g. 'test'")
     data_sha256: str = Field(description="hash over the sorted film hashes and labels")
     films: int
     patients: int = Field(description="a film whose patient is not known counts as one, or its study does")
     unknown_patients: int = Field(default=0, description="films whose patient is not known")
-    class_counts: dict[str, int]
-    auroc: Estimate = Field(description="area under the ROC curve; macro average one-vs-rest for more than two classes")
+    class_counts: dict[str, int] = Field(description="films of each class, or with each finding and with none")
+    auroc: Estimate = Field(
+        description="area under the ROC curve; macro average one-vs-rest for more than two classes, or over findings"
+    )
     class_auroc: dict[str, Estimate] = Field(description="of each class against the rest")
     brier: Estimate
     ece: Estimate = Field(description="expected calibration error of the label's probability, adaptive bins")

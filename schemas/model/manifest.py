@@ -60,7 +60,9 @@ BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,6
 class GraphContract(Record):
     """Names and shapes of the ONNX graph; N is dynamic.
 
-    Inputs: `image` float32 [N, 1, S, S] in [0, 1]; `target` int64 [N], the class to explain, -1 for the most probable.
+    Inputs: `image` float32 [N, 1, S, S] in [0, 1]; `target` int64 [N], the class to explain, -1 for the most probable;
+    where the manifest's activation is `sigmoid` for the finding whose probability is the largest multiple of its
+    threshold.
     Outputs: `logits` [N, K]; `probabilities` [N, K], softmax(logits / temperature), or the sigmoid of each scaled logit
     where the manifest's activation is `sigmoid`; `embedding` [N, D]; `gradcam` and `gradcam_plus_plus` [N, h, w], >= 0,
     not scaled. With a guide: `lungs` [N, a, b] in [0, 1] and `traits` [N, T], see `schemas.model.guide`; the maps then

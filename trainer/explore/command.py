@@ -10,11 +10,12 @@ _LOG_COLUMNS = 120  # a table in a log file or a pipe
 
 
 def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each option
-    data: Annotated[Path, typer.Argument(help="Folder of films, a MedMNIST .npz, or a .csv.")],
+    data: Annotated[Path, typer.Argument(help="Folder of films, a MedMNIST .npz, or a .csv or .tsv.")],
     out: Annotated[Path | None, typer.Option(help="Default: runs/data-NAME/report.html.")] = None,
     cache: Annotated[Path, typer.Option(help="Folder for decoded films.")] = Path(".cache/films"),
     patients: Annotated[str | None, typer.Option(help="As of the command train.")] = None,
     negative_class: Annotated[str | None, typer.Option(help="As of the command train.")] = None,
+    findings: Annotated[str | None, typer.Option(help="As of the command train: A,B.")] = None,
     side: Annotated[int, typer.Option(min=32, max=512, help="Side of the films shown, pixels.")] = 128,
     shown: Annotated[int, typer.Option(min=1, max=60, help="Films of each class shown.")] = 18,
     seed: Annotated[int, typer.Option(help="Which films are shown.")] = 0,
@@ -38,7 +39,12 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
             progress.update(task, completed=done, total=total)
 
         options = data_options(
-            path=str(data), cache=str(cache), skip_unreadable=True, patients=patients, negative_class=negative_class
+            path=str(data),
+            cache=str(cache),
+            skip_unreadable=True,
+            patients=patients,
+            negative_class=negative_class,
+            findings=tuple(filter(None, (findings or "").split(","))),
         )
         index = index_films(options, show)
         progress.update(task, description="describing", completed=0)

@@ -1,7 +1,7 @@
 """A set of films described before training, as one record."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,9 @@ class DataReport(Record):
     negative_class: str | None = Field(description="the class that means none of the others")
     negative_reason: str = Field(description="why it was taken for this")
     counts: dict[str, dict[str, int]] = Field(description="split ('all' where the data gives none): class: films")
+    films_by_split: dict[str, int] = Field(
+        default={}, description="split: films, where a film may count for several classes or none; empty: it does not"
+    )
     patients_by_split: dict[str, int]
     unknown_by_split: dict[str, int] = Field(description="films whose patient is not known")
     films_per_patient: dict[int, int] = Field(description="number of films: patients with that number")
@@ -55,10 +58,13 @@ class DataReport(Record):
     notes: tuple[str, ...]
     probes: tuple[Probe, ...] = Field(description="the largest AUROC first")
 
+    def films_of(self, split: str) -> int:
+        """The number of films of a split."""
+        return self.films_by_split[split] if self.films_by_split else sum(self.counts[split].values())
+
     def patients_in_words(self, split: str) -> str:
         """The number of patients of a split, or that it is not known."""
-        films = sum(self.counts[split].values())
-        return patients_in_words(films, self.patients_by_split[split], self.unknown_by_split[split])
+        return patients_in_words(self.films_of(split), self.patients_by_split[split], self.unknown_by_split[split])
 
 
 SPREADS = ("rows", "columns", "aspect", "bytes_per_pixel", "mean", "contrast", "border")
@@ -96,7 +102,7 @@ def describe(index: FilmIndex, facts: Sequence[FilmFacts], *, data: str) -> Data
         contradiction_count=len(contradictions),
         dropped=index.dropped,
         notes=(*index.notes, *filter(None, [index.altered_copies])),
-        probes=tuple(probe for target in _targets(index) for probe in probe_all(facts, target)),
+        probes=tuple(probe for members, target in _targets(index, facts) for probe in probe_all(members, target)),
     )
 
 
@@ -108,6 +114,7 @@ def _patients(index: FilmIndex) -> dict[str, Any]:
         "patients": len({film.patient for film in films}),
         "unknown_patients": sum(not film.patient_known for film in films),
         "patients_known": index.patients,
+        "films_by_split": {split: len(members) for split, members in by_split.items()} if _alone(index) else {},
         "patients_by_split": {split: len({film.patient for film in members}) for split, members in by_split.items()},
         "unknown_by_split": {
             split: sum(not film.patient_known for film in members) for split, members in by_split.items()
@@ -116,29 +123,44 @@ def _patients(index: FilmIndex) -> dict[str, Any]:
     }
 
 
-def _targets(index: FilmIndex) -> list[Target]:
-    """The classes; and, where the data gives a test set, whether a film belongs to it."""
+def _alone(index: FilmIndex) -> bool:
+    return index.task == "findings"
+
+
+def _targets(index: FilmIndex, facts: Sequence[FilmFacts]) -> Iterator[tuple[Sequence[FilmFacts], Target]]:
+    """The classes, or each finding; and, where the data gives a test set, whether a film belongs to it; with the films.
+
+    A finding is separated among the films on which it is known.
+    """
     patients = [film.patient for film in index.films]
-    classes = np.array([index.classes.index(film.label) for film in index.films])
-    targets = [Target("the classes", classes, patients)]
+    if _alone(index):
+        for name in index.classes:
+            marks = [(film.marks or {})[name] for film in index.films]
+            known = [place for place, mark in enumerate(marks) if mark in {"present", "absent"}]
+            labels = np.array([int(marks[place] == "present") for place in known])
+            members = [facts[place] for place in known]
+            yield members, Target(f"films with {name} from films without", labels, [patients[place] for place in known])
+    else:
+        classes = np.array([index.classes.index(film.label) for film in index.films])
+        yield facts, Target("the classes", classes, patients)
     tests = np.array([film.split == "test" for film in index.films]).astype(np.int64)
-    return (
-        [*targets, Target("test films from the others", tests, patients)] if 0 < tests.sum() < len(tests) else targets
-    )
+    if 0 < tests.sum() < len(tests):
+        yield facts, Target("test films from the others", tests, patients)
 
 
 def _formats(films: Iterable[Film], facts: Iterable[FilmFacts]) -> dict[str, dict[str, int]]:
     formats: dict[str, Counter[str]] = defaultdict(Counter)
     for film, fact in zip(films, facts, strict=True):
-        formats[film.label][f"{fact.format}, {fact.bits} bits{', colour' if fact.color else ''}"] += 1
+        for name in film.strata:
+            formats[name][f"{fact.format}, {fact.bits} bits{', colour' if fact.color else ''}"] += 1
     return {label: dict(counts.most_common()) for label, counts in sorted(formats.items())}
 
 
 def _spreads(films: Sequence[Film], facts: Sequence[FilmFacts], classes: Iterable[str]) -> Iterable[Spread]:
-    labels = np.array([film.label for film in films])
+    members = {label: np.array([label in film.strata for film in films]) for label in classes}
     for fact in SPREADS:
         values = np.array([film.columns / film.rows if fact == "aspect" else getattr(film, fact) for film in facts])
-        for label in classes:
-            quantiles = np.quantile(values[labels == label], (0, 0.25, 0.5, 0.75, 1))
+        for label, having in members.items():
+            quantiles = np.quantile(values[having], (0, 0.25, 0.5, 0.75, 1))
             low, quarter, middle, upper, high = (round(float(value), 4) for value in quantiles)
             yield Spread(fact=fact, label=label, quantiles=(low, quarter, middle, upper, high))

@@ -135,7 +135,7 @@ def _counts(report: DataReport) -> Counts:
     splits = [
         (
             split,
-            f"{sum(by_class.values()):,}",
+            f"{report.films_of(split):,}",
             report.patients_in_words(split),
             *(f"{by_class[label]:,}" for label in report.classes),
         )
@@ -209,15 +209,15 @@ def _distributions(report: DataReport, values: Values) -> Distributions:
 
 
 def _sample(films: Sequence[Film], label: str, count: int, seed: int) -> list[Film]:
-    of_class = [film for film in films if film.label == label]
+    of_class = [film for film in films if label in film.strata]
     choice = np.random.default_rng(seed).permutation(len(of_class))[:count]
     return [of_class[place] for place in sorted(choice.tolist())]
 
 
 def _values(index: FilmIndex, facts: Sequence[FilmFacts]) -> Values:
-    labels = np.array([film.label for film in index.films])
+    members = {label: np.array([label in film.strata for film in index.films]) for label in index.classes}
     columns = {
         fact: np.array([film.columns / film.rows if fact == "aspect" else getattr(film, fact) for film in facts])
         for fact in SPREADS
     }
-    return {fact: {label: column[labels == label] for label in index.classes} for fact, column in columns.items()}
+    return {fact: {label: column[having] for label, having in members.items()} for fact, column in columns.items()}

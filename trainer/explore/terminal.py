@@ -25,7 +25,7 @@ def _counts(report: DataReport) -> Table:
     """Films and patients of each split, and of each class in it."""
     table = Table("split", "films", "patients", *map(escape, report.classes), box=box.SIMPLE)
     for split, counts in report.counts.items():
-        films = f"{sum(counts.values()):,}"
+        films = f"{report.films_of(split):,}"
         table.add_row(
             split, films, report.patients_in_words(split), *(f"{counts[label]:,}" for label in report.classes)
         )

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError
 
 from bundle.files import write_whole
 from schemas.errors import TrainingDataError
+from schemas.model.decision import NO_FINDING
 from schemas.model.evaluation import patients_in_words
 from schemas.preprocess import PreprocessSpec
 from schemas.record import Record, Sha256
@@ -16,7 +17,7 @@ from trainer.films.copies.marking import mark_altered
 from trainer.films.duplicates import mark_copies
 from trainer.films.film import SPLITS, Film, FilmIndex
 from trainer.films.leaks import close_leaks
-from trainer.films.options import DataOptions
+from trainer.films.options import DataOptions, TaskKind
 from trainer.films.patients import PatientSources
 from trainer.films.sources.find import index_films
 from trainer.films.splits import Split, grouped_folds, grouped_split, read_split
@@ -31,11 +32,17 @@ class DataRecord(Record):
 
     data: str
     classes: tuple[str, ...] = Field(min_length=2, description="K classes in the order of the logits")
+    task: TaskKind = Field(
+        default="classes", description="findings: each class is a finding that is judged by itself; a film may have any"
+    )
     negative_class: str | None
     negative_reason: str = Field(default="", description="why this class was taken as the negative one, or none")
     data_sha256: Sha256
     split_sha256: Sha256
-    counts: dict[str, dict[str, int]] = Field(description="split: class: films")
+    counts: dict[str, dict[str, int]] = Field(
+        description="split: class: films; of findings also the films with none of them"
+    )
+    films: dict[str, int] = Field(default={}, description="split: films; empty: the sum of its counts")
     patients: dict[str, int] = Field(description="split: patients")
     unknown_patients: dict[str, int] = Field(
         default={}, description="split: films whose patient is not known; each counts as one; empty: none"
@@ -52,7 +59,8 @@ class DataRecord(Record):
     def sentences(self) -> tuple[str, ...]:
         """What was found and decided, for the output of a run."""
         counts = (
-            f"{split}: {', '.join(f'{label} {count:,}' for label, count in self.counts[split].items())}; "
+            f"{split}: {self._films_in_words(split)}"
+            f"{', '.join(f'{label} {count:,}' for label, count in self.counts[split].items())}; "
             f"patients: {self.patients_in_words(split)}"
             for split in SPLITS
             if any(self.counts[split].values())
@@ -60,10 +68,17 @@ class DataRecord(Record):
         known = (*self.patients_known.sentences, self.negative_reason)
         return (*known, *self.notes, self.altered_copies, *counts)
 
+    def _films_in_words(self, split: str) -> str:
+        """How many films there are, where their counts do not add up to it."""
+        return f"{self.films[split]:,} films, " if self.films else ""
+
+    def films_of(self, split: str) -> int:
+        """The number of films of a split."""
+        return self.films[split] if self.films else sum(self.counts[split].values())
+
     def patients_in_words(self, split: str) -> str:
         """The number of patients of a split, or that it is not known."""
-        films = sum(self.counts[split].values())
-        return patients_in_words(films, self.patients[split], self.unknown_patients.get(split, 0))
+        return patients_in_words(self.films_of(split), self.patients[split], self.unknown_patients.get(split, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,8 @@ class Dataset:
     @property
     def task(self) -> Task:
         """The classes of the run."""
-        return Task(self.record.classes, self.record.negative_class)
+        activation: Literal["softmax", "sigmoid"] = "sigmoid" if self.record.task == "findings" else "softmax"
+        return Task(self.record.classes, self.record.negative_class, activation)
 
     @property
     def root(self) -> Path:
@@ -149,15 +165,18 @@ def _index(options: DataOptions, progress: Progress | None) -> FilmIndex:
 
 
 def _record(options: DataOptions, index: FilmIndex, split: Split, notes: tuple[str, ...]) -> DataRecord:
-    films = Counter((film.split, film.label) for film in split.films)
+    films = Counter((film.split, name) for film in split.films for name in film.strata)
+    counted = (*index.classes, NO_FINDING) if index.task == "findings" else index.classes
     return DataRecord(
         data=options.path,
         classes=index.classes,
+        task=index.task,
         negative_class=index.negative.name,
         negative_reason=index.negative.reason,
         data_sha256=index.data_sha256,
         split_sha256=split.sha256,
-        counts={name: {label: films[name, label] for label in index.classes} for name in SPLITS},
+        counts={name: {label: films[name, label] for label in counted} for name in SPLITS},
+        films={name: len(split.of(name)) for name in SPLITS} if index.task == "findings" else {},
         patients={name: len({film.patient for film in split.of(name)}) for name in SPLITS},
         unknown_patients={name: sum(not film.patient_known for film in split.of(name)) for name in SPLITS},
         patients_known=index.patients,
@@ -194,7 +213,8 @@ def read_dataset(folder: RunFolder, options: DataOptions) -> Dataset:
         TrainingDataError: a record is missing, or not of this version.
     """
     record = read_data(folder)
-    return Dataset(record, read_split(folder.split, Path(record.root)), options)
+    findings = record.classes if record.task == "findings" else ()
+    return Dataset(record, read_split(folder.split, Path(record.root), findings), options)
 
 
 def read_data(folder: RunFolder) -> DataRecord:

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from schemas.errors import TrainingDataError
+from schemas.model.decision import NO_FINDING
 from schemas.model.evaluation import films_in_words
+from trainer.films.marks import Marks
 from trainer.films.negative import NegativeClass, find_negative
+from trainer.films.options import TaskKind
 from trainer.films.patients import PatientSources
 
 SplitName = Literal["train", "val", "test"]
@@ -40,6 +43,7 @@ class Film:
 
     path: Path
     label: str
+    """Its class, or in words what is known of its findings."""
     patient: str
     """Films of one patient stand on one side of a split of ours; a film of no known patient stands for itself."""
     split: SplitName | None
@@ -51,6 +55,15 @@ class Film:
     """The sha256 of the first film that shows the same picture in another encoding; empty: of none that is known."""
     patient_known: bool = True
     """False: `patient` names the film itself or its study, and other films may be of the same patient."""
+    marks: Marks | None = field(default=None, hash=False)
+    """What is known of each finding, where each is judged by itself; None: `label` is the only class of the film."""
+
+    @property
+    def strata(self) -> tuple[str, ...]:
+        """What a split keeps in proportion: its class; or each finding that is present, `NO_FINDING` where none is."""
+        if self.marks is None:
+            return (self.label,)
+        return tuple(name for name, mark in self.marks.items() if mark == "present") or (NO_FINDING,)
 
     @property
     def content(self) -> str:
@@ -96,7 +109,14 @@ class FilmIndex:
         Raises:
             TrainingDataError: the user names another.
         """
+        if self.task == "findings":
+            return NegativeClass(None, "each finding is judged by itself: a film may have several of them, or none")
         return find_negative(self.classes, self.wanted_negative)
+
+    @property
+    def task(self) -> TaskKind:
+        """Whether the classes exclude one another, or each is a finding that is judged by itself."""
+        return "findings" if any(film.marks is not None for film in self.films) else "classes"
 
     @property
     def negative_class(self) -> str | None:
@@ -111,7 +131,7 @@ class FilmIndex:
     @property
     def counts(self) -> dict[SplitName | None, dict[str, int]]:
         """Films of each class in each split that the source gives; the key None: no split is given."""
-        films = Counter((film.split, film.label) for film in self.films)
+        films = Counter((film.split, name) for film in self.films for name in film.strata)
         splits = [split for split in (*SPLITS, None) if any(key == split for key, _ in films)]
         return {split: {label: films[split, label] for label in self.classes} for split in splits}
 
@@ -122,14 +142,22 @@ def data_sha256(films: Iterable[Film]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def check_classes(films: Iterable[Film], classes: Iterable[str], splits: Iterable[SplitName | None]) -> None:
-    """Every class must have a film in every one of `splits`.
+def check_classes(films: Sequence[Film], classes: Iterable[str], splits: Iterable[SplitName | None]) -> None:
+    """Every class must have a film in every one of `splits`; a finding also a film on which it is known to be absent.
 
     Raises:
         TrainingDataError: one has none.
     """
-    present = {(film.split, film.label) for film in films}
+    present = {(film.split, name) for film in films for name in film.strata}
+    marked = [(film.split, film.marks) for film in films if film.marks is not None]
+    absent = {(split, name) for split, marks in marked for name, mark in marks.items() if mark == "absent"}
     for split, label in product(splits, classes):
+        if marked and (split, label) not in absent:
+            msg = (
+                f"finding {label} is known to be absent on no film in {split or 'the data'}; add such films, or leave "
+                "it out of data.findings"
+            )
+            raise TrainingDataError(msg)
         if (split, label) not in present:
             msg = (
                 f"class {label} has no film in {split or 'the data'}: none was given, too few patients, or only "

@@ -1,9 +1,9 @@
 """Section `data` of a training config: which films a run uses, and how they are split."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from schemas.model.guide import Population
 from schemas.record import Record, distinct
@@ -12,6 +12,9 @@ Name = Annotated[str, Field(min_length=1)]
 Classes = Literal["folders", "kermany3"]
 Masks = Literal["ignore", "lungs"]
 OnDuplicates = Literal["stop", "drop"]
+TaskKind = Literal["classes", "findings"]
+"""Classes that exclude one another, or findings that are judged each by itself."""
+Uncertain = Literal["ignore", "positive", "negative", "soft"]
 AlteredSearch = Literal["auto", "always", "never"]
 
 NEAR_DUPLICATE = 0.985
@@ -36,11 +39,24 @@ class DataOptions(Record):
     """The films of a run, and which of them train, validate and test."""
 
     path: Name = Field(
-        description="Folder of films, a MedMNIST .npz, or a .csv of path,label[,patient][,split]; see docs/data.md"
+        description="Folder of films, a MedMNIST .npz, or a .csv or .tsv of path,label[,patient][,split]; see "
+        "docs/data.md"
     )
     cache: Name = Field(default=".cache/films", description="Folder for prepared films")
     classes: Classes = Field(
         default="folders", description="kermany3: normal, bacterial and viral, by Kermany's file names"
+    )
+    task: Literal["auto", TaskKind] = Field(
+        default="auto",
+        description="classes: a film has one, which excludes the others; findings: a film may have several or none; "
+        "auto: findings where a table or .npz gives several for a film",
+    )
+    findings: tuple[Name, ...] = Field(
+        default=(), description="Findings to learn; empty: all that occur often enough to be learned and judged"
+    )
+    uncertain: Uncertain = Field(
+        default="ignore",
+        description="A finding that is marked as uncertain: not learned, learned as present, as absent, or as a share",
     )
     label_names: tuple[Name, ...] = Field(default=(), description="Names of the labels 0, 1, … of a .npz")
     population: Population | None = Field(
@@ -87,5 +103,12 @@ class DataOptions(Record):
         default=None, ge=10, description="Train on a sample of this number of films; null: on all"
     )
 
-    _distinct = field_validator("label_names")(distinct)
+    _distinct = field_validator("label_names", "findings")(distinct)
     _patients_are_found = field_validator("patients")(a_column_or_expression)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.findings and self.task == "classes":
+            msg = "findings names findings that are judged each by itself, and task=classes has none; leave one out"
+            raise ValueError(msg)
+        return self

@@ -1,21 +1,17 @@
-"""Which films train, which validate and which test: grouped by patient and picture, stratified by label."""
+"""Which films train, which validate and which test: grouped by patient and picture, stratified by label or findings."""
 
 import csv
 import hashlib
 import io
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
-
-from scipy.cluster.hierarchy import DisjointSet
 
 from bundle.files import write_whole
 from schemas.errors import TrainingConfigError, TrainingDataError
 from trainer.films.film import SPLITS, STUDY, Film, FilmIndex, SplitName, check_classes
-
-P = TypeVar("P", bound=Hashable)
+from trainer.films.marks import marks_of
+from trainer.films.stratification import patient_groups, places_of
 
 _COLUMNS = ("path", "label", "patient", "split", "sha256")
 _COPY_OF = "copy_of"
@@ -68,12 +64,13 @@ class Fold:
     val: tuple[Film, ...]
 
 
-def read_split(path: Path, root: Path) -> Split:
+def read_split(path: Path, root: Path, findings: Sequence[str] = ()) -> Split:
     """Read a table that `Split.write` wrote.
 
     Args:
         path: the table.
         root: the folder that its paths are relative to.
+        findings: that its labels are marks of; empty: its labels are classes.
 
     Raises:
         TrainingDataError: no such table, or one of another form.
@@ -87,10 +84,14 @@ def read_split(path: Path, root: Path) -> Split:
     if head[: len(_COLUMNS)] != _COLUMNS or any(len(row) != len(head) or row[3] not in SPLITS for row in rows[1:]):
         msg = f"{path} is not a table of {', '.join(_COLUMNS)} with splits {', '.join(SPLITS)}; start the run again"
         raise TrainingDataError(msg)
-    return Split(root, tuple(_film(dict(zip(head, row, strict=True)), root) for row in rows[1:]))
+    try:
+        return Split(root, tuple(_film(dict(zip(head, row, strict=True)), root, findings) for row in rows[1:]))
+    except ValueError as error:
+        msg = f"{path} is of other findings ({error}); start the run again"
+        raise TrainingDataError(msg) from error
 
 
-def _film(row: dict[str, str], root: Path) -> Film:
+def _film(row: dict[str, str], root: Path, findings: Sequence[str]) -> Film:
     names: dict[str, SplitName] = {name: name for name in SPLITS}
     attributes = {name: value for name, value in row.items() if value and name not in (*_COLUMNS, _COPY_OF)}
     return Film(
@@ -102,6 +103,7 @@ def _film(row: dict[str, str], root: Path) -> Film:
         attributes,
         row.get(_COPY_OF, ""),
         patient_known=bool(row["patient"]) and not row["patient"].startswith(STUDY),
+        marks=marks_of(row["label"], findings) if findings else None,
     )
 
 
@@ -110,7 +112,8 @@ def grouped_split(index: FilmIndex, *, val_fraction: float, test_fraction: float
 
     Patients, and patients who share a picture, stay together. Groups are taken in an order that a
     hash of the seed decides, the same on every machine, each to the place whose label counts it brings
-    nearest to their targets in squared distance.
+    nearest to their targets in squared distance; of films with findings those with the rarest come first, see
+    `trainer.films.stratification`.
 
     Args:
         index: films that passed `trainer.films.leaks.close_leaks`.
@@ -132,7 +135,7 @@ def grouped_split(index: FilmIndex, *, val_fraction: float, test_fraction: float
         msg = f"val_fraction={val_fraction} and test_fraction={test_fraction} must be shares that leave films for train"
         raise TrainingConfigError(msg)
     pool = [film for film in index.films if film.split in (None, "train")]
-    places = _place(_groups(pool), {"train": 1 - sum(shares.values()), **shares}, seed)
+    places = places_of(patient_groups(pool), {"train": 1 - sum(shares.values()), **shares}, seed)
     films = tuple(
         replace(film, split=places[film.patient]) if film.split in (None, "train") else film for film in index.films
     )
@@ -166,46 +169,11 @@ def grouped_folds(films: Sequence[Film], folds: int, seed: int) -> tuple[Fold, .
     if any(film.split == "test" for film in films):
         msg = "test films would be trained on in cross-validation; give the films of train and val alone"
         raise TrainingDataError(msg)
-    places = _place(_groups(films), dict.fromkeys(range(folds), 1 / folds), seed)
-    classes = sorted({film.label for film in films})
+    places = places_of(patient_groups(films), dict.fromkeys(range(folds), 1 / folds), seed)
+    classes = sorted({name for film in films for name in film.marks or film.strata})
     divided = []
     for fold in range(folds):
         placed = [replace(film, split="val" if places[film.patient] == fold else "train") for film in films]
         check_classes(placed, classes, ("train", "val"))
         divided.append(Fold(*(tuple(film for film in placed if film.split == part) for part in ("train", "val"))))
     return tuple(divided)
-
-
-def _groups(films: Sequence[Film]) -> dict[str, list[Film]]:
-    """Films by patient; patients who share a picture are one group, under the first of their names."""
-    patients = DisjointSet({film.patient for film in films})
-    owner: dict[str, str] = {}
-    for film in films:
-        patients.merge(owner.setdefault(film.content, film.patient), film.patient)
-    names = {patient: min(members) for members in patients.subsets() for patient in members}
-    groups: dict[str, list[Film]] = defaultdict(list)
-    for film in films:
-        groups[names[film.patient]].append(film)
-    return groups
-
-
-def _place(groups: dict[str, list[Film]], shares: dict[P, float], seed: int) -> dict[str, P]:
-    """The place of each patient."""
-    totals = Counter(film.label for group in groups.values() for film in group)
-    targets = {place: {label: share * totals[label] for label in totals} for place, share in shares.items()}
-    counts: dict[P, Counter[str]] = {place: Counter() for place in shares}
-    places: dict[str, P] = {}
-    for name in sorted(groups, key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).digest()):
-        added = Counter(film.label for film in groups[name])
-
-        def worsening(place: P, added: Counter[str] = added) -> float:
-            # Change of sum((count - target)^2 / target) when the group is added to this place.
-            return sum(
-                n * (n + 2 * (counts[place][label] - targets[place][label])) / targets[place][label]
-                for label, n in added.items()
-            )
-
-        place = min(shares, key=worsening)
-        counts[place].update(added)
-        places.update((film.patient, place) for film in groups[name])
-    return places

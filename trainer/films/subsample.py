@@ -1,7 +1,7 @@
 """A smaller split that looks like the whole one: for a first try, and for tests of everything at once."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 from schemas.errors import TrainingDataError
@@ -11,6 +11,8 @@ from trainer.films.splits import Split
 
 def sample_split(split: Split, films: int, seed: int) -> Split:
     """A sample of a split, each place and class in proportion, by whole patients as far as the count allows.
+
+    Of several findings on a film the rarest counts as its class.
 
     Args:
         split: every film has a place.
@@ -23,9 +25,11 @@ def sample_split(split: Split, films: int, seed: int) -> Split:
     if films > len(split.films):
         msg = f"films={films} asks for more than the {len(split.films)} that there are; ask for fewer, or leave it out"
         raise TrainingDataError(msg)
+    totals = Counter(name for film in split.films for name in film.strata)
     cells: dict[tuple[str | None, str], list[Film]] = defaultdict(list)
     for film in split.films:
-        cells[film.split, film.label].append(film)
+        rarest = min(film.strata, key=totals.__getitem__)  # a class is the only one of its film
+        cells[film.split, rarest].append(film)
     sample = {
         film.path
         for members in cells.values()

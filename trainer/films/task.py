@@ -3,13 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.model.decision import NO_FINDING
+from schemas.model.trial import CalibratedNetwork
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
 from trainer.films.film import Film
+from trainer.films.marks import learned
+
+Labels = NDArray[Any]
+"""The truth of V films: int64 [V], indices into classes that exclude one another; or float32 [V, K] of K findings that
+are judged each by itself, see `trainer.films.marks.learned`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +28,33 @@ class Task:
     """K names in the order of the logits."""
     negative_class: str | None
     """The class that means none of the others; None: every class is a finding."""
+    activation: Literal["softmax", "sigmoid"] = "softmax"
+    """sigmoid: each class is a finding that is judged by itself."""
+
+    @classmethod
+    def of(cls, record: CalibratedNetwork) -> "Task":
+        """The task that a network was trained for."""
+        return cls(record.classes, record.negative_class, record.activation)
+
+    @property
+    def alone(self) -> bool:
+        """Whether each class is a finding that is judged by itself."""
+        return self.activation == "sigmoid"
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of films that the out-of-distribution check knows: the classes, and films with none of them."""
+        return (*self.classes, NO_FINDING) if self.alone else self.classes
 
     @property
     def negative(self) -> int | None:
         """Index of the negative class."""
         return None if self.negative_class is None else self.classes.index(self.negative_class)
 
-    def labels(self, films: Sequence[Film]) -> NDArray[np.int64]:
-        """The truth of films as indices into the classes, [V]."""
+    def labels(self, films: Sequence[Film]) -> Labels:
+        """The truth of films."""
+        if self.alone:
+            return np.stack([learned(film.marks or {}, self.classes) for film in films])
         return np.array([self.classes.index(film.label) for film in films], dtype=np.int64)
 
 
@@ -36,10 +63,15 @@ class LabelledFilms:
     """Prepared films and their labels."""
 
     films: NDArray[np.float32]  # [V, 1, S, S] in [0, 1], may be memory-mapped
-    labels: NDArray[np.int64]  # [V]
+    labels: Labels
     classes: int  # K
     negative: int | None = None
     """Index of the class that means none of the findings."""
+
+    @property
+    def alone(self) -> bool:
+        """Whether each class is a finding that is judged by itself."""
+        return self.labels.ndim > 1
 
 
 def labelled(films: Sequence[Film], task: Task, spec: PreprocessSpec, cache: Path) -> LabelledFilms:

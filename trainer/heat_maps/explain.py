@@ -138,11 +138,11 @@ def _class_sheets(
     explained: ExplainedFilms, index: int, chosen: NDArray[np.intp], maps: NDArray[np.float64], count: int
 ) -> list[tuple[Sheet, bytes]]:
     name = explained.classes[index]
-    rows = {kind: explained.panels(films) for kind, films in explained.kinds(index, count).items()}
+    rows = {kind: explained.panels(films, index) for kind, films in explained.kinds(index, count).items()}
     shown = Sheet(
         title=f"{name}: films and their heat maps",
-        caption=f"Validation films of {name}, each next to its Grad-CAM for the class that it was called, with the "
-        "calibrated probability of that class. Correct: evenly spaced from the surest to the least sure. Wrong: the "
+        caption=f"Validation films of {name}, each next to its Grad-CAM for {explained.what_is_explained}, with the "
+        "calibrated probability of that. Correct: evenly spaced from the surest to the least sure. Wrong: the "
         "surest first. Borderline: nearest to a threshold. Heat maps show what moved the answer, not where disease is.",
         file=f"class{index}-films.png",
     )
@@ -163,17 +163,18 @@ def _class_sheets(
 def _faithfulness(explained: ExplainedFilms) -> Faithfulness:
     """The curves of the same number of films of each class; a map without heat has no gap."""
     share = max(1, JUDGED_FILMS // len(explained.classes))
-    chosen = np.concatenate([explained.of_patients(index, share) for index in range(len(explained.classes))])
-    targets = explained.called[chosen]
+    by_class = [explained.of_patients(index, share) for index in range(len(explained.classes))]
+    chosen = np.concatenate(by_class)
+    targets = np.concatenate([explained.explained(index, films) for index, films in enumerate(by_class)])
     maps = explained.maps(chosen, targets)
-    network = ExplainedNetwork(explained.network, explained.temperature)
+    network = ExplainedNetwork(explained.network, explained.probabilities_of)
     return insertion_deletion(network, explained.films[chosen], maps, targets)
 
 
 def _curve_sheet(faithfulness: Faithfulness) -> tuple[Sheet, bytes]:
     sheet = Sheet(
         title="Insertion and deletion",
-        caption=f"Mean probability of the called class of {len(faithfulness.gaps)} films while pixels are given to a "
+        caption=f"Mean probability of what is explained of {len(faithfulness.gaps)} films while pixels are given to a "
         f"blurred film (insertion) or taken away (deletion) in {STEPS} steps, hottest first, and in a random order. "
         "Where maps mark what the network needs, insertion rises and deletion falls earlier than at random.",
         file="insertion-deletion.png",

@@ -1,12 +1,12 @@
 """Whether a heat map marks what the network needs: pixels taken away or given in its order, against a random order."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.model.decision import softmax
 from trainer.networks.inference import outputs
 from trainer.networks.network import Network
 
@@ -39,13 +39,13 @@ class ExplainedNetwork:
 
     network: Network
     """On any device."""
-    temperature: float
-    """Makes logits probabilities."""
+    probabilities_of: Callable[[NDArray[np.float32]], NDArray[np.float64]]
+    """Makes logits [M, K] calibrated probabilities [M, K]."""
 
     def probability(self, films: NDArray[np.float32], target: int) -> NDArray[np.float64]:
         """The probability of a class for films [M, S, S], [M]."""
         logits, _ = outputs(self.network, films[:, None])
-        return softmax(logits.numpy(), self.temperature)[:, target]
+        return self.probabilities_of(logits.numpy())[:, target]
 
 
 def insertion_deletion(

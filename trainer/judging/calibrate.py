@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from schemas.errors import TrainingConfigError, TrainingDataError
 from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.model.decision import softmax
-from trainer.films.task import Task
-from trainer.judging.logits import LabelledLogits, Labels, Logits
+from trainer.films.task import Labels, Task
+from trainer.judging.logits import LabelledLogits, Logits
 from trainer.judging.options import JudgeOptions
 from trainer.judging.subgroups import ScoredFilms
 from trainer.statistics.intervals import wilson_interval
@@ -48,7 +48,7 @@ def calibrate(
     probabilities = softmax(logits, temperature)
     of_class = {name: probabilities[truth == index, index] for index, name in enumerate(task.classes)}
     target = options.target_sensitivity
-    films = outputs.scored(task.classes, temperature)
+    films = outputs.scored(task.classes, softmax(outputs.logits, temperature))
     quantiles = {name: conformal_quantile(values, options.alpha) for name, values in of_class.items()}
     return Calibration(
         temperature=temperature,
@@ -124,6 +124,7 @@ def operating_point(films: ScoredFilms, finding: str, target: float, threshold: 
         threshold: of the probability.
         data: the films in words.
     """
+    films = films.known(finding)
     positive = films.positive(finding)
     called = films.probability(finding) >= threshold
     return OperatingPoint(

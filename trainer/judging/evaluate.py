@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
 from schemas.model.calibration import Calibration, OperatingPoint
-from schemas.model.decision import finding_label
+from schemas.model.decision import calibrated, finding_label
 from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
-from trainer.films.task import Task
-from trainer.judging.logits import LabelledLogits, Labels
+from trainer.films.task import Labels, Task
+from trainer.judging.logits import LabelledLogits
 from trainer.judging.subgroups import ScoredFilms, finding_rows, subgroup_metrics
 from trainer.statistics.delong import delong_interval
 from trainer.statistics.intervals import (
@@ -58,7 +58,7 @@ def evaluate(
     points = calibration.operating_points
     films = _labelled(outputs, task, calibration)
     estimates = _estimates(films, points, resamples)
-    class_auroc = {name: _auroc(films, name) for name in task.classes}
+    class_auroc = {name: finding_auroc(films, name) for name in task.classes}
     return Evaluation(
         data=outputs.data,
         data_sha256=outputs.data_sha256,
@@ -74,7 +74,7 @@ def evaluate(
         labels=tuple(_label_metrics(films, rule, estimates) for rule in films.labels),
         findings=_findings(films, points, estimates),
         subgroups=subgroup_metrics(films, points, outputs.attributes),
-        shifts=_shifts(outputs, task, calibration),
+        shifts=shift_rows(outputs, task, calibration),
     )
 
 
@@ -87,7 +87,7 @@ def _class_counts(outputs: LabelledLogits, task: Task) -> dict[str, int]:
 
 
 def _labelled(outputs: LabelledLogits, task: Task, calibration: Calibration) -> _CalledFilms:
-    scored = outputs.scored(task.classes, calibration.temperature)
+    scored = outputs.scored(task.classes, calibrated(outputs.logits, calibration, task.classes))
     points = calibration.operating_points
     called = [finding_label(row, task.classes, task.negative_class, points) for row in scored.probabilities]
     labels = {
@@ -108,19 +108,19 @@ def _findings(
     films: _CalledFilms, points: Sequence[OperatingPoint], estimates: Mapping[str, Estimate]
 ) -> tuple[FindingMetrics, ...]:
     return tuple(
-        _finding_metrics(films, point.finding, threshold, estimates)
+        finding_metrics(films, point.finding, threshold, estimates)
         for point in points
         for threshold in (DEFAULT_THRESHOLD, point.threshold)
     )
 
 
-def _shifts(outputs: LabelledLogits, task: Task, calibration: Calibration) -> tuple[SubgroupMetrics, ...]:
-    """Each finding's figures under each shift; thresholds and temperature stay those of validation."""
+def shift_rows(outputs: LabelledLogits, task: Task, calibration: Calibration) -> tuple[SubgroupMetrics, ...]:
+    """Each finding's figures under each shift; thresholds and calibration stay those of validation."""
     rows = (
         finding_rows(
             SHIFT_COLUMN,
             name,
-            outputs.scored(task.classes, calibration.temperature, logits),
+            outputs.scored(task.classes, calibrated(logits, calibration, task.classes)),
             calibration.operating_points,
         )
         for name, logits in outputs.shifted.items()
@@ -166,9 +166,17 @@ def _label_metrics(films: _CalledFilms, rule: str, resampled: Mapping[str, Estim
     )
 
 
-def _finding_metrics(
-    films: _CalledFilms, finding: str, threshold: float, resampled: Mapping[str, Estimate]
+def finding_metrics(
+    films: ScoredFilms, finding: str, threshold: float, resampled: Mapping[str, Estimate]
 ) -> FindingMetrics:
+    """One finding at one threshold.
+
+    Args:
+        films: on which it is known.
+        finding: its name.
+        threshold: from which it is called.
+        resampled: figures with their intervals, by name.
+    """
     positive = films.positive(finding)
     called = films.probability(finding) >= threshold
     counts = confusion(positive.astype(int), called.astype(int), 2)
@@ -176,7 +184,7 @@ def _finding_metrics(
     return FindingMetrics(
         finding=finding,
         threshold=threshold,
-        auroc=_auroc(films, finding),
+        auroc=finding_auroc(films, finding),
         auprc=resampled[f"auprc {finding}"],
         sensitivity=wilson_interval(true_positives, true_positives + false_negatives),
         specificity=wilson_interval(true_negatives, true_negatives + false_positives),
@@ -184,10 +192,13 @@ def _finding_metrics(
         ppv=wilson_interval(true_positives, true_positives + false_positives) if called.any() else None,
         npv=wilson_interval(true_negatives, true_negatives + false_negatives) if not called.all() else None,
         f1=resampled[f"f1 {finding} from {threshold}"],
+        brier=resampled.get(f"brier {finding}"),
+        ece=resampled.get(f"ece {finding}"),
     )
 
 
-def _auroc(films: _CalledFilms, finding: str) -> Estimate:
+def finding_auroc(films: ScoredFilms, finding: str) -> Estimate:
+    """The AUROC of one finding with DeLong's interval, on films on which it is known."""
     return delong_interval(films.positive(finding), films.probability(finding), patients=films.patients)
 
 

@@ -11,11 +11,10 @@ from imaging.thumbnail import thumbnails
 from schemas.errors import TrainingConfigError
 from schemas.model.calibration import OutOfDistribution
 from schemas.model.familiarity import THUMBNAIL, Familiarity, Vectors, unfamiliarity
-from trainer.films.task import LabelledFilms
+from trainer.films.task import LabelledFilms, Labels
 from trainer.networks.inference import outputs
 from trainer.networks.network import Network
 
-Labels = NDArray[np.int64]
 Statistics = dict[str, NDArray[np.float32]]
 
 LARGEST_RANK = 64
@@ -35,7 +34,18 @@ class GateInputs:
 
     embeddings: Vectors  # [N, D]
     thumbnails: Vectors  # [N, T]
-    labels: Labels  # [N]
+    labels: Labels  # [N], or of findings [N, K]
+
+    def members(self, groups: int) -> NDArray[np.bool_]:
+        """Which films belong to each group, [N, G]: to their class; or to each finding that they have, or to none.
+
+        A group without a film is that of films without any finding, where every film has one: it looks like all films.
+        """
+        if self.labels.ndim == 1:
+            return np.equal(self.labels[:, None], np.arange(groups))
+        present = self.labels == 1
+        none = ~present.any(axis=1)
+        return np.column_stack([present, none if none.any() else np.ones(len(none), bool)])
 
 
 def gate_inputs(network: Network, films: LabelledFilms) -> tuple[NDArray[np.float32], GateInputs]:
@@ -45,14 +55,14 @@ def gate_inputs(network: Network, films: LabelledFilms) -> tuple[NDArray[np.floa
 
 
 def fit_gate(
-    train: GateInputs, validation: GateInputs, classes: Sequence[str]
+    train: GateInputs, validation: GateInputs, groups: Sequence[str]
 ) -> tuple[OutOfDistribution, Statistics] | None:
-    """Learn what is usual from training films, and by validation films how unusual is too unusual, class by class.
+    """Learn what is usual from training films, and by validation films how unusual is too unusual, group by group.
 
     Args:
         train: films that the network was trained on.
         validation: films that it was not; each class has one.
-        classes: K names.
+        groups: names of the classes; of findings also of the films with none of them.
 
     Returns:
         The cut-offs, and the arrays of `OutOfDistribution`; None where no film differs from others.
@@ -63,19 +73,21 @@ def fit_gate(
     if not all(np.isfinite(films.embeddings).all() for films in (train, validation)):
         msg = "the network's outputs are not finite: its training diverged; lower the learning rate or clip gradients"
         raise TrainingConfigError(msg)
-    arrays = fit_space(train.embeddings, train.labels, len(classes))
+    members = train.members(len(groups))
+    arrays = fit_space(train.embeddings, members)
     if arrays is None:
         return None
-    frames = fit_space(train.thumbnails, train.labels, len(classes)) or {}
+    frames = fit_space(train.thumbnails, members) or {}
     arrays |= {THUMBNAIL + name: array for name, array in frames.items()}
-    spaces = Familiarity.from_arrays(arrays | {"scales": _ones(arrays, len(classes))})
+    spaces = Familiarity.from_arrays(arrays | {"scales": _ones(arrays, len(groups))})
     distances = spaces.distances(validation.embeddings, validation.thumbnails)
-    own = [distances[validation.labels == index, index] for index in range(len(classes))]  # K of [n, P]
+    unseen = validation.members(len(groups))
+    own = [distances[unseen[:, index], index] for index in range(len(groups))]  # G of [n, P]
     scales = np.stack([np.quantile(of_class, SCALED_SHARE, axis=0) for of_class in own])
     arrays["scales"] = np.maximum(scales, np.finfo(np.float32).tiny).astype(np.float32)
     cutoffs = {
         name: (1 + _ROUNDING) * _cutoff((of_class / arrays["scales"][index]).max(axis=1), ACCEPTED_SHARE)
-        for index, (name, of_class) in enumerate(zip(classes, own, strict=True))
+        for index, (name, of_class) in enumerate(zip(groups, own, strict=True))
     }
     return OutOfDistribution(cutoffs=cutoffs, accepted_share=ACCEPTED_SHARE), arrays
 
@@ -94,7 +106,7 @@ def films_unfamiliarity(
     return unfamiliarity(scores, np.array(list(distribution.cutoffs.values())))
 
 
-def fit_space(vectors: Vectors, labels: Labels, classes: int) -> Statistics | None:
+def fit_space(vectors: Vectors, members: NDArray[np.bool_]) -> Statistics | None:
     """Learn the whitened space in which the training films of each class scatter alike in all directions.
 
     The principal components come first, R of them, at most 64: of the 1,280 dimensions of an embedding most
@@ -102,8 +114,8 @@ def fit_space(vectors: Vectors, labels: Labels, classes: int) -> Statistics | No
 
     Args:
         vectors: [T, D] of the training films.
-        labels: [T], their truth; each class has a film.
-        classes: K.
+        members: [T, K], the classes of each film; each class has a film, and a film may be of several: it then counts
+            in each of them as a part of a film.
 
     Returns:
         float32 `center` [D], `projection` [D, R], `class_means` [K, R] and, where they leave something over,
@@ -118,12 +130,13 @@ def fit_space(vectors: Vectors, labels: Labels, classes: int) -> Statistics | No
     rank = min(LARGEST_RANK, int((variances > SMALLEST_VARIANCE * variances[-1]).sum()))
     components = directions[:, ::-1][:, :rank]  # [D, R], largest variance first
     reduced = centered @ components
-    means = np.stack([reduced[labels == index].mean(axis=0) for index in range(classes)])
-    residuals = reduced - means[labels]
-    within = residuals.T @ residuals / len(residuals)
+    means = np.stack([reduced[of_class].mean(axis=0) for of_class in members.T])
+    films, classes = np.nonzero(members)
+    residuals = (reduced[films] - means[classes]) / np.sqrt(members.sum(axis=1)[films])[:, None]
+    within = residuals.T @ residuals / len(values)
     if not within.trace() > SMALLEST_VARIANCE * variances.sum():
         return None
-    spreads, axes = np.linalg.eigh(_shrunk(within, len(residuals)))
+    spreads, axes = np.linalg.eigh(_shrunk(within, len(values)))
     whitening = axes / np.sqrt(spreads)
     left_over = variances[:-rank].sum() > SMALLEST_VARIANCE * variances.sum()
     return {

@@ -7,13 +7,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.model.decision import softmax
 from schemas.model.evaluation import films_in_words
 from trainer.films.film import Film, data_sha256
+from trainer.films.task import Labels
 from trainer.judging.subgroups import Attributes, ScoredFilms, attributes_of
 
 Logits = NDArray[np.float32] | NDArray[np.float64]
-Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class LabelledLogits:
     patients: Sequence[str]  # [N]
     unknown_patients: int = field(default=0, kw_only=True)
     """Number of the films whose patient is not known."""
-    labels: Labels  # [N], the truth, indices into the classes
+    labels: Labels  # [N] or of findings [N, K], the truth
     logits: Logits  # [N, K]
     attributes: Attributes = ()
     """[N], what is known of each film or patient, e.g. sex; empty: nothing."""
@@ -43,7 +42,7 @@ class LabelledLogits:
         logits: Logits,
         shifted: Mapping[str, Logits] = MappingProxyType({}),
     ) -> "LabelledLogits":
-        """The logits [N, K] and the truth [N] of N films, and the logits of their shifted copies."""
+        """The logits [N, K] and the truth of N films, and the logits of their shifted copies."""
         return cls(
             data=data,
             data_sha256=data_sha256(films),
@@ -61,11 +60,10 @@ class LabelledLogits:
         return f"{self.data}: {films_in_words(len(self.labels), len(set(self.patients)), self.unknown_patients)}"
 
     def pooled(self) -> tuple[Logits, Labels]:
-        """Logits [P, K] and truth [P] of all copies of the films together, plain and shifted."""
-        return np.concatenate(list(self.shifted.values())), np.tile(self.labels, len(self.shifted))
+        """Logits [P, K] and truth [P] or [P, K] of all copies of the films together, plain and shifted."""
+        return np.concatenate(list(self.shifted.values())), np.concatenate([self.labels] * len(self.shifted))
 
-    def scored(self, classes: Sequence[str], temperature: float, logits: Logits | None = None) -> ScoredFilms:
-        """The films with their calibrated probabilities, of other logits [N, K] of them where they are given."""
-        probabilities = softmax(self.logits if logits is None else logits, temperature)
+    def scored(self, classes: Sequence[str], probabilities: NDArray[np.float64]) -> ScoredFilms:
+        """The films with their calibrated probabilities [N, K]."""
         known = not self.unknown_patients
         return ScoredFilms(classes, self.labels, probabilities, np.asarray(self.patients), patients_known=known)

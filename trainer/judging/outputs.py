@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from bundle.files import write_arrays
 from schemas.errors import TrainingDataError
 from trainer.films.film import Film
+from trainer.films.task import Labels
 from trainer.judging.logits import LabelledLogits
 
 
@@ -22,7 +23,7 @@ class SavedOutputs:
 
     films: NDArray[np.str_]  # [N], paths relative to the run's data folder
     patients: NDArray[np.str_]  # [N]
-    labels: NDArray[np.int64]  # [N], the truth, indices into the run's classes
+    labels: Labels  # [N], the truth, indices into the run's classes; or of findings [N, K]
     logits: NDArray[np.float32]  # [N, K], not calibrated
     unfamiliarity: NDArray[np.float64] | None = None  # [N], above 1: unlike the training films; None: not checked
     spread: NDArray[np.float64] | None = None  # [N], see `trainer.judging.uncertainty`; None: not measured

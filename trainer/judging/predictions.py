@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import TrainingDataError
-from schemas.model.decision import answer, conformal_set, finding_label, softmax
+from schemas.model.decision import answer, calibrated, conformal_set, finding_label
 from schemas.model.trial import TrialRecord
 from trainer.films.film import Film
 from trainer.folder import Part
+from trainer.judging.findings.answers import film_decision, finding_decisions, findings_in_words
 from trainer.judging.outputs import SavedOutputs
 
 HASH_DIGITS = 12
 """Of the SHA-256 of a film's file: as many as name a film in the card of a bundle."""
 _PROBABILITY = "probability "
+_DECISION = "decision "
 _COLUMNS = ("film", "split", "truth", "label", "decision", "set", "familiar", "spread")
 
 
@@ -80,15 +82,19 @@ def _answer(row: Mapping[str, str]) -> FilmAnswer:
 def prediction_table(record: TrialRecord, part: Part, outputs: SavedOutputs, films: Sequence[Film]) -> str:
     """The table as CSV with a row for each film, in the order of the outputs.
 
+    Of findings that are judged each by itself, truth, label and set list several, and each has a decision of its own;
+    the film's is positive where any is, and negative where all are.
+
     Args:
-        record: classes, temperature, operating points and conformal quantiles.
+        record: classes, calibration, operating points and conformal quantiles.
         part: name of the set.
         outputs: of the network for these films.
         films: N films.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*_COLUMNS, *(f"{_PROBABILITY}{name}" for name in record.classes)))
+    decisions = [f"{_DECISION}{name}" for name in record.classes] if record.activation == "sigmoid" else []
+    writer.writerow((*_COLUMNS, *(f"{_PROBABILITY}{name}" for name in record.classes), *decisions))
     writer.writerows(_rows(record, part, outputs, films))
     return text.getvalue()
 
@@ -97,24 +103,40 @@ def _rows(
     record: TrialRecord, part: Part, outputs: SavedOutputs, films: Sequence[Film]
 ) -> Iterator[tuple[str | float, ...]]:
     calibration = record.calibration
-    probabilities = softmax(outputs.logits, calibration.temperature)
+    probabilities = calibrated(outputs.logits, calibration, record.classes)
     familiar = [None] * len(films) if outputs.unfamiliarity is None else (outputs.unfamiliarity <= 1).tolist()
     spreads = [None] * len(films) if outputs.spread is None else outputs.spread.tolist()
     for film, row, known, spread in zip(films, probabilities, familiar, spreads, strict=True):
-        label = finding_label(row, record.classes, record.negative_class, calibration.operating_points)
         named = dict(zip(record.classes, row.tolist(), strict=True))
         candidates = conformal_set(named, calibration.conformal.quantiles)
+        label, decision, *decisions = _answers(record, named, candidates, known=known)
         yield (
             film.sha256[:HASH_DIGITS],
             part,
             film.label,
             label,
-            _decision(label, record.negative_class, candidates, known=known),
+            decision,
             "|".join(candidates),
             "" if known is None else ("yes" if known else "no"),
             "" if spread is None else f"{spread:.6f}",
             *(f"{probability:.6f}" for probability in named.values()),
+            *decisions,
         )
+
+
+def _answers(
+    record: TrialRecord, probabilities: Mapping[str, float], candidates: Sequence[str], *, known: bool | None
+) -> Iterator[str]:
+    """The label and the decision of a film, and the decision about each of its findings."""
+    points = record.calibration.operating_points
+    if record.activation == "sigmoid":
+        called = (point.finding for point in points if probabilities[point.finding] >= point.threshold)
+        decisions = finding_decisions(probabilities, record.calibration, in_distribution=known)
+        yield from (findings_in_words(called), film_decision(decisions), *decisions.values())
+        return
+    label = finding_label(list(probabilities.values()), record.classes, record.negative_class, points)
+    yield label
+    yield _decision(label, record.negative_class, candidates, known=known)
 
 
 def _decision(label: str, negative_class: str | None, candidates: Sequence[str], *, known: bool | None) -> str:

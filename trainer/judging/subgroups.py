@@ -1,6 +1,6 @@
 """The figures of a network on groups of the films: women and men, ages, views; an average hides who is served worse."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,8 +10,10 @@ from schemas.estimate import Estimate
 from schemas.model.calibration import OperatingPoint
 from schemas.model.evaluation import SubgroupMetrics
 from trainer.films.film import AGE, KERMANY, LARGEST_NUMBER, Film
+from trainer.films.task import Labels
 from trainer.statistics.delong import delong_interval
 from trainer.statistics.intervals import wilson_interval
+from trainer.statistics.metrics import certain
 
 Attributes = Sequence[Mapping[str, str]]
 """[N], what is known of each film or its patient; what is not known has no entry."""
@@ -41,7 +43,7 @@ class ScoredFilms:
     """Films with their truth and their calibrated probabilities."""
 
     classes: Sequence[str]
-    truth: NDArray[np.int64]  # [N], indices into the classes
+    truth: Labels  # [N], indices into the classes, or of findings [N, K]
     probabilities: NDArray[np.float64]  # [N, K], calibrated
     patients: NDArray[np.str_]  # [N]
     patients_known: bool = field(default=True, kw_only=True)
@@ -57,8 +59,14 @@ class ScoredFilms:
             patients_known=self.patients_known,
         )
 
+    def known(self, finding: str) -> "ScoredFilms":
+        """The films of which it is known whether they have the finding; of classes all of them."""
+        return self.of(certain(self.truth[:, self.classes.index(finding)])) if self.truth.ndim > 1 else self
+
     def positive(self, finding: str) -> NDArray[np.bool_]:
         """Which films have the finding, [N]."""
+        if self.truth.ndim > 1:
+            return np.equal(self.truth[:, self.classes.index(finding)], 1)
         return np.equal(self.truth, self.classes.index(finding))
 
     def probability(self, finding: str) -> NDArray[np.float64]:
@@ -91,7 +99,7 @@ def finding_rows(
     column: str, value: str, films: ScoredFilms, points: Sequence[OperatingPoint]
 ) -> list[SubgroupMetrics]:
     """Each finding's figures at its operating point on one group of films."""
-    return [_row(column, value, films, point) for point in points]
+    return [_row(column, value, films.known(point.finding), point) for point in points]
 
 
 def _row(column: str, value: str, films: ScoredFilms, point: OperatingPoint) -> SubgroupMetrics:
@@ -134,7 +142,7 @@ def _notes(finding: str, films: int, positives: int) -> list[str]:
     return notes
 
 
-def _columns(attributes: Attributes, truth: NDArray[np.int64]) -> dict[str, NDArray[np.str_]]:
+def _columns(attributes: Attributes, truth: Labels) -> dict[str, NDArray[np.str_]]:
     """The group of each film by each attribute that varies within a class, [N]."""
     names = sorted({name for known in attributes for name in known})
     grouped = {name: np.array([_group(name, known.get(name, "")) for known in attributes]) for name in names}
@@ -142,8 +150,17 @@ def _columns(attributes: Attributes, truth: NDArray[np.int64]) -> dict[str, NDAr
         name: values
         for name, values in grouped.items()
         if len(set(values.tolist())) <= LARGEST_NUMBER
-        and any(len(set(values[truth == index].tolist())) > 1 for index in set(truth.tolist()))
+        and any(len(set(values[members].tolist())) > 1 for members in _members(truth))
     }
+
+
+def _members(truth: Labels) -> Iterator[NDArray[np.bool_]]:
+    """The films of each class; or those with each finding, and those without it."""
+    if truth.ndim > 1:
+        for value in (0, 1):
+            yield from (truth == value).T
+    else:
+        yield from (truth == index for index in set(truth.tolist()))
 
 
 def _group(column: str, value: str) -> str:

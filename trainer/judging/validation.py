@@ -1,10 +1,12 @@
-"""Calibration and evaluation on validation, in this order, for every network and every mean of networks."""
+"""Calibration and evaluation, in this order, for every network and every mean of networks, of classes or findings."""
 
 from schemas.model.calibration import Calibration, OutOfDistribution
 from schemas.model.evaluation import Evaluation
 from trainer.films.task import Task
 from trainer.judging.calibrate import calibrate
 from trainer.judging.evaluate import evaluate
+from trainer.judging.findings.calibration import calibrate_findings
+from trainer.judging.findings.evaluation import evaluate_findings
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.options import JudgeOptions
 
@@ -27,5 +29,15 @@ def judge_validation(
         CxrError: see `calibrate` and `evaluate`.
     """
     deciding = outputs.pooled() if options.decide_on == "shifts" and outputs.shifted else None
-    calibration = calibrate(outputs, task, options, deciding=deciding, out_of_distribution=out_of_distribution)
-    return calibration, evaluate(outputs, task, calibration)
+    decide = calibrate_findings if task.alone else calibrate
+    calibration = decide(outputs, task, options, deciding=deciding, out_of_distribution=out_of_distribution)
+    return calibration, judge(outputs, task, calibration)
+
+
+def judge(outputs: LabelledLogits, task: Task, calibration: Calibration) -> Evaluation:
+    """Evaluate calibrated outputs on a set of films.
+
+    Raises:
+        TrainingDataError: see `evaluate` and `evaluate_findings`.
+    """
+    return evaluate_findings(outputs, task, calibration) if task.alone else evaluate(outputs, task, calibration)

@@ -18,8 +18,8 @@ class EpochRecord:
     epoch: int  # from 0
     lr: float  # of the last step, of the group that learns fastest
     train_loss: float
-    val_loss: float  # cross-entropy
-    val_auroc: float  # macro one-vs-rest for more than two classes
+    val_loss: float  # cross-entropy, of findings binary
+    val_auroc: float  # macro one-vs-rest for more than two classes, macro over findings
     seconds: float  # of training and validation
     films_per_second: float  # of training
     lowest_lr: float = 0.0  # of the group that learns slowest

@@ -17,7 +17,7 @@ from trainer.folder import TrialFolder
 from trainer.learning.checkpoint import Checkpoint
 from trainer.learning.history import EpochRecord, write_history
 from trainer.learning.loader import Batch
-from trainer.learning.losses import Loss, build_loss
+from trainer.learning.losses import Loss, build_finding_loss, build_loss
 from trainer.learning.optim import build_optimizer
 from trainer.learning.options import LearnOptions
 from trainer.networks.build import build_network
@@ -149,6 +149,8 @@ def _network(plan: FitPlan, options: LearnOptions, checkpoint: Checkpoint | None
 
 
 def _loss(plan: FitPlan, options: LearnOptions) -> Loss:
+    if plan.train.alone:
+        return build_finding_loss(options, plan.train.labels)
     counts = np.bincount(plan.train.labels, minlength=plan.train.classes).tolist()
     return build_loss(options, counts, plan.train.negative)
 

@@ -11,26 +11,37 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainer.films.task import LabelledFilms
+from schemas.errors import TrainingConfigError
+from trainer.films.task import LabelledFilms, Labels
 from trainer.learning.augment import AugmentRecipe, apply
 
-Batch = tuple[Tensor, Tensor]  # float32 [N, 1, S, S], int64 [N] or shares of the classes float32 [N, K]
+Batch = tuple[Tensor, Tensor]
+"""float32 [N, 1, S, S], and labels as `trainer.learning.losses.PerFilm` takes them."""
 
 _AHEAD = 4  # batches per worker: enough to ride over a slow film, and no more memory than that
 
 
-def epoch_order(labels: NDArray[np.int64], *, seed: int, epoch: int, balanced: bool) -> NDArray[np.int64]:
+def epoch_order(labels: Labels, *, seed: int, epoch: int, balanced: bool) -> NDArray[np.int64]:
     """The films of one epoch, in order: all of them shuffled, or as many drawn so that each class is equally likely.
 
     Args:
-        labels: int64 [V].
+        labels: int64 [V], or of findings float32 [V, K].
         seed: of the trial.
         epoch: from 0.
         balanced: draw with replacement, classes equally likely.
+
+    Raises:
+        TrainingConfigError: `balanced` of findings: to draw one of them more often is to draw its companions, too.
     """
     random = np.random.default_rng((seed, epoch))
     if not balanced:
         return random.permutation(len(labels))
+    if labels.ndim > 1:
+        msg = (
+            "sampler=balanced draws classes that exclude one another, and a film may have several findings here; "
+            "weight them by class_weights, or choose loss=asymmetric"
+        )
+        raise TrainingConfigError(msg)
     frequency = np.bincount(labels)[labels].astype(np.float64)
     return random.choice(len(labels), size=len(labels), p=1 / frequency / (1 / frequency).sum())
 

@@ -27,7 +27,7 @@ from trainer.learning.tensorboard import write_events
 from trainer.networks.device import make_fabric
 from trainer.networks.inference import outputs
 from trainer.reporter import Progress, Reporter
-from trainer.statistics.metrics import macro_auroc
+from trainer.statistics.metrics import findings_auroc, macro_auroc
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +217,10 @@ def _validate(learner: Learner, plan: FitPlan, epoch: _Epoch) -> tuple[float, fl
     """Cross-entropy and AUROC of the validation films."""
     labels = plan.validation.labels
     logits, _ = outputs(learner.evaluated, plan.validation.films, batch_size=epoch.batching.size)
+    if plan.validation.alone:
+        known = ~np.isnan(labels)
+        entropy = functional.binary_cross_entropy_with_logits(logits[known], torch.from_numpy(labels[known]))
+        return float(entropy), float(findings_auroc(labels, logits.double().numpy()))
     loss = functional.cross_entropy(logits, torch.from_numpy(labels))
     return float(loss), float(macro_auroc(labels, logits.double().softmax(1).numpy()))
 

@@ -1,9 +1,11 @@
-"""Loss functions."""
+"""Loss functions: of classes that exclude one another, and of findings that are judged each by itself."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -12,7 +14,10 @@ from trainer.learning.options import LOSSES, LearnOptions
 from trainer.plugins import find_plugin
 
 PerFilm = Callable[[Tensor, Tensor], Tensor]
-"""Of logits [N, K] and labels, int64 [N] or shares of the classes float32 [N, K] (mixup), to [N]."""
+"""Of logits [N, K] and labels, int64 [N] or shares of the classes float32 [N, K] (mixup), to [N].
+
+Labels of findings are float32 [N, K]: 1 present, 0 absent, shares between them, NaN where nothing is known.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,8 @@ def build_loss(options: LearnOptions, class_counts: Sequence[int], negative: int
         negative: index of the class that means none of the findings.
 
     Raises:
-        TrainingConfigError: a loss that prices a missed finding, without a class that means none; or a plug-in that
-            cannot be used.
+        TrainingConfigError: a loss that prices a missed finding, without a class that means none; one of findings; or
+            a plug-in that cannot be used.
 
     Source: focal loss, Lin et al., ICCV 2017, arXiv:1708.02002, eq. 5; expected cost in addition to cross-entropy,
         Galdran et al., MICCAI 2020, arXiv:2010.00291.
@@ -47,6 +52,7 @@ def build_loss(options: LearnOptions, class_counts: Sequence[int], negative: int
     plugin = find_plugin("loss", options.loss, LOSSES)
     if plugin is not None:
         return plugin.make(Loss, options, class_counts, negative)
+    _refuse_asymmetric(options)
     counts = torch.tensor(class_counts, dtype=torch.float32)
     classes = len(counts)
     scale = counts.sum() / (classes * counts) if options.class_weights else torch.ones(classes)
@@ -66,6 +72,14 @@ def build_loss(options: LearnOptions, class_counts: Sequence[int], negative: int
         return entropy(logits, labels) + weight(labels) * (price * logits.softmax(1)).sum(1)
 
     return Loss(expected_cost, weight)
+
+
+def _refuse_asymmetric(options: LearnOptions) -> None:
+    if options.loss == "asymmetric":
+        msg = (
+            "loss=asymmetric is of findings that are judged each by itself, and these are classes; choose another loss"
+        )
+        raise TrainingConfigError(msg)
 
 
 def _cross_entropy(scale: Tensor, label_smoothing: float) -> PerFilm:
@@ -106,3 +120,64 @@ def _costs(classes: int, negative: int | None, missed: float) -> Tensor:
     costs = 1 - torch.eye(classes)
     costs[:, negative] *= missed
     return costs
+
+
+def build_finding_loss(options: LearnOptions, labels: NDArray[np.float32]) -> Loss:
+    """The loss that the options name, of findings that are judged each by itself: a mean over what is known.
+
+    Args:
+        options: which loss, and its parameters; cross_entropy is binary here.
+        labels: float32 [V, K] of the training films, NaN where nothing is known.
+
+    Raises:
+        TrainingConfigError: a loss of classes that exclude one another.
+
+    Source: asymmetric loss, Ridnik et al., ICCV 2021, arXiv:2009.14119, eq. 7, with gamma+ = 0; focal loss as above.
+    """
+    if options.loss not in {"cross_entropy", "focal", "asymmetric"}:
+        msg = (
+            f"loss={options.loss} is of classes that exclude one another, and a film may have several findings here; "
+            "choose cross_entropy, focal or asymmetric"
+        )
+        raise TrainingConfigError(msg)
+    balance = _balance(labels) if options.class_weights else torch.ones(2, labels.shape[1])
+
+    def scale(labels: Tensor) -> Tensor:
+        """How much each finding of each film counts, [N, K]; 0 where nothing is known."""
+        absent, present = balance.to(labels.device)
+        return torch.nan_to_num(labels * present + (1 - labels) * absent, nan=0.0)
+
+    def each(logits: Tensor, labels: Tensor) -> Tensor:
+        truth = torch.nan_to_num(labels, nan=0.0)
+        smooth = truth * (1 - options.label_smoothing) + options.label_smoothing / 2
+        return (scale(labels) * _finding_costs(options, logits.float(), smooth)).sum(1)
+
+    # As for classes: what the weights of the labels add up to, but for a loss that prices films by their difficulty.
+    weigh = scale if options.loss == "cross_entropy" else _known
+    return Loss(each, lambda labels: weigh(labels).sum(1))
+
+
+def _balance(labels: NDArray[np.float32]) -> Tensor:
+    """Weights [2, K] of a finding's absence and presence: the inverse of their frequency, 1 on average over films."""
+    known = (~np.isnan(labels)).sum(axis=0)
+    present = np.nansum(labels, axis=0)
+    return torch.from_numpy((known / (2 * np.stack([known - present, present]))).astype(np.float32))
+
+
+def _known(labels: Tensor) -> Tensor:
+    return (~labels.isnan()).to(labels.dtype)
+
+
+def _finding_costs(options: LearnOptions, logits: Tensor, truth: Tensor) -> Tensor:
+    """What each finding of each film costs, [N, K], before its weight."""
+    present = -functional.logsigmoid(logits)
+    absent = -functional.logsigmoid(-logits)
+    if options.loss == "focal":
+        probability = logits.sigmoid()
+        right = truth * probability + (1 - truth) * (1 - probability)
+        return (1 - right) ** options.focal_gamma * (truth * present + (1 - truth) * absent)
+    if options.loss == "asymmetric":
+        # An absent finding counts less the surer its absence is, and nothing below the margin.
+        shifted = (logits.sigmoid() - options.asymmetric_margin).clamp_min(0)
+        absent = shifted**options.asymmetric_gamma * -torch.log1p(-shifted.clamp_max(1 - 1e-6))
+    return truth * present + (1 - truth) * absent

@@ -10,8 +10,10 @@ from trainer.learning.loader import Batch
 def mixed(batch: Batch, *, alpha: float, classes: int, draw: tuple[int, ...]) -> Batch:
     """Each film blended with another of the batch, and its label with the other's.
 
+    A finding of which nothing is known on one of the two films is not known on their blend.
+
     Args:
-        batch: films and int64 labels.
+        batch: films and labels, int64 [N], or of findings float32 [N, K].
         alpha: of the beta distribution from which the share of the first film is drawn; 0 leaves all as it is.
         classes: K.
         draw: what the random choice is a function of.
@@ -24,5 +26,5 @@ def mixed(batch: Batch, *, alpha: float, classes: int, draw: tuple[int, ...]) ->
     random = np.random.default_rng(draw)
     share = float(random.beta(alpha, alpha))
     other = torch.from_numpy(random.permutation(len(labels)))
-    truth = functional.one_hot(labels, classes).float()
+    truth = labels if labels.is_floating_point() else functional.one_hot(labels, classes).float()
     return share * images + (1 - share) * images[other], share * truth + (1 - share) * truth[other]

@@ -16,7 +16,7 @@ from trainer.plugins import find_plugin, plugin_names
 Name = Annotated[str, Field(min_length=1)]
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop"]
 StrategyName = Literal["full", "frozen", "last_stages", "progressive"]
-LOSSES = ("cross_entropy", "focal", "expected_cost")
+LOSSES = ("cross_entropy", "focal", "expected_cost", "asymmetric")
 ScheduleName = Literal["cosine", "step", "plateau", "constant"]
 
 
@@ -69,13 +69,23 @@ class LearnOptions(Record):
 
     loss: Name = Field(
         default="cross_entropy",
-        description="cross_entropy, focal, expected_cost (a missed finding costs more than a false alarm) or a plug-in",
+        description="cross_entropy, focal, expected_cost (a missed finding costs more than a false alarm), asymmetric "
+        "(of findings: the surer an absence the less it counts) or a plug-in",
     )
     missed_finding_cost: float = Field(
         default=4.0, ge=1, description="For expected_cost: cost of a missed finding, in false alarms"
     )
     focal_gamma: float = Field(default=2.0, ge=0, description="For focal: how much less an easy film counts")
-    class_weights: bool = Field(default=False, description="Weight each class by the inverse of its frequency")
+    asymmetric_gamma: float = Field(
+        default=4.0, ge=1, description="For asymmetric: how much less an absent finding counts that is surely absent"
+    )
+    asymmetric_margin: float = Field(
+        default=0.05, ge=0, lt=1, description="For asymmetric: probability below which an absent finding costs nothing"
+    )
+    class_weights: bool = Field(
+        default=False,
+        description="Weight each class, of a finding its presence and its absence, by the inverse of its frequency",
+    )
     label_smoothing: float = Field(
         default=0.0, ge=0, lt=1, description="Share of the label that is spread evenly over all classes"
     )

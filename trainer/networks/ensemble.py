@@ -32,17 +32,45 @@ class MeanClassifier(nn.Module):
         return torch.stack(scaled).exp().mean(0).clamp_min(torch.finfo(embedding.dtype).tiny).log()
 
 
+class MeanFindings(nn.Module):
+    """The same of findings that are judged each by itself: the sigmoid of the logits is the mean of the members'."""
+
+    def __init__(self, classifiers: Sequence[nn.Module], widths: Sequence[int], scalings: Sequence[Tensor]) -> None:
+        super().__init__()
+        self.classifiers = nn.ModuleList(classifiers)
+        self.widths = list(widths)
+        self.register_buffer("scalings", torch.stack(list(scalings)))  # [M, 2, K], slopes and offsets
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """See the class; presence and absence are averaged apart, so that neither is rounded to 0 by the other."""
+        parts = torch.split(embedding, self.widths, dim=1)
+        logits = torch.stack([one(part) for one, part in zip(self.classifiers, parts, strict=True)])  # [M, N, K]
+        scalings = cast("Tensor", self.scalings)
+        scaled = logits * scalings[:, :1] + scalings[:, 1:]
+        tiny = torch.finfo(embedding.dtype).tiny
+        present, absent = (side.sigmoid().mean(0).clamp_min(tiny).log() for side in (scaled, -scaled))
+        return present - absent
+
+
 class EnsembleNetwork(Network):
     """Networks that see the same films in feature maps of the same cells, as one network.
 
     Its feature map holds the channels of all members, so the gradient of its logits on it is that of the whole
-    ensemble, and Grad-CAM needs no rule of its own.
+    ensemble, and Grad-CAM needs no rule of its own. Findings that are judged each by itself have `scalings` [2, K] of
+    slopes and offsets for each member, and no use for temperatures.
 
     Raises:
         TrainingConfigError: the feature maps of the members have different cells.
     """
 
-    def __init__(self, members: Sequence[Network], temperatures: Sequence[float], *, size: int) -> None:
+    def __init__(
+        self,
+        members: Sequence[Network],
+        temperatures: Sequence[float],
+        *,
+        size: int,
+        scalings: Sequence[Tensor] | None = None,
+    ) -> None:
         super().__init__("joint", mean=(0.0,), std=(1.0,))  # each member normalises for itself
         self.members = nn.ModuleList(member.eval() for member in members)
         self.joint = nn.Identity()
@@ -58,7 +86,12 @@ class EnsembleNetwork(Network):
             )
             raise TrainingConfigError(msg)
         self.channels = [features.shape[1] for features in maps]
-        self.classifier = MeanClassifier([member.classifier for member in members], widths, temperatures)
+        heads = [member.classifier for member in members]
+        self.classifier: nn.Module
+        if scalings is None:
+            self.classifier = MeanClassifier(heads, widths, temperatures)
+        else:
+            self.classifier = MeanFindings(heads, widths, scalings)
         self.eval()
 
     def features(self, image: Tensor) -> Tensor:

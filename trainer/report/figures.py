@@ -111,13 +111,14 @@ def threshold_figure(curves: Curves, threshold: float, name: str) -> Figure:
 
 
 @styled
-def reliability_figure(bins: Reliability, error: Estimate, name: str) -> Figure:
+def reliability_figure(bins: Reliability, error: Estimate, name: str, finding: str | None = None) -> Figure:
     """Observed against predicted share of right labels, with Wilson intervals, above a histogram of the films.
 
     Args:
         bins: of `trainer.report.curves.reliability`.
         error: the expected calibration error.
         name: of the set of films.
+        finding: that is judged by itself; None: the bins are of the label of each film.
     """
     figure, _ = panel(4.5)
     figure.clear()
@@ -130,15 +131,16 @@ def reliability_figure(bins: Reliability, error: Estimate, name: str) -> Figure:
         bins.confidence, values, limits, fmt="o", ms=5, color=SETS[name], mec="white", mew=0.6, elinewidth=1.2, zorder=3
     )
     upper.set(
-        ylabel="share of right labels",
+        ylabel="share of right labels" if finding is None else f"share with {short_name(finding, 18)}",
         ylim=(max(0, min(low, *(share.low for share in bins.correct)) - 0.1), 1.03),
         xlim=(low, 1.015),
     )
     upper.text(0.98, 0.05, f"ECE {error}", transform=upper.transAxes, ha="right", color=SETS[name], weight="bold")
     edges = np.linspace(low, 1, 26)
+    the_label = "the film's label"
     lower.hist(bins.films, edges, color=SETS[name], alpha=0.75)
-    lower.set(xlabel="calibrated probability of the film's label", ylabel="films")
-    upper.set_title(f"Calibration on {name}")
+    lower.set(xlabel=f"calibrated probability of {finding or the_label}", ylabel="films")
+    upper.set_title(f"Calibration on {name}" if finding is None else f"Calibration of {finding} on {name}")
     return figure
 
 

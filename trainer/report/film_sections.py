@@ -57,7 +57,7 @@ def _set_mistakes(run: RecordedRun) -> Iterator[SetMistakes]:
         yield SetMistakes(
             name=name,
             films=len(films),
-            wrong=sum(film.label != film.truth for film in films),
+            wrong=sum(film.is_wrong for film in films),
             worst=_pictures(run, worst(films, FILMS_SHOWN), index),
             borderline=_pictures(run, borderline(films, thresholds, FILMS_SHOWN), index),
         )
@@ -69,19 +69,13 @@ def _pictures(run: RecordedRun, films: Sequence[JudgedFilm], index: Mapping[str,
 
 
 def _picture(film: JudgedFilm, png: bytes | None) -> Picture:
-    probabilities = ", ".join(f"{name} {probability:.3f}" for name, probability in _most_probable(film))
+    probabilities = ", ".join(f"{name} {probability:.3f}" for name, probability in film.named.items())
     caption: tuple[str, ...] = (f"truth {film.truth}", f"label {film.label}", probabilities, film.path)
     if png is None:
         return Picture(None, "", caption)
     if is_nearly_black(png):
         caption = (*caption, "nearly black as the network sees it: a fault of the file, or of how it is read?")
     return photograph(png, caption=caption, alt=f"Film of {film.truth} labelled {film.label}, as the network sees it")
-
-
-def _most_probable(film: JudgedFilm) -> list[tuple[str, float]]:
-    """The truth, the label, and the most probable class, each once."""
-    names = dict.fromkeys((film.truth, film.label, max(film.probabilities, key=film.probabilities.__getitem__)))
-    return [(name, film.probabilities[name]) for name in names]
 
 
 def _films(run: RecordedRun) -> dict[str, Film]:

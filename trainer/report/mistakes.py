@@ -8,13 +8,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.errors import CxrError
-from schemas.model.decision import finding_label, softmax
+from schemas.model.decision import calibrated, finding_label
 from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
 from trainer.films.film import Film
+from trainer.judging.findings.answers import called_findings, findings_in_words
 from trainer.judging.outputs import SavedOutputs
 from trainer.report.html import Table
 
@@ -34,12 +36,40 @@ class JudgedFilm:
     """At the operating points."""
     probabilities: Mapping[str, float]
     """Calibrated, by class."""
+    right: Mapping[str, float] | None = None
+    """Of findings that are judged each by itself: the probability of what is true of each that is known."""
+    miscalled: tuple[str, ...] = ()
+    """The findings of which the call is wrong."""
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the label, or the call of any finding, is wrong."""
+        return self.label != self.truth if self.right is None else bool(self.miscalled)
+
+    @property
+    def truth_probability(self) -> float:
+        """The probability of the truth; of findings of that to which the least is given."""
+        if self.right is None:
+            return self.probabilities[self.truth]
+        return min(self.right[name] for name in self.miscalled or self.right)
+
+    @property
+    def named(self) -> dict[str, float]:
+        """The probabilities that explain the answer: of the truth, the label and the largest, each once.
+
+        Of findings those that are called wrongly, or else the largest.
+        """
+        most = max(self.probabilities, key=self.probabilities.__getitem__)
+        names = (self.truth, self.label, most) if self.right is None else self.miscalled or (most,)
+        return {name: self.probabilities[name] for name in names}
 
 
 def judged_films(outputs: SavedOutputs, record: TrialRecord) -> tuple[JudgedFilm, ...]:
     """Every film of a set with its label at the operating points."""
     points = record.calibration.operating_points
-    probabilities = softmax(outputs.logits, record.calibration.temperature)
+    probabilities = calibrated(outputs.logits, record.calibration, record.classes)
+    if record.activation == "sigmoid":
+        return _judged_findings(outputs, record, probabilities)
     return tuple(
         JudgedFilm(
             path=str(path),
@@ -49,6 +79,28 @@ def judged_films(outputs: SavedOutputs, record: TrialRecord) -> tuple[JudgedFilm
         )
         for path, label, row in zip(outputs.films, outputs.labels, probabilities, strict=True)
     )
+
+
+def _judged_findings(
+    outputs: SavedOutputs, record: TrialRecord, probabilities: NDArray[np.float64]
+) -> tuple[JudgedFilm, ...]:
+    called = called_findings(probabilities, record.classes, record.calibration.operating_points)
+
+    def judged(path: str, truth: Sequence[float], calls: Sequence[bool], row: Sequence[float]) -> JudgedFilm:
+        named = dict(zip(record.classes, row, strict=True))
+        known = {name: value == 1 for name, value in zip(record.classes, truth, strict=True) if value in {0, 1}}
+        call = dict(zip(record.classes, calls, strict=True))
+        return JudgedFilm(
+            path=path,
+            truth=findings_in_words(name for name, there in known.items() if there),
+            label=findings_in_words(name for name, there in call.items() if there),
+            probabilities=named,
+            right={name: named[name] if there else 1 - named[name] for name, there in known.items()} or None,
+            miscalled=tuple(name for name, there in known.items() if call[name] != there),
+        )
+
+    rows = zip(outputs.films.tolist(), outputs.labels.tolist(), called.tolist(), probabilities.tolist(), strict=True)
+    return tuple(judged(*row) for row in rows)
 
 
 def uncertainty_tables(record: TrialRecord) -> Iterator[Table]:
@@ -72,8 +124,8 @@ def uncertainty_tables(record: TrialRecord) -> Iterator[Table]:
 
 def worst(films: Sequence[JudgedFilm], count: int) -> tuple[JudgedFilm, ...]:
     """The wrongly labelled films to whose truth the network gave the least probability, the worst first."""
-    wrong = [film for film in films if film.label != film.truth]
-    return tuple(sorted(wrong, key=lambda film: film.probabilities[film.truth])[:count])
+    wrong = [film for film in films if film.is_wrong]
+    return tuple(sorted(wrong, key=lambda film: film.truth_probability)[:count])
 
 
 def borderline(films: Sequence[JudgedFilm], thresholds: Mapping[str, float], count: int) -> tuple[JudgedFilm, ...]:

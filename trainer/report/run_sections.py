@@ -36,6 +36,8 @@ class FilmCounts:
     counts: Table
     opening: Opening | None
     negative_class: str | None
+    alone: bool
+    """Each finding is judged by itself."""
     notes: tuple[str, ...]
 
 
@@ -144,19 +146,21 @@ def _architecture_table(run: RecordedRun) -> Table:
 
 def film_counts(run: RecordedRun) -> FilmCounts:
     """Which films trained, validated and tested, and when the test set was opened."""
+    counted = tuple(run.data.counts["train"]) if run.data.task == "findings" else run.data.classes
     rows = [
         (
             name,
-            f"{sum(counts.values()):,}",
+            f"{run.data.films_of(name):,}",
             run.data.patients_in_words(name),
-            *(f"{counts[label]:,}" for label in run.data.classes),
+            *(f"{counts[label]:,}" for label in counted),
         )
         for name, counts in run.data.counts.items()
     ]
-    table = Table(f"Films of {run.data.data}", ("set", "films", "patients", *run.data.classes), rows)
+    table = Table(f"Films of {run.data.data}", ("set", "films", "patients", *counted), rows)
     known = (*run.data.patients_known.sentences, run.data.negative_reason)
     notes = (*known, *run.data.notes, run.data.altered_copies)
-    return FilmCounts(table, run.opening, run.data.negative_class, tuple(note for note in notes if note))
+    alone = run.data.task == "findings"
+    return FilmCounts(table, run.opening, run.data.negative_class, alone, tuple(note for note in notes if note))
 
 
 def failure_table(run: RecordedRun) -> Table:

@@ -13,11 +13,14 @@ _FEW_POSITIVES = 50
 def findings_in_words(run: RecordedRun) -> tuple[str, ...]:
     """The sentences that stand at the top of the report."""
     winner = run.winner
+    alone = winner.record.activation == "sigmoid"
+    area = f"mean AUROC of {len(winner.record.classes)} findings" if alone else "AUROC"
+    chosen = "the calibration and the thresholds" if alone else "the temperature and the threshold"
     return (
         (
-            f"Validation chose {winner.row.trial} out of {_count(len(networks(run)), 'trial')}: AUROC "
-            f"{winner.record.validation.auroc} on {_films(winner, 'validation')}. Validation also chose the epoch, the "
-            "temperature and the threshold, so its figures are optimistic."
+            f"Validation chose {winner.row.trial} out of {_count(len(networks(run)), 'trial')}: {area} "
+            f"{winner.record.validation.auroc} on {_films(winner, 'validation')}. Validation also chose the epoch, "
+            f"{chosen}, so its figures are optimistic."
         ),
         _against_second(run),
         *_on_test(run),

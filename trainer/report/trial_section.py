@@ -1,13 +1,13 @@
 """One trial in the report: its figures of merit, its curves, its confusion and its training."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from schemas.estimate import Estimate
 from schemas.model.decision import softmax
-from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
+from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics
 from trainer.report.curves import Curves, curves, reliability
 from trainer.report.figures import (
     confusion_figure,
@@ -20,6 +20,8 @@ from trainer.report.figures import (
 from trainer.report.html import Picture, Table, drawing
 from trainer.report.mistakes import uncertainty_tables
 from trainer.report.records import RecordedTrial
+from trainer.report.trial_parts.findings import finding_figures, finding_tables
+from trainer.report.trial_parts.groups import group_tables
 
 _FIGURE_HEAD = "figure [95 % interval]"
 _OPTIMISTIC = "Validation chose the epoch and the threshold, so its curve is optimistic."
@@ -40,34 +42,41 @@ class TrialFigures:
 
 def trial_figures(trial: RecordedTrial) -> TrialFigures:
     """Tables and figures of one trial."""
+    alone = trial.record.activation == "sigmoid"
     findings = [point.finding for point in trial.record.calibration.operating_points]
     return TrialFigures(
         name=trial.row.trial,
         validation_auroc=trial.row.validation_auroc,
         tables=(
             _overall_table(trial),
-            *(_finding_table(trial, finding) for finding in findings),
-            *_group_tables(trial),
+            *(finding_tables(trial) if alone else (_finding_table(trial, finding) for finding in findings)),
+            *group_tables(trial),
             *uncertainty_tables(trial.record),
         ),
         sets_without_outputs=tuple(name for name in trial.evaluations if name not in trial.outputs),
         figures=(
-            *(figure for finding in findings for figure in _finding_figures(trial, finding)),
-            *_reliability_figures(trial),
-            *_confusion_figures(trial),
+            *(finding_figures(trial) if alone else _class_figures(trial, findings)),
             *_training_figures(trial),
         ),
     )
 
 
+def _class_figures(trial: RecordedTrial, findings: Sequence[str]) -> Iterator[Picture]:
+    for finding in findings:
+        yield from _finding_figures(trial, finding)
+    yield from _reliability_figures(trial)
+    yield from _confusion_figures(trial)
+
+
 def _overall_table(trial: RecordedTrial) -> Table:
     evaluations = tuple(trial.evaluations.values())
-    macro = " (macro average)" if len(trial.record.classes) > 2 else ""  # noqa: PLR2004 - two classes have one AUROC
+    alone = trial.record.activation == "sigmoid"
+    macro = " (macro average)" if alone or len(trial.record.classes) > 2 else ""  # noqa: PLR2004 - one of two classes
     rows = [
         (f"AUROC{macro}", *(str(evaluation.auroc) for evaluation in evaluations)),
         *(
             (f"AUROC of {name} against the rest", *(str(evaluation.class_auroc[name]) for evaluation in evaluations))
-            for name in (trial.record.validation.class_auroc if macro else ())
+            for name in (trial.record.validation.class_auroc if macro and not alone else ())
         ),
         ("Brier score", *(str(evaluation.brier) for evaluation in evaluations)),
         ("Expected calibration error", *(str(evaluation.ece) for evaluation in evaluations)),
@@ -78,7 +87,11 @@ def _overall_table(trial: RecordedTrial) -> Table:
     if (views := trial.record.many_views) is not None:
         areas = [part.auroc for part in (views.validation, views.test) if part is not None]
         rows.append((f"AUROC, mean of {views.views} views of each film", *map(str, areas)))
-    return Table("All classes together", (_FIGURE_HEAD, *_set_titles(trial.evaluations)), rows)
+    return Table(
+        "All findings together, on average" if alone else "All classes together",
+        (_FIGURE_HEAD, *_set_titles(trial.evaluations)),
+        rows,
+    )
 
 
 def _label_rows(rule: str, sets: list[LabelMetrics]) -> list[tuple[str, ...]]:
@@ -91,35 +104,6 @@ def _label_rows(rule: str, sets: list[LabelMetrics]) -> list[tuple[str, ...]]:
             for name in sets[0].class_f1
         ),
         (f"Matthews correlation, by {rule}", *(str(metrics.mcc) for metrics in sets)),
-    ]
-
-
-def _group_tables(trial: RecordedTrial) -> Iterator[Table]:
-    """The groups of films and the shifts, where the records have them."""
-    subgroups = _group_rows(trial, lambda evaluation: evaluation.subgroups)
-    shifts = _group_rows(trial, lambda evaluation: evaluation.shifts)
-    head = ("set", "group", "finding", "films with it", "AUROC", "sensitivity", "specificity", "note")
-    if subgroups:
-        yield Table("Groups of films at the operating point; small groups have wide intervals.", head, subgroups)
-    if shifts:
-        caption = "The same films under changes of exposure, processing and framing, thresholds unchanged."
-        yield Table(caption, head, shifts)
-
-
-def _group_rows(
-    trial: RecordedTrial, groups: Callable[[Evaluation], tuple[SubgroupMetrics, ...]]
-) -> list[tuple[str, ...]]:
-    return [
-        (
-            name,
-            f"{group.column} {group.value}",
-            group.finding,
-            f"{group.positives:,} of {group.films:,}",
-            *map(_or_undefined, (group.auroc, group.sensitivity, group.specificity)),
-            group.note,
-        )
-        for name, evaluation in trial.evaluations.items()
-        for group in groups(evaluation)
     ]
 
 

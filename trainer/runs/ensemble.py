@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.model.calibration import Calibration
-from schemas.model.decision import softmax
+from schemas.model.decision import calibrated
 from schemas.model.evaluation import Evaluation
 from schemas.model.provenance import Provenance
 from schemas.model.trial import TrialRecord
@@ -14,11 +14,10 @@ from schemas.model.uncertainty import Uncertainty
 from trainer.films.film import Film
 from trainer.films.task import Task
 from trainer.folder import Part, RunFolder, TrialFolder
-from trainer.judging.evaluate import evaluate
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.outputs import SavedOutputs
 from trainer.judging.uncertainty import error_detection, spread, with_test
-from trainer.judging.validation import judge_validation
+from trainer.judging.validation import judge, judge_validation
 from trainer.learning.consumption import consumption_of, total
 from trainer.runs.leaderboard import in_order
 from trainer.trials.context import RunContext
@@ -51,7 +50,7 @@ def evaluate_ensemble_on_test(context: RunContext, folder: TrialFolder, films: S
     """Evaluate an ensemble whose members were evaluated on the test films, and record it."""
     record = read_trial(folder)
     averaged = _mean(context.folder, record.members, "test", films)
-    evaluation = evaluate(averaged, Task(record.classes, record.negative_class), record.calibration)
+    evaluation = judge(averaged, Task.of(record), record.calibration)
     spreads = spread(_probabilities(context.folder, record.members, "test"))
     tested = record.model_copy(update={"test": evaluation, "uncertainty": with_test(record, averaged, spreads)})
     saved = SavedOutputs.of(averaged, films, context.dataset.root, spread=spreads)
@@ -113,15 +112,21 @@ def _provenance(members: Sequence[Provenance]) -> Provenance:
 
 
 def _mean(folder: RunFolder, members: Sequence[str], part: Part, films: Sequence[Film]) -> LabelledLogits:
-    """Logits [N, K] whose softmax is the members' mean probability."""
+    """Logits [N, K] whose softmax, or sigmoid of findings, is the members' mean probability."""
     mean = _probabilities(folder, members, part).mean(axis=0)
     labels = SavedOutputs.read(folder.trial(members[0]).outputs(part)).labels
-    logits: NDArray[np.float32] = np.log(np.maximum(mean, np.finfo(np.float32).tiny)).astype(np.float32)
+    odds = np.log(np.maximum(mean, np.finfo(np.float32).tiny))
+    if labels.ndim > 1:
+        odds -= np.log(np.maximum(1 - mean, np.finfo(np.float32).tiny))
+    logits: NDArray[np.float32] = odds.astype(np.float32)
     return LabelledLogits.of(part, films, labels, logits)
 
 
 def _probabilities(folder: RunFolder, members: Sequence[str], part: Part) -> NDArray[np.float64]:
     """The calibrated probabilities of each member, [M, N, K]."""
-    outputs = [SavedOutputs.read(folder.trial(member).outputs(part)) for member in members]
-    temperatures = [read_trial(folder.trial(member)).calibration.temperature for member in members]
-    return np.stack([softmax(each.logits, heat) for each, heat in zip(outputs, temperatures, strict=True)])
+    trials = [folder.trial(member) for member in members]
+    records = [read_trial(trial) for trial in trials]
+    outputs = [SavedOutputs.read(trial.outputs(part)) for trial in trials]
+    return np.stack(
+        [calibrated(each.logits, one.calibration, one.classes) for each, one in zip(outputs, records, strict=True)]
+    )

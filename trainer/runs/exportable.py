@@ -1,9 +1,13 @@
 """A trial as the exporter takes it: one network, or a mean of several as one network with a gate of its own."""
 
+import torch
+from torch import Tensor
+
 from schemas.errors import TrainingDataError
 from schemas.model.trial import TrialRecord
 from trainer.config import read_config
 from trainer.films.dataset import read_dataset
+from trainer.films.task import Task
 from trainer.folder import TrialFolder
 from trainer.judging.gate import fit_gate, gate_inputs
 from trainer.networks.ensemble import EnsembleNetwork
@@ -28,10 +32,20 @@ def load_exportable(folder: TrialFolder) -> TrainedTrial:
     _require_one_preprocessing(folder, record, members)
     temperatures = [member.calibration.temperature for member in members]
     size = record.preprocess.size
-    network = EnsembleNetwork([network for _, network in loaded], temperatures, size=size)
+    scalings = [scaling for member in members if (scaling := _scaling(member)) is not None] or None
+    network = EnsembleNetwork([network for _, network in loaded], temperatures, size=size, scalings=scalings)
     dataset = read_dataset(folder.run, read_config(folder.run).data)
     named = record.model_copy(update={"architecture": f"{record.architecture} ({', '.join(record.members)})"})
     return _with_gate(TrainedTrial(folder, named, network, None, dataset))
+
+
+def _scaling(record: TrialRecord) -> Tensor | None:
+    """Slopes and offsets of the findings, [2, K]; None: the classes exclude one another."""
+    scaling = record.calibration.scaling
+    if scaling is None:
+        return None
+    rows = [[getattr(scaling[name], part) for name in record.classes] for part in ("slope", "offset")]
+    return torch.tensor(rows, dtype=torch.float32)
 
 
 def _require_one_preprocessing(folder: TrialFolder, record: TrialRecord, members: list[TrialRecord]) -> None:
@@ -49,7 +63,7 @@ def _require_one_preprocessing(folder: TrialFolder, record: TrialRecord, members
 
 def _with_gate(trial: TrainedTrial) -> TrainedTrial:
     train, validation = (gate_inputs(trial.network, trial.films(split))[1] for split in ("train", "val"))
-    gate = fit_gate(train, validation, trial.record.classes)
+    gate = fit_gate(train, validation, Task.of(trial.record).groups)
     if gate is None:
         return trial
     distribution, arrays = gate

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from bundle.files import write_whole
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
-from schemas.model.decision import softmax
+from schemas.model.decision import calibrated
 from schemas.model.evaluation import Comparison
 from schemas.model.trial import TrialRecord
 from schemas.record import Record
@@ -70,7 +70,9 @@ def rank(trials: Mapping[str, TrialRecord], outputs: Mapping[str, SavedOutputs])
     """
     ordered = in_order(trials)
     # As they were judged: with more than two classes AUROC depends on the temperature.
-    probabilities = {name: softmax(outputs[name].logits, trials[name].calibration.temperature) for name in trials}
+    probabilities = {
+        name: calibrated(outputs[name].logits, trial.calibration, trial.classes) for name, trial in trials.items()
+    }
     winner = ordered[0]
     networks = [name for name in ordered if not trials[name].members]
     return Leaderboard(

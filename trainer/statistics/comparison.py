@@ -1,27 +1,30 @@
 """Whether one network is better than another on the same films, or a tie."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from schemas.model.evaluation import Comparison
 from trainer.statistics.delong import delong_test
-from trainer.statistics.intervals import bootstrap, percentile_interval
-from trainer.statistics.metrics import Weights, macro_auroc
+from trainer.statistics.intervals import bayesian_bootstrap, bootstrap, percentile_interval
+from trainer.statistics.metrics import Weights, findings_auroc, macro_auroc
 
 
 def compare(
-    labels: NDArray[np.int64],
+    labels: NDArray[Any],
     first: NDArray[np.float64],
     second: NDArray[np.float64],
     patients: ArrayLike,
 ) -> Comparison:
     """The AUROC of one network minus that of another, paired film by film, the films of a patient taken together.
 
-    Two classes: DeLong's test. More: both are recomputed on the same 2,000 resamples of the patients; the percentile
-    interval that just reaches 0 has the confidence 1 - p.
+    Two classes: DeLong's test. More, and findings: both are recomputed on the same 2,000 resamples of the patients; the
+    percentile interval that just reaches 0 has the confidence 1 - p.
 
     Args:
-        labels: [N], the truth.
+        labels: [N], the truth; or of findings that are judged each by itself [N, K].
         first: [N, K], probabilities of one network.
         second: [N, K], of the other.
         patients: [N], who each film is of.
@@ -36,14 +39,25 @@ def compare(
         shapes = f"{first.shape} with {second.shape} for {len(labels)} labels"
         msg = f"networks are compared on the same films and classes, not {shapes}"
         raise ValueError(msg)
-    if first.shape[1] == 2:  # noqa: PLR2004 - one curve for two classes
+    if labels.ndim == 1 and first.shape[1] == 2:  # noqa: PLR2004 - one curve for two classes
         return delong_test(labels == 1, first[:, 1], second[:, 1], patients=patients)
 
-    def difference(weights: Weights) -> NDArray[np.float64]:
-        return (macro_auroc(labels, first, weights) - macro_auroc(labels, second, weights))[:, None]
+    area = macro_auroc if labels.ndim == 1 else findings_auroc
 
+    def difference(weights: Weights) -> NDArray[np.float64]:
+        return (area(labels, first, weights) - area(labels, second, weights))[:, None]
+
+    return _resampled(difference, labels, patients)
+
+
+def _resampled(
+    difference: Callable[[Weights], NDArray[np.float64]], labels: NDArray[Any], patients: ArrayLike
+) -> Comparison:
+    if labels.ndim == 1:
+        replicates = bootstrap(difference, labels, patients=patients)[:, 0]
+    else:
+        replicates = bayesian_bootstrap(difference, len(labels), patients=patients)[:, 0]
     value = float(difference(np.ones((1, len(labels))))[0, 0])
-    replicates = bootstrap(difference, labels, patients=patients)[:, 0]
     beyond = 1 + min((replicates <= 0).sum(), (replicates >= 0).sum())
     return Comparison(
         difference=percentile_interval(value, replicates),

@@ -75,6 +75,40 @@ def bootstrap(
     return np.concatenate(blocks)
 
 
+def bayesian_bootstrap(
+    statistics: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    films: int,
+    *,
+    patients: ArrayLike | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Recompute figures of findings, of which a film may have several, on reweighted patients.
+
+    Each patient has an exponential weight instead of a whole count: no resample lacks the patients of a rare finding,
+    whose figures would then not exist, and there are no classes of patients to keep apart.
+
+    Args:
+        statistics: of weights [B, N], how much each film counts, to figures [B, M].
+        films: N.
+        patients: [N], who each film is of; None: each film is of another patient.
+        resamples: how many.
+        seed: the same seed gives the same weights.
+
+    Returns:
+        [resamples, M].
+
+    Source: Rubin, Ann. Stat. 9 (1981) 130-134.
+    """
+    groups = patient_groups(patients, films)
+    random = np.random.default_rng(seed)
+    block = max(1, _BLOCK // films)
+    sizes = [min(block, resamples - start) for start in range(0, resamples, block)]
+    return np.concatenate(
+        [statistics(random.standard_exponential((size, groups.max() + 1))[:, groups]) for size in sizes]
+    )
+
+
 def percentile_interval(value: float, replicates: NDArray[np.float64]) -> Estimate:
     """95 % interval between the quantiles of a figure's bootstrap replicates [B].
 

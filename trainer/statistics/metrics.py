@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 Figures = NDArray[np.float64]  # [...]: a scalar without weights, one for each resample with them
 Weights = NDArray[np.float64]  # [..., N]
 ECE_BINS = 15
+_TINY = np.finfo(np.float64).tiny
 
 
 def auroc(positive: ArrayLike, scores: ArrayLike, weights: Weights | None = None) -> Figures:
@@ -49,7 +50,7 @@ def auprc(positive: ArrayLike, scores: ArrayLike, weights: Weights | None = None
     positives = np.add.reduceat(counted * truth, starts, axis=-1)[..., ::-1]  # from the largest score down
     called = np.cumsum(np.add.reduceat(counted, starts, axis=-1)[..., ::-1], axis=-1)
     # A resample may lack the films with the largest scores: nothing is called there, and nothing found.
-    precision = np.cumsum(positives, axis=-1) / np.maximum(called, 1)
+    precision = np.cumsum(positives, axis=-1) / np.maximum(called, _TINY)
     area: Figures = (precision * positives).sum(axis=-1) / positives.sum(axis=-1)
     return area
 
@@ -69,6 +70,35 @@ def macro_auroc(truth: ArrayLike, probabilities: ArrayLike, weights: Weights | N
     areas = np.stack([auroc(index == k, rows[:, k], weights) for k in range(rows.shape[1])])
     mean: Figures = areas.mean(axis=0)
     return mean
+
+
+def findings_auroc(truth: ArrayLike, scores: ArrayLike, weights: Weights | None = None) -> Figures:
+    """Area under the ROC curve, averaged over findings that are judged each by itself, each on films where it is known.
+
+    Args:
+        truth: [N, K], 1 present, 0 absent, anything else: not known.
+        scores: [N, K], larger for present.
+        weights: [..., N].
+
+    Raises:
+        ValueError: a finding without a film that has it, or without one that has it not.
+    """
+    labels = np.asarray(truth)
+    rows = np.asarray(scores)
+    areas = []
+    for finding in range(rows.shape[1]):
+        known = certain(labels[:, finding])
+        counted = None if weights is None else weights[..., known]
+        areas.append(auroc(labels[known, finding] == 1, rows[known, finding], counted))
+    mean: Figures = np.stack(areas).mean(axis=0)
+    return mean
+
+
+def certain(truth: ArrayLike) -> NDArray[np.bool_]:
+    """Where findings are known to be present (1) or absent (0): no figure counts what is uncertain or unknown."""
+    labels = np.asarray(truth)
+    known: NDArray[np.bool_] = (labels == 0) | (labels == 1)
+    return known
 
 
 def brier(truth: ArrayLike, probabilities: ArrayLike, weights: Weights | None = None) -> Figures:
@@ -130,7 +160,7 @@ def f1(counts: Figures) -> Figures:
     """Harmonic mean of precision and recall of each class, [..., K]; 0 for a class that is never labelled nor true."""
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     both = counts.sum(axis=-1) + counts.sum(axis=-2)
-    scores: Figures = 2 * hits / np.maximum(both, 1)
+    scores: Figures = 2 * hits / np.maximum(both, _TINY)
     return scores
 
 

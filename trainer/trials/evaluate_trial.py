@@ -9,12 +9,12 @@ from schemas.model.trial import TrialRecord
 from trainer.films.film import Film
 from trainer.films.task import Task
 from trainer.folder import TrialFolder
-from trainer.judging.evaluate import evaluate
 from trainer.judging.gate import GateInputs, films_unfamiliarity, gate_inputs
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.outputs import SavedOutputs
 from trainer.judging.shifts import shift_outputs
 from trainer.judging.uncertainty import dropout_spread, with_test
+from trainer.judging.validation import judge
 from trainer.trials.context import RunContext
 from trainer.trials.record import write_judged
 from trainer.trials.trial import load_network
@@ -35,15 +35,15 @@ def evaluate_on_test(context: RunContext, folder: TrialFolder, films: Sequence[F
     """
     record, network = load_network(folder)
     dataset = context.dataset
-    judge = context.config.judge
+    options = context.config.judge
     test = dataset.prepared(tuple(films), record.preprocess)
     logits, seen = gate_inputs(network, test)
-    shifted = shift_outputs(network, test.films) if judge.shifts else {}
+    shifted = shift_outputs(network, test.films) if options.shifts else {}
     answers = LabelledLogits.of("test", films, test.labels, logits, shifted)
-    evaluation = evaluate(answers, Task(record.classes, record.negative_class), record.calibration)
-    views = judge_views(network, films, test, record, judge)
+    evaluation = judge(answers, Task.of(record), record.calibration)
+    views = judge_views(network, films, test, record, options)
     share = context.config.learn.dropout_of(record.architecture)
-    spreads = dropout_spread(network.classifier, seen.embeddings, share, record.calibration.temperature)
+    spreads = dropout_spread(network.classifier, seen.embeddings, share, record.calibration, record.classes)
     uncertainty = with_test(record, answers, spreads)
     tested = record.model_copy(update={"test": evaluation, "many_views": views, "uncertainty": uncertainty})
     saved = SavedOutputs.of(

@@ -106,13 +106,13 @@ def _validate(context: RunContext, trained: _Trained) -> _Validated:
     prepared = trained.plan.validation
     films = dataset.films("val", trained.spec.fold)
     logits, unseen = gate_inputs(trained.network, prepared)
-    gate = fit_gate(gate_inputs(trained.network, trained.plan.train)[1], unseen, dataset.task.classes)
+    gate = fit_gate(gate_inputs(trained.network, trained.plan.train)[1], unseen, dataset.task.groups)
     distribution, statistics = (None, None) if gate is None else gate
     shifted = shift_outputs(trained.network, prepared.films) if judge.shifts else {}
     outputs = LabelledLogits.of("validation", films, prepared.labels, logits, shifted)
     calibration, evaluation = judge_validation(outputs, dataset.task, judge, distribution)
     share = trained.learn.dropout_of(trained.spec.architecture)
-    spreads = dropout_spread(trained.network.classifier, unseen.embeddings, share, calibration.temperature)
+    spreads = dropout_spread(trained.network.classifier, unseen.embeddings, share, calibration, dataset.task.classes)
     unfamiliarity = None if gate is None else films_unfamiliarity(*gate, unseen)
     return _Validated(
         calibration=calibration,
@@ -145,6 +145,7 @@ def _record(context: RunContext, trained: _Trained, validated: _Validated, searc
         guide=trained.form.guide,
         crop=None if trained.form.guide is None else trained.form.side,
         population=context.config.data.population,
+        activation=task.activation,
         preprocess=preprocess,
         epochs=len(trained.fitted.history),
         best_epoch=trained.fitted.best_epoch,

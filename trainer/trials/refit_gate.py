@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from bundle.files import write_arrays
 from schemas.model.trial import TrialRecord
+from trainer.films.task import Task
 from trainer.folder import PARTS, TrialFolder
 from trainer.judging.gate import films_unfamiliarity, fit_gate, gate_inputs
 from trainer.judging.outputs import SavedOutputs
@@ -29,7 +30,7 @@ def refit_gate(folder: TrialFolder) -> dict[str, float] | None:
     """
     trial = load_trial(folder, with_statistics=False)
     train, validation = (gate_inputs(trial.network, trial.films(split))[1] for split in ("train", "val"))
-    gate = fit_gate(train, validation, trial.record.classes)
+    gate = fit_gate(train, validation, Task.of(trial.record).groups)
     distribution, arrays = (None, None) if gate is None else gate
     folder.statistics.unlink(missing_ok=True)
     calibration = trial.record.calibration.model_copy(update={"out_of_distribution": distribution})

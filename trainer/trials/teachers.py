@@ -30,13 +30,19 @@ class Teachers:
     networks: Sequence[Network]
     share: float
     device: torch.device
+    alone: bool = False
+    """Whether each class is a finding that is judged by itself."""
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Batch:
-        """The films of a batch, with labels float32 [N, K]: the truth, and a share of the teachers' probabilities."""
+        """The films of a batch, with labels float32 [N, K]: the truth, and a share of the teachers' probabilities.
+
+        A finding of which nothing is known stays unknown.
+        """
         images, labels = batch
         logits = torch.stack([network(images.to(self.device)) for network in self.networks])  # [T, N, K]
-        opinion = logits.float().softmax(2).mean(0).cpu()
+        each = logits.float().sigmoid() if self.alone else logits.float().softmax(2)
+        opinion = each.mean(0).cpu()
         return images, (1 - self.share) * shares(labels, opinion.shape[1]) + self.share * opinion
 
 
@@ -60,12 +66,14 @@ def find_teachers(learn: LearnOptions, networks: NetworkOptions, dataset: Datase
     trained = [load_network(folder) for folder in folders]
     for folder, (record, _) in zip(folders, trained, strict=True):
         _require_fit(folder, record, networks, dataset)
-    return Teachers([network.to(device) for _, network in trained], learn.teachers_share, device)
+    teachers = [network.to(device) for _, network in trained]
+    return Teachers(teachers, learn.teachers_share, device, dataset.task.alone)
 
 
 def _require_fit(folder: TrialFolder, record: TrialRecord, networks: NetworkOptions, dataset: Dataset) -> None:
     theirs = {
         "classes": record.classes,
+        "activation": record.activation,
         "films prepared": record.preprocess,
         "split": record.provenance.split_sha256,
         "fold": record.fold,
@@ -73,6 +81,7 @@ def _require_fit(folder: TrialFolder, record: TrialRecord, networks: NetworkOpti
     for name in networks.archs:
         ours = {
             "classes": dataset.record.classes,
+            "activation": dataset.task.activation,
             "films prepared": networks.preprocess(name),
             "split": dataset.record.split_sha256,
             "fold": None,

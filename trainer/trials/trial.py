@@ -12,7 +12,7 @@ from schemas.model.mistakes import FilmReference
 from schemas.model.trial import TrialRecord
 from trainer.config import read_config
 from trainer.films.dataset import Dataset, read_dataset
-from trainer.films.task import LabelledFilms
+from trainer.films.task import LabelledFilms, Labels
 from trainer.folder import TrialFolder
 from trainer.networks.network import Network
 from trainer.trials.record import read_trial
@@ -32,8 +32,8 @@ class TrainedTrial:
     dataset: Dataset
     """The films of its run."""
 
-    def inputs(self, split: Literal["train", "val"]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Prepared films float32 [V, 1, S, S] and labels int64 [V] that the trial was trained on or validated with."""
+    def inputs(self, split: Literal["train", "val"]) -> tuple[NDArray[np.float32], Labels]:
+        """Prepared films float32 [V, 1, S, S] and labels that the trial was trained on or validated with."""
         prepared = self.films(split)
         return prepared.films, prepared.labels
 

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from schemas.model.trial import ManyViews, TrialRecord
 from trainer.films.film import Film
 from trainer.films.task import LabelledFilms, Task
-from trainer.judging.evaluate import evaluate
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.options import JudgeOptions
-from trainer.judging.validation import judge_validation
+from trainer.judging.validation import judge, judge_validation
 from trainer.networks.inference import outputs
 from trainer.networks.network import Network
 from trainer.networks.views import FILM, View, choose_views
@@ -39,8 +38,7 @@ def judge_views(
     if record.many_views is None:
         return None
     averaged = _averaged("test", network, films, test, choose_views(options.tta, options.scales))
-    task = Task(record.classes, record.negative_class)
-    evaluation = evaluate(averaged, task, record.many_views.calibration)
+    evaluation = judge(averaged, Task.of(record), record.many_views.calibration)
     return record.many_views.model_copy(update={"test": evaluation})
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from imaging.phantom import phantom
 from tests.films import encode, indexed, write_classes, write_kermany
+from tests.findings import FINDINGS, write_findings
 from trainer.__main__ import main
 from trainer.explore.data_report import DataReport
 from trainer.explore.facts import film_facts
@@ -179,3 +180,19 @@ def test_classes_of_one_size_are_called_so(written) -> None:
 
     assert findings(report)[2] == "NORMAL has 1.0 times as many films as PNEUMONIA."
     assert findings(report.model_copy(update={"counts": equal}))[2] == "Every class has as many films as any other."
+
+
+def test_films_with_several_findings_count_for_each_and_each_is_probed_where_it_is_known(tmp_path, monkeypatch) -> None:
+    table = write_findings(tmp_path / "data", films=80)
+    text = table.read_text(encoding="utf-8").splitlines()
+    rows = [line.rsplit(",", 2)[1:] for line in text[1:]]
+
+    options = ("--findings", "Stripes,Bars")
+    assert run(monkeypatch, str(table), *options, "--out", str(tmp_path / "page.html"), "--cache", str(tmp_path)) == 0
+    report = DataReport.model_validate_json((tmp_path / "page.json").read_text())
+
+    assert report.counts == {"all": {name: sum(row[k] == "1" for row in rows) for k, name in enumerate(FINDINGS)}}
+    assert report.films == report.films_of("all")
+    assert {probe.separates for probe in report.probes} == {
+        f"films with {name} from films without" for name in FINDINGS
+    }

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from schemas.model.decision import softmax
 from trainer.heat_maps.faithfulness import STEPS, ExplainedNetwork, area, insertion_deletion
 from trainer.networks.gradcam import explain
 from trainer.networks.network import Network
@@ -43,7 +44,7 @@ def quarter(rows, columns):
 
 
 def judged(maps):
-    return insertion_deletion(ExplainedNetwork(CornerNetwork(), 1.0), films(), maps, np.ones(8, np.int64))
+    return insertion_deletion(ExplainedNetwork(CornerNetwork(), softmax), films(), maps, np.ones(8, np.int64))
 
 
 def test_the_maps_of_what_the_network_reads_insert_and_delete_at_once() -> None:

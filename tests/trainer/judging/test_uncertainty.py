@@ -40,7 +40,7 @@ def test_dropout_of_half_an_embedding_of_one_number_gives_two_answers() -> None:
     torch.manual_seed(3)
     before = torch.random.get_rng_state()
 
-    first, again = (dropout_spread(classifier, embeddings, 0.5, 1) for _ in range(2))
+    first, again = (dropout_spread(classifier, embeddings, 0.5, CALIBRATION, TASK.classes) for _ in range(2))
 
     # Kept embeddings are doubled: the logits differ by 0 or 4, so the probability is 1/2 or 0.982.
     assert first[0] == pytest.approx((0.982 - 0.5) / 2, rel=0.1)
@@ -50,7 +50,7 @@ def test_dropout_of_half_an_embedding_of_one_number_gives_two_answers() -> None:
 
 
 def test_a_network_without_dropout_has_no_spread() -> None:
-    assert dropout_spread(nn.Linear(1, 2), np.ones((1, 1), np.float32), 0, 1) is None
+    assert dropout_spread(nn.Linear(1, 2), np.ones((1, 1), np.float32), 0, CALIBRATION, TASK.classes) is None
 
 
 def answered(odds: list[float], labels: list[int]) -> LabelledLogits:

@@ -5,7 +5,7 @@ import pytest
 
 from trainer.statistics.comparison import compare
 from trainer.statistics.delong import delong_test
-from trainer.statistics.metrics import macro_auroc
+from trainer.statistics.metrics import findings_auroc, macro_auroc
 
 
 def networks(seed, *, films=150, classes=3, edge=0.0, films_per_patient=1):
@@ -87,3 +87,19 @@ def test_networks_of_different_films_are_refused() -> None:
 
     with pytest.raises(ValueError, match="the same films"):
         compare(labels, first, second[:-1], patients)
+
+
+def test_findings_are_compared_by_the_mean_of_their_areas_where_they_are_known() -> None:
+    random = np.random.default_rng(0)
+    labels = (random.random((240, 3)) < 0.3).astype(np.float32)
+    worse = 1 / (1 + np.exp(-labels - random.normal(0, 1, (240, 3))))
+    better = 1 / (1 + np.exp(-3 * labels - random.normal(0, 1, (240, 3))))
+    labels[random.random((240, 3)) < 0.2] = np.nan
+    patients = np.arange(240) // 2
+
+    found = compare(labels, better, worse, patients)
+
+    assert found.difference.value == pytest.approx(findings_auroc(labels, better) - findings_auroc(labels, worse))
+    assert found.difference.low > 0
+    assert found.p_value < 0.01
+    assert compare(labels, worse, worse, patients).p_value == 1

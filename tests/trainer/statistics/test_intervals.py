@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from schemas.estimate import Estimate
-from trainer.statistics.intervals import bootstrap, ece_interval, mean_interval, percentile_interval, wilson_interval
+from trainer.statistics.intervals import (
+    bayesian_bootstrap,
+    bootstrap,
+    ece_interval,
+    mean_interval,
+    percentile_interval,
+    wilson_interval,
+)
 from trainer.statistics.metrics import auprc, confusion, ece, f1, mcc
 
 
@@ -190,3 +197,26 @@ def test_the_interval_of_a_small_calibration_error_begins_at_zero() -> None:
     correct = random.random(500) < confidence
 
     assert ece_interval(correct, confidence, np.full(10, 0.06)).low == 0
+
+
+def test_reweighted_patients_give_the_spread_that_resampled_ones_give() -> None:
+    random = np.random.default_rng(0)
+    patients = np.repeat(np.arange(150), 2)
+    values = random.normal(np.repeat(random.normal(size=150), 2), 0.3)
+
+    def mean(weights):
+        return (weights @ values / weights.sum(axis=1))[:, None]
+
+    replicates = bayesian_bootstrap(mean, 300, patients=patients, seed=1)
+    resampled = bootstrap(mean, np.zeros(300, np.int64), patients=patients, seed=1)
+
+    assert replicates.shape == (2000, 1)
+    assert replicates.mean() == pytest.approx(values.mean(), abs=0.01)
+    assert replicates.std() == pytest.approx(resampled.std(), rel=0.08)
+    assert np.array_equal(replicates, bayesian_bootstrap(mean, 300, patients=patients, seed=1))
+
+
+def test_no_reweighting_loses_the_only_film_of_a_finding() -> None:
+    weights = bayesian_bootstrap(lambda each: each, 30, resamples=200)
+
+    assert (weights > 0).all()

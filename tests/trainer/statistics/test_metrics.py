@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from trainer.statistics.metrics import auprc, auroc, brier, confusion, ece, f1, macro_auroc, mcc
+from trainer.statistics.metrics import auprc, auroc, brier, confusion, ece, f1, findings_auroc, macro_auroc, mcc
 
 RANDOM = np.random.default_rng(20250101)
 POSITIVE = RANDOM.random(300) < 0.3
@@ -119,3 +119,35 @@ def test_figures_of_a_label_that_never_varies_are_zero_not_undefined() -> None:
 
     assert mcc(counts) == 0
     assert f1(counts).tolist() == [0.8, 0, 0]
+
+
+def test_the_area_over_findings_is_the_mean_of_each_where_it_is_known() -> None:
+    truth = np.stack([POSITIVE, RANDOM.random(300) < 0.5], axis=1).astype(np.float32)
+    truth[:40, 0] = np.nan
+    truth[250:, 1] = 0.7
+    scores = RANDOM.random((300, 2))
+
+    parts = (slice(40, None), 0), (slice(None, 250), 1)
+
+    def area(weights=None):
+        return np.mean(
+            [
+                reference.roc_auc_score(
+                    truth[part], scores[part], sample_weight=None if weights is None else weights[part[0]]
+                )
+                for part in parts
+            ]
+        )
+
+    expected = area()
+    weighted = [area(row) for row in WEIGHTS]
+
+    assert findings_auroc(truth, scores) == pytest.approx(expected, abs=1e-12)
+    assert findings_auroc(truth, scores, WEIGHTS) == pytest.approx(np.array(weighted), abs=1e-12)
+
+
+def test_ranking_figures_take_weights_below_one() -> None:
+    weights = RANDOM.standard_exponential((3, 300)) / 100
+    expected = [reference.average_precision_score(POSITIVE, SCORES, sample_weight=row) for row in weights]
+
+    assert auprc(POSITIVE, SCORES, weights) == pytest.approx(np.array(expected), abs=1e-12)

@@ -54,6 +54,18 @@ def test_a_label_is_the_truth_and_a_share_of_what_the_teachers_say_in_the_mean()
     assert not labels.requires_grad
 
 
+def test_of_findings_teachers_say_each_by_itself_and_know_no_more_than_the_truth() -> None:
+    teacher = Saying(0.9, 0.1)
+    teacher.logits = torch.tensor([2.0, -1.0])
+    teachers = Teachers([teacher], 0.25, torch.device("cpu"), alone=True)
+
+    _, labels = teachers((torch.zeros(2, 1, 8, 8), torch.tensor([[1.0, 1.0], [0.0, float("nan")]])))
+
+    present, absent = torch.tensor([2.0, -1.0]).sigmoid().tolist()
+    assert labels[0].tolist() == pytest.approx([0.75 + 0.25 * present, 0.75 + 0.25 * absent])
+    assert labels[1].tolist() == pytest.approx([0.25 * present, float("nan")], nan_ok=True)
+
+
 def test_a_pupil_comes_closer_to_its_teacher_than_one_that_does_not_listen(viewed_run, tmp_path) -> None:
     settings = {"networks.seeds": [7], "learn.epochs": 6, "learn.lr": 0.003}
     listening = taught(viewed_run, tmp_path / "listening", **{"learn.teachers_share": 1.0}, **settings)

@@ -11,6 +11,12 @@ from trainer.films.film import AGE, LARGEST_NUMBER
 Rows = Sequence[Mapping[str, str]]
 
 _OWN = ("path", "label", "split")
+_ALIASES = {
+    **dict.fromkeys(("image", "imagepath", "imagefile", "imagefilename", "imageindex", "imagename"), "path"),
+    **dict.fromkeys(("file", "filename", "filepath"), "path"),
+    **dict.fromkeys(("labels", "findinglabels"), "label"),
+}
+"""What else such a column is called, in small letters and digits alone."""
 _COMPUTED = ("sha256", "copy_of")
 _PATIENT = re.compile(
     r"(?:(?:anon|anonymous|anonymi[sz]ed|deid|deidentified|pseudo|pseudonymi[sz]ed|dicom|original|hashed|internal|id)?"
@@ -48,9 +54,14 @@ class PatientColumn:
 
 def own_names(header: Sequence[str]) -> list[str]:
     """The header with `path`, `label` and `split` written so, however the table writes them."""
-    return [
+    names = [
         name.lower() if name.lower() in _OWN and name.lower() not in header else name for name in map(str.strip, header)
     ]
+    for own in ("path", "label"):
+        others = [place for place, name in enumerate(names) if _ALIASES.get(_plain(name)) == own]
+        if own not in names and len(others) == 1:
+            names[others[0]] = own
+    return names
 
 
 def refuse_identifying(header: Iterable[str], table: Path) -> None:

@@ -9,6 +9,8 @@ from trainer.films.film import FilmIndex
 from trainer.films.inspection.names import escaped, is_writable
 from trainer.films.negative import find_negative
 from trainer.films.options import DataOptions
+from trainer.films.sources.findings.choice import with_findings
+from trainer.films.sources.findings.lists import marked_by_lists
 from trainer.films.sources.folders import folder_source
 from trainer.films.sources.kermany import three_classes
 from trainer.films.sources.labels import with_one_spelling
@@ -36,21 +38,40 @@ def index_films(options: DataOptions, progress: Progress | None = None) -> FilmI
     data = Path(options.path)
     cache = Path(options.cache)
     found = _of_plugin(options.path, cache) or _find(data, cache, options)
-    source = with_one_spelling(_with_writable_names(found, skip=options.skip_unreadable))
+    source = _with_truth(_with_writable_names(found, skip=options.skip_unreadable), options)
     if len(source.classes) < 2:  # noqa: PLR2004 - a classifier distinguishes at least two classes
         names = ", ".join(source.classes) or "none"
         msg = f"{data} has {len(source.classes)} classes ({names}); training needs at least two"
         raise TrainingDataError(msg)
     if options.classes == "kermany3":
-        source = three_classes(source)
+        source = three_classes(_of_classes(source))
     if options.masks == "lungs":
         source = lungs_only(source, cache, skip_unreadable=options.skip_unreadable, progress=progress)
     elif ignored := sum(film.mask is not None for film in source.films):
         source = replace(source, notes=(*source.notes, f"ignored the masks of {ignored} films"))
     rule = None if options.patients == source.patients_column else options.patients
-    find_negative(source.classes, options.negative_class)  # refused before thousands of films are read
+    if not _is_marked(source):
+        find_negative(source.classes, options.negative_class)  # refused before thousands of films are read
     index = read_source(source, skip_unreadable=options.skip_unreadable, patients=rule, progress=progress)
     return replace(index, wanted_negative=options.negative_class)
+
+
+def _with_truth(source: Source, options: DataOptions) -> Source:
+    """The source with classes in one spelling, or with the findings that are learned."""
+    if not _is_marked(source) and options.task == "findings":
+        source = marked_by_lists(source, options.negative_class)
+    return with_findings(source, options) if _is_marked(source) else with_one_spelling(source)
+
+
+def _is_marked(source: Source) -> bool:
+    return any(film.marks is not None for film in source.films)
+
+
+def _of_classes(source: Source) -> Source:
+    if _is_marked(source):
+        msg = "classes=kermany3 gives each film one class, and the data has several findings a film; leave one out"
+        raise TrainingConfigError(msg)
+    return source
 
 
 def _of_plugin(path: str, cache: Path) -> Source | None:
@@ -67,12 +88,12 @@ def _find(data: Path, cache: Path, options: DataOptions) -> Source:
     if data.is_dir():
         return folder_source(data)
     if data.is_file() and data.suffix == ".npz":
-        return npz_source(data, cache, options.label_names)
-    if data.is_file() and data.suffix == ".csv":
-        return table_source(data, options.patients)
+        return npz_source(data, cache, options)
+    if data.is_file() and data.suffix in {".csv", ".tsv"}:
+        return table_source(data, options)
     msg = (
-        f"{data} is not a folder, nor a .npz or .csv file; name the folder that holds train/<class>/ or <class>/, or "
-        f"such a file{_or_plugins()}"
+        f"{data} is not a folder, nor a .npz, .csv or .tsv file; name the folder that holds train/<class>/ or "
+        f"<class>/, or such a file{_or_plugins()}"
     )
     raise TrainingDataError(msg)
 

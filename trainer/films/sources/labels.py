@@ -96,26 +96,32 @@ def _without_outer_blanks(source: Source) -> Source:
     return replace(source, films=films, classes=classes, notes=(*source.notes, note))
 
 
+def perhaps_several(name: str, known: Iterable[str]) -> bool:
+    """Whether a name consists of others, joined by a comma or `and`, each of which is known by itself."""
+    parts = _PERHAPS_SEVERAL.split(name)
+    single = {same_name(one) for one in known}
+    return len(parts) > 1 and all(same_name(part) in single for part in parts)
+
+
 def refuse_several(films: Sequence[FoundFilm], classes: Iterable[str], root: Path) -> None:
     """Refuse labels that are several findings at once: as a class each combination would exclude its own parts.
 
     Raises:
         TrainingDataError: there are some; it lists films and says what can be trained.
     """
-    single = {same_name(name) for name in classes}
+    names = tuple(classes)
 
-    def parts(label: str) -> list[str]:
+    def lists(label: str) -> bool:
         if _SEVERAL.search(label) or (label.startswith(("[", "{")) and "," in label):
-            return [part for part in re.split(r"[|;,\n\[\]{}]", label) if part.strip()]
-        split = _PERHAPS_SEVERAL.split(label)
-        return split if len(split) > 1 and all(same_name(part) in single for part in split) else []
+            return len([part for part in re.split(r"[|;,\n\[\]{}]", label) if part.strip()]) > 1
+        return perhaps_several(label, names)
 
-    several = {name for name in {film.label for film in films} if len(parts(name)) > 1}
+    several = {name for name in {film.label for film in films} if lists(name)}
     if several:
         lines = [f"{film.path.relative_to(root).as_posix()}: {film.label}" for film in films if film.label in several]
         msg = (
-            f"{len(lines)} films have several findings in one label, such as {min(several)}; the trainer knows classes "
-            "that exclude one another, one for each film, and no multi-label networks. Train one finding against its "
-            "absence, with a table whose label is FINDING or `no FINDING`, or keep the films of one finding alone:"
+            f"{len(lines)} films have several findings in one label, such as {min(several)}, and were to be classes "
+            "that exclude one another, one for each film. Learn each finding by itself by --set data.task=findings, "
+            "with `|` between the findings of a film, or keep the films of one finding alone:"
         )
         raise TrainingDataError(msg + listing(lines))

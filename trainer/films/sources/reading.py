@@ -83,6 +83,7 @@ def _film(film: FoundFilm, content: Content, attributed: Attributed) -> Film:
         content.sha256,
         {**content.attributes, **film.attributes},
         patient_known=attributed.known,
+        marks=film.marks,
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainer.films.film import SplitName
+from trainer.films.marks import Marks
 from trainer.films.sources.dicom import StatedPatient
 
 
@@ -20,6 +21,8 @@ class FoundFilm:
     stated: StatedPatient = field(default_factory=StatedPatient)
     """As the DICOM file does that the film was made of."""
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    marks: Marks | None = field(default=None, hash=False)
+    """What is known of each of its findings; None: `label` is a class, or a list of findings."""
     mask: Path | None = None
     """An image of the same film that is bright where the lungs are."""
 

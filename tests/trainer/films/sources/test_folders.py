@@ -128,7 +128,7 @@ def test_labels_of_several_findings_are_refused_with_what_can_be_trained(tmp_pat
     write_classes(tmp_path, {"Effusion": 1, "Mass": 1, label: 1})
 
     with pytest.raises(
-        TrainingDataError, match=r"(?s)1 films have several findings.*exclude one another.*no multi-label"
+        TrainingDataError, match=r"(?s)1 films have several findings.*exclude one another.*data\.task=findings"
     ):
         indexed(tmp_path)
 

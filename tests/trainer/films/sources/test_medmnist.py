@@ -108,7 +108,7 @@ def broken(change: str) -> dict:
     elif change == "no labels":
         del given["val_labels"]
     elif change == "several findings":
-        given["train_labels"] = np.zeros((60, 14), np.uint8)
+        given["train_labels"] = np.full((60, 14), 2, np.uint8)
     elif change == "fractions":
         given["train_labels"] = np.full((60, 1), 0.5)
     elif change == "negative":

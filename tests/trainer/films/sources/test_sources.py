@@ -7,7 +7,7 @@ from tests.films import indexed, write_classes
 
 
 def test_a_path_where_nothing_lies_is_refused(tmp_path) -> None:
-    with pytest.raises(TrainingDataError, match=r"nowhere is not a folder, nor a \.npz or \.csv file"):
+    with pytest.raises(TrainingDataError, match=r"nowhere is not a folder, nor a \.npz, \.csv or \.tsv file"):
         indexed(tmp_path / "nowhere")
 
 

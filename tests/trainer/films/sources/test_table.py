@@ -123,23 +123,46 @@ def test_a_column_with_a_value_for_nearly_every_film_is_not_kept(tmp_path) -> No
     assert "the columns Vorgang" in index.notes[0]
 
 
+LISTS = ("TB|Effusion", "TB;Effusion", "['TB', 'Effusion']", "TB\nEffusion")
+PERHAPS_LISTS = ("TB, Effusion", "TB & Effusion", "TB and Effusion")
+
+
 @pytest.mark.parametrize(
-    "label",
-    [
-        "TB|Effusion",
-        "TB;Effusion",
-        "TB, Effusion",
-        "['TB', 'Effusion']",
-        "TB & Effusion",
-        "TB and Effusion",
-        "TB\nEffusion",
-    ],
+    ("label", "task"), [*((label, "classes") for label in LISTS), *((label, "auto") for label in PERHAPS_LISTS)]
 )
-def test_labels_of_several_findings_are_refused_with_what_can_be_trained(films, label) -> None:
+def test_labels_of_several_findings_are_refused_as_classes_with_what_can_be_trained(films, label, task) -> None:
     path = table(films, "path,label", "a/0.png,TB", "b/0.png,Effusion", f'a/1.png,"{label}"')
 
     with pytest.raises(TrainingDataError, match=r"(?s)1 films have several findings.*one for each film.*a/1\.png: "):
-        indexed(path)
+        indexed(path, task=task)
+
+
+@pytest.mark.parametrize("label", LISTS)
+def test_a_label_that_lists_several_findings_makes_each_a_finding_of_its_own(films, label) -> None:
+    path = table(films, "path,label", "a/0.png,TB", "b/0.png,Effusion", f'a/1.png,"{label}"', "b/1.png,", "a/2.png,")
+
+    index = indexed(path, findings=("TB", "Effusion"))
+
+    assert index.task == "findings"
+    assert index.classes == ("TB", "Effusion")
+    assert [film.label for film in index.films] == ["TB", "Effusion", "TB|Effusion", "no finding", "no finding"]
+    assert index.negative_class is None
+
+
+def test_a_table_of_public_sets_is_read_as_it_lies(films) -> None:
+    path = table(films, "Image Index,Finding Labels,Patient ID", "a/0.png,TB|Mass,7", "b/0.png,No Finding,8")
+
+    index = indexed(path, findings=("TB", "Mass"))
+
+    assert [film.label for film in index.films] == ["TB|Mass", "no finding"]
+    assert index.patients.patients == {"column Patient ID": 2}
+
+
+def test_a_table_may_be_separated_by_tabs(films) -> None:
+    path = films / "films.tsv"
+    path.write_text("path\tlabel\na/0.png\tTB\nb/0.png\tNORMAL\n", encoding="utf-8")
+
+    assert indexed(path).counts == {None: {"NORMAL": 1, "TB": 1}}
 
 
 def test_a_comma_within_the_name_of_one_finding_is_no_second_one(films) -> None:
