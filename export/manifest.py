@@ -65,6 +65,7 @@ def make_manifest(
             torch=torch,
             calibration=record.calibration,
             evaluation=(record.validation, *([] if record.test is None else [record.test])),
+            looking=record.looking,
             provenance=record.provenance,
             intended_use=INTENDED_USE,
             files=_file_records({**files, MODEL_CARD: b"", MODEL_CARD_JSON: b""}),

@@ -5,9 +5,11 @@ Source: https://github.com/tensorflow/model-card-toolkit, after Mitchell et al.,
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import starmap
 from typing import Any
 
 from export.card.limits import LIMITS, NOT_INTENDED, known_limits
+from export.card.looking import looking_figures
 from schemas.api import DISCLAIMER
 from schemas.estimate import Estimate
 from schemas.model.evaluation import Evaluation, SubgroupMetrics
@@ -36,6 +38,7 @@ def render_card_json(manifest: BundleManifest) -> str:
         "quantitative_analysis": {
             "performance_metrics": [
                 *(metric for evaluation in manifest.evaluation for metric in _metrics(evaluation, manifest.classes)),
+                *(() if manifest.looking is None else starmap(_metric, looking_figures(manifest.looking))),
                 *(() if manifest.mistakes is None else _mistake_metrics(manifest.mistakes)),
                 *(metric for record in manifest.precisions for metric in _precision_metrics(record)),
             ]

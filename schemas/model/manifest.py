@@ -26,6 +26,7 @@ from schemas.model.decision import NO_FINDING
 from schemas.model.drift import DriftReference, signal_names
 from schemas.model.evaluation import Evaluation
 from schemas.model.guide import GuideRecord, Population
+from schemas.model.looking import Looking
 from schemas.model.mistakes import Mistakes
 from schemas.model.precision import Precision, PrecisionFiles, PrecisionRecord
 from schemas.model.provenance import Adoption, Provenance
@@ -105,6 +106,9 @@ class BundleManifest(Record):
         default=None, description="null: too few validation films, or adopted; drift cannot be measured"
     )
     mistakes: Mistakes | None = Field(default=None, description="null: adopted")
+    looking: Looking | None = Field(
+        default=None, description="what the network looks at; null: no validation film had marked lungs or findings"
+    )
     provenance: Provenance | Adoption
     about_films: str | None = Field(
         default=None, description="Markdown: source, licence, population, known shortcuts; null: not stated"

@@ -1,4 +1,4 @@
-"""The films that a network labels wrongly, the worst first, the borderline films, and what their spread shows."""
+"""The films that a network labels wrongly, the worst first, the borderline films, and why: spread, erased parts."""
 
 import math
 import tempfile
@@ -16,6 +16,14 @@ from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
 from trainer.films.film import Film
 from trainer.judging.outputs import SavedOutputs
+from trainer.looking.rows import (
+    ERASURE_CAPTION,
+    ERASURE_HEAD,
+    HEAT_CAPTION,
+    HEAT_HEAD,
+    erasure_rows,
+    heat_rows,
+)
 from trainer.report.html import Table
 
 _NEARLY_BLACK = 26
@@ -68,6 +76,16 @@ def uncertainty_tables(record: TrialRecord) -> Iterator[Table]:
     )
     if rows:
         yield Table(caption, ("labels", "spread", "1 minus probability"), rows)
+
+
+def looking_tables(record: TrialRecord) -> Iterator[Table]:
+    """What the network looks at; nothing where no validation film has marked lungs or findings."""
+    if (looking := record.looking) is None:
+        return
+    if rows := erasure_rows(looking):
+        yield Table(f"What the network looks at, on {looking.data}. {ERASURE_CAPTION}", ERASURE_HEAD, rows)
+    if rows := heat_rows(looking):
+        yield Table(HEAT_CAPTION, HEAT_HEAD, rows)
 
 
 def worst(films: Sequence[JudgedFilm], count: int) -> tuple[JudgedFilm, ...]:
