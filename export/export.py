@@ -17,6 +17,7 @@ from export.gates.answers import ValidationSet
 from export.gates.comparison import Yardstick
 from export.gates.parity import MAX_BATCH, ParityReport, check_parity
 from export.gates.precision import Attempt, attempt
+from export.gates.sanity import check_sanity
 from export.graph.contract import graph_contract
 from export.graph.graph import export_graph
 from export.graph.weights import torch_network
@@ -130,6 +131,7 @@ def write_bundle(
         BundleError: the place is taken or has no plain name, the bundle fails its self-test, or weights are requested
             of a network that timm alone does not build.
         ParityError: the graph does not compute what the network computes.
+        SanityError: the heat maps do not depend on what the network has learned.
     """
     place.require_free()
     described, weights = _torch(trial) if options.with_weights else (None, {})
@@ -178,10 +180,12 @@ def _proven_graph(trial: Trial, validation: ValidationSet, reporter: GateReporte
 
 
 def _measured_on_validation(trial: Trial, validation: ValidationSet, run: Run) -> dict[str, Any]:
-    """Fields of the manifest that the exported graph's outputs for the validation films give."""
+    """Fields of the manifest that the network's and the exported graph's outputs for validation films give."""
+    sanity = check_sanity(trial.network, validation.films, validation.patients)
     outputs = run_in_batches(run, validation.films, np.zeros(len(validation.films), np.int64), MAX_BATCH)
     return {
         "drift_reference": drift_reference(outputs["probabilities"], validation.films, trial.record),
+        "map_sanity": () if sanity is None else (sanity,),
         "mistakes": find_mistakes(run, outputs, validation, trial.references("val"), trial.record),
     }
 

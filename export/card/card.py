@@ -46,7 +46,7 @@ def render_card(manifest: BundleManifest) -> str:
             "limits": (*known_limits(manifest), *LIMITS),
             "shifts_title": SHIFTS_TITLE,
             "border_area": FRAME_AREA,
-            "looking": None if manifest.looking is None else looking_section(manifest.looking),
+            "looking": looking_section(manifest.looking, manifest.map_sanity),
         },
     )
 

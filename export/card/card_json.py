@@ -9,7 +9,7 @@ from itertools import starmap
 from typing import Any
 
 from export.card.limits import LIMITS, NOT_INTENDED, known_limits
-from export.card.looking import looking_figures
+from export.card.looking import looking_figures, sanity_figures
 from schemas.api import DISCLAIMER
 from schemas.estimate import Estimate
 from schemas.model.evaluation import Evaluation, SubgroupMetrics
@@ -39,6 +39,7 @@ def render_card_json(manifest: BundleManifest) -> str:
             "performance_metrics": [
                 *(metric for evaluation in manifest.evaluation for metric in _metrics(evaluation, manifest.classes)),
                 *(() if manifest.looking is None else starmap(_metric, looking_figures(manifest.looking))),
+                *starmap(_metric, sanity_figures(manifest.map_sanity)),
                 *(() if manifest.mistakes is None else _mistake_metrics(manifest.mistakes)),
                 *(metric for record in manifest.precisions for metric in _precision_metrics(record)),
             ]

@@ -1,11 +1,22 @@
 """What a network looks at, as tables of the card and as metrics for programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from schemas.estimate import Estimate
-from schemas.model.looking import Looking
-from trainer.looking.rows import ERASURE_CAPTION, ERASURE_HEAD, HEAT_CAPTION, HEAT_HEAD, Row, erasure_rows, heat_rows
+from schemas.model.looking import Looking, MapSanity
+from trainer.looking.rows import (
+    ERASURE_CAPTION,
+    ERASURE_HEAD,
+    HEAT_CAPTION,
+    HEAT_HEAD,
+    SANITY_CAPTION,
+    SANITY_HEAD,
+    Row,
+    erasure_rows,
+    heat_rows,
+    sanity_rows,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +37,19 @@ class CardTable:
 class LookingSection:
     """What `looking.md.j2` shows."""
 
-    data: str
+    data: str | None
     tables: tuple[CardTable, ...]
 
 
-def looking_section(looking: Looking) -> LookingSection:
-    """The tables that have rows."""
+def looking_section(looking: Looking | None, sanity: Sequence[MapSanity]) -> LookingSection | None:
+    """The tables that have rows; None where none has."""
     tables = (
-        CardTable(ERASURE_CAPTION, ERASURE_HEAD, erasure_rows(looking)),
-        CardTable(HEAT_CAPTION, HEAT_HEAD, heat_rows(looking)),
+        CardTable(ERASURE_CAPTION, ERASURE_HEAD, [] if looking is None else erasure_rows(looking)),
+        CardTable(HEAT_CAPTION, HEAT_HEAD, [] if looking is None else heat_rows(looking)),
+        CardTable(SANITY_CAPTION, SANITY_HEAD, sanity_rows(sanity)),
     )
-    return LookingSection(looking.data, tuple(table for table in tables if table.rows))
+    filled = tuple(table for table in tables if table.rows)
+    return LookingSection(None if looking is None else looking.data, filled) if filled else None
 
 
 def looking_figures(looking: Looking) -> Iterator[tuple[str, Estimate, str]]:
@@ -51,3 +64,12 @@ def looking_figures(looking: Looking) -> Iterator[tuple[str, Estimate, str]]:
         yield "share of the heat over share of the area", heat.maps.ratio, where
         yield "hottest point inside", heat.maps.inside, where
         yield "hottest point near", heat.maps.near, where
+
+
+def sanity_figures(checks: Iterable[MapSanity]) -> Iterator[tuple[str, Estimate, str]]:
+    """The same of the sanity checks of heat maps."""
+    for check in checks:
+        for row in check.rows:
+            where = f"validation, {check.films} {check.method} maps, {row.layers} random"
+            yield "rank correlation of maps", row.rank_correlation, where
+            yield "structural similarity of maps", row.ssim, where

@@ -70,3 +70,27 @@ class Looking(Record):
         """The row of an erasure; None where it was not measured."""
         rows = (row for row in self.erasures if (row.erasure, row.finding) == (erasure, finding))
         return next(rows, None)
+
+
+class RandomisedLayers(Record):
+    """How alike maps are before and after layers are randomised, from the last one down."""
+
+    layers: str = Field(description="which layers, e.g. 'last layer', 'last quarter'")
+    count: int = Field(ge=1, description="layers with weights that were randomised")
+    rank_correlation: Estimate = Field(
+        description="mean of Spearman's correlation of each film's two maps, in [-1, 1]; bootstrap over films"
+    )
+    ssim: Estimate = Field(description="mean structural similarity of each film's two maps, in [-1, 1]; the same")
+
+
+class MapSanity(Record):
+    """The sanity check of heat maps: do they depend on what the network has learned?
+
+    Source: Adebayo et al., NeurIPS 2018, arXiv:1810.03292 (cascading randomisation).
+    """
+
+    method: str = Field(description="gradcam, layercam")
+    films: int
+    draws: int = Field(description="random networks for each row; a film's figure is the mean over them")
+    limit: float = Field(description="largest accepted rank correlation of the row `last quarter`")
+    rows: tuple[RandomisedLayers, ...]

@@ -26,7 +26,7 @@ from schemas.model.decision import NO_FINDING
 from schemas.model.drift import DriftReference, signal_names
 from schemas.model.evaluation import Evaluation
 from schemas.model.guide import GuideRecord, Population
-from schemas.model.looking import Looking
+from schemas.model.looking import Looking, MapSanity
 from schemas.model.mistakes import Mistakes
 from schemas.model.precision import Precision, PrecisionFiles, PrecisionRecord
 from schemas.model.provenance import Adoption, Provenance
@@ -108,6 +108,9 @@ class BundleManifest(Record):
     mistakes: Mistakes | None = Field(default=None, description="null: adopted")
     looking: Looking | None = Field(
         default=None, description="what the network looks at; null: no validation film had marked lungs or findings"
+    )
+    map_sanity: tuple[MapSanity, ...] = Field(
+        default=(), description="whether heat maps depend on what was learned, by method; empty: not checked"
     )
     provenance: Provenance | Adoption
     about_films: str | None = Field(

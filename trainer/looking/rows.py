@@ -1,8 +1,8 @@
 """The measures of what a network looks at as rows of tables, for the report, the card and the pages of results."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from schemas.model.looking import POINTING_TOLERANCE, Looking, Pointing, RegionHeat
+from schemas.model.looking import POINTING_TOLERANCE, Looking, MapSanity, Pointing, RegionHeat
 
 Row = tuple[str, ...]
 
@@ -28,6 +28,28 @@ HEAT_CAPTION = (
     f"and within {POINTING_TOLERANCE:.3f} of the side (15 of 224 pixels). Controls: the mean of all these maps for "
     "every film, and the region mirrored left to right, which lungs hardly notice."
 )
+
+
+SANITY_HEAD = ("maps", "random layers", "rank correlation", "SSIM")
+SANITY_CAPTION = (
+    "Heat maps before and after layers are randomised, from the last one down (Adebayo et al., NeurIPS 2018): what is "
+    "left does not come from what was learned. The export refuses maps whose rank correlation is above "
+    "the limit once the last quarter of the layers is random."
+)
+
+
+def sanity_rows(checks: Iterable[MapSanity]) -> list[Row]:
+    """Rows of `SANITY_HEAD`."""
+    return [
+        (
+            f"{check.method}, limit {check.limit}",
+            f"{row.layers} ({row.count})",
+            str(row.rank_correlation),
+            str(row.ssim),
+        )
+        for check in checks
+        for row in check.rows
+    ]
 
 
 def erasure_rows(looking: Looking) -> list[Row]:

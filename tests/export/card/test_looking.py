@@ -77,4 +77,6 @@ def test_programs_get_the_same_figures(manifest) -> None:
 
 
 def test_a_bundle_that_was_not_looked_at_has_no_such_section(manifest) -> None:
-    assert "What the network looks at" not in render_card(manifest.model_copy(update={"looking": None}))
+    bare = manifest.model_copy(update={"looking": None, "map_sanity": ()})
+
+    assert "What the network looks at" not in render_card(bare)
