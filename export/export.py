@@ -128,8 +128,7 @@ def write_bundle(
         reporter: receives the results of the gates.
 
     Raises:
-        BundleError: the place is taken or has no plain name, the bundle fails its self-test, or weights are requested
-            of a network that timm alone does not build.
+        BundleError: see `Place.require_free`, `publish_at` and, where weights are requested, `torch_network`.
         ParityError: the graph does not compute what the network computes.
         SanityError: the heat maps do not depend on what the network has learned.
     """
