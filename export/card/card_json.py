@@ -107,6 +107,9 @@ def _metrics(evaluation: Evaluation, classes: tuple[str, ...]) -> Iterator[dict[
         for name, figure in rule.class_f1.items():
             yield _metric("F1", figure, f"{where}, {name}")
     yield from _group_metrics((*evaluation.subgroups, *evaluation.shifts), data)
+    if (mean := evaluation.corruption) is not None:
+        yield _metric("balanced error", mean.clean, data)
+        yield _metric("mean balanced error", mean.shifted, f"{data}, under {mean.shifts} shifts")
 
 
 def _group_metrics(groups: Iterable[SubgroupMetrics], data: str) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from schemas.model.decision import softmax
 from schemas.model.evaluation import films_in_words
 from trainer.films.film import Film, data_sha256
+from trainer.judging.shifts import PLANTED_SHIFTS
 from trainer.judging.subgroups import Attributes, ScoredFilms, attributes_of
 
 Logits = NDArray[np.float32] | NDArray[np.float64]
@@ -61,8 +62,9 @@ class LabelledLogits:
         return f"{self.data}: {films_in_words(len(self.labels), len(set(self.patients)), self.unknown_patients)}"
 
     def pooled(self) -> tuple[Logits, Labels]:
-        """Logits [P, K] and truth [P] of all copies of the films together, plain and shifted."""
-        return np.concatenate(list(self.shifted.values())), np.tile(self.labels, len(self.shifted))
+        """Logits [P, K] and truth [P] of all copies of the films together, plain and shifted; confounders left out."""
+        deciding = {name: logits for name, logits in self.shifted.items() if name not in PLANTED_SHIFTS}
+        return np.concatenate(list(deciding.values())), np.tile(self.labels, len(deciding))
 
     def scored(self, classes: Sequence[str], temperature: float, logits: Logits | None = None) -> ScoredFilms:
         """The films with their calibrated probabilities, of other logits [N, K] of them where they are given."""

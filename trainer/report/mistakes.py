@@ -11,6 +11,7 @@ import numpy as np
 
 from schemas.errors import CxrError
 from schemas.model.decision import finding_label, softmax
+from schemas.model.evaluation import Evaluation
 from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
@@ -76,6 +77,26 @@ def uncertainty_tables(record: TrialRecord) -> Iterator[Table]:
     )
     if rows:
         yield Table(caption, ("labels", "spread", "1 minus probability"), rows)
+
+
+def corruption_tables(evaluations: Mapping[str, Evaluation]) -> Iterator[Table]:
+    """The balanced error over all shifts; nothing where none was tried."""
+    rows = [
+        (
+            f"{name}, {part.shifts} shifts",
+            str(part.clean),
+            str(part.shifted),
+            "undefined" if part.ratio is None else f"{part.ratio:.2f}",
+        )
+        for name, evaluation in evaluations.items()
+        if (part := evaluation.corruption) is not None
+    ]
+    if rows:
+        caption = (
+            "Balanced error at the operating points (1 less the mean of sensitivity and specificity): films as they "
+            "are, and the mean over all shifts, after MedMNIST-C (arXiv:2406.17536)."
+        )
+        yield Table(caption, ("films", "as they are", "under shifts", "ratio"), rows)
 
 
 def looking_tables(record: TrialRecord) -> Iterator[Table]:

@@ -18,7 +18,7 @@ from trainer.report.figures import (
     training_figure,
 )
 from trainer.report.html import Picture, Table, drawing
-from trainer.report.mistakes import looking_tables, uncertainty_tables
+from trainer.report.mistakes import corruption_tables, looking_tables, uncertainty_tables
 from trainer.report.records import RecordedTrial
 
 _FIGURE_HEAD = "figure [95 % interval]"
@@ -49,6 +49,7 @@ def trial_figures(trial: RecordedTrial) -> TrialFigures:
             *(_finding_table(trial, finding) for finding in findings),
             *_group_tables(trial),
             *uncertainty_tables(trial.record),
+            *corruption_tables(trial.evaluations),
             *looking_tables(trial.record),
         ),
         sets_without_outputs=tuple(name for name in trial.evaluations if name not in trial.outputs),
