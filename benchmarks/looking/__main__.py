@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--masks", type=Path, required=True, help="folder of lung masks, by the films' names")
     parser.add_argument("--adults", type=Path, help="folder with labels.csv and images/ of films with boxes")
     parser.add_argument("--models", type=Path, default=Path("models"), help="models directory (default: %(default)s)")
+    parser.add_argument("--remark", default="", help="what you see on the twelve maps, for the page")
     parser.add_argument("--write", action="store_true", help=f"write {PAGE}, {FIGURES} and the picture")
     options = parser.parse_args()
     current = (options.models / CURRENT).read_text().strip()
@@ -134,7 +135,9 @@ def main() -> None:
         if options.adults is not None:
             boxed = JudgeOptions(boxes=str(options.adults / "labels.csv"))
             adults = measure(asker, manifest, prepared("adults", adult_films(options.adults), manifest, boxed))
-        found = BundleLooking(bundle=current, children=measure(asker, manifest, films), adults=adults)
+        found = BundleLooking(
+            bundle=current, children=measure(asker, manifest, films), adults=adults, remark=options.remark
+        )
         png, captions = drawn_by_lot(asker, films)
     bundles = [*others(current), found]
     picture_file = f"looking-{manifest.name}-{manifest.version}.png"

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from benchmarks.leaderboard.tables import table
 from schemas.model.looking import Erasure, Looking
 from schemas.record import Record
@@ -26,6 +28,7 @@ class BundleLooking(Record):
     bundle: str
     children: Looking
     adults: Looking | None
+    remark: str = Field(default="", description="what a person saw who looked at the twelve maps")
 
 
 def erasure_table(bundles: Sequence[BundleLooking], finding: str) -> str:
@@ -63,6 +66,7 @@ def page(bundles: Sequence[BundleLooking], captions: Sequence[str], picture_file
         lot,
         f"![Twelve chest films with heat maps and outlined lungs]({picture_file})",
         "\n".join(shown),
+        *(f"Looked at, `{one.bundle}`: {one.remark}" for one in bundles if one.remark),
         SOURCE,
     ]
     return "\n\n".join(parts) + "\n"
