@@ -26,8 +26,8 @@ MOST_PROBABLE: Final = -1
 """The target that asks for the heat map of the most probable class."""
 
 ANSWER_OUTPUTS: Final = ("logits", "probabilities", "embedding")
-MAP_OUTPUTS: Final = ("gradcam", "gradcam_plus_plus")
-"""Absent from a graph without heat maps."""
+MAP_OUTPUTS: Final = ("gradcam", "gradcam_plus_plus", "layercam")
+"""Those that a graph has are `GraphContract.map_outputs`."""
 
 _PROVIDERS: Final[dict[Provider, tuple[str, dict[str, str]]]] = {
     "cpu": ("CPUExecutionProvider", {}),
@@ -142,8 +142,10 @@ def open_session(
     require_provider(provider)
     name = bundle.manifest.graph_files(precision).graph
     session = Session(bundle.read(name), name=name, provider=provider, intra_op_threads=intra_op_threads)
-    maps = MAP_OUTPUTS if bundle.manifest.graph.cam_grid is not None else ()
-    missing = {"image", "target", *ANSWER_OUTPUTS, *maps} - {*session.inputs, *session.outputs}
+    missing = {"image", "target", *ANSWER_OUTPUTS, *bundle.manifest.graph.map_outputs} - {
+        *session.inputs,
+        *session.outputs,
+    }
     if missing:
         msg = f"{name} lacks the inputs or outputs {sorted(missing)}; export the bundle again"
         raise BundleError(msg)

@@ -12,8 +12,10 @@ from bundle.session import GraphOutputs, Run, run_in_batches
 from export.graph.gradcam import select_target
 from schemas.errors import ParityError
 from schemas.model.decision import finding_label, softmax
+from schemas.model.manifest import FINE_TOLERANCE
 from schemas.model.trial import TrialRecord
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
+from trainer.networks.layercam import cut_at, fine_layer, layercam
 from trainer.networks.network import Network
 from trainer.statistics.metrics import macro_auroc
 
@@ -27,6 +29,7 @@ TOLERANCES: Mapping[str, float] = {
     # A map is a difference of large sums, behind a ReLU; 1e-3 of its maximum is a quarter of a gray level.
     "gradcam": 1e-3,
     "gradcam_plus_plus": 1e-3,
+    "layercam": FINE_TOLERANCE,
 }
 """Largest accepted |onnx - torch|, relative to the largest |torch| over all films: an untrained network's logits are
 about 0.05, where an absolute 1e-4 would prove nothing."""
@@ -80,10 +83,12 @@ def check_parity(
     films = films[np.arange(max(count, MAX_BATCH)) % count]
     targets = np.arange(len(films)) % (len(record.classes) + 1) - 1  # every class, and -1
     expected = reference_outputs(network, films, targets, record.calibration.temperature)
+    if "layercam" in run(films[:1], targets[:1]):
+        expected = {**expected, "layercam": _finer_maps(network, films, targets)}
     rows: list[ParityRow] = []
     for batch in BATCHES:
         actual = run_in_batches(run, films, targets, batch)
-        rows += [_compare(name, batch, actual[name], expected[name]) for name in TOLERANCES]
+        rows += [_compare(name, batch, actual[name], expected[name]) for name in TOLERANCES if name in expected]
         _check_labels(record, batch, actual["probabilities"], expected["logits"])
     return ParityReport(count, tuple(rows), _compare_auroc(actual, expected, labels))
 
@@ -111,6 +116,21 @@ def reference_outputs(
                 }
             )
     return {name: np.concatenate([part[name].detach().numpy() for part in parts]) for name in parts[0]}
+
+
+def _finer_maps(
+    network: Network, films: NDArray[np.float32], targets: NDArray[np.int64], *, batch: int = 16
+) -> NDArray[np.float32]:
+    """LayerCAM by autograd through the network itself; `finer_maps` knows no target -1."""
+    layer = fine_layer(network, films.shape[-1]) or network.cam_layer
+    parts = []
+    for start in range(0, len(films), batch):
+        image, target = (torch.from_numpy(array[start : start + batch]) for array in (films, targets))
+        with cut_at(network, layer) as outputs, torch.enable_grad():
+            logits = network(image)
+        (gradients,) = torch.autograd.grad(logits, outputs[0], select_target(logits, target))
+        parts.append(layercam(outputs[0].detach(), gradients).numpy())
+    return np.concatenate(parts)
 
 
 def _compare(name: str, batch: int, actual: NDArray[np.float32], expected: NDArray[np.float32]) -> ParityRow:

@@ -7,12 +7,16 @@ import torch
 from torch import Tensor, fx, nn
 
 from export.graph.gradcam import trace_gradients
+from export.graph.layercam import FinelyExplainedNetwork
+from schemas.errors import BundleError
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
+from trainer.networks.layercam import FINEST_CELLS, fine_layer
 from trainer.networks.network import Network
 
 OPSET = 20
 INPUTS = ("image", "target")
 OUTPUTS = ("logits", "probabilities", "embedding", "gradcam", "gradcam_plus_plus")
+FINE_OUTPUTS = (*OUTPUTS, "layercam")
 
 
 class ExplainedNetwork(nn.Module):
@@ -42,7 +46,12 @@ class ExplainedNetwork(nn.Module):
 
 
 def export_graph(
-    network: Network, *, size: int, temperature: float, metadata: Mapping[str, str] | None = None
+    network: Network,
+    *,
+    size: int,
+    temperature: float,
+    metadata: Mapping[str, str] | None = None,
+    finer_maps: bool = False,
 ) -> onnx.ModelProto:
     """The ONNX graph of a network, weights inside, N dynamic.
 
@@ -51,16 +60,17 @@ def export_graph(
         size: S.
         temperature: probabilities = softmax(logits / temperature).
         metadata: what a client must know that has nothing but this file.
+        finer_maps: add LayerCAM at an earlier layer, whose gradients take time.
 
     Raises:
-        BundleError: the head's gradient has no ONNX form.
+        BundleError: a gradient has no ONNX form, or no layer of the network has finer maps.
     """
-    module = ExplainedNetwork(network, size=size, temperature=temperature).eval()
+    module = (_finely_explained if finer_maps else ExplainedNetwork)(network, size=size, temperature=temperature).eval()
     program = torch.onnx.export(
         module,
         (torch.zeros(2, 1, size, size), torch.zeros(2, dtype=torch.int64)),
         input_names=INPUTS,
-        output_names=OUTPUTS,
+        output_names=FINE_OUTPUTS if finer_maps else OUTPUTS,
         # Named once: the exporter finds that the two are equal, and warns of a second name.
         dynamic_shapes=({0: torch.export.Dim("N")}, {0: torch.export.Dim.AUTO}),
         opset_version=OPSET,
@@ -72,6 +82,17 @@ def export_graph(
     _forget_origin(graph)
     onnx.helper.set_model_props(graph, dict(metadata or {}))
     return graph
+
+
+def _finely_explained(network: Network, *, size: int, temperature: float) -> nn.Module:
+    layer = fine_layer(network, size)
+    if layer is None:
+        msg = (
+            f"no layer of this network has a map of {FINEST_CELLS} x {FINEST_CELLS} cells at {size} x {size} pixels; "
+            "train it at a larger size, or export it without --finer-maps"
+        )
+        raise BundleError(msg)
+    return FinelyExplainedNetwork(network, layer, size=size, temperature=temperature)
 
 
 def _forget_origin(graph: onnx.ModelProto) -> None:

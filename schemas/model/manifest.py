@@ -43,14 +43,27 @@ MODEL_CARD_JSON = "MODEL_CARD.json"
 WEIGHTS = "weights.safetensors"
 CURRENT = "current"
 
-GOLDEN_ARRAYS = ("radiographs", "inputs", "targets", "logits", "probabilities", "gradcam", "gradcam_plus_plus")
+GOLDEN_ARRAYS = (
+    "radiographs",
+    "inputs",
+    "targets",
+    "logits",
+    "probabilities",
+    "gradcam",
+    "gradcam_plus_plus",
+    "layercam",
+)
 """Of G synthetic films: uint8 [G, H, W], float32 [G, 1, S, S], int64 [G], then the outputs of the same name.
 
-The last two are absent where the graph has no heat-map outputs.
+The last three are absent where the graph has no such outputs.
 """
 
 GOLDEN_TOLERANCE = 1e-3
 """Of the fp32 outputs, relative to the largest golden value of each; other processors differ by about 1e-5."""
+
+FINE_TOLERANCE = 0.05
+"""Of `layercam`, relative to its largest value: where the input of a ReLU is within rounding of 0 or 6, its gradient is
+there or not. On EfficientNet-Lite0 float32 itself is up to 0.028 off float64, by torch as by ONNX Runtime."""
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
@@ -61,7 +74,7 @@ class GraphContract(Record):
     Inputs: `image` float32 [N, 1, S, S] in [0, 1]; `target` int64 [N], the class to explain, -1 for the most probable.
     Outputs: `logits` [N, K]; `probabilities` [N, K], softmax(logits / temperature), or the sigmoid of each scaled logit
     where the manifest's activation is `sigmoid`; `embedding` [N, D]; `gradcam` and `gradcam_plus_plus` [N, h, w], >= 0,
-    not scaled. With a guide: `lungs` [N, a, b] in [0, 1] and `traits` [N, T], see `schemas.model.guide`; the maps then
+    not scaled; by option `layercam` [N, h', w'], the same at an earlier layer. With a guide: `lungs` [N, a, b] in [0, 1] and `traits` [N, T], see `schemas.model.guide`; the maps then
     lie on the film as every other map does, not on the part of it that the network looked at.
     """
 
@@ -69,7 +82,17 @@ class GraphContract(Record):
     embedding_size: int = Field(description="D")
     cam_layer: str
     cam_grid: tuple[int, int] | None = Field(description="[h, w]; null: the graph has no heat-map outputs")
+    fine_layer: str | None = Field(default=None, description="the earlier layer that `layercam` explains")
+    fine_grid: tuple[int, int] | None = Field(
+        default=None, description="[h, w] of the output `layercam`; null: the graph has none"
+    )
     max_batch: int = Field(ge=1, description="largest N that the parity gate tried")
+
+    @property
+    def map_outputs(self) -> tuple[str, ...]:
+        """The names of the heat-map outputs that the graph has."""
+        maps = () if self.cam_grid is None else ("gradcam", "gradcam_plus_plus")
+        return maps if self.fine_grid is None else (*maps, "layercam")
 
 
 class FileRecord(Record):

@@ -12,7 +12,11 @@ from bundle.session import ANSWER_OUTPUTS, MOST_PROBABLE, GraphOutputs, Provider
 from schemas.api import ExplainMethod
 from schemas.model.precision import Precision
 
-MAPS: Final[Mapping[ExplainMethod, str]] = {"gradcam": "gradcam", "gradcam++": "gradcam_plus_plus"}
+MAPS: Final[Mapping[ExplainMethod, str]] = {
+    "gradcam": "gradcam",
+    "gradcam++": "gradcam_plus_plus",
+    "layercam": "layercam",
+}
 """The graph's output of each method."""
 
 
@@ -76,15 +80,15 @@ class EngineOpener(Protocol):
 class OnnxEngine:
     """One ONNX Runtime session; concurrent runs share its weights."""
 
-    def __init__(self, session: Session, *, has_maps: bool) -> None:
+    def __init__(self, session: Session, *, maps: tuple[str, ...]) -> None:
         self._session = session
-        self._maps = tuple(MAPS.values()) if has_maps else ()
+        self._maps = maps
 
     @classmethod
     def open(cls, bundle: Bundle, *, provider: Provider, intra_op_threads: int, precision: Precision = "fp32") -> Self:
         """Load a graph of a bundle; see `EngineOpener`."""
         session = open_session(bundle, provider=provider, intra_op_threads=intra_op_threads, precision=precision)
-        return cls(session, has_maps=bundle.manifest.graph.cam_grid is not None)
+        return cls(session, maps=bundle.manifest.graph.map_outputs)
 
     def run(self, images: NDArray[np.float32], targets: NDArray[np.int64] | None) -> Outputs:
         """Run the network on a batch; see `Engine`."""

@@ -10,6 +10,7 @@ from bundle.session import MOST_PROBABLE
 from imaging.overlay import HeatMap, lay_over
 from schemas.api import CenterOfMass, ExplainBackend, ExplainMethod, Explanation, Prediction
 from schemas.errors import InvalidParameterError
+from schemas.model.manifest import BundleManifest
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
 from service.models.live import LiveBundle
@@ -37,13 +38,13 @@ class Question:
 
         Raises:
             InvalidParameterError: the finding is none of its classes.
-            ExplanationUnavailableError: nothing here can draw its heat maps.
+            ExplanationUnavailableError: nothing here can draw its heat maps by this method.
         """
         manifest = loaded.manifest
         if self.finding is not None and self.finding not in manifest.classes:
             msg = f"the finding is not one of {', '.join(manifest.classes)}; name one of these"
             raise InvalidParameterError(msg)
-        loaded.explanations.require()
+        loaded.explanations.require(self.method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,17 @@ async def explain_film(services: Services, live: LiveBundle, upload: Upload, que
         finding=finding,
         method=question.method,
         heat_map=heat_map,
-        layer=manifest.graph.cam_layer,
+        layer=_layer(manifest, question.method),
         backend="onnx" if in_graph else "torch",
         grid=(rows, columns),
     )
+
+
+def _layer(manifest: BundleManifest, method: ExplainMethod) -> str:
+    if method != "layercam":
+        return manifest.graph.cam_layer
+    described = None if manifest.torch is None else manifest.torch.fine_layer
+    return manifest.graph.fine_layer or described or manifest.graph.cam_layer
 
 
 async def _result_for(live: LiveBundle, reading: Reading, finding: str, target: int, priority: Priority) -> BatchResult:
