@@ -74,8 +74,9 @@ class GraphContract(Record):
     Inputs: `image` float32 [N, 1, S, S] in [0, 1]; `target` int64 [N], the class to explain, -1 for the most probable.
     Outputs: `logits` [N, K]; `probabilities` [N, K], softmax(logits / temperature), or the sigmoid of each scaled logit
     where the manifest's activation is `sigmoid`; `embedding` [N, D]; `gradcam` and `gradcam_plus_plus` [N, h, w], >= 0,
-    not scaled; by option `layercam` [N, h', w'], the same at an earlier layer. With a guide: `lungs` [N, a, b] in [0, 1] and `traits` [N, T], see `schemas.model.guide`; the maps then
-    lie on the film as every other map does, not on the part of it that the network looked at.
+    not scaled; by option `layercam` [N, h', w'], the same at an earlier layer. With a guide: `lungs` [N, a, b] in
+    [0, 1] and `traits` [N, T], see `schemas.model.guide`; the maps then lie on the film as every other map does, not
+    on the part of it that the network looked at.
     """
 
     opset: int
