@@ -43,7 +43,7 @@ from trainer.films.splits import read_split
 from trainer.films.task import Task
 from trainer.judging.evaluate import evaluate
 from trainer.judging.logits import LabelledLogits
-from trainer.judging.shifts import NONE, SHIFTS, shifted
+from trainer.judging.shifts import NONE, PLANTED_SHIFTS, SHIFTS, shifted
 
 MODELS = Path("models")
 _CLIENTS = 4
@@ -94,10 +94,14 @@ def found_again(asker: Asker, manifest: BundleManifest, stated: Evaluation, film
     with tempfile.TemporaryDirectory() as cache:
         prepared = prepared_films(films, manifest.preprocess, Path(cache))
         under = {NONE: logits.astype(np.float32)}
-        for name, shift in SHIFTS.items():
+        stated_shifts = {row.value for row in stated.shifts}
+        panel = {name: shift for name, shift in {**SHIFTS, **PLANTED_SHIFTS}.items() if name in stated_shifts}
+        for name, shift in panel.items():
             files = (file_of(film) for film in shifted(prepared, shift))
             under[name] = asker.logits(files, len(films), f"{stated.data}, {name}").astype(np.float32)
-    return evaluate(replace(answers, shifted=under), task, manifest.calibration)
+    found = evaluate(replace(answers, shifted=under), task, manifest.calibration)
+    # A card that was made before this figure existed does not state it.
+    return found if stated.corruption else found.model_copy(update={"corruption": None})
 
 
 def card_section(bundle: Bundle, section: str) -> str:

@@ -27,8 +27,8 @@ MOST_PROBABLE: Final = -1
 """The target that asks for the heat map of the most probable class."""
 
 ANSWER_OUTPUTS: Final = ("logits", "probabilities", "embedding")
-MAP_OUTPUTS: Final = ("gradcam", "gradcam_plus_plus")
-"""Absent from a graph without heat maps."""
+MAP_OUTPUTS: Final = ("gradcam", "gradcam_plus_plus", "layercam")
+"""Those that a graph has are `GraphContract.map_outputs`."""
 GUIDE_OUTPUTS: Final = ("lungs", "traits")
 """Absent from a graph without a guide."""
 
@@ -154,8 +154,7 @@ def open_session(
 
 def outputs_of(manifest: BundleManifest) -> tuple[str, ...]:
     """The outputs that the graph of a bundle must have; see `schemas.model.manifest.GraphContract`."""
-    maps = MAP_OUTPUTS if manifest.graph.cam_grid is not None else ()
-    return (*ANSWER_OUTPUTS, *maps, *(GUIDE_OUTPUTS if manifest.guide is not None else ()))
+    return (*ANSWER_OUTPUTS, *manifest.graph.map_outputs, *(GUIDE_OUTPUTS if manifest.guide is not None else ()))
 
 
 def run_in_batches(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], batch: int) -> GraphOutputs:

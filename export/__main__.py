@@ -68,6 +68,10 @@ class BundleOptions(BaseModel):
     with_weights: bool = Field(
         default=False, description="Add the weights for CXR_EXPLAIN_BACKEND=torch; doubles the size."
     )
+    finer_maps: bool = Field(
+        default=False,
+        description="Add LayerCAM with at least 14 x 14 cells to the graph; every answer takes up to twice as long.",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -143,7 +147,12 @@ def bundle(options: BundleOptions) -> None:
     trial = load_exportable(options.trial_folder())
     _refuse_lungs(trial)
     about = None if options.about is None else without_title(options.about.read_text(encoding="utf-8"))
-    chosen = ExportOptions(precisions=options.precisions, with_weights=options.with_weights, about_films=about)
+    chosen = ExportOptions(
+        precisions=options.precisions,
+        with_weights=options.with_weights,
+        finer_maps=options.finer_maps,
+        about_films=about,
+    )
     with console.status(f"exporting {trial.record.architecture}"):
         directory = write_bundle(trial, options.place, chosen, ConsoleReporter())
     print_bundle(directory)

@@ -17,6 +17,7 @@ from export.gates.answers import ValidationSet
 from export.gates.comparison import Yardstick
 from export.gates.parity import MAX_BATCH, ParityReport, check_parity
 from export.gates.precision import Attempt, attempt
+from export.gates.sanity import check_sanity
 from export.graph.contract import graph_contract
 from export.graph.graph import export_graph
 from export.graph.scaling import FindingScaling
@@ -24,12 +25,13 @@ from export.graph.weights import torch_network
 from export.manifest import describe, documents, make_manifest
 from export.place import Place
 from export.publish import publish_at
-from schemas.model.manifest import GOLDEN, GRAPH, STATISTICS, WEIGHTS
+from schemas.model.manifest import GOLDEN, GRAPH, STATISTICS, WEIGHTS, GraphContract
 from schemas.model.mistakes import FilmReference
 from schemas.model.precision import PrecisionRecord, ReducedPrecision
 from schemas.model.torch_network import TorchNetwork
 from schemas.model.trial import TrialRecord
 from trainer.films.task import Labels
+from trainer.networks.layercam import fine_layer
 from trainer.networks.network import Network
 
 
@@ -72,6 +74,8 @@ class ExportOptions:
     """Which to try; one that fails its gate is left out, and the manifest records why."""
     with_weights: bool = False
     """Add the weights, for the service's torch backend; the bundle becomes twice as large."""
+    finer_maps: bool = False
+    """Add LayerCAM at an earlier layer to the graph; every answer takes longer, with or without a map."""
     about_films: str | None = None
     """A section of the card about the films, Markdown without headings: source, licence, population."""
 
@@ -109,6 +113,7 @@ class _Graph:
     content: bytes
     run: Run
     golden: Arrays
+    contract: GraphContract
 
 
 def write_bundle(
@@ -129,21 +134,20 @@ def write_bundle(
         reporter: receives the results of the gates.
 
     Raises:
-        BundleError: the place is taken or has no plain name, the bundle fails its self-test, or weights are requested
-            of a network that timm alone does not build.
+        BundleError: see `Place.require_free`, `publish_at` and, where weights are requested, `torch_network`.
         ParityError: the graph does not compute what the network computes.
+        SanityError: the heat maps do not depend on what the network has learned.
     """
     place.require_free()
     described, weights = _torch(trial) if options.with_weights else (None, {})
     validation = ValidationSet(*trial.inputs("val"), trial.patients("val"), trial.statistics)
-    graph = _proven_graph(trial, validation, reporter)
+    graph = _proven_graph(trial, validation, reporter, options)
     attempts = _reduce(trial, validation, graph, options.precisions)
     files = _files(trial, graph) | weights
     for each in attempts:
         reporter.precision(each.record)
         files |= each.files
-    contract = graph_contract(graph.model, cam_layer=trial.network.cam_layer, max_batch=MAX_BATCH)
-    manifest = make_manifest(trial.record, contract, place, files, described).model_copy(
+    manifest = make_manifest(trial.record, graph.contract, place, files, described).model_copy(
         update={
             "about_films": options.about_films,
             "precisions": tuple(each.record for each in attempts),
@@ -161,30 +165,36 @@ def _files(trial: Trial, graph: _Graph) -> dict[str, bytes]:
 
 
 def _torch(trial: Trial) -> tuple[TorchNetwork, dict[str, bytes]]:
-    described, weights = torch_network(trial.record.architecture, trial.network)
+    described, weights = torch_network(trial.record.architecture, trial.network, trial.record.preprocess.size)
     return described, {WEIGHTS: weights}
 
 
-def _proven_graph(trial: Trial, validation: ValidationSet, reporter: GateReporter) -> _Graph:
+def _proven_graph(trial: Trial, validation: ValidationSet, reporter: GateReporter, options: ExportOptions) -> _Graph:
     record = trial.record
+    layer = fine_layer(trial.network, record.preprocess.size) if options.finer_maps else None
     model = export_graph(
         trial.network,
         size=record.preprocess.size,
         temperature=record.calibration.temperature,
         scaling=FindingScaling.of(record),
         metadata=describe(record),
+        finer_maps=options.finer_maps,
     )
     content = model.SerializeToString()
     run = Session(content).run
     reporter.parity(check_parity(trial.network, run, record, validation.films, validation.labels))
-    return _Graph(model, content, run, make_golden(run, record.preprocess, len(record.classes)))
+    golden = make_golden(run, record.preprocess, len(record.classes))
+    contract = graph_contract(model, cam_layer=trial.network.cam_layer, max_batch=MAX_BATCH, fine_layer=layer)
+    return _Graph(model, content, run, golden, contract)
 
 
 def _measured_on_validation(trial: Trial, validation: ValidationSet, run: Run) -> dict[str, Any]:
-    """Fields of the manifest that the exported graph's outputs for the validation films give."""
+    """Fields of the manifest that the network's and the exported graph's outputs for validation films give."""
+    sanity = check_sanity(trial.network, validation.films, validation.patients)
     outputs = run_in_batches(run, validation.films, np.zeros(len(validation.films), np.int64), MAX_BATCH)
     return {
         "drift_reference": drift_reference(outputs["probabilities"], validation.films, trial.record),
+        "map_sanity": () if sanity is None else (sanity,),
         "mistakes": find_mistakes(run, outputs, validation, trial.references("val"), trial.record),
     }
 

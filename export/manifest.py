@@ -27,6 +27,7 @@ _SHARED = (
     "activation",
     "guide",
     "population",
+    "looking",
     "preprocess",
     "calibration",
     "provenance",
@@ -34,7 +35,7 @@ _SHARED = (
 """Fields that a record and a manifest have in common."""
 
 
-def describe(record: CalibratedNetwork) -> dict[str, str]:
+def describe(record: CalibratedNetwork | BundleManifest) -> dict[str, str]:
     """The metadata of the ONNX file: enough for a client that has nothing else to answer as the service does."""
     described = {
         "format_version": str(BundleManifest.model_fields["format_version"].default),

@@ -14,7 +14,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Decision = Literal["positive", "negative", "abstain"]
 AbstentionReason = Literal["unclear", "unfamiliar", "not_frontal", "low_contrast", "outside_population"]
 ConfidenceBand = Literal["low", "medium", "high"]
-ExplainMethod = Literal["gradcam", "gradcam++"]
+ExplainMethod = Literal["gradcam", "gradcam++", "layercam"]
 ExplainBackend = Literal["onnx", "torch"]
 Route = Literal["only_bundle", "header", "guide", "caller", "any_film", "none"]
 """How a film came to the bundle that answers it."""

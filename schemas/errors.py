@@ -210,5 +210,9 @@ class ParityError(ExportError, code="parity_failed"):
     """The exported graph does not compute what the trained network computes."""
 
 
+class SanityError(ExportError, code="sanity_failed"):
+    """The heat maps do not depend on what the network has learned."""
+
+
 class SigningKeyError(ExportError, code="invalid_signing_key"):
     """A key to sign bundles with that cannot be read or made."""

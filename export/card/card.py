@@ -8,6 +8,7 @@ Source: Mitchell et al., Model Cards for Model Reporting, FAT* 2019, arXiv:1810.
 from dataclasses import dataclass
 
 from export.card.limits import LIMITS, NOT_INTENDED, known_limits
+from export.card.looking import looking_section
 from export.card.markdown import Markdown, render_markdown
 from schemas.api import DISCLAIMER
 from schemas.model.evaluation import Evaluation
@@ -45,6 +46,7 @@ def render_card(manifest: BundleManifest) -> str:
             "limits": (*known_limits(manifest), *LIMITS),
             "shifts_title": SHIFTS_TITLE,
             "border_area": FRAME_AREA,
+            "looking": looking_section(manifest.looking, manifest.map_sanity),
         },
     )
 

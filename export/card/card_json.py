@@ -5,9 +5,11 @@ Source: https://github.com/tensorflow/model-card-toolkit, after Mitchell et al.,
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import starmap
 from typing import Any
 
 from export.card.limits import LIMITS, NOT_INTENDED, known_limits
+from export.card.looking import looking_figures, sanity_figures
 from schemas.api import DISCLAIMER
 from schemas.estimate import Estimate
 from schemas.model.evaluation import Evaluation, SubgroupMetrics
@@ -38,6 +40,8 @@ def render_card_json(manifest: BundleManifest) -> str:
             "performance_metrics": [
                 *(metric for evaluation in manifest.evaluation for metric in _metrics(evaluation, manifest.classes)),
                 *(() if manifest.guide is None else _guide_metrics(manifest.guide)),
+                *(() if manifest.looking is None else starmap(_metric, looking_figures(manifest.looking))),
+                *starmap(_metric, sanity_figures(manifest.map_sanity)),
                 *(() if manifest.mistakes is None else _mistake_metrics(manifest.mistakes)),
                 *(metric for record in manifest.precisions for metric in _precision_metrics(record)),
             ]
@@ -112,6 +116,9 @@ def _metrics(evaluation: Evaluation, classes: tuple[str, ...]) -> Iterator[dict[
         for name, figure in rule.class_f1.items():
             yield _metric("F1", figure, f"{where}, {name}")
     yield from _group_metrics((*evaluation.subgroups, *evaluation.shifts), data)
+    if (mean := evaluation.corruption) is not None:
+        yield _metric("balanced error", mean.clean, data)
+        yield _metric("mean balanced error", mean.shifted, f"{data}, under {mean.shifts} shifts")
 
 
 def _group_metrics(groups: Iterable[SubgroupMetrics], data: str) -> Iterator[dict[str, Any]]:

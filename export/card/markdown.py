@@ -1,6 +1,6 @@
 """Markdown by jinja2 templates: every value is escaped for the cells of a table, where a bar would end the cell."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 
@@ -36,12 +36,22 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": format, "number_or": _number_or, "one_line": _one_line, "utc": _utc}
+    environment.filters |= {
+        "cells": _cells,
+        "number": format,
+        "number_or": _number_or,
+        "one_line": _one_line,
+        "utc": _utc,
+    }
     return environment
 
 
 def _escaped(value: object) -> str:
     return value if isinstance(value, Markdown) else str(value).replace("|", r"\|")
+
+
+def _cells(row: Iterable[object]) -> Markdown:
+    return Markdown(f"| {' | '.join(map(_escaped, row))} |")
 
 
 def _number_or(value: float | None, form: str, otherwise: str) -> str:

@@ -13,10 +13,12 @@ from export.graph.gradcam import select_target
 from export.graph.scaling import FindingScaling
 from schemas.errors import ParityError
 from schemas.model.decision import calibrated, finding_label
+from schemas.model.manifest import FINE_TOLERANCE
 from schemas.model.trial import TrialRecord
 from trainer.films.task import Labels
 from trainer.judging.findings.answers import called_findings
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
+from trainer.networks.layercam import cut_at, fine_layer, layercam
 from trainer.networks.network import Network
 from trainer.statistics.metrics import findings_auroc, macro_auroc
 
@@ -33,6 +35,7 @@ TOLERANCES: Mapping[str, float] = {
     "gradcam_plus_plus": 1e-3,
     "lungs": 1e-4,
     "traits": 1e-4,
+    "layercam": FINE_TOLERANCE,
 }
 """Largest accepted |onnx - torch|, relative to the largest |torch| over all films: an untrained network's logits are
 about 0.05, where an absolute 1e-4 would prove nothing."""
@@ -87,6 +90,8 @@ def check_parity(
     targets = np.arange(len(films)) % (len(record.classes) + 1) - 1  # every class, and -1
     scaling = FindingScaling.of(record)
     expected = reference_outputs(network, films, targets, record.calibration.temperature, scaling)
+    if "layercam" in run(films[:1], targets[:1]):
+        expected = {**expected, "layercam": _finer_maps(network, films, targets)}
     rows: list[ParityRow] = []
     for batch in BATCHES:
         actual = run_in_batches(run, films, targets, batch)
@@ -123,6 +128,21 @@ def reference_outputs(
                 }
             )
     return {name: np.concatenate([part[name].detach().numpy() for part in parts]) for name in parts[0]}
+
+
+def _finer_maps(
+    network: Network, films: NDArray[np.float32], targets: NDArray[np.int64], *, batch: int = 16
+) -> NDArray[np.float32]:
+    """LayerCAM by autograd through the network itself; `finer_maps` knows no target -1."""
+    layer = fine_layer(network, films.shape[-1]) or network.cam_layer
+    parts = []
+    for start in range(0, len(films), batch):
+        image, target = (torch.from_numpy(array[start : start + batch]) for array in (films, targets))
+        with cut_at(network, layer) as outputs, torch.enable_grad():
+            logits = network(image)
+        (gradients,) = torch.autograd.grad(logits, outputs[0], select_target(logits, target))
+        parts.append(layercam(outputs[0].detach(), gradients).numpy())
+    return np.concatenate(parts)
 
 
 def _compare(name: str, batch: int, actual: NDArray[np.float32], expected: NDArray[np.float32]) -> ParityRow:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from bundle.golden import OUTPUTS, Arrays, pack
 from bundle.session import Session
-from export.graph.backbone import backbone
-from export.graph.fp16 import halve
-from export.graph.int8 import quantize
+from export.graph.reduced.backbone import backbone
+from export.graph.reduced.fp16 import halve
+from export.graph.reduced.int8 import quantize
 from schemas.errors import BundleError
 from schemas.model.manifest import GOLDEN_TOLERANCE
 from schemas.model.precision import PrecisionFigures, PrecisionFiles, PrecisionRecord, ReducedPrecision
@@ -140,9 +140,11 @@ def _golden_outputs(precision: ReducedPrecision, content: bytes, golden: Arrays)
     fused, plain = (
         Session(content, optimized=optimized).run(golden["inputs"], golden["targets"]) for optimized in (True, False)
     )
-    worst = max(_relative(plain[name], fused[name]) for name in OUTPUTS)
+    given = [name for name in OUTPUTS if name in fused]
+    # The self-test has a tolerance of its own for layercam, whose gradients switch within rounding.
+    worst = max(_relative(plain[name], fused[name]) for name in given if name != "layercam")
     least = _HALF_TOLERANCE if precision == "fp16" else GOLDEN_TOLERANCE
-    return {name: fused[name] for name in OUTPUTS}, max(least, _TOLERANCE_MARGIN * worst)
+    return {name: fused[name] for name in given}, max(least, _TOLERANCE_MARGIN * worst)
 
 
 def _relative(actual: NDArray[np.float32], expected: NDArray[np.float32]) -> float:

@@ -57,6 +57,19 @@ def trace_gradients(network: Network, features: Tensor, scaling: FindingScaling 
         (gradients,) = pull_back(select_target(logits, target, scaling))
         return logits, gradients
 
+    return traced_program(program, features)
+
+
+def traced_program(program: Callable[[Tensor, Tensor], tuple[Tensor, ...]], features: Tensor) -> fx.GraphModule:
+    """Trace a program of a feature map and a target, of any number of films.
+
+    Args:
+        program: of features [N, C, h, w] and target int64 [N].
+        features: an example, N > 1.
+
+    Raises:
+        BundleError: a gradient needs an operation that ONNX has no form for.
+    """
     mode = FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv())
 
     def fake(example: Tensor) -> Tensor:
@@ -68,6 +81,8 @@ def trace_gradients(network: Network, features: Tensor, scaling: FindingScaling 
     examples = fake(features.contiguous()), fake(torch.zeros(len(features), dtype=torch.int64))
     with mode:  # decompositions allocate tensors of N rows, which only the mode can do
         traced: fx.GraphModule = tracer(*examples)
+    traced.graph.eliminate_dead_code()
+    traced.recompile()
     _refuse_gradients(traced)
     return traced
 
@@ -86,6 +101,8 @@ def _decompositions() -> Mapping[Any, Callable[..., Any]]:
     table = dict(core_aten_decompositions())
     del table[aten.empty_like.default]  # its decomposition (in the gradient of SiLU and Mish) has no ONNX form; it has
     table[aten.convolution_backward.default] = _convolution_backward
+    table[aten.avg_pool2d_backward.default] = _average_pool_backward
+    table[aten.constant_pad_nd.default] = _constant_pad
     table[aten.max_pool2d_with_indices_backward.default] = _max_pool_backward
     return table
 
@@ -117,6 +134,39 @@ def _convolution_backward(  # noqa: PLR0913, PLR0917 - the signature is torch's
     return on_input, None, None
 
 
+def _average_pool_backward(  # noqa: PLR0913, PLR0917 - the signature is torch's
+    gradient: Tensor,
+    features: Tensor,
+    kernel_size: list[int],
+    stride: list[int],
+    padding: list[int],
+    ceil_mode: bool,  # noqa: FBT001
+    count_include_pad: bool,  # noqa: FBT001
+    divisor: int | None,
+) -> Any:
+    """The gradient on a mean pooling's input: that of the depthwise convolution with equal weights, which it is."""
+    if ceil_mode or divisor is not None or (any(padding) and not count_include_pad):
+        return NotImplemented
+    channels = features.shape[1]
+    height, width = (kernel_size * 2)[:2]
+    weight = gradient.new_full((channels, 1, height, width), 1 / (height * width))
+    sizes = [(value * 2)[:2] for value in (stride or kernel_size, padding)]
+    mask = [True, False, False]
+    return _convolution_backward(
+        gradient,
+        features,
+        weight,
+        None,
+        sizes[0],
+        sizes[1],
+        [1, 1],
+        False,  # noqa: FBT003 - not transposed
+        [0, 0],
+        channels,
+        mask,
+    )[0]
+
+
 def _max_pool_backward(
     gradient: Tensor,
     features: Tensor,
@@ -130,3 +180,22 @@ def _max_pool_backward(
     """The gradient on a pooling's input: each cell's gradient goes to the place that its maximum came from."""
     flat = torch.zeros_like(features).flatten(2)
     return flat.scatter_add(2, indices.flatten(2), gradient.flatten(2)).view_as(features)
+
+
+def _constant_pad(features: Tensor, pad: list[int], value: float = 0.0) -> Tensor:
+    """Padding, and cropping where it is negative, by operations that leave the number of films open.
+
+    The operation's own rule for fake tensors takes that number for a constant (torch 2.15). TensorFlow's padding is
+    uneven, so that convolutions cannot do it themselves.
+    """
+    for axis, (before, after) in enumerate(zip(pad[::2], pad[1::2], strict=True)):
+        dim = features.dim() - 1 - axis
+        length = features.shape[dim] + min(before, 0) + min(after, 0)
+        features = features.narrow(dim, max(-before, 0), length)
+        ends = [
+            [features.new_full((*features.shape[:dim], width, *features.shape[dim + 1 :]), value)] if width > 0 else []
+            for width in (before, after)
+        ]
+        if any(ends):
+            features = torch.cat([*ends[0], features, *ends[1]], dim)
+    return features

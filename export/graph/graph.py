@@ -7,9 +7,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from export.graph.gradcam import trace_gradients
+from export.graph.layercam import FinelyExplainedNetwork
 from export.graph.scaling import FindingScaling
+from schemas.errors import BundleError
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
-from trainer.networks.guided import GuidedNetwork, placed
+from trainer.networks.layercam import FINEST_CELLS, fine_layer
+from trainer.networks.lungs.guided import GuidedNetwork, placed
 from trainer.networks.network import Network
 
 OPSET = 20
@@ -17,6 +20,7 @@ INPUTS = ("image", "target")
 OUTPUTS = ("logits", "probabilities", "embedding", "gradcam", "gradcam_plus_plus")
 GUIDE_OUTPUTS = ("lungs", "traits")
 """Of a network behind a guide, after the others."""
+FINE_OUTPUTS = (*OUTPUTS, "layercam")
 
 
 class ExplainedNetwork(nn.Module):
@@ -58,13 +62,14 @@ class ExplainedNetwork(nn.Module):
         )
 
 
-def export_graph(
+def export_graph(  # noqa: PLR0913 - one graph, its calibration and its two options
     network: Network,
     *,
     size: int,
     temperature: float,
     scaling: FindingScaling | None = None,
     metadata: Mapping[str, str] | None = None,
+    finer_maps: bool = False,
 ) -> onnx.ModelProto:
     """The ONNX graph of a network, weights inside, N dynamic.
 
@@ -74,16 +79,18 @@ def export_graph(
         temperature: probabilities = softmax(logits / temperature).
         scaling: of findings that are judged each by itself, in place of the temperature.
         metadata: what a client must know that has nothing but this file.
+        finer_maps: add LayerCAM at an earlier layer, whose gradients take time.
 
     Raises:
-        BundleError: the head's gradient has no ONNX form.
+        BundleError: a gradient has no ONNX form, or no layer of the network has finer maps.
     """
-    module = ExplainedNetwork(network, size=size, temperature=temperature, scaling=scaling).eval()
+    made = _finely_explained if finer_maps else ExplainedNetwork
+    module = made(network, size=size, temperature=temperature, scaling=scaling).eval()
     program = torch.onnx.export(
         module,
         (torch.zeros(2, 1, size, size), torch.zeros(2, dtype=torch.int64)),
         input_names=INPUTS,
-        output_names=(*OUTPUTS, *GUIDE_OUTPUTS) if isinstance(network, GuidedNetwork) else OUTPUTS,
+        output_names=_outputs(network, finer_maps=finer_maps),
         # Named once: the exporter finds that the two are equal, and warns of a second name.
         dynamic_shapes=({0: torch.export.Dim("N")}, {0: torch.export.Dim.AUTO}),
         opset_version=OPSET,
@@ -95,6 +102,27 @@ def export_graph(
     _forget_origin(graph)
     onnx.helper.set_model_props(graph, dict(metadata or {}))
     return graph
+
+
+def _outputs(network: Network, *, finer_maps: bool) -> tuple[str, ...]:
+    seen = GUIDE_OUTPUTS if isinstance(network, GuidedNetwork) else ()
+    return (*(FINE_OUTPUTS if finer_maps else OUTPUTS), *seen)
+
+
+def _finely_explained(
+    network: Network, *, size: int, temperature: float, scaling: FindingScaling | None = None
+) -> nn.Module:
+    if isinstance(network, GuidedNetwork):
+        msg = "the maps of a network behind a guide have 32 x 32 cells already; export it without --finer-maps"
+        raise BundleError(msg)
+    layer = fine_layer(network, size)
+    if layer is None:
+        msg = (
+            f"no layer of this network has a map of {FINEST_CELLS} x {FINEST_CELLS} cells at {size} x {size} pixels; "
+            "train it at a larger size, or export it without --finer-maps"
+        )
+        raise BundleError(msg)
+    return FinelyExplainedNetwork(network, layer, size=size, temperature=temperature, scaling=scaling)
 
 
 def _forget_origin(graph: onnx.ModelProto) -> None:

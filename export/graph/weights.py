@@ -15,15 +15,17 @@ from schemas.model.manifest import GOLDEN_TOLERANCE
 from schemas.model.torch_network import TorchNetwork
 from trainer.networks.architectures import architecture
 from trainer.networks.designs import TimmDesign
+from trainer.networks.layercam import fine_layer
 from trainer.networks.network import Network, TimmNetwork
 
 
-def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
+def torch_network(name: str, network: Network, size: int) -> tuple[TorchNetwork, bytes]:
     """How timm alone builds a network of the table again, and a safetensors file of its weights under timm's names.
 
     Args:
         name: of the architecture, as the trainer knows it.
         network: built by that name.
+        size: S.
 
     Raises:
         BundleError: timm alone does not build it.
@@ -38,10 +40,17 @@ def torch_network(name: str, network: Network) -> tuple[TorchNetwork, bytes]:
         timm_name=network.timm_name,
         arguments=dict(row.timm_arguments),
         cam_layer=None,  # the graph explains what forward_features gives
+        fine_layer=_inside_timm(network, size),
         mean=row.mean,
         std=row.std,
     )
     return described, save({name: value.contiguous() for name, value in network.body.state_dict().items()})
+
+
+def _inside_timm(network: TimmNetwork, size: int) -> str | None:
+    """The path of its fine layer inside timm's network."""
+    layer = fine_layer(network, size)
+    return None if layer is None or layer == network.cam_layer else layer.removeprefix("body.")
 
 
 def checked_weights(

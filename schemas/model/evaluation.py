@@ -63,6 +63,22 @@ class Comparison(Record):
     p_value: Fraction = Field(description="two-sided, of no difference; not corrected for further comparisons")
 
 
+class CorruptionMean(Record):
+    """The balanced error at the operating points, of the films as they are and on average over all shifts.
+
+    Balanced error: 1 less the mean of sensitivity and specificity, of several findings their mean. Intervals are
+    percentiles over resampled patients, the same for all shifts.
+
+    Source: Di Salvo et al., MedMNIST-C, arXiv:2406.17536, section 3.3, relative to the same network's own clean error
+        instead of another network's.
+    """
+
+    shifts: int = Field(ge=1, description="changes of the films that the mean is over, the unchanged films left out")
+    clean: Estimate = Field(description="balanced error of the films as they are")
+    shifted: Estimate = Field(description="mean of the balanced errors under each shift")
+    ratio: Estimate | None = Field(description="shifted over clean; null: a resample of the films has no error at all")
+
+
 class Evaluation(Record):
     """Figures of one network on one set of films, probabilities calibrated on validation.
 
@@ -90,6 +106,7 @@ class Evaluation(Record):
     shifts: tuple[SubgroupMetrics, ...] = Field(
         default=(), description="the same films under each shift, thresholds unchanged; empty where none was tried"
     )
+    corruption: CorruptionMean | None = Field(default=None, description="over all shifts; null: none was tried")
 
     @property
     def in_words(self) -> str:

@@ -26,6 +26,7 @@ from schemas.model.decision import NO_FINDING
 from schemas.model.drift import DriftReference, signal_names
 from schemas.model.evaluation import Evaluation
 from schemas.model.guide import POPULATION, GuideRecord, Population
+from schemas.model.looking import Looking, MapSanity
 from schemas.model.mistakes import Mistakes
 from schemas.model.precision import Precision, PrecisionFiles, PrecisionRecord
 from schemas.model.provenance import Adoption, Provenance
@@ -44,7 +45,7 @@ CURRENT = "current"
 
 GOLDEN_ARRAYS = (
     *("radiographs", "inputs", "targets", "logits", "probabilities"),
-    *("gradcam", "gradcam_plus_plus", "lungs", "traits"),
+    *("gradcam", "gradcam_plus_plus", "layercam", "lungs", "traits"),
 )
 """Of G synthetic films: uint8 [G, H, W], float32 [G, 1, S, S], int64 [G], then the outputs of the same name.
 
@@ -53,6 +54,10 @@ The heat maps are absent where the graph has no outputs for them; `lungs` and `t
 
 GOLDEN_TOLERANCE = 1e-3
 """Of the fp32 outputs, relative to the largest golden value of each; other processors differ by about 1e-5."""
+
+FINE_TOLERANCE = 0.05
+"""Of `layercam`, relative to its largest value: where the input of a ReLU is within rounding of 0 or 6, its gradient is
+there or not. On EfficientNet-Lite0 float32 itself is up to 0.028 off float64, by torch as by ONNX Runtime."""
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
@@ -65,15 +70,26 @@ class GraphContract(Record):
     threshold.
     Outputs: `logits` [N, K]; `probabilities` [N, K], softmax(logits / temperature), or the sigmoid of each scaled logit
     where the manifest's activation is `sigmoid`; `embedding` [N, D]; `gradcam` and `gradcam_plus_plus` [N, h, w], >= 0,
-    not scaled. With a guide: `lungs` [N, a, b] in [0, 1] and `traits` [N, T], see `schemas.model.guide`; the maps then
-    lie on the film as every other map does, not on the part of it that the network looked at.
+    not scaled; by option `layercam` [N, h', w'], the same at an earlier layer. With a guide: `lungs` [N, a, b] in
+    [0, 1] and `traits` [N, T], see `schemas.model.guide`; the maps then lie on the film as every other map does, not
+    on the part of it that the network looked at.
     """
 
     opset: int
     embedding_size: int = Field(description="D")
     cam_layer: str
     cam_grid: tuple[int, int] | None = Field(description="[h, w]; null: the graph has no heat-map outputs")
+    fine_layer: str | None = Field(default=None, description="the earlier layer that `layercam` explains")
+    fine_grid: tuple[int, int] | None = Field(
+        default=None, description="[h, w] of the output `layercam`; null: the graph has none"
+    )
     max_batch: int = Field(ge=1, description="largest N that the parity gate tried")
+
+    @property
+    def map_outputs(self) -> tuple[str, ...]:
+        """The names of the heat-map outputs that the graph has."""
+        maps = () if self.cam_grid is None else ("gradcam", "gradcam_plus_plus")
+        return maps if self.fine_grid is None else (*maps, "layercam")
 
 
 class FileRecord(Record):
@@ -110,6 +126,12 @@ class BundleManifest(Record):
         default=None, description="null: too few validation films, or adopted; drift cannot be measured"
     )
     mistakes: Mistakes | None = Field(default=None, description="null: adopted")
+    looking: Looking | None = Field(
+        default=None, description="what the network looks at; null: no validation film had marked lungs or findings"
+    )
+    map_sanity: tuple[MapSanity, ...] = Field(
+        default=(), description="whether heat maps depend on what was learned, by method; empty: not checked"
+    )
     provenance: Provenance | Adoption
     about_films: str | None = Field(
         default=None, description="Markdown: source, licence, population, known shortcuts; null: not stated"

@@ -24,6 +24,9 @@ class TorchNetwork(Record):
     cam_layer: str | None = Field(
         description="module of timm's network whose output [N, C, h, w] is explained; null: what forward_features gives"
     )
+    fine_layer: str | None = Field(
+        default=None, description="earlier module whose output LayerCAM explains; null: it cannot"
+    )
     mean: tuple[float, ...] = Field(min_length=1, description="per channel, subtracted from a film in [0, 1]")
     std: tuple[Annotated[float, Field(gt=0)], ...] = Field(min_length=1, description="per channel, divides after that")
 

@@ -7,6 +7,7 @@ from pydantic import Field
 from schemas.model.calibration import Calibration
 from schemas.model.evaluation import Evaluation
 from schemas.model.guide import GuideRecord, Population
+from schemas.model.looking import Looking
 from schemas.model.provenance import Adoption, Provenance
 from schemas.model.uncertainty import Uncertainty
 from schemas.preprocess import PreprocessSpec
@@ -41,6 +42,7 @@ class CalibratedNetwork(Record):
     calibration: Calibration
     validation: Evaluation
     test: Evaluation | None = Field(description="null until the run has chosen its winner and opened the test set")
+    looking: Looking | None = Field(default=None, description="null: no validation film has marked lungs or findings")
     provenance: Provenance | Adoption
 
 

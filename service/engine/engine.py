@@ -12,7 +12,11 @@ from bundle.session import MAP_OUTPUTS, MOST_PROBABLE, GraphOutputs, Provider, S
 from schemas.api import ExplainMethod
 from schemas.model.precision import Precision
 
-MAPS: Final[Mapping[ExplainMethod, str]] = {"gradcam": "gradcam", "gradcam++": "gradcam_plus_plus"}
+MAPS: Final[Mapping[ExplainMethod, str]] = {
+    "gradcam": "gradcam",
+    "gradcam++": "gradcam_plus_plus",
+    "layercam": "layercam",
+}
 """The graph's output of each method."""
 
 

@@ -37,15 +37,23 @@ class Explanations:
     backend: ExplainBackend | None
     explainer: Explainer | None = None
     reason: str = ""
+    methods: tuple[ExplainMethod, ...] = ("gradcam", "gradcam++")
+    """Of the maps that can be drawn."""
 
-    def require(self) -> None:
+    def require(self, method: ExplainMethod) -> None:
         """Refuse what cannot be explained.
 
         Raises:
-            ExplanationUnavailableError: there is no backend; the message names the remedy.
+            ExplanationUnavailableError: there is no backend, or none of this method; the message names the remedy.
         """
         if self.backend is None:
             raise ExplanationUnavailableError(self.reason)
+        if method not in self.methods:
+            msg = (
+                f"this bundle has no maps by {method}; ask for {' or '.join(self.methods)}, or publish a bundle that "
+                "was exported with --finer-maps"
+            )
+            raise ExplanationUnavailableError(msg)
 
 
 def require_backend(choice: BackendChoice, *, threads: int) -> None:
@@ -74,7 +82,7 @@ def open_explanations(bundle: Bundle, choice: BackendChoice, *, threads: int) ->
     has_maps = manifest.graph.cam_grid is not None
     described = manifest.torch
     if has_maps and choice != "torch":
-        return Explanations("onnx")
+        return Explanations("onnx", methods=_methods(finer=manifest.graph.fine_grid is not None))
     reason = f"bundle {manifest.name}/{manifest.version} has no " + ("weights for torch" if has_maps else "heat maps")
     if choice == "onnx":
         reason += (
@@ -89,8 +97,13 @@ def open_explanations(bundle: Bundle, choice: BackendChoice, *, threads: int) ->
     elif (explainer := _torch_explainer(threads)) is None:
         reason += " in its graph, and torch is not installed; install the extra [torch] with the service"
     else:
-        return Explanations("torch", explainer.open(bundle, described))
+        methods = _methods(finer=described.fine_layer is not None)
+        return Explanations("torch", explainer.open(bundle, described), methods=methods)
     return Explanations(None, reason=reason)
+
+
+def _methods(*, finer: bool) -> tuple[ExplainMethod, ...]:
+    return ("gradcam", "gradcam++", "layercam") if finer else ("gradcam", "gradcam++")
 
 
 def _torch_explainer(threads: int) -> "type[TorchExplainer] | None":

@@ -10,7 +10,7 @@ import structlog
 import timm
 import torch
 from numpy.typing import NDArray
-from pytorch_grad_cam import GradCAM, GradCAMPlusPlus
+from pytorch_grad_cam import GradCAM, GradCAMPlusPlus, LayerCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from safetensors import SafetensorError
 from safetensors.torch import load
@@ -25,7 +25,7 @@ from schemas.model.torch_network import TorchNetwork
 
 log = structlog.get_logger("service.engine.torch_heat_maps")
 
-METHODS: Final[dict[ExplainMethod, Any]] = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus}
+METHODS: Final[dict[ExplainMethod, Any]] = {"gradcam": GradCAM, "gradcam++": GradCAMPlusPlus, "layercam": LayerCAM}
 
 
 def set_torch_threads(threads: int) -> None:
@@ -36,7 +36,8 @@ def set_torch_threads(threads: int) -> None:
 class RebuiltNetwork(nn.Module):
     """A network of timm, fed with one gray channel, as the graph of the bundle is; in eval mode, its weights frozen.
 
-    `cam_layer` is the module whose output is explained; that output is where differentiation begins.
+    `cam_layer`, and `fine_layer` for LayerCAM, is the module whose output is explained; `explained` is the one of both
+    where differentiation begins.
     """
 
     mean: Tensor  # [1, C, 1, 1]
@@ -65,13 +66,20 @@ class RebuiltNetwork(nn.Module):
         self.cam_layer: nn.Module = (
             self.feature_map if described.cam_layer is None else self.body.get_submodule(described.cam_layer)
         )
+        fine = described.fine_layer
+        self.fine_layer: nn.Module = self.cam_layer if fine is None else self.body.get_submodule(fine)
+        self.explained: nn.Module = self.cam_layer
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(getattr(described, name)).reshape(1, -1, 1, 1), persistent=False)
         for module in self.modules():
             if hasattr(module, "inplace"):
                 setattr(module, "inplace", False)  # noqa: B010 - it would overwrite the map that is being explained
         self.eval().requires_grad_(requires_grad=False)
-        self.cam_layer.register_forward_hook(lambda _, __, output: output.detach().requires_grad_())
+        for layer in {self.cam_layer, self.fine_layer}:
+            layer.register_forward_hook(self._begin)
+
+    def _begin(self, module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+        return output.detach().requires_grad_() if module is self.explained else output
 
     def forward(self, image: Tensor) -> Tensor:
         """The logits [N, K] of films float32 [N, 1, S, S] in [0, 1]."""
@@ -107,13 +115,14 @@ class TorchExplainer:
         Args:
             image: [1, S, S] in [0, 1].
             target: the class to explain.
-            method: which of both.
+            method: which of them.
 
         Raises:
             InferenceError: torch failed.
         """
         film = torch.from_numpy(image[np.newaxis])
-        layer = self._network.cam_layer
+        layer = self._network.fine_layer if method == "layercam" else self._network.cam_layer
+        self._network.explained = layer
         drawing = METHODS[method](self._network, [layer])
         records = drawing.activations_and_grads
         try:
@@ -123,7 +132,7 @@ class TorchExplainer:
             )  # its result is enlarged and scaled; the map itself is drawn from its records
             features = records.activations[0].numpy()
             gradients = records.gradients[0].numpy()
-            cam = drawing.get_cam_image(film, layer, targets, features, gradients)[0]
+            cam = drawing.get_cam_image(film, layer, targets, features, gradients, False)[0]  # noqa: FBT003 - not smoothed
         except RuntimeError as error:
             log.exception("explanation_failed")
             msg = "torch failed on this film; the reason is in the service's log"

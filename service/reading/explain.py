@@ -46,7 +46,7 @@ class Question:
 
         Raises:
             InvalidParameterError: the finding is none of their classes.
-            ExplanationUnavailableError: nothing here can draw their heat maps.
+            ExplanationUnavailableError: nothing here can draw their heat maps by this method.
         """
         refusals: list[InvalidParameterError | ExplanationUnavailableError] = []
         for live in bundles.live:
@@ -63,7 +63,7 @@ class Question:
         if self.finding is not None and self.finding not in manifest.classes:
             msg = f"the finding is not one of {', '.join(manifest.classes)}; name one of these"
             raise InvalidParameterError(msg)
-        loaded.explanations.require()
+        loaded.explanations.require(self.method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +151,17 @@ async def explain_reading(services: Services, reading: Reading, question: Questi
         finding=finding,
         method=question.method,
         heat_map=heat_map,
-        layer=manifest.graph.cam_layer,
+        layer=_layer(manifest, question.method),
         backend="onnx" if explanations.explainer is None else "torch",
         grid=(rows, columns),
     )
+
+
+def _layer(manifest: BundleManifest, method: ExplainMethod) -> str:
+    if method != "layercam":
+        return manifest.graph.cam_layer
+    described = None if manifest.torch is None else manifest.torch.fine_layer
+    return manifest.graph.fine_layer or described or manifest.graph.cam_layer
 
 
 def _default_finding(manifest: BundleManifest, prediction: Prediction) -> str:

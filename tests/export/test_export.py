@@ -91,6 +91,8 @@ def test_the_manifest_survives_the_way_to_the_disk_and_back(bundle, trial) -> No
         "embedding_size": 64,
         "cam_layer": "trunk",
         "cam_grid": (16, 16),
+        "fine_layer": None,
+        "fine_grid": None,
         "max_batch": 32,
     }
 

@@ -17,8 +17,8 @@ from schemas.model.guide import GuideRecord, Population, Trait
 from tests.export.untrained import UntrainedTrial, phantoms, settled, trial_of
 from trainer.networks.build import build_network
 from trainer.networks.designs import FILM_SIDE
-from trainer.networks.guide import LUNGS_SIDE, GuideNetwork
-from trainer.networks.guided import MAP_SIDE
+from trainer.networks.lungs.guide import LUNGS_SIDE, GuideNetwork
+from trainer.networks.lungs.guided import MAP_SIDE
 
 CROP = 48
 CERTAIN = Estimate(value=1, low=0.9, high=1)

@@ -38,15 +38,9 @@ def data_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each optio
         def show(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        options = data_options(
-            path=str(data),
-            cache=str(cache),
-            skip_unreadable=True,
-            patients=patients,
-            negative_class=negative_class,
-            findings=tuple(filter(None, (findings or "").split(","))),
-        )
-        index = index_films(options, show)
+        named = tuple(filter(None, (findings or "").split(",")))
+        found = {"patients": patients, "negative_class": negative_class, "findings": named}
+        index = index_films(data_options(path=str(data), cache=str(cache), skip_unreadable=True, **found), show)
         progress.update(task, description="describing", completed=0)
         report = write_data_report(
             index, target, data=str(data), cache=cache, side=side, shown=shown, seed=seed, progress=show

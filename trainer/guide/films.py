@@ -21,7 +21,7 @@ from trainer.guide.options import GuideOptions
 from trainer.guide.table import GuideFilm, GuideTable
 from trainer.guide.variations import MADE, Mask, made_up, vary
 from trainer.networks.designs import FILM_SIDE
-from trainer.networks.guide import LUNGS_SIDE
+from trainer.networks.lungs.guide import LUNGS_SIDE
 
 UNKNOWN: Final = -100
 """The label of a trait that nobody knows of a film; the loss leaves it out."""

@@ -15,7 +15,7 @@ from bundle.files import write_whole
 from schemas.errors import TrainingConfigError
 from trainer.guide.films import UNKNOWN, GuideBatch, GuideFilms, batches
 from trainer.guide.options import GuideOptions
-from trainer.networks.guide import GuideNetwork, Sight
+from trainer.networks.lungs.guide import GuideNetwork, Sight
 from trainer.networks.weights import NONE, read_weights
 from trainer.reporter import Reporter
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save
 from bundle.files import sha256_of, write_whole
 from schemas.errors import TrainingConfigError
 from schemas.model.guide import GuideRecord
-from trainer.networks.guide import GuideNetwork
+from trainer.networks.lungs.guide import GuideNetwork
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from schemas.model.guide import Trait
 from trainer.guide.films import GuideFilms, lungs_cells
 from trainer.guide.options import GuideOptions
 from trainer.guide.variations import MADE, hidden
-from trainer.networks.guide import GuideNetwork
+from trainer.networks.lungs.guide import GuideNetwork
 from trainer.statistics.intervals import bootstrap, percentile_interval, wilson_interval
 
 Films = NDArray[np.float32]  # [V, 1, S, S]

@@ -10,8 +10,9 @@ from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
 from schemas.model.calibration import Calibration, OperatingPoint
 from schemas.model.decision import calibrated, finding_label
-from schemas.model.evaluation import Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
+from schemas.model.evaluation import CorruptionMean, Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
 from trainer.films.task import Labels, Task
+from trainer.judging.corruption import corruption_mean
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.subgroups import ScoredFilms, finding_rows, subgroup_metrics
 from trainer.statistics.delong import delong_interval
@@ -75,6 +76,7 @@ def evaluate(
         findings=_findings(films, points, estimates),
         subgroups=subgroup_metrics(films, points, outputs.attributes),
         shifts=shift_rows(outputs, task, calibration),
+        corruption=_corruption(outputs, task, calibration, resamples),
     )
 
 
@@ -126,6 +128,14 @@ def shift_rows(outputs: LabelledLogits, task: Task, calibration: Calibration) ->
         for name, logits in outputs.shifted.items()
     )
     return tuple(row for group in rows for row in group)
+
+
+def _corruption(outputs: LabelledLogits, task: Task, calibration: Calibration, resamples: int) -> CorruptionMean | None:
+    scored = {
+        name: outputs.scored(task.classes, calibrated(logits, calibration, task.classes))
+        for name, logits in outputs.shifted.items()
+    }
+    return corruption_mean(scored, calibration.operating_points, resamples=resamples)
 
 
 def _figures(films: _CalledFilms, points: Sequence[OperatingPoint], weights: Weights) -> dict[str, Figures]:

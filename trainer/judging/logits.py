@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from schemas.model.evaluation import films_in_words
 from trainer.films.film import Film, data_sha256
 from trainer.films.task import Labels
+from trainer.judging.shifts import PLANTED_SHIFTS
 from trainer.judging.subgroups import Attributes, ScoredFilms, attributes_of
 
 Logits = NDArray[np.float32] | NDArray[np.float64]
@@ -60,8 +61,9 @@ class LabelledLogits:
         return f"{self.data}: {films_in_words(len(self.labels), len(set(self.patients)), self.unknown_patients)}"
 
     def pooled(self) -> tuple[Logits, Labels]:
-        """Logits [P, K] and truth [P] or [P, K] of all copies of the films together, plain and shifted."""
-        return np.concatenate(list(self.shifted.values())), np.concatenate([self.labels] * len(self.shifted))
+        """Logits [P, K] and truth [P] or [P, K] of all copies, plain and shifted, together; confounders left out."""
+        deciding = {name: logits for name, logits in self.shifted.items() if name not in PLANTED_SHIFTS}
+        return np.concatenate(list(deciding.values())), np.concatenate([self.labels] * len(deciding))
 
     def scored(self, classes: Sequence[str], probabilities: NDArray[np.float64]) -> ScoredFilms:
         """The films with their calibrated probabilities [N, K]."""

@@ -36,6 +36,17 @@ class JudgeOptions(Record):
         description="Sizes at which a further evaluation sees each view; above 1 enlarges",
     )
 
+    lung_masks: str | None = Field(
+        default=None,
+        description="Folder of lung masks, each with the name of its film, bright where the lungs are: what the "
+        "network looks at is measured on the validation films that have one (masks beside images/ count without it)",
+    )
+    boxes: str | None = Field(
+        default=None,
+        description="CSV table whose column `path` or `image` names a film and whose columns ending in `boxes` hold "
+        "JSON lists of [x, y, w, h] or [finding, x, y, w, h], as shares of the sides: heat maps are held against them",
+    )
+
     _distinct = field_validator("scales")(distinct)
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """Films as another hospital would have sent them: changes of exposure, processing, transport and framing."""
 
+import zlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from trainer.networks.inference import outputs
 from trainer.networks.network import Network
+from trainer.planted.plant import plant
 
 Pixels = NDArray[np.float32]  # [S, S] in [0, 1]
 Shift = Callable[[Pixels], NDArray[Any]]
@@ -67,6 +69,11 @@ def _geometry(*, rotation_deg: float = 0.0, scale: float = 1.0) -> Shift:
     return place
 
 
+def _planted(kind: str) -> Shift:
+    # Drawn by the film itself: a figure must not depend on the order of the films.
+    return lambda film: plant(kind, film, np.random.default_rng(zlib.crc32(film.tobytes())))
+
+
 SHIFTS: Mapping[str, Shift] = MappingProxyType(
     {
         "contrast x 0.6": _contrast(0.6),
@@ -90,6 +97,22 @@ SHIFTS: Mapping[str, Shift] = MappingProxyType(
 Source: the kinds of Hendrycks and Dietterich, ICLR 2019, arXiv:1903.12261, as far as radiographs meet them.
 """
 
+PLANTED_SHIFTS: Mapping[str, Shift] = MappingProxyType(
+    {
+        "ECG leads": _planted("ecg_leads"),
+        "tube": _planted("tube"),
+        "side marker": _planted("side_marker"),
+        "burned-in text": _planted("text"),
+        "collimation": _planted("collimation"),
+        "8-bit film of a 10-bit exposure": _planted("eight_bit"),
+        "photograph of a screen": _planted("screen_photo"),
+        "gamma 0.5": _planted("gamma"),
+        "mirrored": _planted("mirrored"),
+        "letterboxed": _planted("letterboxed"),
+    }
+)
+"""What other hospitals' films carry; they are measured, and decide no threshold: some of them must not be answered."""
+
 
 def shifted(films: NDArray[np.float32], shift: Shift) -> NDArray[np.float32]:
     """Prepared films [V, 1, S, S] in [0, 1] after `shift`, clipped to [0, 1]."""
@@ -98,9 +121,9 @@ def shifted(films: NDArray[np.float32], shift: Shift) -> NDArray[np.float32]:
 
 
 def shift_outputs(network: Network, films: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    """Logits [V, K] of films [V, 1, S, S] as they are, and after each of `SHIFTS`."""
+    """Logits [V, K] of films [V, 1, S, S] as they are, and after each of `SHIFTS` and `PLANTED_SHIFTS`."""
     parts = [films[start : start + _BATCH] for start in range(0, len(films), _BATCH)]
-    panel: dict[str, Shift] = {NONE: lambda film: film, **SHIFTS}
+    panel: dict[str, Shift] = {NONE: lambda film: film, **SHIFTS, **PLANTED_SHIFTS}
     return {
         name: np.concatenate([outputs(network, shifted(part, shift))[0].numpy() for part in parts])
         for name, shift in panel.items()

@@ -21,7 +21,7 @@ from trainer.learning.losses import Loss, build_finding_loss, build_loss
 from trainer.learning.optim import build_optimizer
 from trainer.learning.options import LearnOptions
 from trainer.networks.build import build_network
-from trainer.networks.guide import GuideNetwork
+from trainer.networks.lungs.guide import GuideNetwork
 from trainer.networks.network import Network
 from trainer.networks.weights import NONE, load_pretrained, restore_batch_norm
 

@@ -5,8 +5,8 @@ import torch
 from schemas.errors import TrainingConfigError
 from trainer.networks.architectures import Architecture, architecture
 from trainer.networks.designs import ConvolutionalDesign, TimmDesign
-from trainer.networks.guide import GuideNetwork
-from trainer.networks.guided import GuidedNetwork
+from trainer.networks.lungs.guide import GuideNetwork
+from trainer.networks.lungs.guided import GuidedNetwork
 from trainer.networks.network import ConvolutionalNetwork, Network, TimmNetwork, VggNetwork
 
 

@@ -1,4 +1,4 @@
-"""Grad-CAM and Grad-CAM++: what in a film moved a network's answer."""
+"""Grad-CAM, Grad-CAM++ and, at an earlier layer, LayerCAM: what in a film moved a network's answer."""
 
 from typing import Literal
 
@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainer.networks.layercam import finer_maps
 from trainer.networks.network import Network
 
-Method = Literal["gradcam", "gradcam++"]
+Method = Literal["gradcam", "gradcam++", "layercam"]
 
 PLUS_PLUS_EPSILON = 1e-6  # of the PyPI package grad-cam; gradients near 1e-3 feel it, so agreement needs the same value
 
@@ -24,16 +25,21 @@ def explain(
 ) -> NDArray[np.float32]:
     """The maps float32 [V, h, w] >= 0, unscaled, of films; leaves the network in eval mode.
 
-    Only the head is differentiated, as in the exported graph.
+    Only what comes after the explained layer is differentiated, as in the exported graph.
 
     Args:
         network: on any device.
         films: float32 [V, 1, S, S] in [0, 1].
         targets: [V], the class whose logit is explained.
-        method: which of the two.
+        method: which of them.
         batch_size: films at once.
+
+    Raises:
+        TrainingConfigError: LayerCAM is asked of a network without a layer of 14 x 14 cells.
     """
     network.eval()
+    if method == "layercam":
+        return finer_maps(network, films, targets, batch_size=batch_size)
     formula = gradcam if method == "gradcam" else gradcam_plus_plus
     maps = []
     for start in range(0, len(films), batch_size):

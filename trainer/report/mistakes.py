@@ -1,4 +1,4 @@
-"""The films that a network labels wrongly, the worst first, the borderline films, and what their spread shows."""
+"""The films that a network labels wrongly, the worst first, the borderline films, and why: spread, erased parts."""
 
 import math
 import tempfile
@@ -12,12 +12,21 @@ from numpy.typing import NDArray
 
 from schemas.errors import CxrError
 from schemas.model.decision import calibrated, finding_label
+from schemas.model.evaluation import Evaluation
 from schemas.model.trial import TrialRecord
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
 from trainer.films.film import Film
 from trainer.judging.findings.answers import called_findings, findings_in_words
 from trainer.judging.outputs import SavedOutputs
+from trainer.looking.rows import (
+    ERASURE_CAPTION,
+    ERASURE_HEAD,
+    HEAT_CAPTION,
+    HEAT_HEAD,
+    erasure_rows,
+    heat_rows,
+)
 from trainer.report.html import Table
 
 _NEARLY_BLACK = 26
@@ -120,6 +129,36 @@ def uncertainty_tables(record: TrialRecord) -> Iterator[Table]:
     )
     if rows:
         yield Table(caption, ("labels", "spread", "1 minus probability"), rows)
+
+
+def corruption_tables(evaluations: Mapping[str, Evaluation]) -> Iterator[Table]:
+    """The balanced error over all shifts; nothing where none was tried."""
+    rows = [
+        (
+            f"{name}, {part.shifts} shifts",
+            str(part.clean),
+            str(part.shifted),
+            "undefined" if part.ratio is None else f"{part.ratio:.2f}",
+        )
+        for name, evaluation in evaluations.items()
+        if (part := evaluation.corruption) is not None
+    ]
+    if rows:
+        caption = (
+            "Balanced error at the operating points (1 less the mean of sensitivity and specificity): films as they "
+            "are, and the mean over all shifts, after MedMNIST-C (arXiv:2406.17536)."
+        )
+        yield Table(caption, ("films", "as they are", "under shifts", "ratio"), rows)
+
+
+def looking_tables(record: TrialRecord) -> Iterator[Table]:
+    """What the network looks at; nothing where no validation film has marked lungs or findings."""
+    if (looking := record.looking) is None:
+        return
+    if rows := erasure_rows(looking):
+        yield Table(f"What the network looks at, on {looking.data}. {ERASURE_CAPTION}", ERASURE_HEAD, rows)
+    if rows := heat_rows(looking):
+        yield Table(HEAT_CAPTION, HEAT_HEAD, rows)
 
 
 def worst(films: Sequence[JudgedFilm], count: int) -> tuple[JudgedFilm, ...]:

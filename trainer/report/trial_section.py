@@ -18,7 +18,7 @@ from trainer.report.figures import (
     training_figure,
 )
 from trainer.report.html import Picture, Table, drawing
-from trainer.report.mistakes import uncertainty_tables
+from trainer.report.mistakes import corruption_tables, looking_tables, uncertainty_tables
 from trainer.report.records import RecordedTrial
 from trainer.report.trial_parts.findings import finding_figures, finding_tables
 from trainer.report.trial_parts.groups import group_tables
@@ -52,6 +52,8 @@ def trial_figures(trial: RecordedTrial) -> TrialFigures:
             *(finding_tables(trial) if alone else (_finding_table(trial, finding) for finding in findings)),
             *group_tables(trial),
             *uncertainty_tables(trial.record),
+            *corruption_tables(trial.evaluations),
+            *looking_tables(trial.record),
         ),
         sets_without_outputs=tuple(name for name in trial.evaluations if name not in trial.outputs),
         figures=(

@@ -9,6 +9,7 @@ from trainer.config import RunConfig
 from trainer.films.dataset import prepare_dataset
 from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
+from trainer.looking.marks import require_marks
 from trainer.networks.weights import require_files
 from trainer.reporter import Reporter, SilentReporter
 from trainer.runs.ensemble import evaluate_ensemble_on_test, make_ensembles
@@ -84,6 +85,7 @@ def _begin(config: RunConfig, folder: RunFolder, command: str, reporter: Reporte
     for line in dataset.record.sentences:
         reporter.message(line)
     require_same_split(config.networks.weights, dataset)
+    require_marks(dataset.films("val"), config.judge)
     return RunContext(folder, config, dataset, reporter, command)
 
 

@@ -21,6 +21,8 @@ from trainer.judging.validation import judge_validation
 from trainer.learning.learner import FitPlan
 from trainer.learning.loop import Fit, fit
 from trainer.learning.options import LearnOptions
+from trainer.looking.answers import network_reader
+from trainer.looking.validation import look_at_validation
 from trainer.networks.network import Network
 from trainer.networks.speed import measure_speed
 from trainer.trials.context import RunContext
@@ -81,9 +83,13 @@ def make_trial(context: RunContext, spec: TrialSpec, searched: SearchedFields) -
     trained = _train(context, spec, context.config.learn.changed(searched), folder)
     validated = _validate(context, trained)
     record = _record(context, trained, validated, searched)
+    reader = network_reader(trained.network, record, validated.statistics)
+    films = context.dataset.films("val", spec.fold)
+    looking = look_at_validation(reader, record, films, trained.plan.validation, context.config.judge)
+    record = record.model_copy(update={"looking": looking})
     if validated.statistics is not None:
         write_arrays(folder.statistics, validated.statistics)
-    write_judged(folder, record, "validation", validated.outputs, context.dataset.films("val", spec.fold))
+    write_judged(folder, record, "validation", validated.outputs, films)
     config = context.config.model_copy(update={"learn": trained.learn})
     track(folder, config, record, trained.fitted.history)
     return record

@@ -15,7 +15,7 @@ from schemas.model.guide import GuideRecord
 from schemas.model.trial import TrialRecord
 from trainer.folder import TrialFolder
 from trainer.networks.build import build_network
-from trainer.networks.guide import GuideNetwork
+from trainer.networks.lungs.guide import GuideNetwork
 from trainer.networks.network import Network
 
 

@@ -24,7 +24,7 @@ PNG: Final = "image/png"
 Method = Annotated[
     ExplainMethod,
     BeforeValidator(lambda text: text.replace(" ", "+")),
-    Query(description="gradcam, or gradcam++ for a finding that occurs in several places"),
+    Query(description="gradcam; gradcam++ for a finding in several places; layercam for finer maps, where there are"),
 ]
 Finding = Annotated[
     str | SkipJsonSchema[None],  # absent, but never null

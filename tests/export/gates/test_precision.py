@@ -56,7 +56,11 @@ def chain(convolutions):
         nodes,
         "chain",
         [helper.make_tensor_value_info(name, *entry) for name, entry in inputs.items()],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("embedding", *OUTPUTS)],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+            for name in ("embedding", *OUTPUTS)
+            if name != "layercam"
+        ],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)

@@ -19,7 +19,7 @@ def test_timm_builds_the_network_again_from_its_description_and_weights(name) ->
     network = build_network(name, classes=3, size=64).eval()
     films = torch.from_numpy(phantoms(2, 64))
 
-    described, weights = torch_network(name, network)
+    described, weights = torch_network(name, network, 64)
     arguments: Any = described.arguments
     again = timm.create_model(described.timm_name, num_classes=3, **arguments).eval()
     again.load_state_dict(load(weights))
@@ -35,4 +35,4 @@ def test_a_network_that_timm_alone_does_not_build_is_refused(name) -> None:
     network = build_network(name, classes=2, size=64)
 
     with pytest.raises(BundleError, match=f"{name} is not built by timm alone"):
-        torch_network(name, network)
+        torch_network(name, network, 64)

@@ -78,7 +78,8 @@ def test_explaining_leaves_no_gradient_and_no_hook_behind(directory) -> None:
     explainer.explain(FILMS[0], 0, "gradcam")
 
     assert all(parameter.grad is None for parameter in network.parameters())
-    assert sum(len(module._forward_hooks) for module in network.modules()) == hooks == 1
+    assert sum(len(module._forward_hooks) for module in network.modules()) == hooks
+    assert hooks == 2  # one at each layer that can be explained
 
 
 def test_weights_of_another_network_of_the_same_architecture_are_refused(directory, tmp_path) -> None:
@@ -95,8 +96,9 @@ def test_weights_of_another_network_of_the_same_architecture_are_refused(directo
     ("described", "message"),
     [
         ({"timm_name": "no_such_network"}, "cannot build 'no_such_network' as the manifest describes it"),
-        ({"timm_name": "test_resnet"}, r"weights\.safetensors do not fit test_resnet"),
+        ({"timm_name": "test_resnet", "fine_layer": None}, r"weights\.safetensors do not fit test_resnet"),
         ({"cam_layer": "no.such.layer"}, "cannot build 'test_efficientnet'"),
+        ({"fine_layer": "no.such.layer"}, "cannot build 'test_efficientnet'"),
         ({"cam_layer": "global_pool"}, r"cam_layer gives \(8, 256\), which is not a map"),
         ({"mean": [0.5, 0.5], "std": [0.5, 0.5]}, "torch cannot run the network of the manifest"),
         ({"mean": [0.1, 0.1, 0.1]}, "are not the weights of the graph"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,14 @@ from tests.waiting import until
 pytestmark = pytest.mark.anyio
 
 SOON = {"model_poll_s": 0.01}
+
+
+def _has_more(engine, before):
+    return len(engine.batches) > before
+
+
+def _waits_with(batcher, films):
+    return batcher.queue_length == films
 
 
 async def answer(client, content):
@@ -227,9 +236,9 @@ async def test_each_has_the_limits_of_its_own_batcher(serve, tmp_path) -> None:
             engine.gate.clear()
             before = len(engine.batches)
             waiting = [asyncio.create_task(answer(client, film(PatientAge=age)))]
-            await until(lambda engine=engine, before=before: len(engine.batches) > before)
+            await until(partial(_has_more, engine, before))
             waiting += [asyncio.create_task(answer(client, film(PatientAge=age))) for _ in range(8)]
-            await until(lambda batcher=live.batcher: batcher.queue_length == 8)
+            await until(partial(_waits_with, live.batcher, 8))
             engine.gate.set()
             await asyncio.gather(*waiting)
             largest[live.address.name] = max(len(batch) for batch in engine.batches[before:])

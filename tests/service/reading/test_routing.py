@@ -193,7 +193,7 @@ def resize_linearly(directory) -> None:
     for seen in (lungs, traits):
         arrays[seen.__name__] = np.stack([seen(network, image) for image in arrays["inputs"]])
     content = io.BytesIO()
-    np.savez(content, **arrays)
+    np.savez(content, **arrays)  # type: ignore[arg-type]  # numpy types its one other keyword as bool
     change_manifest(directory, preprocess=spec.model_dump())
     replace_file(directory, GOLDEN, content.getvalue())
 

@@ -15,7 +15,7 @@ from trainer.guide.folder import GuideFolder
 from trainer.guide.options import GuideOptions
 from trainer.guide.table import read_table
 from trainer.guide.train import train_guide
-from trainer.networks.guide import GuideNetwork
+from trainer.networks.lungs.guide import GuideNetwork
 from trainer.reporter import SilentReporter
 
 SIDE = 64

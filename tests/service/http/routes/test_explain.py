@@ -167,3 +167,11 @@ async def test_what_cannot_be_explained_is_refused_with_a_remedy_and_still_predi
     assert remedy in explained.json()["detail"]
     assert predicted.status_code == 200
     assert listed["explain_backend"] is None
+
+
+async def test_finer_maps_that_the_bundle_has_not_are_refused_with_those_that_it_has(client) -> None:
+    response = await client.post("/explain", content=FILM, headers=PNG, params={"method": "layercam"})
+
+    assert response.status_code == 422
+    assert response.json()["code"] == "explanation_unavailable"
+    assert "no maps by layercam; ask for gradcam or gradcam++" in response.json()["detail"]

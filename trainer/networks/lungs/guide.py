@@ -1,6 +1,6 @@
 """The guide: a small network that says of a whole film where its lungs lie and what kind of film it is.
 
-It is trained by itself (`trainer.guide`) and frozen when a network learns behind it (`trainer.networks.guided`).
+It is trained by itself (`trainer.guide`) and frozen when a network learns behind it (`trainer.networks.lungs.guided`).
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainer.networks.guide import GuideNetwork, Sight
+from trainer.networks.lungs.guide import GuideNetwork, Sight
 from trainer.networks.network import Network
 
 MAP_SIDE = 32

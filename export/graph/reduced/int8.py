@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from bundle.session import Session
-from export.graph.backbone import after_convolutions, backbone
+from export.graph.reduced.backbone import after_convolutions, backbone
 
 LARGEST = 127
 """Weights are symmetric: -127 to 127 steps."""

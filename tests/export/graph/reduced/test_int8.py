@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle.session import Session
-from export.graph.backbone import backbone
-from export.graph.int8 import quantize, round_keeping_means
+from export.graph.reduced.backbone import backbone
+from export.graph.reduced.int8 import quantize, round_keeping_means
 
 
 @pytest.fixture(scope="module")

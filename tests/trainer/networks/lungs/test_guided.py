@@ -11,8 +11,8 @@ from trainer.learning.strategies import apply_strategy
 from trainer.networks.build import build_network
 from trainer.networks.designs import FILM_SIDE
 from trainer.networks.gradcam import explain
-from trainer.networks.guide import LUNGS_SIDE, SIDE, GuideNetwork, Sight
-from trainer.networks.guided import MAP_SIDE, GuidedNetwork, placed
+from trainer.networks.lungs.guide import LUNGS_SIDE, SIDE, GuideNetwork, Sight
+from trainer.networks.lungs.guided import MAP_SIDE, GuidedNetwork, placed
 
 CROP = 48
 
@@ -117,7 +117,7 @@ def test_a_map_lies_on_the_film_where_the_network_saw_it() -> None:
 def test_heat_maps_of_a_network_behind_a_guide_are_empty_outside_of_the_lungs_box() -> None:
     network = guided()
     film = cv2.GaussianBlur(lungs(place=(20, 20), size=(110, 110)), (0, 0), 2)
-    maps = explain(network, film[None, None], np.array([1]))
+    maps = explain(network, np.asarray(film[None, None], np.float32), np.array([1]))
     assert maps.shape == (1, MAP_SIDE, MAP_SIDE)
     assert not maps[0, 3 * MAP_SIDE // 4 :].any()
     assert SIDE * 2 == FILM_SIDE

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from export.graph.backbone import after_convolutions, backbone
+from export.graph.reduced.backbone import after_convolutions, backbone
 
 FLOAT = onnx.TensorProto.FLOAT
 HALF = onnx.TensorProto.FLOAT16

@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto
 
 from bundle.session import Session
-from export.graph.fp16 import halve
+from export.graph.reduced.fp16 import halve
 
 
 @pytest.fixture(scope="module")

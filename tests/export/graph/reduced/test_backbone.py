@@ -4,8 +4,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from export.graph.backbone import after_convolutions, backbone
 from export.graph.graph import export_graph
+from export.graph.reduced.backbone import after_convolutions, backbone
 from tests.export.untrained import SIDE
 from trainer.networks.build import build_network
 

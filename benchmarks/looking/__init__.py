@@ -1,0 +1,1 @@
+"""What a served bundle looks at, asked through HTTP, and the page of results about it."""

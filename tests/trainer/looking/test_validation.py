@@ -1,0 +1,114 @@
+"""A run with lung masks or boxes records what its networks look at, and one whose masks fit no film ends at once."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from schemas.errors import TrainingDataError
+from schemas.model.trial import TrialRecord
+from tests.films import write_kermany
+from tests.once import BuiltOnce
+from trainer.config import RunConfig, make_config
+from trainer.folder import RunFolder
+from trainer.report.document import write_report
+from trainer.runs.run import train
+from trainer.trials.record import read_trial
+
+SMALL = {
+    "networks.size": 32,
+    "networks.archs": ["cnn_baseline"],
+    "learn.epochs": 1,
+    "learn.batch_size": 16,
+    "learn.device": "cpu",
+    "data.val_fraction": 0.3,
+    "report.explain": 0,
+}
+
+
+def write_masks(films: Path, folder: Path) -> str:
+    folder.mkdir()
+    mask = np.zeros((64, 64), np.uint8)
+    mask[16:48, 10:28] = mask[16:48, 36:54] = 255
+    for film in films.rglob("*.jpeg"):
+        (folder / f"{film.stem}.png").write_bytes(cv2.imencode(".png", mask)[1].tobytes())
+    return str(folder)
+
+
+def write_boxes(films: Path, table: Path) -> str:
+    rows = [f'{film.name},"{json.dumps([[0.2, 0.3, 0.25, 0.4]])}"' for film in films.rglob("person*.jpeg")]
+    table.write_text("\n".join(["image,rsna_boxes", *rows]) + "\n")
+    return str(table)
+
+
+def config(films: Path, folder: Path, **judge: str) -> RunConfig:
+    marked = {f"judge.{name}": value for name, value in judge.items()}
+    return make_config(SMALL | {"data.path": str(films), "data.cache": str(folder / "cache")} | marked)
+
+
+@pytest.fixture(scope="module")
+def folder(built_once: BuiltOnce) -> Path:
+    """A finished run whose validation films have masks and boxes."""
+
+    def build(place: Path) -> None:
+        films = write_kermany(place / "films", patients=40)
+        masks = write_masks(films, place / "masks")
+        boxes = write_boxes(films, place / "boxes.csv")
+        train(config(films, place, lung_masks=masks, boxes=boxes), RunFolder(place / "run"), command="train")
+
+    return built_once("looking_run", build) / "run"
+
+
+@pytest.fixture(scope="module")
+def record(folder: Path) -> TrialRecord:
+    return read_trial(RunFolder(folder).trial("cnn_baseline-seed0"))
+
+
+def test_the_record_has_every_erasure_and_every_region(record: TrialRecord) -> None:
+    looking = record.looking
+    assert looking is not None
+    erasures = [row.erasure for row in looking.erasures]
+
+    assert erasures == ["as it is", "lungs gray", "cage gray", "outside gray", "outside swapped"]
+    assert looking.lung_masks == record.validation.films
+    assert looking.boxes == record.validation.class_counts["PNEUMONIA"]
+    assert {row.region for row in looking.heat} <= {"lungs", "cage", "boxes"}
+    assert "boxes" in {row.region for row in looking.heat}
+
+
+def test_the_film_as_it_is_has_the_auroc_of_the_evaluation(record: TrialRecord) -> None:
+    assert record.looking is not None
+    row = record.looking.erased("as it is", "PNEUMONIA")
+
+    assert row is not None
+    assert row.auroc is not None
+    assert row.auroc.value == pytest.approx(record.validation.auroc.value, abs=1e-6)
+
+
+def test_the_report_states_it(folder: Path) -> None:
+    page = write_report(RunFolder(folder)).read_text(encoding="utf-8")
+
+    assert "What the network looks at, on validation:" in page
+    assert "outside swapped" in page
+    assert "centre prior" in page
+
+
+def test_masks_that_fit_no_film_end_the_run_before_it_trains(tmp_path: Path) -> None:
+    films = write_kermany(tmp_path / "films", patients=12)
+    other = write_masks(write_kermany(tmp_path / "others", patients=1, splits=("val",)), tmp_path / "masks")
+    for mask in Path(other).iterdir():
+        mask.rename(mask.with_stem(f"other {mask.stem}"))
+
+    boxes = write_boxes(tmp_path / "others", tmp_path / "boxes.csv")
+    Path(boxes).write_text(Path(boxes).read_text().replace("person", "somebody"))
+
+    with pytest.raises(TrainingDataError, match=r"no validation film has a mask in judge\.lung_masks=.*masks"):
+        train(config(films, tmp_path, lung_masks=other), RunFolder(tmp_path / "run"), command="train")
+    with pytest.raises(TrainingDataError, match=r"no validation film has a box in judge\.boxes="):
+        train(config(films, tmp_path, boxes=boxes), RunFolder(tmp_path / "run 2"), command="train")
+
+
+def test_films_without_marks_have_no_such_record(shifted_run: Path) -> None:
+    assert read_trial(RunFolder(shifted_run).trial("cnn_baseline-seed0")).looking is None

@@ -1,0 +1,102 @@
+"""What is answered to films and how it is explained: the seam between the measures and a network or a service."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.model.decision import answer, calibrated, conformal_set, finding_label, presence
+from schemas.model.trial import CalibratedNetwork
+from trainer.films.task import LabelledFilms
+from trainer.judging.gate import Statistics, films_unfamiliarity, gate_inputs
+from trainer.networks.gradcam import explain
+from trainer.networks.network import Network
+
+Films = NDArray[np.float32]  # [M, 1, S, S] in [0, 1]
+Flags = Mapping[str, NDArray[np.bool_]]  # by finding: [M]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What is answered to M films, by the rules of the service."""
+
+    probabilities: Mapping[str, NDArray[np.float64]]
+    """By finding: [M], calibrated."""
+    called: Flags
+    """Which films are called so at the operating points, answered or not."""
+    answered: Flags
+    """Which films are not abstained from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whoever answers and explains films: a network, or the service in front of it."""
+
+    answers: Callable[[Films], Answers]
+    maps: Callable[[Films, str], NDArray[np.float32]]
+    """The heat maps [M, h, w] of films for one finding."""
+
+
+def network_reader(network: Network, record: CalibratedNetwork, statistics: Statistics | None) -> Reader:
+    """A network on any device with the rules of its record.
+
+    Args:
+        network: left in eval mode.
+        record: classes and calibration.
+        statistics: arrays of its gate; None: it has none.
+    """
+
+    def answers(films: Films) -> Answers:
+        unlabelled = LabelledFilms(films, np.zeros(len(films), np.int64), len(record.classes))
+        logits, seen = gate_inputs(network, unlabelled)
+        distribution = record.calibration.out_of_distribution
+        if distribution is None or statistics is None:
+            return answers_of(record, logits, [None] * len(films))
+        familiar = films_unfamiliarity(distribution, statistics, seen) <= 1
+        return answers_of(record, logits, familiar.tolist())
+
+    def maps(films: Films, finding: str) -> NDArray[np.float32]:
+        return explain(network, films, np.full(len(films), record.classes.index(finding)))
+
+    return Reader(answers, maps)
+
+
+def answers_of(record: CalibratedNetwork, logits: NDArray[np.float32], familiar: list[bool | None]) -> Answers:
+    """The answers by the rules of a record.
+
+    Args:
+        record: classes and calibration.
+        logits: [M, K].
+        familiar: [M], what the gate says of each film; None: it was not asked.
+    """
+    rows = calibrated(logits, record.calibration, record.classes)
+    findings = [point.finding for point in record.calibration.operating_points]
+    probabilities = {finding: rows[:, record.classes.index(finding)] for finding in findings}
+    if record.activation == "sigmoid":
+        return _of_findings(record, probabilities, familiar)
+    labels = [
+        finding_label(row, record.classes, record.negative_class, record.calibration.operating_points) for row in rows
+    ]
+    sets = [
+        conformal_set(dict(zip(record.classes, row, strict=True)), record.calibration.conformal.quantiles)
+        for row in rows.tolist()
+    ]
+    verdicts = zip(labels, sets, familiar, strict=True)
+    given = np.array([answer(label, own, in_distribution=known) == "given" for label, own, known in verdicts])
+    called = {finding: np.array([label == finding for label in labels]) for finding in findings}
+    return Answers(probabilities, called, dict.fromkeys(findings, given))
+
+
+def _of_findings(
+    record: CalibratedNetwork, probabilities: Mapping[str, NDArray[np.float64]], familiar: list[bool | None]
+) -> Answers:
+    conformal = record.calibration.conformal
+    inside = np.array([known is not False for known in familiar])
+    called, answered = {}, {}
+    for point in record.calibration.operating_points:
+        values = probabilities[point.finding]
+        called[point.finding] = values >= point.threshold
+        clear = [presence(point.finding, value, conformal) != "unclear" for value in values.tolist()]
+        answered[point.finding] = np.array(clear) & inside
+    return Answers(probabilities, called, answered)

@@ -1,0 +1,139 @@
+"""The sanity check of heat maps: how much of a map is left when the layers that decide are random."""
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+from torch import nn
+
+from schemas.estimate import Estimate
+from schemas.model.looking import MapSanity, RandomisedLayers
+from trainer.networks.ensemble import EnsembleNetwork
+from trainer.networks.gradcam import Method, explain
+from trainer.networks.network import Network
+from trainer.statistics.intervals import bootstrap, percentile_interval
+
+Maps = NDArray[np.float32]  # [N, h, w], >= 0
+
+LIMIT = 0.8
+"""Largest accepted rank correlation once the last quarter of the layers is random."""
+DECIDING = "last quarter"
+STEPS = (("last layer", 0.0), (DECIDING, 0.25), ("last half", 0.5), ("all layers", 1.0))
+"""Each with the share of the layers that is random; at least one."""
+DRAWS = 3
+
+_SSIM_SIDE = 64  # maps of 7 x 7 cells are smaller than the window
+_SSIM_SIGMA = 1.5
+_SSIM_CONSTANTS = (0.01**2, 0.03**2)
+
+
+def map_sanity(
+    network: Network,
+    films: NDArray[np.float32],
+    targets: NDArray[np.int64],
+    *,
+    method: Method = "gradcam",
+    draws: int = DRAWS,
+) -> MapSanity | None:
+    """Randomise the layers from the last one down, and compare each film's map with the one before.
+
+    The weights of a layer are permuted among themselves: it keeps their distribution, so that signals neither die nor
+    explode, and loses what it has learned. A film whose map becomes empty counts 0: nothing of it is left.
+
+    Args:
+        network: on any device; left as it is, in eval mode.
+        films: float32 [N, 1, S, S] in [0, 1], of different patients.
+        targets: [N], the class that each map explains, before and after.
+        method: of the maps.
+        draws: random networks for each row.
+
+    Returns:
+        None where no film's map has heat.
+
+    Source: Adebayo et al., NeurIPS 2018, arXiv:1810.03292, section 3.1.
+    """
+    before = explain(network, films, targets, method=method)
+    hot = before.max(axis=(1, 2)) > 0
+    if not hot.any():
+        return None
+    rows = []
+    for name, share in STEPS:
+        alike = []
+        for draw in range(draws):
+            randomised, count = _randomised(network, share, seed=draw)
+            after = explain(randomised, films[hot], targets[hot], method=method)
+            alike.append((rank_correlations(before[hot], after), structural_similarities(before[hot], after)))
+        correlation, ssim = np.mean(alike, axis=0)
+        rows.append(RandomisedLayers(layers=name, count=count, rank_correlation=_mean(correlation), ssim=_mean(ssim)))
+    return MapSanity(method=method, films=int(hot.sum()), draws=draws, limit=LIMIT, rows=tuple(rows))
+
+
+def rank_correlations(before: Maps, after: Maps) -> NDArray[np.float64]:
+    """Spearman's correlation of every two maps, [N]; of a map without contrast 0."""
+    ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (before, after)]
+    one, other = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.asarray(np.divide((one * other).sum(axis=1), lengths, out=np.zeros(len(one)), where=lengths > 0))
+
+
+def structural_similarities(before: Maps, after: Maps) -> NDArray[np.float64]:
+    """The mean SSIM of every two maps, [N], each scaled to a maximum of 1 and enlarged to 64 x 64; of an empty map 0.
+
+    Source: Wang et al., IEEE Trans. Image Process. 13 (2004) 600-612 (Gaussian window of sigma 1.5).
+    """
+    pairs = zip(_drawn(before), _drawn(after), strict=True)
+    return np.array([_ssim(one, other) if one.any() and other.any() else 0.0 for one, other in pairs])
+
+
+def _drawn(maps: Maps) -> NDArray[np.float64]:
+    peaks = np.maximum(maps.max(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
+    side = (_SSIM_SIDE, _SSIM_SIDE)
+    return np.stack([cv2.resize(map_, side, interpolation=cv2.INTER_LINEAR) for map_ in maps / peaks]).astype(float)
+
+
+def _ssim(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    def local(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(cv2.GaussianBlur(values, (0, 0), _SSIM_SIGMA), np.float64)
+
+    mean, mean_other = local(one), local(other)
+    variance, variance_other = local(one * one) - mean**2, local(other * other) - mean_other**2
+    covariance = local(one * other) - mean * mean_other
+    first, second = _SSIM_CONSTANTS
+    luminance = (2 * mean * mean_other + first) / (mean**2 + mean_other**2 + first)
+    structure = (2 * covariance + second) / (variance + variance_other + second)
+    return float((luminance * structure).mean())
+
+
+def _randomised(network: Network, share: float, *, seed: int) -> tuple[Network, int]:
+    """A copy with the last layers random, and their number."""
+    changed = copy.deepcopy(network)
+    random = torch.Generator().manual_seed(seed)
+    members: Sequence[nn.Module] = list(changed.members) if isinstance(changed, EnsembleNetwork) else [changed]
+    count = 0
+    for member in members:
+        layers = list(_layers(member.learner if isinstance(member, Network) else member))  # a guide draws no map
+        chosen = layers[-max(1, round(share * len(layers))) :]
+        count += len(chosen)
+        with torch.no_grad():
+            for weights in (own for layer in chosen for own in layer.parameters(recurse=False)):
+                order = torch.randperm(weights.numel(), generator=random).to(weights.device)
+                weights.copy_(weights.flatten()[order].view_as(weights))
+    return changed, count
+
+
+def _layers(network: nn.Module) -> Iterator[nn.Module]:
+    """The modules with weights of their own, from the first to the last: in the order in which they were made."""
+    for module in network.modules():
+        if next(module.parameters(recurse=False), None) is not None:
+            yield module
+
+
+def _mean(values: NDArray[np.float64]) -> Estimate:
+    replicates = bootstrap(
+        lambda weights: (weights @ values / weights.sum(axis=1))[:, None], np.zeros(len(values), np.int64)
+    )
+    return percentile_interval(float(values.mean()), replicates[:, 0])
