@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.model.calibration import OperatingPoint
+from schemas.model.decision import Decision
 from schemas.model.precision import Precision
 from schemas.record import Record
 
 DISCLAIMER = "Research use only. Not a medical device; not for diagnosis, triage or any decision about a patient."
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Decision = Literal["positive", "negative", "abstain"]
 AbstentionReason = Literal["unclear", "unfamiliar", "not_frontal", "low_contrast", "outside_population"]
 ConfidenceBand = Literal["low", "medium", "high"]
 ExplainMethod = Literal["gradcam", "gradcam++", "layercam"]

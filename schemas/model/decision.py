@@ -11,6 +11,9 @@ from schemas.model.calibration import Calibration, ConformalQuantiles, Operating
 NO_FINDING = "no finding"
 """The label of a film on which none of several findings is called, where each is judged by itself."""
 
+Decision = Literal["positive", "negative", "abstain"]
+"""What is claimed of a finding, or of a film."""
+
 Presence = Literal["present", "absent", "unclear"]
 """What the two conformal quantiles of a finding that is judged by itself leave of it."""
 
@@ -124,6 +127,31 @@ def presence(name: str, probability: float, conformal: ConformalQuantiles) -> Pr
     if present == absent:
         return "unclear"
     return "present" if present else "absent"
+
+
+def finding_decision(point: OperatingPoint, probability: float, conformal: ConformalQuantiles) -> Decision:
+    """What is claimed of a finding that is judged by itself.
+
+    Positive where it is called and its set holds its presence alone, negative where it is not called and its set holds
+    its absence alone; else nothing.
+
+    Args:
+        point: of the finding.
+        probability: calibrated.
+        conformal: see `presence`.
+    """
+    called = probability >= point.threshold
+    found = presence(point.finding, probability, conformal)
+    if found == "unclear" or called != (found == "present"):
+        return "abstain"
+    return "positive" if called else "negative"
+
+
+def film_decision(decisions: Collection[Decision]) -> Decision:
+    """What is claimed of a film by the decisions of its findings: positive where one is, negative where all are."""
+    if "positive" in decisions:
+        return "positive"
+    return "negative" if set(decisions) == {"negative"} else "abstain"
 
 
 def answer(label: str, prediction_set: Collection[str], *, in_distribution: bool | None) -> Answer:

@@ -5,9 +5,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.api import AbstentionReason, ConfidenceBand, Decision, FindingAnswer
+from schemas.api import AbstentionReason, ConfidenceBand, FindingAnswer
 from schemas.model.calibration import OperatingPoint
-from schemas.model.decision import answer, conformal_set, finding_label, presence
+from schemas.model.decision import Decision, answer, conformal_set, film_decision, finding_decision, finding_label
 from schemas.model.manifest import BundleManifest
 
 BANDS: Final[tuple[tuple[float, ConfidenceBand], ...]] = ((0.9, "high"), (0.7, "medium"), (0.0, "low"))
@@ -83,7 +83,7 @@ def judge_alone(
     label = finding_label(values, manifest.classes, None, calibration.operating_points, alone=True)
     unfit: tuple[AbstentionReason, ...] = (*against, *(("unfamiliar",) if in_distribution is False else ()))
     findings = tuple(_alone(manifest, point, probabilities[point.finding]) for point in _points(manifest))
-    decision = _of_all([finding.decision for finding in findings])
+    decision = film_decision([finding.decision for finding in findings])
     unclear = decision == "abstain" and in_distribution is not False
     reasons: tuple[AbstentionReason, ...] = (*unfit, *(("unclear",) if unclear else ()))
     if unfit:
@@ -128,23 +128,12 @@ def band_of(probability: float) -> ConfidenceBand:
 
 
 def _alone(manifest: BundleManifest, point: OperatingPoint, probability: float) -> FindingAnswer:
-    """Positive: called, and present by its quantiles; negative: not called, and absent; else an abstention."""
-    found = presence(point.finding, probability, manifest.calibration.conformal)
-    decision: Decision = "abstain"
-    band: ConfidenceBand = "low"
-    if probability >= point.threshold and found == "present":
-        decision, band = "positive", band_of(probability)
-    elif probability < point.threshold and found == "absent":
-        decision, band = "negative", band_of(1 - probability)
+    decision = finding_decision(point, probability, manifest.calibration.conformal)
+    likely = probability if decision == "positive" else 1 - probability
+    band: ConfidenceBand = "low" if decision == "abstain" else band_of(likely)
     return FindingAnswer(
         name=point.finding, probability=probability, decision=decision, confidence_band=band, operating_point=point
     )
-
-
-def _of_all(decisions: Collection[Decision]) -> Decision:
-    if "positive" in decisions:
-        return "positive"
-    return "negative" if set(decisions) == {"negative"} else "abstain"
 
 
 def _band_of_all(decision: Decision, findings: Collection[FindingAnswer]) -> ConfidenceBand:

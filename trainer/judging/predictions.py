@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import TrainingDataError
-from schemas.model.decision import answer, calibrated, conformal_set, finding_label
+from schemas.model.decision import answer, calibrated, conformal_set, film_decision, finding_label
 from schemas.model.trial import TrialRecord
 from trainer.films.film import Film
 from trainer.folder import Part
-from trainer.judging.findings.answers import film_decision, finding_decisions, findings_in_words
+from trainer.judging.findings.answers import finding_decisions, findings_in_words
 from trainer.judging.outputs import SavedOutputs
 
 HASH_DIGITS = 12
@@ -132,7 +132,7 @@ def _answers(
     if record.activation == "sigmoid":
         called = (point.finding for point in points if probabilities[point.finding] >= point.threshold)
         decisions = finding_decisions(probabilities, record.calibration, in_distribution=known)
-        yield from (findings_in_words(called), film_decision(decisions), *decisions.values())
+        yield from (findings_in_words(called), film_decision(decisions.values()), *decisions.values())
         return
     label = finding_label(list(probabilities.values()), record.classes, record.negative_class, points)
     yield label

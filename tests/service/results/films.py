@@ -14,7 +14,6 @@ from imaging.radiograph import Radiograph
 from schemas.analysis import AnalysisRecord, ExplainedFinding
 from schemas.api import (
     ConfidenceBand,
-    Decision,
     FindingAnswer,
     ImageFacts,
     ModelReference,
@@ -23,6 +22,7 @@ from schemas.api import (
 )
 from schemas.estimate import Estimate
 from schemas.model.calibration import Activation, OperatingPoint
+from schemas.model.decision import Decision
 from schemas.preprocess import PreprocessSpec
 from tests.imaging.files import dicom_dataset
 

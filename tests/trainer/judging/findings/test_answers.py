@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from schemas.model.calibration import Calibration, ConformalQuantiles, LogitScaling, OperatingPoint
-from trainer.judging.findings.answers import called_findings, film_decision, finding_decisions, findings_in_words
+from schemas.model.decision import film_decision
+from trainer.judging.findings.answers import called_findings, finding_decisions, findings_in_words
 from trainer.statistics.intervals import wilson_interval
 
 ANY = wilson_interval(9, 10)
@@ -57,7 +58,7 @@ def test_a_set_that_holds_both_or_neither_is_no_claim() -> None:
     ],
 )
 def test_a_film_is_positive_by_one_finding_and_negative_by_all(decisions, film) -> None:
-    assert film_decision(dict(zip("AB", decisions, strict=True))) == film
+    assert film_decision(decisions) == film
 
 
 def test_findings_are_called_from_their_thresholds_on() -> None:
