@@ -43,7 +43,7 @@ def findings_config(table: Path, **options: Any) -> RunConfig:
             "data.val_fraction": 0.35,
             "data.test_fraction": 0.2,
             "data.altered_copies": "never",
-            "networks.archs": ["cnn_baseline"],
+            "networks.archs": ["cnn4"],
             "networks.size": 32,
             "learn.device": "cpu",
             "learn.epochs": 2,

@@ -62,6 +62,7 @@ async def test_every_operation_documents_its_body_its_success_and_its_problems(c
         "/models/current",
         "/models/{name}/{version}",
         "/models/{name}/{version}/activate",
+        "/models/{name}/rollback",
         "/models/rollback",
         "/admin/drain",
         "/capabilities",

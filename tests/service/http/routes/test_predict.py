@@ -48,7 +48,7 @@ async def test_films_that_share_a_batch_are_each_seen_by_the_guide(serve, tmp_pa
             ("files", part(halves(above, below))) for above, below in ((166, 166), (250, 20), (166, 166), (250, 20))
         ]
         answer = asyncio.create_task(client.post("/predict/batch", files=parts))
-        await until(lambda: client.services.deployment.live.batcher.queue_length >= 2)
+        await until(lambda: client.services.deployments.first.live.batcher.queue_length >= 2)
         opener.engine.gate.set()
         results = BatchResponse.model_validate_json((await answer).content).results
 
