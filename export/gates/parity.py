@@ -40,6 +40,10 @@ TOLERANCES: Mapping[str, float] = {
 """Largest accepted |onnx - torch|, relative to the largest |torch| over all films: an untrained network's logits are
 about 0.05, where an absolute 1e-4 would prove nothing."""
 
+GUIDED_EMBEDDING = 5e-4
+"""The tolerance of the embedding behind a guide: rounding moves the box of the lungs, and with it every pixel that the
+network sees. Measured on 160 films: 1.1e-4 at most, 1.6e-5 in the median; the logits 1e-5."""
+
 FLOOR = 1e-6  # the scale of an output that is zero for every film
 
 AUROC_TOLERANCE = 5e-5  # four decimals
@@ -93,9 +97,14 @@ def check_parity(
     if "layercam" in run(films[:1], targets[:1]):
         expected = {**expected, "layercam": _finer_maps(network, films, targets)}
     rows: list[ParityRow] = []
+    tolerances = {**TOLERANCES, **({} if record.guide is None else {"embedding": GUIDED_EMBEDDING})}
     for batch in BATCHES:
         actual = run_in_batches(run, films, targets, batch)
-        rows += [_compare(name, batch, actual[name], expected[name]) for name in TOLERANCES if name in expected]
+        rows += [
+            _compare(name, batch, actual[name], expected[name], tolerances[name])
+            for name in TOLERANCES
+            if name in expected
+        ]
         _check_labels(record, batch, actual["probabilities"], expected["logits"])
     return ParityReport(count, tuple(rows), _compare_auroc(actual, expected, labels))
 
@@ -145,8 +154,10 @@ def _finer_maps(
     return np.concatenate(parts)
 
 
-def _compare(name: str, batch: int, actual: NDArray[np.float32], expected: NDArray[np.float32]) -> ParityRow:
-    tolerance = TOLERANCES[name] * max(float(np.abs(expected).max()), FLOOR)
+def _compare(
+    name: str, batch: int, actual: NDArray[np.float32], expected: NDArray[np.float32], share: float
+) -> ParityRow:
+    tolerance = share * max(float(np.abs(expected).max()), FLOOR)
     worst = largest_difference(actual, expected)
     if not worst <= tolerance:  # a tolerance that is not a number refuses too
         msg = (
