@@ -11,6 +11,7 @@ from export.export import ExportOptions, write_bundle
 from export.place import Place
 from schemas.errors import BundleError, TrainingConfigError, TrainingDataError
 from schemas.model.decision import softmax
+from tests.export.test_guided import RECORD as GUIDE
 from tests.trainer.conftest import small_run
 from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
@@ -79,12 +80,17 @@ def test_members_with_other_cells_or_other_films_are_refused_with_the_reason(run
     member = run.trial(record.members[1])
     before = read_trial(member)
     resized = before.preprocess.model_copy(update={"size": 48})
-    write_trial(member, before.model_copy(update={"preprocess": resized}))
-    try:
-        with pytest.raises(TrainingDataError, match=r"prepared differently \(.* at 32 x 32, .* at 48 x 48\)"):
-            load_exportable(folder)
-    finally:
-        write_trial(member, before)
+    refusals: dict[str, dict[str, object]] = {
+        r"prepared differently \(.* at 32 x 32, .* at 48 x 48\)": {"preprocess": resized},
+        "a mean of networks behind a guide": {"guide": GUIDE},
+    }
+    for message, changed in refusals.items():
+        write_trial(member, before.model_copy(update=changed))
+        try:
+            with pytest.raises(TrainingDataError, match=message):
+                load_exportable(folder)
+        finally:
+            write_trial(member, before)
 
 
 def test_the_weights_of_a_mean_are_refused(mean, tmp_path) -> None:

@@ -21,19 +21,22 @@ def load_exportable(folder: TrialFolder) -> TrainedTrial:
     A mean has no gate against unfamiliar images from training: it is fitted here, to the embeddings of all members.
 
     Raises:
-        TrainingDataError: see `load_trial`; or the members of a mean see films that are prepared differently.
+        TrainingDataError: see `load_trial`; or the members of a mean see films that are prepared differently, or stand
+            behind a guide.
         TrainingConfigError: see `load_trial` and `EnsembleNetwork`.
     """
     record = read_trial(folder)
     if not record.members:
         return load_trial(folder)
-    loaded = [load_network(folder.run.trial(member)) for member in record.members]
-    members = [member for member, _ in loaded]
+    folders = [folder.run.trial(member) for member in record.members]
+    members = [read_trial(member) for member in folders]
     _require_one_preprocessing(folder, record, members)
+    _require_no_guide(folder, members)
     temperatures = [member.calibration.temperature for member in members]
     size = record.preprocess.size
     scalings = [scaling for member in members if (scaling := _scaling(member)) is not None] or None
-    network = EnsembleNetwork([network for _, network in loaded], temperatures, size=size, scalings=scalings)
+    networks = [load_network(member)[1] for member in folders]
+    network = EnsembleNetwork(networks, temperatures, size=size, scalings=scalings)
     dataset = read_dataset(folder.run, read_config(folder.run).data)
     named = record.model_copy(update={"architecture": f"{record.architecture} ({', '.join(record.members)})"})
     return _with_gate(TrainedTrial(folder, named, network, None, dataset))
@@ -58,6 +61,13 @@ def _require_one_preprocessing(folder: TrialFolder, record: TrialRecord, members
             f"the members of {folder.name} see films that are prepared differently ({listed}), and a bundle prepares a "
             "film once; train them in one run with networks.size, or export a member"
         )
+        raise TrainingDataError(msg)
+
+
+def _require_no_guide(folder: TrialFolder, members: list[TrialRecord]) -> None:
+    """A mean has one graph without a guide's outputs: it would answer films that its members do not."""
+    if any(member.guide is not None for member in members):
+        msg = f"{folder.name} is a mean of networks behind a guide, which has no graph; export one of its members"
         raise TrainingDataError(msg)
 
 
