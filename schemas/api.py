@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.model.calibration import OperatingPoint
-from schemas.model.decision import Decision
+from schemas.model.calibration import Decision, OperatingPoint
 from schemas.model.precision import Precision
 from schemas.record import Record
 

@@ -104,7 +104,7 @@ def _changes() -> Mapping[str, Callable[[Film, np.random.Generator], Film]]:
 
 
 def _without_lungs(film: Film, mask: Film) -> Film:
-    lungs = mask > 0.5  # noqa: PLR2004 - white in the lungs
+    lungs = mask > 0.5
     ring = cv2.dilate(lungs.astype(np.uint8), np.ones((_RING, _RING), np.uint8)) > 0
     painted = film.copy()
     painted[lungs] = film[ring & ~lungs].mean()

@@ -10,6 +10,9 @@ from schemas.record import Record
 Activation = Literal["softmax", "sigmoid"]
 """softmax: the classes exclude one another; sigmoid: each is a finding that is judged by itself."""
 
+Decision = Literal["positive", "negative", "abstain"]
+"""What is claimed of a finding, or of a film; by the rules of `schemas.model.decision`."""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 

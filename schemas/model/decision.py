@@ -6,13 +6,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint
+from schemas.model.calibration import Calibration, ConformalQuantiles, Decision, OperatingPoint
 
 NO_FINDING = "no finding"
 """The label of a film on which none of several findings is called, where each is judged by itself."""
-
-Decision = Literal["positive", "negative", "abstain"]
-"""What is claimed of a finding, or of a film."""
 
 Presence = Literal["present", "absent", "unclear"]
 """What the two conformal quantiles of a finding that is judged by itself leave of it."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.api import AbstentionReason, ConfidenceBand, FindingAnswer
-from schemas.model.calibration import OperatingPoint
-from schemas.model.decision import Decision, answer, conformal_set, film_decision, finding_decision, finding_label
+from schemas.model.calibration import Decision, OperatingPoint
+from schemas.model.decision import answer, conformal_set, film_decision, finding_decision, finding_label
 from schemas.model.manifest import BundleManifest
 
 BANDS: Final[tuple[tuple[float, ConfidenceBand], ...]] = ((0.9, "high"), (0.7, "medium"), (0.0, "low"))

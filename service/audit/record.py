@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from schemas.model.decision import Decision
+from schemas.model.calibration import Decision
 from schemas.record import Record, Sha256
 
 Event = Literal["started", "stopped", "resumed", "film", "stored", "analysed", "action", "refusal"]

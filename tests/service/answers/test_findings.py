@@ -6,7 +6,8 @@ import pytest
 
 from bundle.opening import open_bundle
 from schemas.errors import BundleError
-from schemas.model.decision import NO_FINDING, Decision
+from schemas.model.calibration import Decision
+from schemas.model.decision import NO_FINDING
 from schemas.model.manifest import STATISTICS
 from service.answers.decision import decide as decide_about
 from service.answers.decision import load_statistics

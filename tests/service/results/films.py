@@ -21,8 +21,7 @@ from schemas.api import (
     SeenTrait,
 )
 from schemas.estimate import Estimate
-from schemas.model.calibration import Activation, OperatingPoint
-from schemas.model.decision import Decision
+from schemas.model.calibration import Activation, Decision, OperatingPoint
 from schemas.preprocess import PreprocessSpec
 from tests.imaging.files import dicom_dataset
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.model.calibration import Calibration, OperatingPoint
-from schemas.model.decision import NO_FINDING, Decision, finding_decision
+from schemas.model.calibration import Calibration, Decision, OperatingPoint
+from schemas.model.decision import NO_FINDING, finding_decision
 
 
 def called_findings(
