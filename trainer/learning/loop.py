@@ -16,7 +16,7 @@ from trainer.folder import TrialFolder
 from trainer.learning.batch_size import Batching, first_batching, smaller
 from trainer.learning.checkpoint import Checkpoint
 from trainer.learning.consumption import Consumption, Meter, total
-from trainer.learning.history import EpochRecord
+from trainer.learning.history import EpochRecord, write_history
 from trainer.learning.learner import FitPlan, Learner, make_learner
 from trainer.learning.loader import Augmentation, Batch, augmented_batches, epoch_order, grouped
 from trainer.learning.mixup import mixed
@@ -93,6 +93,7 @@ def fit(
             on_epoch(record)
     if not folder.events.exists():  # of a fit that was killed between its last checkpoint and the events
         write_events(folder, learner.history)
+    write_history(folder, learner.history)  # one that was killed before that lacks its last epoch
     return Fit(tuple(learner.history), learner.best_epoch, learner.pretrained, learner.fabric.device)
 
 

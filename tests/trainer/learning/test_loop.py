@@ -179,6 +179,17 @@ def test_a_fit_that_has_ended_trains_no_further(tmp_path) -> None:
     assert TrialFolder(tmp_path).checkpoint.stat().st_mtime_ns == written
 
 
+def test_a_fit_that_was_killed_between_its_last_checkpoint_and_its_history_gets_the_last_epoch_back(tmp_path) -> None:
+    _fit(tmp_path, epochs=2)
+    history = TrialFolder(tmp_path).history
+    whole = history.read_text()
+    history.write_text(whole.splitlines(keepends=True)[0])
+
+    _fit(tmp_path, epochs=2)
+
+    assert history.read_text() == whole
+
+
 def test_training_stops_when_validation_has_not_improved_for_patience_epochs(tmp_path) -> None:
     fitted = _fit(tmp_path, epochs=30, lr=1e-12, patience=2)
 
