@@ -6,15 +6,15 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from schemas.estimate import Estimate
 from schemas.model.guide import Trait
 from trainer.guide.films import GuideFilms, lungs_cells
 from trainer.guide.options import GuideOptions
 from trainer.guide.variations import MADE, hidden
+from trainer.judging.calibrate import fit_temperature
 from trainer.networks.lungs.guide import GuideNetwork
-from trainer.statistics.intervals import bootstrap, percentile_interval, wilson_interval
+from trainer.statistics.intervals import mean_estimate, wilson_interval
 
 Films = NDArray[np.float32]  # [V, 1, S, S]
 Values = NDArray[np.float64]
@@ -64,27 +64,18 @@ def measure_dice(network: GuideNetwork, films: GuideFilms) -> Estimate | None:
         truth, found = lungs_cells(films.masks[index]) > _HALF, seen[row] > _HALF
         dice[row] = 2 * (truth & found).sum() / max(1, truth.sum() + found.sum())
     patients = np.array([films.rows[index].film.patient for index in indices])
-    replicates = bootstrap(
-        lambda weights: (weights @ dice / weights.sum(axis=1))[:, None],
-        np.zeros(len(dice), np.int64),
-        patients=patients,
-    )
-    return percentile_interval(float(dice.mean()), replicates[:, 0])
+    return mean_estimate(dice, patients=patients)
 
 
 def calibrate_traits(network: GuideNetwork, films: GuideFilms) -> None:
-    """Divide the logits of each trait of the table by the temperature that validation films ask for, in the weights.
-
-    Source: Guo et al., ICML 2017, arXiv:1706.04599.
-    """
+    """Divide the logits of each trait of the table by the temperature that validation films ask for, in the weights."""
     _, logits = sight(network, films.films)
     start = 0
     for trait, values in films.traits.items():
-        part = torch.from_numpy(logits[:, start : start + len(values)])
-        truth = torch.from_numpy(np.array([_truth(row.traits, trait, values) for row in films.rows]))
+        truth = np.array([_truth(row.traits, trait, values) for row in films.rows])
         known = truth >= 0
         if trait not in MADE and known.any():
-            scale = 1 / _temperature(part[known], truth[known])
+            scale = 1 / fit_temperature(logits[known, start : start + len(values)], truth[known])
             with torch.no_grad():
                 network.traits.weight[start : start + len(values)] *= scale
                 network.traits.bias[start : start + len(values)] *= scale
@@ -93,12 +84,6 @@ def calibrate_traits(network: GuideNetwork, films: GuideFilms) -> None:
 
 def _truth(known: Mapping[str, str], trait: str, values: Sequence[str]) -> int:
     return values.index(known[trait]) if trait in known else -1
-
-
-def _temperature(logits: torch.Tensor, truth: torch.Tensor) -> float:
-    candidates = torch.logspace(-1, 1, 201)
-    costs = torch.stack([functional.cross_entropy(logits / each, truth) for each in candidates])
-    return float(candidates[costs.argmin()])
 
 
 def measure_traits(network: GuideNetwork, films: GuideFilms, options: GuideOptions) -> tuple[Trait, ...]:

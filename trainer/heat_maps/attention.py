@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.estimate import Estimate
-from trainer.statistics.intervals import bootstrap, estimate, normal_quantile, percentile_interval
+from trainer.statistics.intervals import estimate, normal_quantile
 
 Maps = NDArray[np.float32] | NDArray[np.float64]  # [N, h, w], >= 0
 
@@ -46,14 +46,6 @@ def border_shares(maps: NDArray[np.float64], *, frame: float = FRAME) -> NDArray
     """
     inside = [_inside(cells, frame) for cells in maps.shape[1:]]
     return 1 - np.asarray(np.einsum("nhw,h,w->n", maps, *inside))
-
-
-def mean_estimate(values: NDArray[np.float64]) -> Estimate:
-    """The mean of independent films' values [N], with its percentile interval over resampled films."""
-    replicates = bootstrap(
-        lambda weights: (weights @ values / weights.sum(axis=1))[:, None], np.zeros(len(values), np.int64)
-    )
-    return percentile_interval(float(values.mean()), replicates[:, 0])
 
 
 def consistency(maps: NDArray[np.float64]) -> Estimate:

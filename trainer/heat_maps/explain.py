@@ -15,11 +15,11 @@ from trainer.heat_maps.attention import (
     centers_of_mass,
     consistency,
     looks_at_the_border,
-    mean_estimate,
     with_heat,
 )
 from trainer.heat_maps.explained_films import ExplainedFilms, read_explained_films
 from trainer.heat_maps.faithfulness import STEPS, ExplainedNetwork, Faithfulness, area, insertion_deletion
+from trainer.statistics.intervals import mean_estimate
 
 MAPS_PER_CLASS = 100
 JUDGED_FILMS = 60

@@ -89,12 +89,15 @@ def fit(
             learner = _learner(plan, options, folder)  # half an epoch was in the weights: back to the checkpoint
             continue
         _save(learner, record, folder, reporter)
-        if on_epoch:
-            on_epoch(record)
+        (on_epoch or _ignore)(record)
     if not folder.events.exists():  # of a fit that was killed between its last checkpoint and the events
         write_events(folder, learner.history)
-    write_history(folder, learner.history)  # one that was killed before that lacks its last epoch
+    write_history(folder, learner.history)  # the same kill may have kept its last line back
     return Fit(tuple(learner.history), learner.best_epoch, learner.pretrained, learner.fabric.device)
+
+
+def _ignore(record: EpochRecord) -> None:
+    """Nobody asked to be told of each epoch."""
 
 
 def _learner(plan: FitPlan, options: LearnOptions, folder: TrialFolder) -> Learner:

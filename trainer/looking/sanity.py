@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import nn
 
-from schemas.estimate import Estimate
 from schemas.model.looking import MapSanity, RandomisedLayers
 from trainer.networks.ensemble import EnsembleNetwork
 from trainer.networks.gradcam import Method, explain
 from trainer.networks.network import Network
-from trainer.statistics.intervals import bootstrap, percentile_interval
+from trainer.statistics.intervals import mean_estimate
 
 Maps = NDArray[np.float32]  # [N, h, w], >= 0
 
@@ -67,8 +66,8 @@ def map_sanity(
             randomised, count = _randomised(network, share, seed=draw)
             after = explain(randomised, films[hot], targets[hot], method=method)
             alike.append((rank_correlations(before[hot], after), structural_similarities(before[hot], after)))
-        correlation, ssim = np.mean(alike, axis=0)
-        rows.append(RandomisedLayers(layers=name, count=count, rank_correlation=_mean(correlation), ssim=_mean(ssim)))
+        correlation, ssim = map(mean_estimate, np.mean(alike, axis=0))
+        rows.append(RandomisedLayers(layers=name, count=count, rank_correlation=correlation, ssim=ssim))
     return MapSanity(method=method, films=int(hot.sum()), draws=draws, limit=LIMIT, rows=tuple(rows))
 
 
@@ -130,10 +129,3 @@ def _layers(network: nn.Module) -> Iterator[nn.Module]:
     for module in network.modules():
         if next(module.parameters(recurse=False), None) is not None:
             yield module
-
-
-def _mean(values: NDArray[np.float64]) -> Estimate:
-    replicates = bootstrap(
-        lambda weights: (weights @ values / weights.sum(axis=1))[:, None], np.zeros(len(values), np.int64)
-    )
-    return percentile_interval(float(values.mean()), replicates[:, 0])

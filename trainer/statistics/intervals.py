@@ -179,3 +179,13 @@ def _resampled(
             drawn = random.integers(size, size=(rows, size)) + size * np.arange(rows)[:, None]
             counts[:, patients_of_stratum] = np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size)
         yield counts[:, groups]
+
+
+def mean_estimate(values: NDArray[np.float64], *, patients: ArrayLike | None = None) -> Estimate:
+    """The mean of films' values [N], with its percentile interval over resampled patients [N] (None: all differ)."""
+    replicates = bootstrap(
+        lambda weights: (weights @ values / weights.sum(axis=1))[:, None],
+        np.zeros(len(values), np.int64),
+        patients=patients,
+    )
+    return percentile_interval(float(values.mean()), replicates[:, 0])

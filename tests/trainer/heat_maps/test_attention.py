@@ -13,9 +13,9 @@ from trainer.heat_maps.attention import (
     centers_of_mass,
     consistency,
     looks_at_the_border,
-    mean_estimate,
     with_heat,
 )
+from trainer.statistics.intervals import mean_estimate
 
 
 def drawn(count=12, shape=(5, 7), *, seed=0):
