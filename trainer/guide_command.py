@@ -14,20 +14,32 @@ if TYPE_CHECKING:
     from trainer.guide.options import GuideOptions
 
 
+_Accept = Annotated[
+    list[str] | None, typer.Option(help="TRAIT=VALUE[,VALUE] of the films that a network behind it shall answer.")
+]
+_MadeUp = Annotated[str | None, typer.Option(help="TRAIT=VALUE of pictures that are no films; they are made.")]
+_Shows = Annotated[str, typer.Option(help="What a network behind it sees: lungs, or box: heart and diaphragm, too.")]
+_Trained = Annotated[
+    Path | None, typer.Option(help="Take the weights of this guide, and choose cut-offs alone for --accept.")
+]
+_Passed = Annotated[
+    float, typer.Option(help="Share of accepted validation films that pass each trait; it decides the cut-offs.")
+]
+
+
 def guide_command(  # noqa: PLR0913, PLR0917 - the flags of a command
     table: Annotated[
         Path, typer.Option(help="CSV: path,split[,patient][,mask][,oriented] and a column for each trait.")
     ],
     out: Annotated[Path, typer.Option(help="Folder of the guide; an interrupted training goes on there.")],
-    accept: Annotated[
-        list[str] | None, typer.Option(help="TRAIT=VALUE[,VALUE] of the films that a network behind it shall answer.")
-    ] = None,
-    made_up: Annotated[
-        str | None, typer.Option(help="TRAIT=VALUE of pictures that are no films; they are made.")
-    ] = None,
+    accept: _Accept = None,
+    made_up: _MadeUp = None,
+    shows: _Shows = "lungs",
+    trained: _Trained = None,
     weights: Annotated[str, typer.Option(help="First weights of the encoder: none or FILE.")] = "none",
     epochs: Annotated[int, typer.Option(help="Number of epochs.")] = 8,
     films_per_epoch: Annotated[int, typer.Option(help="Films that are drawn for an epoch.")] = 4000,
+    passed: _Passed = 0.985,
     seed: Annotated[int, typer.Option(help="Of weights, order and variations.")] = 0,
 ) -> None:
     """Train the guide: it finds the lungs on a film and says what kind of film it is; see docs/guide.md."""
@@ -41,9 +53,12 @@ def guide_command(  # noqa: PLR0913, PLR0917 - the flags of a command
         table=str(table),
         accepted={name: tuple(values.split(",")) for name, values in map(_pair, accept or ())},
         made_up=_pair(made_up) if made_up else None,
+        shows=shows,
+        trained=None if trained is None else str(trained),
         weights=weights,
         epochs=epochs,
         films_per_epoch=films_per_epoch,
+        passed=passed,
         seed=seed,
     )
     console = Console()

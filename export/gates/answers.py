@@ -89,5 +89,6 @@ def _unfamiliarity(
     if distribution is None or validation.statistics is None:
         return None
     cutoffs = np.array([distribution.cutoffs[name] for name in Task.of(record).groups])
-    scores = Familiarity.from_arrays(validation.statistics).scores(outputs["embedding"], thumbnails(validation.films))
+    frames = thumbnails(validation.films, outputs.get("lungs"))
+    scores = Familiarity.from_arrays(validation.statistics).scores(outputs["embedding"], frames)
     return unfamiliarity(scores, cutoffs)

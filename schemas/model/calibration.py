@@ -54,8 +54,9 @@ class LogitScaling(Record):
 class OutOfDistribution(Record):
     """When a film is too far from the training films.
 
-    Two descriptions of a film are looked at: the network's embedding and a thumbnail. In each, the whitened distance to
-    class k, |(x - center) @ projection - class_means[k]| / sqrt(R), and what the components leave over of x - center.
+    Two descriptions of a film are looked at: the network's embedding and a thumbnail, behind a guide that of the lungs'
+    box. In each, the whitened distance to class k, |(x - center) @ projection - class_means[k]| / sqrt(R), and what the
+    components leave over of x - center.
     A film's score as seen from class k is the largest of these distances divided by `scales[k]`; the film is familiar
     when for some class the score is at most the cut-off.
 

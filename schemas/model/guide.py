@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,9 @@ from schemas.record import Record, Sha256
 
 POPULATION: Final = "population"
 """The trait whose accepted value is the bundle's population."""
+
+Shown = Literal["lungs", "box"]
+"""What a network behind a guide sees of a film."""
 
 
 class Population(Record):
@@ -67,6 +70,11 @@ class GuideRecord(Record):
     """
 
     traits: tuple[Trait, ...]
+    shows: Shown = Field(
+        default="lungs",
+        description="what the network behind it sees: lungs: the lungs and what touches them, all else gray; box: "
+        "everything in the lungs' box, with heart and diaphragm",
+    )
     dice: Estimate | None = Field(description="of the lungs on held-out masks; null: none were held out")
     data: str = Field(description="the films that trained and measured it")
     data_sha256: Sha256

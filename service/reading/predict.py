@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 
 from bundle.session import MOST_PROBABLE
+from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, ModelReference, Prediction, PredictResponse, Route, Timings
 from schemas.model.drift import INPUT_SIGNALS, film_signals
 from service.answers.decision import decide
@@ -123,7 +124,9 @@ def _answered(live: LiveBundle, film: PreparedFilm, result: BatchResult) -> Read
     """What a bundle answers that was asked; whether it is the one that answers is not known yet."""
     loaded = live.loaded
     look = look_at(loaded.manifest, result.outputs, film.header, film.facts.warnings)
-    prediction = decide(loaded.manifest, loaded.statistics, result.outputs, film.thumbnail, look)
+    lungs = result.outputs.lungs
+    arrangement = thumbnail(film.image, None if lungs is None else lungs[0])
+    prediction = decide(loaded.manifest, loaded.statistics, result.outputs, arrangement, look)
     return Reading(live, "only_bundle", film.warned(look.warnings), result, prediction)
 
 

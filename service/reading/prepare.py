@@ -16,7 +16,6 @@ from imaging.overlay import ShownFilm, shown
 from imaging.preprocess import prepare
 from imaging.quality import InputStatistics, input_statistics, input_warnings
 from imaging.radiograph import HeaderFacts, Radiograph
-from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts
 from schemas.errors import CxrError, DeadlineError
 from schemas.preprocess import PreprocessSpec
@@ -48,7 +47,6 @@ class PreparedFilm:
     """What a heat map is drawn over; None where none is wanted."""
     header: HeaderFacts
     image: NDArray[np.float32]  # [1, S, S]
-    thumbnail: NDArray[np.float64]  # of the image
     statistics: InputStatistics
     decode_s: float
     preprocess_s: float
@@ -149,7 +147,6 @@ class Preparation:
             shown=shown(radiograph, spec) if self.drawn else None,
             header=radiograph.header,
             image=image,
-            thumbnail=thumbnail(image),
             statistics=input_statistics(image),
             decode_s=decode_s,
             preprocess_s=time.perf_counter() - start,

@@ -1,7 +1,7 @@
 """The films of a run: indexed, checked for leaks, split, and written down before anything is trained."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ from schemas.model.evaluation import patients_in_words
 from schemas.preprocess import PreprocessSpec
 from schemas.record import Record, Sha256
 from trainer.films.copies.marking import mark_altered
+from trainer.films.copies.renditions import read_renditions
 from trainer.films.duplicates import mark_copies
 from trainer.films.film import SPLITS, Film, FilmIndex
 from trainer.films.leaks import close_leaks
@@ -123,6 +124,15 @@ class Dataset:
             TrainingDataError: films that cannot be decoded or have changed, or no space left.
         """
         return labelled(films, self.task, spec, Path(self.options.cache))
+
+    def prepared_for_training(self, films: tuple[Film, ...], spec: PreprocessSpec) -> LabelledFilms:
+        """The same, with the other renditions of these films where the options name some; see `prepared`."""
+        plain = self.prepared(films, spec)
+        if self.options.renditions is None:
+            return plain
+        cache = Path(self.options.cache)
+        found = read_renditions(films, plain.films, Path(self.options.renditions), spec, cache)
+        return replace(plain, renditions=found)
 
 
 def prepare_dataset(options: DataOptions, folder: RunFolder, progress: Progress | None = None) -> Dataset:

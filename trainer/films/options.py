@@ -43,6 +43,11 @@ class DataOptions(Record):
         "docs/data.md"
     )
     cache: Name = Field(default=".cache/films", description="Folder for prepared films")
+    renditions: Name | None = Field(
+        default=None,
+        description="Folder of the same films in another size or compression, found by their file names without the "
+        "ending; training sees one or the other",
+    )
     classes: Classes = Field(
         default="folders", description="kermany3: normal, bacterial and viral, by Kermany's file names"
     )

@@ -12,6 +12,7 @@ from schemas.model.decision import NO_FINDING
 from schemas.model.trial import CalibratedNetwork
 from schemas.preprocess import PreprocessSpec
 from trainer.films.cache import prepared_films
+from trainer.films.copies.renditions import Renditions
 from trainer.films.film import Film
 from trainer.films.marks import learned
 
@@ -67,11 +68,20 @@ class LabelledFilms:
     classes: int  # K
     negative: int | None = None
     """Index of the class that means none of the findings."""
+    renditions: Renditions | None = None
+    """For training: some of the films in another size or compression."""
 
     @property
     def alone(self) -> bool:
         """Whether each class is a finding that is judged by itself."""
         return self.labels.ndim > 1
+
+    def drawn(self, index: int, draw: int) -> NDArray[np.float32]:
+        """The film [1, S, S], or its other rendition where there is one and `draw` is odd."""
+        film: NDArray[np.float32] = self.films[index]
+        if self.renditions is not None and draw % 2 and (other := self.renditions.of.get(index)) is not None:
+            film = self.renditions.films[other]
+        return film
 
 
 def labelled(films: Sequence[Film], task: Task, spec: PreprocessSpec, cache: Path) -> LabelledFilms:

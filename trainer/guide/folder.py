@@ -1,5 +1,6 @@
 """A trained guide on disk: its weights and its record."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save
 from bundle.files import sha256_of, write_whole
 from schemas.errors import TrainingConfigError
 from schemas.model.guide import GuideRecord
+from trainer.guide.options import GuideOptions
 from trainer.networks.lungs.guide import GuideNetwork
 
 
@@ -34,6 +36,27 @@ class GuideFolder:
         """The state after the last epoch."""
         return self.path / "checkpoint.pt"
 
+    @property
+    def options(self) -> Path:
+        """The options of its training, JSON."""
+        return self.path / "options.json"
+
+    def start(self, options: GuideOptions) -> None:
+        """Keep the options of a training, or check that an interrupted one goes on with its own.
+
+        Raises:
+            TrainingConfigError: it was begun with other options.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        given = options.model_dump(mode="json")
+        if self.checkpoint.exists() and self.options.exists():
+            begun = json.loads(self.options.read_bytes())
+            if changed := [name for name in given if begun.get(name) != given[name]]:
+                was = ", ".join(f"{name} was {begun.get(name)} and is {given[name]}" for name in changed)
+                msg = f"the training in {self.path} was begun with other options ({was}); give those, or another --out"
+                raise TrainingConfigError(msg)
+        write_whole(self.options, (json.dumps(given, indent=2) + "\n").encode())
+
     def write_weights(self, network: GuideNetwork) -> str:
         """Write the weights; returns their SHA-256."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -52,7 +75,7 @@ class GuideFolder:
         """
         try:
             record = GuideRecord.model_validate_json(self.record.read_bytes())
-            network = GuideNetwork([len(trait.values) for trait in record.traits])
+            network = GuideNetwork.of(record)
             network.load_state_dict(load_file(self.weights))
         except (OSError, ValidationError, SafetensorError, RuntimeError) as error:
             msg = (

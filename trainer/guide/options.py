@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.model.calibration import Fraction
+from schemas.model.guide import Shown
 from schemas.record import Record
 
 Name = Annotated[str, Field(min_length=1)]
@@ -19,6 +20,15 @@ class GuideOptions(Record):
     )
     made_up: tuple[Name, Name] | None = Field(
         default=None, description="Trait and value of pictures that are no films at all, which are made from films"
+    )
+    shows: Shown = Field(
+        default="lungs",
+        description="What a network behind it sees: the lungs alone, or all of their box, with heart and diaphragm",
+    )
+    trained: Name | None = Field(
+        default=None,
+        description="Folder of a guide whose weights are taken as they are: its cut-offs alone are chosen anew, for "
+        "other accepted films",
     )
     cache: Name = Field(default=".cache/films", description="Folder for prepared films")
     weights: Name = Field(default="none", description="First weights of the encoder: 'none' or a file")

@@ -12,6 +12,7 @@ from trainer.guide.measure import calibrate_traits, measure_dice, measure_traits
 from trainer.guide.options import GuideOptions
 from trainer.guide.table import GuideTable, read_table
 from trainer.guide.variations import MADE
+from trainer.networks.lungs.guide import GuideNetwork
 from trainer.reporter import Reporter
 
 
@@ -21,7 +22,8 @@ def train_guide(options: GuideOptions, folder: GuideFolder, reporter: Reporter) 
     An interrupted training goes on from its checkpoint; a guide that is whole is read.
 
     Raises:
-        TrainingConfigError: options that contradict the table, or a loss that is not finite.
+        TrainingConfigError: options that contradict the table or those of an interrupted training, or a loss that is
+            not finite.
         TrainingDataError: a table or films that cannot be used.
         WeightsError: the encoder's weights do not fit.
     """
@@ -29,12 +31,11 @@ def train_guide(options: GuideOptions, folder: GuideFolder, reporter: Reporter) 
         return folder.read()[0]
     table = read_table(Path(options.table))
     _check(options, table)
-    folder.path.mkdir(parents=True, exist_ok=True)
-    network = fit_guide(read_films(table, "train", options), options, folder.checkpoint, reporter)
-    validation = read_films(table, "val", options)
-    calibrate_traits(network, validation)
+    folder.start(options)
+    network, validation = _network(options, table, folder, reporter)
     record = GuideRecord(
         traits=measure_traits(network, validation, options),
+        shows=options.shows,
         dice=measure_dice(network, validation),
         data=_in_words(table, validation),
         data_sha256=data_sha256(each.film for each in table.films),
@@ -42,6 +43,26 @@ def train_guide(options: GuideOptions, folder: GuideFolder, reporter: Reporter) 
     )
     folder.write_record(record)
     return record
+
+
+def _network(
+    options: GuideOptions, table: GuideTable, folder: GuideFolder, reporter: Reporter
+) -> tuple[GuideNetwork, GuideFilms]:
+    """A trained and calibrated network, and the films that validate it."""
+    validation = read_films(table, "val", options)
+    if options.trained is None:
+        network = fit_guide(read_films(table, "train", options), options, folder.checkpoint, reporter)
+        calibrate_traits(network, validation)
+        return network, validation
+    record, network = GuideFolder(Path(options.trained)).read()
+    known = {trait.name: trait.values for trait in record.traits}
+    if known != dict(validation.traits):
+        msg = f"{options.trained} knows the traits {known}, and the table has {dict(validation.traits)}"
+        raise TrainingConfigError(msg)
+    if record.data_sha256 != data_sha256(each.film for each in table.films):
+        msg = f"{options.trained} was trained on other films than those of {options.table}; give it the same table"
+        raise TrainingConfigError(msg)
+    return network, validation
 
 
 def _check(options: GuideOptions, table: GuideTable) -> None:

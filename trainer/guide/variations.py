@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.learning.augment import AugmentRecipe, apply
+from trainer.planted.plant import plant
 
 Pixels = NDArray[np.float32]  # [S, S] in [0, 1]
 Mask = NDArray[np.float32]  # [S, S], 1 in the lungs
@@ -23,10 +24,12 @@ _LOOKS: Final = AugmentRecipe(
     gamma=(0.45, 2.2), brightness=0.3, contrast=0.4, blur_px=2.0, downscale=0.35, jpeg_quality=20, noise=0.05
 )
 _DEGREES = 12
-_ZOOM = 0.2
-_ASPECT = 0.25  # largest stretch of one axis against the other: squashed films, and those with their own aspect
+_ZOOM = (0.7, 1.2)  # far more out than in: a film that was padded to a square is small on it
+_ASPECT = 0.35  # largest stretch of one axis against the other: squashed films, and those with their own aspect
 _SHIFT = 0.08
-_LARGEST_FRAME = 0.2  # share of a side that a letterbox or a collimator covers
+_LARGEST_FRAME = 0.4  # share of a side that a letterbox or a collimator covers
+_LAID = ("ecg_leads", "tube", "side_marker", "text", "collimation", "eight_bit")
+"""What is planted; none of it moves the lungs, as a photograph of a screen would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ def vary(film: Pixels, mask: Mask | None, random: np.random.Generator, *, orient
     elif mask is not None and random.random() < 0.15:  # noqa: PLR2004
         film = _bare(film, mask, random)
     film, mask = _moved(film, mask, random)
+    if random.random() < 0.3:  # noqa: PLR2004
+        film = plant(str(random.choice(_LAID)), film, random)
     film = apply(_LOOKS, film[np.newaxis], int(random.integers(2**31)))[0]
     if random.random() < 0.2:  # noqa: PLR2004
         film = _framed(film, random)
@@ -156,7 +161,7 @@ def _bare(film: Pixels, mask: Mask, random: np.random.Generator) -> Pixels:
 def _moved(film: Pixels, mask: Mask | None, random: np.random.Generator) -> tuple[Pixels, Mask | None]:
     """Turned a little, zoomed, stretched and moved; the mask with it."""
     side = len(film)
-    zoom = 1 + random.uniform(-_ZOOM, _ZOOM)
+    zoom = random.uniform(*_ZOOM)
     stretch = 1 + random.uniform(-_ASPECT, _ASPECT)
     angle = np.deg2rad(random.uniform(-_DEGREES, _DEGREES))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -76,7 +76,7 @@ def augmented_batches(
         batch = np.empty((len(indices), *films.films.shape[1:]), np.float32)
         for row, index in zip(batch, indices, strict=True):
             draw = int(np.random.SeedSequence((*seeds, int(index))).generate_state(1)[0])
-            row[:] = apply(augmentation.recipe, films.films[index], draw)
+            row[:] = apply(augmentation.recipe, films.drawn(int(index), draw), draw)
         return torch.from_numpy(batch), torch.from_numpy(films.labels[indices])
 
     parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]

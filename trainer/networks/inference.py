@@ -39,3 +39,17 @@ def outputs(
             embeddings.append(torch.stack(embedded).mean(0).cpu())
             logits.append(torch.stack([network.classifier(embedding) for embedding in embedded]).mean(0).cpu())
     return torch.cat(logits), torch.cat(embeddings)
+
+
+def lungs(network: Network, films: NDArray[np.float32], *, batch_size: int = 32) -> NDArray[np.float32] | None:
+    """Where the network's guide sees lungs on films [V, 1, S, S]: [V, h, w] in [0, 1]; None without a guide."""
+    network.eval()
+    device = network.mean.device
+    parts = []
+    with torch.no_grad():
+        for start in range(0, len(films), batch_size):
+            seen = network.seen(torch.from_numpy(np.array(films[start : start + batch_size])).to(device))
+            if "lungs" not in seen:
+                return None
+            parts.append(seen["lungs"].cpu().numpy())
+    return np.concatenate(parts)

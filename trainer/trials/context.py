@@ -33,9 +33,9 @@ class RunContext:
         """
         networks = self.config.networks
         preprocess = networks.preprocess(spec.architecture)
-        train, validation = (
-            self.dataset.prepared(self.dataset.films(part, spec.fold), preprocess) for part in ("train", "val")
-        )
+        dataset = self.dataset
+        train = dataset.prepared_for_training(dataset.films("train", spec.fold), preprocess)
+        validation = dataset.prepared(dataset.films("val", spec.fold), preprocess)
         return FitPlan(
             architecture=spec.architecture,
             seed=spec.seed,

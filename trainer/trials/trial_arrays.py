@@ -43,8 +43,7 @@ def read_network(folder: TrialFolder, form: NetworkForm) -> Network:
     Raises:
         TrainingDataError: the file is missing, damaged, or of another network.
     """
-    traits = None if form.guide is None else [len(trait.values) for trait in form.guide.traits]
-    guide = None if traits is None else GuideNetwork(traits)
+    guide = None if form.guide is None else GuideNetwork.of(form.guide)
     network = build_network(form.architecture, classes=form.classes, size=form.side, guide=guide)
     try:
         network.load_state_dict(load_file(folder.best_weights))

@@ -100,6 +100,36 @@ def test_a_guide_is_trained_measured_written_and_read_and_goes_on_after_a_kill(o
     assert train_guide(options, folder, SilentReporter()) == record
 
 
+@pytest.mark.slow
+def test_a_trained_guide_gets_other_cut_offs_for_other_films_without_learning_anew(
+    options: GuideOptions, tmp_path
+) -> None:
+    children = GuideFolder(tmp_path / "children")
+    train_guide(options, children, SilentReporter())
+    again = {"trained": str(children.path), "accepted": {"population": ("adult",)}, "shows": "box"}
+    adults = GuideFolder(tmp_path / "adults")
+    record = train_guide(options.model_copy(update=again), adults, SilentReporter())
+
+    assert record.weights_sha256 == children.read()[0].weights_sha256
+    assert (record.traits[0].accepted, set(record.traits[0].refused)) == (("adult",), {"child"})
+    assert adults.read()[1].shows == "box"
+    other = Path(options.table).with_name("other.csv")
+    other.write_text("".join(Path(options.table).read_text().splitlines(keepends=True)[:-2]))
+    with pytest.raises(TrainingConfigError, match="was trained on other films"):
+        train_guide(
+            options.model_copy(update={**again, "table": str(other)}), GuideFolder(tmp_path / "x"), SilentReporter()
+        )
+
+
+def test_a_training_that_was_interrupted_goes_on_with_its_own_options_alone(options: GuideOptions, tmp_path) -> None:
+    folder = GuideFolder(tmp_path / "begun")
+    folder.start(options)
+    folder.start(options.model_copy(update={"lr": 0.5}))  # nothing was learned yet
+    folder.checkpoint.write_bytes(b"learned")
+    with pytest.raises(TrainingConfigError, match=r"lr was 0\.5 and is 0\.001"):
+        folder.start(options)
+
+
 def test_options_that_the_table_does_not_know_and_damaged_folders_are_refused(options: GuideOptions, tmp_path) -> None:
     wrong = options.model_copy(update={"accepted": {"population": ("elderly",)}})
     with pytest.raises(TrainingConfigError, match="population=elderly is no trait"):

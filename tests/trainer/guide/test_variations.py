@@ -1,5 +1,6 @@
 """Variations of films that a guide learns from."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -35,7 +36,8 @@ def test_the_mask_lies_on_the_lungs_however_the_film_was_turned() -> None:
         assert (each.mask is None) == (each.made["lungs"] == "hidden")
         if each.mask is None or each.film.std() < 0.05:
             continue
-        inside, outside = each.film[each.mask > 0].mean(), np.median(each.film[each.mask == 0])
+        around = cv2.dilate(each.mask, np.ones((9, 9))) > each.mask
+        inside, outside = np.median(each.film[each.mask > 0]), np.median(each.film[around])
         darker = each.made["polarity"] == "normal"
         assert (inside < outside + 0.15) if darker else (inside > outside - 0.15)
 

@@ -4,12 +4,14 @@ It is trained by itself (`trainer.guide`) and frozen when a network learns behin
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self, cast
 
 import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from schemas.model.guide import GuideRecord, Shown
 
 ENCODER = "tf_efficientnet_lite0"
 """Of timm; up to a sixteenth of the side, where it has 2.9 of its 4.7 million weights."""
@@ -39,15 +41,17 @@ class GuideNetwork(nn.Module):
 
     encoder: Any  # timm's networks share no type
 
-    def __init__(self, values: Sequence[int], dropout: float = 0.2) -> None:
+    def __init__(self, values: Sequence[int], *, shows: Shown = "lungs", dropout: float = 0.2) -> None:
         """Make a guide with random weights.
 
         Args:
             values: number of values of each trait; its logits stand side by side.
+            shows: what a network behind it sees.
             dropout: before the last linear layer.
         """
         super().__init__()
         self.values = tuple(values)
+        self.shows = shows
         self.encoder = timm.create_model(ENCODER, features_only=True, out_indices=(1, 2, 3), in_chans=1)
         fine, middle, coarse = self.encoder.feature_info.channels()
         self.coarse = _block(coarse, _WIDE, 1)
@@ -60,6 +64,11 @@ class GuideNetwork(nn.Module):
         self.places = _block(coarse, _PLACES, 1)
         self.hidden = nn.Sequential(nn.Linear(2 * coarse + _PLACES * cells, _HIDDEN), nn.ReLU(), nn.Dropout(dropout))
         self.traits = nn.Linear(_HIDDEN, sum(self.values))
+
+    @classmethod
+    def of(cls, record: GuideRecord) -> Self:
+        """A guide of the record's form, with random weights."""
+        return cls([len(trait.values) for trait in record.traits], shows=record.shows)
 
     def forward(self, film: Tensor) -> Sight:
         """Look at films float32 [N, 1, S, S] in [0, 1], S a multiple of `SIDE`."""

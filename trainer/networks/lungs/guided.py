@@ -6,21 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from imaging.thumbnail import HALF_HEIGHT, HALF_WIDTH, LARGEST, LEAST_MASS, SMALLEST
 from trainer.networks.lungs.guide import GuideNetwork, Sight
 from trainer.networks.network import Network
 
 MAP_SIDE = 32
 """Cells along each side of a heat map once it lies on the film."""
 
-_HALF_WIDTH, _HALF_HEIGHT = 1.9, 2.1
-"""Half of the box in standard deviations of the lungs' cells: the lungs with a margin of about a tenth.
-
-By moments and not by the outermost cells: the box then moves as smoothly as the film, and a stray cell moves it little.
-"""
-_SMALLEST, _LARGEST = 0.25, 1.1  # half of the box, as a share of half of the film
 _LEAST, _FULL = 0.25, 0.6  # probability from which a cell next to the lungs is shown, and shown fully
 _SPREAD = 4.0  # standard deviations that become a range of 1
 _FLAT = 1e-3
+_BINOMIAL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+"""A blur of one pixel: without it the same film, shrunk in another way before it was sent, differs by aliasing."""
 _JITTER = 0.08  # largest change of a box's place and size in training, as a share of its half
 _GROWN = (1, 3, 5)  # cells over which lungs spread to their neighbours in training; the middle one otherwise
 
@@ -28,7 +25,7 @@ _GROWN = (1, 3, 5)  # cells over which lungs spread to their neighbours in train
 class View(NamedTuple):
     """What a network behind a guide sees of N films."""
 
-    image: Tensor  # [N, 1, C, C] in [0, 1]; 0.5 outside of the lungs
+    image: Tensor  # [N, 1, C, C] in [0, 1]; 0.5 outside of the lungs where the guide shows these alone
     box: Tensor  # [N, 4], centre x, centre y, half width, half height; the film goes from -1 to 1
     sight: Sight
 
@@ -37,7 +34,8 @@ class GuidedNetwork(Network):
     """A frozen guide, and the network that learns behind it.
 
     Films are [N, 1, S, S] with S = `trainer.networks.designs.FILM_SIDE`. The lungs' box becomes a square of the
-    network's own side, whatever the aspect of the film; intensities are relative to the box; what is no lung is gray.
+    network's own side, whatever the aspect of the film; intensities are relative to the box; what is no lung is gray,
+    unless the guide shows the whole box.
     """
 
     def __init__(self, guide: GuideNetwork, network: Network, crop: int) -> None:
@@ -77,9 +75,11 @@ class GuidedNetwork(Network):
         if self.training:
             box = box + (2 * torch.rand_like(box) - 1) * _JITTER * box[:, 2:].repeat(1, 2)
         places = _places(box, self.crop)
-        part = functional.grid_sample(image, places, align_corners=False)
-        shown = functional.grid_sample(self._shown(lungs)[:, None], places, align_corners=False)
-        return View(0.5 + shown * _relative(part), box, sight)
+        part = functional.grid_sample(_soft(image), places, align_corners=False)
+        relative = _relative(part)
+        if self.guide.shows == "lungs":
+            relative = relative * functional.grid_sample(self._shown(lungs)[:, None], places, align_corners=False)
+        return View(0.5 + relative, box, sight)
 
     def _shown(self, lungs: Tensor) -> Tensor:
         """How much of each cell the network may see, [N, h, w]: the lungs and what touches them."""
@@ -125,16 +125,19 @@ def placed(maps: Tensor, box: Tensor) -> Tensor:
 
 
 def _box(lungs: Tensor) -> Tensor:
-    """Where the lungs lie, [N, 4], from the probabilities of cells [N, h, w]: the first two moments along each axis."""
+    """Where the lungs lie, [N, 4], from the probabilities of cells [N, h, w]: the first two moments along each axis.
+
+    `imaging.thumbnail.lungs_box` computes the same without torch.
+    """
     weights = lungs.square()  # what is unsure counts little
-    total = weights.sum((1, 2)) + _FLAT
+    total = weights.sum((1, 2)) + LEAST_MASS
     parts = []
-    for axis, wide in ((1, _HALF_WIDTH), (2, _HALF_HEIGHT)):  # summing over rows leaves x, over columns y
+    for axis, wide in ((1, HALF_WIDTH), (2, HALF_HEIGHT)):  # summing over rows leaves x, over columns y
         profile = weights.sum(axis)
         cells = _centres(profile.shape[1], profile)
         centre = (profile * cells).sum(1) / total
         variance = (profile * (cells - centre[:, None]).square()).sum(1) / total
-        parts.append((centre, (wide * (variance + _FLAT).sqrt()).clamp(_SMALLEST, _LARGEST)))
+        parts.append((centre, (wide * (variance + LEAST_MASS).sqrt()).clamp(SMALLEST, LARGEST)))
     (x, half_width), (y, half_height) = parts
     return torch.stack([x, y, half_width, half_height], 1)
 
@@ -156,6 +159,13 @@ def _grid(x: Tensor, y: Tensor) -> Tensor:
     """Places [N, h, w, 2] of columns [N, w] and rows [N, h]."""
     rows, columns = y.shape[1], x.shape[1]
     return torch.stack([x[:, None, :].expand(-1, rows, -1), y[:, :, None].expand(-1, -1, columns)], -1)
+
+
+def _soft(image: Tensor) -> Tensor:
+    """Films [N, 1, S, S] after a binomial blur along each axis."""
+    taps = torch.tensor(_BINOMIAL, dtype=image.dtype, device=image.device)
+    padded = functional.pad(image, (2, 2, 2, 2), mode="replicate")
+    return functional.conv2d(functional.conv2d(padded, taps.view(1, 1, 1, 5)), taps.view(1, 1, 5, 1))
 
 
 def _relative(part: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
+from imaging.thumbnail import lungs_box
+from schemas.model.guide import Shown
 from trainer.learning.options import LearnOptions
 from trainer.learning.strategies import apply_strategy
 from trainer.networks.build import build_network
@@ -26,9 +28,9 @@ class DarkIsLung(GuideNetwork):
         return Sight(60 * (0.45 - small), torch.stack([difference, -difference], 1))
 
 
-def guided(*, arch: str = "cnn_baseline") -> GuidedNetwork:
+def guided(*, arch: str = "cnn_baseline", shows: Shown = "lungs") -> GuidedNetwork:
     torch.manual_seed(0)
-    network = build_network(arch, classes=2, size=CROP, guide=DarkIsLung([2]))
+    network = build_network(arch, classes=2, size=CROP, guide=DarkIsLung([2], shows=shows))
     assert isinstance(network, GuidedNetwork)
     return network.eval()
 
@@ -65,6 +67,22 @@ def test_what_lies_outside_of_the_lungs_and_does_not_change_their_box_is_not_see
     assert np.abs(seen(network, marked) - seen(network, lungs())).max() < 1e-3
     between = seen(network, lungs())[CROP // 2, CROP // 2]
     assert between == pytest.approx(0.5)
+
+
+def test_a_guide_can_show_the_whole_box_with_what_lies_between_the_lungs() -> None:
+    whole, alone = (seen(guided(shows=shows), lungs()) for shows in ("box", "lungs"))
+    middle = slice(CROP // 2 - 1, CROP // 2 + 1)
+    assert np.abs(whole[:, middle] - 0.5).mean() > 0.1
+    assert np.abs(alone[:, middle] - 0.5).mean() < 0.02
+    assert whole[CROP // 2, CROP // 4] == alone[CROP // 2, CROP // 4]
+
+
+def test_the_box_is_the_one_that_the_thumbnail_is_taken_from() -> None:
+    network = guided()
+    for film in (lungs(), lungs(place=(20, 10), size=(100, 120)), np.full_like(lungs(), 0.9)):
+        with torch.no_grad():
+            view = network.view(torch.from_numpy(film[None, None].copy()))
+        assert view.box[0].numpy() == pytest.approx(lungs_box(view.sight.lungs.sigmoid()[0].numpy()), abs=1e-5)
 
 
 def test_intensities_are_relative_so_that_exposure_is_no_finding() -> None:

@@ -1,0 +1,1 @@
+"""The network of adults: its films, and what it is worth."""
