@@ -34,7 +34,7 @@ from trainer.films.film import Film
 from trainer.films.splits import read_split
 from trainer.judging.options import JudgeOptions
 from trainer.looking.answers import Films
-from trainer.looking.look import look
+from trainer.looking.look import Truth, look
 from trainer.looking.marks import Marks, read_marks
 from trainer.looking.regions import read_boxes
 
@@ -65,8 +65,10 @@ def prepared(name: str, films: Sequence[Film], manifest: BundleManifest, options
 
 def measure(asker: Asker, manifest: BundleManifest, looked_at: LookedAtFilms) -> Looking:
     """Everything of `trainer.looking.look`."""
-    positive = {name: np.array([film.label == name for film in looked_at.films]) for name in manifest.findings}
-    return look(asker.reader, looked_at.prepared, positive, looked_at.marks)
+    every = np.ones(len(looked_at.films), np.bool_)
+    labels = np.array([film.label for film in looked_at.films])
+    truth = {name: Truth(labels == name, every) for name in manifest.findings}
+    return look(asker.reader, looked_at.prepared, truth, looked_at.marks)
 
 
 def adult_films(folder: Path) -> list[Film]:
