@@ -1,6 +1,6 @@
 """What a trained network looks at, on films that it was not trained on and whose lungs or findings are marked."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,7 @@ def look(reader: Reader, films: Films, truth: Mapping[str, Truth], marks: Marks)
         masked = films[marks.masked]
         own = {finding: each.of(marks.masked) for finding, each in truth.items()}
         plain = reader.answers(masked)
-        erasures += erasure_metrics(reader, masked, own, marks, plain)
+        erasures += erasure_metrics(reader.answers, masked, own, marks, plain)
         heat += _lung_heat(
             reader, masked, {finding: each.positive & plain.called[finding] for finding, each in own.items()}, marks
         )
@@ -82,12 +82,12 @@ def look(reader: Reader, films: Films, truth: Mapping[str, Truth], marks: Marks)
 
 
 def erasure_metrics(
-    reader: Reader, films: Films, truth: Mapping[str, Truth], marks: Marks, plain: Answers
+    ask: Callable[[Films], Answers], films: Films, truth: Mapping[str, Truth], marks: Marks, plain: Answers
 ) -> Iterator[ErasureMetrics]:
     """The figures of each finding that is known on any film, on films as they are and under each erasure.
 
     Args:
-        reader: a network, or a service.
+        ask: a network, or a service.
         films: float32 [M, 1, S, S] in [0, 1], those with a mask of the lungs.
         truth: by finding, of the M films.
         marks: of the set that the films are of.
@@ -96,7 +96,7 @@ def erasure_metrics(
     patients = np.array(marks.patients_of(marks.masked))
     for erasure in ERASURES:
         unchanged = erasure == "as it is"
-        answers = plain if unchanged else reader.answers(erased(erasure, films, marks.lungs, patients.tolist()))
+        answers = plain if unchanged else ask(erased(erasure, films, marks.lungs, patients.tolist()))
         for finding, own in truth.items():
             if own.known.any():
                 yield _metrics(erasure, finding, answers, own, patients)
