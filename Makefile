@@ -12,6 +12,9 @@ TESTS ?= tests
 
 DATA ?=
 ARCH ?= all
+MODEL ?=
+SPLIT ?=
+MASKS ?=
 RUN ?= runs/latest
 FULL ?=
 REPORT ?=
@@ -84,8 +87,9 @@ corpora: .venv-dev/ready  ## fetch the images that Pillow's makers test with, a 
 bench: .venv-dev/ready  ## measure the service under load; prints the table of docs/benchmarks.md
 	$(DEV) -m benchmarks.serving
 
-release-check: data-is-named .venv-dev/ready  ## find the model card's figures again, through the service, on the films of DATA
-	$(DEV) -m benchmarks.release_check --data $(call quote,$(DATA))
+release-check: data-is-named .venv-dev/ready  ## find the model card's figures again, through the service, on the films of DATA (MODEL, SPLIT, MASKS)
+	$(DEV) -m benchmarks.release_check --data $(call quote,$(DATA)) $(if $(MODEL),--model $(call quote,$(MODEL))) \
+		$(if $(SPLIT),--split $(call quote,$(SPLIT))) $(if $(MASKS),--lung-masks $(call quote,$(MASKS)))
 
 # First, so that the sentence comes before the installation.
 .PHONY: data-is-named

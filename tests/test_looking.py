@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.looking.__main__ import adult_films, require_own_split
+from benchmarks.looking.__main__ import adult_films
 from benchmarks.looking.page import BundleLooking, page
+from benchmarks.release_check.films import require_own_split
 from bundle.opening import open_bundle
 from schemas.model.looking import Looking
 from tests.export.card.test_looking import LOOKING

@@ -46,6 +46,24 @@ def test_an_export_takes_its_values_as_they_are(house, variable) -> None:
     assert "a (b) 'c'" in make(house, "--silent", "export", f"{variable}=a (b) 'c'").stdout.splitlines()
 
 
+def test_a_release_check_names_the_bundle_the_split_and_the_masks_where_they_are_given(house) -> None:
+    given = ("DATA=films", "MODEL=chest/3.0.0", "SPLIT=a split.csv", "MASKS=it's masks")
+    said = make(house, "--silent", "release-check", *given).stdout.splitlines()
+    plain = make(house, "--silent", "release-check", "DATA=films").stdout.splitlines()
+
+    assert said[2:] == [
+        "--data",
+        "films",
+        "--model",
+        "chest/3.0.0",
+        "--split",
+        "a split.csv",
+        "--lung-masks",
+        "it's masks",
+    ]
+    assert plain[2:] == ["--data", "films"]
+
+
 @pytest.mark.parametrize("target", ["train", "release-check"])
 def test_a_target_without_films_says_how_it_is_used_before_anything_is_installed(house, target) -> None:
     (house / ".venv-dev/ready").unlink()

@@ -21,20 +21,20 @@ from pydantic import TypeAdapter
 
 from benchmarks.looking.asking import Asker, picture
 from benchmarks.looking.page import BundleLooking, page
-from benchmarks.release_check import repeatable
+from benchmarks.release_check.asking import repeatable
+from benchmarks.release_check.films import require_own_split
 from benchmarks.resilience.server import running
-from bundle.files import sha256_of, write_whole
+from bundle.files import write_whole
 from bundle.opening import open_bundle
 from imaging.decode import decode
 from imaging.preprocess import prepare
 from schemas.model.looking import Looking
 from schemas.model.manifest import CURRENT, BundleManifest
-from schemas.model.provenance import Provenance
 from trainer.films.film import Film
 from trainer.films.splits import read_split
 from trainer.judging.options import JudgeOptions
 from trainer.looking.answers import Films
-from trainer.looking.look import look
+from trainer.looking.look import Truth, look
 from trainer.looking.marks import Marks, read_marks
 from trainer.looking.regions import read_boxes
 
@@ -65,8 +65,10 @@ def prepared(name: str, films: Sequence[Film], manifest: BundleManifest, options
 
 def measure(asker: Asker, manifest: BundleManifest, looked_at: LookedAtFilms) -> Looking:
     """Everything of `trainer.looking.look`."""
-    positive = {name: np.array([film.label == name for film in looked_at.films]) for name in manifest.findings}
-    return look(asker.reader, looked_at.prepared, positive, looked_at.marks)
+    every = np.ones(len(looked_at.films), np.bool_)
+    labels = np.array([film.label for film in looked_at.films])
+    truth = {name: Truth(labels == name, every) for name in manifest.findings}
+    return look(asker.reader, looked_at.prepared, truth, looked_at.marks)
 
 
 def adult_films(folder: Path) -> list[Film]:
@@ -104,15 +106,6 @@ def others(bundle: str) -> list[BundleLooking]:
     return [one for one in known if one.bundle != bundle]
 
 
-def require_own_split(manifest: BundleManifest, split: Path) -> None:
-    """End the program where the films may have been trained on."""
-    made = manifest.provenance
-    if not isinstance(made, Provenance) or sha256_of(split) != made.split_sha256:
-        sys.exit(f"{split} is not the split of {manifest.name}: its validation films may have been trained on")
-    if not repeatable(manifest.preprocess):
-        sys.exit(f"{manifest.name} stretches gray levels by the film: a film with an erased part cannot be sent to it")
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -127,6 +120,8 @@ def main() -> None:
     current = (options.models / CURRENT).read_text().strip()
     manifest = open_bundle(options.models / current).manifest
     require_own_split(manifest, options.split)
+    if not repeatable(manifest.preprocess):
+        sys.exit(f"{manifest.name} stretches gray levels by the film: a film with an erased part cannot be sent to it")
     masked = JudgeOptions(lung_masks=str(options.masks))
     films = prepared("validation", read_split(options.split, options.data).of("val"), manifest, masked)
     with running(models_dir=options.models) as server:

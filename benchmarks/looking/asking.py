@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.release_check import file_of
+from benchmarks.release_check.asking import file_of
 from benchmarks.resilience.server import Server
 from schemas.model.manifest import BundleManifest
 from trainer.looking.answers import Answers, Films, Reader

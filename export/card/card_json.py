@@ -115,10 +115,19 @@ def _metrics(evaluation: Evaluation, classes: tuple[str, ...]) -> Iterator[dict[
         yield _metric("Matthews correlation", rule.mcc, where)
         for name, figure in rule.class_f1.items():
             yield _metric("F1", figure, f"{where}, {name}")
+    yield from _band_metrics(evaluation)
     yield from _group_metrics((*evaluation.subgroups, *evaluation.shifts), data)
     if (mean := evaluation.corruption) is not None:
         yield _metric("balanced error", mean.clean, data)
         yield _metric("mean balanced error", mean.shifted, f"{data}, under {mean.shifts} shifts")
+
+
+def _band_metrics(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
+    for finding, bands in evaluation.bands.items():
+        for band in bands:
+            where = f"{evaluation.data}, {finding}, probability {band.in_words}, {band.films} films"
+            yield _metric("mean probability", band.claimed, where)
+            yield _metric("share with the finding", band.observed, where)
 
 
 def _group_metrics(groups: Iterable[SubgroupMetrics], data: str) -> Iterator[dict[str, Any]]:

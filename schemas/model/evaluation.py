@@ -79,6 +79,30 @@ class CorruptionMean(Record):
     ratio: Estimate | None = Field(description="shifted over clean; null: a resample of the films has no error at all")
 
 
+class ProbabilityBand(Record):
+    """The films to which a finding is given a probability in one tenth of the range: what is claimed, what is so.
+
+    A film lies in the band when `low` <= its calibrated probability < `high`; 1 lies in the last band.
+    """
+
+    low: Fraction
+    high: Fraction
+    films: int = Field(ge=1, description="on which the finding is known")
+    claimed: Fraction = Field(description="mean probability of these films")
+    observed: Estimate = Field(description="share of them that have the finding, Wilson's interval")
+
+    @property
+    def in_words(self) -> str:
+        """The range, e.g. '0.1 to 0.2'."""
+        return f"{self.low:.1f} to {self.high:.1f}"
+
+    @property
+    def gap(self) -> float:
+        """How far the claim is from what is so, in [0, 1]; 0 where the claim lies in the interval of what is so."""
+        inside = self.observed.low <= self.claimed <= self.observed.high
+        return 0.0 if inside else abs(self.claimed - self.observed.value)
+
+
 class Evaluation(Record):
     """Figures of one network on one set of films, probabilities calibrated on validation.
 
@@ -107,6 +131,9 @@ class Evaluation(Record):
         default=(), description="the same films under each shift, thresholds unchanged; empty where none was tried"
     )
     corruption: CorruptionMean | None = Field(default=None, description="over all shifts; null: none was tried")
+    bands: dict[str, tuple[ProbabilityBand, ...]] = Field(
+        default={}, description="of each finding, the tenths of its probability that have films; empty: not measured"
+    )
 
     @property
     def in_words(self) -> str:

@@ -121,9 +121,14 @@ def test_the_card_has_a_row_for_each_finding_and_both_quantiles(bundle) -> None:
 
     assert card.count("| `Stripes` | ") >= 3
     assert "sigmoid(slope * logit + offset)" in card
+    assert "Calibration by band: films by the probability that they are given;" in card
+    for band in bundle.manifest.evaluation[1].bands["Bars"]:
+        assert f"| `Bars` | {band.in_words} | {band.films} | {band.claimed:.3f} | {band.observed} |" in card
     assert "may be absent when p is at most its second" in card
     assert "Matthews" not in card
-    assert {"Brier score", "AUROC", "sensitivity"} <= {row["type"] for row in metrics["performance_metrics"]}
+    assert {"Brier score", "AUROC", "sensitivity", "share with the finding"} <= {
+        row["type"] for row in metrics["performance_metrics"]
+    }
 
 
 def test_mistakes_name_the_finding_that_went_wrong(bundle) -> None:
@@ -185,4 +190,5 @@ def test_the_report_shows_each_finding_with_curves_and_heat_maps(run, winner) ->
         assert f"Reliability diagram of {finding} on test" in page
         assert f"{finding}: films and their heat maps" in page
     assert "a film may have several of them, or none" in page
+    assert "Calibration by band" in page
     assert "Confusion" not in page

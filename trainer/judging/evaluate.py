@@ -12,6 +12,7 @@ from schemas.model.calibration import Calibration, OperatingPoint
 from schemas.model.decision import calibrated, finding_label
 from schemas.model.evaluation import CorruptionMean, Evaluation, FindingMetrics, LabelMetrics, SubgroupMetrics
 from trainer.films.task import Labels, Task
+from trainer.judging.bands import probability_bands
 from trainer.judging.corruption import corruption_mean
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.subgroups import ScoredFilms, finding_rows, subgroup_metrics
@@ -67,8 +68,7 @@ def evaluate(
         patients=len(set(outputs.patients)),
         unknown_patients=outputs.unknown_patients,
         class_counts=counts,
-        # One curve for two classes.
-        auroc=estimates["auroc"] if len(task.classes) > 2 else class_auroc[task.classes[1]],  # noqa: PLR2004
+        auroc=estimates["auroc"] if len(task.classes) > 2 else class_auroc[task.classes[1]],  # noqa: PLR2004 - one curve
         class_auroc=class_auroc,
         brier=estimates["brier"],
         ece=estimates["ece"],
@@ -77,6 +77,7 @@ def evaluate(
         subgroups=subgroup_metrics(films, points, outputs.attributes),
         shifts=shift_rows(outputs, task, calibration),
         corruption=_corruption(outputs, task, calibration, resamples),
+        bands=probability_bands(films, (point.finding for point in points)),
     )
 
 

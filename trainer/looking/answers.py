@@ -1,15 +1,17 @@
 """What is answered to films and how it is explained: the seam between the measures and a network or a service."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from schemas.model.calibration import Calibration
 from schemas.model.decision import answer, calibrated, conformal_set, finding_label, presence
 from schemas.model.trial import CalibratedNetwork
-from trainer.films.task import LabelledFilms
+from trainer.films.task import LabelledFilms, Task
 from trainer.judging.gate import Statistics, films_unfamiliarity, gate_inputs
+from trainer.judging.logits import Logits
 from trainer.networks.gradcam import explain
 from trainer.networks.network import Network
 
@@ -46,15 +48,16 @@ def network_reader(network: Network, record: CalibratedNetwork, statistics: Stat
         record: classes and calibration.
         statistics: arrays of its gate; None: it has none.
     """
+    task = Task.of(record)
 
     def answers(films: Films) -> Answers:
         unlabelled = LabelledFilms(films, np.zeros(len(films), np.int64), len(record.classes))
         logits, seen = gate_inputs(network, unlabelled)
         distribution = record.calibration.out_of_distribution
         if distribution is None or statistics is None:
-            return answers_of(record, logits, [None] * len(films))
+            return answers_of(task, record.calibration, logits, [None] * len(films))
         familiar = films_unfamiliarity(distribution, statistics, seen) <= 1
-        return answers_of(record, logits, familiar.tolist())
+        return answers_of(task, record.calibration, logits, familiar.tolist())
 
     def maps(films: Films, finding: str) -> NDArray[np.float32]:
         return explain(network, films, np.full(len(films), record.classes.index(finding)))
@@ -62,24 +65,23 @@ def network_reader(network: Network, record: CalibratedNetwork, statistics: Stat
     return Reader(answers, maps)
 
 
-def answers_of(record: CalibratedNetwork, logits: NDArray[np.float32], familiar: list[bool | None]) -> Answers:
-    """The answers by the rules of a record.
+def answers_of(task: Task, calibration: Calibration, logits: Logits, familiar: Sequence[bool | None]) -> Answers:
+    """The answers by the rules of a calibration.
 
     Args:
-        record: classes and calibration.
+        task: the classes.
+        calibration: what validation decided.
         logits: [M, K].
         familiar: [M], what the gate says of each film; None: it was not asked.
     """
-    rows = calibrated(logits, record.calibration, record.classes)
-    findings = [point.finding for point in record.calibration.operating_points]
-    probabilities = {finding: rows[:, record.classes.index(finding)] for finding in findings}
-    if record.activation == "sigmoid":
-        return _of_findings(record, probabilities, familiar)
-    labels = [
-        finding_label(row, record.classes, record.negative_class, record.calibration.operating_points) for row in rows
-    ]
+    rows = calibrated(logits, calibration, task.classes)
+    findings = [point.finding for point in calibration.operating_points]
+    probabilities = {finding: rows[:, task.classes.index(finding)] for finding in findings}
+    if task.alone:
+        return _of_findings(calibration, probabilities, familiar)
+    labels = [finding_label(row, task.classes, task.negative_class, calibration.operating_points) for row in rows]
     sets = [
-        conformal_set(dict(zip(record.classes, row, strict=True)), record.calibration.conformal.quantiles)
+        conformal_set(dict(zip(task.classes, row, strict=True)), calibration.conformal.quantiles)
         for row in rows.tolist()
     ]
     verdicts = zip(labels, sets, familiar, strict=True)
@@ -89,12 +91,12 @@ def answers_of(record: CalibratedNetwork, logits: NDArray[np.float32], familiar:
 
 
 def _of_findings(
-    record: CalibratedNetwork, probabilities: Mapping[str, NDArray[np.float64]], familiar: list[bool | None]
+    calibration: Calibration, probabilities: Mapping[str, NDArray[np.float64]], familiar: Sequence[bool | None]
 ) -> Answers:
-    conformal = record.calibration.conformal
+    conformal = calibration.conformal
     inside = np.array([known is not False for known in familiar])
     called, answered = {}, {}
-    for point in record.calibration.operating_points:
+    for point in calibration.operating_points:
         values = probabilities[point.finding]
         called[point.finding] = values >= point.threshold
         clear = [presence(point.finding, value, conformal) != "unclear" for value in values.tolist()]

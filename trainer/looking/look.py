@@ -1,20 +1,52 @@
 """What a trained network looks at, on films that it was not trained on and whose lungs or findings are marked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.model.looking import Erasure, ErasureMetrics, Looking, RegionHeat
+from trainer.films.task import Labels
 from trainer.looking.answers import Answers, Films, Flags, Reader
 from trainer.looking.erasures import ERASURES, cage_of, erased
 from trainer.looking.heat import MarkedMaps, region_heat
 from trainer.looking.marks import Marks
 from trainer.statistics.delong import delong_interval
 from trainer.statistics.intervals import wilson_interval
+from trainer.statistics.metrics import certain
 
 
-def look(reader: Reader, films: Films, positive: Flags, marks: Marks) -> Looking:
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Of one finding on N films."""
+
+    positive: NDArray[np.bool_]
+    """[N], the films that have it."""
+    known: NDArray[np.bool_]
+    """[N], the films of which that is known; no figure of an AUROC or a share counts the others."""
+
+    def of(self, films: NDArray[np.intp]) -> "Truth":
+        """The same of these films."""
+        return Truth(self.positive[films], self.known[films])
+
+
+def truth_of(labels: Labels, classes: Sequence[str], findings: Sequence[str]) -> dict[str, Truth]:
+    """What is true of each finding, by its name.
+
+    Args:
+        labels: of N films, [N] or of findings [N, K].
+        classes: K names.
+        findings: some of them.
+    """
+    if labels.ndim > 1:
+        columns = {finding: labels[:, classes.index(finding)] for finding in findings}
+        return {finding: Truth(column == 1, certain(column)) for finding, column in columns.items()}
+    every = np.ones(len(labels), np.bool_)
+    return {finding: Truth(labels == classes.index(finding), every) for finding in findings}
+
+
+def look(reader: Reader, films: Films, truth: Mapping[str, Truth], marks: Marks) -> Looking:
     """Measure whoever answers and explains films.
 
     The maps against the lungs and the cage are those of right calls: films with the finding that are called so. The
@@ -23,18 +55,18 @@ def look(reader: Reader, films: Films, positive: Flags, marks: Marks) -> Looking
     Args:
         reader: a network, or a service.
         films: float32 [V, 1, S, S] in [0, 1], may be memory-mapped.
-        positive: by finding: [V], the films that have it.
+        truth: by finding, of these films.
         marks: of these films.
     """
     erasures: list[ErasureMetrics] = []
     heat: list[RegionHeat | None] = []
     if len(marks.masked):
         masked = films[marks.masked]
-        ill = {finding: own[marks.masked] for finding, own in positive.items()}
+        own = {finding: each.of(marks.masked) for finding, each in truth.items()}
         plain = reader.answers(masked)
-        erasures += _erasures(reader, masked, plain, ill, marks)
+        erasures += erasure_metrics(reader.answers, masked, own, marks, plain)
         heat += _lung_heat(
-            reader, masked, {finding: own & plain.called[finding] for finding, own in ill.items()}, marks
+            reader, masked, {finding: each.positive & plain.called[finding] for finding, each in own.items()}, marks
         )
     for finding, boxed in marks.boxes.items():
         maps = reader.maps(films[boxed.films], finding)
@@ -49,26 +81,40 @@ def look(reader: Reader, films: Films, positive: Flags, marks: Marks) -> Looking
     )
 
 
-def _erasures(reader: Reader, films: Films, plain: Answers, positive: Flags, marks: Marks) -> Iterator[ErasureMetrics]:
-    patients = marks.patients_of(marks.masked)
+def erasure_metrics(
+    ask: Callable[[Films], Answers], films: Films, truth: Mapping[str, Truth], marks: Marks, plain: Answers
+) -> Iterator[ErasureMetrics]:
+    """The figures of each finding that is known on any film, on films as they are and under each erasure.
+
+    Args:
+        ask: a network, or a service.
+        films: float32 [M, 1, S, S] in [0, 1], those with a mask of the lungs.
+        truth: by finding, of the M films.
+        marks: of the set that the films are of.
+        plain: what is answered to the M films as they are.
+    """
+    patients = np.array(marks.patients_of(marks.masked))
     for erasure in ERASURES:
         unchanged = erasure == "as it is"
-        answers = plain if unchanged else reader.answers(erased(erasure, films, marks.lungs, patients))
-        for finding, ill in positive.items():
-            yield _metrics(erasure, finding, answers, ill, patients)
+        answers = plain if unchanged else ask(erased(erasure, films, marks.lungs, patients.tolist()))
+        for finding, own in truth.items():
+            if own.known.any():
+                yield _metrics(erasure, finding, answers, own, patients)
 
 
 def _metrics(
-    erasure: Erasure, finding: str, answers: Answers, ill: NDArray[np.bool_], patients: list[str]
+    erasure: Erasure, finding: str, answers: Answers, truth: Truth, patients: NDArray[np.str_]
 ) -> ErasureMetrics:
+    ill = truth.positive[truth.known]
+    probability = answers.probabilities[finding][truth.known]
     both = 0 < ill.sum() < len(ill)
     return ErasureMetrics(
         erasure=erasure,
         finding=finding,
         films=len(ill),
         positives=int(ill.sum()),
-        auroc=delong_interval(ill, answers.probabilities[finding], patients=patients) if both else None,
-        answered=wilson_interval(int(answers.answered[finding].sum()), len(ill)),
+        auroc=delong_interval(ill, probability, patients=patients[truth.known]) if both else None,
+        answered=wilson_interval(int(answers.answered[finding][truth.known].sum()), len(ill)),
     )
 
 

@@ -8,7 +8,7 @@ from trainer.films.film import Film
 from trainer.films.task import LabelledFilms
 from trainer.judging.options import JudgeOptions
 from trainer.looking.answers import Reader
-from trainer.looking.look import look
+from trainer.looking.look import look, truth_of
 from trainer.looking.marks import read_marks
 
 
@@ -31,5 +31,4 @@ def look_at_validation(
     marks = read_marks("validation", films, findings, record.preprocess, options)
     if marks is None:
         return None
-    positive = {finding: prepared.labels == record.classes.index(finding) for finding in findings}
-    return look(reader, prepared.films, positive, marks)
+    return look(reader, prepared.films, truth_of(prepared.labels, record.classes, findings), marks)

@@ -20,6 +20,7 @@ from trainer.report.figures import (
 from trainer.report.html import Picture, Table, drawing
 from trainer.report.mistakes import corruption_tables, looking_tables, uncertainty_tables
 from trainer.report.records import RecordedTrial
+from trainer.report.trial_parts.bands import band_tables
 from trainer.report.trial_parts.findings import finding_figures, finding_tables
 from trainer.report.trial_parts.groups import group_tables
 
@@ -50,6 +51,7 @@ def trial_figures(trial: RecordedTrial) -> TrialFigures:
         tables=(
             _overall_table(trial),
             *(finding_tables(trial) if alone else (_finding_table(trial, finding) for finding in findings)),
+            *band_tables(trial.evaluations),
             *group_tables(trial),
             *uncertainty_tables(trial.record),
             *corruption_tables(trial.evaluations),

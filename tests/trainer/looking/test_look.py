@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from trainer.looking.answers import Answers, Reader
-from trainer.looking.look import look
+from trainer.looking.look import Truth, look, truth_of
 from trainer.looking.marks import Boxed, Marks
 
 SIDE = 48
@@ -26,6 +26,10 @@ def films() -> tuple[np.ndarray, np.ndarray]:
     pixels[ill, 0] += 0.3 * lungs()
     pixels[ill, 0, :4] += 0.3
     return pixels, ill
+
+
+def truth(ill: np.ndarray) -> dict[str, Truth]:
+    return {FINDING: Truth(ill, np.ones(len(ill), bool))}
 
 
 def reader(region: np.ndarray) -> Reader:
@@ -51,7 +55,7 @@ def marks(count: int = COUNT, boxes: dict[str, Boxed] | None = None) -> Marks:
 
 def aurocs(region: np.ndarray) -> dict[str, float]:
     pixels, ill = films()
-    found = look(reader(region), pixels, {FINDING: ill}, marks())
+    found = look(reader(region), pixels, truth(ill), marks())
     assert all(row.auroc is not None for row in found.erasures)
     return {row.erasure: row.auroc.value for row in found.erasures if row.auroc}
 
@@ -75,7 +79,7 @@ def test_a_reader_of_the_frame_needs_no_lungs() -> None:
 
 def test_the_answered_share_is_of_all_films_with_a_mask() -> None:
     pixels, ill = films()
-    rows = {row.erasure: row for row in look(reader(lungs()), pixels, {FINDING: ill}, marks()).erasures}
+    rows = {row.erasure: row for row in look(reader(lungs()), pixels, truth(ill), marks()).erasures}
 
     assert (rows["as it is"].films, rows["as it is"].positives) == (40, 20)
     assert rows["as it is"].answered.value == 1
@@ -85,7 +89,7 @@ def test_the_answered_share_is_of_all_films_with_a_mask() -> None:
 def test_maps_of_right_calls_are_held_against_lungs_and_cage() -> None:
     pixels, ill = films()
     pixels[1, 0] -= 0.3 * lungs()  # one ill film that is not called
-    found = {row.region: row for row in look(reader(lungs()), pixels, {FINDING: ill}, marks()).heat}
+    found = {row.region: row for row in look(reader(lungs()), pixels, truth(ill), marks()).heat}
 
     assert set(found) == {"lungs", "cage"}
     assert found["lungs"].films == 19
@@ -98,9 +102,26 @@ def test_maps_of_every_film_with_a_box_are_held_against_it() -> None:
     pixels, ill = films()
     chosen = np.flatnonzero(ill)
     boxed = Boxed(chosen, np.repeat(lungs()[None], len(chosen), axis=0))
-    found = look(reader(lungs()), pixels, {FINDING: ill}, marks(0, {FINDING: boxed}))
+    found = look(reader(lungs()), pixels, truth(ill), marks(0, {FINDING: boxed}))
 
     assert (found.lung_masks, found.boxes, found.films) == (0, 20, 20)
     assert found.erasures == ()
     (row,) = found.heat
     assert (row.region, row.films, row.maps.inside.value) == ("boxes", 20, 1)
+
+
+def test_a_finding_is_measured_where_it_is_known_and_by_its_own_column() -> None:
+    pixels, ill = films()
+    labels = np.stack([np.zeros(COUNT), ill], axis=1).astype(np.float32)
+    labels[:10, 1] = np.nan
+    labels[10, 1] = 0.7  # uncertain
+
+    found = look(reader(lungs()), pixels, truth_of(labels, ("OTHER", FINDING), (FINDING,)), marks())
+    row = found.erased("as it is", FINDING)
+
+    assert row is not None
+    assert (row.films, row.positives) == (29, 15)
+    assert row.auroc is not None
+    assert row.auroc.value == 1
+    assert row.answered.value == 1
+    assert found.heat[0].films == 15

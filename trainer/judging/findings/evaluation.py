@@ -10,6 +10,7 @@ from schemas.model.calibration import Calibration, OperatingPoint
 from schemas.model.decision import NO_FINDING, calibrated
 from schemas.model.evaluation import Evaluation, FindingMetrics, SubgroupMetrics
 from trainer.films.task import Labels, Task
+from trainer.judging.bands import probability_bands
 from trainer.judging.evaluate import DEFAULT_THRESHOLD, finding_auroc, finding_metrics, shift_rows
 from trainer.judging.findings.calibration import require_both
 from trainer.judging.logits import LabelledLogits
@@ -54,6 +55,7 @@ def evaluate_findings(
         findings=_findings(films, points, estimates),
         subgroups=_with_figures(subgroup_metrics(films, points, outputs.attributes)),
         shifts=shift_rows(outputs, task, calibration),
+        bands=probability_bands(films, task.classes),
     )
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from benchmarks.release_check import MODELS, file_of, left_out, repeatable
+from benchmarks.release_check.__main__ import MODELS
+from benchmarks.release_check.asking import file_of, repeatable
+from benchmarks.release_check.card import left_out
 from bundle.opening import open_bundle
 from imaging.decode import decode
 from imaging.phantom import phantom
