@@ -11,6 +11,7 @@ radiologists of the RSNA challenge saw it (Shih et al., Radiology: AI 1 (2019) e
 
 import argparse
 import csv
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,10 +34,10 @@ def nih_rows(data: Path) -> Iterator[Row]:
 
 
 def main() -> None:
-    """Write the table beside a link to the films."""
+    """Write the table and the boxes beside a link to the films."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of all sets")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write labels.csv to")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write labels.csv and boxes.csv to")
     arguments = parser.parse_args()
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
@@ -48,7 +49,17 @@ def main() -> None:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
+    with (out / "boxes.csv").open("w", encoding="utf-8", newline="") as stream:
+        boxes = csv.writer(stream)
+        boxes.writerow(("path", "boxes"))
+        boxes.writerows((row["image"], json.dumps(boxes_of(row))) for row in nih_rows(arguments.data))
     print(f"{len(rows)} films in {out / 'labels.csv'}")
+
+
+def boxes_of(row: Row) -> list[list[str | float]]:
+    """The boxes of a film by our findings: those of the set by their own, those of the challenge of Lung Opacity."""
+    ours = [box for box in json.loads(row["nih_boxes"] or "[]") if box[0] in TEXT_MINED]
+    return ours + [[OPACITY, *box] for box in json.loads(row["rsna_boxes"] or "[]")]
 
 
 def adult_row(row: Row) -> Row:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -11,9 +12,12 @@ from bundle.golden import check_golden
 from bundle.opening import open_bundle
 from bundle.session import open_session
 from export.export import write_bundle
+from export.gates.precision import NOTHING_TO_REDUCE, attempt
 from export.place import Place
 from schemas.estimate import Estimate
 from schemas.model.guide import GuideRecord, Population, Trait
+from schemas.model.manifest import GRAPH
+from schemas.model.precision import PrecisionFigures, ReducedPrecision
 from tests.export.untrained import UntrainedTrial, phantoms, settled, trial_of
 from trainer.networks.build import build_network
 from trainer.networks.designs import FILM_SIDE
@@ -75,3 +79,19 @@ def test_the_graph_alone_gives_what_torch_gives_for_the_guide_and_the_network(
 def test_the_golden_films_prove_the_guide_too(folder: Path) -> None:
     bundle = open_bundle(folder)
     assert check_golden(bundle, open_session(bundle).run).relative < 1e-3
+
+
+class Unasked:
+    """There is nothing to compare."""
+
+    def compare(self, content: bytes) -> PrecisionFigures:
+        raise AssertionError(content[:0])
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_a_precision_that_would_change_nothing_is_refused(folder: Path, precision: ReducedPrecision) -> None:
+    graph = onnx.load(str(folder / GRAPH))
+    tried = attempt(precision, graph, phantoms(2, FILM_SIDE), comparator=Unasked(), golden={})
+
+    assert tried.files == {}
+    assert tried.record.refused in set(NOTHING_TO_REDUCE.values())
