@@ -1,7 +1,7 @@
 """Reads one film as `POST /predict` does, with numpy, Pillow and ONNX Runtime: `minimal_client.py model.onnx film.png`.
 
-All that it knows stands in the file of the graph. Whether a film is like those of training, of the right population,
-or has enough contrast, it cannot tell.
+All that it knows stands in the file of the graph. Whether a film is like those of training or has enough contrast, it
+cannot tell; whether it is of the right population only where the graph has a guide.
 """
 
 import json
@@ -17,6 +17,7 @@ facts = session.get_modelmeta().custom_metadata_map
 classes, spec, calibration = (json.loads(facts[key]) for key in ("classes", "preprocess", "calibration"))
 side = spec["size"]
 negative = facts["negative_class"]
+traits = json.loads(facts.get("traits", "[]"))
 if (spec["resize"], spec["intensity"], spec["clahe"]) != ("squash", "full_range", None):
     sys.exit(f"this client does not prepare films as the graph wants them: {spec}")
 
@@ -37,7 +38,9 @@ film = ImageOps.exif_transpose(film)
 gray = np.asarray(film) / 65535 if film.mode == "I;16" else np.asarray(film.convert("L")) / 255
 image = resizing(gray.shape[0]) @ gray @ resizing(gray.shape[1]).T  # [side, side] in [0, 1]
 feed = {"image": image[None, None].astype(np.float32), "target": np.array([-1])}
-probabilities = dict(zip(classes, session.run(["probabilities"], feed)[0][0].tolist(), strict=True))
+wanted = ["probabilities", "traits"] if traits else ["probabilities"]
+answers, *seen = (output[0].tolist() for output in session.run(wanted, feed))
+probabilities = dict(zip(classes, answers, strict=True))
 thresholds = {point["finding"]: point["threshold"] for point in calibration["operating_points"]}
 alone = calibration.get("scaling") is not None  # each finding is judged by itself
 called = [name for name in thresholds if probabilities[name] >= thresholds[name]] if negative or alone else classes
@@ -51,4 +54,8 @@ if alone:
     present = [name for name in called if name in prediction_set and name not in absent]
     none = not called and not prediction_set and len(absent) == len(classes)
     decision = "positive" if present else "negative" if none else "abstain"
+for trait in traits:  # what the guide saw of the film as a whole; the values of all traits stand side by side
+    own, seen[0] = seen[0][: len(trait["values"])], seen[0][len(trait["values"]) :]
+    accepted = sum(own[trait["values"].index(value)] for value in trait["accepted"])
+    decision = "abstain" if accepted < trait["cutoff"] else decision
 print(json.dumps({"label": label, "probabilities": probabilities, "decision": decision}))

@@ -10,6 +10,7 @@ from export.card.card import render_card
 from export.card.card_json import render_card_json
 from export.place import Place
 from schemas.errors import BundleError
+from schemas.model.guide import Trait
 from schemas.model.manifest import MANIFEST, MODEL_CARD, MODEL_CARD_JSON, BundleManifest, FileRecord, GraphContract
 from schemas.model.torch_network import TorchNetwork
 from schemas.model.trial import CalibratedNetwork
@@ -45,7 +46,11 @@ def describe(record: CalibratedNetwork | BundleManifest) -> dict[str, str]:
         "preprocess": record.preprocess.model_dump_json(),
         "calibration": record.calibration.model_dump_json(),
     }
-    return described | ({} if record.activation == "softmax" else {"activation": record.activation})
+    if record.activation != "softmax":
+        described["activation"] = record.activation
+    if record.guide is not None:
+        described["traits"] = TypeAdapter(tuple[Trait, ...]).dump_json(record.guide.traits).decode()
+    return described
 
 
 def make_manifest(

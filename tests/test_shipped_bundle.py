@@ -11,6 +11,8 @@ import onnx
 import pytest
 from safetensors.torch import save
 
+from benchmarks.guide.renditions import by_name, compare
+from benchmarks.resilience.server import running
 from bundle.opening import Bundle, open_bundle
 from schemas.model.manifest import CURRENT, GOLDEN, GRAPH, WEIGHTS
 from schemas.model.torch_network import TorchNetwork
@@ -110,3 +112,19 @@ def test_the_official_test_films_score_over_http_what_the_trainer_measured(bundl
     assert stated.auroc.value >= 0.96
     assert np.mean(called == labels) == pytest.approx(at_operating_point.accuracy.value, abs=1e-9)
     assert {answer["model"]["sha256"] for answer in answers} == {bundle.sha256}
+
+
+@pytest.mark.real_data
+@pytest.mark.slow
+def test_a_film_is_judged_alike_in_every_size(real_films) -> None:
+    copies, larger, originals = (
+        by_name(real_films / name) for name in ("kermany224/train", "kermany_originals_640", "originals")
+    )
+    pairs = [(copies[name], larger[name]) for name in sorted(set(copies) & set(larger))[::8]]
+    pairs += [(copies[name], path) for name, path in originals.items() if name in copies]
+    with running(models_dir=ROOT / "models") as asked:
+        compared = compare(asked, pairs)
+
+    assert len(pairs) > 80
+    assert np.median(compared.differences) <= 0.01, str(compared)
+    assert compared.flipped <= 0.02 * len(pairs), str(compared)
