@@ -35,7 +35,8 @@ run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:
 	@$(if $(filter gpu,$(RUNTIME)),CXR_PROVIDER=$${CXR_PROVIDER:-cuda} )exec $(SERVE) -m service
 
 # A file stays on one core, where its fixtures are; tests/tiers.py says which files begin.
-PYTEST := $(DEV) -m pytest $(TESTS) -n auto --dist loadfile --no-loadscope-reorder
+# Compiled modules are kept, whatever the environment says: hundreds of processes import them.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(DEV) -m pytest $(TESTS) -n auto --dist loadfile --no-loadscope-reorder
 
 test: .venv-dev/ready corpora  ## run all tests, 9 to 14 min on two cores (TESTS=path for some; CXR_DATA_DIR for those on real films)
 	$(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT)))

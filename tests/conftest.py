@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -41,8 +42,30 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if is_fast(item)]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Import without looking for garbage: there is next to none, and each look goes through all that was imported."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what was imported: a service that ends collects, which would take 0.4 s each time."""
+    spare_what_stays()
+
+
+@pytest.hookimpl(trylast=True)  # after the fixtures have ended
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Spare it what the tests of a file imported, too: torch and the exporter alone are 500,000 objects more."""
+    if nextitem is not None and nextitem.path != item.path:
+        spare_what_stays()
+
+
+def spare_what_stays() -> None:
+    """What is left once the garbage is gone stays until the end, as modules do; nobody looks through it again."""
     gc.collect()
     gc.freeze()
 

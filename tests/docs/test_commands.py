@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 import pytest
@@ -44,6 +45,27 @@ EXECUTED = {
 }
 
 
+class Service:
+    """A service that starts when the first line asks for it: half of the pages never do."""
+
+    def __init__(self, models_dir, **settings) -> None:
+        self._start = partial(Server, models_dir, **settings)
+        self._server: Server | None = None
+
+    def in_place_of_the_example(self, text: str) -> str:
+        """The text with the address of this service where it has that of the pages."""
+        return text.replace(ADDRESS, self.address) if ADDRESS in text else text
+
+    @property
+    def address(self) -> str:
+        self._server = self._server or self._start()
+        return self._server.address
+
+    def end(self) -> None:
+        if self._server is not None:
+            self._server.end()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """What a reader has at hand: film.jpeg and film.dcm."""
@@ -56,7 +78,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def reader(folder, tmp_path, monkeypatch, capsys):
-    """The folder, a server with two bundles of children's films and keys, and a key with every scope."""
+    """The folder, a service of two bundles of children's films with keys, and a key with every scope."""
     for version in ("1.1.0", "1.0.0"):
         directory = write_tiny_bundle(tmp_path / "models", name="my-model", version=version)
         change_manifest(directory, population=CHILDREN.model_dump())
@@ -69,9 +91,9 @@ def reader(folder, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("KEY", key)
     monkeypatch.setenv("CURL_HOME", str(folder))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    server = Server(tmp_path / "models", api_keys_file=tmp_path / "keys.json", allow_anonymous=True)
-    yield server
-    server.end()
+    service = Service(tmp_path / "models", api_keys_file=tmp_path / "keys.json", allow_anonymous=True)
+    yield service
+    service.end()
     structlog.reset_defaults()
 
 
@@ -82,7 +104,7 @@ def test_every_command_of_a_page_works(page, reader) -> None:
         program = "python" if words[0].endswith("/python") else words[0]
 
         assert program in PROGRAMS, f"{line}: say here how {program} is checked"
-        assert not PROGRAMS[program](words, line.replace(ADDRESS, reader.address), reader), line
+        assert not PROGRAMS[program](words, reader.in_place_of_the_example(line), reader), line
 
 
 def test_the_pages_that_promise_it_have_commands() -> None:
@@ -93,7 +115,7 @@ def test_the_pages_that_promise_it_have_commands() -> None:
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=named)
 def test_every_python_block_of_a_page_runs(page, reader, capsys) -> None:
     for block in blocks(page, "python"):
-        exec(compile(block.replace(ADDRESS, reader.address), named(page), "exec"), {})
+        exec(compile(reader.in_place_of_the_example(block), named(page), "exec"), {})
 
     assert capsys.readouterr().out
 
@@ -147,7 +169,7 @@ def python(words, line, reader):
     assert module == "service", line
     if arguments[0] == "client" and "--url" not in arguments:
         arguments.extend(["--url", reader.address])
-    return COMMANDS[arguments[0]]([word.replace(ADDRESS, reader.address) for word in arguments[1:]])
+    return COMMANDS[arguments[0]]([reader.in_place_of_the_example(word) for word in arguments[1:]])
 
 
 def typer_command(app, arguments) -> None:

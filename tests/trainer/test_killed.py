@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -23,34 +24,68 @@ DEADLINE_S = 500
 SEED = int(os.environ.get("KILLS_SEED", "0"))  # of the moments of the kills; another one kills elsewhere
 
 
+NURSERY = """
+import json, os, sys
+import trainer.__main__, trainer.api
+
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.argv = ["trainer", *json.loads(line)]
+        trainer.__main__.main()
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Nursery:
+    """A process that imports the trainer once, for 5 s of a processor, and forks each run."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-c", NURSERY]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self._running: int | None = None
+
+    def start(self, arguments: list[str]) -> None:
+        """Fork a run with these arguments of `python -m trainer`; the one before has ended."""
+        assert self._running is None
+        self._process.stdin.write(json.dumps(arguments).encode() + b"\n")
+        self._running = int(self._process.stdout.readline())
+
+    def kill(self) -> None:
+        os.kill(self._running, signal.SIGKILL)
+
+    def wait(self, within_s: float) -> int | None:
+        """The exit status, negative for a signal; None where the run is still alive after so many seconds."""
+        if not select.select([self._process.stdout], [], [], within_s)[0]:
+            return None
+        self._running = None
+        return int(self._process.stdout.readline())
+
+    def end(self) -> None:
+        if self._running is not None:
+            self.kill()
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+
 @pytest.fixture
 def start(kermany_like, tmp_path):
-    processes = []
+    nursery = Nursery()
+    options = [
+        *("--data", str(kermany_like), "--archs", "cnn_baseline,cnn_attention", "--seeds", "0,1", "--size", "32"),
+        *("--epochs", str(EPOCHS), "--batch-size", "8", "--set", "data.val_fraction=0.3", "--set", "learn.device=cpu"),
+        *("--set", f"data.cache={tmp_path / 'cache'}", "--set", "learn.ema_decay=0.9", "--set", "report.explain=0"),
+    ]
 
-    def started(run: Path) -> subprocess.Popen:
-        options = [
-            *("--data", str(kermany_like), "--archs", "cnn_baseline,cnn_attention", "--seeds", "0,1", "--size", "32"),
-            *(
-                "--epochs",
-                str(EPOCHS),
-                "--batch-size",
-                "8",
-                "--set",
-                "data.val_fraction=0.3",
-                "--set",
-                "learn.device=cpu",
-            ),
-            *("--set", f"data.cache={tmp_path / 'cache'}", "--set", "learn.ema_decay=0.9", "--set", "report.explain=0"),
-        ]
-        command = [sys.executable, "-m", "trainer", "sweep", *options, "--out", str(run)]
-        processes.append(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE))
-        return processes[-1]
+    def started(run: Path) -> Nursery:
+        nursery.start(["sweep", *options, "--out", str(run)])
+        return nursery
 
     yield started
-    for process in processes:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+    nursery.end()
 
 
 def epochs_done(run: Path) -> dict[str, list[str]]:
@@ -69,20 +104,19 @@ def files_written(run: Path) -> set[tuple[str, int]]:
     return written
 
 
-def kill_at(process: subprocess.Popen, run: Path, writes: int) -> bool:
+def kill_at(process: Nursery, run: Path, writes: int) -> bool:
     """Kill once so many files were written; False where it ended before."""
     seen = files_written(run)
     end = time.monotonic() + DEADLINE_S
     count = 0
-    while process.poll() is None and time.monotonic() < end:
+    # Looking without a pause would take one of two cores from the run.
+    while process.wait(0.01) is None and time.monotonic() < end:
         now = files_written(run)
         count = count + len(now - seen)
         seen = now
         if count >= writes:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return True
-        time.sleep(0.01)  # looking without a pause would take one of two cores from the run
+            process.kill()
+            return process.wait(DEADLINE_S) == -signal.SIGKILL
     return False
 
 
