@@ -92,10 +92,11 @@ def train_command(
 
 
 def refit_command(trial: Annotated[Path, typer.Argument(help="Folder of the trial: runs/ID/trials/NAME.")]) -> None:
-    """Fit the gate against unfamiliar images again; then export the trial under a new version."""
-    from trainer.trials.refit_gate import refit_gate
+    """Fit the gate against unfamiliar images again, and look again at marked films; then export the trial anew."""
+    from trainer.trials.refit import look_again, refit_gate
 
     cutoffs = refit_gate(TrialFolder(trial))
+    look_again(TrialFolder(trial))
     words = "not checked" if cutoffs is None else ", ".join(f"{name} {value:.4g}" for name, value in cutoffs.items())
     typer.echo(f"{trial.name}: out-of-distribution cut-offs {words}")
 

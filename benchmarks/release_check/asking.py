@@ -33,7 +33,7 @@ class Answered:
     logits: NDArray[np.float64]
     """[V, K]; of classes up to a constant."""
     familiar: tuple[bool | None, ...]
-    """[V], what the out-of-distribution check says; None: it was not asked."""
+    """[V], whether the out-of-distribution check and the guide take it; None: neither was asked."""
     outside: int
     """How many of them are outside the bundle's population, by the guide or by the age in the file."""
 
@@ -55,11 +55,12 @@ class Asker:
             title: of the bar that shows how many are answered.
         """
         predictions = list(track(self._predictions(iter(files)), total=count, description=title))
+        outside = [OUTSIDE in one["abstention_reasons"] for one in predictions]
         probabilities = np.array([self._probabilities(one) for one in predictions])
         return Answered(
             logits_of(probabilities, self.manifest.calibration, self.manifest.classes),
-            tuple(one["in_distribution"] for one in predictions),
-            sum(OUTSIDE in one["abstention_reasons"] for one in predictions),
+            tuple(False if out else one["in_distribution"] for one, out in zip(predictions, outside, strict=True)),
+            sum(outside),
         )
 
     def _predictions(self, files: Iterator[bytes]) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from export.graph.scaling import FindingScaling
 from schemas.errors import BundleError
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
 from trainer.networks.layercam import FINEST_CELLS, fine_layer
-from trainer.networks.lungs.guided import GuidedNetwork, placed
+from trainer.networks.lungs.guided import GuidedNetwork, on_view
 from trainer.networks.network import Network
 
 OPSET = 20
@@ -45,8 +45,9 @@ class ExplainedNetwork(nn.Module):
             view = self.network.view(image)
             *answers, cam, cam_plus_plus = self._explained(view.image, target)
             sight = view.sight
+            cam, cam_plus_plus = on_view(cam, view), on_view(cam_plus_plus, view)
             seen = (sight.lungs.sigmoid(), self.network.guide.probabilities(sight.traits))
-            return (*answers, placed(cam, view.box), placed(cam_plus_plus, view.box), *seen)
+            return (*answers, cam, cam_plus_plus, *seen)
         return self._explained(image, target)
 
     def _explained(self, image: Tensor, target: Tensor) -> tuple[Tensor, ...]:

@@ -12,7 +12,7 @@ from schemas.errors import TrainingConfigError
 from schemas.model.calibration import OutOfDistribution
 from schemas.model.familiarity import THUMBNAIL, Familiarity, Vectors, unfamiliarity
 from trainer.films.task import LabelledFilms, Labels
-from trainer.networks.inference import lungs, outputs
+from trainer.networks.inference import outputs, seen
 from trainer.networks.network import Network
 
 Statistics = dict[str, NDArray[np.float32]]
@@ -51,7 +51,8 @@ class GateInputs:
 def gate_inputs(network: Network, films: LabelledFilms) -> tuple[NDArray[np.float32], GateInputs]:
     """Logits [V, K] of films, and what the gate needs of them."""
     logits, embeddings = (part.numpy() for part in outputs(network, films.films))
-    return logits, GateInputs(embeddings, thumbnails(films.films, lungs(network, films.films)), films.labels)
+    frames = thumbnails(films.films, seen(network, films.films).get("lungs"))
+    return logits, GateInputs(embeddings, frames, films.labels)
 
 
 def fit_gate(

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from schemas.model.calibration import Calibration
 from schemas.model.decision import answer, calibrated, conformal_set, finding_label, presence
+from schemas.model.guide import GuideRecord, sightings
 from schemas.model.trial import CalibratedNetwork
 from trainer.films.task import LabelledFilms, Task
-from trainer.judging.gate import Statistics, films_unfamiliarity, gate_inputs
+from trainer.judging.gate import films_unfamiliarity, gate_inputs
 from trainer.judging.logits import Logits
 from trainer.networks.gradcam import explain
+from trainer.networks.inference import seen
 from trainer.networks.network import Network
 
 Films = NDArray[np.float32]  # [M, 1, S, S] in [0, 1]
@@ -40,7 +42,9 @@ class Reader:
     """The heat maps [M, h, w] of films for one finding."""
 
 
-def network_reader(network: Network, record: CalibratedNetwork, statistics: Statistics | None) -> Reader:
+def network_reader(
+    network: Network, record: CalibratedNetwork, statistics: Mapping[str, NDArray[np.float32]] | None
+) -> Reader:
     """A network on any device with the rules of its record.
 
     Args:
@@ -52,17 +56,25 @@ def network_reader(network: Network, record: CalibratedNetwork, statistics: Stat
 
     def answers(films: Films) -> Answers:
         unlabelled = LabelledFilms(films, np.zeros(len(films), np.int64), len(record.classes))
-        logits, seen = gate_inputs(network, unlabelled)
+        logits, inputs = gate_inputs(network, unlabelled)
         distribution = record.calibration.out_of_distribution
-        if distribution is None or statistics is None:
-            return answers_of(task, record.calibration, logits, [None] * len(films))
-        familiar = films_unfamiliarity(distribution, statistics, seen) <= 1
-        return answers_of(task, record.calibration, logits, familiar.tolist())
+        familiar: list[bool | None] = [None] * len(films)
+        if distribution is not None and statistics is not None:
+            familiar = (films_unfamiliarity(distribution, statistics, inputs) <= 1).tolist()
+        if record.guide is not None:
+            inside = [is_inside(record.guide, row) for row in seen(network, films)["traits"]]
+            familiar = [known if own else False for known, own in zip(familiar, inside, strict=True)]
+        return answers_of(task, record.calibration, logits, familiar)
 
     def maps(films: Films, finding: str) -> NDArray[np.float32]:
         return explain(network, films, np.full(len(films), record.classes.index(finding)))
 
     return Reader(answers, maps)
+
+
+def is_inside(guide: GuideRecord, probabilities: NDArray[np.float32]) -> bool:
+    """Whether a film with these probabilities [T] passes every trait of a guide."""
+    return all(sighting.accepted for sighting in sightings(guide.traits, probabilities.tolist()).values())
 
 
 def answers_of(task: Task, calibration: Calibration, logits: Logits, familiar: Sequence[bool | None]) -> Answers:
@@ -72,7 +84,7 @@ def answers_of(task: Task, calibration: Calibration, logits: Logits, familiar: S
         task: the classes.
         calibration: what validation decided.
         logits: [M, K].
-        familiar: [M], what the gate says of each film; None: it was not asked.
+        familiar: [M], whether the gate takes each film, and the guide, where there is one; None: neither was asked.
     """
     rows = calibrated(logits, calibration, task.classes)
     findings = [point.finding for point in calibration.operating_points]

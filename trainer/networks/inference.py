@@ -1,6 +1,6 @@
 """The outputs of a network on many films."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -41,15 +41,16 @@ def outputs(
     return torch.cat(logits), torch.cat(embeddings)
 
 
-def lungs(network: Network, films: NDArray[np.float32], *, batch_size: int = 32) -> NDArray[np.float32] | None:
-    """Where the network's guide sees lungs on films [V, 1, S, S]: [V, h, w] in [0, 1]; None without a guide."""
+def seen(network: Network, films: NDArray[np.float32], *, batch_size: int = 32) -> Mapping[str, NDArray[np.float32]]:
+    """What the network's guide says of films [V, 1, S, S]: `lungs` [V, h, w] and `traits` [V, T]; or nothing."""
     network.eval()
     device = network.mean.device
-    parts = []
+    parts: dict[str, list[NDArray[np.float32]]] = {}
     with torch.no_grad():
         for start in range(0, len(films), batch_size):
-            seen = network.seen(torch.from_numpy(np.array(films[start : start + batch_size])).to(device))
-            if "lungs" not in seen:
-                return None
-            parts.append(seen["lungs"].cpu().numpy())
-    return np.concatenate(parts)
+            images = torch.from_numpy(np.array(films[start : start + batch_size])).to(device)
+            for name, output in network.seen(images).items():
+                parts.setdefault(name, []).append(output.cpu().numpy())
+            if not parts:
+                break
+    return {name: np.concatenate(arrays) for name, arrays in parts.items()}

@@ -1,6 +1,7 @@
 """A run with lung masks or boxes records what its networks look at, and one whose masks fit no film ends at once."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,8 @@ from trainer.config import RunConfig, make_config
 from trainer.folder import RunFolder
 from trainer.report.document import write_report
 from trainer.runs.run import train
-from trainer.trials.record import read_trial
+from trainer.trials.record import read_trial, write_trial
+from trainer.trials.refit import look_again
 
 SMALL = {
     "networks.size": 32,
@@ -64,6 +66,15 @@ def folder(built_once: BuiltOnce) -> Path:
 @pytest.fixture(scope="module")
 def record(folder: Path) -> TrialRecord:
     return read_trial(RunFolder(folder).trial("cnn_baseline-seed0"))
+
+
+def test_a_look_that_is_taken_again_is_the_one_that_training_took(folder: Path, tmp_path: Path) -> None:
+    again = RunFolder(Path(shutil.copytree(folder, tmp_path / "run"))).trial("cnn_baseline-seed0")
+    before = read_trial(again)
+    write_trial(again, before.model_copy(update={"looking": None}))
+
+    assert look_again(again)
+    assert read_trial(again) == before
 
 
 def test_the_record_has_every_erasure_and_every_region(record: TrialRecord) -> None:

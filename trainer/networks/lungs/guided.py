@@ -27,6 +27,7 @@ class View(NamedTuple):
 
     image: Tensor  # [N, 1, C, C] in [0, 1]; 0.5 outside of the lungs where the guide shows these alone
     box: Tensor  # [N, 4], centre x, centre y, half width, half height; the film goes from -1 to 1
+    shown: Tensor  # [N, h, w] in [0, 1], how much of each cell of the film it sees
     sight: Sight
 
 
@@ -77,9 +78,10 @@ class GuidedNetwork(Network):
         places = _places(box, self.crop)
         part = functional.grid_sample(_soft(image), places, align_corners=False)
         relative = _relative(part)
+        shown = self._shown(lungs) if self.guide.shows == "lungs" else torch.ones_like(lungs)
         if self.guide.shows == "lungs":
-            relative = relative * functional.grid_sample(self._shown(lungs)[:, None], places, align_corners=False)
-        return View(0.5 + relative, box, sight)
+            relative = relative * functional.grid_sample(shown[:, None], places, align_corners=False)
+        return View(0.5 + relative, box, shown, sight)
 
     def _shown(self, lungs: Tensor) -> Tensor:
         """How much of each cell the network may see, [N, h, w]: the lungs and what touches them."""
@@ -110,7 +112,16 @@ class GuidedNetwork(Network):
 
     def on_film(self, maps: Tensor, image: Tensor) -> Tensor:
         """See `Network.on_film`."""
-        return placed(maps, self.view(image).box)
+        return on_view(maps, self.view(image))
+
+
+def on_view(maps: Tensor, view: View) -> Tensor:
+    """Maps [N, h, w] of what a network sees on whole films, [N, `MAP_SIDE`, `MAP_SIDE`]; empty where it sees nothing.
+
+    The cells of its last layers are larger than those of the film: without this, heat would spill over the edge of
+    the lungs onto what was gray to the network.
+    """
+    return placed(maps, view.box) * view.shown
 
 
 def placed(maps: Tensor, box: Tensor) -> Tensor:

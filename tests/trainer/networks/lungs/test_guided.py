@@ -132,6 +132,16 @@ def test_a_map_lies_on_the_film_where_the_network_saw_it() -> None:
     assert not on_film[outside].any()
 
 
+def test_heat_lies_on_what_was_shown_alone() -> None:
+    film = torch.from_numpy(lungs()[None, None].copy())
+    everywhere = torch.ones(1, 4, 4)
+    with torch.no_grad():
+        heat, whole = (guided(shows=shows).on_film(everywhere, film)[0].numpy() for shows in ("lungs", "box"))
+    middle = (MAP_SIDE // 2, 50 * MAP_SIDE // FILM_SIDE + 140 * MAP_SIDE // FILM_SIDE // 2)  # between the two lungs
+    lung = (MAP_SIDE // 2, (50 + 28) * MAP_SIDE // FILM_SIDE)
+    assert (heat[middle], heat[lung], whole[middle], whole[lung]) == pytest.approx((0, 1, 1, 1), abs=1e-3)
+
+
 def test_heat_maps_of_a_network_behind_a_guide_are_empty_outside_of_the_lungs_box() -> None:
     network = guided()
     film = cv2.GaussianBlur(lungs(place=(20, 20), size=(110, 110)), (0, 0), 2)

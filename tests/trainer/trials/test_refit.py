@@ -12,7 +12,7 @@ from schemas.errors import TrainingDataError
 from trainer.__main__ import app
 from trainer.folder import TrialFolder
 from trainer.trials.record import read_trial
-from trainer.trials.refit_gate import refit_gate
+from trainer.trials.refit import refit_gate
 from trainer.trials.trial import load_trial
 
 

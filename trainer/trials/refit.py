@@ -1,4 +1,4 @@
-"""The gate against unfamiliar images, fitted again for a network that is trained already."""
+"""The gate against unfamiliar images, and what the network looks at, measured again for a network that is trained."""
 
 from dataclasses import replace
 
@@ -7,10 +7,13 @@ from numpy.typing import NDArray
 
 from bundle.files import write_arrays
 from schemas.model.trial import TrialRecord
+from trainer.config import read_config
 from trainer.films.task import Task
 from trainer.folder import PARTS, TrialFolder
 from trainer.judging.gate import films_unfamiliarity, fit_gate, gate_inputs
 from trainer.judging.outputs import SavedOutputs
+from trainer.looking.answers import network_reader
+from trainer.looking.validation import look_at_validation
 from trainer.trials.record import write_answers, write_trial
 from trainer.trials.trial import TrainedTrial, load_trial
 
@@ -40,6 +43,24 @@ def refit_gate(folder: TrialFolder) -> dict[str, float] | None:
     if arrays is not None:
         write_arrays(folder.statistics, arrays)
     return None if distribution is None else distribution.cutoffs
+
+
+def look_again(folder: TrialFolder) -> bool:
+    """Measure anew what a trial's network looks at on its validation films; nothing else of the trial changes.
+
+    Returns:
+        Whether any of the films has a mask or a box.
+
+    Raises:
+        CxrError: see `load_trial` and `look_at_validation`; or the films are gone.
+    """
+    trial = load_trial(folder)
+    reader = network_reader(trial.network, trial.record, trial.statistics)
+    films = trial.dataset.films("val", trial.record.fold)
+    judge = read_config(folder.run).judge
+    looking = look_at_validation(reader, trial.record, films, trial.films("val"), judge)
+    write_trial(folder, trial.record.model_copy(update={"looking": looking}))
+    return looking is not None
 
 
 def _answer_again(trial: TrainedTrial, record: TrialRecord, unfamiliarity: NDArray[np.float64] | None) -> None:
