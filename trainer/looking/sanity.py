@@ -25,6 +25,8 @@ STEPS = (("last layer", 0.0), (DECIDING, 0.25), ("last half", 0.5), ("all layers
 """Each with the share of the layers that is random; at least one."""
 DRAWS = 3
 
+_SHOWN = 0.99  # of a cell: at the edge of the lungs the guide's share is in every map
+
 _SSIM_SIDE = 64  # maps of 7 x 7 cells are smaller than the window
 _SSIM_SIGMA = 1.5
 _SSIM_CONSTANTS = (0.01**2, 0.03**2)
@@ -59,24 +61,46 @@ def map_sanity(
     hot = before.max(axis=(1, 2)) > 0
     if not hot.any():
         return None
+    reached = _reached(network, films[hot], before.shape[1:])
     rows = []
     for name, share in STEPS:
         alike = []
         for draw in range(draws):
             randomised, count = _randomised(network, share, seed=draw)
             after = explain(randomised, films[hot], targets[hot], method=method)
-            alike.append((rank_correlations(before[hot], after), structural_similarities(before[hot], after)))
+            ranks = rank_correlations(before[hot], after, reached)
+            alike.append((ranks, structural_similarities(before[hot], after)))
         correlation, ssim = map(mean_estimate, np.mean(alike, axis=0))
         rows.append(RandomisedLayers(layers=name, count=count, rank_correlation=correlation, ssim=ssim))
     return MapSanity(method=method, films=int(hot.sum()), draws=draws, limit=LIMIT, rows=tuple(rows))
 
 
-def rank_correlations(before: Maps, after: Maps) -> NDArray[np.float64]:
-    """Spearman's correlation of every two maps, [N]; of a map without contrast 0."""
-    ranks = [rankdata(maps.reshape(len(maps), -1), axis=1) for maps in (before, after)]
-    one, other = (rank - rank.mean(axis=1, keepdims=True) for rank in ranks)
-    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    return np.asarray(np.divide((one * other).sum(axis=1), lengths, out=np.zeros(len(one)), where=lengths > 0))
+def _reached(network: Network, films: NDArray[np.float32], cells: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The cells [N, h, w] that heat can reach: behind a guide those that are shown, all others in every network."""
+    images = torch.from_numpy(films).to(network.mean.device)
+    with torch.no_grad():
+        shown = network.on_film(torch.ones(len(films), *cells, device=images.device), images)
+    return shown.cpu().numpy() > _SHOWN
+
+
+def rank_correlations(before: Maps, after: Maps, reached: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Spearman's correlation of every two maps, [N]; of a map without contrast 0.
+
+    Args:
+        before: [N, h, w].
+        after: the same films.
+        reached: [N, h, w], the cells that are compared: those that are empty in every map would make any two alike;
+            None: all.
+    """
+    flat = (np.reshape(maps, (len(before), -1)) for maps in (before, after))
+    cells = np.ones((len(before), before[0].size), bool) if reached is None else reached.reshape(len(before), -1)
+    return np.array([_spearman(one[own], other[own]) for one, other, own in zip(*flat, cells, strict=True)])
+
+
+def _spearman(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    first, second = (rankdata(values) - (len(values) + 1) / 2 for values in (one, other))
+    length = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(first @ second) / length if length > 0 else 0.0
 
 
 def structural_similarities(before: Maps, after: Maps) -> NDArray[np.float64]:

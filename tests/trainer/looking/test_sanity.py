@@ -97,6 +97,18 @@ def test_the_rank_correlation_is_spearmans() -> None:
     assert rank_correlations(one, np.zeros_like(one)) == pytest.approx([0] * 6)
 
 
+def test_cells_that_heat_cannot_reach_do_not_make_two_maps_alike() -> None:
+    one, other = drawn(0), drawn(1)
+    reached = np.zeros(one.shape, bool)
+    reached[:, 2:5, 2:5] = True
+    outside = ~reached
+    one[outside] = other[outside] = 0
+    expected = [spearmanr(a[own], b[own]).statistic for a, b, own in zip(one, other, reached, strict=True)]
+
+    assert rank_correlations(one, other, reached) == pytest.approx(expected)
+    assert rank_correlations(one, other).mean() > np.mean(expected) + 0.2
+
+
 def test_the_structural_similarity_is_one_of_equals_and_falls_with_noise() -> None:
     one = drawn(0)
     noisy = [structural_similarities(one, one + share * drawn(2)).mean() for share in (0, 0.2, 1)]
