@@ -42,8 +42,8 @@ def map_sanity(
 ) -> MapSanity | None:
     """Randomise the layers from the last one down, and compare each film's map with the one before.
 
-    The weights of a layer are permuted among themselves: it keeps their distribution, so that signals neither die nor
-    explode, and loses what it has learned. A film whose map becomes empty counts 0: nothing of it is left.
+    The weights of a layer are permuted among themselves, so that signals neither die nor explode. A film whose map
+    becomes empty counts 0: nothing of it is left.
 
     Args:
         network: on any device; left as it is, in eval mode.
@@ -68,8 +68,7 @@ def map_sanity(
         for draw in range(draws):
             randomised, count = _randomised(network, share, seed=draw)
             after = explain(randomised, films[hot], targets[hot], method=method)
-            ranks = rank_correlations(before[hot], after, reached)
-            alike.append((ranks, structural_similarities(before[hot], after)))
+            alike.append((rank_correlations(before[hot], after, reached), structural_similarities(before[hot], after)))
         correlation, ssim = map(mean_estimate, np.mean(alike, axis=0))
         rows.append(RandomisedLayers(layers=name, count=count, rank_correlation=correlation, ssim=ssim))
     return MapSanity(method=method, films=int(hot.sum()), draws=draws, limit=LIMIT, rows=tuple(rows))
