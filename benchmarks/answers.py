@@ -37,6 +37,8 @@ POSITIVE = "positive"
 NEGATIVE = "negative"
 UNDECIDED = "undecided"
 UNFAMILIAR = "unfamiliar"
+OUTSIDE = "outside"
+KINDS = (POSITIVE, NEGATIVE, UNDECIDED, UNFAMILIAR, OUTSIDE)
 _CLIENTS = 4
 _OVER_ROWS, _OVER_COLUMNS = 0, 1  # what cv2.flip calls them
 TEXT = """# What is answered, and how often correctly
@@ -48,12 +50,11 @@ real service. Nothing was chosen by them.
 """
 READING = """\
 Undecided: the classes cannot be told apart with the certainty that validation demands. Unfamiliar: too far from the
-training films. Sensitivity and specificity are those of the answered films only, so they do not apply to the
-others: if the service sorts films, a person must look at every film on which it abstains. Intervals (95 %, Wilson)
-treat films as independent."""
+training films. Outside: of another population, pose or view than the bundle's guide accepts. Sensitivity and
+specificity are those of the answered films only, so they do not apply to the others: if the service sorts films, a
+person must look at every film on which it abstains. Intervals (95 %, Wilson) treat films as independent."""
 FLIPS = """\
-The next table is for the same validation films, flipped. The service should answer none of them; it hardly notices
-a mirrored chest."""
+The next table is for the same validation films, flipped. The service should answer none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Counts:
 
     def row(self) -> tuple[str, ...]:
         """Of the table of counts."""
-        counts = (str(self.decisions[kind]) for kind in (POSITIVE, NEGATIVE, UNDECIDED, UNFAMILIAR))
+        counts = (str(self.decisions[kind]) for kind in KINDS)
         return (self.films, self.truth, *counts, str(wilson_interval(self.answered, self.decisions.total())))
 
 
@@ -106,13 +107,15 @@ FLIPPED: Mapping[str, Callable[[Film], bytes]] = MappingProxyType(
 
 
 def decision(server: Server, file: bytes) -> str:
-    """What the server says of a film: one of the four kinds."""
+    """What the server says of a film: one of the five kinds."""
     status, body = server.ask("POST", "/predict", file)
     if status != http.client.OK:
         sys.exit(f"a film is answered with {status}: {body.decode()}")
     said = json.loads(body)["prediction"]
     if said["decision"] != "abstain":
         return str(said["decision"])
+    if "outside_population" in said["abstention_reasons"]:
+        return OUTSIDE
     return UNFAMILIAR if said["in_distribution"] is False else UNDECIDED
 
 
@@ -135,7 +138,7 @@ def counts(
 
 def page(bundle: str, found: Sequence[tuple[Counts, Counts]], flipped_ones: Sequence[tuple[Counts, Counts]]) -> str:
     """The page of results."""
-    head = ("films", "truth", POSITIVE, NEGATIVE, UNDECIDED, UNFAMILIAR, "answered")
+    head = ("films", "truth", *KINDS, "answered")
     parts = (
         TEXT.strip(),
         f"The decisions were counted by `python -m benchmarks.answers --data … --split … --write`, bundle `{bundle}`.",

@@ -38,6 +38,7 @@ def test_every_kind_was_really_asked(rows) -> None:
     assert {kind: row.files for kind, row in rows.items() if kind.startswith("official")} == {
         "official test films, NORMAL": 234,
         "official test films, PNEUMONIA": 390,
+        "official test films together": 624,
     }
     assert sum(row.files for kind, row in rows.items() if kind in {"black", "white", "gray", "noise", "text"}) == len(
         list(generated())
@@ -48,11 +49,13 @@ def test_every_kind_was_really_asked(rows) -> None:
 @pytest.mark.parametrize(
     ("row", "kept"),
     [
-        (Row("CT slices", 20, by_type=4, by_score=15), True),
-        (Row("CT slices", 20, by_type=4, by_score=14), False),
-        (Row("text", 200, by_type=0, by_score=199), False),
-        (Row("official test films, NORMAL", 20, by_type=1, by_score=0), True),
-        (Row("official test films, NORMAL", 20, by_type=1, by_score=1), False),
+        (Row("CT slices", 20, by_type=4, by_guide=5, by_score=10), True),
+        (Row("CT slices", 20, by_type=4, by_guide=4, by_score=10), False),
+        (Row("text", 200, by_type=0, by_guide=0, by_score=199), False),
+        (Row("official test films, NORMAL", 20, by_type=1, by_guide=0, by_score=0), True),
+        (Row("official test films, NORMAL", 20, by_type=1, by_guide=0, by_score=1), False),
+        (Row("official test films, NORMAL", 20, by_type=0, by_guide=9, by_score=1), True),
+        (Row("official test films together", 20, by_type=0, by_guide=3, by_score=0), False),
     ],
 )
 def test_a_limit_counts_what_was_refused_by_type_and_by_score(row, kept) -> None:

@@ -32,18 +32,18 @@ def test_the_servers_decisions_are_counted_by_class(tmp_path) -> None:
 
 
 def test_rates_are_of_what_is_answered_and_say_how_much_that_is() -> None:
-    ill = Counts("test", "PNEUMONIA", Counter(positive=8, negative=2, undecided=6, unfamiliar=4))
+    ill = Counts("test", "PNEUMONIA", Counter(positive=8, negative=2, undecided=6, unfamiliar=3, outside=1))
     well = Counts("test", "NORMAL", Counter(positive=1, negative=3, undecided=1))
     _, answered, sensitivity, specificity = rates(ill, well)
 
-    assert ill.row()[2:6] == ("8", "2", "6", "4")
-    assert [cell.split()[0] for cell in (ill.row()[6], answered, sensitivity, specificity)] == [
+    assert ill.row()[2:7] == ("8", "2", "6", "3", "1")
+    assert [cell.split()[0] for cell in (ill.row()[7], answered, sensitivity, specificity)] == [
         "0.500",
         "0.560",
         "0.800",
         "0.750",
     ]
-    assert "| test | PNEUMONIA | 8 | 2 | 6 | 4 | 0.500" in page("tiny/1.0.0", [(ill, well)], [])
+    assert "| test | PNEUMONIA | 8 | 2 | 6 | 3 | 1 | 0.500" in page("tiny/1.0.0", [(ill, well)], [])
 
 
 @pytest.mark.parametrize(
