@@ -19,6 +19,8 @@ TEMPERATURES = (0.05, 20.0)
 # A film that decides a limit must stay on its side of it in another runtime, whose float32 outputs differ by about
 # 1e-6.
 _ROUNDING = 1e-5
+_MARGIN = 1e-3
+"""Of a threshold below the last film that it calls, as a share: behind a guide, rounding also moves the lungs' box."""
 
 
 def calibrate(
@@ -47,13 +49,14 @@ def calibrate(
     temperature = fit_temperature(logits, truth)
     probabilities = softmax(logits, temperature)
     of_class = {name: probabilities[truth == index, index] for index, name in enumerate(task.classes)}
+    others = {name: probabilities[truth != index, index] for index, name in enumerate(task.classes)}
     target = options.target_sensitivity
     films = outputs.scored(task.classes, softmax(outputs.logits, temperature))
     quantiles = {name: conformal_quantile(values, options.alpha) for name, values in of_class.items()}
     return Calibration(
         temperature=temperature,
         operating_points=tuple(
-            operating_point(films, name, target, threshold_for(values, target), data=outputs.in_words)
+            operating_point(films, name, target, threshold_for(values, others[name], target), data=outputs.in_words)
             for name, values in of_class.items()
             if name != task.negative_class
         ),
@@ -100,18 +103,23 @@ def fit_temperature(logits: Logits, labels: Labels) -> float:
     return math.exp((cooler + hotter) / 2)
 
 
-def threshold_for(probability: NDArray[np.float64], target: float) -> float:
-    """The highest threshold at which at least `target` of the positive films are called.
+def threshold_for(probability: NDArray[np.float64], others: NDArray[np.float64], target: float) -> float:
+    """The highest threshold, within a thousandth, at which at least `target` of the positive films are called.
 
-    It lies a rounding error below the probability of the last of them.
+    It lies below the probability of the last of them, in the middle to that of the next film or a thousandth below:
+    another runtime, whose probabilities differ a little, then calls the same films.
 
     Args:
         probability: [P] of the finding, calibrated, of the films that have it.
+        others: [Q], of those that do not.
         target: sensitivity to reach, in (0, 1].
     """
     ranked = np.sort(probability)[::-1]
     # 1e-9: 0.96 * 25 must need 24 films, not the 25 that its rounding error asks for.
-    return float(ranked[max(1, math.ceil(target * len(ranked) - 1e-9)) - 1]) * (1 - _ROUNDING)
+    last = float(ranked[max(1, math.ceil(target * len(ranked) - 1e-9)) - 1])
+    films = np.concatenate([probability, others])
+    following = float(films[films < last].max(initial=0.0))
+    return max((last + following) / 2, last * (1 - _MARGIN))
 
 
 def operating_point(films: ScoredFilms, finding: str, target: float, threshold: float, *, data: str) -> OperatingPoint:

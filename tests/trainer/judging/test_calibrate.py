@@ -72,11 +72,12 @@ def test_the_threshold_is_the_highest_that_reaches_the_target_ties_and_all(targe
     positive = random.random(300) < 0.4
     probability = np.round(random.beta(2 + 2 * positive, 3), digits)
 
-    threshold = threshold_for(probability[positive], target)
+    threshold = threshold_for(probability[positive], probability[~positive], target)
     feasible = [value for value in np.unique(probability) if (probability[positive] >= value).mean() >= target]
 
-    assert threshold == pytest.approx(max(feasible), rel=2e-5)
+    assert threshold == pytest.approx(max(feasible), rel=1e-3)
     assert threshold < max(feasible)
+    assert (probability >= threshold).sum() == (probability >= max(feasible)).sum()
     assert (probability[positive] >= threshold).mean() >= target
 
 
@@ -84,7 +85,14 @@ def test_rounding_error_in_the_target_does_not_cost_a_film() -> None:
     # 0.28 * 25 is 7.000000000000001: seven films reach the target, not eight.
     probability = np.append(1 - np.arange(25) / 100, 0.1)
 
-    assert (probability[:25] >= threshold_for(probability[:25], 0.28)).sum() == 7
+    assert (probability[:25] >= threshold_for(probability[:25], probability[25:], 0.28)).sum() == 7
+
+
+def test_the_threshold_keeps_clear_of_the_next_film_and_of_the_last() -> None:
+    probability, other = np.array([0.8, 0.5, 0.2]), np.array([0.4999])
+
+    assert threshold_for(probability, other, 2 / 3) == pytest.approx(0.49995)
+    assert threshold_for(probability, other - 0.1, 2 / 3) == pytest.approx(0.5 * 0.999)
 
 
 def test_other_films_may_decide_and_the_films_themselves_are_measured() -> None:

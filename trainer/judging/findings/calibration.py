@@ -42,7 +42,7 @@ def calibrate_findings(
     films = outputs.scored(task.classes, np.stack(columns, axis=1))
     target = options.target_sensitivity
     points = (
-        operating_point(films, name, target, threshold_for(values, target), data=outputs.in_words)
+        operating_point(films, name, target, threshold_for(values, decided.absent[name], target), data=outputs.in_words)
         for name, values in decided.present.items()
     )
     return Calibration(
