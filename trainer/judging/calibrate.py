@@ -48,8 +48,7 @@ def calibrate(
     logits, truth = (outputs.logits, outputs.labels) if deciding is None else deciding
     temperature = fit_temperature(logits, truth)
     probabilities = softmax(logits, temperature)
-    of_class = {name: probabilities[truth == index, index] for index, name in enumerate(task.classes)}
-    others = {name: probabilities[truth != index, index] for index, name in enumerate(task.classes)}
+    of_class, others = (_by_class(probabilities, truth, task, own=own) for own in (True, False))
     target = options.target_sensitivity
     films = outputs.scored(task.classes, softmax(outputs.logits, temperature))
     quantiles = {name: conformal_quantile(values, options.alpha) for name, values in of_class.items()}
@@ -64,6 +63,13 @@ def calibrate(
         out_of_distribution=out_of_distribution,
         data=outputs.in_words,
     )
+
+
+def _by_class(
+    probabilities: NDArray[np.float64], truth: Labels, task: Task, *, own: bool
+) -> dict[str, NDArray[np.float64]]:
+    """The probabilities of each class, of the films of that class, or of all others."""
+    return {name: probabilities[(truth == index) == own, index] for index, name in enumerate(task.classes)}
 
 
 def _require_calibratable(outputs: LabelledLogits, task: Task) -> None:
