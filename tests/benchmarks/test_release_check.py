@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.release_check.__main__ import MODELS
 from benchmarks.release_check.asking import file_of, repeatable
-from benchmarks.release_check.card import left_out
+from benchmarks.release_check.card import left_out, nearly
 from bundle.opening import open_bundle
 from imaging.decode import decode
 from imaging.phantom import phantom
@@ -59,3 +59,23 @@ def test_what_is_not_looked_for_is_named_with_the_reason() -> None:
     assert not any(line.startswith("On ") for line in with_split)
     assert any(line.startswith("On test, under shifts: ") for line in unsendable)
     assert any(line.startswith("Provenance: time and energy") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("found", "near"),
+    [
+        ("| 234 | 0.803 [0.748, 0.849] |", []),
+        ("| 234 | 0.808 [0.752, 0.849] |", ["0.803, 0.808", "0.748, 0.752"]),
+        ("| 234 | 0.809 [0.748, 0.849] |", []),
+        ("| 233 | 0.803 [0.748, 0.849] |", []),
+        ("| 234 | undefined [0.748, 0.849] |", []),
+    ],
+)
+def test_figures_are_near_that_a_film_or_a_rounding_moves_and_counts_never(found, near) -> None:
+    others = "0.5 " * 40
+
+    assert nearly(f"{others}| 234 | 0.803 [0.748, 0.849] |", others + found) == near
+
+
+def test_many_figures_that_are_near_are_none() -> None:
+    assert nearly("0.500 " * 40, "0.501 " * 40) == []
