@@ -74,6 +74,7 @@ def test_the_client_answers_as_the_server(server, tmp_path, what) -> None:
     assert_same_answer(server, film)
 
 
+@pytest.mark.process
 def test_the_client_judges_findings_by_themselves_as_the_server_does(tmp_path) -> None:
     directory = write_tiny_bundle(tmp_path / "models", alone=True, statistics=False)
     network = onnx.load(directory / GRAPH)

@@ -72,6 +72,7 @@ def of_three_classes(record: TrialRecord, probabilities: NDArray[np.float32]) ->
     return record.model_copy(update={"classes": CLASSES, "calibration": calibration})
 
 
+@pytest.mark.slow
 def test_every_architecture_exports_and_passes_the_gate(exported: Exported, trial: UntrainedTrial) -> None:
     films = phantoms(32, exported.side)
     outputs = reference_outputs(exported.network, films, np.zeros(32, np.int64), TEMPERATURE)

@@ -28,6 +28,8 @@ from trainer.runs.run import train
 from trainer.runs.test_set import read_opening
 from trainer.trials.record import read_trial
 
+pytestmark = pytest.mark.slow
+
 MEAN = "mean-of-2-seeds"
 
 

@@ -24,6 +24,8 @@ from trainer.networks.designs import FILM_SIDE
 from trainer.networks.lungs.guide import LUNGS_SIDE, GuideNetwork
 from trainer.networks.lungs.guided import MAP_SIDE
 
+pytestmark = pytest.mark.slow
+
 CROP = 48
 CERTAIN = Estimate(value=1, low=0.9, high=1)
 TRAITS = (

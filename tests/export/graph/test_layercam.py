@@ -52,6 +52,7 @@ def test_the_traced_gradient_is_that_of_autograd_at_any_batch_size(name, side) -
         torch.testing.assert_close(gradients, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
+@pytest.mark.slow
 def test_the_map_survives_the_way_through_onnx() -> None:
     torch.manual_seed(0)
     network = settled(build_network("mobilenet", classes=2, size=64), phantoms(8, 64))

@@ -230,6 +230,7 @@ def populations(tmp_path, monkeypatch):
     running.end()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["predict", "client"])
 def test_whose_film_it_is_can_be_said_where_nothing_else_can_tell(command, populations, monkeypatch, name) -> None:
     models, address = populations

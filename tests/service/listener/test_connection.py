@@ -178,6 +178,7 @@ def test_requests_sent_ahead_of_their_answers_have_a_limit(server) -> None:
     assert time.perf_counter() - start < 5
 
 
+@pytest.mark.process
 def test_bodies_that_have_stopped_make_room_for_a_new_caller(tiny_models) -> None:
     slow = Server(tiny_models, max_connections=8, upload_timeout_s=600, min_upload_bytes_s=0)
     head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nX-Deadline-Ms: 600000\r\nContent-Length: 100\r\n\r\n"

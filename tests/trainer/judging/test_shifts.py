@@ -65,6 +65,7 @@ def test_a_crop_keeps_the_share_of_the_side_that_its_name_says() -> None:
     assert np.ptp(shifted(ramp, SHIFTS["crop to 85 %"])) == pytest.approx(0.85, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_answers_a_shift_are_those_of_the_shifted_films(shifted_run) -> None:
     trial = load_trial(RunFolder(shifted_run).trial("cnn_baseline-seed0"))
     films, _ = trial.inputs("val")

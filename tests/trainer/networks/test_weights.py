@@ -73,6 +73,7 @@ def test_the_weights_of_a_trial_of_ours_start_another(tmp_path) -> None:
     assert torch.equal(network.body.conv_stem.weight, other.body.conv_stem.weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fully_connected", [True, False])
 def test_vgg_takes_its_convolutions_with_or_without_the_fully_connected_layers(tmp_path, fully_connected) -> None:
     torch.manual_seed(5)

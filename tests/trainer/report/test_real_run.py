@@ -25,6 +25,7 @@ def trained_page(trained) -> Page:
     return Page(write_report(RunFolder(trained)).read_text())
 
 
+@pytest.mark.slow
 def test_a_real_run_is_reported_with_the_figures_of_its_records(trained, trained_page) -> None:
     page = trained_page
     board = read_leaderboard(RunFolder(trained))

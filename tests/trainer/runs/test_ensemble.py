@@ -24,6 +24,7 @@ def seeded_run(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 def test_of_equal_networks_the_smaller_is_the_one_whose_seeds_are_averaged(seeded_run, tmp_path) -> None:
     run = shutil.copytree(seeded_run, tmp_path / "run")
     config = read_config(RunFolder(run))
