@@ -1,6 +1,7 @@
 """What a guide is worth on validation films: the Dice of its lungs, and a cut-off and figures for each trait."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -97,18 +98,22 @@ def measure_traits(network: GuideNetwork, films: GuideFilms, options: GuideOptio
     accepted |= {name: values[:1] for name, values in MADE.items() if name in films.traits}
     own = np.array([index for index, row in enumerate(films.rows) if _is_accepted(row.traits, accepted)])
     _, logits = sight(network, films.films[own])
-    return tuple(_trait(network, films, name, accepted[name], own, logits, options.passed) for name in films.traits)
+    seen = _Seen(network, films, own, logits)
+    return tuple(_trait(seen, name, accepted[name], options.passed) for name in films.traits)
 
 
-def _trait(  # noqa: PLR0913, PLR0917 - the guide, its films, one trait and the share that decides
-    network: GuideNetwork,
-    films: GuideFilms,
-    name: str,
-    accepted: Sequence[str],
-    own: NDArray[np.int64],
-    logits: NDArray[np.float32],
-    share: float,
-) -> Trait:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A guide with the films that validate it, and what it says of those that are accepted."""
+
+    network: GuideNetwork
+    films: GuideFilms
+    own: NDArray[np.int64]  # indices of the A accepted films
+    logits: NDArray[np.float32]  # [A, T]
+
+
+def _trait(seen: _Seen, name: str, accepted: Sequence[str], share: float) -> Trait:
+    network, films, own, logits = seen.network, seen.films, seen.own, seen.logits
     values = films.traits[name]
     columns = _columns(films, name)
     kept = [values.index(value) for value in accepted]
