@@ -7,7 +7,6 @@ The films are validation films of the guide's table and test films of the four-c
 nor the network. `--write` puts the table into docs/results/behind-a-guide.md, below the text that stands there.
 """
 
-import argparse
 import http.client
 import json
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.guide.kinds import Asked, Film, asked, validation_rows
+from benchmarks.guide.kinds import Asked, Film, asked, bundle_parser, validation_rows
 from benchmarks.resilience.server import Server, running
 from bundle.files import write_whole
 from trainer.statistics.intervals import wilson_interval
@@ -45,11 +44,7 @@ class Answered:
 
 def main() -> None:
     """Measure, print, and write the page where that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of all sets")
-    parser.add_argument("--table", type=Path, required=True, help="the guide's table of films")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="models directory")
-    parser.add_argument("--model", required=True, help="name/version of the bundle")
+    parser = bundle_parser(__doc__.splitlines()[0])
     parser.add_argument("--films", type=int, default=100, help="films of each kind")
     parser.add_argument("--write", action="store_true", help="write the page")
     arguments = parser.parse_args()

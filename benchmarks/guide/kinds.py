@@ -1,5 +1,6 @@
 """Films by what was done to them, or where they come from: what a bundle behind a guide is asked about."""
 
+import argparse
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,16 @@ class Row:
     def sick(self) -> bool:
         """By the folder that the film lies in."""
         return self.path.parent.name == SICK
+
+
+def bundle_parser(description: str) -> argparse.ArgumentParser:
+    """The options of a program that asks a served bundle about the films of a guide's table."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--data", type=Path, required=True, help="folder of all sets")
+    parser.add_argument("--table", type=Path, required=True, help="the guide's table of films")
+    parser.add_argument("--models", type=Path, default=Path("models"), help="models directory")
+    parser.add_argument("--model", required=True, help="name/version of the bundle")
+    return parser
 
 
 def validation_rows(table: Path) -> tuple[Row, ...]:

@@ -7,7 +7,6 @@ The films are validation films of the guide's table that exist as copies and wit
 them, the full-size originals, which trained the network in their other sizes.
 """
 
-import argparse
 import http.client
 import json
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.guide.kinds import validation_rows
+from benchmarks.guide.kinds import bundle_parser, validation_rows
 from benchmarks.resilience.server import Server, running
 from trainer.statistics.intervals import wilson_interval
 
@@ -72,12 +71,7 @@ def by_name(folder: Path) -> Mapping[str, Path]:
 
 def main() -> None:
     """Compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of all sets")
-    parser.add_argument("--table", type=Path, required=True, help="the guide's table of films")
-    parser.add_argument("--models", type=Path, default=Path("models"), help="models directory")
-    parser.add_argument("--model", required=True, help="name/version of the bundle")
-    arguments = parser.parse_args()
+    arguments = bundle_parser(__doc__.splitlines()[0]).parse_args()
     data: Path = arguments.data
     copies, larger = by_name(data / "kermany224" / "train"), by_name(data / "kermany_originals_640")
     originals = by_name(data / "originals")
