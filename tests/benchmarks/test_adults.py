@@ -79,7 +79,7 @@ def test_gas_beside_a_pair_of_lungs_is_dropped() -> None:
     [
         lungs(),
         lungs((20, 10, 50, 30)),
-        lungs((20, 10, 50, 30), (20, 60, 10, 10)),  # one far smaller
+        lungs((20, 10, 50, 30), (35, 60, 20, 26)),  # one far smaller
         lungs((0, 60, 40, 30), (50, 60, 40, 30)),  # above one another
         lungs((0, 0, 90, 45), (0, 55, 90, 45)),  # too large
     ],
