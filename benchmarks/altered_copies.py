@@ -20,6 +20,7 @@ import numpy as np
 from rich.progress import Progress, track
 
 from benchmarks.alterations import ALTERATIONS, altered
+from biostatistics.intervals import wilson_interval
 from imaging.decode import decode
 from trainer.films.cache import prepared_films
 from trainer.films.copies.search import find_altered_copies
@@ -27,7 +28,6 @@ from trainer.films.duplicates import THUMBNAIL, near_duplicates
 from trainer.films.film import Film
 from trainer.films.options import NEAR_DUPLICATE, DataOptions
 from trainer.films.sources.find import index_films
-from trainer.statistics.intervals import wilson_interval
 
 
 @dataclass(frozen=True)

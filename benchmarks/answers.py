@@ -22,6 +22,7 @@ import cv2
 
 from benchmarks.leaderboard.tables import table
 from benchmarks.resilience.server import Server, running
+from biostatistics.intervals import wilson_interval
 from bundle.files import sha256_of, write_whole
 from bundle.opening import open_bundle
 from imaging.decode import decode
@@ -29,7 +30,6 @@ from schemas.model.manifest import CURRENT, BundleManifest
 from schemas.model.provenance import Provenance
 from trainer.films.film import Film
 from trainer.films.splits import read_split
-from trainer.statistics.intervals import wilson_interval
 
 PAGE = Path("docs/results/answers.md")
 MODELS = Path("models")

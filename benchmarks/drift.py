@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.intervals import wilson_interval
 from bundle.opening import Bundle, open_bundle
 from export.drift import signal_reference
 from imaging.phantom import phantom
@@ -27,7 +28,6 @@ from service.answers.drift import DriftWindow
 from service.engine.engine import OnnxEngine
 from trainer.folder import TrialFolder
 from trainer.judging.shifts import SHIFTS, shifted
-from trainer.statistics.intervals import wilson_interval
 from trainer.trials.trial import load_trial
 
 CLEAN, SHIFTED = 5000, 200

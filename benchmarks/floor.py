@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
+from biostatistics.delong import delong_interval
 from imaging.decode import decode
 from schemas.estimate import Estimate
 from trainer.config import read_config
 from trainer.films.dataset import read_dataset
 from trainer.films.film import Film
 from trainer.folder import RunFolder
-from trainer.statistics.delong import delong_interval
 
 SIDE = 48
 PENALTIES = tuple(10.0**power for power in range(-2, 5))

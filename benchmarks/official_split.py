@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.leaderboard.tables import table
+from biostatistics.delong import delong_interval
 from bundle.files import write_whole
 from imaging.decode import decode
 from trainer.config import read_config
@@ -30,7 +31,6 @@ from trainer.films.sources.kermany import THREE_CLASSES
 from trainer.folder import PARTS, Part, RunFolder
 from trainer.judging.outputs import SavedOutputs
 from trainer.runs.leaderboard import read_leaderboard
-from trainer.statistics.delong import delong_interval
 
 PAGE = Path("docs/results/official-split.md")
 NORMAL, BACTERIAL, VIRAL = range(3)

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.resilience.server import Server, running
+from biostatistics.intervals import wilson_interval
 from bundle.files import write_whole
-from trainer.statistics.intervals import wilson_interval
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results" / "out-of-distribution.md"
 SIDE = 512

@@ -13,6 +13,7 @@ from safetensors.torch import save
 
 from benchmarks.guide.renditions import by_name, compare
 from benchmarks.resilience.server import running
+from biostatistics.metrics import auroc
 from bundle.opening import Bundle, open_bundle
 from schemas.model.manifest import CURRENT, GOLDEN, GRAPH, WEIGHTS
 from schemas.model.torch_network import TorchNetwork
@@ -22,7 +23,6 @@ from tests.service.bundles import change_manifest, replace_file
 from tests.service.server import Server
 from tests.unfolded import unfolded
 from trainer.networks.architectures import architecture
-from trainer.statistics.metrics import auroc
 
 ROOT = Path(__file__).parent.parent
 MAX_BUNDLE_BYTES = 25_000_000

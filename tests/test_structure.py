@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("schemas", "bundle", "imaging", "trainer", "export", "service", "benchmarks")
+PACKAGES = ("schemas", "biostatistics", "bundle", "imaging", "trainer", "export", "service", "benchmarks")
 MODULES_OF_A_FOLDER = 14
 LINES_OF_A_FILE = 250
 LINES_OF_A_FUNCTION = 40

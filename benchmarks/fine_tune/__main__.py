@@ -17,12 +17,12 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.delong import delong_interval, delong_test
 from bundle.files import write_whole
 from schemas.estimate import Estimate
 from schemas.record import Record
 from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
-from trainer.statistics.delong import delong_interval, delong_test
 
 PAGE = Path("docs/results/fine-tune.md")
 PLAIN = Path(__file__).with_name("plain.py")

@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.guide.kinds import Asked, Film, asked, bundle_parser, validation_rows
 from benchmarks.resilience.server import Server, running
+from biostatistics.intervals import wilson_interval
 from bundle.files import write_whole
-from trainer.statistics.intervals import wilson_interval
 
 PAGE = Path("docs/results/behind-a-guide.md")
 MARK = "<!-- below: python -m benchmarks.guide --write -->"

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.guide.kinds import bundle_parser, validation_rows
 from benchmarks.resilience.server import Server, running
-from trainer.statistics.intervals import wilson_interval
+from biostatistics.intervals import wilson_interval
 
 FAR = 0.05
 

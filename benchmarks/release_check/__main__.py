@@ -35,11 +35,11 @@ from benchmarks.release_check.card import (
 from benchmarks.release_check.films import Sets, sets_of
 from benchmarks.release_check.measuring import as_stated, erasures_found_again, found_again, worst_gap
 from benchmarks.resilience.server import running
+from biostatistics.intervals import wilson_interval
 from bundle.opening import Bundle, open_bundle
 from export.card.card import evaluation_section
 from schemas.model.evaluation import Evaluation
 from schemas.model.manifest import CURRENT
-from trainer.statistics.intervals import wilson_interval
 
 MODELS = Path("models")
 _CLIENTS = 4

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.metrics import certain
 from export.gates.answers import Answers
 from schemas.model.decision import presence
 from schemas.model.trial import CalibratedNetwork
 from trainer.films.task import Labels
-from trainer.statistics.metrics import certain
 
 Pairs = NDArray[np.bool_]  # [V, K]
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.intervals import wilson_interval
 from bundle.session import GraphOutputs, Run, run_in_batches
 from export.card.finding_mistakes import FindingKind, finding_kinds, truth_probability
 from export.gates.answers import Answers, ValidationSet, answers
@@ -16,7 +17,6 @@ from schemas.model.trial import CalibratedNetwork
 from trainer.films.task import Labels
 from trainer.heat_maps.attention import border_shares, with_heat
 from trainer.judging.subgroups import ScoredFilms, finding_rows
-from trainer.statistics.intervals import wilson_interval
 
 WORST = 5
 """The most films described of each kind."""

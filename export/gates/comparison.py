@@ -7,13 +7,13 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.comparison import compare
+from biostatistics.intervals import estimate, wilson_interval
 from bundle.session import GraphOutputs, Run, Session, run_in_batches
 from export.gates.answers import ValidationSet, answers
 from schemas.estimate import Estimate
 from schemas.model.precision import PrecisionFigures
 from schemas.model.trial import TrialRecord
-from trainer.statistics.comparison import compare
-from trainer.statistics.intervals import estimate, wilson_interval
 
 _BATCH = 4
 _WARM = 3

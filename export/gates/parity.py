@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from biostatistics.metrics import findings_auroc, macro_auroc
 from bundle.golden import largest_difference
 from bundle.session import GraphOutputs, Run, run_in_batches
 from export.graph.gradcam import select_target
@@ -20,7 +21,6 @@ from trainer.judging.findings.answers import called_findings
 from trainer.networks.gradcam import gradcam, gradcam_plus_plus
 from trainer.networks.layercam import cut_at, fine_layer, layercam
 from trainer.networks.network import Network
-from trainer.statistics.metrics import findings_auroc, macro_auroc
 
 BATCHES = (1, 2, 7, 32)
 MAX_BATCH = BATCHES[-1]

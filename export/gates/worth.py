@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import StratifiedGroupKFold
 
+from biostatistics.delong import delong_interval, delong_test
 from schemas.errors import BundleError
 from schemas.estimate import Estimate
 from schemas.model.decision import softmax
 from schemas.model.evaluation import Evaluation
 from trainer.films.task import Labels, Task
 from trainer.judging.logits import LabelledLogits
-from trainer.statistics.delong import delong_interval, delong_test
 
 FLOOR_SIDE = 24
 FLOOR_MARGIN = 0.05

@@ -12,12 +12,12 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 
+from biostatistics.delong import delong_interval
+from biostatistics.intervals import bootstrap, percentile_interval
+from biostatistics.metrics import Weights, macro_auroc
 from schemas.estimate import Estimate
 from schemas.record import Record
 from trainer.explore.facts import FilmFacts
-from trainer.statistics.delong import delong_interval
-from trainer.statistics.intervals import bootstrap, percentile_interval
-from trainer.statistics.metrics import Weights, macro_auroc
 
 ALARM: Final = 0.6
 """A probe alarms when its whole interval lies above this AUROC; chance is .5, and weak shortcuts are just above it."""

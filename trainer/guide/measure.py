@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from biostatistics.intervals import mean_estimate, wilson_interval
 from schemas.estimate import Estimate
 from schemas.model.guide import Trait
 from trainer.guide.films import GuideFilms, lungs_cells
@@ -15,7 +16,6 @@ from trainer.guide.options import GuideOptions
 from trainer.guide.variations import MADE, hidden
 from trainer.judging.calibrate import fit_temperature
 from trainer.networks.lungs.guide import GuideNetwork
-from trainer.statistics.intervals import mean_estimate, wilson_interval
 
 Films = NDArray[np.float32]  # [V, 1, S, S]
 Values = NDArray[np.float64]

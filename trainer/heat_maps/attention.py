@@ -5,8 +5,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.intervals import estimate, normal_quantile
 from schemas.estimate import Estimate
-from trainer.statistics.intervals import estimate, normal_quantile
 
 Maps = NDArray[np.float32] | NDArray[np.float64]  # [N, h, w], >= 0
 

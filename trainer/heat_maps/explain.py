@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from biostatistics.intervals import mean_estimate
 from bundle.files import write_whole
 from schemas.estimate import Estimate
 from schemas.record import Record
@@ -19,7 +20,6 @@ from trainer.heat_maps.attention import (
 )
 from trainer.heat_maps.explained_films import ExplainedFilms, read_explained_films
 from trainer.heat_maps.faithfulness import STEPS, ExplainedNetwork, Faithfulness, area, insertion_deletion
-from trainer.statistics.intervals import mean_estimate
 
 MAPS_PER_CLASS = 100
 JUDGED_FILMS = 60

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from biostatistics.intervals import wilson_interval
 from schemas.model.evaluation import ProbabilityBand
 from trainer.judging.subgroups import ScoredFilms
-from trainer.statistics.intervals import wilson_interval
 
 BANDS = 10
 _EDGES = np.arange(BANDS + 1) / BANDS

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.intervals import wilson_interval
 from schemas.errors import TrainingConfigError, TrainingDataError
 from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.model.decision import softmax
@@ -12,7 +13,6 @@ from trainer.films.task import Labels, Task
 from trainer.judging.logits import LabelledLogits, Logits
 from trainer.judging.options import JudgeOptions
 from trainer.judging.subgroups import ScoredFilms
-from trainer.statistics.intervals import wilson_interval
 
 TEMPERATURES = (0.05, 20.0)
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.intervals import RESAMPLES, bootstrap, percentile_interval
+from biostatistics.metrics import Weights
 from schemas.model.calibration import OperatingPoint
 from schemas.model.evaluation import CorruptionMean
 from trainer.judging.shifts import NONE
 from trainer.judging.subgroups import ScoredFilms
-from trainer.statistics.intervals import RESAMPLES, bootstrap, percentile_interval
-from trainer.statistics.metrics import Weights
 
 
 def corruption_mean(

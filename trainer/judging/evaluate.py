@@ -6,6 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.delong import delong_interval
+from biostatistics.intervals import (
+    RESAMPLES,
+    bootstrap,
+    ece_interval,
+    mean_interval,
+    percentile_interval,
+    wilson_interval,
+)
+from biostatistics.metrics import Figures, Weights, auprc, brier, confusion, ece, f1, macro_auroc, mcc
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
 from schemas.model.calibration import Calibration, OperatingPoint
@@ -16,16 +26,6 @@ from trainer.judging.bands import probability_bands
 from trainer.judging.corruption import corruption_mean
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.subgroups import ScoredFilms, finding_rows, subgroup_metrics
-from trainer.statistics.delong import delong_interval
-from trainer.statistics.intervals import (
-    RESAMPLES,
-    bootstrap,
-    ece_interval,
-    mean_interval,
-    percentile_interval,
-    wilson_interval,
-)
-from trainer.statistics.metrics import Figures, Weights, auprc, brier, confusion, ece, f1, macro_auroc, mcc
 
 DEFAULT_THRESHOLD = 0.5
 SHIFT_COLUMN = "shift"

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.delong import delong_interval
+from biostatistics.intervals import wilson_interval
+from biostatistics.metrics import certain
 from schemas.estimate import Estimate
 from schemas.model.calibration import OperatingPoint
 from schemas.model.evaluation import SubgroupMetrics
 from trainer.films.film import AGE, KERMANY, LARGEST_NUMBER, Film
 from trainer.films.task import Labels
-from trainer.statistics.delong import delong_interval
-from trainer.statistics.intervals import wilson_interval
-from trainer.statistics.metrics import certain
 
 Attributes = Sequence[Mapping[str, str]]
 """[N], what is known of each film or its patient; what is not known has no entry."""

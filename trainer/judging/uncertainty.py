@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
+from biostatistics.delong import delong_interval
+from biostatistics.metrics import certain
 from schemas.model.calibration import Calibration
 from schemas.model.decision import calibrated, finding_label
 from schemas.model.familiarity import Vectors
@@ -19,8 +21,6 @@ from schemas.model.uncertainty import ErrorDetection, Uncertainty
 from trainer.films.task import Task
 from trainer.judging.findings.answers import called_findings
 from trainer.judging.logits import LabelledLogits
-from trainer.statistics.delong import delong_interval
-from trainer.statistics.metrics import certain
 
 DROPOUT_SAMPLES = 50
 """Draws for each film; the standard error of a standard deviation is then 10 % of it."""

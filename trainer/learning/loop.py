@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from biostatistics.metrics import findings_auroc, macro_auroc
 from schemas.errors import TrainingConfigError
 from trainer.folder import TrialFolder
 from trainer.learning.batch_size import Batching, first_batching, smaller
@@ -27,7 +28,6 @@ from trainer.learning.tensorboard import write_events
 from trainer.networks.device import make_fabric
 from trainer.networks.inference import outputs
 from trainer.reporter import Progress, Reporter
-from trainer.statistics.metrics import findings_auroc, macro_auroc
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.intervals import bootstrap, percentile_interval, wilson_interval
 from schemas.estimate import Estimate
 from schemas.model.looking import POINTING_TOLERANCE, Pointing, RegionHeat
-from trainer.statistics.intervals import bootstrap, percentile_interval, wilson_interval
 
 Maps = NDArray[np.float32]  # [N, h, w], >= 0
 Regions = NDArray[np.bool_]  # [N, S, S]

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.delong import delong_interval
+from biostatistics.intervals import wilson_interval
+from biostatistics.metrics import certain
 from schemas.model.looking import Erasure, ErasureMetrics, Looking, RegionHeat
 from trainer.films.task import Labels
 from trainer.looking.answers import Answers, Films, Flags, Reader
 from trainer.looking.erasures import ERASURES, cage_of, erased
 from trainer.looking.heat import MarkedMaps, region_heat
 from trainer.looking.marks import Marks
-from trainer.statistics.delong import delong_interval
-from trainer.statistics.intervals import wilson_interval
-from trainer.statistics.metrics import certain
 
 
 @dataclass(frozen=True, slots=True)

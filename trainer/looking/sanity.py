@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from torch import nn
 
+from biostatistics.intervals import mean_estimate
 from schemas.model.looking import MapSanity, RandomisedLayers
 from trainer.networks.ensemble import EnsembleNetwork
 from trainer.networks.gradcam import Method, explain
 from trainer.networks.network import Network
-from trainer.statistics.intervals import mean_estimate
 
 Maps = NDArray[np.float32]  # [N, h, w], >= 0
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from biostatistics.intervals import RESAMPLES, bootstrap, wilson_interval
+from biostatistics.metrics import Weights, equal_bins
 from schemas.estimate import Estimate
-from trainer.statistics.intervals import RESAMPLES, bootstrap, wilson_interval
-from trainer.statistics.metrics import Weights, equal_bins
 
 Array = NDArray[np.float64]
 
@@ -121,7 +121,7 @@ def precision_recall_points(
 
 
 def reliability(correct: ArrayLike, confidence: ArrayLike) -> Reliability:
-    """Reliability in the bins of `trainer.statistics.metrics.ece`, whose value is the films' mean of their gaps.
+    """Reliability in the bins of `biostatistics.metrics.ece`, whose value is the films' mean of their gaps.
 
     Args:
         correct: bool [N], whether the film's label is right.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
+from biostatistics.comparison import compare
 from bundle.files import write_whole
 from schemas.errors import TrainingDataError
 from schemas.estimate import Estimate
@@ -17,7 +18,6 @@ from schemas.model.trial import TrialRecord
 from schemas.record import Record
 from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
-from trainer.statistics.comparison import compare
 
 
 class LeaderboardRow(Record):

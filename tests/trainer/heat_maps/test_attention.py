@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from biostatistics.intervals import mean_estimate
 from schemas.estimate import Estimate
 from trainer.heat_maps.attention import (
     FRAME_AREA,
@@ -15,7 +16,6 @@ from trainer.heat_maps.attention import (
     looks_at_the_border,
     with_heat,
 )
-from trainer.statistics.intervals import mean_estimate
 
 
 def drawn(count=12, shape=(5, 7), *, seed=0):

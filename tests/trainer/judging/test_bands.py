@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from biostatistics.intervals import wilson_interval
 from schemas.estimate import Estimate
 from schemas.model.evaluation import ProbabilityBand
 from trainer.judging.bands import probability_bands
 from trainer.judging.subgroups import ScoredFilms
-from trainer.statistics.intervals import wilson_interval
 
 
 def scored(truth, probabilities) -> ScoredFilms:

@@ -4,6 +4,7 @@ validation."""
 import numpy as np
 import pytest
 
+from biostatistics.intervals import wilson_interval
 from imaging.phantom import phantom
 from schemas.errors import TrainingConfigError
 from schemas.model.decision import softmax
@@ -12,7 +13,6 @@ from trainer.folder import RunFolder
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.shifts import NONE, PLANTED_SHIFTS, SHIFTS, shift_outputs, shifted
 from trainer.networks.inference import outputs
-from trainer.statistics.intervals import wilson_interval
 from trainer.trials.trial import load_trial
 
 ALL = {**SHIFTS, **PLANTED_SHIFTS}

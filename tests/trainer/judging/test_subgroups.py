@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from biostatistics.delong import delong_interval
+from biostatistics.intervals import wilson_interval
 from schemas.estimate import Estimate
 from schemas.model.calibration import OperatingPoint
 from trainer.films.film import Film
 from trainer.judging.subgroups import ScoredFilms, attributes_of, subgroup_metrics
-from trainer.statistics.delong import delong_interval
-from trainer.statistics.intervals import wilson_interval
 
 UNKNOWN = Estimate(value=0.5, low=0, high=1)
 TWO = ("NORMAL", "PNEUMONIA")

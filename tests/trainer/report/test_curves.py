@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
+from biostatistics.metrics import ece
 from trainer.report.curves import GRID, curves, precision_recall_points, reliability, roc_points
-from trainer.statistics.metrics import ece
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from biostatistics.metrics import macro_auroc
 from schemas.estimate import Estimate
 from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint
 from schemas.model.decision import softmax
@@ -15,7 +16,6 @@ from schemas.preprocess import PreprocessSpec
 from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
 from trainer.runs.leaderboard import rank, read_leaderboard, write_leaderboard
-from trainer.statistics.metrics import macro_auroc
 
 OUTPUTS = SavedOutputs(
     films=np.array(["a", "b", "c", "d"]),

@@ -4,6 +4,7 @@ network."""
 import numpy as np
 import pytest
 
+from biostatistics.metrics import auroc
 from schemas.model.decision import softmax
 from trainer.config import read_config
 from trainer.films.dataset import read_dataset
@@ -11,7 +12,6 @@ from trainer.folder import RunFolder
 from trainer.judging.options import JudgeOptions
 from trainer.networks.inference import outputs
 from trainer.networks.views import choose_views
-from trainer.statistics.metrics import auroc
 from trainer.trials.trial import load_trial
 from trainer.trials.tta import judge_views, validate_views
 

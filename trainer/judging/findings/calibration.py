@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.metrics import certain
 from schemas.errors import TrainingConfigError, TrainingDataError
 from schemas.model.calibration import Calibration, ConformalQuantiles, LogitScaling, OutOfDistribution
 from trainer.films.task import Labels, Task
@@ -12,7 +13,6 @@ from trainer.judging.calibrate import conformal_quantile, operating_point, thres
 from trainer.judging.findings.platt import fit_scaling, scaled
 from trainer.judging.logits import LabelledLogits, Logits
 from trainer.judging.options import JudgeOptions
-from trainer.statistics.metrics import certain
 
 
 def calibrate_findings(

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.intervals import RESAMPLES, bayesian_bootstrap, ece_interval, mean_interval, percentile_interval
+from biostatistics.metrics import Figures, Weights, auprc, certain, confusion, ece, f1, findings_auroc
 from schemas.estimate import Estimate
 from schemas.model.calibration import Calibration, OperatingPoint
 from schemas.model.decision import NO_FINDING, calibrated
@@ -15,8 +17,6 @@ from trainer.judging.evaluate import DEFAULT_THRESHOLD, finding_auroc, finding_m
 from trainer.judging.findings.calibration import require_both
 from trainer.judging.logits import LabelledLogits
 from trainer.judging.subgroups import ScoredFilms, subgroup_metrics
-from trainer.statistics.intervals import RESAMPLES, bayesian_bootstrap, ece_interval, mean_interval, percentile_interval
-from trainer.statistics.metrics import Figures, Weights, auprc, certain, confusion, ece, f1, findings_auroc
 
 
 def evaluate_findings(

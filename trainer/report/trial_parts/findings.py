@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from biostatistics.metrics import certain
 from schemas.estimate import Estimate
 from schemas.model.decision import calibrated
 from schemas.model.evaluation import Evaluation, FindingMetrics
@@ -10,7 +11,6 @@ from trainer.report.curves import Curves, curves, reliability
 from trainer.report.figures import precision_recall_figure, reliability_figure, roc_figure
 from trainer.report.html import Picture, Table, drawing
 from trainer.report.records import RecordedTrial
-from trainer.statistics.metrics import certain
 
 _BANDS = "Bands: pointwise 95 %, patients resampled 2,000 times."
 _UNKNOWN = "not measured"

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from biostatistics.intervals import wilson_interval
 from schemas.model.calibration import Calibration, ConformalQuantiles, LogitScaling, OperatingPoint
 from schemas.model.decision import film_decision
 from trainer.judging.findings.answers import called_findings, finding_decisions, findings_in_words
-from trainer.statistics.intervals import wilson_interval
 
 ANY = wilson_interval(9, 10)
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from biostatistics.delong import delong_interval
+from biostatistics.intervals import wilson_interval
 from schemas.errors import TrainingDataError
 from schemas.model.calibration import Calibration, ConformalQuantiles, LogitScaling, OperatingPoint
 from schemas.model.decision import calibrated
@@ -11,8 +13,6 @@ from schemas.model.evaluation import Evaluation
 from trainer.films.task import Task
 from trainer.judging.findings.evaluation import evaluate_findings
 from trainer.judging.logits import LabelledLogits
-from trainer.statistics.delong import delong_interval
-from trainer.statistics.intervals import wilson_interval
 
 TASK = Task(("Effusion", "Mass", "Edema"), None, "sigmoid")
 THRESHOLDS = {"Effusion": 0.4, "Mass": 0.15, "Edema": 0.6}

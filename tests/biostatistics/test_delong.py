@@ -5,8 +5,8 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from trainer.statistics.delong import delong_interval, delong_test, newcombe_interval
-from trainer.statistics.metrics import auroc
+from biostatistics.delong import delong_interval, delong_test, newcombe_interval
+from biostatistics.metrics import auroc
 
 Z = NormalDist().inv_cdf(0.975)
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from biostatistics.delong import delong_test
+from biostatistics.intervals import bayesian_bootstrap, bootstrap, percentile_interval
+from biostatistics.metrics import Weights, findings_auroc, macro_auroc
 from schemas.model.evaluation import Comparison
-from trainer.statistics.delong import delong_test
-from trainer.statistics.intervals import bayesian_bootstrap, bootstrap, percentile_interval
-from trainer.statistics.metrics import Weights, findings_auroc, macro_auroc
 
 
 def compare(

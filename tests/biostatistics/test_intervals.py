@@ -5,8 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from schemas.estimate import Estimate
-from trainer.statistics.intervals import (
+from biostatistics.intervals import (
     bayesian_bootstrap,
     bootstrap,
     ece_interval,
@@ -14,7 +13,8 @@ from trainer.statistics.intervals import (
     percentile_interval,
     wilson_interval,
 )
-from trainer.statistics.metrics import auprc, confusion, ece, f1, mcc
+from biostatistics.metrics import auprc, confusion, ece, f1, mcc
+from schemas.estimate import Estimate
 
 
 @pytest.mark.parametrize(

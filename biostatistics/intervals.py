@@ -7,8 +7,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from biostatistics.metrics import ece
 from schemas.estimate import Estimate
-from trainer.statistics.metrics import ece
 
 RESAMPLES = 2000
 

@@ -5,9 +5,9 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from biostatistics.intervals import estimate, normal_quantile, patient_groups
 from schemas.estimate import Estimate
 from schemas.model.evaluation import Comparison
-from trainer.statistics.intervals import estimate, normal_quantile, patient_groups
 
 
 def delong_interval(

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from trainer.statistics.comparison import compare
-from trainer.statistics.delong import delong_test
-from trainer.statistics.metrics import findings_auroc, macro_auroc
+from biostatistics.comparison import compare
+from biostatistics.delong import delong_test
+from biostatistics.metrics import findings_auroc, macro_auroc
 
 
 def networks(seed, *, films=150, classes=3, edge=0.0, films_per_patient=1):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from trainer.statistics.metrics import auprc, auroc, brier, confusion, ece, f1, findings_auroc, macro_auroc, mcc
+from biostatistics.metrics import auprc, auroc, brier, confusion, ece, f1, findings_auroc, macro_auroc, mcc
 
 RANDOM = np.random.default_rng(20250101)
 POSITIVE = RANDOM.random(300) < 0.3

@@ -1,0 +1,1 @@
+"""Statistics of labels and probabilities, for trainer and service: metrics, intervals, paired comparisons."""
