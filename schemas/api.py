@@ -11,7 +11,7 @@ from schemas.record import Record
 DISCLAIMER = "Research use only. Not a medical device; not for diagnosis, triage or any decision about a patient."
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-AbstentionReason = Literal["unclear", "unfamiliar", "not_frontal", "low_contrast", "outside_population"]
+AbstentionReason = Literal["unclear", "unfamiliar", "not_frontal", "low_contrast", "outside_population", "suspended"]
 ConfidenceBand = Literal["low", "medium", "high"]
 ExplainMethod = Literal["gradcam", "gradcam++", "layercam"]
 ExplainBackend = Literal["onnx", "torch"]
