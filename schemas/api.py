@@ -11,7 +11,17 @@ from schemas.record import Record
 DISCLAIMER = "Research use only. Not a medical device; not for diagnosis, triage or any decision about a patient."
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-AbstentionReason = Literal["unclear", "unfamiliar", "not_frontal", "low_contrast", "outside_population", "suspended"]
+AbstentionReason = Literal[
+    "unclear", "unfamiliar", "not_frontal", "low_contrast", "outside_population", "suspended", "silent"
+]
+Mode = Literal["active", "silent"]
+ModeField = Annotated[
+    Mode,
+    Field(
+        description="silent: a trial, and no answer is for care; a caller without the scope `trial` gets none: "
+        "abstain, with the reason silent and without figures"
+    ),
+]
 ConfidenceBand = Literal["low", "medium", "high"]
 ExplainMethod = Literal["gradcam", "gradcam++", "layercam"]
 ExplainBackend = Literal["onnx", "torch"]
@@ -63,7 +73,8 @@ class Prediction(Record):
     """The answer of the bundle for one film."""
 
     label: str = Field(
-        description="the finding whose operating point is reached, else the class that means none of the findings"
+        description="the finding whose operating point is reached, else the class that means none of the findings; "
+        "empty where a silent service withholds it"
     )
     probabilities: dict[str, Probability] = Field(
         description="calibrated; they sum to 1 where the classes exclude one another"
@@ -125,6 +136,7 @@ class PredictResponse(Record):
     prediction: Prediction
     image: ImageFacts
     timings_ms: Timings
+    mode: ModeField = "active"
     disclaimer: str = DISCLAIMER
 
 
@@ -193,4 +205,5 @@ class BatchResponse(Record):
     request_id: str
     model: ModelReference = Field(description="the preferred bundle; each result names its own")
     results: tuple[BatchItem | BatchProblem, ...]
+    mode: ModeField = "active"
     disclaimer: str = DISCLAIMER

@@ -97,6 +97,10 @@ class ForbiddenError(RequestError, code="forbidden"):
     """A known caller without the scope that the address needs."""
 
 
+class SilentError(ForbiddenError, code="silent"):
+    """A silent service shows what it finds to callers with the scope `trial` alone."""
+
+
 class NotFoundError(RequestError, code="not_found"):
     """An address, a model or a version that does not exist."""
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.api import ExplainBackend
+from schemas.api import ExplainBackend, Mode
 from schemas.model.calibration import Activation
 from schemas.model.guide import Population, Trait
 from schemas.model.precision import Precision
@@ -103,6 +103,7 @@ class Health(Record):
 class Readiness(Health):
     """The answer of `GET /readyz`."""
 
+    mode: Mode = Field(default="active", description="silent: films are analysed, and nothing is delivered or answered")
     missing: dict[str, str] = Field(
         default={}, description="by name: why a bundle does not answer, while others do; its films are not answered"
     )

@@ -81,7 +81,7 @@ class Application:
                 limits=services.limits,
                 connections=services.connections,
             ),
-            partial(RequestMiddleware, metrics=services.metrics),
+            partial(RequestMiddleware, metrics=services.metrics, mode=services.mode),
             ProblemMiddleware,
             Leniency,
         )
@@ -174,6 +174,7 @@ def create_services(
         frame_decoder=_frame_decoder(settings.decode, metrics),
         gate=Gate(settings.security, settings.tokens, metrics, key_pool),
         audit=Trail(settings.audit, metrics),
+        mode=settings.trial.mode,
     )
     metrics.ready.set_function(lambda: float(services.ready))
     return services

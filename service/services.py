@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from imaging.dicom.child_decoder import ChildDecoder
 from imaging.memory.budget import DecodeBudget
+from schemas.api import Mode
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import ThreadLanes
@@ -38,6 +39,7 @@ class Services:
     frame_decoder: ChildDecoder
     gate: Gate
     audit: Trail
+    mode: Mode = "active"
 
     @property
     def ready(self) -> bool:

@@ -47,8 +47,11 @@ async def open_intake(
         with open_database(settings.spool_url) as engine:
             spool = Spool(engine, capacity=settings.spool_capacity)
             ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
-            steps = [_analysis(services, spool, keep_objects=pacs is not None)]
-            if pacs is not None:
+            delivers = pacs is not None and services.mode == "active"
+            steps = [_analysis(services, spool, keep_objects=delivers)]
+            if (
+                pacs is not None and delivers
+            ):  # what an active service left in the spool waits until one is active again
                 steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
             worker = Worker(spool, ledger, steps, services.metrics)
             worker.start()

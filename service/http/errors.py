@@ -32,6 +32,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
         401, "Authentication required", headers={"WWW-Authenticate": 'Bearer realm="cxr"'}
     ),
     errors.ForbiddenError: ProblemType(403, "Not permitted"),
+    errors.SilentError: ProblemType(403, "The service is silent"),
     errors.NotFoundError: ProblemType(404, "Not found"),
     errors.MethodNotAllowedError: ProblemType(405, "Method not allowed"),
     errors.NotAcceptableError: ProblemType(406, "No acceptable representation"),

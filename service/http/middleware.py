@@ -14,9 +14,11 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from schemas.api import Mode
 from schemas.errors import CxrError, InternalError, MalformedRequestError
 from service.http.errors import CALLER_LEFT, MEDIA_TYPE, UNFORESEEN, WITHOUT_PROBLEM, problem_response
 from service.metrics import Metrics
+from service.settings import MODE_HEADER
 
 SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:+=/-]{1,128}")
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -51,9 +53,12 @@ def request_id_of(scope: Scope) -> str:
 class RequestMiddleware:
     """Gives each request an id and a start, and counts, times and logs it when it is over."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, mode: Mode = "active") -> None:
         self.app = app
         self.metrics = metrics
+        self._lines = SECURITY_LINES
+        if mode != "active":
+            self._lines = (*SECURITY_LINES, (MODE_HEADER.lower().encode(), mode.encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
@@ -73,7 +78,7 @@ class RequestMiddleware:
                 status = message["status"]
                 headers = message["headers"]
                 names = {name for name, _ in headers}
-                missing = (line for line in SECURITY_LINES if line[0] not in names)
+                missing = (line for line in self._lines if line[0] not in names)
                 message["headers"] = [*headers, (b"x-request-id", request_id.encode()), *missing]
             await send(message)
 

@@ -19,8 +19,10 @@ from service.settings.exchange import DicomwebSettings, PacsSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.models import ModelSettings
 from service.settings.section import PREFIX, Section
+from service.settings.trial import MODE_HEADER, TrialSettings
 
 __all__ = [
+    "MODE_HEADER",
     "PREFIX",
     "VARIABLES",
     "VARIABLES_OF_OTHER_PROGRAMS",
@@ -40,6 +42,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "TokenSettings",
+    "TrialSettings",
     "injected_variables",
     "load_settings",
 ]

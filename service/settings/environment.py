@@ -17,6 +17,7 @@ from service.settings.loopback import is_loopback
 from service.settings.models import ModelSettings
 from service.settings.rules import rule_of, shown
 from service.settings.section import PREFIX, Section
+from service.settings.trial import TrialSettings
 
 
 class Settings(BaseModel):
@@ -36,12 +37,22 @@ class Settings(BaseModel):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     dicomweb: DicomwebSettings = Field(default_factory=DicomwebSettings)
     pacs: PacsSettings = Field(default_factory=PacsSettings)
+    trial: TrialSettings = Field(default_factory=TrialSettings)
 
     @model_validator(mode="after")
     def _check_sections(self) -> Self:
         """What one section demands of another."""
         if self.pacs.url is not None and not self.dicomweb.enabled:
             msg = "pacs_url names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
+            raise ValueError(msg)
+        if self.trial.challenger is not None and not self.dicomweb.enabled:
+            msg = "challenger names a bundle that reads the films of DICOMweb, which is off; set CXR_DICOMWEB=true too"
+            raise ValueError(msg)
+        if self.trial.challenger is not None and self.trial.challenger in (self.models.model, *self.models.models):
+            msg = (
+                f"challenger {self.trial.challenger} is what CXR_MODEL or CXR_MODELS names; name another version as "
+                "CXR_CHALLENGER, or leave it out"
+            )
             raise ValueError(msg)
         limited = {*self.engine.concurrent_runs_by_model, *self.engine.max_batch_size_by_model}
         if self.models.names and (unknown := sorted(limited - set(self.models.names))):

@@ -8,13 +8,14 @@ from pydantic import BeforeValidator
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.api import ExplainMethod, ExplainResponse
-from schemas.errors import ExplanationUnavailableError, NotAcceptableError
+from schemas.errors import ExplanationUnavailableError, NotAcceptableError, SilentError
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
 from service.http.negotiation import accept_of, negotiate
 from service.http.request_body import request_body
 from service.http.request_options import CurrentPopulation
+from service.http.silence import CurrentAudience
 from service.reading.explain import Question, explain_film
 
 JSON: Final = "application/json"
@@ -42,13 +43,22 @@ router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict
     "/explain",
     summary="Read one radiograph and explain the answer",
     response_model=ExplainResponse,
-    responses=OVERLAY | documented(*REQUEST_FAILURES, *FILM_FAILURES, ExplanationUnavailableError, NotAcceptableError),
+    responses=OVERLAY
+    | documented(*REQUEST_FAILURES, *FILM_FAILURES, ExplanationUnavailableError, NotAcceptableError, SilentError),
     openapi_extra=request_body("file", repeated=False),
 )
 async def explain(
-    request: CurrentFilmRequest, population: CurrentPopulation, finding: Finding = None, method: Method = "gradcam"
+    request: CurrentFilmRequest,
+    population: CurrentPopulation,
+    audience: CurrentAudience,
+    finding: Finding = None,
+    method: Method = "gradcam",
 ) -> Response:
-    """JSON with heat map and overlay inside, or by `Accept: image/png` the overlay alone."""
+    """JSON with heat map and overlay inside, or by `Accept: image/png` the overlay alone.
+
+    A silent service draws nothing for callers without the scope `trial`: 403.
+    """
+    audience.check()
     options = request.options
     media_type = negotiate(accept_of(request.request), (JSON, PNG))
     question = Question(finding, method, options.priority)
@@ -56,5 +66,7 @@ async def explain(
         explained = await films.read(partial(explain_film, request.services, films.bundles, question=question))
     if media_type == PNG:
         return Response(explained.heat_map.overlay_png, media_type=PNG)
-    body = explained.response(options.request_id, options.elapsed_s)
+    response = explained.response(options.request_id, options.elapsed_s)
+    shown = audience.shown(explained.reading.prediction)
+    body = response.model_copy(update={"prediction": shown, "mode": audience.mode})
     return Response(body.model_dump_json(), media_type=JSON)

@@ -47,7 +47,7 @@ async def readyz(services: CurrentServices) -> Readiness:
     services.audit.check()
     if services.admission.draining:
         raise draining()
-    return Readiness(status="ready", missing=dict(services.deployments.faults))
+    return Readiness(status="ready", mode=services.mode, missing=dict(services.deployments.faults))
 
 
 @router.get(

@@ -13,6 +13,7 @@ from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, UNFORESEEN, doc
 from service.http.film_request import CurrentFilmRequest
 from service.http.request_body import request_body
 from service.http.request_options import CurrentPopulation, RequestOptions
+from service.http.silence import Audience, CurrentAudience
 from service.reading.predict import Reading, read_film
 
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
@@ -25,12 +26,15 @@ log = structlog.get_logger("service.predict")
     responses=documented(*REQUEST_FAILURES, *FILM_FAILURES),
     openapi_extra=request_body("file", repeated=False),
 )
-async def predict(request: CurrentFilmRequest, population: CurrentPopulation) -> PredictResponse:
+async def predict(
+    request: CurrentFilmRequest, population: CurrentPopulation, audience: CurrentAudience
+) -> PredictResponse:
     """The image as multipart part `file`, or as the body itself."""
     options = request.options
     async with request.begin(population=population) as films:
         reading = await films.read(partial(read_film, request.services, films.bundles, priority=options.priority))
-    return reading.response(options.request_id, options.elapsed_s)
+    response = reading.response(options.request_id, options.elapsed_s)
+    return response.model_copy(update={"prediction": audience.shown(reading.prediction), "mode": audience.mode})
 
 
 @router.post(
@@ -39,18 +43,22 @@ async def predict(request: CurrentFilmRequest, population: CurrentPopulation) ->
     responses=documented(*REQUEST_FAILURES),
     openapi_extra=request_body("files", repeated=True),
 )
-async def predict_batch(request: CurrentFilmRequest, population: CurrentPopulation) -> BatchResponse:
+async def predict_batch(
+    request: CurrentFilmRequest, population: CurrentPopulation, audience: CurrentAudience
+) -> BatchResponse:
     """The images as repeated multipart part `files`; each gets its own result or problem, in the request's order."""
     options = request.options
     at_most = request.services.limits.max_batch_items
     async with request.begin(part="files", at_most=at_most, population=population) as films:
         reader = partial(read_film, request.services, films.bundles, priority=options.priority)
-        results = await films.read_each(reader, partial(_result, options))
+        results = await films.read_each(reader, partial(_result, options, audience))
         model = films.bundles.first.loaded.reference
-    return BatchResponse(request_id=options.request_id, model=model, results=results)
+    return BatchResponse(request_id=options.request_id, model=model, results=results, mode=audience.mode)
 
 
-async def _result(options: RequestOptions, index: int, film: Awaitable[Reading]) -> BatchItem | BatchProblem:
+async def _result(
+    options: RequestOptions, audience: Audience, index: int, film: Awaitable[Reading]
+) -> BatchItem | BatchProblem:
     try:
         reading = await film
     except CxrError as error:
@@ -62,7 +70,7 @@ async def _result(options: RequestOptions, index: int, film: Awaitable[Reading])
         filename_index=index,
         model=reading.model,
         route=reading.route,
-        prediction=reading.prediction,
+        prediction=audience.shown(reading.prediction),
         image=reading.image_facts,
         timings_ms=reading.timings(options.elapsed_s),
     )

@@ -8,17 +8,20 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.analysis import AnalysisRecord
-from schemas.errors import InvalidParameterError, NotFoundError, SpoolUnavailableError
+from schemas.errors import InvalidParameterError, NotFoundError, SilentError, SpoolUnavailableError
 from schemas.results import Result, ResultList, ResultState
 from service.http.authorization import Requires
 from service.http.current import CurrentIntake
 from service.http.errors import GATE_FAILURES, documented
 from service.http.routes.dicomweb import UID_PATTERN
+from service.http.silence import CurrentAudience
 from service.results.fhir import fhir_bundle
 
 FHIR_JSON: Final = "application/fhir+json"
 BUNDLE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {FHIR_JSON: {"schema": {"type": "object"}}}}}
-FAILURES: Final = documented(*GATE_FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError)
+KNOWN: Final = (*GATE_FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError)
+FAILURES: Final = documented(*KNOWN)
+ANSWER_FAILURES: Final = documented(*KNOWN, SilentError)
 
 SopInstance = Annotated[str, Path(pattern=UID_PATTERN, description="SOPInstanceUID of the film that was stored")]
 State = Annotated[
@@ -37,9 +40,10 @@ async def list_results(
     return ResultList(results=await asyncio.to_thread(intake.ledger.list, state, limit))
 
 
-@router.get("/{sop_instance_uid}", summary="One film and its analysis", responses=FAILURES)
-async def one_result(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Result:
-    """Its state, and the analysis once there is one."""
+@router.get("/{sop_instance_uid}", summary="One film and its analysis", responses=ANSWER_FAILURES)
+async def one_result(intake: CurrentIntake, audience: CurrentAudience, sop_instance_uid: SopInstance) -> Result:
+    """Its state, and the analysis once there is one; of a silent service for callers with the scope `trial` alone."""
+    audience.check()
     summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)
     analysis = None if record is None else AnalysisRecord.model_validate_json(record)
     return Result(**dict(summary), analysis=analysis)
@@ -49,10 +53,11 @@ async def one_result(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Re
     "/{sop_instance_uid}/fhir",
     summary="The analysis as FHIR R5",
     response_class=Response,
-    responses=BUNDLE | FAILURES,
+    responses=BUNDLE | ANSWER_FAILURES,
 )
-async def as_fhir(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Response:
-    """A Bundle with a DiagnosticReport; 404 before the film is analysed."""
+async def as_fhir(intake: CurrentIntake, audience: CurrentAudience, sop_instance_uid: SopInstance) -> Response:
+    """A Bundle with a DiagnosticReport; 404 before the film is analysed. See `one_result` for a silent service."""
+    audience.check()
     summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)
     if record is None:
         msg = (
@@ -63,9 +68,10 @@ async def as_fhir(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Respo
     return Response(json.dumps(fhir_bundle(AnalysisRecord.model_validate_json(record))), media_type=FHIR_JSON)
 
 
-@router.post("/{sop_instance_uid}/retry", summary="Try a dead letter again", status_code=202, responses=FAILURES)
-async def retry(intake: CurrentIntake, sop_instance_uid: SopInstance) -> Result:
+@router.post("/{sop_instance_uid}/retry", summary="Try a dead letter again", status_code=202, responses=ANSWER_FAILURES)
+async def retry(intake: CurrentIntake, audience: CurrentAudience, sop_instance_uid: SopInstance) -> Result:
     """From the step that failed: its analysis, or its delivery."""
+    audience.check()
     await asyncio.to_thread(intake.ledger.retry, sop_instance_uid)
     intake.worker.wake()
-    return await one_result(intake, sop_instance_uid)
+    return await one_result(intake, audience, sop_instance_uid)
