@@ -101,6 +101,10 @@ class SilentError(ForbiddenError, code="silent"):
     """A silent service shows what it finds to callers with the scope `trial` alone."""
 
 
+class PromotionRefusedError(RequestError, code="promotion_refused"):
+    """The rule does not promote the challenger, or cannot decide yet."""
+
+
 class NotFoundError(RequestError, code="not_found"):
     """An address, a model or a version that does not exist."""
 

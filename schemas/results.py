@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.analysis import AnalysisRecord
+from schemas.challenger import ChallengerAnswer
 from schemas.record import Record
 
 ResultState = Literal["received", "analysed", "delivered", "failed", "refused"]
@@ -34,6 +35,11 @@ class Result(ResultSummary):
     """The answer of `GET /results/{sop_instance_uid}`."""
 
     analysis: AnalysisRecord | None = Field(description="null before the film is analysed, and where it cannot be")
+    challenger: ChallengerAnswer | None = Field(
+        default=None,
+        description="of the bundle that reads along, for callers with the scope `trial`; null: it has not read the "
+        "film, or there is none",
+    )
 
 
 class ResultList(Record):

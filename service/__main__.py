@@ -8,13 +8,14 @@ from typing import Final
 from schemas.version import VERSION
 from service.commands.audit import audit_command
 from service.commands.command import Command, ExitCode
+from service.commands.compare import compare_command
 from service.commands.deidentify import deidentify_command
 from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
 
 COMMANDS: Final[Mapping[str, Command]] = {
     command.name: command
-    for command in (predict_command, client_command, keys_command, audit_command, deidentify_command)
+    for command in (predict_command, client_command, keys_command, audit_command, compare_command, deidentify_command)
 }
 
 

@@ -1,7 +1,9 @@
 """The app: made from settings; its lifespan loads the bundles, starts what outlives a request, and ends it."""
 
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -17,6 +19,7 @@ from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
+from service.challenger.reader import challenger_of
 from service.dicomweb.intake import open_intake
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.http.current import set_intake, set_services
@@ -28,6 +31,7 @@ from service.http.request_body import largest_body
 from service.http.routes import (
     administration,
     capabilities,
+    challenger,
     dicomweb,
     explain,
     film,
@@ -38,11 +42,12 @@ from service.http.routes import (
     results,
 )
 from service.libraries import configure_libraries
-from service.metrics import Metrics
+from service.metrics import BundleMetrics, Metrics
 from service.models.deployments import Deployments
 from service.models.loading import BundleLoader
-from service.models.prover import NoProver, Prover
+from service.models.prover import LentProver, NoProver, Prover
 from service.models.registry import BundleRegistry
+from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
@@ -51,6 +56,7 @@ ROUTES: Final = (
     predict,
     explain,
     film,
+    challenger,
     models,
     administration,
     capabilities,
@@ -158,6 +164,7 @@ def create_services(
     decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
     registry = BundleRegistry.of(settings.models)
     loader = BundleLoader(open_engine, settings.engine, prover or NoProver())
+    loader_thread = computing_threads(1, "loader", SPARE)
     key_pool = computing_threads(1, "keys", ROUTINE)
     services = Services(
         limits=settings.limits,
@@ -165,7 +172,7 @@ def create_services(
         decode=settings.decode,
         metrics=metrics,
         registry=registry,
-        deployments=Deployments.of(settings.models, registry, loader, computing_threads(1, "loader", SPARE), metrics),
+        deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         decode_lanes=decode_lanes,
         explain_pool=computing_threads(1, "explain", ROUTINE),
@@ -175,9 +182,22 @@ def create_services(
         gate=Gate(settings.security, settings.tokens, metrics, key_pool),
         audit=Trail(settings.audit, metrics),
         mode=settings.trial.mode,
+        challenger=_challenger(settings, registry, loader, loader_thread, metrics),
     )
     metrics.ready.set_function(lambda: float(services.ready))
     return services
+
+
+def _challenger(
+    settings: Settings, registry: BundleRegistry, loader: BundleLoader, loader_thread: Executor, metrics: Metrics
+) -> Deployment | None:
+    """The deployment of a bundle that answers nobody: its figures are not among those of bundles that do."""
+    choice = settings.trial.challenger
+    if choice is None:
+        return None
+    engine = settings.engine.model_copy(update={"concurrent_runs": 1})
+    spare = replace(loader, settings=engine, prover=LentProver(loader.prover), niceness=SPARE)
+    return Deployment(settings.models, registry.choosing(choice), spare, loader_thread, BundleMetrics(metrics.shed))
 
 
 @asynccontextmanager
@@ -203,11 +223,12 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(running(services))
-            intake = await stack.enter_async_context(open_intake(services, settings.dicomweb, settings.pacs))
+            along = challenger_of(services, settings.trial)
+            intake = await stack.enter_async_context(open_intake(services, settings.dicomweb, settings.pacs, along))
         except SettingsError as error:
             api.state.refusal = str(error)
             raise
-        set_intake(api, intake)
+        set_intake(api, intake, along)
         yield
 
 

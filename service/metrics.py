@@ -25,6 +25,7 @@ class Metrics:
         self._films()
         self._dicomweb()
         self._audit()
+        self._challenger()
         self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
         self.registry.register(_ByBundle(self._bundles))
 
@@ -108,6 +109,23 @@ class Metrics:
             "cxr_pacs_deliveries",
             "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
             ("result",),
+            registry=registry,
+        )
+
+    def _challenger(self) -> None:
+        registry = self.registry
+        self.challenger_films = Counter(
+            "cxr_challenger_films",
+            "Films offered to the challenger: answered, failed, or skipped for lack of room.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.challenger_queue = Gauge(
+            "cxr_challenger_queue_depth", "Films that wait for the challenger.", registry=registry
+        )
+        self.challenger_reads = Gauge(
+            "cxr_challenger_reads",
+            "1 where a challenger is loaded that does not serve itself, else 0.",
             registry=registry,
         )
 

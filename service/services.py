@@ -15,6 +15,7 @@ from service.metrics import Metrics
 from service.models.deployments import Deployments
 from service.models.live import ServingBundles
 from service.models.registry import BundleRegistry
+from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.settings import ConnectionSettings, DecodeSettings, LimitSettings
 
@@ -40,6 +41,8 @@ class Services:
     gate: Gate
     audit: Trail
     mode: Mode = "active"
+    challenger: Deployment | None = None
+    """A bundle that reads along and answers nobody; None: there is none."""
 
     @property
     def ready(self) -> bool:

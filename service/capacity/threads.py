@@ -14,7 +14,7 @@ STAT: Final = 0
 ROUTINE: Final = 10
 """A ninth of a core next to a thread that needs all of it; the whole core otherwise, so throughput loses nothing."""
 SPARE: Final = 19
-"""A seventieth of a core next to films: for the checks of bundles that do not serve yet."""
+"""A seventieth of a core next to films: for the checks of bundles that do not serve yet, and for a challenger."""
 
 
 class ThreadLanes:
@@ -24,10 +24,10 @@ class ThreadLanes:
     keep threads of their own, no number of stat films stops them.
     """
 
-    def __init__(self, name: str, *, routine: int, stat: int) -> None:
-        """`routine` and `stat` are threads."""
+    def __init__(self, name: str, *, routine: int, stat: int, niceness: int = ROUTINE) -> None:
+        """`routine` and `stat` are threads; `niceness` is of those for routine films, in steps."""
         self._stat = computing_threads(stat, f"{name}-stat", STAT)
-        self._routine = computing_threads(routine, name, ROUTINE)
+        self._routine = computing_threads(routine, name, niceness)
 
     def of(self, priority: Priority) -> ThreadPoolExecutor:
         """The threads for films of this priority."""

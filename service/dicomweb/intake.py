@@ -1,12 +1,12 @@
 """What DICOMweb needs in addition to the services: spool, ledger and worker, opened and closed with the app."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from service.dicomweb.analysis import analyse
+from service.dicomweb.analysis import ReadsAlong, analyse
 from service.dicomweb.delivery import deliver
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.pacs import Archive, open_pacs
@@ -33,9 +33,15 @@ class Intake:
 
 @asynccontextmanager
 async def open_intake(
-    services: Services, settings: DicomwebSettings, pacs_settings: PacsSettings
+    services: Services, settings: DicomwebSettings, pacs_settings: PacsSettings, along: ReadsAlong | None = None
 ) -> AsyncIterator[Intake | None]:
     """Open the spool and begin to empty it; None where DICOMweb is switched off.
+
+    Args:
+        services: what reads films.
+        settings: of the spool.
+        pacs_settings: where results go.
+        along: who reads the films too, once they are answered; None: nobody.
 
     Raises:
         SettingsError: the spool or the PACS of the settings cannot be opened.
@@ -48,23 +54,25 @@ async def open_intake(
             spool = Spool(engine, capacity=settings.spool_capacity)
             ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
             delivers = pacs is not None and services.mode == "active"
-            steps = [_analysis(services, spool, keep_objects=delivers)]
+            steps = [_analysis(services, spool, along, keep_objects=delivers)]
             if (
                 pacs is not None and delivers
             ):  # what an active service left in the spool waits until one is active again
                 steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
+            reading = nullcontext() if along is None else along.reading(engine)
             worker = Worker(spool, ledger, steps, services.metrics)
-            worker.start()
-            try:
-                yield Intake(spool, ledger, worker)
-            finally:
-                await worker.stop()
+            async with reading:
+                worker.start()
+                try:
+                    yield Intake(spool, ledger, worker)
+                finally:
+                    await worker.stop()
 
 
-def _analysis(services: Services, spool: Spool, *, keep_objects: bool) -> Step:
+def _analysis(services: Services, spool: Spool, along: ReadsAlong | None, *, keep_objects: bool) -> Step:
     return Step(
         state="received",
-        work=partial(analyse, services=services, spool=spool, keep_objects=keep_objects),
+        work=partial(analyse, services=services, spool=spool, along=along, keep_objects=keep_objects),
         at_once=services.decode.workers,
         max_attempts=ANALYSES,
         may_start=lambda: _can_analyse(services),

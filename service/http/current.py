@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request
 
 from schemas.errors import NotFoundError
+from service.challenger.reader import Challenger
 from service.dicomweb.intake import Intake
 from service.services import Services
 
@@ -13,11 +14,13 @@ def set_services(api: FastAPI, services: Services) -> None:
     """Let the routes of `api` find the services."""
     api.state.services = services
     api.state.intake = None
+    api.state.challenger = None
 
 
-def set_intake(api: FastAPI, intake: Intake | None) -> None:
-    """Let the routes of `api` find the intake of DICOMweb; None where it is switched off."""
+def set_intake(api: FastAPI, intake: Intake | None, challenger: Challenger | None = None) -> None:
+    """Let the routes of `api` find the intake of DICOMweb, None where it is switched off, and who reads along."""
     api.state.intake = intake
+    api.state.challenger = challenger
 
 
 async def services_of(request: Request) -> Services:
@@ -45,6 +48,27 @@ async def intake_of(request: Request) -> Intake:
     return intake
 
 
+async def optional_challenger_of(request: Request) -> Challenger | None:
+    """The bundle that reads along; None where there is none."""
+    challenger: Challenger | None = request.app.state.challenger
+    return challenger
+
+
+async def challenger_of(request: Request) -> Challenger:
+    """The bundle that reads along.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    challenger = await optional_challenger_of(request)
+    if challenger is None:
+        msg = "no challenger reads along here; the operator names one with CXR_CHALLENGER"
+        raise NotFoundError(msg)
+    return challenger
+
+
 CurrentServices = Annotated[Services, Depends(services_of)]
 CurrentIntake = Annotated[Intake, Depends(intake_of)]
 OptionalIntake = Annotated[Intake | None, Depends(optional_intake_of)]
+CurrentChallenger = Annotated[Challenger, Depends(challenger_of)]
+OptionalChallenger = Annotated[Challenger | None, Depends(optional_challenger_of)]

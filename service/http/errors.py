@@ -34,6 +34,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.ForbiddenError: ProblemType(403, "Not permitted"),
     errors.SilentError: ProblemType(403, "The service is silent"),
     errors.NotFoundError: ProblemType(404, "Not found"),
+    errors.PromotionRefusedError: ProblemType(409, "The rule does not promote the bundle"),
     errors.MethodNotAllowedError: ProblemType(405, "Method not allowed"),
     errors.NotAcceptableError: ProblemType(406, "No acceptable representation"),
     errors.UploadTooSlowError: ProblemType(408, "The request arrives too slowly", headers={"Connection": "close"}),

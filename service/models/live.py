@@ -11,7 +11,7 @@ from typing import Final, Self
 from imaging.memory.allocator import give_back_freed_memory
 from schemas.api import ModelReference
 from service.answers.drift import DriftWindow
-from service.capacity.threads import ThreadLanes
+from service.capacity.threads import ROUTINE, ThreadLanes
 from service.engine.batcher import Batcher, BatchLimits
 from service.metrics import BundleMetrics
 from service.models.loading import LoadedBundle
@@ -30,7 +30,12 @@ class LiveBundle:
     """
 
     def __init__(
-        self, loaded: LoadedBundle, metrics: BundleMetrics, settings: EngineSettings, drift: DriftWindow | None
+        self,
+        loaded: LoadedBundle,
+        metrics: BundleMetrics,
+        settings: EngineSettings,
+        drift: DriftWindow | None,
+        niceness: int = ROUTINE,
     ) -> None:
         """Start the batcher; the event loop must run.
 
@@ -39,12 +44,13 @@ class LiveBundle:
             metrics: of its batcher, and of the films that it answers.
             settings: how many runs there are at once, and for how long.
             drift: None where the bundle has no reference to compare films with.
+            niceness: of the threads for routine films, in steps.
         """
         settings = settings.of(loaded.address.name)
         self.loaded = loaded
         self.metrics = metrics
         self.drift = drift
-        self._lanes = ThreadLanes("engine", routine=settings.concurrent_runs, stat=1)
+        self._lanes = ThreadLanes("engine", routine=settings.concurrent_runs, stat=1, niceness=niceness)
         limits = BatchLimits(settings.largest_batch, settings.concurrent_runs, run_timeout_s=settings.run_timeout_s)
         self.batcher = Batcher(loaded.engine, self._lanes, metrics, limits)
         self.batcher.start()
@@ -82,6 +88,8 @@ class ServingBundles:
     live: tuple[LiveBundle, ...]
     missing: tuple[str, ...] = ()
     """Names of those that ought to serve, and do not."""
+    challenger: LiveBundle | None = None
+    """One that reads the film too, once it is answered: it never answers."""
 
     @property
     def first(self) -> LiveBundle:

@@ -13,6 +13,7 @@ from schemas.model.familiarity import Familiarity
 from schemas.model.manifest import BundleManifest
 from schemas.model.precision import Precision
 from service.answers.decision import load_statistics
+from service.capacity.threads import ROUTINE
 from service.engine.engine import Engine, EngineOpener
 from service.engine.explain_backend import Explanations, open_explanations
 from service.engine.film_queue import batch_sizes
@@ -69,6 +70,8 @@ class BundleLoader:
     open_engine: EngineOpener
     settings: EngineSettings
     prover: Prover = field(default_factory=NoProver)
+    niceness: int = ROUTINE
+    """Of the threads on which the networks answer routine films, in steps."""
 
     def load(self, bundle: Bundle) -> LoadedBundle:
         """Open the network of `bundle`, prove it on the golden films, and run every batch size once.

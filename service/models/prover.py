@@ -45,6 +45,20 @@ class Prover(Protocol):
         ...
 
 
+class LentProver:
+    """Another's prover: who has it on loan does not end it."""
+
+    def __init__(self, owner: Prover) -> None:
+        self._owner = owner
+
+    def proving(self, bundle: Bundle) -> AbstractContextManager[Result]:
+        """See `Prover`."""
+        return self._owner.proving(bundle)
+
+    def stop(self) -> None:
+        """Its owner ends it."""
+
+
 class NoProver:
     """For programs of one user, whose bundles may take this process with them."""
 

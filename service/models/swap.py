@@ -225,7 +225,7 @@ class Deployment:
         reference = loaded.manifest.drift_reference
         window = None if reference is None else DriftWindow(reference, self._settings.drift_window)
         register_drift_gauges(window, self._metrics)
-        self._live = LiveBundle(loaded, self._metrics, settings, window)
+        self._live = LiveBundle(loaded, self._metrics, settings, window, self._loader.niceness)
         self._failure = None
         if before is not None:
             self._previous = before.loaded

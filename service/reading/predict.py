@@ -43,6 +43,8 @@ class Reading:
     film: PreparedFilm
     result: BatchResult
     prediction: Prediction
+    for_challenger: PreparedFilm | None = None
+    """The same film as the bundle that reads along sees it; None: there is none."""
 
     @property
     def model(self) -> ModelReference:
@@ -110,17 +112,17 @@ async def read_film(
         film = films.by_spec.get(spec) or await preparation.again(spec)
         target = None if heat_map is None else heat_map.target(live.loaded)
         result = await live.batcher.submit(film.image, target=target, priority=priority)
-        readings.append(_answered(live, film, result))
+        readings.append(answered(live, film, result))
         seen.append(sight(live.loaded.manifest, readings[-1].prediction))
         if is_enough(films.plan, seen):
             break
     choice = choose(films.plan, seen, upload.population)
-    reading = _routed(readings[choice.index], choice, bundles)
+    reading = replace(_routed(readings[choice.index], choice, bundles), for_challenger=films.for_challenger)
     _count(services, reading)
     return reading
 
 
-def _answered(live: LiveBundle, film: PreparedFilm, result: BatchResult) -> Reading:
+def answered(live: LiveBundle, film: PreparedFilm, result: BatchResult) -> Reading:
     """What a bundle answers that was asked; whether it is the one that answers is not known yet."""
     loaded = live.loaded
     look = look_at(loaded.manifest, result.outputs, film.header, film.facts.warnings)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self, TypeVar
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from imaging.decode import DecodeLimits, decode
@@ -25,6 +26,8 @@ from service.reading.routing import Plan, plan
 from service.services import Services
 
 Result = TypeVar("Result")
+
+log = structlog.get_logger("service.reading.prepare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class PreparedFilms:
     plan: Plan
     by_spec: Mapping[PreprocessSpec, PreparedFilm]
     """Not for a bundle whose size asks for another decoding of a JPEG: see `Preparation.again`."""
+    for_challenger: PreparedFilm | None = None
+    """None where there is none, or the film could not be prepared for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,22 @@ class Preparation:
         specs = dict.fromkeys(each.loaded.manifest.preprocess for each in planned.bundles)
         # A JPEG is decoded at the size that suits a bundle, so that it answers as it would alone.
         suited = [spec for spec in specs if radiograph.format != "jpeg" or spec.decoded_side == first.decoded_side]
-        return PreparedFilms(planned, {spec: self._prepared(radiograph, spec, decode_s) for spec in suited})
+        by_spec = {spec: self._prepared(radiograph, spec, decode_s) for spec in suited}
+        return PreparedFilms(planned, by_spec, self._for_challenger(bundles, radiograph, by_spec))
+
+    def _for_challenger(
+        self, bundles: ServingBundles, radiograph: Radiograph, by_spec: Mapping[PreprocessSpec, PreparedFilm]
+    ) -> PreparedFilm | None:
+        """The film is decoded here and now alone; what waits for the challenger is as small as its network's input."""
+        if bundles.challenger is None:
+            return None
+        spec = bundles.challenger.loaded.manifest.preprocess
+        try:
+            film = by_spec.get(spec) or self._prepared(radiograph, spec, decode_s=0.0)
+        except Exception as error:  # noqa: BLE001 supervisor: the answer must not suffer from who does not give it
+            log.error("challenger_film_lost", error=type(error).__name__)  # noqa: TRY400 a library may quote the film
+            return None
+        return replace(film, shown=None)
 
     def _decoded(self, spec: PreprocessSpec, reserve: Reserve) -> tuple[Radiograph, float]:
         radiograph, decode_s = decode_upload(self.services, self.upload, min_side=spec.decoded_side, reserve=reserve)

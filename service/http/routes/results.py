@@ -11,7 +11,7 @@ from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidParameterError, NotFoundError, SilentError, SpoolUnavailableError
 from schemas.results import Result, ResultList, ResultState
 from service.http.authorization import Requires
-from service.http.current import CurrentIntake
+from service.http.current import CurrentIntake, OptionalChallenger
 from service.http.errors import GATE_FAILURES, documented
 from service.http.routes.dicomweb import UID_PATTERN
 from service.http.silence import CurrentAudience
@@ -41,12 +41,17 @@ async def list_results(
 
 
 @router.get("/{sop_instance_uid}", summary="One film and its analysis", responses=ANSWER_FAILURES)
-async def one_result(intake: CurrentIntake, audience: CurrentAudience, sop_instance_uid: SopInstance) -> Result:
+async def one_result(
+    intake: CurrentIntake, challenger: OptionalChallenger, audience: CurrentAudience, sop_instance_uid: SopInstance
+) -> Result:
     """Its state, and the analysis once there is one; of a silent service for callers with the scope `trial` alone."""
     audience.check()
     summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)
     analysis = None if record is None else AnalysisRecord.model_validate_json(record)
-    return Result(**dict(summary), analysis=analysis)
+    along = None
+    if challenger is not None and audience.sees_trial:
+        along = await asyncio.to_thread(challenger.find, sop_instance_uid)
+    return Result(**dict(summary), analysis=analysis, challenger=along)
 
 
 @router.get(
@@ -69,9 +74,11 @@ async def as_fhir(intake: CurrentIntake, audience: CurrentAudience, sop_instance
 
 
 @router.post("/{sop_instance_uid}/retry", summary="Try a dead letter again", status_code=202, responses=ANSWER_FAILURES)
-async def retry(intake: CurrentIntake, audience: CurrentAudience, sop_instance_uid: SopInstance) -> Result:
+async def retry(
+    intake: CurrentIntake, challenger: OptionalChallenger, audience: CurrentAudience, sop_instance_uid: SopInstance
+) -> Result:
     """From the step that failed: its analysis, or its delivery."""
     audience.check()
     await asyncio.to_thread(intake.ledger.retry, sop_instance_uid)
     intake.worker.wake()
-    return await one_result(intake, audience, sop_instance_uid)
+    return await one_result(intake, challenger, audience, sop_instance_uid)
