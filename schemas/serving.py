@@ -103,6 +103,9 @@ class Health(Record):
 class Readiness(Health):
     """The answer of `GET /readyz`."""
 
+    suspended: str | None = Field(
+        default=None, description="why the stop rule withholds all answers, which are `suspended`; null: it does not"
+    )
     missing: dict[str, str] = Field(
         default={}, description="by name: why a bundle does not answer, while others do; its films are not answered"
     )

@@ -32,10 +32,12 @@ from service.http.routes import (
     explain,
     film,
     models,
+    monitoring,
     operations,
     pages,
     predict,
     results,
+    verdicts,
 )
 from service.libraries import configure_libraries
 from service.metrics import Metrics
@@ -46,6 +48,7 @@ from service.models.registry import BundleRegistry
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
+from service.surveillance.surveillance import Surveillance
 
 ROUTES: Final = (
     predict,
@@ -56,6 +59,8 @@ ROUTES: Final = (
     capabilities,
     dicomweb,
     results,
+    verdicts,
+    monitoring,
     operations,
     pages,
 )
@@ -202,11 +207,14 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(running(services))
-            intake = await stack.enter_async_context(open_intake(services, settings.dicomweb, settings.pacs))
+            surveillance = Surveillance(services, settings.surveillance)
+            intake = await stack.enter_async_context(
+                open_intake(services, settings.dicomweb, settings.pacs, surveillance)
+            )
         except SettingsError as error:
             api.state.refusal = str(error)
             raise
-        set_intake(api, intake)
+        set_intake(api, intake, None if intake is None else surveillance)
         yield
 
 

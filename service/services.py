@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imaging.dicom.child_decoder import ChildDecoder
 from imaging.memory.budget import DecodeBudget
+from service.answers.suspension import StopSwitch
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import ThreadLanes
@@ -38,6 +39,8 @@ class Services:
     frame_decoder: ChildDecoder
     gate: Gate
     audit: Trail
+    stop: StopSwitch = field(default_factory=StopSwitch)
+    """Whether answers are withheld; never where no spool is open, for the state is in its database."""
 
     @property
     def ready(self) -> bool:

@@ -30,6 +30,11 @@ class HasPrediction(Protocol):
         """Its label and its decision are recorded."""
         ...
 
+    @property
+    def withheld(self) -> Prediction | None:
+        """What would have been answered, where the service is suspended."""
+        ...
+
 
 Reading = TypeVar("Reading", bound=HasPrediction)
 
@@ -89,6 +94,8 @@ async def audited_reading(
     decisions = {finding.name: finding.decision for finding in prediction.findings}
     if len(decisions) > 1:
         facts["findings"] = decisions
+    if reading.withheld is not None:
+        facts["withheld"] = {finding.name: finding.decision for finding in reading.withheld.findings}
     await trail.record(origin.event, **facts, label=prediction.label, decision=prediction.decision)
     return reading
 

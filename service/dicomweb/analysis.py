@@ -3,14 +3,21 @@
 import asyncio
 import io
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
+from typing import Protocol
 
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
+from sqlalchemy import Engine
 
 from imaging.limits import BoundedReader, DecodeLimits, parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
+from schemas.api import Prediction
+from schemas.model.drift import film_signals
 from schemas.version import VERSION
 from service.audit.accounts import SPOOL, audited_reading
 from service.dicomweb.spool import Claim, Spool
@@ -23,14 +30,56 @@ from service.results.objects import result_objects
 from service.services import Services
 
 
-async def analyse(claim: Claim, services: Services, spool: Spool, *, keep_objects: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class AnalysedFilm:
+    """A film that was read: what may be remembered of it."""
+
+    source: Dataset
+    """Its header, which names the patient: for what is derived from it alone."""
+    sha256: str
+    record: AnalysisRecord
+    judged: Prediction
+    """The answer, also where it was withheld."""
+    signals: Mapping[str, float]
+    """What drift is computed from."""
+    age_years: float | None
+    """Of the patient, as the header states it; None: it does not."""
+
+
+class Watch(Protocol):
+    """What looks after the answers of this spool, in its database."""
+
+    def running(self, engine: Engine) -> AbstractAsyncContextManager[None]:
+        """Begin, with the database of the spool, and end."""
+        ...
+
+    def note(self, film: AnalysedFilm) -> None:
+        """Remember a film that was read; called again for it where a process was killed in between.
+
+        Raises:
+            SpoolUnavailableError: the database cannot be written.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the results of an analysis go."""
+
+    spool: Spool
+    watch: Watch | None
+    """None: nobody looks after the answers."""
+    keep_objects: bool
+    """Whether the objects will be delivered; else the record alone is kept."""
+
+
+async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
     """Read the film, and keep the results instead of it.
 
     Args:
         claim: a film in state `received`.
         services: what reads it.
-        spool: where the results wait.
-        keep_objects: whether they will be delivered; else the record alone is kept.
+        desk: where the results go.
 
     Raises:
         CxrError: the film is refused, the network failed on it, or it cannot be recorded.
@@ -40,15 +89,21 @@ async def analyse(claim: Claim, services: Services, spool: Spool, *, keep_object
         work = partial(_read, claim, services, bundles, Upload(content, "application/dicom"))
         result = await audited_reading(services.audit, SPOOL, content, bundles.only_reference, work)
     reading, explained = (result.reading, result) if isinstance(result, ExplainedFilm) else (result, None)
-    record, objects = await asyncio.get_running_loop().run_in_executor(
+    film, objects = await asyncio.get_running_loop().run_in_executor(
         services.decode_lanes.of(claim.priority), _results, content, reading, explained
     )
-    await asyncio.to_thread(
-        spool.analysed,
+    await asyncio.to_thread(_file_away, claim, desk, bundles.digest, film, objects)
+
+
+def _file_away(claim: Claim, desk: Desk, model_sha256: str, film: AnalysedFilm, objects: Mapping[str, bytes]) -> None:
+    """The watch first: if the process ends before the spool knows, the film is read and noted again."""
+    if desk.watch is not None:
+        desk.watch.note(film)
+    desk.spool.analysed(
         claim,
-        model_sha256=bundles.digest,
-        record=record.model_dump_json(),
-        objects=objects if keep_objects else {},
+        model_sha256=model_sha256,
+        record=film.record.model_dump_json(),
+        objects=objects if desk.keep_objects else {},
     )
 
 
@@ -62,14 +117,19 @@ async def _read(claim: Claim, services: Services, bundles: ServingBundles, uploa
 
 def _results(
     content: bytes, reading: Reading, explained: ExplainedFilm | None
-) -> tuple[AnalysisRecord, Mapping[str, bytes]]:
+) -> tuple[AnalysedFilm, Mapping[str, bytes]]:
     with parsing("DICOM data set"):
         # What follows the pixels is in no result: 2 MB of empty items there took 6.8 s to parse.
         source = dcmread(BoundedReader(content, DecodeLimits().max_reads), stop_before_pixels=True)
     record = _record(source, reading, explained)
     built = result_objects(source, record, None if explained is None else explained.heat_map)
     objects = (built.sr, built.secondary_capture, built.presentation_state)
-    return record, {str(each.SOPInstanceUID): _file(each) for each in objects if each is not None}
+    findings = reading.live.loaded.manifest.findings
+    signals = film_signals(asdict(reading.film.statistics), reading.judged.probabilities, findings)
+    film = AnalysedFilm(
+        source, sha256(content).hexdigest(), record, reading.judged, signals, reading.film.header.age_years
+    )
+    return film, {str(each.SOPInstanceUID): _bytes_of(each) for each in objects if each is not None}
 
 
 def _record(source: Dataset, reading: Reading, explained: ExplainedFilm | None) -> AnalysisRecord:
@@ -96,7 +156,7 @@ def _record(source: Dataset, reading: Reading, explained: ExplainedFilm | None) 
     )
 
 
-def _file(dataset: Dataset) -> bytes:
+def _bytes_of(dataset: Dataset) -> bytes:
     stream = io.BytesIO()
     dcmwrite(stream, dataset, enforce_file_format=True)
     return stream.getvalue()

@@ -1,12 +1,12 @@
 """What DICOMweb needs in addition to the services: spool, ledger and worker, opened and closed with the app."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from service.dicomweb.analysis import analyse
+from service.dicomweb.analysis import Desk, Watch, analyse
 from service.dicomweb.delivery import deliver
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.pacs import Archive, open_pacs
@@ -33,9 +33,15 @@ class Intake:
 
 @asynccontextmanager
 async def open_intake(
-    services: Services, settings: DicomwebSettings, pacs_settings: PacsSettings
+    services: Services, settings: DicomwebSettings, pacs_settings: PacsSettings, watch: Watch | None = None
 ) -> AsyncIterator[Intake | None]:
     """Open the spool and begin to empty it; None where DICOMweb is switched off.
+
+    Args:
+        services: what reads films.
+        settings: of the spool.
+        pacs_settings: where results go.
+        watch: looks after the answers; None: nobody does.
 
     Raises:
         SettingsError: the spool or the PACS of the settings cannot be opened.
@@ -43,25 +49,26 @@ async def open_intake(
     if not settings.enabled:
         yield None
         return
-    async with open_pacs(pacs_settings) as pacs:
-        with open_database(settings.spool_url) as engine:
-            spool = Spool(engine, capacity=settings.spool_capacity)
-            ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
-            steps = [_analysis(services, spool, keep_objects=pacs is not None)]
-            if pacs is not None:
-                steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
-            worker = Worker(spool, ledger, steps, services.metrics)
-            worker.start()
-            try:
-                yield Intake(spool, ledger, worker)
-            finally:
-                await worker.stop()
+    async with AsyncExitStack() as stack:
+        pacs = await stack.enter_async_context(open_pacs(pacs_settings))
+        engine = stack.enter_context(open_database(settings.spool_url))
+        if watch is not None:
+            await stack.enter_async_context(watch.running(engine))
+        spool = Spool(engine, capacity=settings.spool_capacity)
+        ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
+        steps = [_analysis(services, Desk(spool, watch, keep_objects=pacs is not None))]
+        if pacs is not None:
+            steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
+        worker = Worker(spool, ledger, steps, services.metrics)
+        worker.start()
+        stack.push_async_callback(worker.stop)
+        yield Intake(spool, ledger, worker)
 
 
-def _analysis(services: Services, spool: Spool, *, keep_objects: bool) -> Step:
+def _analysis(services: Services, desk: Desk) -> Step:
     return Step(
         state="received",
-        work=partial(analyse, services=services, spool=spool, keep_objects=keep_objects),
+        work=partial(analyse, services=services, desk=desk),
         at_once=services.decode.workers,
         max_attempts=ANALYSES,
         may_start=lambda: _can_analyse(services),

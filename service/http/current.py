@@ -7,17 +7,20 @@ from fastapi import Depends, FastAPI, Request
 from schemas.errors import NotFoundError
 from service.dicomweb.intake import Intake
 from service.services import Services
+from service.surveillance.surveillance import Surveillance
 
 
 def set_services(api: FastAPI, services: Services) -> None:
     """Let the routes of `api` find the services."""
     api.state.services = services
     api.state.intake = None
+    api.state.surveillance = None
 
 
-def set_intake(api: FastAPI, intake: Intake | None) -> None:
-    """Let the routes of `api` find the intake of DICOMweb; None where it is switched off."""
+def set_intake(api: FastAPI, intake: Intake | None, surveillance: Surveillance | None = None) -> None:
+    """Let the routes of `api` find the intake of DICOMweb, and what looks after it; None where it is switched off."""
     api.state.intake = intake
+    api.state.surveillance = surveillance
 
 
 async def services_of(request: Request) -> Services:
@@ -45,6 +48,27 @@ async def intake_of(request: Request) -> Intake:
     return intake
 
 
+async def optional_surveillance_of(request: Request) -> Surveillance | None:
+    """What looks after the answers; None where DICOMweb is switched off."""
+    surveillance: Surveillance | None = request.app.state.surveillance
+    return surveillance
+
+
+async def surveillance_of(request: Request) -> Surveillance:
+    """What looks after the answers.
+
+    Raises:
+        NotFoundError: DICOMweb is switched off.
+    """
+    surveillance = await optional_surveillance_of(request)
+    if surveillance is None:
+        msg = "nothing is monitored here, as there is no spool; the operator switches it on with CXR_DICOMWEB=true"
+        raise NotFoundError(msg)
+    return surveillance
+
+
 CurrentServices = Annotated[Services, Depends(services_of)]
 CurrentIntake = Annotated[Intake, Depends(intake_of)]
+CurrentSurveillance = Annotated[Surveillance, Depends(surveillance_of)]
+OptionalSurveillance = Annotated[Surveillance | None, Depends(optional_surveillance_of)]
 OptionalIntake = Annotated[Intake | None, Depends(optional_intake_of)]

@@ -43,6 +43,13 @@ class Reading:
     film: PreparedFilm
     result: BatchResult
     prediction: Prediction
+    withheld: Prediction | None = None
+    """What would have been answered; None: it was, for the service is not suspended."""
+
+    @property
+    def judged(self) -> Prediction:
+        """The answer of the bundle, whether it was given or withheld."""
+        return self.withheld or self.prediction
 
     @property
     def model(self) -> ModelReference:
@@ -115,9 +122,18 @@ async def read_film(
         if is_enough(films.plan, seen):
             break
     choice = choose(films.plan, seen, upload.population)
-    reading = _routed(readings[choice.index], choice, bundles)
+    reading = _unless_suspended(services, _routed(readings[choice.index], choice, bundles))
     _count(services, reading)
     return reading
+
+
+def _unless_suspended(services: Services, reading: Reading) -> Reading:
+    answered = services.stop.applied(reading.prediction)
+    return (
+        reading
+        if answered is reading.prediction
+        else replace(reading, prediction=answered, withheld=reading.prediction)
+    )
 
 
 def _answered(live: LiveBundle, film: PreparedFilm, result: BatchResult) -> Reading:
