@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -70,9 +70,9 @@ def main() -> int:
 def _arms() -> Iterator[list[Arm]]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        arms = []
+        arms: list[Arm] = []
         for name in ARMS:
-            more = {"challenger": "chest-xray-adult/1.0.0", "challenger_queue": 1000} if name == "with" else {}
+            more: dict[str, Any] = {"challenger": "chest-xray-adult/1.0.0", "challenger_queue": 1000} if name == "with" else {}
             spool = f"sqlite:///{folder}/{len(arms)}/spool.db"
             server = running(
                 model="chest-xray-pneumonia", dicomweb="true", spool_url=spool, spool_capacity=5000, **more

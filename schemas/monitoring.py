@@ -59,6 +59,23 @@ class VerdictReceipt(Record):
     truth: dict[str, Presence] = Field(description="what is now held to be true of the film, by finding")
 
 
+class ImportProblem(Record):
+    """Why one row of a table, or one film of a report, has no verdict stored."""
+
+    line: int = Field(description="of the table, from 1, the head included")
+    code: str
+    detail: str
+
+
+class VerdictImport(Record):
+    """The answer of `POST /verdicts`: how many films have a verdict by it."""
+
+    new: int = 0
+    changed: int = 0
+    known: int = 0
+    problems: tuple[ImportProblem, ...] = Field(default=(), description="rows that were refused; the others are stored")
+
+
 class StopLimit(Record):
     """One pre-registered limit: the least value of a figure of one finding."""
 

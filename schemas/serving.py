@@ -104,6 +104,9 @@ class Readiness(Health):
     """The answer of `GET /readyz`."""
 
     mode: Mode = Field(default="active", description="silent: films are analysed, and nothing is delivered or answered")
+    suspended: str | None = Field(
+        default=None, description="why the stop rule withholds all answers, which are `suspended`; null: it does not"
+    )
     missing: dict[str, str] = Field(
         default={}, description="by name: why a bundle does not answer, while others do; its films are not answered"
     )

@@ -1,9 +1,7 @@
 """The app: made from settings; its lifespan loads the bundles, starts what outlives a request, and ends it."""
 
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -36,21 +34,23 @@ from service.http.routes import (
     explain,
     film,
     models,
+    monitoring,
     operations,
     pages,
     predict,
     results,
+    verdicts,
 )
 from service.libraries import configure_libraries
-from service.metrics import BundleMetrics, Metrics
-from service.models.deployments import Deployments
+from service.metrics import Metrics
+from service.models.deployments import Deployments, reading_along
 from service.models.loading import BundleLoader
-from service.models.prover import LentProver, NoProver, Prover
+from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
-from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
+from service.surveillance.surveillance import Surveillance
 
 ROUTES: Final = (
     predict,
@@ -62,6 +62,8 @@ ROUTES: Final = (
     capabilities,
     dicomweb,
     results,
+    verdicts,
+    monitoring,
     operations,
     pages,
 )
@@ -182,22 +184,12 @@ def create_services(
         gate=Gate(settings.security, settings.tokens, metrics, key_pool),
         audit=Trail(settings.audit, metrics),
         mode=settings.trial.mode,
-        challenger=_challenger(settings, registry, loader, loader_thread, metrics),
+        challenger=None
+        if (choice := settings.trial.challenger) is None
+        else reading_along(settings.models, registry.choosing(choice), loader, loader_thread, metrics),
     )
     metrics.ready.set_function(lambda: float(services.ready))
     return services
-
-
-def _challenger(
-    settings: Settings, registry: BundleRegistry, loader: BundleLoader, loader_thread: Executor, metrics: Metrics
-) -> Deployment | None:
-    """The deployment of a bundle that answers nobody: its figures are not among those of bundles that do."""
-    choice = settings.trial.challenger
-    if choice is None:
-        return None
-    engine = settings.engine.model_copy(update={"concurrent_runs": 1})
-    spare = replace(loader, settings=engine, prover=LentProver(loader.prover), niceness=SPARE)
-    return Deployment(settings.models, registry.choosing(choice), spare, loader_thread, BundleMetrics(metrics.shed))
 
 
 @asynccontextmanager
@@ -224,11 +216,14 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
         try:
             await stack.enter_async_context(running(services))
             along = challenger_of(services, settings.trial)
-            intake = await stack.enter_async_context(open_intake(services, settings.dicomweb, settings.pacs, along))
+            surveillance = Surveillance(services, settings.surveillance)
+            intake = await stack.enter_async_context(
+                open_intake(services, settings.dicomweb, settings.pacs, surveillance, along)
+            )
         except SettingsError as error:
             api.state.refusal = str(error)
             raise
-        set_intake(api, intake, along)
+        set_intake(api, intake, None if intake is None else surveillance, along)
         yield
 
 

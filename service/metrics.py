@@ -8,6 +8,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from schemas.version import VERSION
+from service.truth_metrics import TruthMetrics
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 TWENTIETHS = tuple(step / 20 for step in range(1, 21))
@@ -26,6 +27,7 @@ class Metrics:
         self._dicomweb()
         self._audit()
         self._challenger()
+        self.truth = TruthMetrics(self.registry)
         self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
         self.registry.register(_ByBundle(self._bundles))
 

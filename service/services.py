@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from imaging.dicom.child_decoder import ChildDecoder
 from imaging.memory.budget import DecodeBudget
 from schemas.api import Mode
+from service.answers.suspension import StopSwitch
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import ThreadLanes
@@ -43,6 +44,8 @@ class Services:
     mode: Mode = "active"
     challenger: Deployment | None = None
     """A bundle that reads along and answers nobody; None: there is none."""
+    stop: StopSwitch = field(default_factory=StopSwitch)
+    """Whether answers are withheld; never where no spool is open, for the state is in its database."""
 
     @property
     def ready(self) -> bool:

@@ -30,6 +30,11 @@ class HasPrediction(Protocol):
         """Its label and its decision are recorded."""
         ...
 
+    @property
+    def withheld(self) -> Prediction | None:
+        """What would have been answered, where the service is suspended."""
+        ...
+
 
 Reading = TypeVar("Reading", bound=HasPrediction)
 
@@ -42,11 +47,14 @@ class Origin:
     route: str | None = None
     request_id: str | None = None
     event: Event = "film"
+    reason: str | None = None
+    """In the words of the person who asks; None: none is given."""
 
     @property
     def facts(self) -> dict[str, str | None]:
         """As fields of the record."""
-        return {"caller": self.caller, "route": self.route, "request_id": self.request_id}
+        facts = {"caller": self.caller, "route": self.route, "request_id": self.request_id}
+        return facts if self.reason is None else facts | {"reason": self.reason}
 
 
 SPOOL: Final = Origin("service", event="analysed")
@@ -89,6 +97,8 @@ async def audited_reading(
     decisions = {finding.name: finding.decision for finding in prediction.findings}
     if len(decisions) > 1:
         facts["findings"] = decisions
+    if reading.withheld is not None:
+        facts["withheld"] = {finding.name: finding.decision for finding in reading.withheld.findings}
     await trail.record(origin.event, **facts, label=prediction.label, decision=prediction.decision)
     return reading
 

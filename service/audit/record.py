@@ -6,9 +6,23 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from schemas.model.calibration import Decision
+from schemas.monitoring import Presence, VerdictSource, VerdictWord
 from schemas.record import Record, Sha256
 
-Event = Literal["started", "stopped", "resumed", "film", "stored", "analysed", "action", "refusal"]
+Event = Literal[
+    "started",
+    "stopped",
+    "resumed",
+    "film",
+    "stored",
+    "analysed",
+    "action",
+    "refusal",
+    "verdict",
+    "limits",
+    "suspended",
+    "lifted",
+]
 
 
 def _writable(text: str) -> str:
@@ -25,7 +39,8 @@ class AuditEntry(Record):
     at: datetime
     event: Event = Field(
         description="film: answered at once; stored: put into the spool; analysed: read from the spool; action: of an "
-        "administrator; refusal: no valid key, or not the scope; started, stopped, resumed: the log itself"
+        "administrator; refusal: no valid key, or not the scope; verdict: of a reader or a report; limits: registered; "
+        "suspended, lifted: the stop rule; started, stopped, resumed: the log itself"
     )
     caller: Text = Field(description="key:<id>, token:<subject>, anonymous, unknown, or service: never a key")
     route: Text | None = Field(default=None, description="the address's template")
@@ -35,6 +50,16 @@ class AuditEntry(Record):
     label: str | None = None
     decision: Decision | None = None
     findings: dict[str, Decision] | None = Field(default=None, description="the decision about each, where several")
+    withheld: dict[str, Decision] | None = Field(
+        default=None, description="what would have been decided, by finding, where the service is suspended"
+    )
+    verdict: VerdictWord | None = None
+    source: VerdictSource | None = Field(default=None, description="of the verdict")
+    truth: dict[str, Presence] | None = Field(default=None, description="what the verdict states, by finding")
+    limits_sha256: Sha256 | None = Field(default=None, description="of the file of limits")
+    reason: Text | None = Field(
+        default=None, description="of a stop; or in an operator's words why it was lifted, or a challenger promoted"
+    )
     outcome: str = Field(default="ok", description="ok, begun, or what was answered instead: a problem's code")
 
 

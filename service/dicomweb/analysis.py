@@ -4,9 +4,10 @@ import asyncio
 import io
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from typing import Final, Protocol
 
 from pydicom import dcmread, dcmwrite
@@ -16,7 +17,9 @@ from sqlalchemy import Engine
 from imaging.dicom.attributes import text
 from imaging.limits import BoundedReader, DecodeLimits, parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
+from schemas.api import Prediction
 from schemas.errors import InvalidImageError
+from schemas.model.drift import film_signals
 from schemas.preprocess import PreprocessSpec
 from schemas.version import VERSION
 from service.audit.accounts import SPOOL, audited_reading
@@ -31,6 +34,38 @@ from service.services import Services
 
 SEXES: Final = ("F", "M", "O")
 """Values of PatientSex, PS3.3 C.7.1.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedFilm:
+    """A film that was read: what may be remembered of it."""
+
+    source: Dataset
+    """Its header, which names the patient: for what is derived from it alone."""
+    sha256: str
+    record: AnalysisRecord
+    judged: Prediction
+    """The answer, also where it was withheld."""
+    signals: Mapping[str, float]
+    """What drift is computed from."""
+    age_years: float | None
+    """Of the patient, as the header states it; None: it does not."""
+
+
+class Watch(Protocol):
+    """What looks after the answers of this spool, in its database."""
+
+    def running(self, engine: Engine) -> AbstractAsyncContextManager[None]:
+        """Begin, with the database of the spool, and end."""
+        ...
+
+    def note(self, film: AnalysedFilm) -> None:
+        """Remember a film that was read; called again for it where a process was killed in between.
+
+        Raises:
+            SpoolUnavailableError: the database cannot be written.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,41 +98,59 @@ class ReadsAlong(Protocol):
         ...
 
 
-async def analyse(
-    claim: Claim, services: Services, spool: Spool, along: ReadsAlong | None = None, *, keep_objects: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the results of an analysis go."""
+
+    spool: Spool
+    watch: Watch | None
+    """None: nobody looks after the answers."""
+    keep_objects: bool
+    """Whether the objects will be delivered; else the record alone is kept."""
+    along: ReadsAlong | None = None
+    """Reads the film too; None: nobody does."""
+
+
+async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
     """Read the film, and keep the results instead of it.
 
     Args:
         claim: a film in state `received`.
         services: what reads it.
-        spool: where the results wait.
-        along: who reads the film too, once it is answered; None: nobody.
-        keep_objects: whether they will be delivered; else the record alone is kept.
+        desk: where the results go.
 
     Raises:
         CxrError: the film is refused, the network failed on it, or it cannot be recorded.
     """
     content = claim.payloads[SOURCE]
     with services.deployments.held() as serving:
-        bundles = replace(serving, challenger=None if along is None else along.live)
+        bundles = replace(serving, challenger=None if desk.along is None else desk.along.live)
         work = partial(_read, claim, services, bundles, Upload(content, "application/dicom"))
         result = await audited_reading(services.audit, SPOOL, content, bundles.only_reference, work)
     reading, explained = (result.reading, result) if isinstance(result, ExplainedFilm) else (result, None)
-    record, objects, sex = await asyncio.get_running_loop().run_in_executor(
+    film, objects = await asyncio.get_running_loop().run_in_executor(
         services.decode_lanes.of(claim.priority), _results, content, reading, explained
     )
-    is_ours = await asyncio.to_thread(
-        spool.analysed,
-        claim,
-        model_sha256=bundles.digest,
-        record=record.model_dump_json(),
-        objects=objects if keep_objects else {},
-    )
-    if is_ours and along is not None and bundles.challenger is not None and reading.for_challenger is not None:
+    is_ours = await asyncio.to_thread(_file_away, claim, desk, bundles.digest, film, objects)
+    if is_ours and desk.along is not None and bundles.challenger is not None and reading.for_challenger is not None:
         spec = bundles.challenger.loaded.manifest.preprocess
-        uid = claim.sop_instance_uid
-        along.offer(FilmAlong(uid, reading.for_challenger, spec, reading.model.sha256, sex))
+        sex = _sex_of(film.source)
+        desk.along.offer(FilmAlong(claim.sop_instance_uid, reading.for_challenger, spec, reading.model.sha256, sex))
+
+
+def _file_away(claim: Claim, desk: Desk, model_sha256: str, film: AnalysedFilm, objects: Mapping[str, bytes]) -> bool:
+    """The watch first: if the process ends before the spool knows, the film is read and noted again.
+
+    False where the lease was lost: another worker reads the film.
+    """
+    if desk.watch is not None:
+        desk.watch.note(film)
+    return desk.spool.analysed(
+        claim,
+        model_sha256=model_sha256,
+        record=film.record.model_dump_json(),
+        objects=objects if desk.keep_objects else {},
+    )
 
 
 async def _read(claim: Claim, services: Services, bundles: ServingBundles, upload: Upload) -> Reading | ExplainedFilm:
@@ -110,15 +163,19 @@ async def _read(claim: Claim, services: Services, bundles: ServingBundles, uploa
 
 def _results(
     content: bytes, reading: Reading, explained: ExplainedFilm | None
-) -> tuple[AnalysisRecord, Mapping[str, bytes], str]:
+) -> tuple[AnalysedFilm, Mapping[str, bytes]]:
     with parsing("DICOM data set"):
         # What follows the pixels is in no result: 2 MB of empty items there took 6.8 s to parse.
         source = dcmread(BoundedReader(content, DecodeLimits().max_reads), stop_before_pixels=True)
     record = _record(source, reading, explained)
     built = result_objects(source, record, None if explained is None else explained.heat_map)
     objects = (built.sr, built.secondary_capture, built.presentation_state)
-    files = {str(each.SOPInstanceUID): _file(each) for each in objects if each is not None}
-    return record, files, _sex_of(source)
+    findings = reading.live.loaded.manifest.findings
+    signals = film_signals(asdict(reading.film.statistics), reading.judged.probabilities, findings)
+    film = AnalysedFilm(
+        source, sha256(content).hexdigest(), record, reading.judged, signals, reading.film.header.age_years
+    )
+    return film, {str(each.SOPInstanceUID): _bytes_of(each) for each in objects if each is not None}
 
 
 def _sex_of(source: Dataset) -> str:
@@ -154,7 +211,7 @@ def _record(source: Dataset, reading: Reading, explained: ExplainedFilm | None) 
     )
 
 
-def _file(dataset: Dataset) -> bytes:
+def _bytes_of(dataset: Dataset) -> bytes:
     stream = io.BytesIO()
     dcmwrite(stream, dataset, enforce_file_format=True)
     return stream.getvalue()

@@ -1,12 +1,12 @@
 """What DICOMweb needs in addition to the services: spool, ledger and worker, opened and closed with the app."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from service.dicomweb.analysis import ReadsAlong, analyse
+from service.dicomweb.analysis import Desk, ReadsAlong, Watch, analyse
 from service.dicomweb.delivery import deliver
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.pacs import Archive, open_pacs
@@ -33,7 +33,11 @@ class Intake:
 
 @asynccontextmanager
 async def open_intake(
-    services: Services, settings: DicomwebSettings, pacs_settings: PacsSettings, along: ReadsAlong | None = None
+    services: Services,
+    settings: DicomwebSettings,
+    pacs_settings: PacsSettings,
+    watch: Watch | None = None,
+    along: ReadsAlong | None = None,
 ) -> AsyncIterator[Intake | None]:
     """Open the spool and begin to empty it; None where DICOMweb is switched off.
 
@@ -41,7 +45,8 @@ async def open_intake(
         services: what reads films.
         settings: of the spool.
         pacs_settings: where results go.
-        along: who reads the films too, once they are answered; None: nobody.
+        watch: looks after the answers; None: nobody does.
+        along: reads the films too, once they are answered; None: nobody does.
 
     Raises:
         SettingsError: the spool or the PACS of the settings cannot be opened.
@@ -49,30 +54,29 @@ async def open_intake(
     if not settings.enabled:
         yield None
         return
-    async with open_pacs(pacs_settings) as pacs:
-        with open_database(settings.spool_url) as engine:
-            spool = Spool(engine, capacity=settings.spool_capacity)
-            ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
-            delivers = pacs is not None and services.mode == "active"
-            steps = [_analysis(services, spool, along, keep_objects=delivers)]
-            if (
-                pacs is not None and delivers
-            ):  # what an active service left in the spool waits until one is active again
-                steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
-            reading = nullcontext() if along is None else along.reading(engine)
-            worker = Worker(spool, ledger, steps, services.metrics)
-            async with reading:
-                worker.start()
-                try:
-                    yield Intake(spool, ledger, worker)
-                finally:
-                    await worker.stop()
+    async with AsyncExitStack() as stack:
+        pacs = await stack.enter_async_context(open_pacs(pacs_settings))
+        engine = stack.enter_context(open_database(settings.spool_url))
+        if watch is not None:
+            await stack.enter_async_context(watch.running(engine))
+        if along is not None:
+            await stack.enter_async_context(along.reading(engine))
+        spool = Spool(engine, capacity=settings.spool_capacity)
+        ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
+        delivers = pacs is not None and services.mode == "active"
+        steps = [_analysis(services, Desk(spool, watch, delivers, along))]
+        if pacs is not None and delivers:  # what waits for it in the spool of a silent service goes on waiting
+            steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
+        worker = Worker(spool, ledger, steps, services.metrics)
+        worker.start()
+        stack.push_async_callback(worker.stop)
+        yield Intake(spool, ledger, worker)
 
 
-def _analysis(services: Services, spool: Spool, along: ReadsAlong | None, *, keep_objects: bool) -> Step:
+def _analysis(services: Services, desk: Desk) -> Step:
     return Step(
         state="received",
-        work=partial(analyse, services=services, spool=spool, along=along, keep_objects=keep_objects),
+        work=partial(analyse, services=services, desk=desk),
         at_once=services.decode.workers,
         max_attempts=ANALYSES,
         may_start=lambda: _can_analyse(services),

@@ -3,7 +3,7 @@
 Source: DICOM PS3.18 10.5 (Store transaction), Annex I.2 (reasons of failures and warnings).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -82,6 +82,11 @@ class Reception:
     model_sha256: str
     """Of the bundle that would analyse them now."""
     options: StoreOptions
+    assess: Callable[[Instance], Stored | None] | None = None
+    """Takes in what is not a film and may be a reader's assessment of our results; None: it is not one.
+
+    It raises CxrError where it is one that cannot be used.
+    """
 
     def store(self, contents: Sequence[bytes]) -> tuple[Outcome, ...]:
         """Store each DICOM file in a transaction of its own; returns after the last commit."""
@@ -96,13 +101,22 @@ class Reception:
             msg = "the StudyInstanceUID of the instance is not that of the address; send each study to its own"
             return Outcome(instance, errors.InvalidParameterError(msg), DOES_NOT_MATCH)
         if not instance.is_film:
-            msg = "the SOP class is neither CR nor DX image storage; send films alone, and no results of this service"
-            return Outcome(instance, errors.NotARadiographError(msg), SOP_CLASS_NOT_SUPPORTED)
+            return self._take_assessment(instance)
         try:
             stored = self.spool.store(instance, self.options.priority or instance.priority, self.model_sha256)
         except CxrError as error:
             return Outcome(instance, error, _REASONS[type(error)])
         return Outcome(instance, stored, COERCED if stored == "other_content" else None)
+
+    def _take_assessment(self, instance: Instance) -> Outcome:
+        try:
+            assessed = None if self.assess is None else self.assess(instance)
+        except CxrError as error:
+            return Outcome(instance, error, _REASONS.get(type(error), CANNOT_UNDERSTAND))
+        if assessed is not None:
+            return Outcome(instance, assessed)
+        msg = "the SOP class is neither CR nor DX image storage; send films alone, and no results of this service"
+        return Outcome(instance, errors.NotARadiographError(msg), SOP_CLASS_NOT_SUPPORTED)
 
 
 def status_of(outcomes: Sequence[Outcome]) -> int:

@@ -8,6 +8,7 @@ from schemas.errors import NotFoundError
 from service.challenger.reader import Challenger
 from service.dicomweb.intake import Intake
 from service.services import Services
+from service.surveillance.surveillance import Surveillance
 
 
 def set_services(api: FastAPI, services: Services) -> None:
@@ -15,12 +16,19 @@ def set_services(api: FastAPI, services: Services) -> None:
     api.state.services = services
     api.state.intake = None
     api.state.challenger = None
+    api.state.surveillance = None
 
 
-def set_intake(api: FastAPI, intake: Intake | None, challenger: Challenger | None = None) -> None:
-    """Let the routes of `api` find the intake of DICOMweb, None where it is switched off, and who reads along."""
-    api.state.intake = intake
+def set_intake(
+    api: FastAPI,
+    intake: Intake | None,
+    surveillance: Surveillance | None = None,
+    challenger: Challenger | None = None,
+) -> None:
+    """Let the routes of `api` find the intake of DICOMweb, None where it is switched off, and who looks after it."""
     api.state.challenger = challenger
+    api.state.intake = intake
+    api.state.surveillance = surveillance
 
 
 async def services_of(request: Request) -> Services:
@@ -67,8 +75,29 @@ async def challenger_of(request: Request) -> Challenger:
     return challenger
 
 
+async def optional_surveillance_of(request: Request) -> Surveillance | None:
+    """What looks after the answers; None where DICOMweb is switched off."""
+    surveillance: Surveillance | None = request.app.state.surveillance
+    return surveillance
+
+
+async def surveillance_of(request: Request) -> Surveillance:
+    """What looks after the answers.
+
+    Raises:
+        NotFoundError: DICOMweb is switched off.
+    """
+    surveillance = await optional_surveillance_of(request)
+    if surveillance is None:
+        msg = "nothing is monitored here, as there is no spool; the operator switches it on with CXR_DICOMWEB=true"
+        raise NotFoundError(msg)
+    return surveillance
+
+
 CurrentServices = Annotated[Services, Depends(services_of)]
 CurrentIntake = Annotated[Intake, Depends(intake_of)]
+CurrentSurveillance = Annotated[Surveillance, Depends(surveillance_of)]
+OptionalSurveillance = Annotated[Surveillance | None, Depends(optional_surveillance_of)]
 OptionalIntake = Annotated[Intake | None, Depends(optional_intake_of)]
 CurrentChallenger = Annotated[Challenger, Depends(challenger_of)]
 OptionalChallenger = Annotated[Challenger | None, Depends(optional_challenger_of)]

@@ -172,8 +172,16 @@ async def _on_cxr_error(request: Request, error: CxrError) -> Response:
 async def _on_invalid_parameter(request: Request, error: RequestValidationError) -> Response:
     # FastAPI's own handler sends the refused value back, which may be a patient's. What comes after the name in `loc`
     # is a kind of value that was tried, or a place in a list.
-    reasons = "; ".join(f"{entry['loc'][0]} parameter {entry['loc'][1]}: {entry['msg']}" for entry in error.errors())
+    reasons = "; ".join(
+        f"{_place(entry['loc'])}: {entry['msg'].removeprefix('Value error, ')}" for entry in error.errors()
+    )
     return problem_response(errors.InvalidParameterError(reasons), request.state.request_id)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """A parameter by its name; of a body that is read as JSON only its field, for a key below may be of a patient."""
+    names = [part for part in location[1:2] if isinstance(part, str)]
+    return " parameter ".join([str(location[0]), *names])
 
 
 async def _on_caller_left(_: Request, __: ClientDisconnect) -> Response:

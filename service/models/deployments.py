@@ -3,11 +3,14 @@
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 
 from schemas.errors import BundleError, InvalidParameterError, NotFoundError, NotReadyError
-from service.metrics import Metrics
+from service.capacity.threads import SPARE
+from service.metrics import BundleMetrics, Metrics
 from service.models.live import LiveBundle, ServingBundles
 from service.models.loading import BundleLoader
+from service.models.prover import LentProver
 from service.models.registry import BundleAddress, BundleRegistry
 from service.models.swap import Deployment
 from service.settings import ModelSettings
@@ -172,3 +175,22 @@ class Deployments:
                 for each in self._by_name.values():
                     await stack.enter_async_context(each.running())
                 yield
+
+
+def reading_along(
+    settings: ModelSettings, registry: BundleRegistry, loader: BundleLoader, loader_thread: Executor, metrics: Metrics
+) -> Deployment:
+    """The deployment of a bundle that answers nobody: it is loaded, watched and swapped as those that serve.
+
+    Its figures are not among theirs, and its network runs on a thread that gives way to all of theirs.
+
+    Args:
+        settings: of those that serve.
+        registry: which chooses it.
+        loader: of those that serve.
+        loader_thread: theirs: no two bundles are loaded at the same time.
+        metrics: of the service.
+    """
+    engine = loader.settings.model_copy(update={"concurrent_runs": 1})
+    spare = replace(loader, settings=engine, prover=LentProver(loader.prover), niceness=SPARE)
+    return Deployment(settings, registry, spare, loader_thread, BundleMetrics(metrics.shed))

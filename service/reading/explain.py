@@ -84,6 +84,11 @@ class ExplainedFilm:
         return self.reading.prediction
 
     @property
+    def withheld(self) -> Prediction | None:
+        """What would have been answered; None: it was."""
+        return self.reading.withheld
+
+    @property
     def model(self) -> ModelReference:
         """The bundle that answers."""
         return self.reading.model

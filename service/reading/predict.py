@@ -45,6 +45,13 @@ class Reading:
     prediction: Prediction
     for_challenger: PreparedFilm | None = None
     """The same film as the bundle that reads along sees it; None: there is none."""
+    withheld: Prediction | None = None
+    """What would have been answered; None: it was, for the service is not suspended."""
+
+    @property
+    def judged(self) -> Prediction:
+        """The answer of the bundle, whether it was given or withheld."""
+        return self.withheld or self.prediction
 
     @property
     def model(self) -> ModelReference:
@@ -117,9 +124,15 @@ async def read_film(
         if is_enough(films.plan, seen):
             break
     choice = choose(films.plan, seen, upload.population)
-    reading = replace(_routed(readings[choice.index], choice, bundles), for_challenger=films.for_challenger)
+    routed = replace(_routed(readings[choice.index], choice, bundles), for_challenger=films.for_challenger)
+    reading = _unless_suspended(services, routed)
     _count(services, reading)
     return reading
+
+
+def _unless_suspended(services: Services, reading: Reading) -> Reading:
+    given = services.stop.applied(reading.prediction)
+    return reading if given is reading.prediction else replace(reading, prediction=given, withheld=reading.prediction)
 
 
 def answered(live: LiveBundle, film: PreparedFilm, result: BatchResult) -> Reading:

@@ -15,7 +15,7 @@ from service.settings.compute import (
 )
 from service.settings.connections import ConnectionSettings
 from service.settings.environment import VARIABLES, Settings, load_settings
-from service.settings.exchange import DicomwebSettings, PacsSettings
+from service.settings.exchange import DicomwebSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.models import ModelSettings
 from service.settings.section import PREFIX, Section
@@ -41,6 +41,7 @@ __all__ = [
     "SecuritySettings",
     "ServerSettings",
     "Settings",
+    "SurveillanceSettings",
     "TokenSettings",
     "TrialSettings",
     "injected_variables",

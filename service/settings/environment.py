@@ -11,7 +11,7 @@ from schemas.errors import SettingsError
 from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
 from service.settings.compute import DecodeSettings, EngineSettings, LimitSettings
 from service.settings.connections import ConnectionSettings
-from service.settings.exchange import DicomwebSettings, PacsSettings
+from service.settings.exchange import DicomwebSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.loopback import is_loopback
 from service.settings.models import ModelSettings
@@ -38,6 +38,7 @@ class Settings(BaseModel):
     dicomweb: DicomwebSettings = Field(default_factory=DicomwebSettings)
     pacs: PacsSettings = Field(default_factory=PacsSettings)
     trial: TrialSettings = Field(default_factory=TrialSettings)
+    surveillance: SurveillanceSettings = Field(default_factory=SurveillanceSettings)
 
     @model_validator(mode="after")
     def _check_sections(self) -> Self:
@@ -52,6 +53,12 @@ class Settings(BaseModel):
             msg = (
                 f"challenger {self.trial.challenger} is what CXR_MODEL or CXR_MODELS names; name another version as "
                 "CXR_CHALLENGER, or leave it out"
+            )
+            raise ValueError(msg)
+        if self.surveillance.stop_limits is not None and not self.dicomweb.enabled:
+            msg = (
+                "stop_limits names limits, but DICOMweb is off and nothing is remembered that could cross them; set "
+                "CXR_DICOMWEB=true too"
             )
             raise ValueError(msg)
         limited = {*self.engine.concurrent_runs_by_model, *self.engine.max_batch_size_by_model}

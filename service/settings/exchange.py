@@ -35,6 +35,21 @@ class DicomwebSettings(Section):
     )
 
 
+class SurveillanceSettings(Section):
+    """The answers against the truth: what stops the service, and how final reports are understood."""
+
+    stop_limits: Path | None = Field(
+        default=None,
+        description="file of pre-registered limits: below one of them the service suspends its answers "
+        "(docs/surveillance.md); default: nothing stops it",
+    )
+    report_rules: Path | None = Field(
+        default=None,
+        description="file of the codes and phrases by which a final report states that a finding is present or absent; "
+        "default: final reports are refused",
+    )
+
+
 class PacsSettings(Section):
     """Where results go."""
 

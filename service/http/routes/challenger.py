@@ -60,8 +60,9 @@ async def promote(
             check_rule(await asyncio.to_thread(challenger.report))
         return (await services.deployments.activate(live.address)).loaded.reference
 
-    origin = origin_of(request)
-    model = await audited_action(services.audit, replace(origin, route=f"{origin.route}?by={wanted.by}"), work)
+    asked = origin_of(request)
+    origin = replace(asked, route=f"{asked.route}?by={wanted.by}", reason=wanted.reason)
+    model = await audited_action(services.audit, origin, work)
     return PromotionReceipt(model=model, by=wanted.by, note=NOTE)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
@@ -16,12 +17,13 @@ from service.dicomweb.intake import Intake
 from service.dicomweb.multipart import read_parts
 from service.dicomweb.stow import DICOM_JSON, Reception, StoreOptions, answer, headers_of, status_of
 from service.http.authorization import Requires, caller_of, origin_of
-from service.http.current import CurrentIntake, CurrentServices
+from service.http.current import CurrentIntake, CurrentServices, optional_surveillance_of
 from service.http.errors import REQUEST_FAILURES, documented
 from service.http.negotiation import accept_of, negotiate
 from service.http.request_body import require_plain_body
 from service.http.request_options import PRIORITY_HEADER, AnyCase, DeadlineHeader, RequestOptions, options_of
 from service.services import Services
+from service.surveillance.surveillance import Surveillance
 
 UID_PATTERN: Final = r"^[0-9.]{1,64}$"
 BODY: Final[dict[str, Any]] = {
@@ -63,6 +65,7 @@ class StoreRequest:
     options: RequestOptions
     """Until when the body has to arrive; its priority means nothing here."""
     priority: Priority | None
+    surveillance: Surveillance | None
 
 
 async def store_request_of(
@@ -74,7 +77,7 @@ async def store_request_of(
 ) -> StoreRequest:
     """Read the headers."""
     options = await options_of(request, services, deadline_ms=deadline_ms)
-    return StoreRequest(request, services, intake, options, priority)
+    return StoreRequest(request, services, intake, options, priority, await optional_surveillance_of(request))
 
 
 CurrentStoreRequest = Annotated[StoreRequest, Depends(store_request_of)]
@@ -105,9 +108,14 @@ async def _store(store: StoreRequest, study: str | None = None) -> Response:
         )
     services.gate.count(caller_of(store.request), len(contents))
     limits = DecodeLimits(max_pixels=services.limits.max_pixels)
-    reception = Reception(store.intake.spool, limits, model_sha256, StoreOptions(study, store.priority))
+    watch = store.surveillance
+    assess = None if watch is None else partial(watch.assess, facts=origin_of(store.request).facts)
+    options = StoreOptions(study, store.priority)
+    reception = Reception(store.intake.spool, limits, model_sha256, options, assess)
     outcomes = await asyncio.to_thread(reception.store, contents)
     store.intake.worker.wake()
+    if watch is not None:
+        await watch.settle()
     for outcome in outcomes:
         services.metrics.stow_instances.labels(outcome.code).inc()
     if services.audit.on:

@@ -41,13 +41,16 @@ async def readyz(services: CurrentServices) -> Readiness:
     """200 once a bundle is loaded, has passed its self-test and every batch size is warm.
 
     503 while draining, and where a run of the network does not end, or had to be interrupted in the last ten seconds.
-    Of several bundles one is enough: those that do not answer are named.
+    Of several bundles one is enough: those that do not answer are named. A suspended service is ready: it analyses,
+    and says so.
     """
     services.deployments.check()
     services.audit.check()
     if services.admission.draining:
         raise draining()
-    return Readiness(status="ready", mode=services.mode, missing=dict(services.deployments.faults))
+    stop = services.stop.suspension
+    suspended = None if stop is None else f"since {stop.since:%Y-%m-%d %H:%M} UTC: {stop.reason}"
+    return Readiness(status="ready", mode=services.mode, suspended=suspended, missing=dict(services.deployments.faults))
 
 
 @router.get(

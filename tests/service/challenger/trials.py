@@ -9,7 +9,7 @@ from sqlalchemy import Engine, String, Text, insert
 from schemas.api import FindingAnswer, ModelReference, Prediction
 from schemas.challenger import ChallengerAnswer
 from schemas.estimate import Estimate
-from schemas.model.calibration import OperatingPoint
+from schemas.model.calibration import Decision, OperatingPoint
 from service.challenger.answers import Answers
 from service.challenger.pairs import Answer, Pair, Said
 from service.surveillance.tables import readings, verdicts
@@ -20,7 +20,8 @@ WHOLE = Estimate(value=0.9, low=0.8, high=1.0)
 
 def answer(word: str, probability: float | None = None, finding: str = FINDING) -> Answer:
     """`answer("+")`: positive; `-`: negative; `?`: abstain."""
-    decision = {"+": "positive", "-": "negative", "?": "abstain"}[word]
+    decisions: Mapping[str, Decision] = {"+": "positive", "-": "negative", "?": "abstain"}
+    decision = decisions[word]
     default = {"+": 0.9, "-": 0.1, "?": 0.5}[word]
     return Answer(decision, {finding: Said(decision, default if probability is None else probability)})
 
