@@ -72,7 +72,9 @@ def _arms() -> Iterator[list[Arm]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         arms: list[Arm] = []
         for name in ARMS:
-            more: dict[str, Any] = {"challenger": "chest-xray-adult/1.0.0", "challenger_queue": 1000} if name == "with" else {}
+            more: dict[str, Any] = (
+                {"challenger": "chest-xray-adult/1.0.0", "challenger_queue": 1000} if name == "with" else {}
+            )
             spool = f"sqlite:///{folder}/{len(arms)}/spool.db"
             server = running(
                 model="chest-xray-pneumonia", dicomweb="true", spool_url=spool, spool_capacity=5000, **more
