@@ -26,6 +26,7 @@ from service.http.leniency import Leniency
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.request_body import largest_body
 from service.http.routes import (
+    acceptance,
     administration,
     capabilities,
     dicomweb,
@@ -56,6 +57,7 @@ ROUTES: Final = (
     capabilities,
     dicomweb,
     results,
+    acceptance,
     operations,
     pages,
 )
@@ -174,6 +176,7 @@ def create_services(
         frame_decoder=_frame_decoder(settings.decode, metrics),
         gate=Gate(settings.security, settings.tokens, metrics, key_pool),
         audit=Trail(settings.audit, metrics),
+        evidence=settings.evidence,
     )
     metrics.ready.set_function(lambda: float(services.ready))
     return services

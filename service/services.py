@@ -15,7 +15,7 @@ from service.models.deployments import Deployments
 from service.models.live import ServingBundles
 from service.models.registry import BundleRegistry
 from service.security.authentication import Gate
-from service.settings import ConnectionSettings, DecodeSettings, LimitSettings
+from service.settings import ConnectionSettings, DecodeSettings, EvidenceSettings, LimitSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Services:
     frame_decoder: ChildDecoder
     gate: Gate
     audit: Trail
+    evidence: EvidenceSettings
 
     @property
     def ready(self) -> bool:
