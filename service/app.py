@@ -44,6 +44,7 @@ from service.models.deployments import Deployments
 from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
+from service.models.site_profiles import SiteProfiles
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
@@ -158,8 +159,9 @@ def create_services(
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
     decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
-    registry = BundleRegistry.of(settings.models)
-    loader = BundleLoader(open_engine, settings.engine, prover or NoProver())
+    profiles = SiteProfiles.of(settings.evidence)
+    registry = BundleRegistry.of(settings.models, profiles)
+    loader = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
     key_pool = computing_threads(1, "keys", ROUTINE)
     services = Services(
         limits=settings.limits,

@@ -8,7 +8,9 @@ from pydantic import BeforeValidator, Field
 from schemas.model.calibration import Decision
 from schemas.record import Record, Sha256
 
-Event = Literal["started", "stopped", "resumed", "film", "stored", "analysed", "action", "refusal"]
+Event = Literal[
+    "started", "stopped", "resumed", "film", "stored", "analysed", "action", "refusal", "acceptance", "profile"
+]
 
 
 def _writable(text: str) -> str:
@@ -25,12 +27,14 @@ class AuditEntry(Record):
     at: datetime
     event: Event = Field(
         description="film: answered at once; stored: put into the spool; analysed: read from the spool; action: of an "
-        "administrator; refusal: no valid key, or not the scope; started, stopped, resumed: the log itself"
+        "administrator; refusal: no valid key, or not the scope; acceptance: a test on "
+        "local films; profile: an operating point of the site; started, stopped, resumed: the log itself"
     )
     caller: Text = Field(description="key:<id>, token:<subject>, anonymous, unknown, or service: never a key")
     route: Text | None = Field(default=None, description="the address's template")
     request_id: Text | None = None
     film_sha256: Sha256 | None = Field(default=None, description="of the bytes as they were sent")
+    content_sha256: Sha256 | None = Field(default=None, description="of the limits, the report or the profile")
     model_sha256: Sha256 | None = Field(default=None, description="of the bundle's manifest")
     label: str | None = None
     decision: Decision | None = None
