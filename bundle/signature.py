@@ -23,15 +23,27 @@ Keys = Mapping[str, Ed25519PublicKey]
 """Public keys by their ids."""
 
 
-class ManifestSignature(Record):
-    """The content of `manifest.sig`, as JSON."""
+class DetachedSignature(Record):
+    """A signature over the bytes of the file beside which it lies, as JSON."""
 
     format: Literal[1] = 1
     algorithm: Literal["ed25519"] = "ed25519"
     key_id: KeyId = Field(description="which key to try; it proves nothing")
     signature: str = Field(
-        pattern=r"^[0-9a-f]{128}$", description="Ed25519 (RFC 8032) over the bytes of manifest.json, in hexadecimal"
+        pattern=r"^[0-9a-f]{128}$", description="Ed25519 (RFC 8032) over the bytes of that file, in hexadecimal"
     )
+
+    def signs(self, content: bytes, key: Ed25519PublicKey) -> bool:
+        """Whether this is the signature of these bytes by this key."""
+        try:
+            key.verify(bytes.fromhex(self.signature), content)
+        except InvalidSignature:
+            return False
+        return True
+
+
+class ManifestSignature(DetachedSignature):
+    """The content of `manifest.sig`, over the bytes of manifest.json."""
 
 
 def key_id_of(key: Ed25519PublicKey) -> str:
@@ -86,11 +98,9 @@ def check_signature(directory: Path, manifest: bytes, keys: Keys) -> None:
             f"{directory.name}: signed by key {stated.key_id}, which CXR_TRUSTED_KEYS_FILE does not hold; add it there"
         )
         raise UntrustedBundleError(msg)
-    try:
-        key.verify(bytes.fromhex(stated.signature), manifest)
-    except InvalidSignature as error:
+    if not stated.signs(manifest, key):
         msg = (
             f"{directory.name}: the signature is not of this manifest; it was altered after key {stated.key_id} signed "
             "it: copy the whole bundle again, or sign it again"
         )
-        raise UntrustedBundleError(msg) from error
+        raise UntrustedBundleError(msg)

@@ -193,8 +193,8 @@ def verify(directory: Annotated[Path, typer.Argument(help="Folder of the bundle.
 @app.command()
 def keygen(out: Annotated[Path, typer.Argument(help="File of the private key; the public one gets .pub.")]) -> None:
     """Make a key pair to sign bundles with."""
+    from bundle.signing import make_key
     from export.console import console
-    from export.sign import make_key
 
     console.print(f"key {make_key(out)}: keep {out} secret, and give {out}.pub to the service (CXR_TRUSTED_KEYS_FILE)")
 

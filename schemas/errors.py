@@ -189,6 +189,10 @@ class SettingsError(CxrError, code="invalid_settings"):
     """A setting that is unknown, out of range, or cannot be honoured on this machine."""
 
 
+class EvidenceError(CxrError, code="invalid_evidence"):
+    """Limits or labels of a site's own films, or a report on them, that cannot be used as they are."""
+
+
 class TrainingDataError(TrainerError, code="invalid_training_data"):
     """Films that cannot be trained on as they are: an empty class, a leak, an unreadable file.
 

@@ -9,6 +9,7 @@ from schemas.model.calibration import Activation
 from schemas.model.guide import Population, Trait
 from schemas.model.precision import Precision
 from schemas.record import Record
+from schemas.site_profile import SiteProfile
 
 
 class KnownModel(Record):
@@ -32,6 +33,9 @@ class KnownModel(Record):
     traits: tuple[Trait, ...] | None = Field(
         default=None,
         description="of its guide: cut-off, share passed, shares refused; null: it does not serve, or has no guide",
+    )
+    site: SiteProfile | None = Field(
+        default=None, description="the site's own operating point; null: it does not serve, or answers at its own"
     )
 
 

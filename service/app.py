@@ -27,6 +27,7 @@ from service.http.leniency import Leniency
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.request_body import largest_body
 from service.http.routes import (
+    acceptance,
     administration,
     capabilities,
     challenger,
@@ -47,6 +48,7 @@ from service.models.deployments import Deployments, reading_along
 from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
+from service.models.site_profiles import SiteProfiles
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
@@ -64,6 +66,7 @@ ROUTES: Final = (
     results,
     verdicts,
     monitoring,
+    acceptance,
     operations,
     pages,
 )
@@ -164,8 +167,9 @@ def create_services(
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
     decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
-    registry = BundleRegistry.of(settings.models)
-    loader = BundleLoader(open_engine, settings.engine, prover or NoProver())
+    profiles = SiteProfiles.of(settings.evidence)
+    registry = BundleRegistry.of(settings.models, profiles)
+    loader = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
     loader_thread = computing_threads(1, "loader", SPARE)
     key_pool = computing_threads(1, "keys", ROUTINE)
     services = Services(
@@ -187,6 +191,7 @@ def create_services(
         challenger=None
         if (choice := settings.trial.challenger) is None
         else reading_along(settings.models, registry.choosing(choice), loader, loader_thread, metrics),
+        evidence=settings.evidence,
     )
     metrics.ready.set_function(lambda: float(services.ready))
     return services

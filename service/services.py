@@ -18,7 +18,7 @@ from service.models.live import ServingBundles
 from service.models.registry import BundleRegistry
 from service.models.swap import Deployment
 from service.security.authentication import Gate
-from service.settings import ConnectionSettings, DecodeSettings, LimitSettings
+from service.settings import ConnectionSettings, DecodeSettings, EvidenceSettings, LimitSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Services:
     frame_decoder: ChildDecoder
     gate: Gate
     audit: Trail
+    evidence: EvidenceSettings
     mode: Mode = "active"
     challenger: Deployment | None = None
     """A bundle that reads along and answers nobody; None: there is none."""

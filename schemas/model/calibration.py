@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from schemas.estimate import Estimate
-from schemas.record import Record
+from schemas.record import Record, Sha256
 
 Activation = Literal["softmax", "sigmoid"]
 """softmax: the classes exclude one another; sigmoid: each is a finding that is judged by itself."""
@@ -14,6 +14,17 @@ Decision = Literal["positive", "negative", "abstain"]
 """What is claimed of a finding, or of a film; by the rules of `schemas.model.decision`."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class SiteGuarantee(Record):
+    """What a site's own films promise of an operating point; from its signed profile."""
+
+    site: str = Field(description="as the operator names it")
+    risk: Fraction = Field(description="largest share of films with the finding that are answered negative")
+    confidence: Fraction = Field(description="over the draw of the films that chose the operating point")
+    films: int = Field(ge=1, description="that chose it")
+    with_finding: int = Field(ge=1, description="of these")
+    sha256: Sha256 = Field(description="of the signed profile")
 
 
 class OperatingPoint(Record):
@@ -25,6 +36,9 @@ class OperatingPoint(Record):
     sensitivity: Estimate
     specificity: Estimate
     data: str = Field(description="the films on which sensitivity and specificity were measured")
+    site: SiteGuarantee | None = Field(
+        default=None, description="where the site chose it on films of its own; null: the bundle's own operating point"
+    )
 
 
 class ConformalQuantiles(Record):

@@ -1,6 +1,6 @@
 """From the network's outputs to the answer about a film: label, decision, and how certain it is."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +103,7 @@ def decide(
     )
 
 
-def _finite(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+def _finite(probabilities: NDArray[Any]) -> NDArray[Any]:
     if not np.isfinite(probabilities).all():
         msg = "the network gave probabilities that are not numbers; the bundle or this machine is at fault"
         raise InferenceError(msg)

@@ -22,6 +22,8 @@ Event = Literal[
     "limits",
     "suspended",
     "lifted",
+    "acceptance",
+    "profile",
 ]
 
 
@@ -40,12 +42,14 @@ class AuditEntry(Record):
     event: Event = Field(
         description="film: answered at once; stored: put into the spool; analysed: read from the spool; action: of an "
         "administrator; refusal: no valid key, or not the scope; verdict: of a reader or a report; limits: registered; "
-        "suspended, lifted: the stop rule; started, stopped, resumed: the log itself"
+        "suspended, lifted: the stop rule; acceptance: a test on local films; profile: an operating point of the site; "
+        "started, stopped, resumed: the log itself"
     )
     caller: Text = Field(description="key:<id>, token:<subject>, anonymous, unknown, or service: never a key")
     route: Text | None = Field(default=None, description="the address's template")
     request_id: Text | None = None
     film_sha256: Sha256 | None = Field(default=None, description="of the bytes as they were sent")
+    content_sha256: Sha256 | None = Field(default=None, description="of the limits, the report or the profile")
     model_sha256: Sha256 | None = Field(default=None, description="of the bundle's manifest")
     label: str | None = None
     decision: Decision | None = None

@@ -28,7 +28,7 @@ class Outputs:
     """
 
     logits: NDArray[np.float32]  # [N, K]
-    probabilities: NDArray[np.float32]  # [N, K], calibrated
+    probabilities: NDArray[np.float32] | NDArray[np.float64]  # [N, K], calibrated; by the graph, or by `SiteEngine`
     embedding: NDArray[np.float32]  # [N, D]
     maps: Mapping[ExplainMethod, NDArray[np.float32]] = field(default_factory=dict)  # each [N, h, w], >= 0
     lungs: NDArray[np.float32] | None = None  # [N, a, b] in [0, 1]
@@ -46,7 +46,8 @@ class Outputs:
         """The arrays by their names in the graph, for the self-test."""
         maps = {MAPS[method]: array for method, array in self.maps.items()}
         guide = {} if self.lungs is None or self.traits is None else {"lungs": self.lungs, "traits": self.traits}
-        answers = {"logits": self.logits, "probabilities": self.probabilities, "embedding": self.embedding}
+        probabilities = np.asarray(self.probabilities, np.float32)
+        answers = {"logits": self.logits, "probabilities": probabilities, "embedding": self.embedding}
         return {**answers, **maps, **guide}
 
 

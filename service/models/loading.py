@@ -1,6 +1,6 @@
 """From the files of a bundle to a network that may answer: opened, proved on the golden films, and warm."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,10 @@ from service.capacity.threads import ROUTINE
 from service.engine.engine import Engine, EngineOpener
 from service.engine.explain_backend import Explanations, open_explanations
 from service.engine.film_queue import batch_sizes
+from service.engine.site_engine import SiteEngine
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleAddress
+from service.models.site_profiles import SiteOperatingPoint, SiteProfiles, applied
 from service.settings import EngineSettings
 
 
@@ -33,6 +35,10 @@ class LoadedBundle:
     selftest_error: float
     """Largest absolute error of the logits of the golden films."""
     precision: Precision = "fp32"
+    site: SiteOperatingPoint | None = None
+    """With which it answers: manifest and engine are then those of the site; None: the bundle's own operating point."""
+    bare: "LoadedBundle | None" = None
+    """The same without the site's operating point; None where there is none."""
 
     @property
     def manifest(self) -> BundleManifest:
@@ -70,6 +76,8 @@ class BundleLoader:
     open_engine: EngineOpener
     settings: EngineSettings
     prover: Prover = field(default_factory=NoProver)
+    profiles: SiteProfiles | None = None
+    """None: every bundle answers at its own operating point."""
     niceness: int = ROUTINE
     """Of the threads on which the networks answer routine films, in steps."""
 
@@ -78,7 +86,7 @@ class BundleLoader:
 
         Raises:
             BundleError: the prover refuses it, there is no graph of the precision that the settings ask for, or graph,
-                statistics, golden films or torch's weights are not as the manifest states.
+                statistics, golden films or torch's weights are not as the manifest states; or see `at_site`.
             SettingsError: the provider is not there.
         """
         settings = self.settings.of(bundle.manifest.name)
@@ -99,4 +107,25 @@ class BundleLoader:
             selftest_error = check_golden(bundle, run, settings.precision).logits
         warm(run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
         explanations = open_explanations(bundle, settings.explain_backend, threads=settings.intra_op_threads)
-        return LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision)
+        return self.at_site(LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision))
+
+    def at_site(self, loaded: LoadedBundle) -> LoadedBundle:
+        """The loaded bundle at the operating point that the site has for it now; the same one where it has it already.
+
+        Raises:
+            BundleError: the site's profile of it is not in order; see `SiteProfiles.find`.
+        """
+        bare = loaded.bare or loaded
+        found = None if self.profiles is None else self.profiles.find(bare.bundle)
+        if found == loaded.site:
+            return loaded
+        if found is None:
+            return bare
+        manifest = applied(found, bare.bundle)
+        return replace(
+            bare,
+            bundle=replace(bare.bundle, manifest=manifest),
+            engine=SiteEngine(bare.engine, manifest),
+            site=found,
+            bare=bare,
+        )

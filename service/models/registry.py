@@ -13,6 +13,7 @@ from bundle.reading import LARGEST_LINE, LARGEST_MANIFEST, read_regular
 from bundle.versions import is_version, parse_version, preference
 from schemas.errors import BundleError, NotFoundError
 from schemas.model.manifest import CURRENT, MANIFEST
+from service.models.site_profiles import SiteProfiles
 from service.models.trust import Trust
 from service.settings import ModelSettings
 
@@ -57,31 +58,35 @@ class BundleRegistry:
     Nothing that a caller sends becomes part of a path: it is only compared with what was found.
     """
 
-    def __init__(self, models_dir: Path, model: str | None, trust: Trust | None = None) -> None:
+    def __init__(
+        self, models_dir: Path, model: str | None, trust: Trust | None = None, profiles: SiteProfiles | None = None
+    ) -> None:
         """Nothing is looked at yet.
 
         Args:
             models_dir: the directory.
             model: `name`, `name/version`, or None for the content of the file `current`.
             trust: whose bundles are opened; None: anybody's.
+            profiles: of the site, whose change is one of the bundle; None: there are none.
         """
         self._models_dir = models_dir
         self._model = model
         self._trust = trust
+        self._profiles = profiles
 
     @classmethod
-    def of(cls, settings: ModelSettings) -> Self:
+    def of(cls, settings: ModelSettings, profiles: SiteProfiles | None = None) -> Self:
         """The registry that the settings describe; with several bundles, see `choosing`.
 
         Raises:
             SettingsError: the file of trusted keys cannot be read, or holds none.
         """
         trust = None if settings.trusted_keys_file is None else Trust(settings.trusted_keys_file)
-        return cls(settings.models_dir, settings.model, trust)
+        return cls(settings.models_dir, settings.model, trust, profiles)
 
     def choosing(self, model: str) -> "BundleRegistry":
         """The same directory and the same trust, with another choice."""
-        return BundleRegistry(self._models_dir, model, self._trust)
+        return BundleRegistry(self._models_dir, model, self._trust, self._profiles)
 
     def known(self) -> tuple[BundleAddress, ...]:
         """Every whole bundle of the directory, by name and then from the oldest version to the newest.
@@ -179,6 +184,8 @@ class BundleRegistry:
             digest = sha256(read_regular(directory / MANIFEST, LARGEST_MANIFEST)).hexdigest()
         except OSError:  # `open` will say what is wrong with it
             digest = ""
+        if self._profiles is not None:
+            states += [(name, path.stat()) for name, path in self._profiles.states(digest)]
         return Stamp(
             address,
             tuple((name, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino) for name, at in states),

@@ -149,7 +149,7 @@ class Deployment:
             if self._previous is None:
                 msg = "no earlier bundle is in memory: this is the first since the start; activate one by its name"
                 raise BundleError(msg)
-            self._swap(self._previous)
+            self._swap(self._loader.at_site(self._previous))
             return self.ready()
 
     async def _watch(self) -> None:
@@ -210,7 +210,7 @@ class Deployment:
         check_version(address, self._settings.least_version_of(address.name))
         bundle = self._registry.open(address)
         if by_itself and current is not None and bundle.sha256 == current.bundle.sha256:
-            return current  # its files were copied over themselves, or signed: the same network would be loaded
+            return self._loader.at_site(current)  # its files were copied over themselves, or its site profile changed
         loaded = self._loader.load(bundle)
         if current is not None and by_itself:
             check_classes(loaded, current)
@@ -221,20 +221,20 @@ class Deployment:
     def _swap(self, loaded: LoadedBundle) -> None:
         """Replace the one reference that requests read; nothing is awaited in here."""
         before = self._live
-        settings = self._loader.settings
         reference = loaded.manifest.drift_reference
         window = None if reference is None else DriftWindow(reference, self._settings.drift_window)
         register_drift_gauges(window, self._metrics)
-        self._live = LiveBundle(loaded, self._metrics, settings, window, self._loader.niceness)
+        self._live = LiveBundle(loaded, self._metrics, self._loader.settings, window, self._loader.niceness)
         self._failure = None
         if before is not None:
-            self._previous = before.loaded
+            if before.loaded.reference != loaded.reference:  # else only the site's operating point changed
+                self._previous = before.loaded
             self._retirement.begin(before)
         self._metrics.selftest_error.set(loaded.selftest_error)
         model = loaded.reference
         self._metrics.model_info.clear()
         self._metrics.model_info.labels(
-            model.name, model.version, model.architecture, model.sha256, settings.provider
+            model.name, model.version, model.architecture, model.sha256, self._loader.settings.provider
         ).set(1)
         log.info("bundle_serves", bundle=str(self._live.address), precision=model.precision, sha256=model.sha256)
 

@@ -1,8 +1,8 @@
 """The settings of the service, in sections: read once from the environment, checked, frozen and passed down.
 
-`compute`, `access`, `connections` and `exchange` declare the sections, `environment` reads them, `injected` knows the
-variables that others set with our prefix, and `rules` says in words what a value must be. A class or a function takes
-its section, never the whole.
+`compute`, `access`, `connections`, `evidence` and `exchange` declare the sections, `environment` reads them, `injected`
+knows the variables that others set with our prefix, and `rules` says in words what a value must be. A class or a
+function takes its section, never the whole.
 """
 
 from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
@@ -15,6 +15,7 @@ from service.settings.compute import (
 )
 from service.settings.connections import ConnectionSettings
 from service.settings.environment import VARIABLES, Settings, load_settings
+from service.settings.evidence import EvidenceSettings
 from service.settings.exchange import DicomwebSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.models import ModelSettings
@@ -33,6 +34,7 @@ __all__ = [
     "DecodeSettings",
     "DicomwebSettings",
     "EngineSettings",
+    "EvidenceSettings",
     "LimitSettings",
     "LogSettings",
     "ModelSettings",

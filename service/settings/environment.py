@@ -11,6 +11,7 @@ from schemas.errors import SettingsError
 from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
 from service.settings.compute import DecodeSettings, EngineSettings, LimitSettings
 from service.settings.connections import ConnectionSettings
+from service.settings.evidence import EvidenceSettings
 from service.settings.exchange import DicomwebSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.loopback import is_loopback
@@ -39,6 +40,7 @@ class Settings(BaseModel):
     pacs: PacsSettings = Field(default_factory=PacsSettings)
     trial: TrialSettings = Field(default_factory=TrialSettings)
     surveillance: SurveillanceSettings = Field(default_factory=SurveillanceSettings)
+    evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
 
     @model_validator(mode="after")
     def _check_sections(self) -> Self:

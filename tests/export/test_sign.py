@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from typer.testing import CliRunner
 
 from bundle.signature import SIGNATURE, ManifestSignature, key_id_of
+from bundle.signing import make_key
 from export.__main__ import app
-from export.sign import make_key, sign_bundle
+from export.sign import sign_bundle
 from schemas.errors import BundleError, SigningKeyError
 from schemas.model.manifest import MANIFEST, MODEL_CARD
 from tests.service.bundles import write_tiny_bundle

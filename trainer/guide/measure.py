@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from biostatistics.calibration import fit_temperature
 from biostatistics.intervals import mean_estimate, wilson_interval
 from schemas.estimate import Estimate
 from schemas.model.guide import Trait
 from trainer.guide.films import GuideFilms, lungs_cells
 from trainer.guide.options import GuideOptions
 from trainer.guide.variations import MADE, hidden
-from trainer.judging.calibrate import fit_temperature
 from trainer.networks.lungs.guide import GuideNetwork
 
 Films = NDArray[np.float32]  # [V, 1, S, S]

@@ -5,6 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from biostatistics.calibration import fit_temperature
 from biostatistics.intervals import wilson_interval
 from schemas.errors import TrainingConfigError, TrainingDataError
 from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
@@ -13,8 +14,6 @@ from trainer.films.task import Labels, Task
 from trainer.judging.logits import LabelledLogits, Logits
 from trainer.judging.options import JudgeOptions
 from trainer.judging.subgroups import ScoredFilms
-
-TEMPERATURES = (0.05, 20.0)
 
 # A film that decides a limit must stay on its side of it in another runtime, whose float32 outputs differ by about
 # 1e-6.
@@ -82,31 +81,6 @@ def _require_calibratable(outputs: LabelledLogits, task: Task) -> None:
             f"{outputs.in_words}: no film of {', '.join(missing)}; every class needs validation films to be calibrated"
         )
         raise TrainingDataError(msg)
-
-
-def fit_temperature(logits: Logits, labels: Labels) -> float:
-    """The temperature within `TEMPERATURES` that makes the labels most likely.
-
-    The loss is convex in 1 / temperature; its slope is bisected. Targets are those of Platt, who
-    gives each class a film's worth of doubt: perfectly separated films would call for a temperature of 0.
-
-    Args:
-        logits: [V, K].
-        labels: [V].
-
-    Source: Guo et al., ICML 2017, arXiv:1706.04599; Platt, Advances in Large Margin Classifiers (1999) 61-74.
-    """
-    values = np.asarray(logits, np.float64)
-    kinds = values.shape[1]
-    counts = np.bincount(labels, minlength=kinds)[labels][:, None]
-    targets = np.where(np.arange(kinds) == labels[:, None], counts + 1, 1) / (counts + kinds)
-    cooler, hotter = (math.log(limit) for limit in TEMPERATURES)
-    for _ in range(50):
-        middle = (cooler + hotter) / 2
-        # d loss / d (1 / temperature): positive where the probabilities are surer than the targets.
-        slope = ((softmax(values, math.exp(middle)) - targets) * values).sum()
-        cooler, hotter = (middle, hotter) if slope > 0 else (cooler, middle)
-    return math.exp((cooler + hotter) / 2)
 
 
 def threshold_for(probability: NDArray[np.float64], others: NDArray[np.float64], target: float) -> float:

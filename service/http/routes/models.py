@@ -82,6 +82,7 @@ def _known(address: BundleAddress, in_use: LoadedBundle | None, refused: str | N
         findings=None if manifest is None else manifest.findings,
         population=None if manifest is None else manifest.population,
         traits=None if manifest is None or manifest.guide is None else manifest.guide.traits,
+        site=None if in_use is None or in_use.site is None else in_use.site.profile,
     )
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from bundle.signature import SIGNATURE
-from export.sign import make_key, sign_bundle
+from bundle.signing import make_key
+from export.sign import sign_bundle
 from schemas.errors import SettingsError, UntrustedBundleError
 from schemas.model.manifest import MANIFEST
 from service.app import create_app

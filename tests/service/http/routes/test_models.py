@@ -28,6 +28,7 @@ async def test_all_bundles_are_listed_and_the_one_that_serves_is_marked(serve, t
             "findings": ["PNEUMONIA"],
             "population": None,
             "traits": None,
+            "site": None,
         },
         {
             "name": "tiny",
@@ -40,6 +41,7 @@ async def test_all_bundles_are_listed_and_the_one_that_serves_is_marked(serve, t
             "findings": None,
             "population": None,
             "traits": None,
+            "site": None,
         },
     ]
 
