@@ -17,14 +17,17 @@ export function answerElements(answer, model) {
     answeredBy(answer, model),
     prediction.abstention_reasons.length > 1 ? section("Why there is no answer", reasons(prediction)) : null,
     names.length > 0 ? warnings(names) : null,
-    ...(areSeveral(prediction) ? severalFindings(prediction, model) : oneFinding(prediction, model)),
+    ...(isWithheld(prediction) ? [] : areSeveral(prediction) ? severalFindings(prediction, model) : oneFinding(prediction, model)),
     prediction.traits ? section("The film as it was seen", seenTraits(prediction.traits)) : null,
-    section("Familiarity", element("p", {}, familiarity(prediction))),
+    isWithheld(prediction) ? null : section("Familiarity", element("p", {}, familiarity(prediction))),
     names.length > 0 ? null : section("About the film", element("p", {}, "Nothing noticed that would weaken the answer.")),
-    section("Heat map", element("p", {}, explanation ? heatWords(explanation) : "This model draws no heat map.")),
+    isWithheld(prediction) ? null : section("Heat map", element("p", {}, explanation ? heatWords(explanation) : "This model draws no heat map.")),
     facts(answer),
   ].filter((part) => part !== null);
 }
+
+/** A silent service gives neither label nor figures to those who do not judge its trial. */
+const isWithheld = ({ label }) => label === "";
 
 export function section(title, ...content) {
   return element("section", {}, element("h3", {}, title), ...content);

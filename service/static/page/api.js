@@ -39,6 +39,15 @@ export const modelCard = async ({ name, version }) =>
   (await ask(`models/${name}/${version}`, { accept: "text/markdown" })).text();
 export const sampleFilm = async (address) => new File([await (await ask(address, { accept: "*/*" })).blob()], "sample.dcm");
 
+export const readiness = async () => (await ask("readyz")).json();
+export const acceptanceReports = async () => (await ask("acceptance")).json();
+export const acceptanceReport = async (name) => (await ask(`acceptance/${encodeURIComponent(name)}`)).json();
+export const reportFile = async (address) => (await ask(address, { accept: "*/*" })).blob();
+export const monitoring = async () => (await ask("monitoring")).json();
+export const challengerReport = async () => (await ask("models/challenger")).json();
+export const storedResult = async (uid) => (await ask(`results/${uid}`)).json();
+export const giveVerdict = async (uid, verdict) => (await ask(`results/${uid}/verdict`, { json: { verdict } })).json();
+
 export const decodedFilm = async (file, signal) =>
   parseGraymap(await (await ask("film", { file, signal, accept: "*/*" })).arrayBuffer());
 
@@ -48,7 +57,7 @@ export async function explain(file, finding, signal) {
   try {
     return await (await ask(path, { file, signal })).json();
   } catch (problem) {
-    if (problem.code !== "explanation_unavailable") throw problem;
+    if (!["explanation_unavailable", "silent"].includes(problem.code)) throw problem;
     return (await ask("predict", { file, signal })).json();
   }
 }
@@ -62,12 +71,13 @@ function ask(path, options = {}) {
   return answer;
 }
 
-async function send(path, { file = null, accept = "application/json", signal = null }) {
+async function send(path, { file = null, json = null, accept = "application/json", signal = null }) {
   const headers = { Accept: accept };
   if (hasKey()) headers["X-API-Key"] = sessionStorage.getItem(KEY);
   // The content says what a film is; its name may name a patient and stays here.
   if (file !== null) headers["Content-Type"] = "application/octet-stream";
-  const body = file === null ? null : await contentOf(file);
+  if (json !== null) headers["Content-Type"] = "application/json";
+  const body = json !== null ? JSON.stringify(json) : file === null ? null : await contentOf(file);
   let response;
   try {
     response = await fetch(path, { method: body === null ? "GET" : "POST", body, headers, signal });

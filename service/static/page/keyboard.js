@@ -7,7 +7,7 @@ const OFF = "single-keys-off"; // WCAG 2.1.4: single keys can be switched off; k
 /**
  * @param {{keys: string[], name?: string, words: string, press: Function, release?: Function}[]} shortcuts
  *   `keys` as KeyboardEvent.key names them, "Shift+" before an arrow; the help shows `name`, else the first.
- *   An arrow belongs to the film: elsewhere it scrolls.
+ *   An arrow belongs to the film: elsewhere it scrolls. Where no films are shown, those keys work that are `everywhere`.
  */
 export function listenToKeys(shortcuts) {
   const isOn = byId("single-keys");
@@ -17,7 +17,7 @@ export function listenToKeys(shortcuts) {
   document.addEventListener("keydown", (event) => {
     if (!isOn.checked || isTyping(event)) return;
     const shortcut = find(event);
-    if (shortcut === undefined) return;
+    if (shortcut === undefined || (byId("films").hidden && !shortcut.everywhere)) return;
     event.preventDefault();
     if (!event.repeat || !shortcut.release) shortcut.press(stroke(event));
   });

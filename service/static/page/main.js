@@ -3,6 +3,7 @@
 import { answerElements } from "./answer.js";
 import { capabilities, currentModel, forgetKey, hasKey, keepKey, manifest, sampleFilm } from "./api.js";
 import { announce, byId } from "./dom.js";
+import { showView } from "./evidence/views.js";
 import { Films } from "./films.js";
 import { listenForFiles } from "./files.js";
 import { listenToGestures } from "./gestures.js";
@@ -13,8 +14,10 @@ import { showList } from "./listview.js";
 import { patiently } from "./patience.js";
 import { listenToReport } from "./report.js";
 import { shortcuts } from "./shortcuts.js";
+import { isNewStanding, showStanding } from "./standing.js";
 import { showOnFilm, statusElements } from "./status.js";
 import { connectTools, showTools } from "./tools.js";
+import { listenToVerdicts, offerVerdict } from "./verdict.js";
 import { Viewer } from "./viewer.js";
 import { standing } from "./words.js";
 import { WorkList } from "./worklist.js";
@@ -42,6 +45,7 @@ async function begin() {
     if (list.selected === null) showIntroduction({ problem });
   }
   byId("forget").hidden = !hasKey();
+  showStanding();
 }
 
 async function look() {
@@ -75,6 +79,7 @@ function refresh(entry) {
   byId("take").hidden = answer === null;
   byId("gate").hidden = entry.problem?.status !== 401;
   showTools(viewer, entry);
+  offerVerdict(entry, () => entry === list.selected);
   if (state === "answered") drawHeat(entry);
 }
 
@@ -109,10 +114,12 @@ function onChange({ detail: entry }) {
   const { text } = standing(entry);
   const isNews = entry.state !== "busy" || entry.saidBusy !== true; // not every second
   entry.saidBusy = entry.state === "busy" || (entry.state === "reading" && entry.saidBusy);
+  if (entry.state === "answered" && isNewStanding(entry.answer)) showStanding();
   if (isNews && entry.state !== "waiting") announce(`${list.entries.length > 1 ? `${entry.name}: ` : ""}${text}`);
 }
 
 function take(chosen) {
+  if (byId("films").hidden) location.hash = "#films";
   list.add(chosen);
   byId("film").focus({ preventScroll: true }); // the button that was pressed is gone
 }
@@ -135,6 +142,8 @@ listenToGestures(byId("film"), viewer, () => document.querySelector("input[name=
 listenToReport(viewer, () => list.selected);
 connectTools(viewer, actions);
 listenToKeys(shortcuts(viewer, actions));
+listenToVerdicts(() => list.selected);
+addEventListener("hashchange", showView);
 byId("cancel-all").addEventListener("click", actions.cancel);
 byId("sample").addEventListener("click", async () => take([await sampleFilm(sample)]));
 byId("gate").addEventListener("submit", async (event) => {
@@ -142,6 +151,7 @@ byId("gate").addEventListener("submit", async (event) => {
   keepKey(byId("key").value);
   byId("key").value = "";
   await begin();
+  showView();
   list.retry(...list.locked);
   if (list.selected !== null) look();
 });
@@ -149,4 +159,4 @@ byId("forget").addEventListener("click", () => {
   forgetKey();
   location.reload();
 });
-begin();
+begin().then(showView);

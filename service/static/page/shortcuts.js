@@ -44,10 +44,12 @@ export function shortcuts(viewer, actions) {
     { keys: Object.keys(PANS), name: "← → ↑ ↓", words: "On the film: move it", press: (key) => viewer.panBy(...PANS[key]) },
     { keys: Object.keys(WINDOWS), name: "Shift ← → ↑ ↓", words: "On the film: contrast and brightness", press: (key) => viewer.shiftWindow(...WINDOWS[key]) },
     { keys: ["r"], words: "Film as it came", press: press("reset") },
+    { keys: ["c"], words: "Verdict: the answer is correct", press: press("accept") },
+    { keys: ["w"], words: "Verdict: the answer is wrong", press: press("reject") },
     { keys: ["d"], words: "Download the answer as JSON", press: answered(saveJson) },
     { keys: ["g"], words: "Download the overlay as PNG", press: explained(saveOverlay) },
     { keys: ["t"], words: "Print or PDF", press: press("print") },
-    { keys: ["m"], words: "Model card", press: press("show-card") },
-    { keys: ["?"], words: "These keys", press: press("show-help") },
+    { keys: ["m"], words: "Model card", press: press("show-card"), everywhere: true },
+    { keys: ["?"], words: "These keys", press: press("show-help"), everywhere: true },
   ];
 }

@@ -38,6 +38,8 @@ const REASONS = {
   not_frontal: "By its own file, the film is not a frontal one.",
   low_contrast: "The film uses a small part of its gray levels.",
   outside_population: "The film is not of the patients, or not of the kind, that the network was trained on.",
+  suspended: "The service is suspended: a limit was crossed, and it answers no film.",
+  silent: "The service is silent: it takes part in a trial, and answers no film.",
 };
 export const reason = (name) => REASONS[name] ?? `${name.replaceAll("_", " ")}.`;
 
@@ -58,6 +60,8 @@ export function verdict({ prediction, image }) {
   const names = (wanted) => findings.filter((finding) => finding.decision === wanted).map(({ name }) => name).join(", ");
   if (decision === "positive") return { kind: "positive", sign: "▲", headline: `${names("positive")}: operating point reached`, band };
   if (decision === "negative") return { kind: "negative", sign: "○", headline: `${names("negative")}: operating point not reached`, band };
+  if (prediction.abstention_reasons[0] === "suspended") return { kind: "unsuitable", sign: "■", headline: "Suspended: no answer", band: "A limit of the monitoring was crossed" };
+  if (prediction.abstention_reasons[0] === "silent") return { kind: "unsuitable", sign: "■", headline: "Silent trial: no answer", band: "What was found is stored, and shown to those who judge the trial" };
   if (prediction.abstention_reasons[0] === "outside_population") {
     return { kind: "unsuitable", sign: "–", headline: "Outside the population: no answer", band: outside(prediction.traits) };
   }
