@@ -31,7 +31,7 @@ class TrialSettings(Section):
         "pixels); it does not read those beyond",
     )
     promotion_films: Annotated[int, Field(ge=10, le=100_000)] = Field(
-        default=100,
+        default=200,
         description="the rule of promotion looks at the films with the first so many verdicts of each side: with the "
         "finding, and without it",
     )
