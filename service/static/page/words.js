@@ -37,6 +37,7 @@ const REASONS = {
   unfamiliar: "The film differs from those that the network was trained on.",
   not_frontal: "By its own file, the film is not a frontal one.",
   low_contrast: "The film uses a small part of its gray levels.",
+  suspended: "The service has suspended its answers: they were wrong too often here.",
   outside_population: "The film is not of the patients, or not of the kind, that the network was trained on.",
 };
 export const reason = (name) => REASONS[name] ?? `${name.replaceAll("_", " ")}.`;
@@ -58,6 +59,9 @@ export function verdict({ prediction, image }) {
   const names = (wanted) => findings.filter((finding) => finding.decision === wanted).map(({ name }) => name).join(", ");
   if (decision === "positive") return { kind: "positive", sign: "▲", headline: `${names("positive")}: operating point reached`, band };
   if (decision === "negative") return { kind: "negative", sign: "○", headline: `${names("negative")}: operating point not reached`, band };
+  if (prediction.abstention_reasons[0] === "suspended") {
+    return { kind: "unsuitable", sign: "–", headline: "Suspended: no answer", band: "A pre-registered limit is crossed" };
+  }
   if (prediction.abstention_reasons[0] === "outside_population") {
     return { kind: "unsuitable", sign: "–", headline: "Outside the population: no answer", band: outside(prediction.traits) };
   }
