@@ -12,10 +12,22 @@ from service.commands.compare import compare_command
 from service.commands.deidentify import deidentify_command
 from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
+from service.commands.quarterly import quarterly_command
+from service.commands.truth import resume_command, verdicts_command
 
 COMMANDS: Final[Mapping[str, Command]] = {
     command.name: command
-    for command in (predict_command, client_command, keys_command, audit_command, compare_command, deidentify_command)
+    for command in (
+        predict_command,
+        client_command,
+        keys_command,
+        audit_command,
+        compare_command,
+        deidentify_command,
+        verdicts_command,
+        resume_command,
+        quarterly_command,
+    )
 }
 
 

@@ -164,6 +164,10 @@ class Client:
         """
         return self._attempt("GET", "readyz", self._timeout_s, {}).status_code == HTTPStatus.OK
 
+    def post(self, path: str, kind: type[T], content: bytes, media_type: str) -> T:
+        """Send a body that is not a film to `path`, which answers with a record of this kind."""
+        return _parsed(kind, self._attempt_all("POST", path, ROUTINE, _body(content, media_type)))
+
     def _send_film(
         self,
         path: str,
@@ -225,6 +229,10 @@ def _credentials(api_key: str | None, token: str | None) -> dict[str, str]:
 
 def _bytes(film: Film) -> bytes:
     return film if isinstance(film, bytes) else Path(film).read_bytes()
+
+
+def _body(content: bytes, media_type: str) -> dict[str, Any]:
+    return {"content": content, "headers": {"Content-Type": media_type}}
 
 
 def _question(finding: str | None, method: ExplainMethod) -> dict[str, str]:

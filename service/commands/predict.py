@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.api import ExplainResponse, PredictResponse
-from schemas.errors import CxrError, SettingsError
+from schemas.errors import CxrError
 from service.commands.command import Command, ExitCode
+from service.commands.connecting import add_connection, open_client
 from service.commands.report import NoReadingError, Outcome, add_arguments, finish, prepare_folder, printer
-from service.security.secret_file import read_token
 
 if TYPE_CHECKING:
     from service.client import CallOptions, Client
@@ -22,12 +22,7 @@ Read = Callable[[bytes], Awaitable[PredictResponse]]
 
 
 def _add_client_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the service; default: %(default)s")
-    parser.add_argument(
-        "--key-file", type=Path, help="file with the API key; everybody on the machine can see a key on a command line"
-    )
-    parser.add_argument("--token-file", type=Path, help="file with a bearer token instead of a key")
-    parser.add_argument("--ca-file", type=Path, help="certificates in PEM that vouch for the service")
+    add_connection(parser)
     parser.add_argument("--stat", action="store_true", help="read these films before routine films")
     parser.add_argument(
         "--deadline-ms",
@@ -52,7 +47,7 @@ async def _send(options: argparse.Namespace) -> int:
 
     prepare_folder(options.explain, options.films)
     call = CallOptions("stat" if options.stat else "routine", options.deadline_ms, population=options.population)
-    with _open_client(options) as client:
+    with open_client(options) as client:
         return await _read_all(options, _remote(client, call, explain=options.explain is not None))
 
 
@@ -128,25 +123,3 @@ def _write_overlay(path: Path, answer: ExplainResponse) -> None:
     except OSError as error:
         code = "overlay_not_written"
         raise NoReadingError(code, f"the overlay cannot be written ({error.strerror})") from error
-
-
-def _open_client(options: argparse.Namespace) -> "Client":
-    from service.client import Client
-
-    try:
-        return Client(
-            options.url, api_key=_token(options.key_file), token=_token(options.token_file), ca_file=options.ca_file
-        )
-    except OSError as error:
-        msg = f"--ca-file {options.ca_file} cannot be read as certificates; give a file in PEM"
-        raise SettingsError(msg) from error
-
-
-def _token(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return read_token(path)
-    except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror}); give a file with the key or token alone"
-        raise SettingsError(msg) from error

@@ -29,10 +29,10 @@ def expressions(panel):
     return [target["expr"].replace("$__rate_interval", "5m") for target in panel["targets"]]
 
 
-def test_there_is_a_dashboard_of_the_service_one_of_the_model_and_one_of_drift() -> None:
-    assert list(DASHBOARDS) == ["drift", "model", "service"]
-    assert len({board["uid"] for board in DASHBOARDS.values()}) == 3
-    assert len({board["title"] for board in DASHBOARDS.values()}) == 3
+def test_there_is_a_dashboard_of_the_service_one_of_the_model_one_of_drift_and_one_of_the_truth() -> None:
+    assert list(DASHBOARDS) == ["drift", "model", "service", "truth"]
+    assert len({board["uid"] for board in DASHBOARDS.values()}) == 4
+    assert len({board["title"] for board in DASHBOARDS.values()}) == 4
 
 
 def test_the_provisioned_source_is_the_one_that_the_panels_ask() -> None:
