@@ -6,15 +6,25 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.version import VERSION
+from service.commands.accept import accept_command
 from service.commands.audit import audit_command
 from service.commands.command import Command, ExitCode
 from service.commands.deidentify import deidentify_command
 from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
+from service.commands.site import site_command
 
 COMMANDS: Final[Mapping[str, Command]] = {
     command.name: command
-    for command in (predict_command, client_command, keys_command, audit_command, deidentify_command)
+    for command in (
+        predict_command,
+        client_command,
+        accept_command,
+        site_command,
+        keys_command,
+        audit_command,
+        deidentify_command,
+    )
 }
 
 
