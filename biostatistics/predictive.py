@@ -48,25 +48,28 @@ def predictive_values(counts: Confusion, prevalence: float, *, confidence: float
         )
         raise ValueError(msg)
     half = normal_quantile(confidence) ** 2 / 2 if 0 in counts else 0.0
-    sensitivity = (counts.hits + half) / (ill + 2 * half)
-    specificity = (counts.rejections + half) / (well + 2 * half)
-    spread = normal_quantile(confidence)
-
-    def value(share: float, other: float, odds: float, sizes: tuple[float, float], exact: float) -> Estimate:
-        logit = math.log(share / other) + math.log(odds)
-        deviation = math.sqrt((1 - share) / share / sizes[0] + (1 - other) / other / sizes[1])
-        low, high = (1 / (1 + math.exp(-(logit + sign * spread * deviation))) for sign in (-1, 1))
-        return estimate(exact, low, high)
-
-    odds = prevalence / (1 - prevalence)
     sizes = (ill + 2 * half, well + 2 * half)
-    true_positive = counts.hits / ill * prevalence
-    false_positive = counts.false_alarms / well * (1 - prevalence)
-    true_negative = counts.rejections / well * (1 - prevalence)
-    false_negative = counts.misses / ill * prevalence
-    ppv = true_positive / (true_positive + false_positive) if true_positive + false_positive else 0.0
-    npv = true_negative / (true_negative + false_negative) if true_negative + false_negative else 0.0
-    return PredictiveValues(
-        value(sensitivity, 1 - specificity, odds, sizes, ppv),
-        value(specificity, 1 - sensitivity, 1 / odds, (sizes[1], sizes[0]), npv),
+    sensitivity = (counts.hits + half) / sizes[0]
+    specificity = (counts.rejections + half) / sizes[1]
+    odds = prevalence / (1 - prevalence)
+    spread = normal_quantile(confidence)
+    ppv, npv = (
+        _limits(sensitivity, 1 - specificity, odds, sizes, spread),
+        _limits(specificity, 1 - sensitivity, 1 / odds, sizes[::-1], spread),
     )
+    return PredictiveValues(
+        estimate(_share(counts.hits / ill * prevalence, counts.false_alarms / well * (1 - prevalence)), *ppv),
+        estimate(_share(counts.rejections / well * (1 - prevalence), counts.misses / ill * prevalence), *npv),
+    )
+
+
+def _share(right: float, wrong: float) -> float:
+    """Of the answers of one kind those that are right; 0 where there is none."""
+    return right / (right + wrong) if right + wrong else 0.0
+
+
+def _limits(share: float, other: float, odds: float, sizes: tuple[float, float], spread: float) -> tuple[float, float]:
+    """Of a predictive value, from the shares of the two kinds of films that get its answer."""
+    logit = math.log(share / other) + math.log(odds)
+    half = spread * math.sqrt((1 - share) / share / sizes[0] + (1 - other) / other / sizes[1])
+    return 1 / (1 + math.exp(half - logit)), 1 / (1 + math.exp(-half - logit))

@@ -25,7 +25,7 @@ LIMITS = "stated_prevalence: 0.1\nlimits:\n  sensitivity: {at_least: 0.3}\n  mis
 
 
 @pytest.fixture
-def site(tmp_path, monkeypatch):
+def clinic(tmp_path, monkeypatch):
     """A folder of films, labels and limits, and a bundle that is not asked what it has never seen."""
     write_tiny_bundle(tmp_path / "models", statistics=False)
     monkeypatch.setenv("CXR_MODELS_DIR", str(tmp_path / "models"))
@@ -35,32 +35,32 @@ def site(tmp_path, monkeypatch):
     structlog.reset_defaults()
 
 
-def accept(site, *options, name="report"):
+def accept(clinic, *options, name="report"):
     return accept_command(
         [
-            *(str(site / "films"), str(site / "labels.csv"), "--limits", str(site / "limits.yaml")),
-            *("--out", str(site / name), *map(str, options)),
+            *(str(clinic / "films"), str(clinic / "labels.csv"), "--limits", str(clinic / "limits.yaml")),
+            *("--out", str(clinic / name), *map(str, options)),
         ]
     )
 
 
-def record_of(site, name="report"):
-    return AcceptanceReport.model_validate_json((site / name / "report.json").read_bytes())
+def record_of(clinic, name="report"):
+    return AcceptanceReport.model_validate_json((clinic / name / "report.json").read_bytes())
 
 
-def test_a_site_is_accepted_with_a_signed_report_in_the_chain(site, capsys) -> None:
-    make_key(site / "key")
-    status = accept(site, "--site", "St Example", "--key", site / "key")
+def test_a_site_is_accepted_with_a_signed_report_in_the_chain(clinic, capsys) -> None:
+    make_key(clinic / "key")
+    status = accept(clinic, "--site", "St Example", "--key", clinic / "key")
     printed = capsys.readouterr().out
-    report = record_of(site)
-    signed = (site / "report" / "report.json").read_bytes()
-    signature = DetachedSignature.model_validate_json((site / "report" / "report.sig").read_bytes())
-    keys = parse_trusted_keys((site / "key.pub").read_bytes())
-    begun, ended = [line for line in records(site / "audit.jsonl") if line["event"] == "acceptance"]
+    report = record_of(clinic)
+    signed = (clinic / "report" / "report.json").read_bytes()
+    signature = DetachedSignature.model_validate_json((clinic / "report" / "report.sig").read_bytes())
+    keys = parse_trusted_keys((clinic / "key.pub").read_bytes())
+    begun, ended = [line for line in records(clinic / "audit.jsonl") if line["event"] == "acceptance"]
 
     assert status == 0
     assert printed.startswith("accept: 24 films, 12 with PNEUMONIA")
-    assert (report.verdict, report.site, report.name) == ("accept", "St Example", "report")
+    assert (report.verdict, report.clinic, report.name) == ("accept", "St Example", "report")
     assert (report.counts.films, report.counts.missing, report.counts.unlabelled) == (24, 0, 0)
     assert [(group.attribute, group.group, group.films) for group in report.subgroups] == [
         ("station", "ROOM 0", 12),
@@ -70,40 +70,40 @@ def test_a_site_is_accepted_with_a_signed_report_in_the_chain(site, capsys) -> N
     assert (begun["outcome"], begun["content_sha256"]) == ("begun", sha256(LIMITS.encode()).hexdigest())
     assert (ended["outcome"], ended["content_sha256"]) == ("accept", sha256(signed).hexdigest())
     assert begun["content_sha256"] == report.limits.sha256
-    verify_log(site / "audit.jsonl")
+    verify_log(clinic / "audit.jsonl")
 
 
-def test_page_pdf_and_pictures_hold_the_verdict_and_no_film(site) -> None:
-    accept(site, "--site", "<b>St & Example</b>")
-    folder = site / "report"
+def test_page_pdf_and_pictures_hold_the_verdict_and_no_film(clinic) -> None:
+    accept(clinic, "--site", "<b>St & Example</b>")
+    folder = clinic / "report"
     page = (folder / "report.html").read_text()
 
     assert "Accepted" in page
     assert "&lt;b&gt;St &amp; Example&lt;/b&gt;" in page
     assert "<script" not in page
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF-")
-    assert {path.name for path in folder.glob("*.svg")} == {plot.file for plot in record_of(site).plots}
+    assert {path.name for path in folder.glob("*.svg")} == {plot.file for plot in record_of(clinic).plots}
     for path in folder.iterdir():
         assert b"film0" not in path.read_bytes()
     assert stat.S_IMODE((folder / "films.csv").stat().st_mode) == 0o600
 
 
-def test_a_missed_limit_rejects_and_few_films_decide_nothing(site) -> None:
-    (site / "limits.yaml").write_text("limits: {specificity: {at_most: 0.5}}")
-    rejected = accept(site, name="rejected")
-    (site / "limits.yaml").write_text("limits: {sensitivity: {at_least: 0.95}}")
-    open_ = accept(site, name="open")
+def test_a_missed_limit_rejects_and_few_films_decide_nothing(clinic) -> None:
+    (clinic / "limits.yaml").write_text("limits: {specificity: {at_most: 0.5}}")
+    rejected = accept(clinic, name="rejected")
+    (clinic / "limits.yaml").write_text("limits: {sensitivity: {at_least: 0.95}}")
+    open_ = accept(clinic, name="open")
 
-    assert (rejected, record_of(site, "rejected").verdict) == (1, "reject")
-    assert (open_, record_of(site, "open").verdict) == (1, "not_enough")
-    assert record_of(site, "open").sample_sizes[0].needed > 12
+    assert (rejected, record_of(clinic, "rejected").verdict) == (1, "reject")
+    assert (open_, record_of(clinic, "open").verdict) == (1, "not_enough")
+    assert record_of(clinic, "open").sample_sizes[0].needed > 12
 
 
 class Spy:
     """A reader of labels that fails unless the limits are on disk and in the chain before it is called."""
 
-    def __init__(self, site) -> None:
-        self.site = site
+    def __init__(self, clinic) -> None:
+        self.site = clinic
         self.calls = 0
 
     def __call__(self, path, finding, negative):
@@ -116,41 +116,41 @@ class Spy:
 
 
 @pytest.mark.anyio
-async def test_the_hash_of_the_limits_is_on_disk_before_a_label_is_read(site) -> None:
-    spy = Spy(site)
+async def test_the_hash_of_the_limits_is_on_disk_before_a_label_is_read(clinic) -> None:
+    spy = Spy(clinic)
     test = AcceptanceTest(
-        films=site / "films",
-        labels=site / "labels.csv",
-        limits=read_limits(site / "limits.yaml"),
-        out=site / "report",
+        films=clinic / "films",
+        labels=clinic / "labels.csv",
+        limits=read_limits(clinic / "limits.yaml"),
+        out=clinic / "report",
         name="report",
         site=None,
         finding=None,
         key=None,
     )
-    with evidence_chain(site / "audit.jsonl") as chain:
-        async with open_reader(settings_of(models_dir=site / "models")) as reader:
+    with evidence_chain(clinic / "audit.jsonl") as chain:
+        async with open_reader(settings_of(models_dir=clinic / "models")) as reader:
             report = await run_acceptance(test, chain, reader, spy)
 
     assert spy.calls == 1
     assert report.limits.recorded_at < report.made_at
 
 
-def test_labels_that_cannot_be_read_leave_the_recorded_limits(site, capsys) -> None:
-    (site / "labels.csv").write_text("rubbish\n1\n")
-    status = accept(site)
-    outcomes = [line["outcome"] for line in records(site / "audit.jsonl")]
+def test_labels_that_cannot_be_read_leave_the_recorded_limits(clinic, capsys) -> None:
+    (clinic / "labels.csv").write_text("rubbish\n1\n")
+    status = accept(clinic)
+    outcomes = [line["outcome"] for line in records(clinic / "audit.jsonl")]
 
     assert status == 2
     assert "it needs `film`" in capsys.readouterr().err
-    assert recorded_limits(site / "report").sha256 == sha256(LIMITS.encode()).hexdigest()
-    assert not (site / "report" / "report.json").exists()
+    assert recorded_limits(clinic / "report").sha256 == sha256(LIMITS.encode()).hexdigest()
+    assert not (clinic / "report" / "report.json").exists()
     assert outcomes == ["begun", "invalid_evidence"]
-    assert accept(site) == 2  # and the same folder is not used again
+    assert accept(clinic) == 2  # and the same folder is not used again
 
 
-def test_films_are_found_by_name_by_folder_and_by_uid_and_headers_give_the_groups(site) -> None:
-    films = site / "films"
+def test_films_are_found_by_name_by_folder_and_by_uid_and_headers_give_the_groups(clinic) -> None:
+    films = clinic / "films"
     for number in range(6):
         write_dicom(films, f"1.2.{number}", PatientAge="004Y", PatientSex="F", StationName="CR 1", ViewPosition="AP")
     (films / "more").mkdir()
@@ -158,9 +158,9 @@ def test_films_are_found_by_name_by_folder_and_by_uid_and_headers_give_the_group
     (films / "notes.txt").write_text("no film")
     rows = [f"1.2.{number},1,," for number in range(6)]
     rows += ["film0.png,1,7,M", "more/film1.png,1,,M", "notes.txt,0,,", "gone.png,0,,"]
-    (site / "labels.csv").write_text("film,PNEUMONIA,age,sex\n" + "\n".join(rows) + "\n")
-    accept(site)
-    report = record_of(site)
+    (clinic / "labels.csv").write_text("film,PNEUMONIA,age,sex\n" + "\n".join(rows) + "\n")
+    accept(clinic)
+    report = record_of(clinic)
 
     assert (report.counts.films, report.counts.unreadable, report.counts.missing) == (8, 1, 1)
     assert report.counts.unlabelled == 22
@@ -174,32 +174,32 @@ def test_films_are_found_by_name_by_folder_and_by_uid_and_headers_give_the_group
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda site: (site / "labels.csv").write_text("film,PNEUMONIA\ngone.png,1\n"), "nothing is left to judge"),
-        (lambda site: [path.unlink() for path in (site / "films").iterdir()], "holds no films"),
+        (lambda clinic: (clinic / "labels.csv").write_text("film,PNEUMONIA\ngone.png,1\n"), "nothing is left to judge"),
+        (lambda clinic: [path.unlink() for path in (clinic / "films").iterdir()], "holds no films"),
     ],
 )
-def test_films_and_labels_that_do_not_meet_are_refused(site, capsys, change, message) -> None:
-    change(site)
+def test_films_and_labels_that_do_not_meet_are_refused(clinic, capsys, change, message) -> None:
+    change(clinic)
 
-    assert accept(site) == 2
+    assert accept(clinic) == 2
     assert message in capsys.readouterr().err
 
 
-def test_two_films_of_one_name_must_be_named_by_their_folders(site, capsys) -> None:
+def test_two_films_of_one_name_must_be_named_by_their_folders(clinic, capsys) -> None:
     for name in ("a", "b"):
-        (site / "films" / name).mkdir()
-        (site / "films" / name / "film.png").write_bytes((site / "films" / "film0.png").read_bytes())
-    (site / "labels.csv").write_text("film,PNEUMONIA\nfilm.png,1\n")
+        (clinic / "films" / name).mkdir()
+        (clinic / "films" / name / "film.png").write_bytes((clinic / "films" / "film0.png").read_bytes())
+    (clinic / "labels.csv").write_text("film,PNEUMONIA\nfilm.png,1\n")
 
-    assert accept(site) == 2
+    assert accept(clinic) == 2
     assert "name them by their folders" in capsys.readouterr().err
 
 
-def test_a_film_with_two_labels_is_refused(site, capsys) -> None:
-    write_dicom(site / "films", "1.2.3")
-    (site / "labels.csv").write_text("film,PNEUMONIA\n1.2.3,1\n1.2.3.dcm,0\n")
+def test_a_film_with_two_labels_is_refused(clinic, capsys) -> None:
+    write_dicom(clinic / "films", "1.2.3")
+    (clinic / "labels.csv").write_text("film,PNEUMONIA\n1.2.3,1\n1.2.3.dcm,0\n")
 
-    assert accept(site) == 2
+    assert accept(clinic) == 2
     assert "two lines of the labels name one film" in capsys.readouterr().err
 
 
@@ -210,14 +210,14 @@ def test_a_film_with_two_labels_is_refused(site, capsys) -> None:
         (("--key", "none"), "make a key with `python -m service site keygen`"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(site, capsys, options, message) -> None:
-    assert accept(site, *options) == 2
+def test_options_that_do_not_fit_are_refused(clinic, capsys, options, message) -> None:
+    assert accept(clinic, *options) == 2
     assert message in capsys.readouterr().err
-    assert not (site / "report").exists()
+    assert not (clinic / "report").exists()
 
 
-def test_the_folder_names_the_report(site, capsys) -> None:
-    assert accept(site, name="My Report") == 2
+def test_the_folder_names_the_report(clinic, capsys) -> None:
+    assert accept(clinic, name="My Report") == 2
     assert "small letters" in capsys.readouterr().err
 
 
@@ -229,9 +229,9 @@ def test_a_key_that_others_can_read_signs_nothing(tmp_path) -> None:
         site_key(tmp_path / "key")
 
 
-def test_evidence_is_about_one_bundle(site, monkeypatch, capsys) -> None:
-    write_tiny_bundle(site / "models", name="other", current=False, statistics=False)
+def test_evidence_is_about_one_bundle(clinic, monkeypatch, capsys) -> None:
+    write_tiny_bundle(clinic / "models", name="other", current=False, statistics=False)
     monkeypatch.setenv("CXR_MODELS", "tiny,other")
 
-    assert accept(site) == 2
+    assert accept(clinic) == 2
     assert "name it in CXR_MODEL" in capsys.readouterr().err
