@@ -26,7 +26,7 @@ VERSION ?= 1.0.0
 # A value as one word of the shell: names of folders hold blanks, parentheses and apostrophes.
 quote = '$(subst ','\'',$1)'
 
-.PHONY: help run test test-fast coverage pacs-test docker-test check format train export bench resilience corpora release-check reference docs lock sbom audit pin-images release-dry-run clean
+.PHONY: help run test test-fast coverage pacs-test docker-test check format train export bench resilience corpora release-check acceptance-demo reference docs lock sbom audit pin-images release-dry-run clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ bench: .venv-dev/ready  ## measure the service under load; prints the table of d
 release-check: data-is-named .venv-dev/ready  ## find the model card's figures again, through the service, on the films of DATA (MODEL, SPLIT, MASKS)
 	$(DEV) -m benchmarks.release_check --data $(call quote,$(DATA)) $(if $(MODEL),--model $(call quote,$(MODEL))) \
 		$(if $(SPLIT),--split $(call quote,$(SPLIT))) $(if $(MASKS),--lung-masks $(call quote,$(MASKS)))
+
+acceptance-demo: .venv-dev/ready  ## a site that accepts the bundle, one that rejects it, a stream that stops itself (DATA, SPLIT; under 10 min)
+	$(DEV) -m benchmarks.acceptance_demo $(if $(DATA),--data $(call quote,$(DATA))) $(if $(SPLIT),--split $(call quote,$(SPLIT)))
 
 # First, so that the sentence comes before the installation.
 .PHONY: data-is-named

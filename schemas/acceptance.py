@@ -59,9 +59,9 @@ class Limit(Record):
         return self
 
     def __str__(self) -> str:
-        """The limit as reports print it: `at least 90.0 %`."""
+        """The limit as reports print it: `at least 90.0%`."""
         parts = (("at least", self.at_least), ("at most", self.at_most))
-        return " and ".join(f"{words} {value:.1%}".replace("%", " %") for words, value in parts if value is not None)
+        return " and ".join(f"{words} {value:.1%}" for words, value in parts if value is not None)
 
 
 class RecordedLimits(Record):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.version import VERSION
+from service.commands.accept import accept_command
 from service.commands.audit import audit_command
 from service.commands.command import Command, ExitCode
 from service.commands.compare import compare_command
@@ -14,12 +15,15 @@ from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
 from service.commands.quarterly import quarterly_command
 from service.commands.truth import resume_command, verdicts_command
+from service.commands.site import site_command
 
 COMMANDS: Final[Mapping[str, Command]] = {
     command.name: command
     for command in (
         predict_command,
         client_command,
+        accept_command,
+        site_command,
         keys_command,
         audit_command,
         compare_command,

@@ -1,8 +1,21 @@
-"""One report's folder on disk: its record is read back, and every file of it is written whole."""
+"""One report's folder on disk: every file of it is written whole, the signed record last."""
 
+import csv
+import io
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
-from schemas.acceptance import RECORD, AcceptanceReport
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bundle.files import write_whole
+from bundle.signing import signature_of
+from schemas.acceptance import HTML, PDF, RECORD, SIGNATURE, AcceptanceReport
+from schemas.errors import EvidenceError
+from service.acceptance.observed import Observed
+
+FILMS: Final = "films.csv"
+"""A line for each film, by the hash of its bytes alone; readable by its owner."""
 
 
 def read_record(folder: Path) -> AcceptanceReport:
@@ -13,3 +26,48 @@ def read_record(folder: Path) -> AcceptanceReport:
         pydantic.ValidationError: it is not a record.
     """
     return AcceptanceReport.model_validate_json((folder / RECORD).read_bytes())
+
+
+def write_report(
+    folder: Path, report: AcceptanceReport, films: Sequence[Observed], key: Ed25519PrivateKey | None
+) -> bytes:
+    """Draw and write a report beside its recorded limits.
+
+    Returns:
+        The bytes of the record, which the signature covers.
+
+    Raises:
+        EvidenceError: the folder cannot be written.
+    """
+    # The service shows reports without reportlab and what it imports.
+    from service.acceptance.document import document  # noqa: PLC0415
+    from service.acceptance.page import html_page  # noqa: PLC0415
+    from service.acceptance.pdf import pdf_file  # noqa: PLC0415
+    from service.acceptance.plots import pictures  # noqa: PLC0415
+
+    drawn = pictures(report)
+    report = report.model_copy(update={"plots": tuple(picture.plot for picture in drawn)})
+    text = document(report, drawn)
+    record = (report.model_dump_json(indent=2) + "\n").encode()
+    try:
+        for picture in drawn:
+            write_whole(folder / picture.plot.file, picture.svg)
+        write_whole(folder / HTML, html_page(text))
+        write_whole(folder / PDF, pdf_file(text))
+        write_whole(folder / FILMS, _films_csv(films), private=True)
+        if key is not None:
+            write_whole(folder / SIGNATURE, (signature_of(record, key).model_dump_json() + "\n").encode())
+        write_whole(folder / RECORD, record)
+    except OSError as error:
+        msg = f"{folder} cannot be written ({error.strerror}); the limits in it stay as they were recorded"
+        raise EvidenceError(msg) from error
+    return record
+
+
+def _films_csv(films: Sequence[Observed]) -> bytes:
+    stream = io.StringIO(newline="")
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(("film_sha256", "truth", "probability", "decision", "reasons"))
+    for film in sorted(films, key=lambda each: each.sha256):
+        table.writerow((film.sha256, int(film.truth), f"{film.probability:.6f}", film.decision, " ".join(film.reasons)))
+    return stream.getvalue().encode()

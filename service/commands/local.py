@@ -13,8 +13,9 @@ from schemas.api import ExplainResponse, PredictResponse
 from service.app import create_services, running
 from service.logs import lines_for_a_person
 from service.models.live import ServingBundles
+from service.models.loading import LoadedBundle
 from service.reading.explain import Question, explain_film
-from service.reading.predict import read_film
+from service.reading.predict import Reading, read_film
 from service.reading.prepare import Upload
 from service.reading.routing import check_word
 from service.services import Services
@@ -36,8 +37,17 @@ class LocalReader:
             CxrError: it is refused, or the network failed on it.
         """
         start = time.perf_counter()
-        reading = await read_film(self._services, self._bundles, self._upload(film), priority="routine")
+        reading = await self.read(film)
         return reading.response(uuid.uuid4().hex, time.perf_counter() - start)
+
+    async def read(self, film: bytes) -> Reading:
+        """Read one film, with what the network says of it; see `predict`."""
+        return await read_film(self._services, self._bundles, self._upload(film), priority="routine")
+
+    @property
+    def bundles(self) -> tuple[LoadedBundle, ...]:
+        """Those that serve, in the order of preference."""
+        return tuple(live.loaded for live in self._services.deployments.live)
 
     async def explain(self, film: bytes) -> ExplainResponse:
         """Read one film, with the heat map of its label; see `predict`.

@@ -17,5 +17,5 @@ def test_a_limit_that_no_figure_satisfies_is_refused() -> None:
 
 
 def test_a_limit_is_printed_as_a_reader_says_it() -> None:
-    assert str(Limit(at_least=0.9)) == "at least 90.0 %"
-    assert str(Limit(at_least=0.01, at_most=0.105)) == "at least 1.0 % and at most 10.5 %"
+    assert str(Limit(at_least=0.9)) == "at least 90.0%"
+    assert str(Limit(at_least=0.01, at_most=0.105)) == "at least 1.0% and at most 10.5%"

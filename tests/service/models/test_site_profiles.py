@@ -22,7 +22,7 @@ SOON = {"model_poll_s": 0.01}
 
 
 @pytest.fixture
-def site(tmp_path) -> Site:
+def clinic(tmp_path) -> Site:
     return Site(tmp_path / "site")
 
 
@@ -37,11 +37,11 @@ async def answer(client):
     return response.json()["prediction"]
 
 
-async def test_a_signed_profile_decides_and_every_answer_shows_whose_it_is(serve, site, bundle, tmp_path) -> None:
+async def test_a_signed_profile_decides_and_every_answer_shows_whose_it_is(serve, clinic, bundle, tmp_path) -> None:
     async with serve(models_dir=tmp_path / "models") as client:
         own = await answer(client)
-    made = site.sign(bundle, temperature=2.0, lower=0.01, threshold=0.995, upper=0.995)
-    async with serve(models_dir=tmp_path / "models", **site.settings) as client:
+    made = clinic.sign(bundle, temperature=2.0, lower=0.01, threshold=0.995, upper=0.995)
+    async with serve(models_dir=tmp_path / "models", **clinic.settings) as client:
         chosen = await answer(client)
         (listed,) = (await client.get("/models")).json()["models"]
         manifest = (await client.get("/models/current")).json()
@@ -62,7 +62,7 @@ async def test_a_signed_profile_decides_and_every_answer_shows_whose_it_is(serve
 
 
 async def test_a_profile_that_is_written_while_the_service_runs_is_applied_and_one_revoked_is_not(
-    serve, site, bundle, tmp_path
+    serve, clinic, bundle, tmp_path
 ) -> None:
     async def is_sites(client) -> bool:
         return (await answer(client))["operating_point"]["site"] is not None
@@ -70,13 +70,13 @@ async def test_a_profile_that_is_written_while_the_service_runs_is_applied_and_o
     async def is_bundles(client) -> bool:
         return not await is_sites(client)
 
-    async with serve(models_dir=tmp_path / "models", **site.settings, **SOON) as client:
+    async with serve(models_dir=tmp_path / "models", **clinic.settings, **SOON) as client:
         engine = client.services.deployments.first.live.loaded.engine
         assert await is_bundles(client)
-        made = site.sign(bundle)
+        made = clinic.sign(bundle)
         await until(lambda: is_sites(client))
         kept = client.services.deployments.first.live.loaded.engine.engine
-        revoke_profile(site.profiles, made.model_sha256, made.made_at)
+        revoke_profile(clinic.profiles, made.model_sha256, made.made_at)
         await until(lambda: is_bundles(client))
         back = await client.post("/models/rollback")
 
@@ -84,16 +84,16 @@ async def test_a_profile_that_is_written_while_the_service_runs_is_applied_and_o
     assert back.status_code == 409  # and there is no way back to a profile that was revoked
 
 
-async def test_a_profile_survives_the_swap_to_another_bundle_and_back(serve, site, bundle, tmp_path) -> None:
-    site.sign(bundle)
-    async with serve(models_dir=tmp_path / "models", **site.settings) as client:
+async def test_a_profile_survives_the_swap_to_another_bundle_and_back(serve, clinic, bundle, tmp_path) -> None:
+    clinic.sign(bundle)
+    async with serve(models_dir=tmp_path / "models", **clinic.settings) as client:
         write_tiny_bundle(tmp_path / "models", version="2.0.0", current=False)
         await client.post("/models/tiny/2.0.0/activate")
         other = await answer(client)
         await client.post("/models/tiny/1.0.0/activate")
         again = await answer(client)
         await client.post("/models/rollback")
-        revoke_profile(site.profiles, sha256_of(bundle / MANIFEST), profile("0" * 64).made_at)
+        revoke_profile(clinic.profiles, sha256_of(bundle / MANIFEST), profile("0" * 64).made_at)
         await client.post("/models/rollback")
         last = await answer(client)
 
@@ -104,16 +104,16 @@ async def test_a_profile_survives_the_swap_to_another_bundle_and_back(serve, sit
 
 @pytest.mark.parametrize("fault", ["another bundle", "another key", "altered", "rubbish", "unknown finding"])
 async def test_a_bundle_whose_profile_is_not_in_order_is_refused_with_the_reason(
-    serve, site, bundle, tmp_path, fault
+    serve, clinic, bundle, tmp_path, fault
 ) -> None:
-    made = site.sign(bundle, **({"finding": "Effusion"} if fault == "unknown finding" else {}))
-    path = site.profiles / f"{made.model_sha256}.json"
+    made = clinic.sign(bundle, **({"finding": "Effusion"} if fault == "unknown finding" else {}))
+    path = clinic.profiles / f"{made.model_sha256}.json"
     if fault == "another bundle":
-        site.sign(bundle, model_sha256="a" * 64, model="tiny/0.9.0")
-        (site.profiles / f"{'a' * 64}.json").rename(path)
+        clinic.sign(bundle, model_sha256="a" * 64, model="tiny/0.9.0")
+        (clinic.profiles / f"{'a' * 64}.json").rename(path)
     elif fault == "another key":
         make_key(tmp_path / "other.key")
-        write_profile(site.profiles, made, read_key(tmp_path / "other.key", remedy=""))
+        write_profile(clinic.profiles, made, read_key(tmp_path / "other.key", remedy=""))
     elif fault == "altered":
         path.write_text(path.read_text().replace("0.05", "0.50"))
     elif fault == "rubbish":
@@ -126,7 +126,7 @@ async def test_a_bundle_whose_profile_is_not_in_order_is_refused_with_the_reason
         "unknown finding": "does not look for Effusion",
     }
 
-    async with serve(models_dir=tmp_path / "models", **site.settings) as client:
+    async with serve(models_dir=tmp_path / "models", **clinic.settings) as client:
         response = await client.post("/predict", content=FILM)
         (listed,) = (await client.get("/models")).json()["models"]
 
@@ -141,7 +141,7 @@ async def test_an_unsigned_operating_point_cannot_be_configured() -> None:
         settings_of(site_profiles_dir="profiles")
 
 
-async def test_keys_that_cannot_be_read_are_refused_at_the_start(serve, site) -> None:
+async def test_keys_that_cannot_be_read_are_refused_at_the_start(serve, clinic) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
-        async with serve(site_profiles_dir=site.profiles, site_keys_file=site.folder / "none.pub"):
+        async with serve(site_profiles_dir=clinic.profiles, site_keys_file=clinic.folder / "none.pub"):
             pass
