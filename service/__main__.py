@@ -14,8 +14,8 @@ from service.commands.deidentify import deidentify_command
 from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
 from service.commands.quarterly import quarterly_command
-from service.commands.truth import resume_command, verdicts_command
 from service.commands.site import site_command
+from service.commands.truth import resume_command, verdicts_command
 
 COMMANDS: Final[Mapping[str, Command]] = {
     command.name: command
