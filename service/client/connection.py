@@ -52,6 +52,16 @@ class CallOptions:
     """None: one is made; every attempt carries the same."""
     population: str | None = None
     """Whose film it is, where several bundles serve and neither its file nor a bundle can tell; None: not stated."""
+    age: float | str | None = None
+    """Of the patient in years, or as DICOM writes it (018M): it counts where the file states none; None: not said."""
+    view: str | None = None
+    """E.g. PA, AP, lateral: it counts where the file states none; None: not stated."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What is said of the patient: in headers, since addresses stand in the logs of proxies."""
+        stated = {"X-Age": None if self.age is None else str(self.age), "X-View": self.view}
+        return {name: value for name, value in stated.items() if value is not None}
 
 
 ROUTINE: Final = CallOptions()
@@ -182,7 +192,11 @@ class Client:
         return self._attempt_all("POST", path, options, {"params": params, **request})
 
     def _attempt_all(self, method: str, path: str, options: CallOptions, request: Mapping[str, Any]) -> httpx2.Response:
-        headers = {**request.get("headers", {}), "X-Request-ID": options.request_id or uuid.uuid4().hex}
+        headers = {
+            **request.get("headers", {}),
+            **options.headers,
+            "X-Request-ID": options.request_id or uuid.uuid4().hex,
+        }
         start = time.monotonic()
         left_s = self._timeout_s
         for retries_left in range(self._retries, -1, -1):
