@@ -36,6 +36,7 @@ from schemas.model.manifest import GOLDEN, GRAPH, WEIGHTS
 from schemas.model.provenance import Adoption
 from schemas.model.torch_network import TorchNetwork
 from schemas.model.trial import CalibratedNetwork
+from schemas.population import Population
 from schemas.preprocess import PreprocessSpec
 from trainer.films.film import Film
 from trainer.films.task import Task, labelled
@@ -68,6 +69,8 @@ class AdoptionTerms:
     """Where the interval of the AUROC has to begin."""
     reason: str | None = None
     """Why a network that the gate refuses is published all the same."""
+    population: Population | None = None
+    """Whom it is for; None: not stated."""
 
 
 class AdoptionReporter(Protocol):
@@ -130,6 +133,7 @@ def adopt_network(
         architecture=description.timm or network.graph.stem,
         classes=task.classes,
         negative_class=task.negative_class,
+        population=terms.population,
         preprocess=way.spec,
         calibration=measured.calibration,
         validation=measured.validation,

@@ -4,11 +4,10 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import httpx2
 from pydantic import ValidationError
@@ -17,6 +16,7 @@ from schemas.api import BatchResponse, ExplainMethod, ExplainResponse, PredictRe
 from schemas.record import Record
 from schemas.serving import ModelList
 from service.client.errors import NoAnswerError, ProblemError, problem_of, retry_after_s
+from service.client.options import ROUTINE, CallOptions
 
 Film = Path | str | bytes
 """The path of a JPEG, PNG or DICOM file, or its bytes."""
@@ -39,32 +39,6 @@ _FAULTS: Final[Mapping[type[Exception], str]] = {
     httpx2.InvalidURL: "the address cannot be read",
 }
 _BROKEN: Final = "the connection broke"
-
-
-@dataclass(frozen=True, slots=True)
-class CallOptions:
-    """What a caller may ask for in addition to the answer."""
-
-    priority: Literal["stat", "routine"] = "routine"
-    deadline_ms: int | None = None
-    """Give up after this time, attempts and waits together; None: the service's own deadline for each attempt."""
-    request_id: str | None = None
-    """None: one is made; every attempt carries the same."""
-    population: str | None = None
-    """Whose film it is, where several bundles serve and neither its file nor a bundle can tell; None: not stated."""
-    age: float | str | None = None
-    """Of the patient in years, or as DICOM writes it (018M): it counts where the file states none; None: not said."""
-    view: str | None = None
-    """E.g. PA, AP, lateral: it counts where the file states none; None: not stated."""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What is said of the patient: in headers, since addresses stand in the logs of proxies."""
-        stated = {"X-Age": None if self.age is None else str(self.age), "X-View": self.view}
-        return {name: value for name, value in stated.items() if value is not None}
-
-
-ROUTINE: Final = CallOptions()
 
 
 class Client:

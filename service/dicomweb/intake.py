@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from schemas.delivery import DeliveryPolicy
 from service.dicomweb.analysis import analyse
 from service.dicomweb.delivery import deliver
 from service.dicomweb.ledger import Ledger
@@ -47,7 +48,7 @@ async def open_intake(
         with open_database(settings.spool_url) as engine:
             spool = Spool(engine, capacity=settings.spool_capacity)
             ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
-            steps = [_analysis(services, spool, keep_objects=pacs is not None)]
+            steps = [_analysis(services, spool, pacs_settings.policy, keep_objects=pacs is not None)]
             if pacs is not None:
                 steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
             worker = Worker(spool, ledger, steps, services.metrics)
@@ -58,10 +59,10 @@ async def open_intake(
                 await worker.stop()
 
 
-def _analysis(services: Services, spool: Spool, *, keep_objects: bool) -> Step:
+def _analysis(services: Services, spool: Spool, policy: DeliveryPolicy, *, keep_objects: bool) -> Step:
     return Step(
         state="received",
-        work=partial(analyse, services=services, spool=spool, keep_objects=keep_objects),
+        work=partial(analyse, services=services, spool=spool, policy=policy, keep_objects=keep_objects),
         at_once=services.decode.workers,
         max_attempts=ANALYSES,
         may_start=lambda: _can_analyse(services),
