@@ -150,9 +150,8 @@ def write_bundle(
     for each in attempts:
         reporter.precision(each.record)
         files |= each.files
-    population = options.population or trial.record.population
-    record = trial.record.model_copy(update={"population": population})
-    manifest = make_manifest(record, graph.contract, place, files, described).model_copy(
+    stated = trial.record.model_copy(update={"population": options.population or trial.record.population})
+    manifest = make_manifest(stated, graph.contract, place, files, described).model_copy(
         update={
             "about_films": options.about_films,
             "precisions": tuple(each.record for each in attempts),

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.preprocess import Film, Placement, scaled
-from imaging.radiograph import Radiograph
-from imaging.turn import UPRIGHT, Turn
+from imaging.radiograph import UPRIGHT, Radiograph, Turn
 from schemas.preprocess import PreprocessSpec
 
 # Perceptually even, so that equal steps of heat look equal, to colour-blind readers too; and, unlike inferno and

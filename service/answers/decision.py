@@ -86,7 +86,6 @@ def decide(
     score, in_distribution = _familiarity(manifest, statistics, outputs, thumbnail)
     judge = judge_alone if manifest.activation == "sigmoid" else judge_exclusive
     judged = judge(manifest, probabilities, _against(manifest, look), in_distribution=in_distribution)
-    calibration = manifest.calibration
     return Prediction(
         label=judged.label,
         probabilities=probabilities,
@@ -94,7 +93,7 @@ def decide(
         abstention_reasons=judged.reasons,
         prediction_set=judged.prediction_set,
         operating_point=_operating_point(manifest, judged.label, probabilities),
-        calibrated=calibration.scaling is not None or calibration.temperature != 1,
+        calibrated=manifest.calibration.scaling is not None or manifest.calibration.temperature != 1,
         confidence_band=judged.band,
         in_distribution=in_distribution,
         out_of_distribution_score=score,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from imaging.decode import decode, sniff
 from imaging.dicom.codecs import decode_frame
 from imaging.preprocess import placement
-from imaging.turn import UPRIGHT, Turn
+from imaging.radiograph import UPRIGHT, Turn
 from schemas.errors import CxrError, TrainingDataError
 from schemas.preprocess import PreprocessSpec
 from trainer.films.film import Film

@@ -7,7 +7,7 @@ of A, P, R, L, H and F, the main one first. A frontal film is read with the rows
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imaging.turn import UPRIGHT, Turn
+from imaging.radiograph import UPRIGHT, Turn
 
 _SIDES = "LR"
 _ENDS = "HF"
