@@ -20,6 +20,7 @@ FULL ?=
 REPORT ?=
 RESILIENCE_OPTIONS ?=
 TRAIN_OPTIONS ?=
+EXPORT_OPTIONS ?=
 NAME ?= chest-xray-pneumonia
 VERSION ?= 1.0.0
 
@@ -71,9 +72,10 @@ train: data-is-named .venv-dev/ready  ## train on DATA: ARCH=NAME|all RUN=runs/I
 	$(DEV) -m trainer train --data $(call quote,$(DATA)) --arch $(call quote,$(ARCH)) --out $(call quote,$(RUN)) \
 		$(TRAIN_OPTIONS)
 
-export: .venv-dev/ready  ## write the winner of RUN to models/NAME/VERSION and make it current
+export: .venv-dev/ready  ## write the winner of RUN to models/NAME/VERSION and make it current (POPULATION, AGES: whom it is for)
 	$(DEV) -m export bundle --run $(call quote,$(RUN)) --name $(call quote,$(NAME)) --version $(call quote,$(VERSION)) \
-		--out models --make-current
+		--out models --make-current $(if $(POPULATION),--population $(call quote,$(POPULATION))) \
+		$(if $(AGES),--ages $(call quote,$(AGES))) $(EXPORT_OPTIONS)
 
 resilience: .venv-dev/ready corpora  ## load, break and attack the real service; prints a table (FULL=1: the times that its limits are for, 50 min)
 	$(DEV) -m benchmarks.resilience $(if $(FULL),--full) $(if $(REPORT),--report $(call quote,$(REPORT))) $(RESILIENCE_OPTIONS)

@@ -12,6 +12,7 @@ from export.description import NetworkDescription
 from export.gates.limits import LEAST_AUROC
 from export.options import options_of
 from export.place import Place
+from export.population import PopulationOptions
 from schemas.errors import BundleError, CxrError
 from schemas.model.precision import PRECISIONS, ReducedPrecision
 from schemas.version import VERSION
@@ -59,6 +60,7 @@ class BundleOptions(BaseModel):
     place: Place
     trial: Path | None = Field(default=None, description="Folder of the trial, runs/ID/trials/NAME.")
     run: Path | None = Field(default=None, description="Folder of a run instead, runs/ID: its winner is exported.")
+    intended: PopulationOptions
     precisions: Annotated[tuple[ReducedPrecision, ...], BeforeValidator(_precisions)] = Field(
         default=PRECISIONS, description="Reduced precisions to try, each kept if it changes next to nothing; or `none`."
     )
@@ -101,6 +103,7 @@ class AdoptOptions(BaseModel):
         default=None, description="YAML file that describes the network by the names of the following options."
     )
     network: NetworkDescription
+    intended: PopulationOptions
     owner_outputs: FilePath | None = Field(
         default=None,
         description="CSV film,probability of the owner's own program for some 20 films: finds what is not stated of "
@@ -146,12 +149,14 @@ def bundle(options: BundleOptions) -> None:
 
     trial = load_exportable(options.trial_folder())
     _refuse_lungs(trial)
+    population = options.intended.statement(trial.record.population)
     about = None if options.about is None else without_title(options.about.read_text(encoding="utf-8"))
     chosen = ExportOptions(
         precisions=options.precisions,
         with_weights=options.with_weights,
         finer_maps=options.finer_maps,
         about_films=about,
+        population=population,
     )
     with console.status(f"exporting {trial.record.architecture}"):
         directory = write_bundle(trial, options.place, chosen, ConsoleReporter())
@@ -166,6 +171,7 @@ def adopt(options: AdoptOptions) -> None:
     from export.adopt.films import FilmFolder
     from export.console import AdoptionConsole, console, print_bundle
 
+    population = options.intended.statement(None)
     with console.status(f"adopting {options.onnx.name}"):
         directory = adopt_network(
             ForeignNetwork(options.onnx, options.network, options.owner_outputs),
@@ -175,6 +181,7 @@ def adopt(options: AdoptOptions) -> None:
                 command=shlex.join(["python", "-m", "export", *sys.argv[1:]]),
                 least_auroc=options.least_auroc,
                 reason=options.reason,
+                population=population,
             ),
             options.place,
             AdoptionConsole(),

@@ -30,6 +30,7 @@ from schemas.model.mistakes import FilmReference
 from schemas.model.precision import PrecisionRecord, ReducedPrecision
 from schemas.model.torch_network import TorchNetwork
 from schemas.model.trial import TrialRecord
+from schemas.population import Population
 from trainer.films.task import Labels
 from trainer.networks.layercam import fine_layer
 from trainer.networks.network import Network
@@ -78,6 +79,8 @@ class ExportOptions:
     """Add LayerCAM at an earlier layer to the graph; every answer takes longer, with or without a map."""
     about_films: str | None = None
     """A section of the card about the films, Markdown without headings: source, licence, population."""
+    population: Population | None = None
+    """Whom it is for; None: as the trial states it."""
 
 
 class GateReporter(Protocol):
@@ -147,7 +150,8 @@ def write_bundle(
     for each in attempts:
         reporter.precision(each.record)
         files |= each.files
-    manifest = make_manifest(trial.record, graph.contract, place, files, described).model_copy(
+    stated = trial.record.model_copy(update={"population": options.population or trial.record.population})
+    manifest = make_manifest(stated, graph.contract, place, files, described).model_copy(
         update={
             "about_films": options.about_films,
             "precisions": tuple(each.record for each in attempts),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.preprocess import Film, Placement, scaled
-from imaging.radiograph import Radiograph
+from imaging.radiograph import UPRIGHT, Radiograph, Turn
 from schemas.preprocess import PreprocessSpec
 
 # Perceptually even, so that equal steps of heat look equal, to colour-blind readers too; and, unlike inferno and
@@ -40,6 +40,8 @@ class ShownFilm:
     """At the film's own aspect, at most 1024 a side."""
     pixel_aspect: float
     """Of the source: the network saw its pixels as squares."""
+    turn: Turn = UPRIGHT
+    """What put the film upright before the network saw it; the pixels here are as they were sent."""
 
 
 def render(cam: NDArray[np.float32], radiograph: Radiograph, spec: PreprocessSpec) -> HeatMap:
@@ -55,7 +57,8 @@ def render(cam: NDArray[np.float32], radiograph: Radiograph, spec: PreprocessSpe
 
 def shown(radiograph: Radiograph, spec: PreprocessSpec) -> ShownFilm:
     """The film as a heat map is laid over it."""
-    return ShownFilm(scaled(radiograph, spec.intensity, *_display_size(radiograph)), radiograph.pixel_aspect)
+    film = scaled(radiograph, spec.intensity, *_display_size(radiograph))
+    return ShownFilm(film, radiograph.pixel_aspect, radiograph.turn)
 
 
 def lay_over(film: ShownFilm, cam: NDArray[np.float32], spec: PreprocessSpec) -> HeatMap:
@@ -79,14 +82,16 @@ def _display_size(radiograph: Radiograph) -> tuple[int, int]:
 def _on_film(cam: NDArray[np.float32], film: ShownFilm, spec: PreprocessSpec) -> Film:
     """Enlarge the map over the square, scale its maximum to 1 and cut out the film; what was cropped stays without.
 
-    Cubic, because linear shows the cells as facets; it swings below 0 and above the strongest cell.
+    Cubic, because linear shows the cells as facets; it swings below 0 and above the strongest cell. The square shows
+    the upright film; the map is turned back with it.
     """
-    rows, columns = film.pixels.shape
+    rows, columns = film.turn.sides(*film.pixels.shape)
+    pixel_aspect = film.turn.aspect(film.pixel_aspect)
     height, width = rows, columns
     if spec.resize != "squash":
-        sides = (rows / film.pixel_aspect, columns)
+        sides = (rows / pixel_aspect, columns)
         length = max(sides) if spec.resize == "pad" else min(sides) * spec.size / spec.cropped_side
-        height, width = max(1, round(length * film.pixel_aspect)), max(1, round(length))
+        height, width = max(1, round(length * pixel_aspect)), max(1, round(length))
     square = np.maximum(cv2.resize(cam, (width, height), interpolation=cv2.INTER_CUBIC), 0)
     strongest = square.max()
     if strongest > 0:
@@ -94,7 +99,7 @@ def _on_film(cam: NDArray[np.float32], film: ShownFilm, spec: PreprocessSpec) ->
     place = Placement(-((height - rows) // 2), -((width - columns) // 2), height, width)
     heat = np.zeros((rows, columns), np.float32)
     heat[place.covered(heat.shape)] = square[place.within(heat.shape)]
-    return heat
+    return np.ascontiguousarray(film.turn.as_sent(heat))
 
 
 def _blend(film: Film, heat: Film) -> NDArray[np.uint8]:

@@ -53,12 +53,13 @@ def _shared(start: int, length: int, other: int) -> slice:
 
 
 def prepare(radiograph: Radiograph, spec: PreprocessSpec) -> NDArray[np.float32]:
-    """Compute what the network sees.
+    """Compute what the network sees, of a film that was put upright first.
 
     Returns:
         float32 [1, S, S] in [0, 1], C-contiguous. Full-range intensity of a film that is S x S
         already is exactly pixel / largest value.
     """
+    radiograph = radiograph.put_upright()
     square = (spec.size, spec.size)
     place = placement(radiograph.rows, radiograph.columns, spec)
     film = scaled(radiograph, spec.intensity, place.rows, place.columns, spec.interpolation)[place.within(square)]
@@ -117,7 +118,7 @@ def scaled(
 
 
 def _unit_range(pixels: NDArray[np.uint8] | NDArray[np.uint16], low: int, high: int) -> Film:
-    film = pixels.astype(np.float32)
+    film = pixels.astype(np.float32, order="C")  # a film that was put upright is a view whose rows may be columns
     if low:
         film -= low
     film /= max(high - low, 1)

@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from schemas.api import CenterOfMass, ExplainMethod, ImageFacts, ModelReference, Prediction, RouteField
+from schemas.delivery import ResultObject
 from schemas.model.calibration import Activation, OperatingPoint
 from schemas.record import Record
 
@@ -37,7 +38,12 @@ class AnalysisRecord(Record):
     operating_points: tuple[OperatingPoint, ...] = Field(description="of every finding, as in the bundle's manifest")
     prediction: Prediction
     image: ImageFacts
-    explanation: ExplainedFinding | None = Field(description="null: nothing could draw a heat map of the bundle")
+    explanation: ExplainedFinding | None = Field(
+        description="null: nothing could draw a heat map of the bundle, or none is sent for this decision"
+    )
+    delivery: tuple[ResultObject, ...] = Field(
+        default=("report", "picture", "outline"), description="the objects that an archive gets; docs/pacs.md"
+    )
 
     @field_validator("analysed_at")
     @classmethod

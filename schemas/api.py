@@ -23,6 +23,8 @@ ModeField = Annotated[
     ),
 ]
 ConfidenceBand = Literal["low", "medium", "high"]
+PopulationCheck = Literal["inside", "incomplete", "outside", "not_checked"]
+"""What came of holding what is stated of a film against the intended population of the bundle."""
 ExplainMethod = Literal["gradcam", "gradcam++", "layercam"]
 ExplainBackend = Literal["onnx", "torch"]
 Route = Literal["only_bundle", "header", "guide", "caller", "any_film", "none"]
@@ -31,9 +33,10 @@ Route = Literal["only_bundle", "header", "guide", "caller", "any_film", "none"]
 RouteField = Annotated[
     Route,
     Field(
-        description="why this bundle answers. only_bundle: no other is to serve; header: the age in the file is that "
-        "of its patients; guide: it sees a film of its kind; caller: nothing else can tell, and the caller says so; "
-        "any_film: it states no patients; none: the film is for none of the bundles, and the decision is abstain"
+        description="why this bundle answers. only_bundle: no other is to serve; header: the age in the file, or else "
+        "that of the caller, is that of its patients; guide: it sees a film of its kind; caller: nothing else can "
+        "tell, and the caller says so; any_film: it states no patients; none: the film is for none of the bundles, and "
+        "the decision is abstain"
     ),
 ]
 
@@ -98,6 +101,12 @@ class Prediction(Record):
     recommendation: str
     findings: tuple[FindingAnswer, ...] = Field(
         default=(), description="each finding by itself, in the order of the bundle's classes"
+    )
+    population: PopulationCheck = Field(
+        default="not_checked",
+        description="what the file states, or where it is silent the caller, against the bundle's intended population. "
+        "inside: all that is asked for is stated; incomplete: a warning names what is not stated; outside: there is no "
+        "answer, and the recommendation names the attribute and the rule; not_checked: nobody states anything",
     )
     traits: dict[str, SeenTrait] | None = Field(
         default=None, description="what the bundle's guide saw of the whole film; null: the bundle has no guide"

@@ -6,8 +6,9 @@ from pydantic import Field
 
 from schemas.api import ExplainBackend, Mode
 from schemas.model.calibration import Activation
-from schemas.model.guide import Population, Trait
+from schemas.model.guide import Trait
 from schemas.model.precision import Precision
+from schemas.population import Population
 from schemas.record import Record
 from schemas.site_profile import SiteProfile
 

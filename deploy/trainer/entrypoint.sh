@@ -17,7 +17,15 @@ interruptible() {
 publish() {
     name=${CXR_BUNDLE_NAME:-trained}
     version=${CXR_BUNDLE_VERSION:-$(date -u +%Y%m%d.%H%M%S)}
-    interruptible python -m export bundle --run "$1" --name "$name" --version "$version" --out /models --make-current
+    # Hours of training must not end without a bundle: where nobody states whom it is for, it is for anybody.
+    if [ -n "${CXR_BUNDLE_POPULATION:-}" ]; then
+        set -- "$1" --population "$CXR_BUNDLE_POPULATION" --ages "${CXR_BUNDLE_AGES:-any}"
+    else
+        set -- "$1" --anybody
+    fi
+    run=$1
+    shift
+    interruptible python -m export bundle --run "$run" --name "$name" --version "$version" --out /models --make-current "$@"
 }
 
 case ${1:-help} in

@@ -36,6 +36,7 @@ from schemas.model.manifest import GOLDEN, GRAPH, WEIGHTS
 from schemas.model.provenance import Adoption
 from schemas.model.torch_network import TorchNetwork
 from schemas.model.trial import CalibratedNetwork
+from schemas.population import Population
 from schemas.preprocess import PreprocessSpec
 from trainer.films.film import Film
 from trainer.films.task import Task, labelled
@@ -68,6 +69,8 @@ class AdoptionTerms:
     """Where the interval of the AUROC has to begin."""
     reason: str | None = None
     """Why a network that the gate refuses is published all the same."""
+    population: Population | None = None
+    """Whom it is for; None: not stated."""
 
 
 class AdoptionReporter(Protocol):
@@ -119,8 +122,7 @@ def adopt_network(
     graph = read_graph(read_model(network.graph), description)
     films = read_films(folder, description.classes)
     way, found = _preprocessing(graph, network, folder)
-    notes = (*graph.image.notes, f"films: {way.in_words}", *graph.output.notes, *found)
-    reporter.reading(notes)
+    reporter.reading(notes := (*graph.image.notes, f"films: {way.in_words}", *graph.output.notes, *found))
     wired = graph.wire(way.values, size=way.spec.size, temperature=1.0, metadata={})
     task = Task(description.classes, description.negative_class)
     measured = _measured(Session(wired.SerializeToString()).run, films, task, way.spec, terms)
@@ -130,6 +132,7 @@ def adopt_network(
         architecture=description.timm or network.graph.stem,
         classes=task.classes,
         negative_class=task.negative_class,
+        population=terms.population,
         preprocess=way.spec,
         calibration=measured.calibration,
         validation=measured.validation,

@@ -1,34 +1,23 @@
-"""Typed reading of DICOM attributes, and what they state of a film.
+"""Typed reading of DICOM attributes; what they state of a film: `imaging.dicom.header`.
 
 A value has the type that the standard gives it, or the film is refused.
 """
 
 import contextlib
 import math
-import re
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
-from imaging.dicom.transfer_syntaxes import TransferSyntax
 from imaging.limits import parsing
-from imaging.radiograph import HeaderFacts
 from schemas.errors import InvalidImageError
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 ASPECT_ATTRIBUTES = ("PixelAspectRatio", "PixelSpacing", "ImagerPixelSpacing")
-# PS3.16 annex L, and what vendors write around it (PORT CHEST, THORAX AP).
-_CHEST_WORDS = ("CHEST", "THORA", "LUNG")
-_POLARITY_BY_SHAPE = {"IDENTITY": "MONOCHROME2", "INVERSE": "MONOCHROME1"}  # PS3.3 C.8.11.3.1.2
 # PS3.3 C.9.2: Overlay Rows or Overlay Data of any of the 16 planes.
 OVERLAY_ROWS = 0x0010
 OVERLAYS = tuple(Tag(0x6000 + 2 * plane, element) for plane in range(16) for element in (OVERLAY_ROWS, 0x3000))
-# PS3.3 C.8.1.1 and C.8.11.1.1.2: left and right lateral, and oblique; the last three are met in practice.
-_NOT_FRONTAL = ("LL", "RL", "LLO", "RLO", "LAT", "LATERAL", "OBLIQUE")
-_FRONTAL = ("AP", "PA")
-_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}  # PS3.5 6.2, VR AS: 018M is 18 months
-_OLDEST_YEARS = 130
 _LARGEST_ASPECT = 10
 """A pixel that is longer than that is a mistake in the file, and would make a line of the film."""
 
@@ -99,63 +88,6 @@ def text(dataset: Dataset, keyword: str) -> str:
         if isinstance(value, MultiValue):
             value = next(iter(value), None)
         return "" if value is None else str(value).strip().upper()
-
-
-def age_years(age: str) -> float | None:
-    """The years of an Age String, e.g. 030Y, 018M, 012W or 005D; None where it is none, or of no living person.
-
-    Source: DICOM PS3.5 6.2, VR AS.
-    """
-    matched = re.fullmatch(r"([0-9]{1,3})([YMWD])", age)
-    if matched is None:
-        return None
-    years = int(matched[1]) * _YEARS[matched[2]]
-    return years if years <= _OLDEST_YEARS else None
-
-
-def header_facts(dataset: Dataset) -> HeaderFacts:
-    """The age and the view that a film's header states."""
-    return HeaderFacts(age_years(_stated_age(dataset)), _is_frontal(dataset))
-
-
-def attribute_warnings(dataset: Dataset, syntax: TransferSyntax) -> tuple[str, ...]:
-    """What the attributes say against a frontal chest film, and against one another.
-
-    Args:
-        dataset: of the film.
-        syntax: the transfer syntax that its file states.
-    """
-    body_part = text(dataset, "BodyPartExamined")
-    photometric = text(dataset, "PhotometricInterpretation")
-    conditions = {
-        "burned_in_annotation": text(dataset, "BurnedInAnnotation") == "YES",
-        "not_frontal": _is_frontal(dataset) is False,
-        "body_part_mismatch": bool(body_part) and not any(word in body_part for word in _CHEST_WORDS),
-        "overlay": any(tag in dataset for tag in OVERLAYS),
-        "polarity_contradiction": _POLARITY_BY_SHAPE.get(text(dataset, "PresentationLUTShape"), photometric)
-        != photometric,
-        "transfer_syntax_contradiction": dataset.original_encoding[0] != syntax.implicit_vr,
-        "age_unreadable": bool(_stated_age(dataset)) and age_years(_stated_age(dataset)) is None,
-        "frame_count_zero": integer(dataset, "NumberOfFrames", default=1) == 0,
-        "for_processing": text(dataset, "PresentationIntentType") == "FOR PROCESSING",
-    }
-    return tuple(name for name, is_true in conditions.items() if is_true)
-
-
-def _stated_age(dataset: Dataset) -> str:
-    """PatientAge as it stands in the file; empty when it is absent."""
-    try:
-        with parsing("PatientAge"):
-            value = dataset.get("PatientAge")
-    except InvalidImageError:  # an odd age, which is no reason to refuse a film
-        return "?"
-    return "" if value is None else str(value).strip("\0 ").upper()  # several values make a text that is not an age
-
-
-def _is_frontal(dataset: Dataset) -> bool | None:
-    """Whether ViewPosition is a frontal view; None where it states none that is known."""
-    view = text(dataset, "ViewPosition")
-    return None if view not in (*_FRONTAL, *_NOT_FRONTAL) else view in _FRONTAL
 
 
 def pixel_aspect(dataset: Dataset) -> float:

@@ -16,9 +16,7 @@ from imaging.dicom.attributes import (
     ASPECT_ATTRIBUTES,
     OVERLAY_ROWS,
     OVERLAYS,
-    attribute_warnings,
     encapsulated_bytes,
-    header_facts,
     pixel_aspect,
     raw_bytes,
     text,
@@ -27,6 +25,7 @@ from imaging.dicom.codecs import EncapsulatedFrame, FrameDecoder
 from imaging.dicom.colour import native_colour
 from imaging.dicom.dataset import read_elements
 from imaging.dicom.grayscale import grayscale, padding_range
+from imaging.dicom.header.facts import HEADER_ATTRIBUTES, attribute_warnings, hanging, header_facts
 from imaging.dicom.pixel_data import (
     ImagePixel,
     Pixels,
@@ -57,21 +56,17 @@ _ENCODED_COPIES = 6
 _ATTRIBUTES = (
     "BitsAllocated",
     "BitsStored",
-    "BodyPartExamined",
     "BurnedInAnnotation",
     "Columns",
     "HighBit",
-    "Modality",
     "ModalityLUTSequence",
     "NumberOfFrames",
-    "PatientAge",
     "PhotometricInterpretation",
     "PixelData",
     "PixelPaddingRangeLimit",
     "PixelPaddingValue",
     "PixelRepresentation",
     "PlanarConfiguration",
-    "PresentationIntentType",
     "PresentationLUTShape",
     "RescaleIntercept",
     "RescaleSlope",
@@ -79,10 +74,10 @@ _ATTRIBUTES = (
     "SamplesPerPixel",
     "VOILUTFunction",
     "VOILUTSequence",
-    "ViewPosition",
     "WindowCenter",
     "WindowWidth",
     *ASPECT_ATTRIBUTES,
+    *HEADER_ATTRIBUTES,
 )
 """Everything that is read from a data set: a patient's name is not even parsed."""
 
@@ -93,7 +88,8 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
     _check_kind(dataset)
     module = image_pixel(dataset, limits)
     limits.reserve(_decoding_bytes(dataset, module, TRANSFER_SYNTAXES[transfer_syntax]))
-    warnings = attribute_warnings(dataset, TRANSFER_SYNTAXES[transfer_syntax])
+    facts = header_facts(dataset)
+    warnings = attribute_warnings(dataset, TRANSFER_SYNTAXES[transfer_syntax], facts)
     if module.is_gray:
         levels = grayscale(
             dataset, bits_stored=module.bits_stored, signed=module.signed, inverted=_is_inverted(dataset, module)
@@ -115,7 +111,8 @@ def decode_dicom(data: bytes, limits: DecodeLimits, frame_decoder: FrameDecoder 
         photometric_interpretation=module.photometric_interpretation,
         warnings=(*warnings, *pixel_warnings),
         pixel_aspect=pixel_aspect(dataset),
-        header=header_facts(dataset),
+        header=facts,
+        turn=hanging(dataset).turn,
     )
 
 

@@ -17,24 +17,6 @@ Shown = Literal["lungs", "box"]
 """What a network behind a guide sees of a film."""
 
 
-class Population(Record):
-    """Whose films a bundle answers: how films are routed, and what its guide accepts."""
-
-    name: str = Field(description="a value of the guide's trait `population` where there is a guide, e.g. child")
-    least_age_years: float = Field(default=0, ge=0, description="age of the youngest patients, in years")
-    age_below_years: float | None = Field(default=None, gt=0, description="all patients are younger; null: no limit")
-
-    def includes(self, age_years: float) -> bool:
-        """Whether a patient of this age belongs to it."""
-        return self.least_age_years <= age_years and (self.age_below_years is None or age_years < self.age_below_years)
-
-    def __str__(self) -> str:
-        """Its name and ages, e.g. `child, below 18 years`."""
-        limits = [] if self.least_age_years == 0 else [f"from {self.least_age_years:g}"]
-        limits += [] if self.age_below_years is None else [f"below {self.age_below_years:g}"]
-        return f"{self.name}, {' and '.join(limits)} years" if limits else self.name
-
-
 class Trait(Record):
     """One thing that can be seen of a whole film, e.g. its view: values that exclude one another.
 

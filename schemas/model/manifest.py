@@ -25,12 +25,13 @@ from schemas.model.calibration import Activation, Calibration
 from schemas.model.decision import NO_FINDING
 from schemas.model.drift import DriftReference, signal_names
 from schemas.model.evaluation import Evaluation
-from schemas.model.guide import POPULATION, GuideRecord, Population
+from schemas.model.guide import POPULATION, GuideRecord
 from schemas.model.looking import Looking, MapSanity
 from schemas.model.mistakes import Mistakes
 from schemas.model.precision import Precision, PrecisionFiles, PrecisionRecord
 from schemas.model.provenance import Adoption, Provenance
 from schemas.model.torch_network import TorchNetwork
+from schemas.population import Population
 from schemas.preprocess import PreprocessSpec
 from schemas.record import Record, Sha256
 

@@ -6,10 +6,11 @@ from pydantic import Field
 
 from schemas.model.calibration import Calibration
 from schemas.model.evaluation import Evaluation
-from schemas.model.guide import GuideRecord, Population
+from schemas.model.guide import GuideRecord
 from schemas.model.looking import Looking
 from schemas.model.provenance import Adoption, Provenance
 from schemas.model.uncertainty import Uncertainty
+from schemas.population import Population
 from schemas.preprocess import PreprocessSpec
 from schemas.record import Record
 

@@ -12,6 +12,7 @@ from schemas.errors import BundleError, InferenceError
 from schemas.model.calibration import OperatingPoint
 from schemas.model.familiarity import THUMBNAIL, Familiarity, unfamiliarity
 from schemas.model.manifest import STATISTICS, BundleManifest
+from schemas.population import ANYBODY
 from service.answers.findings import Judgement, judge_alone, judge_exclusive, most_called
 from service.answers.guide import Look
 from service.engine.engine import Outputs
@@ -84,8 +85,7 @@ def decide(
     probabilities = {name: min(1.0, float(value)) for name, value in zip(manifest.classes, row, strict=True)}
     score, in_distribution = _familiarity(manifest, statistics, outputs, thumbnail)
     judge = judge_alone if manifest.activation == "sigmoid" else judge_exclusive
-    judged = judge(manifest, probabilities, _against(look), in_distribution=in_distribution)
-    calibration = manifest.calibration
+    judged = judge(manifest, probabilities, _against(manifest, look), in_distribution=in_distribution)
     return Prediction(
         label=judged.label,
         probabilities=probabilities,
@@ -93,13 +93,14 @@ def decide(
         abstention_reasons=judged.reasons,
         prediction_set=judged.prediction_set,
         operating_point=_operating_point(manifest, judged.label, probabilities),
-        calibrated=calibration.scaling is not None or calibration.temperature != 1,
+        calibrated=manifest.calibration.scaling is not None or manifest.calibration.temperature != 1,
         confidence_band=judged.band,
         in_distribution=in_distribution,
         out_of_distribution_score=score,
         recommendation=_recommendation(manifest, judged, look),
         findings=judged.findings,
         traits=look.traits,
+        population=look.population,
     )
 
 
@@ -121,11 +122,12 @@ def _familiarity(
     return score, score <= 1
 
 
-def _against(look: Look) -> tuple[AbstentionReason, ...]:
+def _against(manifest: BundleManifest, look: Look) -> tuple[AbstentionReason, ...]:
     """What speaks against any answer about the film, the reason that explains most first."""
+    frontal_alone = set((manifest.population or ANYBODY).views) == {"frontal"}
     applies: dict[AbstentionReason, bool] = {
-        "not_frontal": "not_frontal" in look.warnings,
         "outside_population": bool(look.outside),
+        "not_frontal": frontal_alone and "not_frontal" in look.warnings,
         "low_contrast": "low_contrast" in look.warnings,
     }
     return tuple(reason for reason, does in applies.items() if does)

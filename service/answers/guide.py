@@ -1,5 +1,6 @@
 """What a bundle's guide saw of a whole film, against whom the bundle answers and what the film's header states."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -7,10 +8,11 @@ from typing import Final
 import numpy as np
 
 from imaging.radiograph import HeaderFacts
-from schemas.api import SeenTrait
+from schemas.api import PopulationCheck, SeenTrait
 from schemas.errors import InferenceError
 from schemas.model.guide import POPULATION, Sighting, Trait, sightings
 from schemas.model.manifest import BundleManifest
+from service.answers.population import check_population
 from service.engine.engine import Outputs
 
 VIEW: Final = "view"
@@ -24,6 +26,8 @@ _NOUNS: Final[Mapping[str, str]] = {
     "polarity": "{article} {value} film",
 }
 """What a film looks like, by trait; another trait is named as it is called."""
+_FIGURE: Final = re.compile(r" \(\w+: [^(),]+, \d?\.\d\d(; it takes \d?\.\d\d)?\)")
+"""What `_refusal` puts in brackets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Look:
     """None: the bundle has no guide."""
     outside: tuple[str, ...] = ()
     """Sentences: why the film is outside the bundle's population; none where nothing shows it."""
+    population: PopulationCheck = "not_checked"
 
 
 def look_at(manifest: BundleManifest, outputs: Outputs, header: HeaderFacts, warnings: tuple[str, ...] = ()) -> Look:
@@ -44,23 +49,27 @@ def look_at(manifest: BundleManifest, outputs: Outputs, header: HeaderFacts, war
     Args:
         manifest: its guide and its population.
         outputs: of one film, N = 1.
-        header: what the film's file states.
+        header: what the film's file states, and where it is silent its caller.
         warnings: about the film, so far.
 
     Raises:
         InferenceError: what the guide saw is not a number.
     """
     seen = _seen(manifest, outputs)
-    outside = []
-    population = manifest.population
-    if population is not None and header.age_years is not None and not population.includes(header.age_years):
-        outside.append(f"its own file states an age outside of those that the network was trained on ({population}).")
+    checked = check_population(manifest.population, header)
+    outside = list(checked.outside)
     if manifest.guide is not None:
         outside += [
             _refusal(trait, seen[trait.name]) for trait in manifest.guide.traits if not seen[trait.name].accepted
         ]
     traits = None if manifest.guide is None else {name: SeenTrait(**asdict(sight)) for name, sight in seen.items()}
-    return Look((*warnings, *_contradictions(manifest, seen, header)), traits, tuple(outside))
+    noticed = (*warnings, *checked.warnings, *_contradictions(manifest, seen, header))
+    return Look(noticed, traits, tuple(outside), "outside" if outside else checked.verdict)
+
+
+def without_figures(sentences: str) -> str:
+    """Sentences about a film without what the guide computed of it."""
+    return _FIGURE.sub("", sentences)
 
 
 def _seen(manifest: BundleManifest, outputs: Outputs) -> Mapping[str, Sighting]:

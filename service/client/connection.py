@@ -4,11 +4,10 @@ import ssl
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import httpx2
 from pydantic import ValidationError
@@ -17,6 +16,7 @@ from schemas.api import BatchResponse, ExplainMethod, ExplainResponse, PredictRe
 from schemas.record import Record
 from schemas.serving import ModelList
 from service.client.errors import NoAnswerError, ProblemError, problem_of, retry_after_s
+from service.client.options import ROUTINE, CallOptions
 
 Film = Path | str | bytes
 """The path of a JPEG, PNG or DICOM file, or its bytes."""
@@ -39,22 +39,6 @@ _FAULTS: Final[Mapping[type[Exception], str]] = {
     httpx2.InvalidURL: "the address cannot be read",
 }
 _BROKEN: Final = "the connection broke"
-
-
-@dataclass(frozen=True, slots=True)
-class CallOptions:
-    """What a caller may ask for in addition to the answer."""
-
-    priority: Literal["stat", "routine"] = "routine"
-    deadline_ms: int | None = None
-    """Give up after this time, attempts and waits together; None: the service's own deadline for each attempt."""
-    request_id: str | None = None
-    """None: one is made; every attempt carries the same."""
-    population: str | None = None
-    """Whose film it is, where several bundles serve and neither its file nor a bundle can tell; None: not stated."""
-
-
-ROUTINE: Final = CallOptions()
 
 
 class Client:
@@ -186,7 +170,11 @@ class Client:
         return self._attempt_all("POST", path, options, {"params": params, **request})
 
     def _attempt_all(self, method: str, path: str, options: CallOptions, request: Mapping[str, Any]) -> httpx2.Response:
-        headers = {**request.get("headers", {}), "X-Request-ID": options.request_id or uuid.uuid4().hex}
+        headers = {
+            **request.get("headers", {}),
+            **options.headers,
+            "X-Request-ID": options.request_id or uuid.uuid4().hex,
+        }
         start = time.monotonic()
         left_s = self._timeout_s
         for retries_left in range(self._retries, -1, -1):

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from pydicom import dcmread
 
-from imaging.dicom.attributes import age_years, text
+from imaging.dicom.attributes import text
+from imaging.dicom.header.ages import age_years
 from imaging.limits import parsing
 from schemas.acceptance import SubgroupAttribute
 from schemas.errors import CxrError, EvidenceError, SettingsError

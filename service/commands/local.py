@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from imaging.radiograph import NOTHING_STATED, HeaderFacts
 from schemas.api import ExplainResponse, PredictResponse
 from service.app import create_services, running
 from service.logs import lines_for_a_person
@@ -25,10 +26,13 @@ from service.settings import Settings
 class LocalReader:
     """Reads films one after another; the answers are those that the service would give."""
 
-    def __init__(self, services: Services, bundles: ServingBundles, population: str | None) -> None:
+    def __init__(
+        self, services: Services, bundles: ServingBundles, population: str | None, stated: HeaderFacts = NOTHING_STATED
+    ) -> None:
         self._services = services
         self._bundles = bundles
         self._population = population
+        self._stated = stated
 
     async def predict(self, film: bytes) -> PredictResponse:
         """Read one film.
@@ -62,16 +66,19 @@ class LocalReader:
         return explained.response(uuid.uuid4().hex, time.perf_counter() - start)
 
     def _upload(self, film: bytes) -> Upload:
-        return Upload(film, None, self._population)
+        return Upload(film, None, self._population, self._stated)
 
 
 @asynccontextmanager
-async def open_reader(settings: Settings, population: str | None = None) -> AsyncIterator[LocalReader]:
+async def open_reader(
+    settings: Settings, population: str | None = None, stated: HeaderFacts = NOTHING_STATED
+) -> AsyncIterator[LocalReader]:
     """Load the bundles that the settings choose, prove them, and end them afterwards.
 
     Args:
         settings: as of a service.
         population: whose films these are, where neither the file nor a bundle can tell; None: not stated.
+        stated: of these films, where their own headers are silent.
 
     Raises:
         InvalidParameterError: no bundle answers this population.
@@ -84,7 +91,7 @@ async def open_reader(settings: Settings, population: str | None = None) -> Asyn
     async with running(services):
         with services.hold() as bundles:
             check_word(bundles, population)
-            yield LocalReader(services, bundles, population)
+            yield LocalReader(services, bundles, population, stated)
 
 
 def log_warnings_only() -> None:

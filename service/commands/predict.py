@@ -34,11 +34,13 @@ def _add_client_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def _predict(options: argparse.Namespace) -> int:
     from service.commands.local import log_warnings_only, open_reader
+    from service.reading.stated import stated_facts
     from service.settings import load_settings
 
     log_warnings_only()
     prepare_folder(options.explain, options.films)
-    async with open_reader(load_settings(), options.population) as reader:
+    stated = stated_facts(options.age, options.view)
+    async with open_reader(load_settings(), options.population, stated) as reader:
         return await _read_all(options, _local(reader, explain=options.explain is not None))
 
 
@@ -46,7 +48,13 @@ async def _send(options: argparse.Namespace) -> int:
     from service.client import CallOptions
 
     prepare_folder(options.explain, options.films)
-    call = CallOptions("stat" if options.stat else "routine", options.deadline_ms, population=options.population)
+    call = CallOptions(
+        "stat" if options.stat else "routine",
+        options.deadline_ms,
+        population=options.population,
+        age=options.age,
+        view=options.view,
+    )
     with open_client(options) as client:
         return await _read_all(options, _remote(client, call, explain=options.explain is not None))
 

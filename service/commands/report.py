@@ -45,6 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whose films these are, e.g. child, where several bundles serve and neither file nor bundle can tell",
     )
     parser.add_argument(
+        "--age", metavar="YEARS", help="of the patient, e.g. 4 or 018M; it counts where a film's file states none"
+    )
+    parser.add_argument("--view", help="e.g. PA, AP, lateral; it counts where a film's file states none")
+    parser.add_argument(
         "--explain", type=Path, metavar="DIR", help="write each film under its heat map to DIR/FILE.png"
     )
 

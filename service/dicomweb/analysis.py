@@ -18,6 +18,7 @@ from imaging.dicom.attributes import text
 from imaging.limits import BoundedReader, DecodeLimits, parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
 from schemas.api import Prediction
+from schemas.delivery import OBJECTS, DeliveryPolicy, draws
 from schemas.errors import InvalidImageError
 from schemas.model.drift import film_signals
 from schemas.preprocess import PreprocessSpec
@@ -107,6 +108,8 @@ class Desk:
     """None: nobody looks after the answers."""
     keep_objects: bool
     """Whether the objects will be delivered; else the record alone is kept."""
+    policy: DeliveryPolicy
+    """Which objects are written about a film."""
     along: ReadsAlong | None = None
     """Reads the film too; None: nobody does."""
 
@@ -125,11 +128,11 @@ async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
     content = claim.payloads[SOURCE]
     with services.deployments.held() as serving:
         bundles = replace(serving, challenger=None if desk.along is None else desk.along.live)
-        work = partial(_read, claim, services, bundles, Upload(content, "application/dicom"))
+        work = partial(_read, claim, services, bundles, desk.policy)
         result = await audited_reading(services.audit, SPOOL, content, bundles.only_reference, work)
     reading, explained = (result.reading, result) if isinstance(result, ExplainedFilm) else (result, None)
     film, objects = await asyncio.get_running_loop().run_in_executor(
-        services.decode_lanes.of(claim.priority), _results, content, reading, explained
+        services.decode_lanes.of(claim.priority), _results, content, reading, explained, desk.policy
     )
     is_ours = await asyncio.to_thread(_file_away, claim, desk, bundles.digest, film, objects)
     if is_ours and desk.along is not None and bundles.challenger is not None and reading.for_challenger is not None:
@@ -153,21 +156,28 @@ def _file_away(claim: Claim, desk: Desk, model_sha256: str, film: AnalysedFilm, 
     )
 
 
-async def _read(claim: Claim, services: Services, bundles: ServingBundles, upload: Upload) -> Reading | ExplainedFilm:
+async def _read(
+    claim: Claim, services: Services, bundles: ServingBundles, policy: DeliveryPolicy
+) -> Reading | ExplainedFilm:
+    """The film's reading, and where its results show one, its heat map: of a finding, never of none."""
     priority = claim.priority
+    upload = Upload(claim.payloads[SOURCE], "application/dicom")
     reading = await read_film(services, bundles, upload, priority=priority, heat_map=HeatMapRequest(None))
-    if reading.live.loaded.explanations.backend is None:
+    if reading.live.loaded.explanations.backend is None or not draws(policy.of(reading.prediction)):
         return reading
-    return await explain_reading(services, reading, Question(finding=None, method="gradcam", priority=priority))
+    question = Question(finding=None, method="gradcam", priority=priority, findings_alone=True)
+    return await explain_reading(services, reading, question)
 
 
 def _results(
-    content: bytes, reading: Reading, explained: ExplainedFilm | None
+    content: bytes, reading: Reading, explained: ExplainedFilm | None, policy: DeliveryPolicy
 ) -> tuple[AnalysedFilm, Mapping[str, bytes]]:
     with parsing("DICOM data set"):
         # What follows the pixels is in no result: 2 MB of empty items there took 6.8 s to parse.
         source = dcmread(BoundedReader(content, DecodeLimits().max_reads), stop_before_pixels=True)
-    record = _record(source, reading, explained)
+    objects_of_film = policy.of(reading.prediction)
+    delivery = tuple(each for each in OBJECTS if each in objects_of_film)
+    record = _record(source, reading, explained).model_copy(update={"delivery": delivery})
     built = result_objects(source, record, None if explained is None else explained.heat_map)
     objects = (built.sr, built.secondary_capture, built.presentation_state)
     findings = reading.live.loaded.manifest.findings

@@ -64,7 +64,7 @@ async def open_intake(
         spool = Spool(engine, capacity=settings.spool_capacity)
         ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
         delivers = pacs is not None and services.mode == "active"
-        steps = [_analysis(services, Desk(spool, watch, delivers, along))]
+        steps = [_analysis(services, Desk(spool, watch, delivers, pacs_settings.policy, along))]
         if pacs is not None and delivers:  # what waits for it in the spool of a silent service goes on waiting
             steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
         worker = Worker(spool, ledger, steps, services.metrics)

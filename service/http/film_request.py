@@ -6,7 +6,7 @@ Each route of films is one `async with` of this module; no route nests these ste
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -16,7 +16,7 @@ from service.audit.accounts import Reading, audited_reading
 from service.http.authorization import caller_of, origin_of
 from service.http.current import CurrentServices
 from service.http.request_body import read_films
-from service.http.request_options import CurrentOptions, RequestOptions
+from service.http.request_options import SILENCE, CallersWord, CurrentOptions, RequestOptions
 from service.models.live import ServingBundles
 from service.reading.prepare import Upload
 from service.reading.routing import check_word
@@ -127,7 +127,7 @@ class FilmRequest:
         part: str = "file",
         at_most: int = 1,
         *,
-        population: str | None = None,
+        word: CallersWord = SILENCE,
         check: Callable[[ServingBundles], None] = lambda _: None,
     ) -> AsyncIterator[FilmsToRead]:
         """Hold the bundles that serve, and receive the films; see `receive`.
@@ -135,7 +135,7 @@ class FilmRequest:
         Args:
             part: name of the multipart parts that hold films.
             at_most: films accepted.
-            population: that the caller names.
+            word: what the caller says of the films.
             check: refuses what the bundles cannot answer, before the body is read.
 
         Raises:
@@ -144,10 +144,10 @@ class FilmRequest:
             AuditUnavailableError: what is answered could not be recorded.
         """
         with self.services.hold() as bundles:
-            check_word(bundles, population)
+            check_word(bundles, word.population)
             check(bundles)
             uploads = await self._uploads(part, at_most)
-            stated = tuple(replace(upload, population=population) for upload in uploads)
+            stated = tuple(word.about(upload) for upload in uploads)
             yield FilmsToRead(self.request, self.services, self.options, stated, bundles)
 
     async def _uploads(self, part: str, at_most: int) -> tuple[Upload, ...]:

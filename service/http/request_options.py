@@ -4,22 +4,27 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Query, Request
 from pydantic import BeforeValidator
 from pydantic.json_schema import SkipJsonSchema
 
+from imaging.radiograph import NOTHING_STATED, HeaderFacts
 from schemas.errors import DeadlineError, InvalidParameterError
 from service.capacity.admission import Priority
 from service.http.current import CurrentServices
 from service.metrics import Metrics
+from service.reading.prepare import Upload
+from service.reading.stated import stated_facts
 from service.settings import DeadlineMs
 
 DEADLINE_HEADER: Final = "X-Deadline-Ms"
 PRIORITY_HEADER: Final = "X-Priority"
 POPULATION_HEADER: Final = "X-Population"
+AGE_HEADER: Final = "X-Age"
+VIEW_HEADER: Final = "X-View"
 _DIGITS: Final = 12  # more than any limit has; int() refuses thousands, and no float holds what has hundreds
 
 DeadlineHeader = Annotated[
@@ -45,6 +50,17 @@ PopulationQuery = Annotated[
     Query(description="whose film it is, e.g. child: it counts where neither the file nor a bundle can tell"),
 ]
 PopulationHeader = Annotated[AnyCaseName, Header(alias=POPULATION_HEADER, description="as the parameter `population`")]
+Stated = str | SkipJsonSchema[None]
+AgeQuery = Annotated[
+    Stated, Query(description="of the patient in years, e.g. 4 or 0.5, or 018M: it counts where the file states none")
+]
+AgeHeader = Annotated[
+    Stated, Header(alias=AGE_HEADER, description="as the parameter `age`; addresses stand in the logs of proxies")
+]
+ViewQuery = Annotated[
+    Stated, Query(description="e.g. PA, AP, frontal, lateral: it counts where the file states no view")
+]
+ViewHeader = Annotated[Stated, Header(alias=VIEW_HEADER, description="as the parameter `view`")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +126,64 @@ async def population_of(population: PopulationQuery = None, population_header: P
     Raises:
         InvalidParameterError: address and header name different ones.
     """
-    if None not in (population, population_header) and population != population_header:
-        msg = f"the address and the header {POPULATION_HEADER} name different populations; send one of them"
+    return _one_of(population, population_header, POPULATION_HEADER, "name different populations")
+
+
+async def age_of(age: AgeQuery = None, age_header: AgeHeader = None) -> str | None:
+    """The age that the caller states; None: none.
+
+    Raises:
+        InvalidParameterError: address and header state different ones.
+    """
+    return _one_of(age, age_header, AGE_HEADER, "state different ages")
+
+
+async def view_of(view: ViewQuery = None, view_header: ViewHeader = None) -> str | None:
+    """The view that the caller states; None: none.
+
+    Raises:
+        InvalidParameterError: address and header state different ones.
+    """
+    return _one_of(view, view_header, VIEW_HEADER, "state different views")
+
+
+def _one_of(by_address: str | None, by_header: str | None, header: str, fault: str) -> str | None:
+    if None not in (by_address, by_header) and by_address != by_header:
+        msg = f"the address and the header {header} {fault}; send one of them"
         raise InvalidParameterError(msg)
-    return population or population_header
+    return by_header if by_address is None else by_address
 
 
-CurrentPopulation = Annotated[str | None, Depends(population_of)]
+@dataclass(frozen=True, slots=True)
+class CallersWord:
+    """What a caller says of the films that they send."""
+
+    population: str | None = None
+    """Its name; None: they name none."""
+    facts: HeaderFacts = NOTHING_STATED
+
+    def about(self, upload: Upload) -> Upload:
+        """A film with this word."""
+        return replace(upload, population=self.population, stated=self.facts)
+
+
+SILENCE: Final = CallersWord()
+
+
+async def word_of(
+    population: Annotated[str | None, Depends(population_of)],
+    age: Annotated[str | None, Depends(age_of)],
+    view: Annotated[str | None, Depends(view_of)],
+) -> CallersWord:
+    """What the caller says of the films.
+
+    Raises:
+        InvalidParameterError: an age or a view cannot be read.
+    """
+    return CallersWord(population, stated_facts(age, view))
+
+
+CurrentWord = Annotated[CallersWord, Depends(word_of)]
 
 
 def peek_number(text: bytes, default: int) -> int:

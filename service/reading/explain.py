@@ -40,6 +40,8 @@ class Question:
     """None: the predicted label; where findings are judged by themselves the one that is called most."""
     method: ExplainMethod
     priority: Priority
+    findings_alone: bool = False
+    """Where the label is the class that means none of the findings: explain the finding nearest to it."""
 
     def check(self, bundles: ServingBundles) -> None:
         """Refuse what none of the bundles can answer, before a film is decoded for it.
@@ -136,7 +138,7 @@ async def explain_reading(services: Services, reading: Reading, question: Questi
     question.check_bundle(loaded)
     manifest = loaded.manifest
     explanations = loaded.explanations
-    finding = question.finding or _default_finding(manifest, reading.prediction)
+    finding = question.finding or _default_finding(manifest, reading.prediction, question)
     start = time.perf_counter()
     in_pool = asyncio.get_running_loop().run_in_executor
     if explanations.explainer is None:
@@ -169,9 +171,12 @@ def _layer(manifest: BundleManifest, method: ExplainMethod) -> str:
     return manifest.graph.fine_layer or described or manifest.graph.cam_layer
 
 
-def _default_finding(manifest: BundleManifest, prediction: Prediction) -> str:
+def _default_finding(manifest: BundleManifest, prediction: Prediction, question: Question) -> str:
     """Where findings are judged by themselves, a film may have none of them: then that which is missed by the least."""
-    return prediction.operating_point.finding if manifest.activation == "sigmoid" else prediction.label
+    nearest = manifest.activation == "sigmoid" or (
+        question.findings_alone and prediction.label == manifest.negative_class
+    )
+    return prediction.operating_point.finding if nearest else prediction.label
 
 
 async def _result_for(reading: Reading, question: Question, finding: str) -> BatchResult:

@@ -16,10 +16,11 @@ from imaging.memory.budget import Reserve
 from imaging.overlay import ShownFilm, shown
 from imaging.preprocess import prepare
 from imaging.quality import InputStatistics, input_statistics, input_warnings
-from imaging.radiograph import HeaderFacts, Radiograph
+from imaging.radiograph import NOTHING_STATED, HeaderFacts, Radiograph
 from schemas.api import ImageFacts
 from schemas.errors import CxrError, DeadlineError
 from schemas.preprocess import PreprocessSpec
+from service.answers.population import merged
 from service.capacity.admission import Priority
 from service.models.live import ServingBundles
 from service.reading.routing import Plan, plan
@@ -39,6 +40,8 @@ class Upload:
     """Media type that the sender states; None where they state nothing."""
     population: str | None = None
     """Whose film it is in the sender's words; None: they do not say."""
+    stated: HeaderFacts = NOTHING_STATED
+    """What the sender states of the film: it counts where the film's own header is silent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class PreparedFilm:
     shown: ShownFilm | None
     """What a heat map is drawn over; None where none is wanted."""
     header: HeaderFacts
+    """Of its file, and where that is silent of its sender."""
     image: NDArray[np.float32]  # [1, S, S]
     statistics: InputStatistics
     decode_s: float
@@ -123,7 +127,8 @@ class Preparation:
     def _planned(self, bundles: ServingBundles, reserve: Reserve) -> PreparedFilms:
         first = bundles.first.loaded.manifest.preprocess
         radiograph, decode_s = self._decoded(first, reserve)
-        planned = plan(bundles, radiograph.header.age_years, self.upload.population)
+        header, _ = merged(radiograph.header, self.upload.stated)
+        planned = plan(bundles, header.age_years, self.upload.population)
         specs = dict.fromkeys(each.loaded.manifest.preprocess for each in planned.bundles)
         # A JPEG is decoded at the size that suits a bundle, so that it answers as it would alone.
         suited = [spec for spec in specs if radiograph.format != "jpeg" or spec.decoded_side == first.decoded_side]
@@ -154,18 +159,19 @@ class Preparation:
     def _prepared(self, radiograph: Radiograph, spec: PreprocessSpec, decode_s: float) -> PreparedFilm:
         start = time.perf_counter()
         image = prepare(radiograph, spec)
+        header, contradictions = merged(radiograph.header, self.upload.stated)
         facts = ImageFacts(
             format=radiograph.format,
             rows=radiograph.rows,
             columns=radiograph.columns,
             bits=radiograph.bits,
             photometric_interpretation=radiograph.photometric_interpretation,
-            warnings=(*radiograph.warnings, *input_warnings(radiograph)),
+            warnings=(*radiograph.warnings, *input_warnings(radiograph), *contradictions),
         )
         return PreparedFilm(
             facts=facts,
             shown=shown(radiograph, spec) if self.drawn else None,
-            header=radiograph.header,
+            header=header,
             image=image,
             statistics=input_statistics(image),
             decode_s=decode_s,

@@ -1,6 +1,7 @@
 """Which of the bundles that serve answers a film: by the age in its file, by what the guides see, by the caller's word.
 
-The words of a caller count last, and where they contradict what else is known the answer says so: an adult's film that
+An age that the caller states counts as one in the file, where that is silent. The caller's word for a population counts
+last, and where they contradict what else is known the answer says so: an adult's film that
 somebody sends as a child's must not be answered by the network for children.
 """
 
@@ -10,14 +11,15 @@ from typing import Final
 
 from schemas.api import Prediction, Route
 from schemas.errors import InvalidParameterError
-from schemas.model.guide import POPULATION, Population
+from schemas.model.guide import POPULATION
 from schemas.model.manifest import BundleManifest
+from schemas.population import Population
 from service.models.live import LiveBundle, ServingBundles
 
 CONTRADICTION: Final = ("population_contradicts_caller",)
 """The warning about a film whose caller names another population than its file or the guides."""
 
-_AGE: Final = "the age in its file is not that of their patients"
+_AGE: Final = "the age that is stated of the patient is not that of their patients"
 _UNSEEN: Final = "neither its file nor its caller states the patient's age, and no bundle can see it"
 
 
@@ -42,7 +44,8 @@ class Sight:
 
     manifest: BundleManifest
     accepted: bool | None
-    """By its guide; None: it has none, or none that knows populations, and cannot tell."""
+    """False: its guide, or what is stated of the film, speaks against it; None: nothing does, and it has no guide, or
+    none that knows populations, and cannot tell."""
 
     @property
     def population(self) -> str | None:
@@ -74,7 +77,7 @@ def plan(bundles: ServingBundles, age_years: float | None, word: str | None) -> 
 
     Args:
         bundles: those that serve.
-        age_years: of the patient, from the film's file; None: not stated.
+        age_years: of the patient, from the film's file or else from its caller; None: not stated.
         word: the population that the caller names; None: none.
     """
     if bundles.is_alone:
@@ -93,10 +96,10 @@ def plan(bundles: ServingBundles, age_years: float | None, word: str | None) -> 
 
 def sight(manifest: BundleManifest, prediction: Prediction) -> Sight:
     """What a bundle makes of a film; `prediction` is its answer."""
-    if manifest.guide is None:
-        return Sight(manifest, None)
     if "outside_population" in prediction.abstention_reasons:
         return Sight(manifest, accepted=False)
+    if manifest.guide is None:
+        return Sight(manifest, None)
     knows = manifest.population is None or any(trait.name == POPULATION for trait in manifest.guide.traits)
     return Sight(manifest, True if knows else None)
 

@@ -95,6 +95,7 @@ DISTANCE: Final = Code("OOD_SCORE", OURS, "Distance to the training films")
 DECISION: Final = Code("DECISION", OURS, "Decision at the operating point")
 CONFIDENCE: Final = Code("CONFIDENCE", OURS, "Confidence band")
 FAMILIARITY: Final = Code("FAMILIARITY", OURS, "Likeness to the training films")
+REASON: Final = Code("NO_ANSWER", OURS, "Reason for no answer")
 
 FindingDecision = Literal["positive", "negative", "indeterminate"]
 DECISIONS: Final[Mapping[FindingDecision, Code]] = MappingProxyType(
@@ -117,6 +118,22 @@ FAMILIARITIES: Final[Mapping[bool | None, Code]] = MappingProxyType(
         None: Code("NOT_CHECKED", OURS, "Not checked"),
     }
 )
+_REASONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "unclear": "Not clear enough",
+        "unfamiliar": "Unlike the training films",
+        "not_frontal": "Not a frontal film",
+        "low_contrast": "Little contrast",
+        "outside_population": "Outside the intended population",
+        "suspended": "Answers are suspended",
+    }
+)
+
+
+def reason_code(reason: str) -> Code:
+    """Why a film has no answer, in our own scheme."""
+    value = {"outside_population": "OUTSIDE"}.get(reason, reason.upper()[:16])
+    return Code(value, OURS, _REASONS.get(reason, reason.replace("_", " ").capitalize()[:64]))
 
 
 def finding_code(name: str) -> FindingCode:

@@ -114,6 +114,7 @@ def _components(record: AnalysisRecord, point: OperatingPoint) -> list[Resource]
     statements = [
         (terms.CONFIDENCE, terms.CONFIDENCES[terms.finding_answer(record, point)[1]]),
         (terms.FAMILIARITY, terms.FAMILIARITIES[prediction.in_distribution]),
+        *((terms.REASON, terms.reason_code(reason)) for reason in prediction.abstention_reasons),
     ]
     distance = prediction.out_of_distribution_score
     distances = [] if distance is None else [(terms.DISTANCE, distance)]

@@ -18,11 +18,12 @@ from service.results.structured_report import structured_report
 class ResultObjects:
     """What an archive stores in addition to the film, each with its file meta information."""
 
-    sr: Dataset
+    sr: Dataset | None
+    """None where the delivery policy has no report for this decision."""
     secondary_capture: Dataset | None
-    """None where the bundle has no heat maps."""
+    """None where the bundle has no heat maps, or none is sent for this decision."""
     presentation_state: Dataset | None
-    """None where the bundle has no heat maps, the map no heat, or the film colours."""
+    """None where there is no picture, the map has no heat, or the film colours."""
 
 
 def result_objects(source: Dataset, record: AnalysisRecord, heat_map: HeatMap | None) -> ResultObjects:
@@ -30,21 +31,25 @@ def result_objects(source: Dataset, record: AnalysisRecord, heat_map: HeatMap | 
 
     Args:
         source: the film's data set; its pixels are not read.
-        record: what was found in it.
+        record: what was found in it, and which objects are wanted (`delivery`).
         heat_map: of `record.explanation`; None where there is none.
 
     Raises:
         InvalidImageError: the film's UIDs are missing or are not those of the record.
     """
     film = evidence(source, record)
-    report = structured_report(film, record)
+    wanted = record.delivery
+    report = structured_report(film, record) if {"report", "note"} & set(wanted) else None
     picture = None
     state = None
-    if heat_map is not None and record.explanation is not None:
-        explained = record.explanation
+    explained = record.explanation
+    # A map of the class that means none of the findings would be read as the place of something.
+    if heat_map is not None and explained is not None and explained.finding != record.negative_class:
         heat = cv2.imdecode(np.frombuffer(heat_map.heatmap_png, np.uint8), cv2.IMREAD_GRAYSCALE)
-        picture = secondary_capture(film, record, explained, heat_map.overlay_png)
-        state = presentation_state(film, source, record, explained, np.asarray(heat, np.uint8))
+        if "picture" in wanted:
+            picture = secondary_capture(film, record, explained, heat_map.overlay_png)
+        if "outline" in wanted:
+            state = presentation_state(film, source, record, explained, np.asarray(heat, np.uint8))
     for result in (report, picture, state):
         if result is not None:
             give_to_patient(result, source)

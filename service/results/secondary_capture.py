@@ -119,10 +119,13 @@ def _lines(record: AnalysisRecord, explained: ExplainedFinding) -> list[str]:
         "abstain": "No answer: the film has to be read without one",
     }[prediction.decision]
     probability = f"probability of {finding} {prediction.probabilities[finding]:.2f}"
-    return [
-        "RESEARCH USE ONLY - NOT FOR DIAGNOSIS",
+    figures = [
         f"{answer}. {prediction.confidence_band.capitalize()} confidence, {probability}",
         *([_each(prediction)] if alone else []),
+    ]
+    return [
+        "RESEARCH USE ONLY - NOT FOR DIAGNOSIS",
+        *([answer] if prediction.decision == "abstain" else figures),  # a figure beside no answer is read as one
         f"Heat map ({explained.method}) of {explained.finding}: no localisation of disease",
         f"{model.name} {model.version} ({model.sha256[:12]}), {record.analysed_at:%Y-%m-%d %H:%M} UTC",
     ]

@@ -33,6 +33,7 @@ from pydicom.sr.coding import Code
 from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
 from schemas.model.calibration import OperatingPoint
+from service.answers.guide import without_figures
 from service.results import codes as terms
 from service.results.remarks import remarks
 from service.results.source import MANUFACTURER, equipment
@@ -44,7 +45,7 @@ _MODALITIES = {"CR": "Computed Radiography", "DX": "Digital Radiography"}  # of 
 
 
 def structured_report(film: Dataset, record: AnalysisRecord) -> Dataset:
-    """Write the report.
+    """Write the report; as a note each finding has its decision, but no figure.
 
     Args:
         film: `service.results.source.evidence`.
@@ -81,8 +82,13 @@ def structured_report(film: Dataset, record: AnalysisRecord) -> Dataset:
 
 
 def report_uid(record: AnalysisRecord) -> str:
-    """SOPInstanceUID of the report of an analysis."""
-    return derived_uid(record.sop_instance_uid, record.model.sha256, "SR")
+    """SOPInstanceUID of the report of an analysis; the short one has another, for the whole one may follow it."""
+    return derived_uid(record.sop_instance_uid, record.model.sha256, "SR note" if is_note(record) else "SR")
+
+
+def is_note(record: AnalysisRecord) -> bool:
+    """Whether the report is the short one, without figures."""
+    return "note" in record.delivery
 
 
 def device_uid(record: AnalysisRecord) -> str:
@@ -142,7 +148,7 @@ def _image_library(film: Dataset) -> ContainerContentItem:
 
 def _group(record: AnalysisRecord, point: OperatingPoint) -> MeasurementsAndQualitativeEvaluations:
     model = record.model
-    decision, band = terms.finding_answer(record, point)
+    note = is_note(record)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid=derived_uid(record.sop_instance_uid, model.sha256, "finding", point.finding),
@@ -152,19 +158,28 @@ def _group(record: AnalysisRecord, point: OperatingPoint) -> MeasurementsAndQual
         algorithm_id=AlgorithmIdentification(
             name=model.name, version=model.version, manufacturer=MANUFACTURER, parameters=_parameters(record, point)
         ),
-        measurements=[_measurement(name, value) for name, value in _figures(record, point)],
+        measurements=None if note else [_measurement(name, value) for name, value in _figures(record, point)],
         qualitative_evaluations=[
-            QualitativeEvaluation(_coded(name), _coded(value))
-            for name, value in (
-                (terms.DECISION, terms.DECISIONS[decision]),
-                (terms.CONFIDENCE, terms.CONFIDENCES[band]),
-                (terms.FAMILIARITY, terms.FAMILIARITIES[record.prediction.in_distribution]),
-            )
+            QualitativeEvaluation(_coded(name), _coded(value)) for name, value in _evaluations(record, point)
         ],
         source_images=[SourceImageForMeasurementGroup(record.sop_class_uid, record.sop_instance_uid)],
     )
-    group[0].ContentSequence.extend(_comments(record))
+    if not note or point == record.operating_points[0]:
+        group[0].ContentSequence.extend(_comments(record))
     return group
+
+
+def _evaluations(record: AnalysisRecord, point: OperatingPoint) -> list[tuple[Code, Code]]:
+    decision, band = terms.finding_answer(record, point)
+    reasons = [(terms.REASON, terms.reason_code(reason)) for reason in record.prediction.abstention_reasons]
+    if is_note(record):
+        return [(terms.DECISION, terms.DECISIONS[decision]), *reasons]
+    return [
+        (terms.DECISION, terms.DECISIONS[decision]),
+        (terms.CONFIDENCE, terms.CONFIDENCES[band]),
+        (terms.FAMILIARITY, terms.FAMILIARITIES[record.prediction.in_distribution]),
+        *reasons,
+    ]
 
 
 def _figures(record: AnalysisRecord, point: OperatingPoint) -> list[tuple[Code, float]]:
@@ -185,16 +200,21 @@ def _measurement(name: Code, value: float) -> Measurement:
 
 def _parameters(record: AnalysisRecord, point: OperatingPoint) -> list[str]:
     computed = "bundle" if record.model.precision == "fp32" else f"{record.model.precision} graph"
+    identity = [f"{computed} sha256 {record.model.sha256}", f"architecture {record.model.architecture}"]
+    if is_note(record):
+        return identity
     return [
-        f"{computed} sha256 {record.model.sha256}",
-        f"architecture {record.model.architecture}",
+        *identity,
         f"calibrated {'yes' if record.prediction.calibrated else 'no'}",
         f"sensitivity {point.sensitivity}, specificity {point.specificity} (95 % intervals) on {point.data}",
     ]
 
 
 def _comments(record: AnalysisRecord) -> list[TextContentItem]:
-    comments = [DISCLAIMER, record.prediction.recommendation, *remarks(record)]
+    recommendation = record.prediction.recommendation
+    comments = [DISCLAIMER, recommendation, *remarks(record)]
+    if is_note(record):
+        comments = [DISCLAIMER, without_figures(recommendation), *remarks(record, figures=False)]
     return [
         TextContentItem(name=_coded(terms.COMMENT), value=comment, relationship_type=RelationshipTypeValues.CONTAINS)
         for comment in comments

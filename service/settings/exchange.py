@@ -1,16 +1,36 @@
 """Settings of the exchange with a PACS: films that arrive by DICOMweb, and where their results go."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from schemas.delivery import DEFAULT_POLICY, OBJECTS, OUTCOMES, DeliveryPolicy, ResultObject
 from service.settings.section import Positive, Section, matching
 
 _URL_RULE: Final = (
     "must be http://HOST/PATH or https://HOST/PATH, without a login in it (CXR_PACS_LOGIN_FILE) and without ? and #"
 )
+_NOTHING: Final = "nothing"
+_DELIVERY_RULE: Final = (
+    f"must be OUTCOME=OBJECT+OBJECT, separated by commas, with outcomes of {', '.join(OUTCOMES)}, each at most once, "
+    f"and objects of {', '.join(OBJECTS)}, not both note and report, or {_NOTHING}"
+)
+
+
+def _delivery(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = [[part.strip() for part in entry.split("=")] for entry in value.split(",")]
+    objects = {pair[0]: {each.strip() for each in pair[-1].split("+")} - {_NOTHING} for pair in pairs}
+    for outcome, chosen in objects.items():
+        if outcome not in OUTCOMES or not chosen <= set(OBJECTS) or {"note", "report"} <= chosen:
+            raise ValueError(_DELIVERY_RULE)
+    if len(objects) < len(pairs) or any(len(pair) != 2 for pair in pairs):  # noqa: PLR2004 a pair
+        raise ValueError(_DELIVERY_RULE)
+    return objects
 
 
 class DicomwebSettings(Section):
@@ -73,6 +93,19 @@ class PacsSettings(Section):
     max_attempts: Positive = Field(
         default=300, description="deliveries tried before a result is a dead letter; 300 are about 19 hours"
     )
+
+    delivery: Annotated[Mapping[str, frozenset[ResultObject]], NoDecode, BeforeValidator(_delivery)] = Field(
+        default={},
+        validation_alias="CXR_DELIVERY",
+        description="which objects the PACS receives, by decision or by the reason for none, as "
+        "OUTCOME=OBJECT+OBJECT separated by commas; default: positive=report+picture+outline,negative=report,"
+        "abstain=note,outside_population=note,suspended=note, of which those named here are replaced",
+    )
+
+    @property
+    def policy(self) -> DeliveryPolicy:
+        """The objects of every outcome."""
+        return DEFAULT_POLICY.with_changes(self.delivery)
 
     @model_validator(mode="after")
     def _check_credentials(self) -> Self:

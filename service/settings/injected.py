@@ -8,7 +8,9 @@ from service.settings.section import PREFIX
 
 VARIABLES_OF_OTHER_PROGRAMS: Final = frozenset(
     {
+        "CXR_BUNDLE_AGES",
         "CXR_BUNDLE_NAME",
+        "CXR_BUNDLE_POPULATION",
         "CXR_BUNDLE_VERSION",
         "CXR_DATA_DIR",
         "CXR_DICOMWEB_ADDRESS",

@@ -15,9 +15,10 @@ from export.export import write_bundle
 from export.gates.precision import NOTHING_TO_REDUCE, attempt
 from export.place import Place
 from schemas.estimate import Estimate
-from schemas.model.guide import GuideRecord, Population, Trait
+from schemas.model.guide import GuideRecord, Trait
 from schemas.model.manifest import GRAPH
 from schemas.model.precision import PrecisionFigures, ReducedPrecision
+from schemas.population import Population
 from tests.export.untrained import UntrainedTrial, phantoms, settled, trial_of
 from trainer.networks.build import build_network
 from trainer.networks.designs import FILM_SIDE

@@ -13,6 +13,8 @@ from trainer.folder import RunFolder, TrialFolder
 from trainer.runs.run import train
 from trainer.trials.record import read_trial
 
+ANYBODY = ("--anybody",)
+
 
 @pytest.fixture(scope="session")
 def run(kermany_like, tmp_path_factory) -> Path:
@@ -50,7 +52,8 @@ def test_a_trained_trial_becomes_the_current_bundle_in_one_command(run, export, 
     out = tmp_path / "models"
 
     code, printed, errors = export(
-        "bundle", "--trial", trial, "--name", "chest", "--version", "1.0.0", "--out", out, "--make-current"
+        *("bundle", "--trial", trial, "--name", "chest", "--version", "1.0.0", "--out", out, "--make-current"),
+        *("--population", "child", "--ages", "1..6"),
     )
     opened = open_bundle(out / "chest" / "1.0.0")
 
@@ -62,13 +65,27 @@ def test_a_trained_trial_becomes_the_current_bundle_in_one_command(run, export, 
     assert "gradcam_plus_plus" in printed
     assert opened.sha256 in printed
     assert " MB" in printed
+    assert str(opened.manifest.population) == "child, from 1 and below 6 years"
+    assert "Intended population: child, from 1 and below 6 years; frontal films of the chest" in (
+        (out / "chest" / "1.0.0" / "MODEL_CARD.md").read_text().replace("\n", " ")
+    )
+
+
+def test_a_bundle_without_an_intended_population_is_not_exported_and_the_remedy_is_named(run, export, tmp_path) -> None:
+    code, _, errors = export("bundle", "--run", run, "--name", "chest", "--version", "1", "--out", tmp_path / "out")
+
+    assert code == 2
+    assert "states its intended population, and this one would state neither a name nor ages of it" in errors
+    assert "--population NAME --ages FROM..BELOW" in errors
+    assert "--anybody" in errors
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_winner_of_a_run_is_found_and_its_bundle_verifies(run, export, tmp_path) -> None:
     about = tmp_path / "films.md"
     about.write_text("# Our films\n\nOf one ward.\n")
     made, _, _ = export(
-        "bundle", "--run", run, "--name", "chest", "--version", "1", "--out", tmp_path, "--about", about
+        "bundle", "--run", run, "--name", "chest", "--version", "1", "--out", tmp_path, "--about", about, *ANYBODY
     )
     checked, printed, _ = export("verify", tmp_path / "chest" / "1")
 
@@ -82,7 +99,17 @@ def test_weights_of_a_network_that_timm_alone_does_not_build_are_refused_before_
     run, export, tmp_path
 ) -> None:
     code, _, errors = export(
-        "bundle", "--run", run, "--name", "chest", "--version", "1", "--out", tmp_path / "out", "--with-weights"
+        "bundle",
+        "--run",
+        run,
+        "--name",
+        "chest",
+        "--version",
+        "1",
+        "--out",
+        tmp_path / "out",
+        "--with-weights",
+        *ANYBODY,
     )
 
     assert code == 2

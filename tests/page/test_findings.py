@@ -91,7 +91,7 @@ def test_a_header_that_contradicts_the_film_is_told_in_words(page, give) -> None
     give(page, "child of 44.dcm")
     result = page.locator("#result")
 
-    expect(page.locator(".verdict")).to_contain_text("Its own file states an age outside of it")
+    expect(page.locator(".verdict")).to_contain_text("By what is stated of it")
     expect(result).to_contain_text("The age that the file states and what the film looks like contradict each other.")
     assert "44" not in result.inner_text().replace("0.44", "")
 

@@ -18,7 +18,7 @@ from imaging.radiograph import Radiograph
 from schemas.estimate import Estimate
 from schemas.model.calibration import Calibration, ConformalQuantiles, OperatingPoint, OutOfDistribution
 from schemas.model.decision import NO_FINDING, softmax
-from schemas.model.guide import GuideRecord, Population, Trait
+from schemas.model.guide import GuideRecord, Trait
 from schemas.model.manifest import (
     GOLDEN,
     GRAPH,
@@ -31,6 +31,7 @@ from schemas.model.manifest import (
 )
 from schemas.model.precision import PrecisionFiles, PrecisionRecord
 from schemas.model.provenance import Provenance
+from schemas.population import Population
 from schemas.preprocess import PreprocessSpec
 from tests.service.network import (
     GRID,

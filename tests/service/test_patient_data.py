@@ -26,6 +26,10 @@ FORMAT_TAGS = (
     "BodyPartExamined",
     "ViewPosition",
     "PatientAge",
+    "PatientBirthDate",
+    "StudyDate",
+    "PatientSex",
+    "PatientOrientation",
     "SpecificCharacterSet",
 )
 
@@ -87,6 +91,8 @@ CHANNELS: dict[str, Callable[[str], tuple[str, Any]]] = {
         "/predict",
         {"content": exif("x"), "headers": {"X-Request-ID": f"Doe {m}"}},
     ),
+    "age and view in the address": lambda m: (f"/predict?age={m}", {"content": exif("x"), "headers": {"X-View": m}}),
+    "age and view in headers": lambda m: ("/predict", {"content": exif("x"), "headers": {"X-Age": m, "X-View": m}}),
     "X-Deadline-Ms": lambda m: ("/predict", {"content": exif("x"), "headers": {"X-Deadline-Ms": m}}),
     "Accept": lambda m: ("/explain", {"content": exif("x"), "headers": {"Accept": f"image/{m}"}}),
     "key": lambda m: ("/predict", {"content": exif("x"), "headers": {"X-API-Key": m}}),

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.model.guide import Population
+from schemas.population import Population
 from schemas.record import Record, distinct
 
 Name = Annotated[str, Field(min_length=1)]

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.decode import decode
+from imaging.decode import decode, sniff
 from imaging.dicom.codecs import decode_frame
 from imaging.preprocess import placement
+from imaging.radiograph import UPRIGHT, Turn
 from schemas.errors import CxrError, TrainingDataError
 from schemas.preprocess import PreprocessSpec
 from trainer.films.film import Film
@@ -37,6 +38,14 @@ class Box:
     y: float
     width: float
     height: float
+
+    def put_upright(self, turn: Turn) -> "Box":
+        """The same rectangle on the film that was put upright."""
+        x, y, width, height = self.x, self.y, self.width, self.height
+        if turn.transposed:
+            x, y, width, height = y, x, height, width
+        left = 1 - x - width if turn.left_right else x
+        return Box(self.finding, left, 1 - y - height if turn.up_down else y, width, height)
 
 
 def find_masks(films: Sequence[Film], lung_masks: str | None) -> dict[int, Path]:
@@ -68,7 +77,7 @@ def find_masks(films: Sequence[Film], lung_masks: str | None) -> dict[int, Path]
 
 
 def read_mask(path: Path, film: Film, spec: PreprocessSpec) -> Mask:
-    """A mask of the whole film, placed as `imaging.preprocess.prepare` places the film.
+    """A mask of the whole film, which lies as the film does, placed as `imaging.preprocess.prepare` places the film.
 
     Raises:
         TrainingDataError: the mask cannot be read, or marks nothing or everything.
@@ -76,10 +85,9 @@ def read_mask(path: Path, film: Film, spec: PreprocessSpec) -> Mask:
     try:
         # In this process: a mask is a picture, and the film has been decoded before.
         picture = decode(path.read_bytes(), frame_decoder=decode_frame)
-        mask = (picture.pixels > picture.largest_value // 2).astype(np.uint8)
-        rows, columns = mask.shape
-        if spec.resize == "pad":
-            rows, columns = decode(film.path.read_bytes(), frame_decoder=decode_frame).pixels.shape
+        turn, sides = _lies(film, spec)
+        mask = np.ascontiguousarray(turn.upright(picture.pixels > picture.largest_value // 2)).astype(np.uint8)
+        rows, columns = sides or mask.shape
     except (OSError, CxrError) as error:
         msg = f"the lung mask {path} cannot be read ({error}); mend it, or remove it from the folder"
         raise TrainingDataError(msg) from error
@@ -150,20 +158,32 @@ def boxes_mask(boxes: Sequence[Box], film: Film, spec: PreprocessSpec) -> Mask:
     """The union of boxes [S, S], placed as the film is; a box smaller than a pixel still marks one.
 
     Raises:
-        TrainingDataError: the film cannot be read, whose sides a padded film needs.
+        TrainingDataError: the film cannot be read, whose header says how it lies and whose sides a padded film needs.
     """
-    rows = columns = spec.size
-    if spec.resize == "pad":
-        try:
-            rows, columns = decode(film.path.read_bytes(), frame_decoder=decode_frame).pixels.shape
-        except (OSError, CxrError) as error:
-            msg = f"{film.path} cannot be read ({error})"
-            raise TrainingDataError(msg) from error
-    place = placement(rows, columns, spec)
+    try:
+        turn, sides = _lies(film, spec)
+    except (OSError, CxrError) as error:
+        msg = f"{film.path} cannot be read ({error})"
+        raise TrainingDataError(msg) from error
+    place = placement(*(sides or (spec.size, spec.size)), spec)
     mask = np.zeros((spec.size, spec.size), bool)
-    for box in boxes:
+    for box in (each.put_upright(turn) for each in boxes):
         top, left = (place.top + int(box.y * place.rows), place.left + int(box.x * place.columns))
         bottom = place.top + round((box.y + box.height) * place.rows)
         right = place.left + round((box.x + box.width) * place.columns)
         mask[top : max(bottom, top + 1), left : max(right, left + 1)] = True
     return mask
+
+
+def _lies(film: Film, spec: PreprocessSpec) -> tuple[Turn, tuple[int, int] | None]:
+    """What puts a film upright, and rows and columns of the upright film, where these matter.
+
+    Raises:
+        OSError, CxrError: the film cannot be read.
+    """
+    data = film.path.read_bytes()
+    if spec.resize != "pad" and sniff(data) != "dicom":
+        return UPRIGHT, None
+    radiograph = decode(data, frame_decoder=decode_frame)
+    rows, columns = radiograph.pixels.shape
+    return radiograph.turn, radiograph.turn.sides(rows, columns)

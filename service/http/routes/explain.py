@@ -14,7 +14,7 @@ from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
 from service.http.negotiation import accept_of, negotiate
 from service.http.request_body import request_body
-from service.http.request_options import CurrentPopulation
+from service.http.request_options import CurrentWord
 from service.http.silence import CurrentAudience
 from service.reading.explain import Question, explain_film
 
@@ -49,7 +49,7 @@ router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict
 )
 async def explain(
     request: CurrentFilmRequest,
-    population: CurrentPopulation,
+    word: CurrentWord,
     audience: CurrentAudience,
     finding: Finding = None,
     method: Method = "gradcam",
@@ -62,7 +62,7 @@ async def explain(
     options = request.options
     media_type = negotiate(accept_of(request.request), (JSON, PNG))
     question = Question(finding, method, options.priority)
-    async with request.begin(population=population, check=question.check) as films:
+    async with request.begin(word=word, check=question.check) as films:
         explained = await films.read(partial(explain_film, request.services, films.bundles, question=question))
     if media_type == PNG:
         return Response(explained.heat_map.overlay_png, media_type=PNG)

@@ -12,7 +12,7 @@ from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
 from service.http.film_request import CurrentFilmRequest
 from service.http.request_body import request_body
-from service.http.request_options import CurrentPopulation, RequestOptions
+from service.http.request_options import CurrentWord, RequestOptions
 from service.http.silence import Audience, CurrentAudience
 from service.reading.predict import Reading, read_film
 
@@ -26,12 +26,10 @@ log = structlog.get_logger("service.predict")
     responses=documented(*REQUEST_FAILURES, *FILM_FAILURES),
     openapi_extra=request_body("file", repeated=False),
 )
-async def predict(
-    request: CurrentFilmRequest, population: CurrentPopulation, audience: CurrentAudience
-) -> PredictResponse:
+async def predict(request: CurrentFilmRequest, word: CurrentWord, audience: CurrentAudience) -> PredictResponse:
     """The image as multipart part `file`, or as the body itself."""
     options = request.options
-    async with request.begin(population=population) as films:
+    async with request.begin(word=word) as films:
         reading = await films.read(partial(read_film, request.services, films.bundles, priority=options.priority))
     response = reading.response(options.request_id, options.elapsed_s)
     return response.model_copy(update={"prediction": audience.shown(reading.prediction), "mode": audience.mode})
@@ -43,13 +41,11 @@ async def predict(
     responses=documented(*REQUEST_FAILURES),
     openapi_extra=request_body("files", repeated=True),
 )
-async def predict_batch(
-    request: CurrentFilmRequest, population: CurrentPopulation, audience: CurrentAudience
-) -> BatchResponse:
+async def predict_batch(request: CurrentFilmRequest, word: CurrentWord, audience: CurrentAudience) -> BatchResponse:
     """The images as repeated multipart part `files`; each gets its own result or problem, in the request's order."""
     options = request.options
     at_most = request.services.limits.max_batch_items
-    async with request.begin(part="files", at_most=at_most, population=population) as films:
+    async with request.begin(part="files", at_most=at_most, word=word) as films:
         reader = partial(read_film, request.services, films.bundles, priority=options.priority)
         results = await films.read_each(reader, partial(_result, options, audience))
         model = films.bundles.first.loaded.reference

@@ -4,7 +4,7 @@ import { bar, figuresOf } from "./bars.js";
 import { element } from "./dom.js";
 import { areSeveral, findingsList, operatingPoints, withheldFindings } from "./findings.js";
 import { answeredBy, reasons, seenTraits } from "./seen.js";
-import { percent, verdict, warning } from "./words.js";
+import { percent, populationCheck, verdict, warning } from "./words.js";
 
 /** @param model manifest of the bundle, or null where it could not be read. */
 export function answerElements(answer, model) {
@@ -19,6 +19,7 @@ export function answerElements(answer, model) {
     names.length > 0 ? warnings(names) : null,
     ...(isWithheld(prediction) ? [] : areSeveral(prediction) ? severalFindings(prediction, model) : oneFinding(prediction, model)),
     prediction.traits ? section("The film as it was seen", seenTraits(prediction.traits)) : null,
+    isWithheld(prediction) ? null : section("Intended population", element("p", {}, populationCheck(prediction.population))),
     isWithheld(prediction) ? null : section("Familiarity", element("p", {}, familiarity(prediction))),
     names.length > 0 ? null : section("About the film", element("p", {}, "Nothing noticed that would weaken the answer.")),
     isWithheld(prediction) ? null : section("Heat map", element("p", {}, explanation ? heatWords(explanation) : "This model draws no heat map.")),

@@ -9,11 +9,19 @@ const WARNINGS = {
   low_contrast: "Little contrast: the film uses a small part of its gray levels.",
   mostly_one_value: "Much of the picture is one gray level: masked, empty, or no film.",
   not_frontal: "By its own file, no frontal view.",
+  put_upright: "By its own file it lies mirrored or turned; it was put upright before it was read, and is shown as it came.",
+  age_unknown: "No patient's age is stated; whether the film is of the intended population is not known.",
+  view_unknown: "No view is stated; whether the film is of the intended population is not known.",
+  body_part_unknown: "No part of the body is stated; whether the film is of the intended population is not known.",
+  projection_unknown: "No projection, AP or PA, is stated; whether the film is of the intended population is not known.",
+  presentation_intent_unknown: "Whether the values are raw or meant for presentation is not stated.",
+  sex_unknown: "No sex is stated; whether the film is of the intended population is not known.",
+  caller_contradicts_header: "Age or view, as they were sent with the film, contradict its own file, which counts.",
   age_unreadable: "The age that the file states cannot be read; it is not used.",
   population_contradicts_header: "The age that the file states and what the film looks like contradict each other.",
   population_contradicts_caller: "Whose film it is, as it was sent, contradicts the file or what the film looks like.",
   view_contradicts_header: "The view that the file states and what the film looks like contradict each other.",
-  body_part_mismatch: "By its own file, another part of the body.",
+  body_part_mismatch: "By its own file, another part of the body, or more than the chest.",
   burned_in_annotation: "By its own file, text is burned into the picture.",
   overlay: "The file holds overlays, which are not shown.",
   polarity_contradiction: "The file contradicts itself about what is black and what is white.",
@@ -42,6 +50,15 @@ const REASONS = {
   silent: "The service is silent: it takes part in a trial, and answers no film.",
 };
 export const reason = (name) => REASONS[name] ?? `${name.replaceAll("_", " ")}.`;
+
+const POPULATIONS = {
+  inside: "What is stated of the film is as the model's intended population wants it.",
+  incomplete: "Not all that the intended population asks for is stated; the warnings name what is missing.",
+  outside: "The film is outside the intended population.",
+  not_checked: "Not checked: nothing is stated of patient and view.",
+};
+/** What came of holding what is stated of a film against the intended population. */
+export const populationCheck = (name) => POPULATIONS[name] ?? POPULATIONS.not_checked;
 
 /** A population in words, e.g. `child, below 18 years`. */
 export function ages({ name, least_age_years: least, age_below_years: below }) {
@@ -77,10 +94,10 @@ export function verdict({ prediction, image }) {
   return { kind: "undecided", sign: "?", headline: "Undecided: no answer", band: "The network abstains" };
 }
 
-/** What was seen that the network was not trained on; without it, the file itself states an age outside. */
+/** What was seen that the network was not trained on; without it, what is stated of the film, as the recommendation says. */
 function outside(traits) {
   const foreign = Object.entries(traits ?? {}).filter(([, { accepted }]) => !accepted);
-  if (foreign.length === 0) return "Its own file states an age outside of it";
+  if (foreign.length === 0) return "By what is stated of it";
   return `Seen as: ${foreign.map(([, { value }]) => value).join(", ")}`;
 }
 

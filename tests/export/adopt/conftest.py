@@ -96,6 +96,8 @@ def adopt(theirs, tmp_path, monkeypatch, capsys):
             "version": "1",
             "cache": tmp_path / "cache",
             "out": tmp_path / "models",
+            "population": "child",
+            "ages": "1..6",
         }
         chosen |= {"timm": NETWORK, "weights": theirs.weights} if weights else {}
         chosen |= {name.replace("_", "-"): value for name, value in options.items()}

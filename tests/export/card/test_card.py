@@ -51,7 +51,7 @@ def test_a_card_states_whose_films_are_answered_and_how_well_the_guide_sees_them
     told = render_card(guided)
     metrics = json.loads(render_card_json(guided))["quantitative_analysis"]["performance_metrics"]
 
-    assert "Population: child, below 18 years." in told
+    assert "Intended population: child, below 18 years; frontal films of the chest, projection AP or PA" in told
     assert "| population | child | 0.700 | 0.980 [0.960, 0.990] | adult 0.980 [0.960, 0.990] |" in told
     assert "| view | frontal | 0.800 | 0.980 [0.960, 0.990] | lateral 0.900 [0.850, 0.940] |" in told
     assert "Dice coefficient of 0.980 [0.960, 0.990]" in told

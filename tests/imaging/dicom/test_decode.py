@@ -83,7 +83,8 @@ def test_a_film_without_an_age_states_none(age) -> None:
 
 
 @pytest.mark.parametrize(
-    ("view", "frontal"), [("PA", True), ("ap", True), ("LL", False), ("OBLIQUE", False), ("", None), ("RLD", None)]
+    ("view", "frontal"),
+    [("PA", True), ("ap", True), ("LL", False), ("OBLIQUE", False), ("", None), ("RLD", False), ("STANDING", None)],
 )
 def test_whether_the_header_states_a_frontal_view_is_read(view, frontal) -> None:
     assert decode(dicom_bytes(dicom_dataset(FILM, ViewPosition=view))).header.frontal is frontal

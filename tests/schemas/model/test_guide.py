@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from schemas.model.guide import Population, Sighting, Trait, sightings
+from schemas.model.guide import Sighting, Trait, sightings
+from schemas.population import Population
 
 VIEW = Trait(name="view", values=("frontal", "lateral"), accepted=("frontal",), cutoff=0.7, passed=None)
 POSE = Trait(

@@ -69,8 +69,12 @@ async def test_a_film_of_an_adult_is_not_answered_though_no_header_says_so(guide
     [
         ({"PatientAge": "004Y"}, (), ()),
         ({"PatientAge": "044Y"}, ("population_contradicts_header",), ("outside_population",)),
-        ({"PatientAge": "old"}, ("age_unreadable",), ()),
-        ({"ViewPosition": "LL"}, ("not_frontal", "view_contradicts_header"), ("not_frontal",)),
+        ({"PatientAge": "old"}, ("age_unreadable", "age_unknown"), ()),
+        (
+            {"PatientAge": "004Y", "ViewPosition": "LL"},
+            ("not_frontal", "view_contradicts_header"),
+            ("outside_population", "not_frontal"),
+        ),
     ],
 )
 async def test_a_header_is_held_against_what_is_seen(guided, attributes, warnings, reasons) -> None:

@@ -131,7 +131,7 @@ async def test_an_age_that_no_bundle_answers_has_no_route(serve, tmp_path) -> No
         body = await answer(client, film(PatientAge="085Y"), "?population=adult")
 
     assert (body["model"]["name"], body["route"]) == ("children", "none")
-    assert "the age in its file is not that of their patients" in body["prediction"]["recommendation"]
+    assert "the age that is stated of the patient is not that of their patients" in body["prediction"]["recommendation"]
     assert CONTRADICTION in body["image"]["warnings"]
 
 

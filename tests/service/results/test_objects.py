@@ -3,6 +3,7 @@
 import io
 import subprocess
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pydicom import dcmread, dcmwrite
@@ -64,6 +65,32 @@ def test_dciodvfy_reports_no_error(attributes, tmp_path) -> None:
 def test_dciodvfy_reports_no_error_for_findings_that_are_judged_by_themselves(changes, tmp_path) -> None:
     for kind, content in written(film(), several(film(), **changes)).items():
         assert errors(content, tmp_path / kind) == []
+
+
+@pytest.mark.process
+@needs_dciodvfy
+def test_dciodvfy_reports_no_error_for_a_note(tmp_path) -> None:
+    changes: dict[str, Any] = {"decision": "abstain", "abstention_reasons": ("outside_population",)}
+    for record in (analysis(film(), **changes), several(film(), **changes)):
+        made = result_objects(film(), record.model_copy(update={"delivery": ("note",)}), heat_map(film()))
+
+        assert (made.secondary_capture, made.presentation_state) == (None, None)
+        assert errors(_bytes(made.sr), tmp_path / "sr") == []
+
+
+@pytest.mark.parametrize("objects", [(), ("note",), ("report",), ("report", "picture"), ("outline",)])
+def test_the_objects_are_those_that_the_record_names(objects) -> None:
+    made = result_objects(film(), analysis(film()).model_copy(update={"delivery": objects}), heat_map(film()))
+
+    assert (made.sr is not None) == bool({"note", "report"} & set(objects))
+    assert (made.secondary_capture is not None) == ("picture" in objects)
+    assert (made.presentation_state is not None) == ("outline" in objects)
+
+
+def test_the_class_that_means_none_of_the_findings_is_never_drawn() -> None:
+    made = result_objects(film(), analysis(film(), explained="NORMAL"), heat_map(film()))
+
+    assert (made.secondary_capture, made.presentation_state) == (None, None)
 
 
 def test_picture_and_outline_name_the_finding_that_is_drawn() -> None:

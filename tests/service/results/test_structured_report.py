@@ -127,3 +127,45 @@ def test_the_image_library_names_the_film(modality) -> None:
     values = [item.get("MeasuredValueSequence") for item in image.ContentSequence]
     assert image.ContentSequence[0].ConceptCodeSequence[0].CodeValue == modality
     assert [value[0].NumericValue for value in values[1:]] == [300, 200]
+
+
+def as_note(record):
+    return record.model_copy(update={"delivery": ("note",)})
+
+
+def test_a_note_names_decision_and_reason_of_each_finding_and_holds_no_figure_of_the_film() -> None:
+    recommendation = "No answer: the film looks like one of an adult (population: adult, .97), and so on."
+    abstained = [finding.model_copy(update={"decision": "abstain"}) for finding in several(film()).prediction.findings]
+    changes = {
+        "decision": "abstain",
+        "abstention_reasons": ("outside_population",),
+        "recommendation": recommendation,
+        "findings": tuple(abstained),
+    }
+    report = read_back(film(), as_note(several(film(), **changes)))
+    groups = report.content.get_image_measurement_groups()
+    texts = [str(each.value) for each in report.iterall() if each.keyword == "TextValue"]
+
+    assert [[each.value.value for each in group.get_qualitative_evaluations()] for group in groups] == [
+        ["82334004", "OUTSIDE"]
+    ] * 3
+    assert [group.get_measurements() for group in groups] == [[]] * 3
+    assert "No answer: the film looks like one of an adult, and so on." in texts
+    assert "The film looks like: population adult, view frontal" in texts
+    assert texts.count(DISCLAIMER) == 1
+    assert not [text for text in texts if "0.9" in text or ".97" in text or "0.45" in text]
+
+
+def test_a_note_and_the_whole_report_of_a_film_are_two_instances_of_one_series() -> None:
+    note, whole = (read_back(film(), record) for record in (as_note(analysis(film())), analysis(film())))
+
+    assert note.SOPInstanceUID != whole.SOPInstanceUID
+    assert note.SeriesInstanceUID == whole.SeriesInstanceUID
+
+
+def test_the_whole_report_of_a_film_without_an_answer_codes_the_reasons() -> None:
+    record = analysis(film(), decision="abstain", abstention_reasons=("unfamiliar",))
+    (group,) = read_back(film(), record).content.get_image_measurement_groups()
+
+    said = {said.name.value: said.value.value for said in group.get_qualitative_evaluations()}
+    assert said["NO_ANSWER"] == "UNFAMILIAR"

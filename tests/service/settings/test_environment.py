@@ -53,6 +53,28 @@ def test_the_variable_of_a_section_is_read_by_its_whole_name_or_its_alias(monkey
     )
 
 
+def test_the_objects_of_single_outcomes_are_chosen_and_the_others_stay(monkeypatch) -> None:
+    monkeypatch.setenv("CXR_DELIVERY", "negative = nothing, unclear=note+picture,suspended=report")
+    objects = load_settings().pacs.policy.objects
+
+    assert objects["negative"] == frozenset()
+    assert objects["unclear"] == {"note", "picture"}
+    assert objects["suspended"] == {"report"}
+    assert objects["positive"] == {"report", "picture", "outline"}
+    assert (objects["abstain"], objects["outside_population"]) == ({"note"}, {"note"})
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["postive=report", "positive", "positive=report,positive=note", "positive=report+note", "abstain=video", "=report"],
+)
+def test_a_delivery_of_other_outcomes_or_objects_is_refused_with_the_rule(monkeypatch, value) -> None:
+    monkeypatch.setenv("CXR_DELIVERY", value)
+
+    with pytest.raises(SettingsError, match=r"CXR_DELIVERY=.*must be OUTCOME=OBJECT\+OBJECT.* note, report, picture"):
+        load_settings()
+
+
 def test_every_variable_is_one_field_of_one_section() -> None:
     fields = [
         (name, field) for name, section in Settings.model_fields.items() for field in section.annotation.model_fields

@@ -10,6 +10,7 @@ from imaging.decode import decode
 from imaging.preprocess import prepare
 from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
+from tests.imaging.files import dicom_bytes, dicom_dataset
 from trainer.films.film import Film
 from trainer.looking.regions import Box, boxes_mask, find_masks, read_boxes, read_mask
 
@@ -71,14 +72,29 @@ def test_a_box_lies_where_the_prepared_film_has_what_it_marks(tmp_path: Path, re
 
 
 def test_a_box_without_an_area_of_a_pixel_still_marks_one(tmp_path: Path) -> None:
-    spec = PreprocessSpec(size=40)
+    film = film_at(write(tmp_path / "film.png", np.zeros((20, 20), np.uint8)))
 
-    assert boxes_mask([Box("", 0.5, 0.5, 0.001, 0.001)], film_at(tmp_path / "film.png"), spec).sum() == 1
+    assert boxes_mask([Box("", 0.5, 0.5, 0.001, 0.001)], film, PreprocessSpec(size=40)).sum() == 1
+
+
+@pytest.mark.parametrize("resize", ["squash", "pad"])
+@pytest.mark.parametrize("orientation", [("R", "F"), ("L", "H"), ("F", "L"), ("H", "R")])
+def test_masks_and_boxes_lie_as_the_film_does_and_are_put_upright_with_it(tmp_path: Path, orientation, resize) -> None:
+    picture = np.zeros((60, 100), np.uint8)
+    picture[15:45, 50:75] = 255
+    film = film_at(tmp_path / "film.dcm")
+    film.path.write_bytes(dicom_bytes(dicom_dataset(picture, PatientOrientation=list(orientation))))
+    spec = PreprocessSpec(size=40, resize=resize)
+    expected = prepare(decode(film.path.read_bytes()), spec)[0] > 0.5
+
+    np.testing.assert_array_equal(boxes_mask([Box("", 0.5, 0.25, 0.25, 0.5)], film, spec), expected)
+    np.testing.assert_array_equal(read_mask(write(tmp_path / "mask.png", picture), film, spec), expected)
 
 
 @pytest.mark.parametrize(("level", "word"), [(0, "nothing"), (255, "everything")])
 def test_a_mask_that_marks_nothing_or_everything_is_refused(tmp_path: Path, level, word) -> None:
     mask = write(tmp_path / "mask.png", np.full((20, 20), level, np.uint8))
+    write(tmp_path / "film.png", np.zeros((20, 20), np.uint8))
 
     with pytest.raises(TrainingDataError, match=f"mask.png marks {word}; draw the lungs bright on black"):
         read_mask(mask, film_at(tmp_path / "film.png"), PreprocessSpec(size=40))

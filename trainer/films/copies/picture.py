@@ -39,7 +39,7 @@ def read_pictures(path: Path, frame_decoder: FrameDecoder) -> list[Picture]:
         FilmError: it cannot be decoded.
     """
     radiograph = decode(path.read_bytes(), min_side=SIDE, frame_decoder=frame_decoder)
-    return pictures_of(radiograph)
+    return pictures_of(radiograph.put_upright())
 
 
 def pictures_of(radiograph: Radiograph) -> list[Picture]:

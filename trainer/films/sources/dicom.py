@@ -6,8 +6,9 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
-from imaging.dicom.attributes import age_years, text
+from imaging.dicom.attributes import text
 from imaging.dicom.dataset import read_elements
+from imaging.dicom.header.ages import age_years
 from imaging.limits import DecodeLimits, parsing
 
 _ATTRIBUTES = {"sex": "PatientSex", "view": "ViewPosition"}

@@ -108,7 +108,7 @@ def _cut(
 
 
 def _lungs(films: Sequence[Path], masks: Mapping[Path, Path], root: Path) -> Iterator[NDArray[Any]]:
-    """Each film, at the full depth of its pixel type, black outside its mask."""
+    """Each film, upright, at the full depth of its pixel type, black outside its mask, which lies as the film does."""
     with ChildDecoder(workers=os.cpu_count() or 1) as frame_decoder:
 
         def cut(path: Path) -> NDArray[Any]:
@@ -116,7 +116,8 @@ def _lungs(films: Sequence[Path], masks: Mapping[Path, Path], root: Path) -> Ite
             rows, columns = film.pixels.shape
             lungs = (mask.pixels > mask.largest_value // 2).astype(np.uint8)
             inside = cv2.resize(lungs, (columns, rows), interpolation=cv2.INTER_NEAREST)
-            return (film.pixels << (8 * film.pixels.itemsize - film.bits)) * inside
+            lungs_alone = (film.pixels << (8 * film.pixels.itemsize - film.bits)) * inside
+            return np.ascontiguousarray(film.turn.upright(lungs_alone))  # a PNG has no header that says how it lies
 
         yield from read_files(films, cut, root=root)
 
