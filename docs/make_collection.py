@@ -15,6 +15,12 @@ SCHEMA: Final = "https://schema.getpostman.com/json/collection/v2.1.0/collection
 FORM: Final = "multipart/form-data"
 JSON: Final = "application/json"
 DICOM: Final = "application/dicom"
+CSV: Final = "text/csv"
+EXAMPLES: Final[Mapping[str, object]] = {
+    "/results/{sop_instance_uid}/verdict": {"verdict": "accept"},
+    "/monitoring/resume": {"reason": "what was found and done"},
+}
+"""By path, a body in JSON."""
 
 _NAME, _VERSION = (Settings().models.models_dir / CURRENT).read_text(encoding="utf-8").strip().split("/")
 VARIABLES: Final[Mapping[str, str]] = {
@@ -55,7 +61,8 @@ def collection() -> str:
 
 def _can_be_sent(operation: Json) -> bool:
     """STOW-RS is multipart/related of DICOM instances, which neither program can make: a router sends it."""
-    return "requestBody" not in operation or FORM in operation["requestBody"]["content"]
+    content = operation.get("requestBody", {}).get("content", {JSON: {}})
+    return not all(kind.startswith("multipart/related") for kind in content)
 
 
 def _requests(method: str, path: str, operation: Json) -> Iterator[Json]:
@@ -64,6 +71,9 @@ def _requests(method: str, path: str, operation: Json) -> Iterator[Json]:
     answers = sorted(success.get("content", {JSON: {}}), key=lambda kind: kind != JSON)
     bodies = operation.get("requestBody", {"content": {}})["content"]
     form = _form(bodies[FORM]["schema"]) if FORM in bodies else None
+    if form is None and bodies:
+        yield _request(operation["summary"], method, path, operation, *_body(path, bodies))
+        return
     for answer in answers:
         name = operation["summary"] if answer == answers[0] else f"{operation['summary']}, as {answer}"
         yield _request(name, method, path, operation, {"Accept": answer}, form)
@@ -92,6 +102,13 @@ def _request(  # noqa: PLR0913, PLR0917 the parts of a request
     if body is not None:
         request["body"] = body
     return {"name": name, "request": request}
+
+
+def _body(path: str, bodies: Json) -> tuple[Json, Json]:
+    """Headers and body of a request that is JSON, or else a table in a file."""
+    if JSON in bodies:
+        return {"Content-Type": JSON}, {"mode": "raw", "raw": json.dumps(EXAMPLES[path])}
+    return {"Content-Type": CSV}, {"mode": "file", "file": {"src": "verdicts.csv"}}
 
 
 def _form(schema: Json) -> Json:

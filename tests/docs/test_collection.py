@@ -18,8 +18,12 @@ from tests.service.server import Server
 from tests.waiting import wait_until
 
 COMMITTED = ROOT / "docs/collections/cxr.postman_collection.json"
-FILMS = {"film.jpeg": flat_film(200, extension=".jpeg"), "film.dcm": film()}
-WITHOUT_MISFORTUNE = {"Try a dead letter again": 404}
+FILMS = {
+    "film.jpeg": flat_film(200, extension=".jpeg"),
+    "film.dcm": film(),
+    "verdicts.csv": f"sop_instance_uid,verdict\n{uid('film')},accept\n".encode(),
+}
+WITHOUT_MISFORTUNE = {"Try a dead letter again": 404, "Lift the suspension": 404}
 """Requests that need a failure first, and what they answer without it."""
 
 
@@ -33,7 +37,7 @@ def server(tmp_path, capsys):
     """A server with two bundles, the spool, and a key for everything; a film has come by DICOMweb."""
     for version in ("1.1.0", "1.0.0"):
         write_tiny_bundle(tmp_path / "models", version=version)
-    scopes = [word for scope in ("predict", "dicom", "metrics", "admin") for word in ("--scope", scope)]
+    scopes = [word for scope in ("predict", "dicom", "verdict", "metrics", "admin") for word in ("--scope", scope)]
     keys_command(["add", "--name", "tester", *scopes, "--file", str(tmp_path / "keys.json")])
     spool = f"sqlite:///{tmp_path}/spool.db"
     running = Server(tmp_path / "models", dicomweb=True, spool_url=spool, api_keys_file=tmp_path / "keys.json")
@@ -54,7 +58,7 @@ def sent(item, server):
     url = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], request["url"]["raw"])
     headers = {header["key"]: header["value"] for header in request["header"]}
     body = request.get("body", {"mode": "none"})
-    content = FILMS[body["file"]["src"]] if body["mode"] == "file" else None
+    content = FILMS[body["file"]["src"]] if body["mode"] == "file" else body.get("raw")
     files = [(part["key"], (part["src"], FILMS[part["src"]])) for part in body.get("formdata", [])] or None
     return server.client.request(request["method"], url, headers=headers, content=content, files=files)
 

@@ -40,7 +40,14 @@ def server(tiny_models, tmp_path_factory):
     running.end()
 
 
-@schemathesis.serializer("application/dicom", 'multipart/related; type="application/dicom"')
+@schemathesis.serializer(
+    "application/dicom",
+    'multipart/related; type="application/dicom"',
+    "text/csv",
+    "application/fhir+json",
+    "application/hl7-v2",
+    "x-application/hl7-v2+er7",
+)
 def as_it_is(_context, value):
     return value if isinstance(value, bytes) else str(value).encode()
 
