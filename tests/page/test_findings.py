@@ -92,6 +92,9 @@ def test_a_header_that_contradicts_the_film_is_told_in_words(page, give) -> None
     result = page.locator("#result")
 
     expect(page.locator(".verdict")).to_contain_text("By what is stated of it")
+    expect(result).to_contain_text("its own file states an age outside of those that the network was trained on")
+    expect(result).to_contain_text("by PatientAge.")
+    expect(result).to_contain_text("The film is outside the intended population.")
     expect(result).to_contain_text("The age that the file states and what the film looks like contradict each other.")
     assert "44" not in result.inner_text().replace("0.44", "")
 

@@ -65,7 +65,9 @@ class DataOptions(Record):
     )
     label_names: tuple[Name, ...] = Field(default=(), description="Names of the labels 0, 1, … of a .npz")
     population: Population | None = Field(
-        default=None, description="Whose films they are: name, least_age_years, age_below_years; null: not stated"
+        default=None,
+        description="Whose films they are: name, least_age_years, age_below_years, views, projections, modalities, "
+        "presentation_intents, sexes; null: not stated",
     )
     negative_class: Name | None = Field(
         default=None,

@@ -185,6 +185,17 @@ def test_urgency_and_the_films_type_are_sent(scripted) -> None:
     assert requests[0].headers["Content-Type"] == "application/octet-stream"
 
 
+def test_age_and_view_are_sent_in_headers_and_not_in_the_address(scripted) -> None:
+    client, requests, _ = scripted(*[httpx2.Response(422, json=OVERLOADED)] * 2)
+    for options in (CallOptions(age=4, view="PA"), CallOptions()):
+        with pytest.raises(ProblemError):
+            client.predict(FILM, options)
+
+    assert (requests[0].headers["X-Age"], requests[0].headers["X-View"]) == ("4", "PA")
+    assert set(requests[0].url.params) == {"priority"}
+    assert not {"X-Age", "X-View"} & set(requests[1].headers)
+
+
 def test_what_a_proxy_answers_is_a_problem_too(scripted) -> None:
     client, _, _ = scripted(httpx2.Response(502, text="<html>Bad Gateway</html>"))
     with pytest.raises(ProblemError) as caught:

@@ -14,7 +14,7 @@ import structlog
 from service.__main__ import COMMANDS
 from tests.imaging.compressed import compressed_film
 from tests.imaging.files import dicom_bytes, dicom_dataset
-from tests.service.bundles import write_tiny_bundle
+from tests.service.bundles import change_manifest, write_tiny_bundle
 from tests.service.conftest import flat_film
 from tests.service.populations import BOTH, write_both
 from tests.service.server import ROOT, Server
@@ -231,6 +231,17 @@ def populations(tmp_path, monkeypatch):
 
 
 @pytest.mark.process
+def test_age_and_view_that_are_said_are_held_against_the_population(command, tmp_path, monkeypatch) -> None:
+    change_manifest(write_tiny_bundle(tmp_path), population={"name": "child", "age_below_years": 6})
+    monkeypatch.setenv("CXR_MODELS_DIR", str(tmp_path))
+
+    said = [command("predict", "--age", age, "--view", view, "film.png") for age, view in (("4", "PA"), ("67", "PA"))]
+    wrong = command("predict", "--age", "old", "film.png")
+
+    assert [json.loads(each.stdout)["prediction"]["population"] for each in said] == ["inside", "outside"]
+    assert (wrong.returncode, "not the age of a person" in wrong.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("name", ["predict", "client"])
 def test_whose_film_it_is_can_be_said_where_nothing_else_can_tell(command, populations, monkeypatch, name) -> None:
     models, address = populations
