@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.analysis import AnalysisRecord
-from schemas.challenger import ChallengerAnswer
+from schemas.evidence.challenger import ChallengerAnswer
 from schemas.record import Record
 
 ResultState = Literal["received", "analysed", "delivered", "failed", "refused"]

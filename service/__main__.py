@@ -9,12 +9,12 @@ from schemas.version import VERSION
 from service.commands.accept import accept_command
 from service.commands.audit import audit_command
 from service.commands.command import Command, ExitCode
-from service.commands.compare import compare_command
 from service.commands.deidentify import deidentify_command
 from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
 from service.commands.quarterly import quarterly_command
 from service.commands.site import site_command
+from service.commands.trial.compare import compare_command
 from service.commands.truth import resume_command, verdicts_command
 
 COMMANDS: Final[Mapping[str, Command]] = {

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, and_, delete, exists, func, insert, select
 
 from schemas.api import Prediction
-from schemas.challenger import ChallengerAnswer
+from schemas.evidence.challenger import ChallengerAnswer
 from service.challenger.pairs import Answer, Pair, Said
 from service.challenger.tables import answers
 from service.dicomweb.tables import transaction

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from biostatistics.agreement import kappa, mcnemar_p, paired_difference
 from biostatistics.delong import delong_interval, delong_test
 from biostatistics.intervals import wilson_interval
-from schemas.challenger import (
+from schemas.evidence.challenger import (
     DECISIONS,
     Agreement,
     FindingComparison,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.challenger import GroupAttribute
+from schemas.evidence.challenger import GroupAttribute
 from schemas.model.calibration import Decision
 from schemas.monitoring import Presence
 

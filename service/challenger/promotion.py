@@ -6,8 +6,8 @@ again, until chance is kind, would promote a worse bundle far more often than on
 
 from collections.abc import Iterator, Sequence
 
-from schemas.challenger import FindingComparison, PromotionRule, PromotionStanding
 from schemas.estimate import Estimate
+from schemas.evidence.challenger import FindingComparison, PromotionRule, PromotionStanding
 from service.challenger.comparison import compare_finding
 from service.challenger.pairs import Pair, common_findings, judged_films
 

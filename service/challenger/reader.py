@@ -10,8 +10,8 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 
-from schemas.challenger import ChallengerAnswer, ChallengerReport, PromotionRule
 from schemas.errors import NotReadyError
+from schemas.evidence.challenger import ChallengerAnswer, ChallengerReport, PromotionRule
 from service.challenger.answers import Answers, Trial
 from service.challenger.report import report_of
 from service.dicomweb.analysis import FilmAlong

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.challenger import ChallengerReport, PromotionRule
+from schemas.evidence.challenger import ChallengerReport, PromotionRule
 from service.challenger.answers import Answers, Trial
 from service.challenger.comparison import agreement, compare_finding, group_agreements
 from service.challenger.pairs import Pair, common_findings, judged_films

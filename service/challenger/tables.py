@@ -16,6 +16,6 @@ answers: Final = Table(
     Column("challenger", String(200), nullable=False, comment="NAME/VERSION"),
     Column("read_at", Float(53), nullable=False),
     Column("sex", String(1), nullable=False, comment="M, F or O; empty: not stated"),
-    Column("answer", Text, nullable=False, comment="schemas.challenger.ChallengerAnswer as JSON"),
+    Column("answer", Text, nullable=False, comment="schemas.evidence.challenger.ChallengerAnswer as JSON"),
     Index("challenger_answers_in_time", "challenger_sha256", "read_at"),
 )

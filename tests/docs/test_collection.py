@@ -23,7 +23,9 @@ FILMS = {
     "film.dcm": film(),
     "verdicts.csv": f"sop_instance_uid,verdict\n{uid('film')},accept\n".encode(),
 }
-WITHOUT_MISFORTUNE = {"Try a dead letter again": 404, "Lift the suspension": 404}
+WITHOUT_MISFORTUNE = {"Try a dead letter again": 404, "Lift the suspension": 404} | dict.fromkeys(
+    ("The bundle that reads along, compared with the one that serves", "Let the bundle that reads along serve"), 404
+)
 """Requests that need a failure first, and what they answer without it."""
 
 
@@ -37,7 +39,9 @@ def server(tmp_path, capsys):
     """A server with two bundles, the spool, and a key for everything; a film has come by DICOMweb."""
     for version in ("1.1.0", "1.0.0"):
         write_tiny_bundle(tmp_path / "models", version=version)
-    scopes = [word for scope in ("predict", "dicom", "verdict", "metrics", "admin") for word in ("--scope", scope)]
+    scopes = [
+        word for scope in ("predict", "dicom", "verdict", "trial", "metrics", "admin") for word in ("--scope", scope)
+    ]
     keys_command(["add", "--name", "tester", *scopes, "--file", str(tmp_path / "keys.json")])
     spool = f"sqlite:///{tmp_path}/spool.db"
     running = Server(tmp_path / "models", dicomweb=True, spool_url=spool, api_keys_file=tmp_path / "keys.json")

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from schemas.challenger import ChallengerReport, PromotionRule
 from schemas.estimate import Estimate
+from schemas.evidence.challenger import ChallengerReport, PromotionRule
 from schemas.monitoring import (
     MonitoredFigure,
     Monitoring,

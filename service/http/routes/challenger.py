@@ -7,7 +7,6 @@ from typing import Final
 from fastapi import APIRouter, Depends, Request
 
 from schemas.api import ModelReference
-from schemas.challenger import ChallengerReport, PromotionReceipt, PromotionRequest
 from schemas.errors import (
     AuditUnavailableError,
     BundleError,
@@ -17,6 +16,7 @@ from schemas.errors import (
     PromotionRefusedError,
     SpoolUnavailableError,
 )
+from schemas.evidence.challenger import ChallengerReport, PromotionReceipt, PromotionRequest
 from service.audit.accounts import audited_action
 from service.http.authorization import Requires, origin_of
 from service.http.current import CurrentChallenger, CurrentServices

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from schemas.challenger import PromotionRule
+from schemas.evidence.challenger import PromotionRule
 from service.challenger.answers import Answers, Trial
 from service.challenger.report import report_of
 from service.challenger.tables import answers

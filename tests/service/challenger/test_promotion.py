@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from schemas.challenger import PromotionRule
+from schemas.evidence.challenger import PromotionRule
 from service.challenger.pairs import Pair
 from service.challenger.promotion import standing
 from tests.service.challenger.trials import answer, pair, pairs

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, String, Text, insert
 
 from schemas.api import FindingAnswer, ModelReference, Prediction
-from schemas.challenger import ChallengerAnswer
 from schemas.estimate import Estimate
+from schemas.evidence.challenger import ChallengerAnswer
 from schemas.model.calibration import Decision, OperatingPoint
 from service.challenger.answers import Answers
 from service.challenger.pairs import Answer, Pair, Said

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from schemas.challenger import ChallengerReport
+from schemas.evidence.challenger import ChallengerReport
 from tests.service.bundles import write_tiny_bundle
 from tests.service.dicomweb.films import film, stow, uid
 from tests.service.security.test_authentication import Keys

@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.challenger import ChallengerReport
-from service.commands.compare import compare_command
+from schemas.evidence.challenger import ChallengerReport
+from service.commands.trial.compare import compare_command
 from service.dicomweb.tables import open_database
 from tests.service.challenger.trials import keep, pairs
 

@@ -8,7 +8,7 @@ from schemas.errors import NotFoundError
 from service.commands.command import Command, ExitCode
 
 if TYPE_CHECKING:
-    from schemas.challenger import Agreement, ChallengerReport, FindingComparison, PairedShare
+    from schemas.evidence.challenger import Agreement, ChallengerReport, FindingComparison, PairedShare
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from schemas.challenger import PromotionRule
+    from schemas.evidence.challenger import PromotionRule
     from service.challenger.answers import Answers
     from service.challenger.report import report_of
     from service.settings import load_settings

@@ -1,0 +1,1 @@
+"""Records of what a hospital's own films say of a bundle."""

@@ -1,0 +1,1 @@
+"""Commands on a trial: a bundle without an effect on care."""
