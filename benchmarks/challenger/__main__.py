@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,8 @@ STAT: Final = "/predict?priority=stat"
 STAT_RATE: Final = 10
 STOW_RATE: Final = 3
 SIDE: Final = 1024
+DRAWN: Final = 4
+"""Films that differ in their pixels."""
 RESAMPLES: Final = 2000
 
 
@@ -86,7 +89,7 @@ def _arms() -> Iterator[list[Arm]]:
 
 async def _round(arm: Arm, seconds: float) -> None:
     """The load of one round on one service."""
-    urgent = [cv2.imencode(".jpeg", phantom(SIDE, SIDE, seed=seed, opacity=0.5))[1].tobytes() for seed in range(4)]
+    urgent = [_urgent(SIDE, seed) for seed in range(DRAWN)]
     routine = [write_parts([_film(SIDE, seed)]) for seed in range(int(STOW_RATE * seconds))]
     clients = Clients(arm.server.port)
     await open_loop(clients, urgent, rate=STAT_RATE, seconds=1, path=STAT)
@@ -122,8 +125,18 @@ def _read(arm: Arm) -> float:
     return arm.server.metric("cxr_challenger_films_total")
 
 
+@cache
+def _pixels(side: int, seed: int) -> bytes:
+    return phantom(side, side, seed=seed, opacity=0.5).tobytes()
+
+
+@cache
+def _urgent(side: int, seed: int) -> bytes:
+    return cv2.imencode(".jpeg", phantom(side, side, seed=seed, opacity=0.5))[1].tobytes()
+
+
 def _film(side: int, seed: int) -> bytes:
-    """A DICOM film that no other is like."""
+    """A DICOM film with UIDs of its own."""
     dataset = Dataset()
     dataset.SOPClassUID = ComputedRadiographyImageStorage
     dataset.SOPInstanceUID = generate_uid()
@@ -137,7 +150,7 @@ def _film(side: int, seed: int) -> bytes:
     dataset.BitsAllocated = dataset.BitsStored = 8
     dataset.HighBit = 7
     dataset.PixelRepresentation = 0
-    dataset.PixelData = phantom(side, side, seed=seed, opacity=0.5).tobytes()
+    dataset.PixelData = _pixels(side, seed % DRAWN)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     stream = DicomBytesIO()
