@@ -97,9 +97,12 @@ class Challenger:
             msg = "the database of the spool is not open yet; ask again"
             raise NotReadyError(msg)
         sha256 = live.loaded.reference.sha256
-        trial = Trial(sha256, tuple(each for each in self._serving if each != sha256))
+        others = [each for each in self._services.deployments.live if each.loaded.reference.sha256 != sha256]
+        trial = Trial(sha256, tuple(each.loaded.reference.sha256 for each in others))
+        if not others and (latest := self._answers.latest()) is not None and latest.challenger_sha256 == sha256:
+            trial = latest  # it serves by now: the films by which it came to do so
         report = report_of(self._answers, trial, self._rule)
-        active = tuple(str(each.address) for each in self._services.deployments.live)
+        active = tuple(str(each.address) for each in others) or report.active
         return report.model_copy(update={"challenger": str(live.address), "active": active, "fault": self.fault})
 
     @asynccontextmanager

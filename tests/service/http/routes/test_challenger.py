@@ -77,6 +77,7 @@ async def test_the_rule_promotes_and_the_challenger_then_reads_no_more(trial, lo
     assert "CXR_MODEL" in response.json()["note"]
     assert current["version"] == "2.0.0"
     assert report["fault"] == "tiny/2.0.0 serves itself by now"
+    assert (report["films"], report["active"]) == (20, ["tiny/1.0.0"])
     actions = [entry for line in log.read_text().splitlines() if (entry := json.loads(line))["event"] == "action"]
     assert [(entry["route"], entry["outcome"]) for entry in actions] == [
         ("/models/challenger/promote?by=rule", "begun"),
