@@ -8,6 +8,7 @@ whose times are compared. The second service without a challenger shows what the
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 import tempfile
@@ -60,12 +61,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=12.0, help="of load on each service in each round")
     options = parser.parse_args()
     with _arms() as arms:
-        for number in range(options.rounds):
-            order = arms[number % len(arms) :] + arms[: number % len(arms)]
-            for arm in order:
-                asyncio.run(_round(arm, options.seconds))
-                _rest(arm)
-        print(_page(arms, options.rounds, options.seconds))
+        with contextlib.suppress(KeyboardInterrupt):  # the whole rounds until then are enough for a page
+            for number in range(options.rounds):
+                order = arms[number % len(arms) :] + arms[: number % len(arms)]
+                for arm in order:
+                    asyncio.run(_round(arm, options.seconds))
+                    _rest(arm)
+        print(_page(arms, min(len(arm.rounds) for arm in arms), options.seconds))
     return 0
 
 
@@ -188,7 +190,7 @@ def _ratio(arm: Arm, other: Arm) -> tuple[float, float, float]:
         new, old = (float(np.quantile(np.concatenate([each[index] for index in choice]), 0.99)) for each in seconds)
         return new / old
 
-    rounds = len(arm.rounds)
+    rounds = min(len(arm.rounds), len(other.rounds))
     resampled = [of(randomly.integers(rounds, size=rounds).tolist()) for _ in range(RESAMPLES)]
     low, high = np.quantile(resampled, (0.025, 0.975))
     return of(range(rounds)), float(low), float(high)
