@@ -159,6 +159,9 @@ class BundleMetrics:
             "cxr_selftest_max_abs_error", "Largest logit error on the golden films at load.", registry=registry
         )
         self.predictions = Counter("cxr_predictions", "Answers given.", ("label", "decision"), registry=registry)
+        self.finding_decisions = Counter(
+            "cxr_finding_decisions", "What was decided about each finding.", ("finding", "decision"), registry=registry
+        )
         self.probability = Histogram(
             "cxr_prediction_probability",
             "Calibrated probability of each class.",
