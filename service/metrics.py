@@ -104,6 +104,12 @@ class Metrics:
         self.spool_oldest = Gauge(
             "cxr_spool_oldest_seconds", "How long the oldest film of the spool has waited.", registry=registry
         )
+        self.spool_forgotten = Counter(
+            "cxr_spool_forgotten",
+            "Films deleted at the end of their retention, by state; failed: dead letters that nobody tried again.",
+            ("state",),
+            registry=registry,
+        )
         self.pacs_deliveries = Counter(
             "cxr_pacs_deliveries",
             "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
