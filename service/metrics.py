@@ -24,6 +24,7 @@ class Metrics:
         self._http()
         self._films()
         self._dicomweb()
+        self._spool()
         self._audit()
         self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
         self.registry.register(_ByBundle(self._bundles))
@@ -98,6 +99,15 @@ class Metrics:
             ("result",),
             registry=registry,
         )
+        self.pacs_deliveries = Counter(
+            "cxr_pacs_deliveries",
+            "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
+            ("result",),
+            registry=registry,
+        )
+
+    def _spool(self) -> None:
+        registry = self.registry
         self.spool_depth = Gauge(
             "cxr_spool_depth", "Films of the spool in each state; failed: dead letters.", ("state",), registry=registry
         )
@@ -108,12 +118,6 @@ class Metrics:
             "cxr_spool_forgotten",
             "Films deleted at the end of their retention, by state; failed: dead letters that nobody tried again.",
             ("state",),
-            registry=registry,
-        )
-        self.pacs_deliveries = Counter(
-            "cxr_pacs_deliveries",
-            "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
-            ("result",),
             registry=registry,
         )
 
