@@ -1,4 +1,4 @@
-"""Masks and boxes lie where the prepared film has what they mark, and faults in them are named."""
+"""Masks lie where the prepared film has its lungs, and faults in them are named."""
 
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
 from tests.imaging.files import dicom_bytes, dicom_dataset
 from trainer.films.film import Film
-from trainer.looking.regions import Box, boxes_mask, find_masks, read_boxes, read_mask
+from trainer.films.regions.boxes import Box, boxes_mask
+from trainer.films.regions.masks import find_masks, read_mask
 
 
 def film_at(path: Path) -> Film:
@@ -60,24 +61,6 @@ def test_a_mask_lies_where_the_prepared_film_has_its_lungs(tmp_path: Path, resiz
 
 
 @pytest.mark.parametrize("resize", ["squash", "pad"])
-def test_a_box_lies_where_the_prepared_film_has_what_it_marks(tmp_path: Path, resize) -> None:
-    picture = np.zeros((60, 100), np.uint8)
-    picture[15:45, 50:75] = 255
-    film = film_at(write(tmp_path / "film.png", picture))
-    spec = PreprocessSpec(size=40, resize=resize)
-
-    mask = boxes_mask([Box("", 0.5, 0.25, 0.25, 0.5)], film, spec)
-
-    np.testing.assert_array_equal(mask, prepare(decode(film.path.read_bytes()), spec)[0] > 0.5)
-
-
-def test_a_box_without_an_area_of_a_pixel_still_marks_one(tmp_path: Path) -> None:
-    film = film_at(write(tmp_path / "film.png", np.zeros((20, 20), np.uint8)))
-
-    assert boxes_mask([Box("", 0.5, 0.5, 0.001, 0.001)], film, PreprocessSpec(size=40)).sum() == 1
-
-
-@pytest.mark.parametrize("resize", ["squash", "pad"])
 @pytest.mark.parametrize("orientation", [("R", "F"), ("L", "H"), ("F", "L"), ("H", "R")])
 def test_masks_and_boxes_lie_as_the_film_does_and_are_put_upright_with_it(tmp_path: Path, orientation, resize) -> None:
     picture = np.zeros((60, 100), np.uint8)
@@ -105,35 +88,5 @@ def test_a_mask_that_is_no_picture_and_a_folder_that_is_none_are_named(tmp_path:
 
     with pytest.raises(TrainingDataError, match=r"lung mask .*mask.png cannot be read"):
         read_mask(tmp_path / "mask.png", film_at(tmp_path / "film.png"), PreprocessSpec(size=40))
-    with pytest.raises(TrainingDataError, match=r"judge.lung_masks=.*nowhere is not a folder"):
+    with pytest.raises(TrainingDataError, match=r"lung_masks=.*nowhere is not a folder"):
         find_masks([], str(tmp_path / "nowhere"))
-
-
-def test_boxes_are_read_from_every_column_of_boxes_by_the_films_name(tmp_path: Path) -> None:
-    table = tmp_path / "labels.csv"
-    table.write_text(
-        "image,rsna_boxes,nih_boxes\n"
-        'images/one.png,"[[0.1, 0.2, 0.3, 0.4]]","[[""Effusion"", 0.5, 0.5, 0.25, 0.25]]"\n'
-        "images/two.png,[],\n"
-    )
-
-    assert read_boxes(table) == {
-        "one.png": (Box("", 0.1, 0.2, 0.3, 0.4), Box("Effusion", 0.5, 0.5, 0.25, 0.25)),
-    }
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("image,boxes\na.png,[[0.1]]\n", r"line 2, column boxes: '\[\[0.1\]\]' is not a JSON list of boxes"),
-        ("image,boxes\na.png,left lung\n", "line 2, column boxes: 'left lung' is not a JSON list of boxes"),
-        ('image,boxes\na.png,"[[0.1, 0.2, 30, 40]]"\n', "lies outside the film"),
-        ("film,boxes\na.png,[]\n", "has the columns film, boxes; it needs `path` or `image`"),
-        ("image,label\na.png,1\n", "at least one whose name ends in `boxes`"),
-    ],
-)
-def test_a_fault_in_a_table_of_boxes_is_named(tmp_path: Path, text, message) -> None:
-    (tmp_path / "labels.csv").write_text(text)
-
-    with pytest.raises(TrainingDataError, match=message):
-        read_boxes(tmp_path / "labels.csv")
