@@ -141,6 +141,7 @@ class BundleMetrics:
         self.shed = shed
         self._batches()
         self._model()
+        self._answers()
         self._drift()
 
     def _batches(self) -> None:
@@ -168,6 +169,9 @@ class BundleMetrics:
         self.selftest_error = Gauge(
             "cxr_selftest_max_abs_error", "Largest logit error on the golden films at load.", registry=registry
         )
+
+    def _answers(self) -> None:
+        registry = self.registry
         self.predictions = Counter("cxr_predictions", "Answers given.", ("label", "decision"), registry=registry)
         self.finding_decisions = Counter(
             "cxr_finding_decisions", "What was decided about each finding.", ("finding", "decision"), registry=registry
