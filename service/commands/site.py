@@ -100,6 +100,7 @@ async def _chosen(options: argparse.Namespace) -> "SiteProfile":
             risks=Risks(options.risk, options.alarm_risk),
             made_at=datetime.now(UTC),
             labels_sha256=labels.sha256,
+            precision=loaded.precision,
         )
         return choose_operating_point(loaded.manifest, loaded.bundle.sha256, examined.films, request)
 
