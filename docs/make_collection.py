@@ -30,8 +30,10 @@ VARIABLES: Final[Mapping[str, str]] = {
     "name": _NAME,
     "version": _VERSION,
     "sop_instance_uid": "1.2.3",
+    "report": "site-a",
+    "picture": "limits.svg",
 }
-"""What a user sets once; `name`, `version` and `sop_instance_uid` are the parameters of paths."""
+"""What a user sets once; the others than the first two are the parameters of paths."""
 
 Json = dict[str, Any]
 

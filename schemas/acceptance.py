@@ -135,7 +135,7 @@ class SampleSize(Record):
     films: int = Field(description="there are")
     needed: int | None = Field(
         description="films of this kind with which an interval around the same figure would lie on one side of the "
-        "limit; null: no number would do, the figure lies on the limit"
+        "limit, as many as there are where it does; null: no number would do, the figure lies on the limit"
     )
 
 

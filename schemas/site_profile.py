@@ -11,6 +11,7 @@ from schemas.estimate import Estimate
 from schemas.model.calibration import Calibration, Fraction, OperatingPoint, SiteGuarantee
 from schemas.model.drift import DriftReference
 from schemas.model.manifest import BundleManifest
+from schemas.model.precision import Precision
 from schemas.record import Record, Sha256
 
 SiteName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
@@ -24,6 +25,7 @@ class SiteProfile(Record):
     made_at: datetime
     model: str = Field(description="name and version of the bundle")
     model_sha256: Sha256 = Field(description="of the bundle's manifest: the profile is for no other bundle")
+    precision: Precision = Field(description="of the graph that read the films: the promise is for no other")
     finding: str
     temperature: float = Field(gt=0, description="divides the bundle's calibrated log odds of the finding")
     lower: Fraction = Field(description="probability, at this temperature, below which the answer is negative")

@@ -127,10 +127,8 @@ def _sample_sentence(size: SampleSize) -> str:
         return f"{name}: there are no {size.kind}."
     if size.needed is None:
         return f"{name}: the figure of {size.films} {size.kind} lies on its limit; no number of films decides it."
-    if size.needed == size.films:
+    if size.needed <= size.films:
         return f"{name}: {size.films} {size.kind} decide it."
-    if size.needed < size.films:
-        return f"{name}: {size.films} {size.kind} decide it; {size.needed} would have done."
     return f"{name}: there are {size.films} {size.kind}; about {size.needed} with the same figure would decide it."
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import ValidationError
 
-from bundle.files import write_whole
+from bundle.files import sha256_of, write_whole
+from bundle.signature import DetachedSignature, Keys
 from bundle.signing import signature_of
 from schemas.acceptance import HTML, PDF, RECORD, SIGNATURE, AcceptanceReport
 from schemas.errors import EvidenceError
+from service.acceptance.limits import LIMITS_COPY
 from service.acceptance.observed import Observed
 
 FILMS: Final = "films.csv"
@@ -26,6 +29,26 @@ def read_record(folder: Path) -> AcceptanceReport:
         pydantic.ValidationError: it is not a record.
     """
     return AcceptanceReport.model_validate_json((folder / RECORD).read_bytes())
+
+
+def fault_of(folder: Path, keys: Keys) -> str | None:
+    """Why the report in this folder is not as a key of the site has signed it; None: it is.
+
+    Raises:
+        EvidenceError: there is no signed report.
+    """
+    try:
+        record = (folder / RECORD).read_bytes()
+        signature = DetachedSignature.model_validate_json((folder / SIGNATURE).read_bytes())
+        limits = sha256_of(folder / LIMITS_COPY)
+        stated = AcceptanceReport.model_validate_json(record).limits.sha256
+    except (OSError, ValidationError) as error:
+        msg = f"{folder} does not hold a signed report with its limits; name the folder of `accept --out --key`"
+        raise EvidenceError(msg) from error
+    key = keys.get(signature.key_id)
+    if key is None or not signature.signs(record, key):
+        return f"{RECORD} is not signed by the given keys (it names key {signature.key_id}), or was altered since"
+    return None if limits == stated else f"{LIMITS_COPY} is not the file whose hash the report states"
 
 
 def write_report(

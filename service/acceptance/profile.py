@@ -16,6 +16,7 @@ from bundle.files import write_whole
 from bundle.signing import signature_of
 from schemas.errors import EvidenceError
 from schemas.model.manifest import BundleManifest
+from schemas.model.precision import Precision
 from schemas.site_profile import SiteProfile, require_applicable
 from service.acceptance.observed import Observed, films_sha256, scored
 from service.models.site_profiles import SignedProfile, profile_path
@@ -30,6 +31,8 @@ class SiteRequest:
     risks: Risks
     made_at: datetime
     labels_sha256: str
+    precision: Precision = "fp32"
+    """At which the films were read."""
 
 
 def choose_operating_point(
@@ -57,6 +60,7 @@ def choose_operating_point(
         made_at=request.made_at,
         model=f"{manifest.name}/{manifest.version}",
         model_sha256=model_sha256,
+        precision=request.precision,
         finding=request.finding,
         temperature=temperature,
         lower=lower,

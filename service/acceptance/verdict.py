@@ -54,16 +54,15 @@ def reason(figure: AcceptanceFigure, limit: Limit) -> str:
 def sample_size(figure: AcceptanceFigure, limit: Limit, kind: str) -> SampleSize:
     """How many films an interval around the same figure would take to lie on one side of the limit.
 
-    Of a proportion Wilson's interval is computed again; another interval narrows with the root of the films, which is
-    only known to hold for more films than there are.
+    As many as there are where they decide it. Of a proportion Wilson's interval is computed again; another interval
+    narrows with the root of the films.
     """
     value = figure.estimate
     needed = None
     if value is not None and figure.films:
         size = _proportion(value.value) if figure.hits is not None else _shrinking(value, figure.films)
         decided = outcome(value, limit) != "open"
-        least = 0 if figure.hits is not None or not decided else figure.films - 1
-        needed = _smallest(lambda films: outcome(size(films), limit) != "open", least)
+        needed = figure.films if decided else _smallest(lambda films: outcome(size(films), limit) != "open")
     return SampleSize(figure=figure.name, kind=kind, films=figure.films, needed=needed)
 
 
@@ -83,11 +82,11 @@ def _shrinking(value: Estimate, films: int) -> Callable[[int], Estimate]:
     return interval
 
 
-def _smallest(decides: Callable[[int], bool], least: int) -> int | None:
-    """The smallest number above `least` that decides, to within the rounding of counts; None: not even `_MOST` does."""
+def _smallest(decides: Callable[[int], bool]) -> int | None:
+    """The smallest number that decides, to within the rounding of counts; None: not even `_MOST` does."""
     if not decides(_MOST):
         return None
-    low, high = least, _MOST
+    low, high = 0, _MOST
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if decides(middle) else (middle, high)

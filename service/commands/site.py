@@ -1,4 +1,4 @@
-"""`python -m service site keygen|profile|list|revoke`: the site's key, and its own operating points."""
+"""`python -m service site keygen|profile|list|revoke|verify`: the site's key, and what it signs."""
 
 import argparse
 import asyncio
@@ -32,6 +32,11 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--alarm-risk", type=float, default=0.1, help="largest share without it answered positive; default: %(default)s"
     )
     profile.add_argument("--finding", help="which of the bundle's findings; default: its only one")
+    verify = commands.add_parser("verify", help="check that a report and its limits are as the site signed them")
+    verify.add_argument("report", type=Path, help="folder of the report")
+    verify.add_argument(
+        "--keys", type=Path, required=True, help="the site's public keys: the file of CXR_SITE_KEYS_FILE"
+    )
     listing = commands.add_parser("list", help="show the profiles that are in use")
     revoke = commands.add_parser("revoke", help="take a profile out of use; a running service notices it by itself")
     revoke.add_argument("bundle", help="NAME/VERSION of the models directory, or the SHA-256 of its manifest")
@@ -50,6 +55,8 @@ def _run(options: argparse.Namespace) -> int:
         print(f"key {make_key(options.file)}: keep {options.file} secret; {options.file}.pub is for CXR_SITE_KEYS_FILE")
     elif options.command == "profile":
         _profile(options)
+    elif options.command == "verify":
+        return _verify(options)
     elif options.command == "list":
         _list(_folder(options))
     else:
@@ -57,7 +64,9 @@ def _run(options: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-site_command = Command("site", "Manage the site's key and its own operating points.", _add_arguments, _run)
+site_command = Command(
+    "site", "Manage the site's key and its own operating points; verify its reports.", _add_arguments, _run
+)
 
 
 def _profile(options: argparse.Namespace) -> None:
@@ -100,6 +109,7 @@ async def _chosen(options: argparse.Namespace) -> "SiteProfile":
             risks=Risks(options.risk, options.alarm_risk),
             made_at=datetime.now(UTC),
             labels_sha256=labels.sha256,
+            precision=loaded.precision,
         )
         return choose_operating_point(loaded.manifest, loaded.bundle.sha256, examined.films, request)
 
@@ -120,6 +130,20 @@ def _list(folder: Path) -> None:
             msg = f"{path} is not a site profile; make it again, or remove it"
             raise SettingsError(msg) from error
         print(f"{profile.model} ({path.stem[:12]}…): {_in_words(profile)}; signed by key {signed.signature.key_id}")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from bundle.signature import parse_trusted_keys
+    from service.acceptance.folder import fault_of
+
+    try:
+        keys = parse_trusted_keys(options.keys.read_bytes())
+    except OSError as error:
+        msg = f"--keys {options.keys} cannot be read ({error.strerror}); `python -m service site keygen` makes it"
+        raise SettingsError(msg) from error
+    fault = fault_of(options.report, keys)
+    print("as it was signed" if fault is None else f"not as it was signed: {fault}")
+    return ExitCode.DONE if fault is None else ExitCode.FAILED
 
 
 def _revoke(options: argparse.Namespace) -> None:

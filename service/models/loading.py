@@ -121,7 +121,7 @@ class BundleLoader:
             return loaded
         if found is None:
             return bare
-        manifest = applied(found, bare.bundle)
+        manifest = applied(found, bare.bundle, bare.precision)
         return replace(
             bare,
             bundle=replace(bare.bundle, manifest=manifest),

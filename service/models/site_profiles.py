@@ -13,6 +13,7 @@ from bundle.reading import LARGEST_MANIFEST, read_regular
 from bundle.signature import DetachedSignature, Keys, parse_trusted_keys
 from schemas.errors import BundleError, UntrustedBundleError
 from schemas.model.manifest import BundleManifest
+from schemas.model.precision import Precision
 from schemas.record import Record
 from schemas.site_profile import SiteProfile
 from service.security.watched_file import WatchedFile
@@ -118,12 +119,23 @@ def read_profile(path: Path, keys: Keys) -> SiteOperatingPoint:
         return SiteOperatingPoint(SiteProfile.model_validate_json(content), sha256(content).hexdigest())
 
 
-def applied(found: SiteOperatingPoint, bundle: Bundle) -> BundleManifest:
+def applied(found: SiteOperatingPoint, bundle: Bundle, precision: Precision) -> BundleManifest:
     """The manifest of the bundle as the site answers with it.
 
+    Args:
+        found: the site's operating point of this bundle.
+        bundle: as it is on the disk.
+        precision: at which it serves.
+
     Raises:
-        BundleError: the profile does not fit the bundle.
+        BundleError: the profile does not fit the bundle, or was made at another precision.
     """
+    if found.profile.precision != precision:
+        msg = (
+            f"the site profile was made with the {found.profile.precision} graph and the bundle serves at {precision}, "
+            f"whose probabilities differ; set CXR_PRECISION={found.profile.precision}, or {_REMEDY}"
+        )
+        raise BundleError(msg)
     try:
         return found.profile.applied_to(bundle.manifest, found.sha256)
     except ValueError as error:

@@ -11,6 +11,7 @@ from service.app import create_app
 from service.commands.keys import keys_command
 from service.settings import Settings
 from tests.docs.pages import ROOT
+from tests.service.acceptance.records import report, write_report
 from tests.service.bundles import write_tiny_bundle
 from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film, stow, uid
@@ -44,7 +45,14 @@ def server(tmp_path, capsys):
     ]
     keys_command(["add", "--name", "tester", *scopes, "--file", str(tmp_path / "keys.json")])
     spool = f"sqlite:///{tmp_path}/spool.db"
-    running = Server(tmp_path / "models", dicomweb=True, spool_url=spool, api_keys_file=tmp_path / "keys.json")
+    write_report(tmp_path / "evidence", report("site-a"))
+    running = Server(
+        tmp_path / "models",
+        dicomweb=True,
+        spool_url=spool,
+        api_keys_file=tmp_path / "keys.json",
+        evidence_dir=tmp_path / "evidence",
+    )
     running.client.headers["X-API-Key"] = capsys.readouterr().out.strip()
     running.client.post("/dicomweb/studies", **stow(FILMS["film.dcm"])).raise_for_status()
     address = f"/results/{uid('film')}/fhir"
@@ -57,7 +65,7 @@ def sent(item, server):
     """Send one request as Postman would."""
     request = item["request"]
     values = {"base_url": server.address, "name": "tiny", "version": "1.1.0"}
-    values["sop_instance_uid"] = uid("film")
+    values |= {"sop_instance_uid": uid("film"), "report": "site-a", "picture": "figures.svg"}
     assert values.keys() | {"api_key"} == VARIABLES.keys()
     url = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], request["url"]["raw"])
     headers = {header["key"]: header["value"] for header in request["header"]}

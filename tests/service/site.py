@@ -42,6 +42,7 @@ def profile(model_sha256: str, **changes: Any) -> SiteProfile:
         "made_at": datetime(2026, 11, 29, tzinfo=UTC),
         "model": "tiny/1.0.0",
         "model_sha256": model_sha256,
+        "precision": "fp32",
         "finding": "PNEUMONIA",
         "temperature": 1.0,
         "lower": 0.1,

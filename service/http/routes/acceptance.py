@@ -47,42 +47,42 @@ async def list_reports(archive: CurrentArchive) -> AcceptanceList:
     return AcceptanceList(reports=await asyncio.to_thread(archive.list))
 
 
-@router.get("/{name}", summary="One acceptance report", responses=FAILURES)
-async def one_report(archive: CurrentArchive, name: Name) -> AcceptanceReport:
+@router.get("/{report}", summary="One acceptance report", responses=FAILURES)
+async def one_report(archive: CurrentArchive, report: Name) -> AcceptanceReport:
     """Its record: every figure with its interval and its limit."""
-    return await asyncio.to_thread(archive.record, name)
+    return await asyncio.to_thread(archive.record, report)
 
 
 @router.get(
-    "/{name}/report.html",
+    "/{report}/report.html",
     summary="One acceptance report for a person",
     response_class=Response,
     responses=_content("text/html", "") | FAILURES,
 )
-async def as_html(archive: CurrentArchive, name: Name) -> Response:
+async def as_html(archive: CurrentArchive, report: Name) -> Response:
     """One page that needs no other file."""
-    content = await asyncio.to_thread(archive.file, name, HTML)
+    content = await asyncio.to_thread(archive.file, report, HTML)
     return Response(content, media_type=HTML_TYPE, headers={"Content-Security-Policy": REPORT_POLICY})
 
 
 @router.get(
-    "/{name}/report.pdf",
+    "/{report}/report.pdf",
     summary="One acceptance report for the file",
     response_class=Response,
     responses=_content(PDF_TYPE, "binary") | FAILURES,
 )
-async def as_pdf(archive: CurrentArchive, name: Name) -> Response:
+async def as_pdf(archive: CurrentArchive, report: Name) -> Response:
     """The same as PDF."""
-    return Response(await asyncio.to_thread(archive.file, name, PDF), media_type=PDF_TYPE)
+    return Response(await asyncio.to_thread(archive.file, report, PDF), media_type=PDF_TYPE)
 
 
 @router.get(
-    "/{name}/plots/{file}",
+    "/{report}/plots/{picture}",
     summary="One picture of an acceptance report",
     response_class=Response,
     responses=_content(SVG_TYPE, "") | FAILURES,
 )
-async def plot(archive: CurrentArchive, name: Name, file: Picture) -> Response:
+async def plot(archive: CurrentArchive, report: Name, picture: Picture) -> Response:
     """As SVG; the record lists the pictures with a text for each."""
-    content = await asyncio.to_thread(archive.plot, name, file)
+    content = await asyncio.to_thread(archive.plot, report, picture)
     return Response(content, media_type=SVG_TYPE, headers={"Content-Security-Policy": "default-src 'none'"})

@@ -16,6 +16,7 @@ from service.commands.accept import AcceptanceTest, accept_command, run_acceptan
 from service.commands.audit import verify_log
 from service.commands.evidence import evidence_chain, site_key
 from service.commands.local import open_reader
+from service.commands.site import site_command
 from tests.service.audit.lines import records
 from tests.service.bundles import write_tiny_bundle
 from tests.service.chosen import settings_of
@@ -60,7 +61,7 @@ def test_a_site_is_accepted_with_a_signed_report_in_the_chain(clinic, capsys) ->
 
     assert status == 0
     assert printed.startswith("accept: 24 films, 12 with PNEUMONIA")
-    assert (report.verdict, report.clinic, report.name) == ("accept", "St Example", "report")
+    assert (report.verdict, report.site, report.name) == ("accept", "St Example", "report")
     assert (report.counts.films, report.counts.missing, report.counts.unlabelled) == (24, 0, 0)
     assert [(group.attribute, group.group, group.films) for group in report.subgroups] == [
         ("station", "ROOM 0", 12),
@@ -235,3 +236,29 @@ def test_evidence_is_about_one_bundle(clinic, monkeypatch, capsys) -> None:
 
     assert accept(clinic) == 2
     assert "name it in CXR_MODEL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("altered", [None, "report.json", "limits.yaml", "key"])
+def test_a_report_is_verified_with_its_limits(clinic, capsys, altered) -> None:
+    make_key(clinic / "key")
+    make_key(clinic / "other")
+    accept(clinic, "--key", clinic / "key")
+    if altered in {"report.json", "limits.yaml"}:
+        path = clinic / "report" / altered
+        path.write_text(path.read_text().replace("0.9", "0.8"))
+    keys = clinic / ("other.pub" if altered == "key" else "key.pub")
+    capsys.readouterr()
+    status = site_command(["verify", str(clinic / "report"), "--keys", str(keys)])
+    printed = capsys.readouterr().out
+
+    assert status == (0 if altered is None else 1)
+    assert printed.startswith("as it was signed" if altered is None else "not as it was signed: ")
+
+
+def test_an_unsigned_report_cannot_be_verified(clinic, capsys) -> None:
+    make_key(clinic / "key")
+    accept(clinic)
+
+    assert site_command(["verify", str(clinic / "report"), "--keys", str(clinic / "key.pub")]) == 2
+    assert "does not hold a signed report" in capsys.readouterr().err
+    assert site_command(["verify", str(clinic / "report"), "--keys", str(clinic / "none")]) == 2

@@ -102,11 +102,14 @@ async def test_a_profile_survives_the_swap_to_another_bundle_and_back(serve, cli
     assert last["operating_point"]["site"] is None  # revoked while the other served
 
 
-@pytest.mark.parametrize("fault", ["another bundle", "another key", "altered", "rubbish", "unknown finding"])
+@pytest.mark.parametrize(
+    "fault", ["another bundle", "another key", "altered", "rubbish", "unknown finding", "another precision"]
+)
 async def test_a_bundle_whose_profile_is_not_in_order_is_refused_with_the_reason(
     serve, clinic, bundle, tmp_path, fault
 ) -> None:
-    made = clinic.sign(bundle, **({"finding": "Effusion"} if fault == "unknown finding" else {}))
+    changes = {"unknown finding": {"finding": "Effusion"}, "another precision": {"precision": "int8"}}
+    made = clinic.sign(bundle, **changes.get(fault, {}))
     path = clinic.profiles / f"{made.model_sha256}.json"
     if fault == "another bundle":
         clinic.sign(bundle, model_sha256="a" * 64, model="tiny/0.9.0")
@@ -124,6 +127,7 @@ async def test_a_bundle_whose_profile_is_not_in_order_is_refused_with_the_reason
         "altered": "not signed by a key of CXR_SITE_KEYS_FILE",
         "rubbish": "not one of this version",
         "unknown finding": "does not look for Effusion",
+        "another precision": "made with the int8 graph and the bundle serves at fp32",
     }
 
     async with serve(models_dir=tmp_path / "models", **clinic.settings) as client:
