@@ -63,7 +63,7 @@ class Loop:
         count = -(-len(self.films.labels) // self.batch_size)
         images = torch.rand(self.batch_size, *self.films.films.shape[1:])
         labels = torch.arange(self.batch_size) % self.films.classes
-        return self._timed(iter([(images, labels)] * count), films=count * self.batch_size)
+        return self._timed(iter([Batch(images, labels)] * count), films=count * self.batch_size)
 
     def _timed(self, batches: Iterator[Batch], films: int | None = None) -> float:
         start = time.perf_counter()

@@ -91,12 +91,17 @@ def train_command(
     conclude(folder, board, run_config.report, lambda line: console.print(line, soft_wrap=True, markup=False))
 
 
-def refit_command(trial: Annotated[Path, typer.Argument(help="Folder of the trial: runs/ID/trials/NAME.")]) -> None:
+def refit_command(
+    trial: Annotated[Path, typer.Argument(help="Folder of the trial: runs/ID/trials/NAME.")],
+    shifts: Annotated[bool, typer.Option(help="Judge validation films as other sites would send them, too.")] = False,  # noqa: FBT002
+) -> None:
     """Fit the gate against unfamiliar images again, and look again at marked films; then export the trial anew."""
-    from trainer.trials.refit import look_again, refit_gate
+    from trainer.trials.refit import judge_shifts, look_again, refit_gate
 
     cutoffs = refit_gate(TrialFolder(trial))
     look_again(TrialFolder(trial))
+    if shifts:
+        typer.echo(f"{trial.name}: judged under {judge_shifts(TrialFolder(trial))} shifts")
     words = "not checked" if cutoffs is None else ", ".join(f"{name} {value:.4g}" for name, value in cutoffs.items())
     typer.echo(f"{trial.name}: out-of-distribution cut-offs {words}")
 

@@ -61,6 +61,7 @@ class RunConfig(Record):
         if self.learn.teachers and (self.search or self.data.folds):
             msg = "learn.teachers teach on one split with settings that are known; train without search and data.folds"
             raise ValueError(msg)
+        self._check_reasons()
         if self.search and self.data.folds:
             msg = (
                 f"data.folds={self.data.folds} with search.method={self.search.method}: the settings would be chosen "
@@ -69,6 +70,25 @@ class RunConfig(Record):
             )
             raise ValueError(msg)
         return self
+
+    def _check_reasons(self) -> None:
+        """What is asked of marks on films needs marks, and heat that the network draws on the film itself."""
+        reasons = self.learn.reasons
+        if reasons.asked and self.data.lung_masks is None and self.data.boxes is None:
+            msg = (
+                "learn.swapped_background, learn.attention_loss and learn.consistency_loss learn from marks on films; "
+                "name their folder or table by data.lung_masks or data.boxes, or leave them out"
+            )
+            raise ValueError(msg)
+        if (reasons.background or reasons.consistency) and self.data.lung_masks is None:
+            msg = "learn.swapped_background and learn.consistency_loss replace all but the lungs; name data.lung_masks"
+            raise ValueError(msg)
+        if reasons.attention and self.networks.guide is not None:
+            msg = (
+                "learn.attention_loss asks for heat in the lungs, and a network behind networks.guide sees nothing "
+                "else; leave one of them out"
+            )
+            raise ValueError(msg)
 
     def changed(self, fields: Mapping[str, Any]) -> "RunConfig":
         """The same with other values of fields, by dotted name.

@@ -31,12 +31,12 @@ from imaging.preprocess import prepare
 from schemas.model.looking import Looking
 from schemas.model.manifest import CURRENT, BundleManifest
 from trainer.films.film import Film
+from trainer.films.regions.boxes import read_boxes
 from trainer.films.splits import read_split
 from trainer.judging.options import JudgeOptions
 from trainer.looking.answers import Films
 from trainer.looking.look import Truth, look
 from trainer.looking.marks import Marks, read_marks
-from trainer.looking.regions import read_boxes
 
 RESULTS = Path("docs/results")
 PAGE = RESULTS / "looking.md"

@@ -167,6 +167,8 @@ def _count(services: Services, reading: Reading) -> None:
     for signal in INPUT_SIGNALS:
         metrics.input_quality.labels(signal).observe(statistics[signal])
     metrics.predictions.labels(prediction.label, prediction.decision).inc()
+    for finding in prediction.findings:
+        metrics.finding_decisions.labels(finding.name, finding.decision).inc()
     for label, probability in prediction.probabilities.items():
         metrics.probability.labels(label).observe(probability)
     if prediction.out_of_distribution_score is not None:

@@ -45,7 +45,7 @@ _VIRAL = FindingCode(Code("75570004", SNOMED, "Viral pneumonia"))
 _COVID = FindingCode(Code("840539006", SNOMED, "COVID-19"))
 _EFFUSION = FindingCode(Code("60046008", SNOMED, "Pleural effusion"))
 _EDEMA = FindingCode(Code("19242006", SNOMED, "Pulmonary edema"))
-_CONSOLIDATION = FindingCode(Code("95436008", SNOMED, "Pulmonary consolidation"))
+_CONSOLIDATION = FindingCode(Code("95436008", SNOMED, "Lung consolidation"))
 _INFILTRATE = FindingCode(Code("112121", DICOM, "Infiltrate"))
 _OPACITY = FindingCode(Code("112001", DICOM, "Opacity"))
 

@@ -18,7 +18,8 @@ def preview_command(  # noqa: PLR0913, PLR0917 - typer: one argument for each op
     cache: Annotated[Path, typer.Option(help="Folder for prepared films.")] = Path(".cache/films"),
 ) -> None:
     """Draw a sheet with a row for each film: the film, and variations of it as training sees them."""
-    from trainer.learning.augment import find_recipe, preview
+    from trainer.explore.contact_sheet import preview
+    from trainer.learning.augment import find_recipe
 
     recipe = find_recipe(augment).model_copy(update={"horizontal_flip": horizontal_flip})
     import numpy as np

@@ -20,6 +20,7 @@ from trainer.films.film import SPLITS, Film, FilmIndex
 from trainer.films.leaks import close_leaks
 from trainer.films.options import DataOptions, TaskKind
 from trainer.films.patients import PatientSources
+from trainer.films.regions.marked import MarkedFilms, read_marked
 from trainer.films.sources.find import index_films
 from trainer.films.splits import Split, grouped_folds, grouped_split, read_split
 from trainer.films.subsample import sample_split
@@ -126,13 +127,22 @@ class Dataset:
         return labelled(films, self.task, spec, Path(self.options.cache))
 
     def prepared_for_training(self, films: tuple[Film, ...], spec: PreprocessSpec) -> LabelledFilms:
-        """The same, with the other renditions of these films where the options name some; see `prepared`."""
+        """The same, with the other renditions and the marks of these films where the options name some.
+
+        Raises:
+            TrainingDataError: see `prepared`, `read_renditions` and `read_marked`.
+        """
         plain = self.prepared(films, spec)
+        if self.options.lung_masks is not None or self.options.boxes is not None:
+            plain = replace(plain, marks=self._marks(films, plain, spec))
         if self.options.renditions is None:
             return plain
         cache = Path(self.options.cache)
         found = read_renditions(films, plain.films, Path(self.options.renditions), spec, cache)
         return replace(plain, renditions=found)
+
+    def _marks(self, films: tuple[Film, ...], plain: LabelledFilms, spec: PreprocessSpec) -> MarkedFilms:
+        return read_marked(films, plain.present, self.task.classes, spec, self.options)
 
 
 def prepare_dataset(options: DataOptions, folder: RunFolder, progress: Progress | None = None) -> Dataset:

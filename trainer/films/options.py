@@ -48,6 +48,14 @@ class DataOptions(Record):
         description="Folder of the same films in another size or compression, found by their file names without the "
         "ending; training sees one or the other",
     )
+    lung_masks: Name | None = Field(
+        default=None,
+        description="Folder of lung masks of the films that train, each with the name of its film, bright where the "
+        "lungs are; masks beside images/ count without it",
+    )
+    boxes: Name | None = Field(
+        default=None, description="CSV table of boxes of the films that train, in the form of judge.boxes"
+    )
     classes: Classes = Field(
         default="folders", description="kermany3: normal, bacterial and viral, by Kermany's file names"
     )

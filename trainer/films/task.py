@@ -15,6 +15,7 @@ from trainer.films.cache import prepared_films
 from trainer.films.copies.renditions import Renditions
 from trainer.films.film import Film
 from trainer.films.marks import learned
+from trainer.films.regions.marked import MarkedFilms
 
 Labels = NDArray[Any]
 """The truth of V films: int64 [V], indices into classes that exclude one another; or float32 [V, K] of K findings that
@@ -71,10 +72,23 @@ class LabelledFilms:
     renditions: Renditions | None = None
     """For training: some of the films in another size or compression."""
 
+    marks: MarkedFilms | None = None
+    """For training: where the lungs and findings of some of the films lie."""
+
     @property
     def alone(self) -> bool:
         """Whether each class is a finding that is judged by itself."""
         return self.labels.ndim > 1
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Bool [V, K], the findings that each film is known to have; the negative class is none."""
+        if self.alone:
+            return np.asarray(self.labels == 1)
+        present = self.labels[:, None] == np.arange(self.classes)
+        if self.negative is not None:
+            present[:, self.negative] = False
+        return np.asarray(present)
 
     def drawn(self, index: int, draw: int) -> NDArray[np.float32]:
         """The film [1, S, S], or its other rendition where there is one and `draw` is odd."""

@@ -145,41 +145,23 @@ def apply(recipe: AugmentRecipe, film: NDArray[np.float32], seed: int) -> NDArra
     Returns:
         float32 [1, S, S] in [0, 1].
     """
+    return vary(recipe, film, seed)[0]
+
+
+def vary(
+    recipe: AugmentRecipe, film: NDArray[np.float32], seed: int, mask: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+    """Vary one film as `apply` does, and move a mask bool [S, S] on it with it."""
     if recipe.planted:
-        from trainer.planted.plant import sometimes_planted  # noqa: PLC0415 - see `preview`
+        from trainer.planted.plant import sometimes_planted  # noqa: PLC0415 - the options of a run name recipes, and draw none
 
         film = sometimes_planted(film[0], recipe.planted, seed)[np.newaxis]
     pipeline = _pipeline(recipe, film.shape[-1], threading.get_ident())
     pipeline.set_random_seed(seed)
-    varied = pipeline(image=np.array(film).transpose(1, 2, 0))["image"]
-    clipped: NDArray[np.float32] = np.clip(varied, 0, 1, dtype=np.float32).reshape(film.shape)
-    return clipped
-
-
-def preview(recipe: AugmentRecipe, films: NDArray[np.float32], *, variants: int = 7) -> bytes:
-    """Draw a contact sheet: a row for each film, the film itself first, then its variants.
-
-    Args:
-        recipe: what is varied, and how far.
-        films: float32 [V, 1, S, S] in [0, 1].
-        variants: variations of each film.
-
-    Returns:
-        An 8-bit gray PNG.
-    """
-    seeds = np.arange(len(films) * variants).reshape(len(films), variants)
-    import cv2  # noqa: PLC0415 - the options of a run name recipes, and draw none
-
-    rows = [
-        np.hstack([_framed(film), *(_framed(apply(recipe, film, seed)) for seed in row)])
-        for film, row in zip(films, seeds.tolist(), strict=True)
-    ]
-    _, png = cv2.imencode(".png", np.vstack(rows))
-    return png.tobytes()
-
-
-def _framed(film: NDArray[np.float32]) -> NDArray[np.uint8]:
-    return np.pad((film[0] * 255).round().astype(np.uint8), 2, constant_values=255)
+    image = np.array(film).transpose(1, 2, 0)
+    varied = pipeline(image=image) if mask is None else pipeline(image=image, mask=mask.astype(np.uint8))
+    clipped: NDArray[np.float32] = np.clip(varied["image"], 0, 1, dtype=np.float32).reshape(film.shape)
+    return clipped, None if mask is None else varied["mask"] > 0
 
 
 @lru_cache(maxsize=64)
@@ -195,7 +177,7 @@ def _pipeline(recipe: AugmentRecipe, side: int, thread: int) -> Any:
 
 
 def _geometry(recipe: AugmentRecipe, side: int, library: Any) -> list[Any]:
-    import cv2  # noqa: PLC0415 - see `preview`
+    import cv2  # noqa: PLC0415 - the options of a run name recipes, and draw none
 
     steps: list[Any] = []
     if recipe.rotation_deg or recipe.shift or recipe.zoom:

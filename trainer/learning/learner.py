@@ -20,6 +20,7 @@ from trainer.learning.loader import Batch
 from trainer.learning.losses import Loss, build_finding_loss, build_loss
 from trainer.learning.optim import build_optimizer
 from trainer.learning.options import LearnOptions
+from trainer.learning.reasons.costs import divergence, misplaced_heat
 from trainer.networks.build import build_network
 from trainer.networks.lungs.guide import GuideNetwork
 from trainer.networks.network import Network
@@ -59,12 +60,14 @@ class Learner:
     options: LearnOptions
     loss: Loss
     network: Network
-    model: nn.Module  # the network as fabric runs it: same weights, device, precision and compilation handled
+    model: Any  # the network as fabric runs it: same weights, device, precision and compilation handled
     optimizer: Any  # the optimizer as fabric runs it
     scaler: Any  # fabric's precision, which for fp16 holds the scale of the gradients
     average: ModelEmaV3 | None
     history: list[EpochRecord]
     pretrained: str
+    alone: bool = False
+    """Whether each class is a finding that is judged by itself."""
 
     @property
     def evaluated(self) -> Network:
@@ -75,6 +78,34 @@ class Learner:
     def best_epoch(self) -> int:
         """The first epoch with the highest validation AUROC; -1 before the first."""
         return max(range(len(self.history)), key=lambda epoch: self.history[epoch].val_auroc, default=-1)
+
+    def objective(self, batch: Batch, *, weight: float, batches: int) -> Tensor:
+        """What a batch adds to the loss of a step: its films' costs, and the mean cost of each reason that is asked.
+
+        Args:
+            batch: some films.
+            weight: of all films of the step.
+            batches: of the step.
+        """
+        reasons, device = self.options.reasons, self.fabric.device
+        images, labels = batch.images.to(device), batch.labels.to(device)
+        features = None if batch.evidence is None else self.model.features(images)
+        logits = self.model(images) if features is None else self.model.head(features)
+        value = self.loss.each(logits, labels).sum() / weight
+        if features is not None and batch.evidence is not None:
+            rows, explained, masks = (part.to(device) for part in batch.evidence)
+            # Of classes that exclude one another the evidence may all speak against the others: their contrast is
+            # explained, or the network would learn to have no heat at all.
+            explained = explained if self.alone else explained - explained.mean(1, keepdim=True)
+            value = (
+                value
+                + reasons.attention * misplaced_heat(self.model.head, features[rows], explained, masks).mean() / batches
+            )
+        if batch.twins is not None:
+            rows, others = (part.to(device) for part in batch.twins)
+            apart = divergence(logits[rows], self.model(others), alone=self.alone)
+            value = value + reasons.consistency * apart.mean() / batches
+        return value
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to the end of the checkpoint's last epoch."""
@@ -112,6 +143,8 @@ def make_learner(fabric: Fabric, plan: FitPlan, options: LearnOptions, checkpoin
     optimizer = build_optimizer(network, options, options.recipe(plan.architecture))
     compiled: Any = torch.compile(network) if options.compile else network
     model, optimizer = fabric.setup(compiled, optimizer)
+    for part in ("features", "head"):
+        model.mark_forward_method(part)
     learner = Learner(
         fabric=fabric,
         options=options,
@@ -123,6 +156,7 @@ def make_learner(fabric: Fabric, plan: FitPlan, options: LearnOptions, checkpoin
         average=ModelEmaV3(network, decay=options.ema_decay, use_warmup=True) if options.ema_decay else None,
         history=[],
         pretrained=pretrained,
+        alone=plan.train.alone,
     )
     if checkpoint:
         learner.restore(checkpoint)

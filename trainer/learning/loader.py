@@ -1,10 +1,12 @@
 """Batches of augmented films, made ahead of the network, each a pure function of seed, epoch and film."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,10 +15,43 @@ from torch import Tensor
 
 from schemas.errors import TrainingConfigError
 from trainer.films.task import LabelledFilms, Labels
-from trainer.learning.augment import AugmentRecipe, apply
+from trainer.learning.augment import AugmentRecipe, apply, vary
+from trainer.learning.reasons.backgrounds import has_another_background, on_another_background
+from trainer.learning.reasons.options import NOTHING, Reasons
 
-Batch = tuple[Tensor, Tensor]
-"""float32 [N, 1, S, S], and labels as `trainer.learning.losses.PerFilm` takes them."""
+
+class Evidence(NamedTuple):
+    """Where the heat of some films of a batch belongs."""
+
+    rows: Tensor
+    """int64 [E], which films of the batch."""
+    explained: Tensor
+    """float32 [E, K], 1 for the classes whose heat it is."""
+    masks: Tensor
+    """float32 [E, S, S], 1 where it belongs."""
+
+
+class Twins(NamedTuple):
+    """Some films of a batch on another background, varied as the films are."""
+
+    rows: Tensor
+    """int64 [T], which films of the batch."""
+    images: Tensor
+    """float32 [T, 1, S, S]."""
+
+
+class Batch(NamedTuple):
+    """Films, and what a network learns of them."""
+
+    images: Tensor
+    """float32 [N, 1, S, S]."""
+    labels: Tensor
+    """As `trainer.learning.losses.PerFilm` takes them."""
+    evidence: Evidence | None = None
+    """None: nothing is asked of the heat, or no film of the batch has marks."""
+    twins: Twins | None = None
+    """None: nothing is asked of the background, or no film of the batch has marked lungs."""
+
 
 _AHEAD = 4  # batches per worker: enough to ride over a slow film, and no more memory than that
 
@@ -57,6 +92,8 @@ class Augmentation:
     """From 0."""
     workers: int = 1
     """Number of threads."""
+    reasons: Reasons = NOTHING
+    """What is asked of films with marks."""
 
 
 def augmented_batches(
@@ -70,15 +107,7 @@ def augmented_batches(
         augmentation: how, and what the random choices are a function of.
         batch_size: N; the last batch may be smaller.
     """
-    seeds = (augmentation.seed, augmentation.epoch)
-
-    def make(indices: NDArray[np.int64]) -> Batch:
-        batch = np.empty((len(indices), *films.films.shape[1:]), np.float32)
-        for row, index in zip(batch, indices, strict=True):
-            draw = int(np.random.SeedSequence((*seeds, int(index))).generate_state(1)[0])
-            row[:] = apply(augmentation.recipe, films.drawn(int(index), draw), draw)
-        return torch.from_numpy(batch), torch.from_numpy(films.labels[indices])
-
+    make = partial(_batch, films, augmentation)
     parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     waiting: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(augmentation.workers, thread_name_prefix="augment") as pool:
@@ -88,6 +117,54 @@ def augmented_batches(
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _batch(films: LabelledFilms, augmentation: Augmentation, indices: NDArray[np.int64]) -> Batch:
+    shown = [_shown(films, augmentation, int(index)) for index in indices]
+    evidence = [(row, each.explained, each.evidence) for row, each in enumerate(shown) if each.evidence is not None]
+    twins = [(row, each.twin) for row, each in enumerate(shown) if each.twin is not None]
+    return Batch(
+        torch.from_numpy(np.stack([each.film for each in shown])),
+        torch.from_numpy(films.labels[indices]),
+        Evidence(*map(_stacked, zip(*evidence, strict=True))) if evidence else None,
+        Twins(*map(_stacked, zip(*twins, strict=True))) if twins else None,
+    )
+
+
+def _stacked(parts: Sequence[Any]) -> Tensor:
+    """Numbers or arrays of several films as one tensor; masks as float32."""
+    whole = np.stack(parts)
+    return torch.from_numpy(whole.astype(np.float32) if whole.dtype == np.bool_ else whole)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One film as an epoch shows it."""
+
+    film: NDArray[np.float32]
+    explained: NDArray[np.float32] | None = None
+    evidence: NDArray[np.bool_] | None = None
+    twin: NDArray[np.float32] | None = None
+
+
+def _shown(films: LabelledFilms, augmentation: Augmentation, index: int) -> _Shown:
+    """A film, varied; where it has marks and they are asked for, with them."""
+    recipe, reasons = augmentation.recipe, augmentation.reasons
+    draw = int(np.random.SeedSequence((augmentation.seed, augmentation.epoch, index)).generate_state(1)[0])
+    film = films.drawn(index, draw)
+    if films.marks is None:
+        return _Shown(apply(recipe, film, draw))
+    has_lungs = index in films.marks.lungs
+    other = on_another_background(films, index, film, draw) if has_lungs and reasons.uses_backgrounds else None
+    twin = apply(recipe, other, draw) if other is not None and reasons.consistency else None
+    if other is not None and has_another_background(reasons.background, draw):
+        film = other
+        twin = None if twin is None else apply(recipe, films.drawn(index, draw), draw)
+    mask, explained = films.marks.evidence.get(index, (None, None)) if reasons.attention else (None, None)
+    varied, moved = vary(recipe, film, draw, mask)
+    if moved is None or not moved.any():  # the variation may have moved it off the film
+        return _Shown(varied, twin=twin)
+    return _Shown(varied, explained, moved, twin)
 
 
 def grouped(batches: Iterable[Batch], count: int) -> Iterator[list[Batch]]:

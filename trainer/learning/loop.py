@@ -153,7 +153,7 @@ def _learn(learner: Learner, plan: FitPlan, epoch: _Epoch, reporter: Reporter) -
 
 def _batches(options: LearnOptions, plan: FitPlan, epoch: _Epoch, order: NDArray[np.int64]) -> Iterator[Batch]:
     """The batches of an epoch: augmented, mixed, and with the teachers' labels."""
-    augmentation = Augmentation(options.augmentation, plan.seed, epoch.number, options.workers)
+    augmentation = Augmentation(options.augmentation, plan.seed, epoch.number, options.workers, options.reasons)
     batches = augmented_batches(plan.train, order, augmentation, batch_size=epoch.batching.size)
     for number, batch in enumerate(batches):
         draw = (plan.seed, epoch.number, number)
@@ -202,11 +202,10 @@ def train_epoch(learner: Learner, groups: Iterable[list[Batch]], *, step: int, s
 def _step(learner: Learner, group: list[Batch]) -> Tensor:
     """One step of the optimizer; the loss of its films."""
     fabric = learner.fabric
-    weight = sum(float(learner.loss.weight(labels).sum()) for _, labels in group)
+    weight = sum(float(learner.loss.weight(batch.labels).sum()) for batch in group)
     loss = torch.zeros((), device=fabric.device)
-    for images, labels in group:
-        costs = learner.loss.each(learner.model(images.to(fabric.device)), labels.to(fabric.device))
-        value = costs.sum() / weight
+    for batch in group:
+        value = learner.objective(batch, weight=weight, batches=len(group))
         fabric.backward(value)
         loss += value.detach()
     clip_norm = learner.options.clip_norm

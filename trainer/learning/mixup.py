@@ -20,11 +20,11 @@ def mixed(batch: Batch, *, alpha: float, classes: int, draw: tuple[int, ...]) ->
 
     Source: Zhang et al., ICLR 2018, arXiv:1710.09412.
     """
-    images, labels = batch
     if alpha == 0:
         return batch
+    images, labels = batch.images, batch.labels
     random = np.random.default_rng(draw)
     share = float(random.beta(alpha, alpha))
     other = torch.from_numpy(random.permutation(len(labels)))
     truth = labels if labels.is_floating_point() else functional.one_hot(labels, classes).float()
-    return share * images + (1 - share) * images[other], share * truth + (1 - share) * truth[other]
+    return Batch(share * images + (1 - share) * images[other], share * truth + (1 - share) * truth[other])

@@ -9,6 +9,7 @@ from schemas.errors import TrainingConfigError
 from schemas.model.calibration import Fraction
 from schemas.record import Record
 from trainer.learning.augment import AugmentRecipe, find_recipe
+from trainer.learning.reasons.options import Reasons
 from trainer.networks.architectures import Recipe, architecture
 from trainer.networks.device import Device, Precision
 from trainer.plugins import find_plugin, plugin_names
@@ -96,6 +97,23 @@ class LearnOptions(Record):
     mixup: float = Field(
         default=0.0, ge=0, le=10, description="Alpha of mixup's beta distribution; 0: films are not mixed"
     )
+    swapped_background: Fraction = Field(
+        default=0.0,
+        description="Share of the films with marked lungs (data.lung_masks) that are shown in front of a gray "
+        "background or another film's: all but the rib cage is replaced",
+    )
+    attention_loss: float = Field(
+        default=0.0,
+        ge=0,
+        description="Weight of the share of a finding's Grad-CAM heat beside the lungs or boxes (data.lung_masks, "
+        "data.boxes)",
+    )
+    consistency_loss: float = Field(
+        default=0.0,
+        ge=0,
+        description="Weight of the divergence between the answers to a film with marked lungs on its own background "
+        "and on another one",
+    )
     teachers: tuple[Name, ...] = Field(
         default=(), description="Folders of trials of the same split, whose mean answer to each film is learned"
     )
@@ -116,7 +134,18 @@ class LearnOptions(Record):
         if self.class_weights and self.sampler == "balanced":
             msg = "class_weights and sampler=balanced together over-correct the imbalance; choose one"
             raise ValueError(msg)
+        if self.mixup and self.reasons.asked:
+            msg = (
+                "mixup blends two films, and marks belong to one: set mixup=0, or leave out swapped_background, "
+                "attention_loss and consistency_loss"
+            )
+            raise ValueError(msg)
         return self
+
+    @property
+    def reasons(self) -> Reasons:
+        """What is asked of the network in addition to the right answer."""
+        return Reasons(self.swapped_background, self.attention_loss, self.consistency_loss)
 
     @property
     def augmentation(self) -> AugmentRecipe:

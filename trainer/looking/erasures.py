@@ -4,44 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import get_args
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.model.looking import Erasure
-
-Film = NDArray[np.float32]  # [S, S] in [0, 1]
-Mask = NDArray[np.bool_]  # [S, S]
-
-_RIM = 0.04
-"""How far the cage reaches beyond the lungs' convex hull, as a share of the side: ribs, pleura and chest wall."""
-_SURROUNDINGS = 0.06
-"""Width of the ring whose mean gray an erased part gets, as a share of the side."""
+from trainer.films.regions.cage import Pixels, cage_of, painted
+from trainer.films.regions.masks import Mask
 
 
-def cage_of(lungs: Mask) -> Mask:
-    """The rib cage: the convex hull of the lungs, mediastinum and heart among it, widened by its walls."""
-    points = cv2.findNonZero(lungs.astype(np.uint8))
-    hull = np.zeros(lungs.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
-    return _widened(hull > 0, _RIM)
-
-
-def painted(film: Film, part: Mask) -> Film:
-    """A film with `part` in one gray: the mean of a ring around it, or its own mean where nothing is around it."""
-    ring = _widened(part, _SURROUNDINGS) & ~part
-    gray = film[ring if ring.any() else part].mean()
-    return np.where(part, gray, film).astype(np.float32)
-
-
-def _outside_gray(film: Film, lungs: Mask, stranger: Film) -> Film:
+def _outside_gray(film: Pixels, lungs: Mask, stranger: Pixels) -> Pixels:
     del stranger
     outside = ~cage_of(lungs)
     # Its own mean: a ring inside the cage would give the whole surroundings the gray of the ribs.
     return np.where(outside, film[outside].mean(), film).astype(np.float32)
 
 
-ERASURES: Mapping[Erasure, Callable[[Film, Mask, Film], Film]] = MappingProxyType(
+ERASURES: Mapping[Erasure, Callable[[Pixels, Mask, Pixels], Pixels]] = MappingProxyType(
     {
         "as it is": lambda film, _, __: film,
         "lungs gray": lambda film, lungs, _: painted(film, lungs),
@@ -86,9 +64,3 @@ def _strangers(patients: Sequence[str], seed: int) -> list[int]:
         following = (order[(place + step) % len(order)] for step in range(1, len(order)))
         strangers[film] = next((other for other in following if patients[other] != patients[film]), film)
     return strangers
-
-
-def _widened(mask: Mask, share: float) -> Mask:
-    reach = max(1, round(share * len(mask)))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), disc) > 0)

@@ -10,9 +10,10 @@ from biostatistics.delong import delong_interval
 from biostatistics.intervals import wilson_interval
 from biostatistics.metrics import certain
 from schemas.model.looking import Erasure, ErasureMetrics, Looking, RegionHeat
+from trainer.films.regions.cage import cage_of
 from trainer.films.task import Labels
 from trainer.looking.answers import Answers, Films, Flags, Reader
-from trainer.looking.erasures import ERASURES, cage_of, erased
+from trainer.looking.erasures import ERASURES, erased
 from trainer.looking.heat import MarkedMaps, region_heat
 from trainer.looking.marks import Marks
 

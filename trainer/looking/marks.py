@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
 from trainer.films.film import Film, described
+from trainer.films.regions.boxes import Box, boxes_mask, read_boxes
+from trainer.films.regions.masks import find_masks, read_mask
 from trainer.judging.options import JudgeOptions
-from trainer.looking.regions import Box, boxes_mask, find_masks, read_boxes, read_mask
 
 MOST_FILMS = 500
 """Films with masks, and with boxes, that are looked at: each is passed through the network six times."""

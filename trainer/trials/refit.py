@@ -11,7 +11,10 @@ from trainer.config import read_config
 from trainer.films.task import Task
 from trainer.folder import PARTS, TrialFolder
 from trainer.judging.gate import films_unfamiliarity, fit_gate, gate_inputs
+from trainer.judging.logits import LabelledLogits
 from trainer.judging.outputs import SavedOutputs
+from trainer.judging.shifts import NONE, shift_outputs
+from trainer.judging.validation import judge
 from trainer.looking.answers import network_reader
 from trainer.looking.validation import look_at_validation
 from trainer.trials.record import write_answers, write_trial
@@ -29,7 +32,7 @@ def refit_gate(folder: TrialFolder) -> dict[str, float] | None:
         The cut-off of each class; None where the films do not differ.
 
     Raises:
-        CxrError: gate_inputs `load_trial`; or the films are gone.
+        CxrError: see `load_trial`; or the films are gone.
     """
     trial = load_trial(folder, with_statistics=False)
     train, validation = (gate_inputs(trial.network, trial.films(split))[1] for split in ("train", "val"))
@@ -61,6 +64,29 @@ def look_again(folder: TrialFolder) -> bool:
     looking = look_at_validation(reader, trial.record, films, trial.films("val"), judge)
     write_trial(folder, trial.record.model_copy(update={"looking": looking}))
     return looking is not None
+
+
+def judge_shifts(folder: TrialFolder) -> int:
+    """Judge a trial's validation films as other sites would have sent them, where its run left that out.
+
+    The test films stay closed, and nothing that was decided changes: the rows and the mean over the shifts are added to
+    the figures of validation.
+
+    Returns:
+        The number of shifts.
+
+    Raises:
+        CxrError: see `load_trial`; or the films are gone.
+    """
+    trial = load_trial(folder)
+    record, films = trial.record, trial.dataset.films("val", trial.record.fold)
+    prepared = trial.films("val")
+    shifted = shift_outputs(trial.network, prepared.films)
+    outputs = LabelledLogits.of("validation", films, prepared.labels, shifted[NONE], shifted)
+    judged = judge(outputs, Task.of(record), record.calibration)
+    added = {"shifts": judged.shifts, "corruption": judged.corruption}
+    write_trial(folder, record.model_copy(update={"validation": record.validation.model_copy(update=added)}))
+    return len(shifted) - 1
 
 
 def _answer_again(trial: TrainedTrial, record: TrialRecord, unfamiliarity: NDArray[np.float64] | None) -> None:

@@ -39,11 +39,11 @@ class Teachers:
 
         A finding of which nothing is known stays unknown.
         """
-        images, labels = batch
-        logits = torch.stack([network(images.to(self.device)) for network in self.networks])  # [T, N, K]
+        logits = torch.stack([network(batch.images.to(self.device)) for network in self.networks])  # [T, N, K]
         each = logits.float().sigmoid() if self.alone else logits.float().softmax(2)
         opinion = each.mean(0).cpu()
-        return images, (1 - self.share) * shares(labels, opinion.shape[1]) + self.share * opinion
+        labels = (1 - self.share) * shares(batch.labels, opinion.shape[1]) + self.share * opinion
+        return batch._replace(labels=labels)
 
 
 def find_teachers(learn: LearnOptions, networks: NetworkOptions, dataset: Dataset) -> Teachers | None:

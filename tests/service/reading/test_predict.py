@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import threading
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -81,16 +82,21 @@ async def test_a_header_is_held_against_what_is_seen(guided, attributes, warning
     assert reading.prediction.abstention_reasons == reasons
 
 
-async def test_of_each_finding_the_probability_is_counted_and_of_the_film_the_decision(guided) -> None:
+async def test_of_each_finding_the_probability_and_the_decision_are_counted_and_of_the_film_the_decision(
+    guided,
+) -> None:
     async with guided() as client:
-        for gray in (166, 166, 102):
-            await read(client, halves(gray, gray))
+        readings = [await read(client, halves(gray, gray)) for gray in (166, 166, 102)]
+        decided = Counter((each.name, each.decision) for reading in readings for each in reading.prediction.findings)
         sample = client.services.metrics.registry.get_sample_value
 
         assert sample("cxr_predictions_total", {"label": "Effusion", "decision": "positive"}) == 2
         assert sample("cxr_predictions_total", {"label": "no finding", "decision": "negative"}) == 1
         for finding in FINDINGS:
             assert sample("cxr_prediction_probability_count", {"label": finding}) == 3
+        assert decided["Effusion", "positive"] == 2
+        for (finding, decision), films in decided.items():
+            assert sample("cxr_finding_decisions_total", {"finding": finding, "decision": decision}) == films
 
 
 async def test_a_film_that_nobody_waits_for_is_not_prepared_after_it_is_decoded(serve) -> None:

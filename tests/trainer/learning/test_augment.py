@@ -2,13 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from imaging.phantom import phantom
-from trainer.learning.augment import RECIPES, AugmentRecipe, apply, preview
+from trainer.learning.augment import RECIPES, AugmentRecipe, apply
 
 FILM = (phantom(64, 64, seed=1, opacity=0.8).astype(np.float32) / np.float32(255))[None]
 GRAY = np.full((1, 64, 64), 0.5, np.float32)
@@ -157,11 +156,3 @@ def test_occasional_variations_touch_their_share_of_the_films() -> None:
 def test_a_recipe_that_makes_no_sense_is_refused(fields) -> None:
     with pytest.raises(ValidationError):
         AugmentRecipe(**fields)
-
-
-def test_the_preview_shows_each_film_beside_its_variants() -> None:
-    sheet = cv2.imdecode(np.frombuffer(preview(RECIPES["standard"], np.stack([FILM, GRAY]), variants=3), np.uint8), -1)
-
-    assert sheet.shape == (2 * 68, 4 * 68)
-    assert np.array_equal(sheet[2:66, 2:66], (FILM[0] * 255).round().astype(np.uint8))
-    assert not np.array_equal(sheet[2:66, 70:134], sheet[2:66, 138:202])

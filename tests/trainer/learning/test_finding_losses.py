@@ -10,7 +10,7 @@ from schemas.errors import TrainingConfigError
 from trainer.films.task import LabelledFilms
 from trainer.folder import TrialFolder
 from trainer.learning.learner import FitPlan
-from trainer.learning.loader import epoch_order
+from trainer.learning.loader import Batch, epoch_order
 from trainer.learning.loop import fit
 from trainer.learning.losses import Loss, build_finding_loss, build_loss
 from trainer.learning.mixup import mixed
@@ -107,7 +107,7 @@ def test_losses_and_samplers_of_classes_are_refused_for_findings_and_the_other_w
 def test_mixed_films_mix_their_findings_and_know_no_more_than_both() -> None:
     images = 10.0 ** torch.arange(3.0).reshape(3, 1, 1, 1)
 
-    films, labels = mixed((images, LABELS), alpha=1.0, classes=2, draw=(0, 0, 3))
+    films, labels, *_ = mixed(Batch(images, LABELS), alpha=1.0, classes=2, draw=(0, 0, 3))
 
     share = float(np.random.default_rng((0, 0, 3)).beta(1, 1))
     for number in range(3):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from trainer.looking.erasures import ERASURES, cage_of, erased
+from trainer.films.regions.cage import cage_of
+from trainer.looking.erasures import ERASURES, erased
 
 SIDE = 64
 

@@ -11,8 +11,9 @@ from bundle.files import write_arrays
 from schemas.errors import TrainingDataError
 from trainer.__main__ import app
 from trainer.folder import TrialFolder
-from trainer.trials.record import read_trial
-from trainer.trials.refit import refit_gate
+from trainer.judging.shifts import NONE, PLANTED_SHIFTS, SHIFTS
+from trainer.trials.record import read_trial, write_trial
+from trainer.trials.refit import judge_shifts, refit_gate
 from trainer.trials.trial import load_trial
 
 
@@ -50,6 +51,29 @@ def test_a_trial_from_before_the_thumbnails_gets_the_gate_of_today_and_keeps_all
     assert after.model_dump(exclude={"calibration"}) == before.model_dump(exclude={"calibration"})
     assert after.calibration.model_dump(exclude=kept) == before.calibration.model_dump(exclude=kept)
     assert set(np.load(trial / "statistics.npz")) == set(arrays)
+
+
+def test_films_under_shifts_are_judged_afterwards_as_the_run_would_have_judged_them_and_nothing_else_changes(
+    trial,
+) -> None:
+    folder = TrialFolder(trial)
+    before = read_trial(folder)
+    without = before.model_copy(
+        update={"validation": before.validation.model_copy(update={"shifts": (), "corruption": None})}
+    )
+    write_trial(folder, without)
+
+    shifts = judge_shifts(folder)
+    after = read_trial(folder)
+
+    rows = after.validation.shifts
+    assert shifts == len(SHIFTS) + len(PLANTED_SHIFTS) == len({row.value for row in rows}) - 1
+    assert next(row for row in rows if row.value == NONE).auroc.value == pytest.approx(before.validation.auroc.value)
+    assert after.validation.corruption is not None
+    kept = {"validation"}
+    assert after.model_dump(exclude=kept) == without.model_dump(exclude=kept)
+    added = {"shifts", "corruption"}
+    assert after.validation.model_dump(exclude=added) == without.validation.model_dump(exclude=added)
 
 
 def test_the_command_says_the_cutoffs(trial) -> None:

@@ -8,6 +8,7 @@ from schemas.errors import TrainingConfigError
 from trainer.config import make_config, read_config
 from trainer.folder import RunFolder
 from trainer.judging.outputs import SavedOutputs
+from trainer.learning.loader import Batch
 from trainer.networks.network import Network
 from trainer.report.document import write_report
 from trainer.runs.run import train
@@ -47,7 +48,7 @@ def opinions(trial):
 def test_a_label_is_the_truth_and_a_share_of_what_the_teachers_say_in_the_mean() -> None:
     teachers = Teachers([Saying(0.9, 0.1), Saying(0.5, 0.5)], 0.25, torch.device("cpu"))
 
-    images, labels = teachers((torch.zeros(2, 1, 8, 8), torch.tensor([0, 1])))
+    images, labels, *_ = teachers(Batch(torch.zeros(2, 1, 8, 8), torch.tensor([0, 1])))
 
     assert images.shape == (2, 1, 8, 8)
     assert labels.tolist() == [pytest.approx([0.925, 0.075]), pytest.approx([0.175, 0.825])]
@@ -59,7 +60,7 @@ def test_of_findings_teachers_say_each_by_itself_and_know_no_more_than_the_truth
     teacher.logits = torch.tensor([2.0, -1.0])
     teachers = Teachers([teacher], 0.25, torch.device("cpu"), alone=True)
 
-    _, labels = teachers((torch.zeros(2, 1, 8, 8), torch.tensor([[1.0, 1.0], [0.0, float("nan")]])))
+    labels = teachers(Batch(torch.zeros(2, 1, 8, 8), torch.tensor([[1.0, 1.0], [0.0, float("nan")]]))).labels
 
     present, absent = torch.tensor([2.0, -1.0]).sigmoid().tolist()
     assert labels[0].tolist() == pytest.approx([0.75 + 0.25 * present, 0.75 + 0.25 * absent])

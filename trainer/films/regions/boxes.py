@@ -1,15 +1,13 @@
-"""Where the lungs and the findings of films lie: masks and boxes, placed as the prepared films are."""
+"""Where findings lie on films: boxes of a table, placed as the prepared films are."""
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from imaging.decode import decode
 from imaging.dicom.codecs import decode_frame
@@ -17,11 +15,8 @@ from imaging.preprocess import placement
 from schemas.errors import CxrError, TrainingDataError
 from schemas.preprocess import PreprocessSpec
 from trainer.films.film import Film
+from trainer.films.regions.masks import Mask
 
-Mask = NDArray[np.bool_]  # [S, S]
-
-_MASKS = "masks"
-_IMAGES = "images"
 _BOXES = "boxes"
 _NAMES = ("path", "image")
 _BOX_SIDES = 4
@@ -39,61 +34,6 @@ class Box:
     height: float
 
 
-def find_masks(films: Sequence[Film], lung_masks: str | None) -> dict[int, Path]:
-    """The lung mask of each film that has one, by the film's index.
-
-    A mask has the film's name, with any ending. It lies in the folder `lung_masks`, or in `masks/` beside the film's
-    own `images/`.
-
-    Raises:
-        TrainingDataError: there is no such folder.
-    """
-    folder = None if lung_masks is None else Path(lung_masks)
-    if folder is not None and not folder.is_dir():
-        msg = f"judge.lung_masks={folder} is not a folder; give the one that holds a mask for each film, by its name"
-        raise TrainingDataError(msg)
-    listed: dict[Path, Mapping[str, Path]] = {}
-
-    def mask_of(film: Film) -> Path | None:
-        beside = film.path.parent.with_name(_MASKS) if film.path.parent.name == _IMAGES else None
-        for place in filter(None, (folder, beside)):
-            if place not in listed:
-                listed[place] = {file.stem: file for file in sorted(place.glob("*"))}
-            if film.path.stem in listed[place]:
-                return listed[place][film.path.stem]
-        return None
-
-    found = ((index, mask_of(film)) for index, film in enumerate(films))
-    return {index: mask for index, mask in found if mask is not None}
-
-
-def read_mask(path: Path, film: Film, spec: PreprocessSpec) -> Mask:
-    """A mask of the whole film, placed as `imaging.preprocess.prepare` places the film.
-
-    Raises:
-        TrainingDataError: the mask cannot be read, or marks nothing or everything.
-    """
-    try:
-        # In this process: a mask is a picture, and the film has been decoded before.
-        picture = decode(path.read_bytes(), frame_decoder=decode_frame)
-        mask = (picture.pixels > picture.largest_value // 2).astype(np.uint8)
-        rows, columns = mask.shape
-        if spec.resize == "pad":
-            rows, columns = decode(film.path.read_bytes(), frame_decoder=decode_frame).pixels.shape
-    except (OSError, CxrError) as error:
-        msg = f"the lung mask {path} cannot be read ({error}); mend it, or remove it from the folder"
-        raise TrainingDataError(msg) from error
-    place = placement(rows, columns, spec)
-    placed = np.zeros((spec.size, spec.size), bool)
-    inner = cv2.resize(mask, (place.columns, place.rows), interpolation=cv2.INTER_NEAREST_EXACT)
-    placed[place.top : place.top + place.rows, place.left : place.left + place.columns] = inner > 0
-    if placed.all() or not placed.any():
-        marked = "everything" if placed.any() else "nothing"
-        msg = f"the lung mask {path} marks {marked}; draw the lungs bright on black, or remove it from the folder"
-        raise TrainingDataError(msg)
-    return placed
-
-
 def read_boxes(table: Path) -> dict[str, tuple[Box, ...]]:
     """The boxes of a table, by the name of the film's file.
 
@@ -106,14 +46,14 @@ def read_boxes(table: Path) -> dict[str, tuple[Box, ...]]:
     try:
         rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8-sig"))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        msg = f"judge.boxes={table} cannot be read ({error}); give a CSV table with columns `path` and `boxes`"
+        msg = f"boxes={table} cannot be read ({error}); give a CSV table with columns `path` and `boxes`"
         raise TrainingDataError(msg) from error
     header = list(rows[0]) if rows else []
     name = next((column for column in _NAMES if column in header), None)
     columns = [column for column in header if column.endswith(_BOXES)]
     if name is None or not columns:
         msg = (
-            f"judge.boxes={table} has the columns {', '.join(header)}; it needs `path` or `image`, and at least one "
+            f"boxes={table} has the columns {', '.join(header)}; it needs `path` or `image`, and at least one "
             "whose name ends in `boxes`"
         )
         raise TrainingDataError(msg)

@@ -1,0 +1,1 @@
+"""Where the lungs and the findings of films lie."""

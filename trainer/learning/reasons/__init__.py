@@ -1,0 +1,1 @@
+"""Asking for the right reasons: what a network learns from marks on films, in addition to their labels."""
