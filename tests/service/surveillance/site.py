@@ -1,6 +1,7 @@
 """A site: a service with limits, an audit log and keys, its films, and what its readers say."""
 
 import json
+from functools import partial
 from typing import Any
 
 from service.audit.files import files_of
@@ -34,7 +35,7 @@ async def read(client, *names, **attributes) -> None:
         sent = await client.post("/dicomweb/studies", **stow(*(film(name, **attributes) for name in some)))
         assert sent.status_code == 200, sent.text
     for name in names:
-        await until(lambda name=name: analysed(client, name))
+        await until(partial(analysed, client, name))
 
 
 async def analysed(client, name):

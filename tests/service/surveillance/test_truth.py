@@ -3,11 +3,12 @@
 import pytest
 
 from schemas.errors import InvalidParameterError
+from schemas.model.calibration import Decision
 from schemas.monitoring import VerdictRequest
 from service.surveillance.truth import truth_of, word_of
 
-ONE = {"PNEUMONIA": "positive"}
-SEVERAL = {"Effusion": "positive", "Edema": "negative", "Nodule": "abstain"}
+ONE: dict[str, Decision] = {"PNEUMONIA": "positive"}
+SEVERAL: dict[str, Decision] = {"Effusion": "positive", "Edema": "negative", "Nodule": "abstain"}
 
 
 def stated(decisions, *, suspended=False, **verdict):

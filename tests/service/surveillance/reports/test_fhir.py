@@ -7,7 +7,8 @@ import pytest
 from schemas.errors import InvalidParameterError
 from service.surveillance.ledger import FilmName
 from service.surveillance.reports.fhir import read_fhir
-from tests.service.surveillance.reports.test_rules import EXAMPLE, read_rules
+from service.surveillance.reports.rules import read_rules
+from tests.service.surveillance.reports.test_rules import EXAMPLE
 
 RULES = read_rules(EXAMPLE)
 STUDY = {"identifier": {"system": "urn:dicom:uid", "value": "urn:oid:1.2.3"}}

@@ -5,7 +5,8 @@ import pytest
 from schemas.errors import InvalidParameterError
 from service.surveillance.ledger import FilmName
 from service.surveillance.reports.hl7 import read_hl7
-from tests.service.surveillance.reports.test_rules import EXAMPLE, read_rules
+from service.surveillance.reports.rules import read_rules
+from tests.service.surveillance.reports.test_rules import EXAMPLE
 
 RULES = read_rules(EXAMPLE)
 HEADER = r"MSH|^~\&|RIS|HOSPITAL|CXR|HOSPITAL|20261129120000||ORU^R01^ORU_R01|1|P|2.5.1"
