@@ -8,6 +8,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from schemas.version import VERSION
+from service.challenger_metrics import ChallengerMetrics
 from service.truth_metrics import TruthMetrics
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -27,7 +28,7 @@ class Metrics:
         self._dicomweb()
         self._spool()
         self._audit()
-        self._challenger()
+        self.challenger = ChallengerMetrics(self.registry)
         self.truth = TruthMetrics(self.registry)
         self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
         self.registry.register(_ByBundle(self._bundles))
@@ -121,23 +122,6 @@ class Metrics:
             "cxr_spool_forgotten",
             "Films deleted at the end of their retention, by state; failed: dead letters that nobody tried again.",
             ("state",),
-            registry=registry,
-        )
-
-    def _challenger(self) -> None:
-        registry = self.registry
-        self.challenger_films = Counter(
-            "cxr_challenger_films",
-            "Films offered to the challenger: answered, failed, or skipped for lack of room.",
-            ("outcome",),
-            registry=registry,
-        )
-        self.challenger_queue = Gauge(
-            "cxr_challenger_queue_depth", "Films that wait for the challenger.", registry=registry
-        )
-        self.challenger_reads = Gauge(
-            "cxr_challenger_reads",
-            "1 where a challenger is loaded that does not serve itself, else 0.",
             registry=registry,
         )
 

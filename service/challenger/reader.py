@@ -43,9 +43,9 @@ class Challenger:
         self._waiting: deque[FilmAlong] = deque()
         self._arrival = asyncio.Event()
         self._answers: Answers | None = None
-        metrics = services.metrics
-        metrics.challenger_reads.set_function(lambda: float(self.live is not None))
-        metrics.challenger_queue.set_function(lambda: len(self._waiting))
+        metrics = services.metrics.challenger
+        metrics.reads.set_function(lambda: float(self.live is not None))
+        metrics.queue.set_function(lambda: len(self._waiting))
 
     @property
     def deployment(self) -> Deployment:
@@ -155,7 +155,7 @@ class Challenger:
         return True
 
     def _count(self, outcome: str) -> None:
-        self._services.metrics.challenger_films.labels(outcome).inc()
+        self._services.metrics.challenger.films.labels(outcome).inc()
 
 
 def challenger_of(services: Services, settings: TrialSettings) -> Challenger | None:
