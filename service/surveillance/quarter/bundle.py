@@ -9,8 +9,8 @@ from sqlalchemy import Engine
 
 from bundle.files import write_whole
 from schemas.errors import SettingsError
+from schemas.evidence.quarter import Quarter
 from schemas.model.drift import DriftReference
-from schemas.quarter import Quarter
 from schemas.version import VERSION
 from service.audit.chain import Head
 from service.surveillance.quarter import counting

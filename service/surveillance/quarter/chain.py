@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from schemas.quarter import ChainSpan, Change, ChangeKind, FailureCount
+from schemas.evidence.quarter import ChainSpan, Change, ChangeKind, FailureCount
 from service.audit.chain import Head
 from service.audit.record import AuditRecord
 from service.surveillance.quarter.sources import Period

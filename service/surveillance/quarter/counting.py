@@ -10,8 +10,7 @@ from sqlalchemy import Row
 
 from biostatistics.intervals import wilson_interval
 from schemas.estimate import Estimate
-from schemas.model.drift import FEWEST_FILMS, DriftReference, index_limit, population_stability_index
-from schemas.quarter import (
+from schemas.evidence.quarter import (
     BundleCounts,
     DriftIndex,
     FindingCounts,
@@ -20,6 +19,7 @@ from schemas.quarter import (
     SuspensionEntry,
     VerdictCounts,
 )
+from schemas.model.drift import FEWEST_FILMS, DriftReference, index_limit, population_stability_index
 from service.surveillance.quarter.sources import Period
 
 Trait = Literal["station and device", "view", "age group"]

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy import Row
 
 from schemas.estimate import Estimate
-from schemas.quarter import Quarter
+from schemas.evidence.quarter import Quarter
 from service.surveillance.quarter.counting import month_of
 
 ASSESS_COLUMNS: Final = (
