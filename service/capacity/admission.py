@@ -50,6 +50,11 @@ class Admission:
         """Whether new films are refused because the process is about to end."""
         return self._draining
 
+    @property
+    def idle(self) -> bool:
+        """Whether no film is admitted that is not answered yet."""
+        return not any(self._admitted.values())
+
     def drain(self) -> None:
         """Let no request begin from now on; those that have begun are answered."""
         self._draining = True

@@ -24,6 +24,9 @@ from service.settings import TrialSettings
 STOP_S: Final = 3.0
 """Time at the end for what it is loading or reading; what is cut off is not read."""
 
+REST_S: Final = 0.05
+"""How long it waits before it looks again whether the service is idle."""
+
 log = structlog.get_logger("service.challenger")
 
 
@@ -134,6 +137,9 @@ class Challenger:
             if not self._waiting:
                 await self._arrival.wait()
                 continue
+            if not self._may_read:
+                await asyncio.sleep(REST_S)
+                continue
             film = self._waiting.popleft()
             try:
                 outcome = "answered" if await self._read(film) else "skipped"
@@ -141,6 +147,12 @@ class Challenger:
                 outcome = "failed"
                 log.error("challenger_film_failed", error=type(error).__name__)  # noqa: TRY400 it may quote the film
             self._count(outcome)
+
+    @property
+    def _may_read(self) -> bool:
+        """Whether no film waits for an answer: a thread that gives way may hold the interpreter while it does."""
+        is_free = all(each.batcher.idle for each in self._services.deployments.live)
+        return is_free and self._services.admission.idle
 
     async def _read(self, film: FilmAlong) -> bool:
         """Whether it read the film: not where another challenger was loaded since, which sees films in another way."""

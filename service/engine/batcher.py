@@ -103,6 +103,11 @@ class Batcher:
         return len(self._queue)
 
     @property
+    def idle(self) -> bool:
+        """Whether no film waits for the network or is in it."""
+        return not self._runs and not len(self._queue)
+
+    @property
     def stopping(self) -> bool:
         """Whether `stop` was called."""
         return self._stopping

@@ -244,3 +244,29 @@ async def test_without_a_challenger_there_is_nothing_to_compare(serve_dicomweb) 
 
     assert (report.status_code, body["challenger"]) == (404, None)
     assert "CXR_CHALLENGER" in report.json()["detail"]
+
+
+async def test_it_reads_while_no_film_waits_for_an_answer(trial) -> None:
+    gated = {version: GatedOpener() for version in ("1.0.0", "2.0.0")}
+
+    def opener(bundle, **options):
+        return gated[bundle.manifest.version](bundle, **options)
+
+    async with trial(open_engine=opener) as client:
+        await loaded(client)
+        gated["2.0.0"].engine.gate.clear()
+        for name in ("in hand", "waiting"):
+            await stored(client, film(name))
+            await result_of(client, name, "analysis")
+        gated["1.0.0"].engine.gate.clear()
+        urgent = asyncio.create_task(client.post("/predict?priority=stat", content=film("urgent")))
+        await until(lambda: not client.services.admission.idle)
+        gated["2.0.0"].engine.gate.set()
+        await until(lambda: counted(client, "answered") == 1)
+        await client.get("/livez")
+        waiting = client.services.metrics.registry.get_sample_value("cxr_challenger_queue_depth")
+        gated["1.0.0"].engine.gate.set()
+        await urgent
+        await until(lambda: counted(client, "answered") == 2)
+
+    assert waiting == 1

@@ -29,7 +29,9 @@ export async function showView() {
   if (isFilms) return;
   const turn = (asked += 1);
   const heading = element("h2", { tabIndex: -1 }, view.title);
-  const put = (...parts) => turn === asked && byId("evidence").replaceChildren(heading, ...parts);
+  const content = element("div", { className: "content" });
+  byId("evidence").replaceChildren(heading, content); // the heading stays where it is, with the focus
+  const put = (...parts) => turn === asked && content.replaceChildren(...parts);
   put(element("p", { className: "quiet" }, "Loading…"));
   heading.focus({ preventScroll: true });
   byId("evidence").scrollTop = 0;
