@@ -9,12 +9,13 @@ from schemas.version import VERSION
 from service.commands.audit import audit_command
 from service.commands.command import Command, ExitCode
 from service.commands.deidentify import deidentify_command
+from service.commands.dimse import dimse_command
 from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
 
 COMMANDS: Final[Mapping[str, Command]] = {
     command.name: command
-    for command in (predict_command, client_command, keys_command, audit_command, deidentify_command)
+    for command in (predict_command, client_command, keys_command, audit_command, deidentify_command, dimse_command)
 }
 
 

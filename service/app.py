@@ -18,6 +18,7 @@ from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.dicomweb.intake import open_intake
+from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.http.current import set_intake, set_services
 from service.http.early_refusal import EarlyRefusal
@@ -28,6 +29,7 @@ from service.http.request_body import largest_body
 from service.http.routes import (
     administration,
     capabilities,
+    commitments,
     dicomweb,
     explain,
     film,
@@ -54,6 +56,7 @@ ROUTES: Final = (
     models,
     administration,
     capabilities,
+    commitments,
     dicomweb,
     results,
     operations,
@@ -202,7 +205,8 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(running(services))
-            intake = await stack.enter_async_context(open_intake(services, settings.dicomweb, settings.pacs))
+            opener = partial(open_archive, settings.dimse)
+            intake = await stack.enter_async_context(open_intake(services, settings.dicomweb, settings.pacs, opener))
         except SettingsError as error:
             api.state.refusal = str(error)
             raise

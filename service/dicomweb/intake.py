@@ -1,15 +1,17 @@
 """What DICOMweb needs in addition to the services: spool, ledger and worker, opened and closed with the app."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from sqlalchemy import Engine
+
 from service.dicomweb.analysis import analyse
 from service.dicomweb.delivery import deliver
 from service.dicomweb.ledger import Ledger
-from service.dicomweb.pacs import Archive, open_pacs
+from service.dicomweb.pacs import Archive
 from service.dicomweb.spool import Spool
 from service.dicomweb.tables import open_database
 from service.dicomweb.worker import Step, Worker
@@ -29,11 +31,17 @@ class Intake:
     spool: Spool
     ledger: Ledger
     worker: Worker
+    engine: Engine
+    """The spool's database, for tables of others."""
+
+
+ArchiveOpener = Callable[[PacsSettings, Engine], AbstractAsyncContextManager[Archive | None]]
+"""Opens where results go; None where they stay."""
 
 
 @asynccontextmanager
 async def open_intake(
-    services: Services, settings: DicomwebSettings, pacs_settings: PacsSettings
+    services: Services, settings: DicomwebSettings, pacs_settings: PacsSettings, open_archive: ArchiveOpener
 ) -> AsyncIterator[Intake | None]:
     """Open the spool and begin to empty it; None where DICOMweb is switched off.
 
@@ -43,8 +51,8 @@ async def open_intake(
     if not settings.enabled:
         yield None
         return
-    async with open_pacs(pacs_settings) as pacs:
-        with open_database(settings.spool_url) as engine:
+    with open_database(settings.spool_url) as engine:
+        async with open_archive(pacs_settings, engine) as pacs:
             spool = Spool(engine, capacity=settings.spool_capacity)
             ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
             steps = [_analysis(services, spool, keep_objects=pacs is not None)]
@@ -53,7 +61,7 @@ async def open_intake(
             worker = Worker(spool, ledger, steps, services.metrics)
             worker.start()
             try:
-                yield Intake(spool, ledger, worker)
+                yield Intake(spool, ledger, worker, engine)
             finally:
                 await worker.stop()
 

@@ -11,6 +11,7 @@ from schemas.errors import SettingsError
 from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
 from service.settings.compute import DecodeSettings, EngineSettings, LimitSettings
 from service.settings.connections import ConnectionSettings
+from service.settings.dimse import DimseSettings
 from service.settings.exchange import DicomwebSettings, PacsSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.loopback import is_loopback
@@ -36,12 +37,14 @@ class Settings(BaseModel):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     dicomweb: DicomwebSettings = Field(default_factory=DicomwebSettings)
     pacs: PacsSettings = Field(default_factory=PacsSettings)
+    dimse: DimseSettings = Field(default_factory=DimseSettings)
 
     @model_validator(mode="after")
     def _check_sections(self) -> Self:
         """What one section demands of another."""
-        if self.pacs.url is not None and not self.dicomweb.enabled:
-            msg = "pacs_url names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
+        if self.pacs.is_configured and not self.dicomweb.enabled:
+            name = "pacs_dimse" if self.pacs.url is None else "pacs_url"
+            msg = f"{name} names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
             raise ValueError(msg)
         limited = {*self.engine.concurrent_runs_by_model, *self.engine.max_batch_size_by_model}
         if self.models.names and (unknown := sorted(limited - set(self.models.names))):
