@@ -170,9 +170,13 @@ async def _on_cxr_error(request: Request, error: CxrError) -> Response:
 async def _on_invalid_parameter(request: Request, error: RequestValidationError) -> Response:
     # FastAPI's own handler sends the refused value back, which may be a patient's. What comes after the name in `loc`
     # is a kind of value that was tried, or a place in a list.
-    reasons = "; ".join(f"{entry['loc'][0]} parameter {entry['loc'][1]}: {entry['msg']}" for entry in error.errors())
+    reasons = "; ".join(f"{_place(entry['loc'])}: {entry['msg']}" for entry in error.errors())
     return problem_response(errors.InvalidParameterError(reasons), request.state.request_id)
 
 
 async def _on_caller_left(_: Request, __: ClientDisconnect) -> Response:
     return Response(status_code=CALLER_LEFT)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return f"{location[0]} parameter {location[1]}" if len(location) > 1 else f"the {location[0]}"

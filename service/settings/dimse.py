@@ -106,7 +106,7 @@ class DimseSettings(Section):
     )
     commit_films: bool = Field(
         default=False,
-        description="answer requests for storage commitment: yes to each film that the service has taken. It is no "
+        description="answer requests for storage commitment: yes to each film that the service has taken. It is not an "
         "archive and deletes films after their analysis: no modality may delete films because of it",
     )
     peers: Annotated[tuple[Peer, ...], NoDecode, BeforeValidator(_peers)] = Field(

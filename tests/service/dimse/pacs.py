@@ -41,7 +41,11 @@ class DimseArchive:
             entity.add_supported_context(FIND)
         if commits != "no":
             entity.add_supported_context(COMMITMENT, scu_role=True, scp_role=True)
-        handlers = [(evt.EVT_C_STORE, self._store), (evt.EVT_C_FIND, self._find), (evt.EVT_N_ACTION, self._commit)]
+        handlers: list[Any] = [
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_C_FIND, self._find),
+            (evt.EVT_N_ACTION, self._commit),
+        ]
         self._server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers, ssl_context=tls)
         self.peer = Peer("ARCHIVE", "127.0.0.1", self._server.server_address[1])
 

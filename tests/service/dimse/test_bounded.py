@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 
 import pytest
+from prometheus_client import CollectorRegistry, Gauge
 
 from service.dimse.bounded import LARGEST_COMMAND_BYTES, ObjectBuffer, Room
 from tests.service.dicomweb.films import film
@@ -24,17 +25,6 @@ from tests.waiting import wait_until
 
 SEED = 20261129
 ROUNDS = 60
-
-
-class Gauge:
-    def __init__(self) -> None:
-        self.value = 0
-
-    def inc(self, by) -> None:
-        self.value += by
-
-    def dec(self, by) -> None:
-        self.value -= by
 
 
 def command(**elements) -> bytes:
@@ -167,7 +157,7 @@ def test_random_bytes_before_and_within_associations_leave_the_process_as_it_was
 
 
 def test_a_buffer_forgets_what_is_too_large_and_gives_its_room_back() -> None:
-    gauge = Gauge()
+    gauge = Gauge("bytes", "of the test", registry=CollectorRegistry())
     room = Room(100, gauge)
     large = ObjectBuffer(room, 50)
     other = ObjectBuffer(room, 50)
@@ -180,7 +170,7 @@ def test_a_buffer_forgets_what_is_too_large_and_gives_its_room_back() -> None:
     assert (large.too_large, large.no_room, large.getvalue()) == (True, False, b"")
     assert (other.too_large, other.no_room) == (False, False)
     assert (third.too_large, third.no_room) == (False, True)
-    assert gauge.value == 50
+    assert gauge._value.get() == 50
     other.close()
     other.close()
-    assert gauge.value == 0
+    assert gauge._value.get() == 0
