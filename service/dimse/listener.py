@@ -23,7 +23,7 @@ from service.settings import DimseSettings
 
 IMPLEMENTATION_UID: Final = "2.25.203470128512846912745608811904387654217"
 """Of this software, whatever its version: it stands in the stored file, whose digest must not change with a version."""
-IMPLEMENTATION_NAME: Final = "CXR_CLASSIFIER"
+IMPLEMENTATION_NAME: Final = "CXRCLASSIFIER"
 _POLL_S: Final = 0.5
 
 Handler = tuple[Any, Callable[..., Any]]
