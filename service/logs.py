@@ -36,7 +36,10 @@ def configure(log_format: Literal["auto", "json", "console"]) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+    # At INFO, libraries write UIDs of films (highdicom) and addresses with those of studies (httpx2).
+    root.setLevel(logging.WARNING)
+    for ours in ("service", "uvicorn"):
+        logging.getLogger(ours).setLevel(logging.INFO)
 
 
 def lines_for_a_person() -> structlog.dev.ConsoleRenderer:

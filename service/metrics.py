@@ -24,6 +24,7 @@ class Metrics:
         self._http()
         self._films()
         self._dicomweb()
+        self._spool()
         self._audit()
         self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
         self.registry.register(_ByBundle(self._bundles))
@@ -98,16 +99,25 @@ class Metrics:
             ("result",),
             registry=registry,
         )
+        self.pacs_deliveries = Counter(
+            "cxr_pacs_deliveries",
+            "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
+            ("result",),
+            registry=registry,
+        )
+
+    def _spool(self) -> None:
+        registry = self.registry
         self.spool_depth = Gauge(
             "cxr_spool_depth", "Films of the spool in each state; failed: dead letters.", ("state",), registry=registry
         )
         self.spool_oldest = Gauge(
             "cxr_spool_oldest_seconds", "How long the oldest film of the spool has waited.", registry=registry
         )
-        self.pacs_deliveries = Counter(
-            "cxr_pacs_deliveries",
-            "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
-            ("result",),
+        self.spool_forgotten = Counter(
+            "cxr_spool_forgotten",
+            "Films deleted at the end of their retention, by state; failed: dead letters that nobody tried again.",
+            ("state",),
             registry=registry,
         )
 
@@ -131,6 +141,7 @@ class BundleMetrics:
         self.shed = shed
         self._batches()
         self._model()
+        self._answers()
         self._drift()
 
     def _batches(self) -> None:
@@ -158,6 +169,9 @@ class BundleMetrics:
         self.selftest_error = Gauge(
             "cxr_selftest_max_abs_error", "Largest logit error on the golden films at load.", registry=registry
         )
+
+    def _answers(self) -> None:
+        registry = self.registry
         self.predictions = Counter("cxr_predictions", "Answers given.", ("label", "decision"), registry=registry)
         self.finding_decisions = Counter(
             "cxr_finding_decisions", "What was decided about each finding.", ("finding", "decision"), registry=registry

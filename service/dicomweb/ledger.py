@@ -105,13 +105,16 @@ class Ledger:
                 for is_wrong, mended in wrong.items()
             )
 
-    def prune(self) -> int:
-        """Delete and wipe films whose retention is over, but none that still waits; returns how many."""
+    def prune(self) -> Mapping[str, int]:
+        """Delete and wipe films whose retention is over, but none that still waits; returns how many of each state."""
         finished = or_(instances.c.state.in_(("delivered", "refused", "failed")), ~HAS_BYTES)
+        over = finished & (instances.c.changed_at <= self._clock() - self._retention_s)
         with transaction(self._engine) as connection:
-            forgotten = remove_films(
-                connection, finished & (instances.c.changed_at <= self._clock() - self._retention_s)
+            counted = connection.execute(
+                select(instances.c.state, func.count().label("films")).where(over).group_by(instances.c.state)
             )
+            forgotten = {row.state: row.films for row in counted}
+            remove_films(connection, over)
         scrub(self._engine)
         return forgotten
 

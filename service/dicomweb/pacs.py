@@ -133,7 +133,10 @@ async def open_pacs(settings: PacsSettings) -> AsyncIterator[Pacs | None]:
     for file in filter(None, (settings.token_file, settings.login_file)):
         warn_of_open_file(file, secret=True)
     base_url = settings.url.rstrip("/") + "/"
-    async with httpx2.AsyncClient(base_url=base_url, timeout=settings.timeout_s, verify=verify) as client:
+    # HTTP_PROXY and its kin are meant for the internet: they must not send patients' results past a proxy.
+    async with httpx2.AsyncClient(
+        base_url=base_url, timeout=settings.timeout_s, verify=verify, trust_env=False
+    ) as client:
         yield Pacs(client, credentials)
 
 

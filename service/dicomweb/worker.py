@@ -178,11 +178,19 @@ class Worker:
             try:
                 if mended := await asyncio.to_thread(self._ledger.mend_times):
                     log.warning("spool_times_mended", films=mended, reason="the clock was set back")
-                await asyncio.to_thread(self._ledger.prune)
+                for state, films in (await asyncio.to_thread(self._ledger.prune)).items():
+                    self._forgotten(state, films)
                 self._set_gauges(await asyncio.to_thread(self._ledger.depth))
             except Exception as error:  # noqa: BLE001 supervisor: the database may be away for a while
                 _log_failure("spool_housekeeping_failed", error)
             await _pause(self._stopping, HOUSEKEEPING_S)
+
+    def _forgotten(self, state: str, films: int) -> None:
+        self._metrics.spool_forgotten.labels(state).inc(films)
+        if state == "failed":
+            log.error(
+                "dead_letters_forgotten", films=films, reason="their retention is over, and the PACS has no results"
+            )
 
     def _set_gauges(self, depth: Depth) -> None:
         for state in get_args(ResultState):

@@ -181,3 +181,14 @@ def test_a_deep_film_is_shown_over_its_whole_range() -> None:
     overlay = colour(render(np.zeros((7, 7), np.float32), radiograph(deep), SQUASH))
 
     assert np.array_equal(overlay[..., 0], FILM)
+
+
+def test_colours_are_blended_as_opaque_as_they_are_hot() -> None:
+    cam = np.random.default_rng(0).random((8, 8), np.float32)
+
+    rendered = render(cam, radiograph(FILM), SQUASH)
+
+    heat = gray(rendered)
+    opacity = 0.5 * heat[..., None] / 255
+    expected = FILM[..., None] * (1 - opacity) + cv2.applyColorMap(heat, cv2.COLORMAP_PLASMA) * opacity
+    assert np.abs(colour(rendered) - expected).max() <= 2

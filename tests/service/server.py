@@ -37,7 +37,7 @@ class Server:
         self.address = f"http://127.0.0.1:{self.port}"
         # The service closes connections that were idle for 5 s, and a loaded machine may send on one at that moment.
         limits = httpx2.Limits(keepalive_expiry=2)
-        self.client = httpx2.Client(base_url=self.address, timeout=30, limits=limits)
+        self.client = httpx2.Client(base_url=self.address, timeout=30, limits=limits, trust_env=False)
 
     def _read(self) -> None:
         for line in self.process.stdout:

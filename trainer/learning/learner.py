@@ -94,6 +94,9 @@ class Learner:
         value = self.loss.each(logits, labels).sum() / weight
         if features is not None and batch.evidence is not None:
             rows, explained, masks = (part.to(device) for part in batch.evidence)
+            # Of classes that exclude one another the evidence may all speak against the others: their contrast is
+            # explained, or the network would learn to have no heat at all.
+            explained = explained if self.alone else explained - explained.mean(1, keepdim=True)
             value = (
                 value
                 + reasons.attention * misplaced_heat(self.model.head, features[rows], explained, masks).mean() / batches

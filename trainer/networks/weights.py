@@ -20,6 +20,7 @@ from trainer.networks.network import Network, TimmNetwork
 
 NONE, HUB = "none", "hub"
 _SHOWN = 10
+_GUIDE, _BEHIND = "guide.", "network."  # prefixes of a trial's weights, see `trainer.networks.lungs.guided`
 _COUNTER = "num_batches_tracked"  # no weight; files store it in several shapes or not at all
 
 
@@ -113,7 +114,7 @@ def _fit(network: Network, tensors: Mapping[str, Tensor], name: str) -> None:
     classifier = next(path for path, module in target.named_modules() if module is network.classifier)
     optional = {f"{classifier}.weight", f"{classifier}.bias"}
     state = {}
-    for key, value in tensors.items():
+    for key, value in behind_guide(tensors).items():
         plain = key.removeprefix("body.")  # a trial of ours stores timm's network under this name
         other_head = plain in optional and plain in own and value.shape != own[plain].shape
         if not other_head and not plain.startswith(network.replaced_weights) and not plain.endswith(_COUNTER):
@@ -131,6 +132,13 @@ def _fit(network: Network, tensors: Mapping[str, Tensor], name: str) -> None:
         msg = f"the weights {name} do not fit this network: {faults}; choose the architecture that they were saved from"
         raise WeightsError(msg)
     target.load_state_dict(state, strict=False)
+
+
+def behind_guide(tensors: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The weights of the network behind a guide, where these are a trial's that has one; else all of them."""
+    if not any(key.startswith(_GUIDE) for key in tensors):
+        return tensors
+    return {key.removeprefix(_BEHIND): value for key, value in tensors.items() if key.startswith(_BEHIND)}
 
 
 def _is_identity(norm: nn.BatchNorm2d) -> bool:

@@ -97,3 +97,18 @@ def test_a_server_that_is_terminated_ends_in_order_and_keeps_what_waits(start, a
     delivered(start(), NAMES[:1])
 
     assert each_result_once(archive, 1)
+
+
+def test_the_log_names_no_film_and_results_pass_no_proxy(start, archive, monkeypatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody listens there
+    server = start()
+    store(server)
+    delivered(server)
+    server.terminate()
+
+    said = "".join(server.lines)
+    assert "service_started" in said or "running on" in said
+    assert not [name for name in NAMES if uid(name) in said]
+    assert "1.2.826.0.1" not in said
+    assert each_result_once(archive, len(NAMES))

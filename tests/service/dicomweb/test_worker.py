@@ -352,6 +352,19 @@ async def test_a_database_without_an_answer_is_logged_in_words_without_its_passw
     assert "secret" not in str(logged)
 
 
+async def test_dead_letters_that_are_forgotten_are_counted_and_logged(spool, database, metrics, logged) -> None:
+    store(spool)
+    spool.postpone(spool.claim("received"), "pacs_refused", "full", delay_s=None, counts=True)
+    worker = Worker(spool, Ledger(database, retention_s=0), [], metrics, LATEST)
+    worker.start()
+    await until(lambda: metrics.registry.get_sample_value("cxr_spool_forgotten_total", {"state": "failed"}) == 1)
+    await worker.stop()
+
+    assert [(event["films"], event["log_level"]) for event in logged if event["event"] == "dead_letters_forgotten"] == [
+        (1, "error")
+    ]
+
+
 async def test_a_database_that_was_away_stops_no_loop(running, spool, ledger, database, logged) -> None:
     with database.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE instances RENAME TO away")

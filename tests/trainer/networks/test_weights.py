@@ -16,6 +16,7 @@ from imaging.phantom import phantom
 from schemas.errors import WeightsError
 from trainer.networks.architectures import ARCHITECTURES
 from trainer.networks.build import build_network
+from trainer.networks.lungs.guide import GuideNetwork
 from trainer.networks.weights import load_pretrained, restore_batch_norm
 
 
@@ -71,6 +72,18 @@ def test_the_weights_of_a_trial_of_ours_start_another(tmp_path) -> None:
     load_pretrained(network, str(tmp_path / "best.safetensors"))
 
     assert torch.equal(network.body.conv_stem.weight, other.body.conv_stem.weight)
+
+
+def test_the_weights_of_a_trial_behind_a_guide_start_a_network_of_another_guide_or_of_none(tmp_path) -> None:
+    guided = build_network("cnn_baseline", classes=3, size=64, guide=GuideNetwork([2, 3]))
+    save_file(guided.state_dict(), tmp_path / "best.safetensors")
+    network = _network("cnn_baseline")
+    head = network.classifier.weight.clone()
+
+    load_pretrained(network, str(tmp_path / "best.safetensors"))
+
+    assert torch.equal(network.trunk[0].weight, guided.learner.trunk[0].weight)
+    assert torch.equal(network.classifier.weight, head)
 
 
 @pytest.mark.slow

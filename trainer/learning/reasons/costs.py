@@ -21,7 +21,7 @@ def misplaced_heat(head: Callable[[Tensor], Tensor], features: Tensor, explained
     Args:
         head: of the network in training mode, from feature maps to logits.
         features: feature maps [N, C, h, w].
-        explained: float32 [N, K], 1 for the classes whose heat it is.
+        explained: float32 [N, K], the weight of each logit in the score whose heat it is.
         evidence: float32 [N, S, S], 1 where the heat belongs.
 
     Source: the energy loss of Rao et al., ICCV 2023, arXiv:2303.11932; in the manner of Ross et al., IJCAI 2017,

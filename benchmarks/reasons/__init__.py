@@ -1,0 +1,1 @@
+"""What is bought by asking a network for the right reasons."""
