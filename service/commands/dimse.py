@@ -18,7 +18,7 @@ def _run(options: argparse.Namespace) -> int:
     settings = load_settings()
     logs.configure(settings.logs.format)
     if options.action == "echo":
-        from service.dimse.echo import echo
+        from service.dimse.calling import echo
 
         print(echo(settings, options.peer))
         return ExitCode.DONE

@@ -1,5 +1,6 @@
 """Associations that are opened from here: to an archive, to a caller that expects an answer, to try a connection."""
 
+import dataclasses
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,13 +10,17 @@ from typing import Any, Final
 from pynetdicom import _config
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
-from pynetdicom.presentation import PresentationContext
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # made at run time
 from pynetdicom.transport import AddressInformation, AssociationSocket
 
-from schemas.errors import PacsUnreachableError
+from schemas.errors import PacsUnreachableError, SettingsError
 from service.dimse.bounded import read_exactly
 from service.dimse.listener import IMPLEMENTATION_NAME, IMPLEMENTATION_UID, Handler
-from service.settings import Peer
+from service.dimse.statuses import SUCCESS
+from service.dimse.tls import calling_context, peer_context
+from service.settings import Peer, Settings
+from service.settings.dimse import peer_of
 
 _LARGEST_PDU_BYTES: Final = 1024 * 1024
 _OWN_PDU_BYTES: Final = 65536
@@ -128,3 +133,38 @@ def _refusal(association: Association) -> str:
 
 def _reason(why: str) -> str:
     return f"no association: {why}; it is tried again"
+
+
+def echo(settings: Settings, address: str | None) -> str:
+    """Ask once; returns a line for a person.
+
+    Args:
+        settings: own title, certificates.
+        address: AETITLE@HOST:PORT; None: the process of these settings.
+
+    Raises:
+        SettingsError: the address is none.
+        PacsUnreachableError: it does not answer.
+    """
+    line = _line(settings, address)
+    with line.association([build_context(Verification)]) as association:
+        status = association.send_c_echo()
+    if "Status" not in status or status.Status != SUCCESS:
+        msg = "the association was accepted, and C-ECHO was not answered with success"
+        raise PacsUnreachableError(msg)
+    return f"{line.peer.title}@{line.peer.host}:{line.peer.port} answers"
+
+
+def _line(settings: Settings, address: str | None) -> Line:
+    dimse = settings.dimse
+    host = "127.0.0.1" if dimse.host in ("0.0.0.0", "::") else dimse.host  # noqa: S104 compared, not listened on
+    own = Line(dimse.ae_title, Peer(dimse.ae_title, host, dimse.port), settings.pacs.timeout_s, peer_context(dimse))
+    if address is None:
+        return own
+    try:
+        peer = peer_of(address)
+    except ValueError as error:
+        msg = f"{address!r} {error}"
+        raise SettingsError(msg) from error
+    tls = calling_context(settings.pacs) if peer == settings.pacs.dimse else own.tls
+    return dataclasses.replace(own, peer=peer, tls=tls)
