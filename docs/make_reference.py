@@ -6,6 +6,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from schemas.errors import CxrError
+from service.dimse.counters import DimseMetrics
 from service.http.errors import problem_type
 from service.metrics import Metrics
 from service.settings import VARIABLES
@@ -44,7 +45,8 @@ def reference() -> str:
         (f"`{error.code}`", str(problem_type(error).status), (error.__doc__ or "").splitlines()[0])
         for error in sorted(raised(CxrError), key=lambda error: (problem_type(error).status, error.code))
     )
-    metrics = sorted(Metrics().registry.collect(), key=lambda family: family.name)
+    collected = [*Metrics().registry.collect(), *DimseMetrics().registry.collect()]
+    metrics = sorted(collected, key=lambda family: family.name)
     families = (
         (f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation)
         for family in metrics

@@ -1,7 +1,7 @@
 """The bodies of `GET /results…`: the state of the films that were stored by DICOMweb."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,6 +10,9 @@ from schemas.evidence.challenger import ChallengerAnswer
 from schemas.record import Record
 
 ResultState = Literal["received", "analysed", "delivered", "failed", "refused"]
+
+
+Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
 
 
 class ResultSummary(Record):
@@ -46,3 +49,17 @@ class ResultList(Record):
     """The answer of `GET /results`: the latest change first."""
 
     results: tuple[ResultSummary, ...]
+
+
+class CommitmentReport(Record):
+    """The body of `POST /dicomweb/commitments`: what an archive has answered to a request for storage commitment."""
+
+    transaction_uid: Uid = Field(description="of the request")
+    committed: tuple[Uid, ...] = Field(max_length=1000, description="results that it has committed to")
+    failed: tuple[Uid, ...] = Field(default=(), max_length=1000, description="results that it has not")
+
+
+class CommitmentNote(Record):
+    """The answer of `POST /dicomweb/commitments`."""
+
+    noted: int = Field(description="results that were asked for and are committed to now")

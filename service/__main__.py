@@ -10,6 +10,7 @@ from service.commands.accept import accept_command
 from service.commands.audit import audit_command
 from service.commands.command import Command, ExitCode
 from service.commands.deidentify import deidentify_command
+from service.commands.dimse import dimse_command
 from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
 from service.commands.quarterly import quarterly_command
@@ -31,6 +32,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         verdicts_command,
         resume_command,
         quarterly_command,
+        dimse_command,
     )
 }
 

@@ -18,7 +18,8 @@ from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.challenger.reader import challenger_of
-from service.dicomweb.intake import open_intake
+from service.dicomweb.intake import Onlookers, open_intake
+from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.http.current import set_intake, set_services
 from service.http.early_refusal import EarlyRefusal
@@ -31,6 +32,7 @@ from service.http.routes import (
     administration,
     capabilities,
     challenger,
+    commitments,
     dicomweb,
     explain,
     film,
@@ -62,6 +64,7 @@ ROUTES: Final = (
     models,
     administration,
     capabilities,
+    commitments,
     dicomweb,
     results,
     verdicts,
@@ -222,8 +225,10 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
             await stack.enter_async_context(running(services))
             along = challenger_of(services, settings.trial)
             surveillance = Surveillance(services, settings.surveillance)
+            opener = partial(open_archive, settings.dimse)
+            onlookers = Onlookers(surveillance, along)
             intake = await stack.enter_async_context(
-                open_intake(services, settings.dicomweb, settings.pacs, surveillance, along)
+                open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers)
             )
         except SettingsError as error:
             api.state.refusal = str(error)

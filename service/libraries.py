@@ -20,3 +20,5 @@ def configure_libraries() -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     # The pools are the parallelism; OpenCV's own threads would fight them for the cores.
     cv2.setNumThreads(1)
+    # It logs AE titles, and at DEBUG whole data sets; what its associations come to, service.dimse logs itself.
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)

@@ -1,7 +1,7 @@
 """Stand-ins for the Protocols of the project, for tests that need to hold, break or watch them."""
 
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,12 @@ class MemoryArchive:
         self.failures = list(failures)
         self.batches: list[list[bytes]] = []
         self._has = set(has)
+
+    async def bring(self, study: str, objects: Mapping[str, bytes]) -> bool:
+        missing = [content for uid, content in objects.items() if not await self.has(study, uid)]
+        if missing:
+            await self.store(missing)
+        return bool(missing)
 
     async def has(self, study: str, sop_instance_uid: str) -> bool:
         if self.failures:

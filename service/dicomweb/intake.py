@@ -1,15 +1,17 @@
 """What DICOMweb needs in addition to the services: spool, ledger and worker, opened and closed with the app."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from sqlalchemy import Engine
+
 from service.dicomweb.analysis import Desk, ReadsAlong, Watch, analyse
 from service.dicomweb.delivery import deliver
 from service.dicomweb.ledger import Ledger
-from service.dicomweb.pacs import Archive, open_pacs
+from service.dicomweb.pacs import Archive
 from service.dicomweb.spool import Spool
 from service.dicomweb.tables import open_database
 from service.dicomweb.worker import Step, Worker
@@ -29,6 +31,25 @@ class Intake:
     spool: Spool
     ledger: Ledger
     worker: Worker
+    engine: Engine
+    """The spool's database, for tables of others."""
+
+
+ArchiveOpener = Callable[[PacsSettings, Engine], AbstractAsyncContextManager[Archive | None]]
+"""Opens where results go; None where they stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onlookers:
+    """Who else sees the films and their answers."""
+
+    watch: Watch | None = None
+    """Looks after the answers; None: nobody does."""
+    along: ReadsAlong | None = None
+    """Reads the films too, once they are answered; None: nobody does."""
+
+
+NOBODY: Final = Onlookers()
 
 
 @asynccontextmanager
@@ -36,8 +57,8 @@ async def open_intake(
     services: Services,
     settings: DicomwebSettings,
     pacs_settings: PacsSettings,
-    watch: Watch | None = None,
-    along: ReadsAlong | None = None,
+    open_archive: ArchiveOpener,
+    onlookers: Onlookers = NOBODY,
 ) -> AsyncIterator[Intake | None]:
     """Open the spool and begin to empty it; None where DICOMweb is switched off.
 
@@ -45,8 +66,8 @@ async def open_intake(
         services: what reads films.
         settings: of the spool.
         pacs_settings: where results go.
-        watch: looks after the answers; None: nobody does.
-        along: reads the films too, once they are answered; None: nobody does.
+        open_archive: how the archive that they name is opened.
+        onlookers: who else sees the films.
 
     Raises:
         SettingsError: the spool or the PACS of the settings cannot be opened.
@@ -54,9 +75,10 @@ async def open_intake(
     if not settings.enabled:
         yield None
         return
+    watch, along = onlookers.watch, onlookers.along
     async with AsyncExitStack() as stack:
-        pacs = await stack.enter_async_context(open_pacs(pacs_settings))
         engine = stack.enter_context(open_database(settings.spool_url))
+        pacs = await stack.enter_async_context(open_archive(pacs_settings, engine))
         if watch is not None:
             await stack.enter_async_context(watch.running(engine))
         if along is not None:
@@ -70,7 +92,7 @@ async def open_intake(
         worker = Worker(spool, ledger, steps, services.metrics)
         worker.start()
         stack.push_async_callback(worker.stop)
-        yield Intake(spool, ledger, worker)
+        yield Intake(spool, ledger, worker, engine)
 
 
 def _analysis(services: Services, desk: Desk) -> Step:

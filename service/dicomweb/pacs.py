@@ -6,7 +6,7 @@ Source: DICOM PS3.18 10.6 (Search), 10.5 (Store).
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -38,19 +38,18 @@ NO_SEARCH: Final = frozenset({400, 404, 405, 406, 501})
 class Archive(Protocol):
     """Where results go."""
 
-    async def has(self, study: str, sop_instance_uid: str) -> bool:
-        """Whether the instance is there.
+    async def bring(self, study: str, objects: Mapping[str, bytes]) -> bool:
+        """See to it that the archive has all of these; returns whether any had to be sent.
+
+        It is asked before every attempt what it has: this process may have died, or the connection, after it stored an
+        earlier one.
+
+        Args:
+            study: StudyInstanceUID of all of them.
+            objects: DICOM files by their SOPInstanceUID.
 
         Raises:
-            PacsUnreachableError: the archive gives no answer.
-        """
-        ...
-
-    async def store(self, contents: Sequence[bytes]) -> None:
-        """Store instances.
-
-        Raises:
-            PacsUnreachableError: it is not known whether they are stored; to be tried again.
+            PacsUnreachableError: it is not known whether all are there; to be tried again.
             PacsRefusedError: another attempt would be refused too.
         """
         ...
@@ -64,8 +63,20 @@ class Pacs:
         self._client = client
         self._credentials = credentials
 
-    async def has(self, study: str, sop_instance_uid: str) -> bool:
+    async def bring(self, study: str, objects: Mapping[str, bytes]) -> bool:
         """See `Archive`."""
+        there = await asyncio.gather(*(self.has(study, uid) for uid in objects))
+        missing = [content for content, is_there in zip(objects.values(), there, strict=True) if not is_there]
+        if missing:
+            await self.store(missing)
+        return bool(missing)
+
+    async def has(self, study: str, sop_instance_uid: str) -> bool:
+        """Whether the instance is there.
+
+        Raises:
+            PacsUnreachableError: the archive gives no answer.
+        """
         address = f"studies/{study}/instances"
         answer = await self._ask("GET", address, params={"SOPInstanceUID": sop_instance_uid})
         if answer.status_code == HTTPStatus.OK:
@@ -77,7 +88,12 @@ class Pacs:
         raise PacsUnreachableError(msg)
 
     async def store(self, contents: Sequence[bytes]) -> None:
-        """See `Archive`."""
+        """Store instances.
+
+        Raises:
+            PacsUnreachableError: it is not known whether they are stored; to be tried again.
+            PacsRefusedError: another attempt would be refused too.
+        """
         body, media_type = write_parts(contents)
         answer = await self._ask("POST", "studies", content=body, headers={"Content-Type": media_type})
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()

@@ -1,8 +1,8 @@
 """The settings of the service, in sections: read once from the environment, checked, frozen and passed down.
 
-`compute`, `access`, `connections`, `evidence` and `exchange` declare the sections, `environment` reads them, `injected`
-knows the variables that others set with our prefix, and `rules` says in words what a value must be. A class or a
-function takes its section, never the whole.
+`compute`, `access`, `connections`, `evidence`, `trial`, `exchange` and `dimse` declare the sections, `environment`
+reads them, `injected` knows the variables that others set with our prefix, and `rules` says in words what a value must
+be. A class or a function takes its section, never the whole.
 """
 
 from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
@@ -14,6 +14,7 @@ from service.settings.compute import (
     LimitSettings,
 )
 from service.settings.connections import ConnectionSettings
+from service.settings.dimse import DimseSettings, Peer
 from service.settings.environment import VARIABLES, Settings, load_settings
 from service.settings.evidence import EvidenceSettings
 from service.settings.exchange import DicomwebSettings, PacsSettings, SurveillanceSettings
@@ -33,12 +34,14 @@ __all__ = [
     "DeadlineMs",
     "DecodeSettings",
     "DicomwebSettings",
+    "DimseSettings",
     "EngineSettings",
     "EvidenceSettings",
     "LimitSettings",
     "LogSettings",
     "ModelSettings",
     "PacsSettings",
+    "Peer",
     "Section",
     "SecuritySettings",
     "ServerSettings",

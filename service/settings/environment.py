@@ -11,6 +11,7 @@ from schemas.errors import SettingsError
 from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
 from service.settings.compute import DecodeSettings, EngineSettings, LimitSettings
 from service.settings.connections import ConnectionSettings
+from service.settings.dimse import DimseSettings
 from service.settings.evidence import EvidenceSettings
 from service.settings.exchange import DicomwebSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
@@ -41,12 +42,14 @@ class Settings(BaseModel):
     trial: TrialSettings = Field(default_factory=TrialSettings)
     surveillance: SurveillanceSettings = Field(default_factory=SurveillanceSettings)
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
+    dimse: DimseSettings = Field(default_factory=DimseSettings)
 
     @model_validator(mode="after")
     def _check_sections(self) -> Self:
         """What one section demands of another."""
-        if self.pacs.url is not None and not self.dicomweb.enabled:
-            msg = "pacs_url names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
+        if self.pacs.is_configured and not self.dicomweb.enabled:
+            name = "pacs_dimse" if self.pacs.url is None else "pacs_url"
+            msg = f"{name} names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
             raise ValueError(msg)
         if self.trial.challenger is not None and not self.dicomweb.enabled:
             msg = "challenger names a bundle that reads the films of DICOMweb, which is off; set CXR_DICOMWEB=true too"

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from schemas.delivery import DEFAULT_POLICY, OBJECTS, OUTCOMES, DeliveryPolicy, ResultObject
+from service.settings.dimse import OnePeer
 from service.settings.section import Positive, Section, matching
 
 _URL_RULE: Final = (
@@ -80,6 +81,20 @@ class PacsSettings(Section):
         repr=False,
         description="DICOMweb root of the PACS that receives the results; default: GET /results alone offers them",
     )
+    dimse: OnePeer | None = Field(
+        default=None,
+        description="instead of CXR_PACS_URL: AETITLE@HOST:PORT of an archive that receives the results by C-STORE",
+    )
+    commit: bool = Field(
+        default=False,
+        description="with CXR_PACS_DIMSE: results count as delivered once the archive has committed to their storage; "
+        "its answer may come to `python -m service dimse`",
+    )
+    tls: bool = Field(default=False, description="with CXR_PACS_DIMSE: speak DICOM TLS to the archive")
+    tls_cert_file: Path | None = Field(
+        default=None, description="with CXR_PACS_TLS: certificate chain (PEM) that the service shows to the archive"
+    )
+    tls_key_file: Path | None = Field(default=None, description="private key (PEM) of this certificate")
     token_file: Path | None = Field(
         default=None, description="file with the bearer token for the PACS; read at every delivery"
     )
@@ -113,3 +128,21 @@ class PacsSettings(Section):
             msg = "pacs_token_file and pacs_login_file are two ways to the same PACS; set one of them"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _check_way(self) -> Self:
+        if self.url is not None and self.dimse is not None:
+            msg = "pacs_url and pacs_dimse are two ways to a PACS; set one of them"
+            raise ValueError(msg)
+        if self.dimse is None and (self.commit or self.tls):
+            msg = "pacs_commit and pacs_tls belong to an archive that speaks DIMSE; set CXR_PACS_DIMSE too"
+            raise ValueError(msg)
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            msg = "pacs_tls_cert_file and pacs_tls_key_file belong together: set both, or none"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether results go anywhere."""
+        return self.url is not None or self.dimse is not None

@@ -16,6 +16,8 @@ VARIABLES_OF_OTHER_PROGRAMS: Final = frozenset(
         "CXR_DICOMWEB_ADDRESS",
         "CXR_DOCKER_TEST",
         "CXR_MEMORY",
+        "CXR_DIMSE_BIND",
+        "CXR_DIMSE_MEMORY",
         "CXR_SECRETS_DIR",
         "CXR_WEIGHTS_DIR",
     }

@@ -18,6 +18,7 @@ import export.__main__
 import trainer.__main__
 from imaging.phantom import phantom
 from service.__main__ import COMMANDS
+from service.dimse.counters import DimseMetrics
 from service.metrics import Metrics
 from service.settings import VARIABLES, VARIABLES_OF_OTHER_PROGRAMS
 from tests.docs.pages import PAGES, ROOT, blocks, commands, named
@@ -124,7 +125,7 @@ def test_every_python_block_of_a_page_runs(page, reader, capsys) -> None:
 def test_every_setting_metric_and_target_that_a_page_names_exists(page) -> None:
     text = page.read_text()
     settings = set(VARIABLES) | VARIABLES_OF_OTHER_PROGRAMS | OF_CONTAINERS
-    collected = list(Metrics().registry.collect())
+    collected = [*Metrics().registry.collect(), *DimseMetrics().registry.collect()]
     families = {family.name for family in collected}
     families |= {sample.name for family in collected for sample in family.samples}
     named_metrics = {name for name in re.findall(r"`(cxr_[a-z0-9_]+)(?=[`{])", text) if not name.endswith("_")}
