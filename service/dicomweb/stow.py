@@ -58,6 +58,11 @@ class Outcome:
         return self.result if isinstance(self.result, str) else self.result.code
 
     @property
+    def is_assessment(self) -> bool:
+        """Whether it was taken in, and is not a film: a reader has said something."""
+        return self.stored and self.instance is not None and not self.instance.is_film
+
+    @property
     def stored(self) -> bool:
         """Whether it is on disk, now or since an earlier request."""
         return isinstance(self.result, str)

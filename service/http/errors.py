@@ -105,7 +105,9 @@ FILM_FAILURES: Final = (*DECODE_FAILURES, errors.InferenceError)
 UNFORESEEN: Final = "an unforeseen failure; its reason is in the log of the service under this request_id"
 
 WITHOUT_PROBLEM: Final[Mapping[int, CxrError]] = {
-    400: errors.MalformedRequestError("the request cannot be read; send multipart/form-data or the bytes of an image"),
+    400: errors.MalformedRequestError(
+        "the request cannot be read; send multipart/form-data or the bytes of an image, or JSON where /docs asks for it"
+    ),
     404: errors.NotFoundError("no such address; /docs lists the addresses of this service"),
     405: errors.MethodNotAllowedError("the address answers the methods of the Allow header; /docs lists them"),
     413: errors.BodyTooLargeError("the body is larger than this service accepts; send fewer or smaller images"),

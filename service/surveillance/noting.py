@@ -27,7 +27,7 @@ def reading_of(film: AnalysedFilm, names: Pseudonyms) -> dict[str, Any]:
         "analysed_at": record.analysed_at.timestamp(),
         "bundle": f"{record.model.name}/{record.model.version}",
         "software": record.software_version,
-        "label": film.judged.label,
+        "label": film.judged.label[:64],
         "decision": film.judged.decision,
         "suspended": int("suspended" in record.prediction.abstention_reasons),
         "findings": json.dumps(findings),

@@ -79,7 +79,7 @@ class Stops:
         Raises:
             NotFoundError: no stop is in force.
         """
-        changes = {"lifted_at": self._clock(), "lifted_by": facts["caller"], "lifted_because": reason}
+        changes = {"lifted_at": self._clock(), "lifted_by": str(facts["caller"])[:128], "lifted_because": reason}
         is_open = suspensions.c.lifted_at.is_(None)
         with transaction(self._engine) as connection:
             if connection.execute(update(suspensions).where(is_open).values(changes)).rowcount == 0:

@@ -114,7 +114,7 @@ async def _store(store: StoreRequest, study: str | None = None) -> Response:
     reception = Reception(store.intake.spool, limits, model_sha256, options, assess)
     outcomes = await asyncio.to_thread(reception.store, contents)
     store.intake.worker.wake()
-    if watch is not None:
+    if watch is not None and any(outcome.is_assessment for outcome in outcomes):
         await watch.settle()
     for outcome in outcomes:
         services.metrics.stow_instances.labels(outcome.code).inc()

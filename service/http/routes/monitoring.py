@@ -6,8 +6,10 @@ from fastapi import APIRouter, Depends, Request
 
 from schemas.errors import (
     AuditUnavailableError,
+    BodyTooLargeError,
     ForbiddenError,
     InvalidParameterError,
+    MalformedRequestError,
     NotFoundError,
     SpoolUnavailableError,
 )
@@ -39,7 +41,13 @@ async def monitoring(surveillance: OptionalSurveillance) -> Monitoring:
     summary="Lift the suspension",
     dependencies=[Depends(Requires("admin"))],
     responses=documented(
-        *GATE_FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError, AuditUnavailableError
+        *GATE_FAILURES,
+        MalformedRequestError,
+        NotFoundError,
+        InvalidParameterError,
+        BodyTooLargeError,
+        SpoolUnavailableError,
+        AuditUnavailableError,
     ),
 )
 async def resume(request: Request, surveillance: CurrentSurveillance, resumption: ResumeRequest) -> Monitoring:

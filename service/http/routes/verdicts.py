@@ -11,6 +11,7 @@ from schemas.errors import (
     BodyTooLargeError,
     CxrError,
     InvalidParameterError,
+    MalformedRequestError,
     NotFoundError,
     SpoolUnavailableError,
     UnsupportedEncodingError,
@@ -44,6 +45,7 @@ BODY: Final[dict[str, Any]] = {
 }
 FAILURES: Final = (
     *GATE_FAILURES,
+    MalformedRequestError,
     NotFoundError,
     InvalidParameterError,
     BodyTooLargeError,
