@@ -19,6 +19,7 @@ CSV: Final = "text/csv"
 EXAMPLES: Final[Mapping[str, object]] = {
     "/results/{sop_instance_uid}/verdict": {"verdict": "accept"},
     "/models/challenger/promote": {"by": "rule"},
+    "/dicomweb/commitments": {"transaction_uid": "1.2.3", "committed": ["1.2.3.1"]},
     "/monitoring/resume": {"reason": "what was found and done"},
 }
 """By path, a body in JSON."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.version import VERSION
-from service.commands.accept import accept_command
+from service.commands.acceptance.accept import accept_command
+from service.commands.acceptance.site import site_command
 from service.commands.audit import audit_command
 from service.commands.command import Command, ExitCode
 from service.commands.deidentify import deidentify_command
@@ -14,7 +15,6 @@ from service.commands.dimse import dimse_command
 from service.commands.keys import keys_command
 from service.commands.predict import client_command, predict_command
 from service.commands.quarterly import quarterly_command
-from service.commands.site import site_command
 from service.commands.trial.compare import compare_command
 from service.commands.truth import resume_command, verdicts_command
 

@@ -28,22 +28,19 @@ from service.http.leniency import Leniency
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.request_body import largest_body
 from service.http.routes import (
-    acceptance,
     administration,
     capabilities,
-    challenger,
     commitments,
     dicomweb,
     explain,
     film,
     models,
-    monitoring,
     operations,
     pages,
     predict,
     results,
-    verdicts,
 )
+from service.http.routes.evidence import acceptance, challenger, monitoring, verdicts
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.deployments import Deployments, reading_along

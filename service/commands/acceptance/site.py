@@ -71,7 +71,7 @@ site_command = Command(
 
 def _profile(options: argparse.Namespace) -> None:
     from service.acceptance.profile import write_profile
-    from service.commands.evidence import CHAIN, evidence_chain, recorded_failure, site_key
+    from service.commands.acceptance.evidence import CHAIN, evidence_chain, recorded_failure, site_key
 
     for name in ("risk", "alarm_risk"):
         if not 0 < getattr(options, name) < 1:
@@ -91,7 +91,7 @@ async def _chosen(options: argparse.Namespace) -> "SiteProfile":
     from biostatistics.risk_control import Risks
     from service.acceptance.labels import read_labels
     from service.acceptance.profile import SiteRequest, choose_operating_point
-    from service.commands.labelled import chosen_finding, examine, single_bundle
+    from service.commands.acceptance.labelled import chosen_finding, examine, single_bundle
     from service.commands.local import open_reader
     from service.settings import load_settings
 
@@ -148,7 +148,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _revoke(options: argparse.Namespace) -> None:
     from service.acceptance.profile import revoke_profile
-    from service.commands.evidence import CHAIN, evidence_chain, recorded_failure
+    from service.commands.acceptance.evidence import CHAIN, evidence_chain, recorded_failure
 
     folder = _folder(options)
     model_sha256 = _bundle_hash(options.bundle)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from service.acceptance.labels import LabelReader
     from service.acceptance.limits import ReadLimits
-    from service.commands.evidence import EvidenceChain
+    from service.commands.acceptance.evidence import EvidenceChain
     from service.commands.local import LocalReader
 
 _NAME: Final[TypeAdapter[str]] = TypeAdapter(ReportName)
@@ -57,7 +57,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from service.acceptance.labels import read_labels
     from service.acceptance.limits import read_limits
-    from service.commands.evidence import CHAIN, evidence_chain, site_key
+    from service.commands.acceptance.evidence import CHAIN, evidence_chain, site_key
     from service.commands.local import log_warnings_only
 
     log_warnings_only()
@@ -110,8 +110,8 @@ async def run_acceptance(
     from service.acceptance.folder import write_report
     from service.acceptance.limits import record_limits
     from service.acceptance.report import Heading, Subject, make_report
-    from service.commands.evidence import recorded_failure
-    from service.commands.labelled import chosen_finding, examine, single_bundle
+    from service.commands.acceptance.evidence import recorded_failure
+    from service.commands.acceptance.labelled import chosen_finding, examine, single_bundle
 
     loaded = single_bundle(reader)
     finding = chosen_finding(loaded, test.finding)

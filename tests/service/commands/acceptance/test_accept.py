@@ -12,11 +12,11 @@ from schemas.acceptance import AcceptanceReport
 from schemas.errors import SettingsError
 from service.acceptance.labels import read_labels
 from service.acceptance.limits import read_limits, recorded_limits
-from service.commands.accept import AcceptanceTest, accept_command, run_acceptance
+from service.commands.acceptance.accept import AcceptanceTest, accept_command, run_acceptance
+from service.commands.acceptance.evidence import evidence_chain, site_key
+from service.commands.acceptance.site import site_command
 from service.commands.audit import verify_log
-from service.commands.evidence import evidence_chain, site_key
 from service.commands.local import open_reader
-from service.commands.site import site_command
 from tests.service.audit.lines import records
 from tests.service.bundles import write_tiny_bundle
 from tests.service.chosen import settings_of

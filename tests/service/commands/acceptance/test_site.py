@@ -9,7 +9,7 @@ from bundle.files import sha256_of
 from bundle.opening import open_bundle
 from bundle.signature import parse_trusted_keys
 from schemas.model.manifest import MANIFEST
-from service.commands.site import site_command
+from service.commands.acceptance.site import site_command
 from service.models.site_profiles import profile_path, read_profile
 from tests.service.audit.lines import records
 from tests.service.bundles import write_tiny_bundle
