@@ -19,7 +19,6 @@ CSV: Final = "text/csv"
 EXAMPLES: Final[Mapping[str, object]] = {
     "/results/{sop_instance_uid}/verdict": {"verdict": "accept"},
     "/models/challenger/promote": {"by": "rule"},
-    "/dicomweb/commitments": {"transaction_uid": "1.2.3", "committed": ["1.2.3.1"]},
     "/monitoring/resume": {"reason": "what was found and done"},
 }
 """By path, a body in JSON."""
@@ -36,6 +35,9 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 """What a user sets once; the others than the first two are the parameters of paths."""
 
+_OF_ROUTERS: Final = "/dicomweb"
+"""Sent by a router: DICOM instances as multipart/related, which neither program can make, and answers of an archive."""
+
 Json = dict[str, Any]
 
 
@@ -45,7 +47,7 @@ def collection() -> str:
     folders: dict[str, list[Json]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            if _can_be_sent(operation):
+            if not path.startswith(_OF_ROUTERS):
                 folders.setdefault(operation["tags"][0], []).extend(_requests(method.upper(), path, operation))
     content = {
         "info": {"name": document["info"]["title"], "description": document["info"]["description"], "schema": SCHEMA},
@@ -61,12 +63,6 @@ def collection() -> str:
         "item": [{"name": tag, "item": requests} for tag, requests in folders.items()],
     }
     return json.dumps(content, indent=2, ensure_ascii=False)
-
-
-def _can_be_sent(operation: Json) -> bool:
-    """STOW-RS is multipart/related of DICOM instances, which neither program can make: a router sends it."""
-    content = operation.get("requestBody", {}).get("content", {JSON: {}})
-    return not all(kind.startswith("multipart/related") for kind in content)
 
 
 def _requests(method: str, path: str, operation: Json) -> Iterator[Json]:
