@@ -1,8 +1,8 @@
-"""The films of the stream: validation films that the network never learned from, or made ones where there are none."""
+"""Films of the demonstration: validation films that taught the network nothing, or made ones where there are none."""
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,13 +15,15 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import UID, ComputedRadiographyImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from bundle.opening import open_bundle
-from schemas.model.manifest import CURRENT
-from trainer.films.film import data_sha256
+from schemas.model.manifest import CURRENT, BundleManifest
+from trainer.films.film import Film, data_sha256
 from trainer.films.leaks import close_leaks
 from trainer.films.options import DataOptions
 from trainer.films.sources.find import index_films
 from trainer.films.splits import grouped_split
 
+MODELS: Final = Path("models")
+DATASET: Final = "kermany224"
 FINDING: Final = "PNEUMONIA"
 SHARE: Final = 0.4
 """Of the films that have the finding."""
@@ -63,25 +65,41 @@ class Source:
             yield Case(uid, _dicom(_stretched(pixels, self.contrast) if shifted else pixels, uid), present)
 
 
-def source_of(out: Path) -> Source:
-    """The validation films of the shipped bundle, below CXR_DATA_DIR; else films that a network for tests can tell."""
+def shipped() -> BundleManifest:
+    """The manifest of the bundle that is current."""
+    return open_bundle(MODELS / (MODELS / CURRENT).read_text(encoding="utf-8").strip()).manifest
+
+
+def folder_of_films() -> Path | None:
+    """The films of the shipped bundle below CXR_DATA_DIR; None where they are not there."""
     data = os.environ.get("CXR_DATA_DIR")
-    folder = None if data is None else Path(data) / "kermany224"
-    if folder is None or not folder.is_dir():
-        return _made(out)
-    models = Path("models")
-    manifest = open_bundle(models / (models / CURRENT).read_text(encoding="utf-8").strip()).manifest
+    folder = None if data is None else Path(data) / DATASET
+    return folder if folder is not None and folder.is_dir() else None
+
+
+def validation_films(manifest: BundleManifest, folder: Path) -> Sequence[Film]:
+    """The films of a folder that validated a bundle and taught it nothing, split again as its run split them.
+
+    Empty where the split is another one: some of its films may have taught the bundle.
+    """
     index = close_leaks(index_films(DataOptions(path=str(folder), task="classes")), "drop")
     films = grouped_split(index, val_fraction=0.15, seed=0).of("val")
     known = {each.data_sha256 for each in manifest.evaluation if each.data == "validation"}
-    if data_sha256(films) not in known:
-        return _made(out)  # another split than the bundle's: some of these films may have taught it
+    return films if data_sha256(films) in known else ()
+
+
+def source_of(out: Path) -> Source:
+    """The validation films of the shipped bundle, below CXR_DATA_DIR; else films that a network for tests can tell."""
+    manifest, folder = shipped(), folder_of_films()
+    films = () if folder is None else validation_films(manifest, folder)
+    if not films:
+        return _made(out)
     read = {True: [], False: []}  # type: dict[bool, list[Pixels]]
     for film in films:
         read[film.label == FINDING].append(np.asarray(cv2.imread(str(film.path), cv2.IMREAD_GRAYSCALE), np.uint8))
     words = f"{len(films)} validation films of {manifest.name}/{manifest.version}, which taught it nothing"
     harm = f"a device stretches the contrast {CONTRAST} times, so that most dark and bright gray levels are lost"
-    return Source(models, words, harm, read[True], read[False], CONTRAST)
+    return Source(MODELS, words, harm, read[True], read[False], CONTRAST)
 
 
 def _made(out: Path) -> Source:

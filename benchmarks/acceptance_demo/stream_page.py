@@ -20,7 +20,7 @@ STYLE: Final = """
 body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1.25rem 4rem; background: var(--ground); color: var(--text);
   font: 16px/1.55 system-ui, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.7rem; line-height: 1.25; } h2 { font-size: 1.25rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; } th, td { text-align: left; padding: .25rem .9rem .25rem 0;
+table { border-collapse: collapse; } th, td { overflow-wrap: anywhere; text-align: left; padding: .25rem .9rem .25rem 0;
   border-bottom: 1px solid var(--line); vertical-align: top; }
 .box { background: var(--panel); border-left: 4px solid var(--harm); padding: .6rem 1rem; }
 figure { margin: 1rem 0; } figcaption { color: var(--quiet); } svg { width: 100%; height: auto; }
