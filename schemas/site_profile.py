@@ -1,18 +1,19 @@
 """A site's own operating point of one bundle: what is stored and signed, and what it makes of the bundle's manifest."""
 
+import math
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, StringConstraints, model_validator
 
 from schemas.estimate import Estimate
 from schemas.model.calibration import Calibration, Fraction, OperatingPoint, SiteGuarantee
 from schemas.model.drift import DriftReference
-from schemas.model.manifest import BundleManifest
 from schemas.model.precision import Precision
 from schemas.record import Record, Sha256
+
+if TYPE_CHECKING:  # it needs numpy, which a client that reads profiles does without
+    from schemas.model.manifest import BundleManifest
 
 SiteName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")]
 
@@ -52,7 +53,7 @@ class SiteProfile(Record):
             raise ValueError(msg)
         return self
 
-    def applied_to(self, manifest: BundleManifest, sha256: str) -> BundleManifest:
+    def applied_to(self, manifest: "BundleManifest", sha256: str) -> "BundleManifest":
         """The manifest as the site answers with it: probabilities, threshold, quantiles and the reference of drift.
 
         Args:
@@ -72,7 +73,7 @@ class SiteProfile(Record):
             }
         )
 
-    def _calibration(self, manifest: BundleManifest, sha256: str) -> Calibration:
+    def _calibration(self, manifest: "BundleManifest", sha256: str) -> Calibration:
         own = manifest.calibration
         points = tuple(
             self._point(sha256) if point.finding == self.finding else point for point in own.operating_points
@@ -124,24 +125,22 @@ class SiteProfile(Record):
         """The same bins of the same films at the new temperature, which changes no order."""
         name = f"probability:{self.finding}"
         signal = reference.signals[name]
-        edges = np.unique(tempered(np.array(signal.edges), self.temperature))
-        if len(edges) != len(
-            signal.edges
-        ):  # bins so near to 0 or 1 that they fall together: theirs cannot be told apart
+        edges = tuple(sorted({tempered(edge, self.temperature) for edge in signal.edges}))
+        if len(edges) != len(signal.edges):  # bins so near to 0 or 1 that they fall together cannot be told apart
             return reference
-        moved = signal.model_copy(update={"edges": tuple(edges.tolist())})
+        moved = signal.model_copy(update={"edges": edges})
         return reference.model_copy(update={"signals": {**reference.signals, name: moved}})
 
 
-def tempered(probability: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Probabilities [...] after their log odds are divided by `temperature`; 0 and 1 stay."""
-    with np.errstate(divide="ignore"):
-        odds = np.log(probability) - np.log1p(-probability)
-    moved: NDArray[np.float64] = (1 + np.tanh(odds / temperature / 2)) / 2
-    return moved
+def tempered(probability: float, temperature: float) -> float:
+    """A probability after its log odds are divided by `temperature`; 0 and 1 stay."""
+    if probability in {0, 1}:
+        return probability
+    odds = math.log(probability) - math.log1p(-probability)
+    return (1 + math.tanh(odds / temperature / 2)) / 2
 
 
-def require_applicable(manifest: BundleManifest, finding: str) -> None:
+def require_applicable(manifest: "BundleManifest", finding: str) -> None:
     """Refuse a bundle for which no operating point of one finding keeps a promise.
 
     Raises:

@@ -10,7 +10,8 @@ from schemas.population import ANYBODY, PROJECTIONS, SEXES, Population
 
 CALLERS_PARAMETERS: Final = ("age", "view")
 """By which a caller states something of a film."""
-_CALLER_CONTRADICTS: Final = "caller_contradicts_header"
+CALLER_CONTRADICTS: Final = "caller_contradicts_header"
+"""The warning about a film whose caller states another age or view than its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ def check_population(population: Population | None, facts: HeaderFacts) -> Check
 
 def merged(header: HeaderFacts, caller: HeaderFacts) -> tuple[HeaderFacts, tuple[str, ...]]:
     """What counts of a film, its header before its caller, and the warning where the two contradict each other."""
-    return header.completed_by(caller), (_CALLER_CONTRADICTS,) if header.contradicts(caller) else ()
+    return header.completed_by(caller), (CALLER_CONTRADICTS,) if header.contradicts(caller) else ()
 
 
 def _age(population: Population, facts: HeaderFacts) -> str:

@@ -13,6 +13,10 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 PLUGINS = Path("/usr/share/orthanc/plugins")
+EVERY_OBJECT = ",".join(
+    f"{outcome}=report+picture+outline" for outcome in ("positive", "abstain", "outside_population")
+)
+"""A delivery of all that there is: the shipped bundle does not answer a film of an adult."""
 
 
 def orthanc_program() -> str | None:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.pacs.orthanc import Orthanc, free_port, orthanc_program
+from tests.pacs.orthanc import EVERY_OBJECT, Orthanc, free_port, orthanc_program
 from tests.service.dicomweb.films import film, uid
 from tests.service.dimse.certificates import Authority
 from tests.service.dimse.test_process import Receiver
@@ -40,7 +40,7 @@ class Ward:
             dicomweb="true",
             spool_url=f"sqlite:///{self.folder}/spool/spool.db",
             pacs_dimse=pacs,
-            **(service or {}),
+            **({"delivery": EVERY_OBJECT} | (service or {})),
         )
         self.receiver = Receiver(self.service.port, **receiver)
         self.ended += [self.receiver, self.service]

@@ -10,7 +10,7 @@ from pathlib import Path
 import data_store
 import pytest
 
-from tests.pacs.orthanc import PLUGINS, Orthanc, free_port, orthanc_program
+from tests.pacs.orthanc import EVERY_OBJECT, PLUGINS, Orthanc, free_port, orthanc_program
 from tests.service.dicomweb.films import film, stow
 from tests.service.server import ROOT, Server
 from tests.waiting import wait_until
@@ -47,6 +47,7 @@ class Hospital:
             port=self.port,
             spool_url=f"sqlite:///{self.folder}/spool/spool.db",
             pacs_url=self.orthanc.dicomweb_url,
+            delivery=EVERY_OBJECT,
         )
         return self.service
 

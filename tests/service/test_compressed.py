@@ -68,7 +68,7 @@ async def test_a_lateral_film_is_not_answered(client, view) -> None:
     body = (await client.post("/predict", content=dicom_bytes(dicom_dataset(FILM, ViewPosition=view)))).json()
 
     assert (body["prediction"]["decision"], body["prediction"]["confidence_band"]) == ("abstain", "low")
-    assert "not a frontal film" in body["prediction"]["recommendation"]
+    assert "on frontal films alone" in body["prediction"]["recommendation"]
     assert "not_frontal" in body["image"]["warnings"]
 
 

@@ -14,6 +14,7 @@ const WARNINGS = {
   view_unknown: "No view is stated; whether the film is of the intended population is not known.",
   body_part_unknown: "No part of the body is stated; whether the film is of the intended population is not known.",
   projection_unknown: "No projection, AP or PA, is stated; whether the film is of the intended population is not known.",
+  modality_unknown: "No modality is stated; whether the film is of the intended population is not known.",
   presentation_intent_unknown: "Whether the values are raw or meant for presentation is not stated.",
   sex_unknown: "No sex is stated; whether the film is of the intended population is not known.",
   caller_contradicts_header: "Age or view, as they were sent with the film, contradict its own file, which counts.",

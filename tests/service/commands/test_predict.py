@@ -215,8 +215,8 @@ def test_the_process_prints_answers_alone_to_standard_output_and_refuses_unknown
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == ["film.dcm", "notes.txt"]
     assert unknown.returncode == 2
     assert (
-        "unknown command prdict; available: predict, client, keys, audit, deidentify, verdicts, resume, "
-        "quarterly; omit it to start the server" in unknown.stderr
+        "unknown command prdict; available: predict, client, accept, site, keys, audit, compare, deidentify, verdicts, "
+        "resume, quarterly, dimse; omit it to start the server" in unknown.stderr
     )
 
 

@@ -6,9 +6,10 @@ from functools import partial
 
 import pytest
 
+from schemas.population import Population
 from service.engine.engine import OnnxEngine
 from tests.fakes import GatedEngine
-from tests.service.bundles import write_tiny_bundle
+from tests.service.bundles import CHILDREN, write_tiny_bundle
 from tests.service.dicomweb.films import film
 from tests.service.populations import ADULT, BOTH, CHILD, write_adults, write_both, write_children
 from tests.service.spoilt import flipped
@@ -54,14 +55,14 @@ async def test_the_list_shows_order_population_and_what_serves(serve, tmp_path) 
         {
             "name": "adults",
             "version": "1.0.0",
-            "population": {"name": "adult", "least_age_years": 18.0, "age_below_years": None},
+            "population": Population(name="adult", least_age_years=18).model_dump(mode="json"),
             "guided": True,
             "fault": None,
         },
         {
             "name": "children",
             "version": "0.9.0",
-            "population": {"name": "child", "least_age_years": 0.0, "age_below_years": 18.0},
+            "population": CHILDREN.model_dump(mode="json"),
             "guided": True,
             "fault": None,
         },

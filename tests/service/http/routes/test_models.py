@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.model.manifest import MODEL_CARD, BundleManifest
-from tests.service.bundles import CARD, FINDINGS, write_tiny_bundle
+from tests.service.bundles import CARD, CHILDREN, FINDINGS, write_tiny_bundle
 
 pytestmark = pytest.mark.anyio
 
@@ -52,7 +52,7 @@ async def test_the_list_shows_what_a_bundle_looks_for_and_whose_films_it_answers
         (listed,) = (await client.get("/models")).json()["models"]
 
     assert (listed["activation"], listed["findings"]) == ("sigmoid", list(FINDINGS))
-    assert listed["population"] == {"name": "child", "least_age_years": 0, "age_below_years": 18}
+    assert listed["population"] == CHILDREN.model_dump(mode="json")
     assert [(trait["name"], trait["accepted"], trait["cutoff"]) for trait in listed["traits"]] == [
         ("population", ["child"], 0.7),
         ("view", ["frontal"], 0.8),
