@@ -115,7 +115,7 @@ def test_what_is_no_request_is_aborted(listen, content) -> None:
     connection.sendall(content)
 
     assert until_closed(connection)[:1] == b"\x07"
-    assert counted(listener, "cxr_dimse_connections_total") == {"malformed": 1}
+    wait_until(lambda: counted(listener, "cxr_dimse_connections_total") == {"malformed": 1}, "its end is counted")
 
 
 def test_an_association_that_sends_nothing_ends(listen) -> None:
