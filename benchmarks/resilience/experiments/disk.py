@@ -54,21 +54,22 @@ def _spool(server: Server, spool: Path) -> list[Row]:
     bodies = [write_parts([dicom_film(f"film {number}")]) for number in range(2)]
     (first, kind), (second, second_kind) = bodies
     before = server.ask("POST", "/dicomweb/studies", first, {"Content-Type": kind})[0]
-    fill_disk(server.process.pid, spool.stat().st_size)
+    until(lambda: _states(server) == ["analysed"], "the first film is analysed")
+    fill_disk(server.process.pid, spool.with_name(f"{spool.name}-wal").stat().st_size)  # a film goes there first
     during, told = server.ask("POST", "/dicomweb/studies", second, {"Content-Type": second_kind})
     fill_disk(server.process.pid, NEVER_FULL)
     back_s = _back(server, "/dicomweb/studies", second, {"Content-Type": second_kind})
-
-    def states() -> list[str]:
-        return [result["state"] for result in json.loads(server.ask("GET", "/results")[1])["results"]]
-
-    until(lambda: states() == ["analysed"] * 2, "both films are analysed")
+    until(lambda: _states(server) == ["analysed"] * 2, "both films are analysed")
     named = "00081198" in json.loads(told)  # Failed SOP Sequence
     kept = (before, during, named) == (200, 503, True)
     return [
         Row(name, "a film while it is full", f"{during}, {'named' if named else 'not named'}", "503, named", kept),
         _recovered(name, back_s),
     ]
+
+
+def _states(server: Server) -> list[str]:
+    return [result["state"] for result in json.loads(server.ask("GET", "/results")[1])["results"]]
 
 
 def _back(server: Server, path: str, body: bytes, headers: dict[str, str] | None = None) -> float:
