@@ -242,6 +242,7 @@ def test_age_and_view_that_are_said_are_held_against_the_population(command, tmp
     assert (wrong.returncode, "not the age of a person" in wrong.stderr) == (2, True)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["predict", "client"])
 def test_whose_film_it_is_can_be_said_where_nothing_else_can_tell(command, populations, monkeypatch, name) -> None:
     models, address = populations

@@ -7,7 +7,7 @@ from service.dicomweb.tables import open_database
 from service.dimse.commitments import KEPT_S, Commitments, table
 
 
-@pytest.fixture(params=["spool_url", "postgresql_url"])
+@pytest.fixture(params=["spool_url", pytest.param("postgresql_url", marks=pytest.mark.process)])
 def engine(request):
     with open_database(request.getfixturevalue(request.param)) as database:
         yield database

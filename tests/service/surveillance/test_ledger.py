@@ -14,7 +14,7 @@ OURS, OTHER = "5a" * 32, "6b" * 32
 FACTS = {"caller": "key:0123456789ab", "route": "/verdicts", "request_id": "r"}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
 def engine(request):
     url = request.getfixturevalue("spool_url" if request.param == "sqlite" else "postgresql_url")
     with open_database(url) as opened:
