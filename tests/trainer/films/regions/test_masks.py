@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -11,27 +10,9 @@ from imaging.preprocess import prepare
 from schemas.errors import TrainingDataError
 from schemas.preprocess import PreprocessSpec
 from tests.imaging.files import dicom_bytes, dicom_dataset
-from trainer.films.film import Film
+from tests.trainer.films.regions.pictures import film_at, lungs, write
 from trainer.films.regions.boxes import Box, boxes_mask
 from trainer.films.regions.masks import find_masks, read_mask
-
-
-def film_at(path: Path) -> Film:
-    return Film(path, "PNEUMONIA", "1", "val", "0" * 64)
-
-
-def write(path: Path, pixels: np.ndarray) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(cv2.imencode(path.suffix, pixels)[1].tobytes())
-    return path
-
-
-def lungs(rows: int, columns: int) -> np.ndarray:
-    """Bright where the lungs are, [rows, columns]."""
-    picture = np.zeros((rows, columns), np.uint8)
-    picture[rows // 4 : rows * 3 // 4, columns // 5 : columns * 2 // 5] = 255
-    picture[rows // 4 : rows * 3 // 4, columns * 3 // 5 : columns * 4 // 5] = 255
-    return picture
 
 
 def test_a_mask_has_the_name_of_its_film_and_lies_in_the_folder_or_beside_the_film(tmp_path: Path) -> None:
