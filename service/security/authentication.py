@@ -126,20 +126,20 @@ class Gate:
         self._metrics.auth_failures.labels("forbidden").inc()
         raise ForbiddenError(msg)
 
-    def admit(self, caller: Caller, scope: Scope) -> None:
+    def admit(self, caller: Caller, *scopes: Scope) -> None:
         """Let a request in.
 
         Args:
             caller: whose request it is.
-            scope: what its route demands.
+            scopes: of which its route demands one.
 
         Raises:
-            ForbiddenError: the caller lacks the scope.
+            ForbiddenError: the caller has none of the scopes.
             QuotaError: the caller has used up their films.
         """
-        if scope not in caller.scopes:
+        if caller.scopes.isdisjoint(scopes):
             self._metrics.auth_failures.labels("forbidden").inc()
-            msg = f"this address needs the scope {scope!r}, which the caller has not been given"
+            msg = f"this address needs the scope {' or '.join(map(repr, scopes))}, which the caller has not been given"
             raise ForbiddenError(msg)
         try:
             self._quota.check(caller)
@@ -181,7 +181,7 @@ class Gate:
 
 def _anonymous(settings: SecuritySettings, *, knows_callers: bool) -> Caller | None:
     """The caller without a key; None where every caller needs one."""
-    if settings.allow_anonymous:
+    if settings.lets_anybody_in(knows_callers=knows_callers):
         return ANONYMOUS
     return None if knows_callers else LOCAL
 

@@ -16,7 +16,7 @@ from service.http.routes.pages import SAMPLE_ADDRESS, sample_film
 
 FILM_TYPES: Final = ("image/jpeg", "image/png", "application/dicom")
 
-router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
+router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict", reads=True))])
 
 
 @router.get("/capabilities", summary="The images that are read", responses=documented(*GATE_FAILURES))

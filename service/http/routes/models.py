@@ -24,7 +24,7 @@ BOTH: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "the manifest, or the model card", "content": {MARKDOWN: {"schema": {"type": "string"}}}}
 }
 
-router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requires("predict"))])
+router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requires("predict", reads=True))])
 
 
 @router.get("", summary="The bundles of the models directory", responses=documented(*GATE_FAILURES))

@@ -55,7 +55,7 @@ async def readyz(services: CurrentServices) -> Readiness:
 
 @router.get(
     "/metrics",
-    dependencies=[Depends(Requires("metrics"))],
+    dependencies=[Depends(Requires("metrics", reads=True))],
     summary="Prometheus metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(*GATE_FAILURES)},

@@ -29,10 +29,12 @@ State = Annotated[
     Query(description="only films in this state; failed: the dead letters"),
 ]
 
-router = APIRouter(prefix="/results", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
+READING: Final = [Depends(Requires("dicom", reads=True))]
+
+router = APIRouter(prefix="/results", tags=["DICOMweb"])
 
 
-@router.get("", summary="The films that came by DICOMweb", responses=FAILURES)
+@router.get("", dependencies=READING, summary="The films that came by DICOMweb", responses=FAILURES)
 async def list_results(
     intake: CurrentIntake, state: State = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> ResultList:
@@ -40,7 +42,7 @@ async def list_results(
     return ResultList(results=await asyncio.to_thread(intake.ledger.list, state, limit))
 
 
-@router.get("/{sop_instance_uid}", summary="One film and its analysis", responses=ANSWER_FAILURES)
+@router.get("/{sop_instance_uid}", dependencies=READING, summary="One film and its analysis", responses=ANSWER_FAILURES)
 async def one_result(
     intake: CurrentIntake, challenger: OptionalChallenger, audience: CurrentAudience, sop_instance_uid: SopInstance
 ) -> Result:
@@ -56,6 +58,7 @@ async def one_result(
 
 @router.get(
     "/{sop_instance_uid}/fhir",
+    dependencies=READING,
     summary="The analysis as FHIR R5",
     response_class=Response,
     responses=BUNDLE | ANSWER_FAILURES,
@@ -73,7 +76,13 @@ async def as_fhir(intake: CurrentIntake, audience: CurrentAudience, sop_instance
     return Response(json.dumps(fhir_bundle(AnalysisRecord.model_validate_json(record))), media_type=FHIR_JSON)
 
 
-@router.post("/{sop_instance_uid}/retry", summary="Try a dead letter again", status_code=202, responses=ANSWER_FAILURES)
+@router.post(
+    "/{sop_instance_uid}/retry",
+    dependencies=[Depends(Requires("dicom"))],
+    summary="Try a dead letter again",
+    status_code=202,
+    responses=ANSWER_FAILURES,
+)
 async def retry(
     intake: CurrentIntake, challenger: OptionalChallenger, audience: CurrentAudience, sop_instance_uid: SopInstance
 ) -> Result:

@@ -25,7 +25,7 @@ FAILURES: Final = documented(*GATE_FAILURES, NotFoundError, InvalidParameterErro
 Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="of the report, as the list shows it")]
 Picture = Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}\.svg$", description="a file of the record's `plots`")]
 
-router = APIRouter(prefix="/acceptance", tags=["evidence"], dependencies=[Depends(Requires("predict"))])
+router = APIRouter(prefix="/acceptance", tags=["evidence"], dependencies=[Depends(Requires("predict", reads=True))])
 
 
 def _content(media_type: str, form: str) -> dict[int | str, dict[str, Any]]:

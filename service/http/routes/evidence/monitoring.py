@@ -28,7 +28,7 @@ router = APIRouter(prefix="/monitoring", tags=["monitoring"])
 @router.get(
     "",
     summary="The answers against the truth",
-    dependencies=[Depends(Requires("dicom"))],
+    dependencies=[Depends(Requires("dicom", reads=True))],
     responses=documented(*GATE_FAILURES, SpoolUnavailableError),
 )
 async def monitoring(surveillance: OptionalSurveillance) -> Monitoring:
