@@ -8,9 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError
 
 from schemas.analysis import AnalysisRecord
-from schemas.api import Decision
 from schemas.errors import InvalidParameterError
 from schemas.evidence.challenger import ChallengerAnswer
+from schemas.model.calibration import Decision
 from schemas.record import Record
 
 ResultState = Literal["received", "analysed", "delivered", "failed", "refused"]

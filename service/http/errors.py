@@ -38,6 +38,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.MethodNotAllowedError: ProblemType(405, "Method not allowed"),
     errors.NotAcceptableError: ProblemType(406, "No acceptable representation"),
     errors.UploadTooSlowError: ProblemType(408, "The request arrives too slowly", headers={"Connection": "close"}),
+    errors.IdempotencyKeyInUseError: ProblemType(409, "The request is being answered"),
     errors.BundleError: ProblemType(409, "The bundle failed its checks"),
     errors.UntrustedBundleError: ProblemType(409, "The bundle is not signed by a trusted key"),
     errors.BodyTooLargeError: ProblemType(413, "Request too large"),
@@ -51,6 +52,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.InvalidImageError: ProblemType(422, "The image cannot be decoded"),
     errors.NotARadiographError: ProblemType(422, "The image is not a projection radiograph"),
     errors.InvalidParameterError: ProblemType(422, "Invalid parameter"),
+    errors.IdempotencyKeyReusedError: ProblemType(422, "The key belongs to another request"),
     errors.ExplanationUnavailableError: ProblemType(422, "The bundle that serves has no heat maps"),
     errors.HeadersTooLargeError: ProblemType(431, "The headers are too large", headers={"Connection": "close"}),
     errors.QuotaError: ProblemType(429, "Quota exceeded"),
@@ -76,6 +78,9 @@ GATE_FAILURES: Final = (
     errors.OverloadedError,  # too many new keys at once
 )
 """How any request may fail at an address that needs a scope."""
+
+KEY_FAILURES: Final = (errors.IdempotencyKeyInUseError, errors.IdempotencyKeyReusedError)
+"""How a request with an Idempotency-Key may fail."""
 
 REQUEST_FAILURES: Final = (
     *GATE_FAILURES,

@@ -62,6 +62,7 @@ class Gate:
             self._tokens = TokenVerifier(tokens.keys_file, issuer=tokens.issuer, audience=tokens.audience)
         self._metrics_need_key = settings.metrics_need_key
         self._anonymous = _anonymous(settings, knows_callers=bool(self._keys or self._tokens))
+        self._origins = settings.origins
         self._hosts = HostNames(settings.allowed_hosts)
         self._quota = Quota(settings.rate_limit)
         self._pepper = os.urandom(32)
@@ -107,7 +108,8 @@ class Gate:
         """Refuse pages of other sites, which may run in anybody's browser and could send whatever needs no key.
 
         Raises:
-            ForbiddenError: the caller is anonymous, and a page of another site made their browser do so.
+            ForbiddenError: the caller is anonymous, and a page of another site, which is not listed, made their browser
+                do so.
 
         Source: W3C Fetch Metadata; RFC 6454 7 (Origin). The order is that of Go's net/http.CrossOriginProtection.
         """
@@ -119,7 +121,7 @@ class Gate:
             msg = _ANOTHER_NAME
         elif not self._hosts.is_safe(host):
             msg = _UNKNOWN_NAME
-        elif _is_of_another_site(method, headers):
+        elif headers.get("Origin") not in self._origins and _is_of_another_site(method, headers):
             msg = _ANOTHER_SITE
         else:
             return

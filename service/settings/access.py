@@ -1,13 +1,19 @@
 """Settings of who reaches the service, and what is written down about it."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from service.settings.injected import is_service_link
 from service.settings.section import Positive, Section, matching
+
+_ORIGIN: Final = r"https?://[A-Za-z0-9.\-\[\]:]+"
+_ORIGINS: Final = rf"{_ORIGIN}(\s*,\s*{_ORIGIN})*"
+_ORIGINS_RULE: Final = (
+    "must be http://HOST[:PORT] or https://HOST[:PORT], several separated by commas, each without a path; * is not one"
+)
 
 
 class ServerSettings(Section):
@@ -80,6 +86,17 @@ class SecuritySettings(Section):
         description="names, separated by commas, under which callers without a key may ask; *.example.org: all names "
         "below, *: any name. Default: addresses and names that no site on the internet can have",
     )
+
+    cors_origins: Annotated[str, matching(_ORIGINS, _ORIGINS_RULE)] | None = Field(
+        default=None,
+        description="origins, separated by commas, whose pages may ask from browsers and read the answers, e.g. "
+        "https://viewer.hospital.example; default: pages of this service alone",
+    )
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Those of `cors_origins`, as browsers write them."""
+        return frozenset(each.strip().lower() for each in (self.cors_origins or "").split(",")) - {""}
 
     def lets_anybody_in(self, *, knows_callers: bool) -> bool:
         """Whether callers without a key are answered, although others than this machine may reach the service.

@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.analysis import AnalysisRecord
-from schemas.api import Decision
 from schemas.errors import InvalidParameterError, NotFoundError, SilentError, SpoolUnavailableError
+from schemas.model.calibration import Decision
 from schemas.results import Cursor, Result, ResultList, ResultOrder, ResultQuery, ResultState, Uid
 from service.http.authorization import Requires
 from service.http.current import CurrentIntake, OptionalChallenger

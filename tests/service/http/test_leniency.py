@@ -36,8 +36,8 @@ async def test_head_where_nothing_can_be_got_is_refused_and_the_others_are_named
     refused = await client.head("/predict")
     page = await client.delete("/models")
 
-    assert (refused.status_code, refused.headers["Allow"], refused.content) == (405, "POST", b"")
-    assert page.headers["Allow"] == "GET, HEAD"
+    assert (refused.status_code, refused.headers["Allow"], refused.content) == (405, "OPTIONS, POST", b"")
+    assert page.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
 async def test_head_is_counted_as_head_under_its_route(client) -> None:
