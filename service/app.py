@@ -24,6 +24,7 @@ from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.http.current import set_intake, set_services
 from service.http.errors import install_error_handlers
+from service.http.openapi.document import SERVERS, complete_document, name_of
 from service.http.outer.application import Application
 from service.http.request_body import largest_body
 from service.http.routes import (
@@ -95,12 +96,15 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=[dict(server) for server in SERVERS],
+        generate_unique_id_function=name_of,
         max_body_size=largest_body(settings.limits),
     )
     set_services(api, services)
     install_error_handlers(api)
     for routes in ROUTES:
         api.include_router(routes.router)
+    complete_document(api)
     api.mount("/static", pages.static_files())
     addresses = [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)]
     return Application(api, services, addresses, settings.security.origins)

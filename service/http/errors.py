@@ -120,6 +120,11 @@ WITHOUT_PROBLEM: Final[Mapping[int, CxrError]] = {
 """What the frameworks beneath answer in their own words, and the error that replaces it; any other status is 500."""
 
 
+_DETAIL: Final = "what was wrong, the rule, and the remedy"
+_REQUEST_ID: Final = "0f8fad5bd9cb469fa16570867728950e"
+"""Of examples in the document of the interface."""
+
+
 def problem_type(kind: type[CxrError]) -> ProblemType:
     """How the failures of a class look from outside."""
     return next(PROBLEMS[base] for base in kind.__mro__ if base in PROBLEMS)
@@ -155,9 +160,10 @@ def problem_response(error: CxrError, request_id: str) -> Response:
 def documented(*failures: type[CxrError]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI `responses` of an operation that may fail with `failures`."""
     responses: dict[int | str, dict[str, Any]] = {}
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for failure in failures:
         kind = problem_type(failure)
+        example = problem_of(failure(_DETAIL), _REQUEST_ID).model_dump()
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
         response = responses.setdefault(kind.status, {"description": "", "content": content})
         response["description"] = f"{response['description']}; {failure.code}: {kind.title}".removeprefix("; ")
         if failure.retry_after_s is not None:

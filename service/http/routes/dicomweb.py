@@ -55,7 +55,7 @@ StorePriority = Annotated[
 ]
 Study = Annotated[str, Path(pattern=UID_PATTERN, description="StudyInstanceUID that all instances must have")]
 
-router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
+router = APIRouter(prefix="/dicomweb", tags=["dicomweb"], dependencies=[Depends(Requires("dicom"))])
 documentation: Final[dict[str, Any]] = {
     "responses": ANSWERS | documented(*REQUEST_FAILURES, NotAcceptableError, UnsupportedMediaTypeError),
     "response_class": Response,
@@ -91,7 +91,9 @@ async def store_request_of(
 CurrentStoreRequest = Annotated[StoreRequest, Depends(store_request_of)]
 
 
-@router.post("/studies", summary="Store images (STOW-RS) to be analysed", **documentation)
+@router.post(
+    "/studies", operation_id="store_instances", summary="Store images (STOW-RS) to be analysed", **documentation
+)
 async def store_instances(store: CurrentStoreRequest) -> Response:
     """DICOM PS3.18 10.5: multipart/related in, the status of each instance out, as DICOM JSON or XML by `Accept`.
 
@@ -100,7 +102,12 @@ async def store_instances(store: CurrentStoreRequest) -> Response:
     return await _store(store)
 
 
-@router.post("/studies/{study}", summary="Store images (STOW-RS) of one study", **documentation)
+@router.post(
+    "/studies/{study}",
+    operation_id="store_study_instances",
+    summary="Store images (STOW-RS) of one study",
+    **documentation,
+)
 async def store_instances_of_study(store: CurrentStoreRequest, study: Study) -> Response:
     """As without a study; instances of another study fail with the reason A900."""
     return await _store(store, study)

@@ -57,6 +57,7 @@ router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict
 
 @router.post(
     "/explain",
+    operation_id="explain_image",
     summary="Read one radiograph and explain the answer",
     response_model=ExplainResponse,
     responses=OVERLAY

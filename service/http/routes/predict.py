@@ -26,6 +26,7 @@ log = structlog.get_logger("service.predict")
 
 @router.post(
     "/predict",
+    operation_id="predict_image",
     summary="Read one radiograph",
     response_model=PredictResponse,
     responses=documented(*REQUEST_FAILURES, *FILM_FAILURES, *KEY_FAILURES),
@@ -49,6 +50,7 @@ async def predict(
 
 @router.post(
     "/predict/batch",
+    operation_id="predict_images",
     summary="Read several radiographs",
     responses=documented(*REQUEST_FAILURES),
     openapi_extra=request_body("files", repeated=True),

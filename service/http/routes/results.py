@@ -62,7 +62,7 @@ class Filters(BaseModel):
 
 READING: Final = [Depends(Requires("dicom", reads=True))]
 
-router = APIRouter(prefix="/results", tags=["DICOMweb"])
+router = APIRouter(prefix="/results", tags=["dicomweb"])
 
 
 async def query_of(
@@ -80,7 +80,13 @@ async def query_of(
     return ResultQuery(**dict(asked), after=after)
 
 
-@router.get("", dependencies=READING, summary="The films that came by DICOMweb", responses=PAGE | ANSWER_FAILURES)
+@router.get(
+    "",
+    dependencies=READING,
+    operation_id="list_results",
+    summary="The films that came by DICOMweb",
+    responses=PAGE | ANSWER_FAILURES,
+)
 async def list_results(
     request: Request,
     response: Response,
@@ -103,7 +109,13 @@ async def list_results(
     return page
 
 
-@router.get("/{sop_instance_uid}", dependencies=READING, summary="One film and its analysis", responses=ANSWER_FAILURES)
+@router.get(
+    "/{sop_instance_uid}",
+    dependencies=READING,
+    operation_id="get_result",
+    summary="One film and its analysis",
+    responses=ANSWER_FAILURES,
+)
 async def one_result(
     intake: CurrentIntake, challenger: OptionalChallenger, audience: CurrentAudience, sop_instance_uid: SopInstance
 ) -> Result:
@@ -120,6 +132,7 @@ async def one_result(
 @router.get(
     "/{sop_instance_uid}/fhir",
     dependencies=READING,
+    operation_id="get_fhir_result",
     summary="The analysis as FHIR R5",
     response_class=Response,
     responses=BUNDLE | ANSWER_FAILURES,
@@ -140,6 +153,7 @@ async def as_fhir(intake: CurrentIntake, audience: CurrentAudience, sop_instance
 @router.post(
     "/{sop_instance_uid}/retry",
     dependencies=[Depends(Requires("dicom"))],
+    operation_id="retry_result",
     summary="Try a dead letter again",
     status_code=202,
     responses=ANSWER_FAILURES,
