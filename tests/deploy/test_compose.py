@@ -84,3 +84,10 @@ def test_the_stack_is_open_on_loopback_until_there_are_keys() -> None:
     assert security.lets_anybody_in(knows_callers=False)
     assert not security.lets_anybody_in(knows_callers=True)
     assert SecuritySettings(allow_anonymous="true").lets_anybody_in(knows_callers=True)
+
+
+def test_orthanc_gets_a_key_for_a_service_that_is_closed() -> None:
+    orthanc = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["orthanc"]
+
+    assert orthanc["environment"]["CXR_DICOMWEB_API_KEY"] == "${CXR_DICOMWEB_API_KEY:-}"
+    assert '"X-API-Key": "${CXR_DICOMWEB_API_KEY:-}"' in (ROOT / "deploy/orthanc/orthanc.json").read_text()
