@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, Request, Response
 from pydantic.json_schema import SkipJsonSchema
@@ -19,6 +19,17 @@ from service.http.current import CurrentServices
 
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotent-Replayed"
+REPLAYED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "headers": {
+            REPLAYED_HEADER: {
+                "schema": {"type": "string", "const": "true"},
+                "description": f"the answer that the request of this {KEY_HEADER} had before",
+            }
+        }
+    }
+}
+"""What OpenAPI says of answers to requests with a key."""
 _KEY: Final = re.compile(r'(?P<quote>"?)(?P<key>[!#-\[\]-~]{1,255})(?P=quote)')
 """A text of RFC 8941 in quotation marks, as the draft has it, or the same without them, as most callers write it."""
 

@@ -8,8 +8,9 @@ from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_FILES: Final = ("/openapi.json", "/static/")
-"""Addresses that are no route of ours, and are got."""
+_DOCUMENT: Final = "/openapi.json"
+_FILES: Final = "/static/"
+"""Addresses that are not routes of ours, and are got."""
 
 
 class Methods:
@@ -41,7 +42,7 @@ class Methods:
     def _allowed(self, path: str) -> str:
         """The methods of an address in their order; empty: there is no such address."""
         methods = {method for route in self._routes if route.path_regex.match(path) for method in route.methods or ()}
-        if path.startswith(_FILES):
+        if path == _DOCUMENT or path.startswith(_FILES):
             methods.add("GET")
         if "GET" in methods:
             methods.add("HEAD")

@@ -13,7 +13,7 @@ from schemas.errors import ExplanationUnavailableError, NotAcceptableError, Sile
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, KEY_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
-from service.http.idempotency import CurrentKey
+from service.http.idempotency import REPLAYED, CurrentKey
 from service.http.negotiation import accept_of, negotiate
 from service.http.request_body import request_body
 from service.http.request_options import CurrentWord
@@ -35,7 +35,11 @@ Finding = Annotated[
 ]
 
 OVERLAY: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "JSON, or the overlay", "content": {PNG: {"schema": {"type": "string", "format": "binary"}}}}
+    200: {
+        "description": "JSON, or the overlay",
+        **REPLAYED[200],
+        "content": {PNG: {"schema": {"type": "string", "format": "binary"}}},
+    }
 }
 
 

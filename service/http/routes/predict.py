@@ -12,7 +12,7 @@ from schemas.errors import CxrError, InternalError
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, KEY_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
 from service.http.film_request import CurrentFilmRequest
-from service.http.idempotency import CurrentKey
+from service.http.idempotency import REPLAYED, CurrentKey
 from service.http.request_body import request_body
 from service.http.request_options import CurrentWord, RequestOptions
 from service.http.silence import Audience, CurrentAudience
@@ -29,7 +29,7 @@ log = structlog.get_logger("service.predict")
     operation_id="predict_image",
     summary="Read one radiograph",
     response_model=PredictResponse,
-    responses=documented(*REQUEST_FAILURES, *FILM_FAILURES, *KEY_FAILURES),
+    responses=REPLAYED | documented(*REQUEST_FAILURES, *FILM_FAILURES, *KEY_FAILURES),
     openapi_extra=request_body("file", repeated=False),
 )
 async def predict(
