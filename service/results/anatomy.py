@@ -16,6 +16,8 @@ from imaging.radiograph import Turn
 from schemas.errors import InvalidImageError
 
 CHEST: Final = "CHEST"
+CHEST_REGIONS: Final = ("51185008", "43799004", "39607008", "T-D3000", "T-D3200", "T-28000")
+"""Thorax, what lies in it, and the lungs, in SNOMED CT and RT: regions that no validator takes for paired."""
 LATERALITIES: Final = ("R", "L")
 _DIRECTION: Final = re.compile(r"[APRLHF]{1,3}")
 _CODE: Final = ("CodeValue", "CodingSchemeDesignator", "CodingSchemeVersion", "CodeMeaning")
@@ -43,12 +45,13 @@ def state_body_part(result: Dataset, source: Dataset) -> None:
     """Pass on which part of the body a film shows, and of another part than the chest the side.
 
     A chest is unpaired: its Laterality, which PS3.3 C.7.3.1 wants of paired structures alone, is left out. Of a part
-    that is not called CHEST, the defined term of PS3.16 annex L, or not stated, it is the film's, or empty.
+    that is neither called CHEST, the defined term of PS3.16 annex L, nor coded as one, it is the film's, or empty.
     """
     part = "".join(_values(source, "BodyPartExamined")[:1]).upper()
     if part and _is_valid("BodyPartExamined", part):
         result.BodyPartExamined = part
-    if part != CHEST:
+    regions = result.get("AnatomicRegionSequence", ())
+    if part != CHEST and not any(region.CodeValue in CHEST_REGIONS for region in regions):
         side = text(source, "Laterality")
         result.Laterality = side if side in LATERALITIES else None
 

@@ -69,6 +69,13 @@ def test_laterality_is_left_out_where_the_part_is_unpaired(attributes, lateralit
         assert (result.Laterality if "Laterality" in result else "absent") == laterality
 
 
+def test_a_picture_whose_region_is_the_chest_has_no_laterality() -> None:
+    results = made(BodyPartExamined="", AnatomicRegionSequence=[region()])
+
+    assert "Laterality" not in results.secondary_capture
+    assert results.presentation_state.Laterality is None
+
+
 def test_a_body_part_that_breaks_the_rule_of_its_type_is_left_out() -> None:
     assert "BodyPartExamined" not in made(BodyPartExamined="a chest, lying down").secondary_capture
 
