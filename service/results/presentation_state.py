@@ -63,15 +63,30 @@ def presentation_state(
     Returns:
         None where the map has no heat, or the film is in colour, which no grayscale state may refer to.
     """
-    outlines = half_maximum_outlines(heat, record.image.rows, record.image.columns)
+    rows, columns = record.image.rows, record.image.columns
+    outlines = half_maximum_outlines(heat, rows, columns)
     if not outlines or not record.image.photometric_interpretation.startswith("MONOCHROME"):
         return None
+    text_object = caption(_caption(record, explained), displayed_width(source, rows, columns, turn_of(source)))
+    state = _drawn(film, record, explained, outlines, text_object)
+    state.ContributingEquipmentSequence = [contributor(record)]
+    display_upright(state, source, rows, columns, turn_of(source))
+    state.PresentationLUTShape = _lut_shape(source, record)
+    _show_like(state, source)
+    return state
+
+
+def _drawn(
+    film: Dataset,
+    record: AnalysisRecord,
+    explained: ExplainedFinding,
+    outlines: list[NDArray[np.float64]],
+    text_object: TextObject,
+) -> Dataset:
+    """The state with its graphics; how it shows the film is not said yet."""
     model = record.model
-    turn = turn_of(source)
-    rows, columns = record.image.rows, record.image.columns
-    text_object = caption(_caption(record, explained), displayed_width(source, rows, columns, turn))
     layer = GraphicLayer("HEATMAP", order=1, description="Outline of the heat map", display_color=CIELabColor(*_YELLOW))
-    state = GrayscaleSoftcopyPresentationState(
+    return GrayscaleSoftcopyPresentationState(
         referenced_images=[film],
         series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "PR series"),
         series_number=SERIES_NUMBER,
@@ -83,12 +98,8 @@ def presentation_state(
         series_description="Heat map outline (research use only)",
         graphic_layers=[layer],
         graphic_annotations=[_annotation(film, layer, text_object, outlines)],
-        presentation_lut_transformation=PresentationLUTTransformation(_lut_shape(source, record)),
+        presentation_lut_transformation=PresentationLUTTransformation("IDENTITY"),
     )
-    state.ContributingEquipmentSequence = [contributor(record)]
-    display_upright(state, source, rows, columns, turn)
-    _show_like(state, source)
-    return state
 
 
 def half_maximum_outlines(heat: NDArray[np.uint8], rows: int, columns: int) -> list[NDArray[np.float64]]:

@@ -61,15 +61,16 @@ ENUMERATED: dict[str, tuple[object, ...]] = {
 """Enumerated values of PS3.3, and defined terms that leave nothing else to us."""
 
 
-def _table(name: str) -> Any:
+def standard_table(name: str) -> Any:
+    """One of the tables that highdicom reads from the standard."""
     return json.loads((importlib.resources.files("highdicom") / "_standard" / f"{name}.json").read_text())
 
 
 @lru_cache(maxsize=8)
 def requirements(sop_class: str) -> tuple[dict[Path, str], frozenset[Path]]:
     """Of an IOD, by path: the type of each attribute in the mandatory modules, and all attributes that may be there."""
-    modules = _table("iod_module_map")[_table("sop_class_iod_map")[sop_class]]
-    attributes = _table("module_attribute_map")
+    modules = standard_table("iod_module_map")[standard_table("sop_class_iod_map")[sop_class]]
+    attributes = standard_table("module_attribute_map")
     types: dict[Path, str] = {}
     known: set[Path] = set()
     for module in modules:
