@@ -122,6 +122,7 @@ class OriginServer:
         self.refuses_final_states = False
         self.channels: dict[str, list[socket.socket]] = {}
         self.subscribed: set[tuple[str, str]] = set()
+        self.pongs: list[bytes] = []
         self.lock = threading.RLock()
         server = self
 
@@ -297,8 +298,10 @@ class OriginServer:
         with self.lock:
             self.channels.setdefault(title, []).append(handler.connection)
         handler.close_connection = True
-        while handler.connection.fileno() >= 0 and handler.rfile.read(1):
-            pass  # pongs; the connection lives as long as this thread
+        while handler.connection.fileno() >= 0 and (received := handler.rfile.read(2)):
+            rest = handler.rfile.read(4 + (received[1] & 0x7F))  # masked, as every frame of a client
+            if received[0] == 0x8A:
+                self.pongs.append(bytes(byte ^ rest[at % 4] for at, byte in enumerate(rest[4:])))
 
     def request_cancellation(self, uid: str) -> None:
         """As 11.8: of a workitem in progress its performer is told, by WebSocket."""

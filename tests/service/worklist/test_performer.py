@@ -45,6 +45,12 @@ def outputs(item):
     ]
 
 
+@pytest.mark.clause("PS3.18 11.5", "a workitem is retrieved as DICOM JSON")
+@pytest.mark.clause("PS3.18 11.6", "an update carries the Transaction UID and leaves the state alone")
+@pytest.mark.clause("PS3.18 11.7", "a workitem is claimed, and completed by the Transaction UID of its claim")
+@pytest.mark.clause("PS3.4 CC.2.5.1.1", "COMPLETED has performer, times, work and outputs")
+@pytest.mark.clause("PS3.18 F.2", "every attribute has the value representation of the dictionary")
+@pytest.mark.clause("PS3.18 10.4", "films are retrieved by WADO-RS in the transfer syntax in which they are stored")
 def test_a_workitem_is_claimed_performed_and_completed_with_its_outputs(ward, perform) -> None:
     uid_of_item = ward.schedule("one", "a", "b", ScheduledProcedureStepPriority="HIGH")
     performer = perform(worklist_station="CXR^99SITE^Reader", worklist_code="110005^DCM")
@@ -55,6 +61,7 @@ def test_a_workitem_is_claimed_performed_and_completed_with_its_outputs(ward, pe
     assert item.states == ["SCHEDULED", "IN PROGRESS", "COMPLETED"]
     assert ward.service.stored == {uid("a"): 1, uid("b"): 1}
     assert ward.service.films[uid("a")] == film("a")
+    assert all("transfer-syntax=*" in headers["Accept"] for _, _, headers in ward.archive.requests)
     assert ward.service.urgent == {uid("a"), uid("b")}
     assert outputs(item) == [f"{uid('a')}.2", f"{uid('b')}.2"]
     assert value(output, "StudyInstanceUID") == STUDY
@@ -68,6 +75,8 @@ def test_a_workitem_is_claimed_performed_and_completed_with_its_outputs(ward, pe
     assert performer.register.count() == 0
 
 
+@pytest.mark.clause("PS3.18 11.9", "workitems are found by matching keys, of sequences too")
+@pytest.mark.clause("IHE AIW-I RAD-81", "scheduled work of this station is searched for")
 def test_the_search_names_what_the_settings_name(ward, perform) -> None:
     perform(worklist_station="CXR^99SITE", worklist_step_label="Chest X-ray").turn()
     (search,) = [path for method, path in ward.origin.requests if method == "GET"]
@@ -79,6 +88,7 @@ def test_the_search_names_what_the_settings_name(ward, perform) -> None:
     )
 
 
+@pytest.mark.clause("PS3.4 CC.2.8", "what is found is matched, whichever keys the server knows")
 def test_work_of_others_is_not_claimed_where_the_server_ignores_filters(ward, perform) -> None:
     ward.origin.knows_filters = False
     theirs = ward.schedule("theirs", "a", WorklistLabel="HUMANS")
@@ -106,6 +116,7 @@ def test_each_filter_is_asked_of_the_workitem_itself(ward, perform, setting, val
     assert ward.origin.items[item].claims == 0
 
 
+@pytest.mark.clause("PS3.4 CC.1.1", "a workitem in progress belongs to the Transaction UID that claimed it")
 def test_a_workitem_that_another_performer_has_claimed_is_left_to_it(ward, perform) -> None:
     item = ward.schedule("one", "a")
     ward.origin.items[item].transaction_uid = "1.2.3"
@@ -120,6 +131,7 @@ def test_a_workitem_that_another_performer_has_claimed_is_left_to_it(ward, perfo
     assert not ward.service.stored
 
 
+@pytest.mark.clause("PS3.4 CC.2.6.2", "updates are idempotent: one whose answer was lost is repeated")
 @pytest.mark.parametrize("lost", ["claim", "update", "retrieve", "COMPLETED"])
 def test_an_answer_that_is_lost_changes_nothing(ward, perform, lost) -> None:
     item = ward.schedule("one", "a")
@@ -129,6 +141,7 @@ def test_an_answer_that_is_lost_changes_nothing(ward, perform, lost) -> None:
     assert ward.origin.items[item].states == ["SCHEDULED", "IN PROGRESS", "COMPLETED"]
 
 
+@pytest.mark.clause("PS3.4 CC.2.1.2", "the Transaction UID is kept in non-volatile storage")
 @pytest.mark.parametrize("turns_before", [1, 2, 3])
 def test_a_performer_that_begins_anew_goes_on_where_the_last_one_ended(ward, turns_before) -> None:
     item = ward.schedule("one", "a")
@@ -144,6 +157,8 @@ def test_a_performer_that_begins_anew_goes_on_where_the_last_one_ended(ward, tur
     assert ward.origin.items[item].claims == 1
 
 
+@pytest.mark.clause("PS3.4 CC.2.5.1.1", "CANCELED has its time and a coded reason, and names partial outputs")
+@pytest.mark.clause("PS3.16 CID-9300", "reasons of a discontinuation are public codes")
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -221,6 +236,11 @@ def test_a_server_that_refuses_the_end_is_asked_again(ward, perform) -> None:
     assert ward.origin.items[item].state == "COMPLETED"
 
 
+@pytest.mark.clause("PS3.18 11.8", "a request to cancel reaches the performer, which cancels")
+@pytest.mark.clause("PS3.18 11.10", "the performer subscribes to what it has claimed")
+@pytest.mark.clause("PS3.18 8.10.4", "event reports come by WebSocket")
+@pytest.mark.clause("RFC 6455 5.4", "a message in fragments is put together; pings between them are answered")
+@pytest.mark.clause("IHE AIW-I RAD-87", "notifications of requests to cancel are heeded")
 def test_a_request_to_cancel_is_honoured(ward, perform) -> None:
     item = ward.schedule("one", "a")
     ward.service.states[uid("a")] = {"state": "received", "next_attempt_at": LATER}
@@ -233,6 +253,7 @@ def test_a_request_to_cancel_is_honoured(ward, perform) -> None:
 
     assert done.states == ["SCHEDULED", "IN PROGRESS", "CANCELED"]
     assert value(progress(done), "ReasonForCancellation") == "canceled as it was asked for"
+    wait_until(lambda: ward.origin.pongs == [b"still there?"], "the answer to the ping")
 
 
 def test_a_performer_that_begins_anew_subscribes_again(ward, perform) -> None:
@@ -255,6 +276,7 @@ def test_events_of_another_host_are_not_followed(ward, perform, address, logged)
     assert [event["event"] for event in logged if "not_followed" in event["event"]] == ["subscription_not_followed"]
 
 
+@pytest.mark.clause("PS3.18 11.10", "an origin server may refuse subscriptions")
 def test_a_server_without_events_is_worked_for_all_the_same(ward, perform) -> None:
     ward.origin.has_events = False
     item = ward.schedule("one", "a")

@@ -86,12 +86,19 @@ def each_once(ward, items) -> None:
     """Every workitem through its states once, with results that the archive was sent once."""
     for number, item in enumerate(items):
         assert ward.origin.items[item].states == DONE_ONCE
+        assert ward.origin.items[item].progress[-1] == 100
+        assert 10 in ward.origin.items[item].progress
         assert len(outputs(ward.origin.items[item])) == 3
         assert set(outputs(ward.origin.items[item])) <= ward.archive.stored.keys(), number
     assert len(ward.archive.stored) == 3 * len(items)
     assert set(ward.archive.stored.values()) == {1}
 
 
+@pytest.mark.clause(
+    "IHE AIW-I RAD-82", "of two performers that are killed at random, one alone does each workitem, once"
+)
+@pytest.mark.clause("IHE AIW-I RAD-84", "progress is updated while the work goes on")
+@pytest.mark.clause("IHE AIW-I RAD-85", "each workitem is completed with references to its results")
 def test_two_performers_under_sigkill_do_every_workitem_exactly_once(ward, start) -> None:
     ward.origin.lost.update({"claim": 2, "update": 2, "COMPLETED": 2})
     performers = {number: start(number) for number in (1, 2)}
@@ -110,6 +117,7 @@ def test_two_performers_under_sigkill_do_every_workitem_exactly_once(ward, start
     assert not re.search("|".join(re.escape(name) for name in (*items, *map(uid, ["film 0", "film 1"]))), said)
 
 
+@pytest.mark.clause("PS3.4 CC.1.1", "another process goes on with the Transaction UID of one that died")
 def test_a_performer_takes_over_the_claims_of_one_that_was_killed_for_good(ward, start, postgresql_url) -> None:
     shared = {"worklist_database_url": postgresql_url, "worklist_lease_s": 5}
     first = start(1, **shared)
