@@ -59,6 +59,7 @@ class Channel:
     _address: str | None = field(default=None, init=False)
     _stopping: threading.Event = field(default_factory=threading.Event, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _connection: "Connection | None" = field(default=None, init=False)
 
     def listen(self, address: str) -> None:
         """Listen at this address, unless it is done already."""
@@ -72,8 +73,10 @@ class Channel:
         threading.Thread(target=self._run, args=(address,), name="channel", daemon=True).start()
 
     def stop(self) -> None:
-        """Open it no more."""
+        """Close it, and open it no more."""
         self._stopping.set()
+        if self._connection is not None:
+            self._connection.close()
 
     def _is_allowed(self, address: SplitResult) -> bool:
         origin = urlsplit(self.origin_url)
@@ -85,11 +88,13 @@ class Channel:
         while not self._stopping.is_set():
             try:
                 with contextlib.closing(self._connect(urlsplit(address))) as connection:
+                    self._connection = connection
                     attempts = 0
                     log.info("channel_opened")
                     self._read(connection)
             except (OSError, ValueError, CxrError) as error:
-                log.warning("channel_broken", reason=type(error).__name__)
+                if not self._stopping.is_set():
+                    log.warning("channel_broken", reason=type(error).__name__)
             attempts += 1
             self._stopping.wait(BACKOFF.delay_s(attempts))
 
@@ -178,6 +183,7 @@ class Connection:
         """End, whatever state it is in."""
         with contextlib.suppress(OSError):
             self._send(_CLOSE, b"")
+            self._peer.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads
         self._peer.close()
 
     def _frame(self) -> Frame:

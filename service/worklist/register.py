@@ -82,7 +82,9 @@ class Register:
             "cancel_asked": 0,
         }
         with transaction(self._engine) as connection:
-            if connection.execute(insert(table).values(row).on_conflict_do_nothing()).rowcount == 0:
+            # Not its count of rows: that is unknown for such a statement in PostgreSQL.
+            inserted = insert(table).values(row).on_conflict_do_nothing().returning(table.c.workitem_uid)
+            if connection.execute(inserted).one_or_none() is None:
                 return None
         return Claim(workitem_uid, transaction_uid, "claiming", 0, cancel_asked=False, state=None)
 

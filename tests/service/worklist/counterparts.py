@@ -17,6 +17,8 @@ class FilmArchive(FakeArchive):
         self.films: dict[str, bytes] = {}
         self.retrieved: Counter[str] = Counter()
         self.retrieval_status = 200
+        self.odd: list[tuple[str, bytes]] = []
+        """Media types and bodies of the next answers to retrievals."""
         super().__init__()
 
     def search(self, handler: BaseHTTPRequestHandler) -> None:
@@ -30,6 +32,8 @@ class FilmArchive(FakeArchive):
             self._send(handler, 404 if uid not in self.films else self.retrieval_status)
             return
         body, self.media_type = write_parts((self.films[uid],))
+        if self.odd:
+            self.media_type, body = self.odd.pop(0)
         self._send(handler, 200, body)
         self.media_type = "application/dicom+json"
 
@@ -47,6 +51,9 @@ class FakeService:
         """Reasons for which films are refused, by their UID."""
         self.store_status = 200
         self.silent = False
+        self.forgets = False
+        self.odd = 0
+        """How many of the next questions for a result are answered with 500."""
         self.keys: set[str | None] = set()
         service = self
 
@@ -56,7 +63,10 @@ class FakeService:
                 uid = self.path.rpartition("/")[2]
                 if uid.startswith("results"):
                     service.send(self, 200, {"results": []})
-                elif uid in service.films:
+                elif service.odd:
+                    service.odd -= 1
+                    service.send(self, 500, {})
+                elif uid in service.films and not service.forgets:
                     service.send(self, 200, service.result(uid))
                 else:
                     service.send(self, 404, {})

@@ -113,6 +113,8 @@ class OriginServer:
         """What user agents did wrong."""
         self.lost: Counter[str] = Counter()
         """How many answers to requests of a kind are not sent: `claim`, `update`, `COMPLETED`, `CANCELED`."""
+        self.odd: dict[str, int] = {}
+        """Statuses of the next answer to requests of a kind, which are done all the same."""
         self.unavailable = 0
         """How many of the next requests are answered with 503."""
         self.knows_filters = True
@@ -169,6 +171,7 @@ class OriginServer:
                 kind, status, headers, answer = "", 503, {}, None
             else:
                 kind, status, headers, answer = self._route(handler, parts, query, body)
+            status = self.odd.pop(kind, status)
             lost = self.lost[kind] > 0
             self.lost[kind] -= lost
         if lost:

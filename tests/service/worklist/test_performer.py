@@ -376,3 +376,98 @@ def test_credentials_go_to_whom_they_are_for(ward, perform, tmp_path) -> None:
 def test_what_is_missing_is_named_at_the_start(ward, settings, message) -> None:
     with pytest.raises(SettingsError, match=message), performing(settings_of(**ward.settings(**settings))):
         pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(500, "search"), (418, "retrieve"), (500, "update"), (500, "claim"), (500, "COMPLETED")],
+)
+def test_a_status_that_the_standard_does_not_name_is_asked_again(ward, perform, answer, kind) -> None:
+    item = ward.schedule("one", "a")
+    ward.origin.odd[kind] = answer
+    turns(perform(), ended(ward, item))
+
+    assert ward.origin.items[item].states == ["SCHEDULED", "IN PROGRESS", "COMPLETED"]
+
+
+def test_what_is_not_a_workitem_stops_no_search(ward, perform, logged) -> None:
+    ward.schedule("one", "a", SOPInstanceUID="../other")
+    perform().turn()
+
+    assert [event["code"] for event in logged if event["event"] == "search_failed"] == ["worklist_unreachable"]
+
+
+@pytest.mark.parametrize("state", ["CANCELED", None])
+def test_a_workitem_that_is_gone_before_its_films_are_brought_is_let_go(ward, perform, state) -> None:
+    item = ward.schedule("one", "a")
+    ward.archive.retrieval_status = 503
+    performer = perform()
+    performer.turn()
+    if state is None:
+        del ward.origin.items[item]
+    else:
+        ward.origin.items[item].states.append(state)
+    turns(performer, lambda: performer.register.count() == 0)
+
+    assert not ward.service.stored
+
+
+def test_a_service_that_forgets_everything_at_once_cancels(ward, perform) -> None:
+    item = ward.schedule("one", "a")
+    ward.service.forgets = True
+    turns(perform(), ended(ward, item))
+    done = ward.origin.items[item]
+
+    assert done.state == "CANCELED"
+    assert "raise CXR_RESULTS_RETENTION_H" in value(progress(done), "ReasonForCancellation")
+
+
+def test_films_of_which_some_have_results_move_the_progress(ward, perform) -> None:
+    item = ward.schedule("one", "a", "b")
+    ward.service.states[uid("b")] = {"state": "received", "next_attempt_at": LATER}
+    performer = perform()
+    turns(performer, lambda: ward.origin.items[item].progress[-1:] == [65])
+    ward.service.states.clear()
+    turns(performer, ended(ward, item))
+
+    assert ward.origin.items[item].progress[-2:] == [65, 100]
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body"),
+    [("text/html", b"no film"), ("multipart/related; boundary=x", b"--x--"), ("multipart/related; boundary=x", b"cut")],
+)
+def test_an_answer_that_holds_no_film_is_asked_for_again(ward, perform, media_type, body) -> None:
+    item = ward.schedule("one", "a")
+    ward.archive.odd = [(media_type, body)] * 2
+    turns(perform(), ended(ward, item))
+
+    assert ward.origin.items[item].state == "COMPLETED"
+    assert ward.archive.retrieved[uid("a")] == 3
+
+
+def test_a_film_may_come_alone(ward, perform) -> None:
+    item = ward.schedule("one", "a")
+    ward.archive.odd = [("application/dicom", film("a"))]
+    turns(perform(), ended(ward, item))
+
+    assert ward.origin.items[item].state == "COMPLETED"
+
+
+def test_a_service_that_is_away_or_answers_nothing_useful_is_waited_for(ward, perform) -> None:
+    item = ward.schedule("one", "a")
+    with performing(settings_of(**ward.settings(worklist_service_url="http://127.0.0.1:9"))) as without:
+        without.turn()
+    assert ward.origin.items[item].claims == 0
+    ward.service.odd = 2
+    turns(perform(), ended(ward, item))
+
+    assert ward.origin.items[item].state == "COMPLETED"
+
+
+def test_a_subscription_that_gets_no_answer_is_done_without(ward, perform) -> None:
+    item = ward.schedule("one", "a")
+    ward.origin.lost["subscribe"] = 1
+    turns(perform(), ended(ward, item))
+
+    assert ward.origin.items[item].state == "COMPLETED"

@@ -4,12 +4,14 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 
 import pytest
 
+from tests.pacs.orthanc import free_port
 from tests.service.dicomweb.films import uid
 from tests.service.server import ROOT, Server
 from tests.service.worklist.test_performer import outputs
@@ -72,6 +74,7 @@ def start(ward, server):
     yield started
     for process in processes:
         process.end()
+        sys.stdout.writelines(process.lines)  # shown where a test fails
 
 
 def schedule(ward) -> list[str]:
@@ -107,10 +110,10 @@ def test_two_performers_under_sigkill_do_every_workitem_exactly_once(ward, start
     for kill in range(6):
         number = 1 + kill % 2
         some = len(ward.origin.requests) + chance.randint(2, 12)
-        wait_until(lambda some=some: len(ward.origin.requests) >= some or done(ward), "some requests")
+        wait_until(lambda some=some: len(ward.origin.requests) >= some or done(ward), "some requests", timeout_s=120)
         performers[number].end(signal.SIGKILL)
         performers[number] = start(number)
-    wait_until(lambda: done(ward), "every workitem has ended", timeout_s=90)
+    wait_until(lambda: done(ward), "every workitem has ended", timeout_s=120)
 
     each_once(ward, items)
     said = "".join(line for performer in performers.values() for line in performer.lines)
@@ -125,10 +128,24 @@ def test_a_performer_takes_over_the_claims_of_one_that_was_killed_for_good(ward,
     wait_until(lambda: any(item.state == "IN PROGRESS" for item in ward.origin.items.values()), "a claim")
     first.end(signal.SIGKILL)
     start(2, **shared)
-    wait_until(lambda: done(ward), "every workitem has ended", timeout_s=90)
+    wait_until(lambda: done(ward), "every workitem has ended", timeout_s=120)
 
     each_once(ward, items)
 
 
 def test_a_signal_ends_the_process_in_order(ward, start) -> None:
     assert start(1).end() == 0
+
+
+def test_a_register_that_is_away_for_a_while_ends_nothing(ward, start) -> None:
+    process = start(1, worklist_metrics_port=free_port())
+    database = ward.folder / "performer-1.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("ALTER TABLE workitems RENAME TO away")
+    wait_until(lambda: any("turn_failed" in line for line in process.lines), "a turn that failed")
+    with sqlite3.connect(database) as connection:
+        connection.execute("ALTER TABLE away RENAME TO workitems")
+    item = ward.schedule("one", "a")
+    wait_until(lambda: done(ward), "done")
+
+    assert ward.origin.items[item].states == DONE_ONCE
