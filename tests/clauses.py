@@ -71,9 +71,10 @@ class Verdicts:
         """Count a test once: its call, or the step before or after it that did not pass."""
         if report.when != "call" and report.passed:
             return
-        for name, arguments in report.user_properties:
-            if name == _PROPERTY:
-                row = Row(*arguments, report.nodeid.partition("[")[0])
+        for name, value in report.user_properties:
+            if name == _PROPERTY and isinstance(value, list):
+                clause, demand = value
+                row = Row(clause, demand, report.nodeid.partition("[")[0])
                 self.outcomes.setdefault(row, Counter())[report.outcome] += 1
                 if report.skipped and isinstance(report.longrepr, tuple):
                     self.reasons[row] = str(report.longrepr[2]).removeprefix("Skipped: ")
@@ -134,7 +135,7 @@ def marked(folder: Path) -> Iterator[Row]:
             for node in ast.walk(ast.parse(text)):
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                     test = f"{path.relative_to(folder.parent).as_posix()}::{node.name}"
-                    yield from (Row(*arguments, test) for arguments in _arguments(node.decorator_list))
+                    yield from (Row(clause, demand, test) for clause, demand in _arguments(node.decorator_list))
 
 
 def versions() -> str:
@@ -146,10 +147,11 @@ def versions() -> str:
     return ", ".join(sorted(line for line in lines if " " in line.strip())) or "no packages of Debian"
 
 
-def _arguments(decorators: Iterable[ast.expr]) -> Iterator[list[str]]:
+def _arguments(decorators: Iterable[ast.expr]) -> Iterator[tuple[str, str]]:
     for call in decorators:
         if isinstance(call, ast.Call) and ast.unparse(call.func) == f"pytest.{_MARK}":
-            yield [ast.literal_eval(argument) for argument in call.args]
+            clause, demand = (ast.literal_eval(argument) for argument in call.args)
+            yield clause, demand
 
 
 def _standard(row: Row) -> str:

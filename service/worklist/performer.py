@@ -58,7 +58,7 @@ class Performer:
     """Workitems of which requests to cancel are heard; asked for again after each start."""
 
     def turn(self) -> None:
-        """Do what is due now; returns soon, whoever does not answer.
+        """Try each step that is due once, and search if it is time to.
 
         Raises:
             SpoolUnavailableError: the register cannot be read or written.

@@ -78,7 +78,7 @@ def faults_of(dataset: object) -> list[str]:
                 faults.append(f"{name}: {type(each).__name__}")
             elif vr == "SQ":
                 faults += faults_of(each)
-            elif vr in ("SH", "CS") and len(each) > 16:
+            elif vr in ("SH", "CS") and len(str(each)) > 16:
                 faults.append(f"{name}: too long")
     return faults
 
@@ -346,7 +346,7 @@ class OriginServer:
             "ProcedureStepLabel": "Chest X-ray",
             "ScheduledProcedureStepStartDateTime": "20261129120000",
         } | attributes
-        dataset = {
+        dataset: dict[str, dict] = {
             tag(name): {"vr": dictionary_VR(tag_for_keyword(name)), "Value": [text]} for name, text in texts.items()
         }
         dataset[tag("InputInformationSequence")] = {"vr": "SQ", "Value": inputs}

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from functools import partial
 
 import pytest
 
@@ -85,6 +86,11 @@ def done(ward) -> bool:
     return all(item.state in ("COMPLETED", "CANCELED") for item in ward.origin.items.values())
 
 
+def busy(ward, requests: int) -> bool:
+    """Whether so many requests have come, or all is done."""
+    return len(ward.origin.requests) >= requests or done(ward)
+
+
 def each_once(ward, items) -> None:
     """Every workitem through its states once, with results that the archive was sent once."""
     for number, item in enumerate(items):
@@ -110,7 +116,7 @@ def test_two_performers_under_sigkill_do_every_workitem_exactly_once(ward, start
     for kill in range(6):
         number = 1 + kill % 2
         some = len(ward.origin.requests) + chance.randint(2, 12)
-        wait_until(lambda some=some: len(ward.origin.requests) >= some or done(ward), "some requests", timeout_s=120)
+        wait_until(partial(busy, ward, some), "some requests", timeout_s=120)
         performers[number].end(signal.SIGKILL)
         performers[number] = start(number)
     wait_until(lambda: done(ward), "every workitem has ended", timeout_s=120)

@@ -6,7 +6,7 @@ import pytest
 
 from service.settings import CodedName
 from service.worklist.reports import REASONS, Archive, final_report
-from service.worklist.work import Film, Result, Work
+from service.worklist.work import Film, Result, Verdict, Work
 from service.worklist.workitem import workitem_of
 from tests.service.worklist.origin_server import OriginServer, Workitem, faults_of, value, values
 
@@ -25,7 +25,7 @@ FILM = Film(
 
 @pytest.mark.parametrize("reason", [None, *REASONS])
 def test_every_verdict_meets_the_final_state(reason) -> None:
-    state = "COMPLETED" if reason is None else "CANCELED"
+    state: Verdict = "COMPLETED" if reason is None else "CANCELED"
     work = Work(began_at=NOW.timestamp(), films=(FILM,)).ended(state, "text", NOW.timestamp(), reason)
     report = final_report("2.25.1", work, None, Archive("http://pacs/", None), NOW)
 
