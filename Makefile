@@ -29,7 +29,7 @@ VERSION ?= 1.0.0
 # A value as one word of the shell: names of folders hold blanks, parentheses and apostrophes.
 quote = '$(subst ','\'',$1)'
 
-.PHONY: help run test test-fast coverage pacs-test docker-test check format train export bench resilience corpora release-check acceptance-demo reference docs lock sbom audit pin-images release-dry-run clean
+.PHONY: help run test test-fast coverage pacs-test ihe-test docker-test check format train export bench resilience corpora release-check acceptance-demo reference docs lock sbom audit pin-images release-dry-run clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ coverage: .venv-dev/ready corpora  ## run all tests and list the lines and branc
 
 pacs-test: .venv-dev/ready  ## send films through Debian's Orthanc to the service and back, with an outage of a minute
 	PACS_OUTAGE_S=$${PACS_OUTAGE_S:-60} $(DEV) -m pytest tests/pacs
+
+ihe-test: .venv-dev/ready  ## run the tests of standards on loopback; prints and writes the table clause -> test -> verdict
+	$(PYTEST) --clauses --clauses-page docs/ihe-conformance.md
 
 docker-test: .venv-dev/ready  ## build the images, start the stack, predict, train, swap, scale, stop (20 min the first time)
 	CXR_DOCKER_TEST=1 $(DEV) -m pytest tests/containers -v && docker image ls --format '{{.Repository}} {{.Size}}' | grep ^cxr-

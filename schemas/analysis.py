@@ -19,6 +19,14 @@ class ExplainedFinding(Record):
     center_of_mass: CenterOfMass | None = Field(description="null where the map is zero everywhere")
 
 
+class ObjectReference(Record):
+    """A DICOM object that was written about a film, in the film's study."""
+
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
 class AnalysisRecord(Record):
     """One film, one bundle, one answer; the film is named by its UIDs alone."""
 
@@ -44,6 +52,9 @@ class AnalysisRecord(Record):
     )
     delivery: tuple[ResultObject, ...] = Field(
         default=("report", "picture", "outline"), description="the objects that an archive gets; docs/pacs.md"
+    )
+    objects: tuple[ObjectReference, ...] = Field(
+        default=(), description="the objects that were written; an archive has them once the film is delivered"
     )
 
     @field_validator("analysed_at")

@@ -17,6 +17,7 @@ from service.commands.predict import client_command, predict_command
 from service.commands.quarterly import quarterly_command
 from service.commands.trial.compare import compare_command
 from service.commands.truth import resume_command, verdicts_command
+from service.commands.worklist import worklist_command
 
 COMMANDS: Final[Mapping[str, Command]] = {
     command.name: command
@@ -33,6 +34,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         resume_command,
         quarterly_command,
         dimse_command,
+        worklist_command,
     )
 }
 

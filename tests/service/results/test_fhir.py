@@ -18,6 +18,7 @@ def resources(bundle, kind):
     return [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind]
 
 
+@pytest.mark.clause("FHIR R5 Bundle", "bundle and resources are valid by fhir.resources")
 @pytest.mark.parametrize(
     "record",
     [
@@ -52,6 +53,7 @@ def test_the_report_refers_to_what_the_bundle_holds() -> None:
     assert report["conclusion"].endswith(DISCLAIMER)
 
 
+@pytest.mark.clause("FHIR R5 Observation", "a finding has code, probability and interpretation")
 def test_an_observation_has_code_probability_interpretation_and_operating_point() -> None:
     (made,) = resources(fhir_bundle(analysis(film())), "Observation")
 

@@ -29,6 +29,7 @@ def test_the_picture_is_rgb_of_eight_bits_at_the_films_aspect_above_its_text() -
     assert np.abs(shown - expected).max() == 0
 
 
+@pytest.mark.clause("PS3.3 C.8.6", "a derived image that says what is burned in")
 def test_what_is_derived_and_burned_in_is_said() -> None:
     picture = picture_of(film())
 

@@ -18,6 +18,7 @@ def read_back(source, record):
     return srread(stream)
 
 
+@pytest.mark.clause("PS3.16 TID-1500", "the report is a measurement report, complete and unverified")
 def test_the_report_is_a_measurement_report_that_no_one_has_verified() -> None:
     report = read_back(film(), analysis(film()))
 
@@ -34,6 +35,7 @@ def test_the_report_is_a_measurement_report_that_no_one_has_verified() -> None:
     assert names[-3:] == ["111028", "126010", "C0034375"]
 
 
+@pytest.mark.clause("PS3.16 TID-1501", "each finding has a group with probability, operating point and decision")
 def test_a_finding_has_its_probability_operating_point_and_decision() -> None:
     report = read_back(film(), analysis(film()))
 
@@ -89,6 +91,7 @@ def test_what_a_guide_saw_is_a_comment() -> None:
     assert "The film looks like: population adult (0.97), view frontal (0.99)" in texts
 
 
+@pytest.mark.clause("PS3.16 TID-4019", "the algorithm is identified")
 def test_the_algorithm_is_identified_by_name_version_and_digest() -> None:
     (group,) = read_back(film(), analysis(film(), warnings=("overlay",))).content.get_image_measurement_groups()
 
@@ -121,6 +124,7 @@ def test_a_film_that_was_not_checked_is_not_said_to_be_like_the_training_films()
     assert "Distance to the training films" not in {figure.name.meaning for figure in group.get_measurements()}
 
 
+@pytest.mark.clause("PS3.16 TID-1600", "the image library names the film")
 @pytest.mark.parametrize("modality", ["CR", "DX"])
 def test_the_image_library_names_the_film(modality) -> None:
     report = read_back(film(Modality=modality), analysis(film(Modality=modality)))
