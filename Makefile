@@ -157,7 +157,7 @@ release-dry-run: .venv-dev/ready  ## check offline what a release needs, and pri
 	$(DEV) -m deploy.release steps
 
 clean:  ## remove the environments and everything that was made
-	rm -rf .venv-* .*_cache .coverage .coverage.* .hypothesis .corpora
+	rm -rf .venv-* .*_cache .cache/peers .coverage .coverage.* .hypothesis .corpora
 
 .venv-%/ready: requirements/%.txt
 	@PYTHON=$(call quote,$(PYTHON)) requirements/install.sh $*

@@ -77,7 +77,7 @@ class Load:
     """What one window of load was answered."""
 
     answered: int
-    """Films in all, those of the warm-up too: what processor time is divided by."""
+    """Films in all, those of the warm-up too."""
     films: int
     """Films while the rate was taken."""
     span_s: float

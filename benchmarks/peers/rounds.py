@@ -1,7 +1,8 @@
 """The rounds: every peer in turn, in an order that is drawn anew, and windows on a busy machine repeated."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,6 +17,10 @@ FOREIGN_LIMIT: Final = 0.5
 """Cores that others may have during a window that counts."""
 TRIES: Final = 3
 """Of one window."""
+SETTLING_S: Final = 0.2
+LONGEST_SETTLING_S: Final = 10.0
+IDLE_CORES: Final = 0.15
+"""A server that takes less does nothing: some look around all the time."""
 MOST_REPEATS: Final = 24
 """Of all windows, so that a busy machine does not make a run endless."""
 
@@ -34,6 +39,7 @@ class Plan:
     seconds: int
     seed: int
     foreign_limit: float = FOREIGN_LIMIT
+    most_repeats: int = MOST_REPEATS
 
     def turns(self) -> Iterator[tuple[int, str, str, list[int]]]:
         """Round, peer, precision and numbers of clients, each round in an order of its own."""
@@ -80,7 +86,7 @@ def run_rounds(plan: Plan, start: Starter, progress: Callable[[str], None]) -> M
 def tries(plan: Plan, server: Running, place: "Place", measured: Measured) -> Iterator[Window]:
     """The windows that one place of the table takes: at most the last one counts."""
     for number in range(TRIES):
-        if number and measured.repeats == MOST_REPEATS:
+        if number and measured.repeats == plan.most_repeats:
             return
         measured.repeats += bool(number)
         window = measure(plan, server, place)
@@ -99,8 +105,21 @@ class Place:
     round: int
 
 
+def settle(server: Running, read: Callable[[Iterable[int]], Usage] = usage) -> None:
+    """Wait until the server does nothing, or for `LONGEST_SETTLING_S`."""
+    end = time.perf_counter() + LONGEST_SETTLING_S
+    before = read(server.family())
+    while time.perf_counter() < end:
+        time.sleep(SETTLING_S)
+        after = read(server.family())
+        if after.family_s - before.family_s < IDLE_CORES * (after.at_s - before.at_s):
+            return
+        before = after
+
+
 def measure(plan: Plan, server: Running, place: Place) -> Window:
-    """One window."""
+    """One window, once the server has done with the films that the one before left under way."""
+    settle(server)
     with Meter() as meter:
         before = usage(server.family())
         load = server.load(place.clients, plan.seconds)
@@ -120,9 +139,14 @@ class Reading:
 
 
 def window_of(place: Place, load: Load, reading: Reading, foreign_limit: float) -> Window:
-    """A window with what it cost; it counts where few enough cores were foreign."""
+    """A window with what it cost; it counts where few enough cores were foreign.
+
+    A cost is that of a second divided by the films of a second, not the whole cost by all films: those under way at the
+    end have cost something and are not answered.
+    """
     foreign = foreign_cores(reading.before, reading.after)
-    films = load.answered
+    seconds = reading.after.at_s - reading.before.at_s
+    films = load.films_per_s * seconds
     cpu_s = reading.after.family_s - reading.before.family_s
     return Window(
         peer=place.peer,

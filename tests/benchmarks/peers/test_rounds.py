@@ -1,15 +1,15 @@
 """The rounds: who comes when, and which windows count."""
 
+import time
 from collections import Counter
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from benchmarks.peers import rounds
 from benchmarks.peers.load import Load
 from benchmarks.peers.machine import Usage
-from benchmarks.peers.rounds import Place, Plan, Reading, in_words, run_rounds, window_of
+from benchmarks.peers.rounds import Place, Plan, Reading, in_words, run_rounds, settle, window_of
 from benchmarks.peers.servers import StartError
 
 PLACE = Place("ours", "fp32", 8, 0)
@@ -58,12 +58,12 @@ def test_every_peer_has_a_turn_in_every_round_and_the_seed_draws_the_order() -> 
     assert turns != list(plan(seed=1).turns())
 
 
-def test_a_window_counts_its_cost_by_all_films_and_its_rate_by_those_after_the_warm_up() -> None:
+def test_a_cost_is_that_of_a_second_by_the_films_of_a_second_after_the_warm_up() -> None:
     window = window_of(PLACE, LOAD, reading(0.1, joules=250.0), 0.5)
 
     assert window.films_per_s == 45.0
-    assert window.cpu_ms_per_film == pytest.approx(30.0)
-    assert window.joules_per_film == 2.5
+    assert window.cpu_ms_per_film == pytest.approx(1e3 * (3.0 / 4) / 45)
+    assert window.joules_per_film == pytest.approx((250 / 4) / 45)
     assert window.foreign_cores == pytest.approx(0.1)
 
 
@@ -76,20 +76,29 @@ def test_a_window_counts_where_others_had_at_most_half_a_core(foreign, kept) -> 
     assert window.joules_per_film is None
 
 
-def test_a_window_on_a_busy_machine_is_repeated_and_a_run_on_one_ends(monkeypatch) -> None:
-    monkeypatch.setattr(rounds, "MOST_REPEATS", 3)
+def test_a_window_on_a_busy_machine_is_repeated_and_a_run_on_one_ends() -> None:
     server = FakeServer()
 
     @contextmanager
     def start(_peer, _precision):
         yield server
 
-    measured = run_rounds(plan(["ours"], precisions=["fp32"], rounds=2, foreign_limit=-1.0), start, lambda _line: None)
+    measured = run_rounds(
+        plan(["ours"], precisions=["fp32"], rounds=2, foreign_limit=-1.0, most_repeats=3), start, lambda _line: None
+    )
 
     # Two rounds of two windows, three repeats in all: the first window has two of them, and the second one.
     assert Counter((window.round, window.kept) for window in measured.windows) == {(0, False): 5, (1, False): 2}
     assert server.loads[0] == (8, 1)  # before the first window, so that no window pays for what starts late
     assert [each.first_answer_s for each in measured.starts] == [0.5, 0.5]
+
+
+def test_a_window_begins_when_the_server_has_done_with_the_one_before() -> None:
+    spent = iter([0.0, 5.0, 9.0, 9.0, 9.0])
+
+    settle(FakeServer(), lambda _family: Usage(time.perf_counter(), 0.0, 0.0, next(spent)))
+
+    assert next(spent) == 9.0  # four readings: it was busy between the first three
 
 
 def test_a_peer_that_does_not_start_is_a_note_and_the_others_go_on() -> None:
