@@ -21,7 +21,7 @@ from benchmarks.peers.peers import PEERS, ROOT
 from benchmarks.peers.profiling import profile
 from benchmarks.peers.results import Results
 from benchmarks.peers.rounds import FOREIGN_LIMIT, Measured, Plan, run_rounds
-from benchmarks.peers.servers import Running, running
+from benchmarks.peers.servers import Running, leave_nothing_running, running
 from benchmarks.peers.table import errors, page
 from bundle.files import write_whole
 from bundle.opening import Bundle, open_bundle
@@ -98,6 +98,7 @@ def main(given: Sequence[str] | None = None) -> int:
         record = Results.model_validate_json(options.draw.read_text())
         write_whole(options.draw.with_suffix(".md"), page(record).encode())
         return 0
+    leave_nothing_running()
     try:
         tool = generator()
     except GeneratorError as error:

@@ -21,7 +21,7 @@ from benchmarks.peers.load import GeneratorError, generator, write_script
 from benchmarks.peers.peers import ROOT
 from benchmarks.peers.results import BARE, OURS, Window
 from benchmarks.peers.rounds import FOREIGN_LIMIT, Place, Plan, in_words, measure
-from benchmarks.peers.servers import Running, StartError, running
+from benchmarks.peers.servers import Running, StartError, leave_nothing_running, running
 from bundle.opening import open_bundle
 from schemas.estimate import Estimate
 from schemas.model.manifest import CURRENT
@@ -103,6 +103,7 @@ def main() -> int:
         seed=0,
         foreign_limit=FOREIGN_LIMIT,
     )
+    leave_nothing_running()
     try:
         generator()
         verdict = judge(_measured(plan, options.models), options.floor)

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -188,6 +189,11 @@ def environment(name: str, launch: Launch) -> dict[str, str]:
         PORT: str(launch.port),
     }
     return kept | chosen | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"} | dict(PEERS[name].variables)
+
+
+def leave_nothing_running() -> None:
+    """Make SIGTERM end this program as Ctrl+C does: by an exception, so that the servers end too."""
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
 
 
 def end(process: subprocess.Popen[str]) -> None:
