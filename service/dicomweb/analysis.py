@@ -220,6 +220,7 @@ def _record(source: Dataset, reading: Reading, explained: ExplainedFilm | None) 
         analysed_at=datetime.now(UTC),
         software_version=VERSION,
         model=reading.model,
+        udi=manifest.udi,
         route=reading.route,
         activation=manifest.activation,
         negative_class=manifest.negative_class,
