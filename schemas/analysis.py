@@ -19,6 +19,15 @@ class ExplainedFinding(Record):
     center_of_mass: CenterOfMass | None = Field(description="null where the map is zero everywhere")
 
 
+class ObjectReference(Record):
+    """A result object that an archive has, or may have."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
 class AnalysisRecord(Record):
     """One film, one bundle, one answer; the film is named by its UIDs alone."""
 
@@ -43,6 +52,22 @@ class AnalysisRecord(Record):
     )
     delivery: tuple[ResultObject, ...] = Field(
         default=("report", "picture", "outline"), description="the objects that an archive gets; docs/pacs.md"
+    )
+
+    content_sha256: str = Field(
+        default="", description="of the film's data set as it was sent; empty: analysed by a version before 0.2.0"
+    )
+    version: int = Field(default=1, ge=1, description="of the film: 1 as it came first, one more for each correction")
+    instance_number: int | None = Field(
+        default=None, description="InstanceNumber of its results, its own in the study; null: that of the film"
+    )
+    utc_offset: str = Field(
+        default="+0000",
+        pattern=r"^[+-]\d{4}$",
+        description="TimezoneOffsetFromUTC of its results: that of the film, else of the machine's time zone",
+    )
+    predecessors: tuple[ObjectReference, ...] = Field(
+        default=(), description="the reports on earlier versions of the film, which this analysis replaces"
     )
 
     @field_validator("analysed_at")

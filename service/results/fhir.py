@@ -13,6 +13,7 @@ from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
 from schemas.model.calibration import OperatingPoint
 from service.results import codes as terms
+from service.results.identity import result_uuid
 from service.results.remarks import remarks
 from service.results.source import MANUFACTURER
 from service.results.structured_report import device_uid, report_uid
@@ -172,4 +173,4 @@ def _instant(record: AnalysisRecord) -> str:
 
 
 def _address(record: AnalysisRecord, *kind: str) -> str:
-    return derived_uuid(record.sop_instance_uid, record.model.sha256, "FHIR", *kind).urn
+    return result_uuid(record, "FHIR", *kind).urn

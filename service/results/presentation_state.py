@@ -31,8 +31,8 @@ from imaging.dicom.lookup_tables import is_complete
 from imaging.dicom.value_of_interest import usable_window
 from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
+from service.results.identity import result_uid, series_uid
 from service.results.source import equipment
-from service.results.uids import derived_uid
 
 SERIES_NUMBER = 9903
 HALF_MAXIMUM = 128  # of the map's 255
@@ -65,13 +65,12 @@ def presentation_state(
     outlines = half_maximum_outlines(heat, record.image.rows, record.image.columns)
     if not outlines or not record.image.photometric_interpretation.startswith("MONOCHROME"):
         return None
-    model = record.model
     layer = GraphicLayer("HEATMAP", order=1, description="Outline of the heat map", display_color=CIELabColor(*_YELLOW))
     state = GrayscaleSoftcopyPresentationState(
         referenced_images=[film],
-        series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "PR series"),
+        series_instance_uid=series_uid(record, "PR"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=derived_uid(record.sop_instance_uid, model.sha256, "PR"),
+        sop_instance_uid=result_uid(record, "PR"),
         instance_number=film.InstanceNumber,
         **equipment(record),
         content_label="HEATMAP OUTLINE",

@@ -16,8 +16,8 @@ from pydicom.dataset import Dataset
 
 from schemas.analysis import AnalysisRecord, ExplainedFinding
 from schemas.api import Prediction
+from service.results.identity import result_uid, series_uid
 from service.results.source import equipment
-from service.results.uids import derived_uid
 
 SERIES_NUMBER: Final = 9902
 NARROWEST: Final = 512
@@ -50,9 +50,9 @@ def secondary_capture(
         coordinate_system=CoordinateSystemNames.PATIENT,
         patient_orientation=("L", "F"),
         study_instance_uid=record.study_instance_uid,
-        series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "SC series"),
+        series_instance_uid=series_uid(record, "SC"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=derived_uid(record.sop_instance_uid, model.sha256, "SC"),
+        sop_instance_uid=result_uid(record, "SC"),
         instance_number=film.InstanceNumber,
         **equipment(record),
         series_description="Heat map (research use only)",

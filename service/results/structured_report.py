@@ -35,6 +35,7 @@ from schemas.api import DISCLAIMER
 from schemas.model.calibration import OperatingPoint
 from service.answers.guide import without_figures
 from service.results import codes as terms
+from service.results.identity import result_uid, series_uid
 from service.results.remarks import remarks
 from service.results.source import MANUFACTURER, equipment
 from service.results.uids import derived_uid
@@ -51,7 +52,6 @@ def structured_report(film: Dataset, record: AnalysisRecord) -> Dataset:
         film: `service.results.source.evidence`.
         record: what was found.
     """
-    model = record.model
     content = MeasurementReport(
         observation_context=_observer(record),
         procedure_reported=terms.CHEST_FILM,
@@ -67,7 +67,7 @@ def structured_report(film: Dataset, record: AnalysisRecord) -> Dataset:
     report = ComprehensiveSR(
         evidence=[film],
         content=content,
-        series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "SR series"),
+        series_instance_uid=series_uid(record, "SR"),
         series_number=SERIES_NUMBER,
         sop_instance_uid=report_uid(record),
         instance_number=film.InstanceNumber,
@@ -83,7 +83,7 @@ def structured_report(film: Dataset, record: AnalysisRecord) -> Dataset:
 
 def report_uid(record: AnalysisRecord) -> str:
     """SOPInstanceUID of the report of an analysis; the short one has another, for the whole one may follow it."""
-    return derived_uid(record.sop_instance_uid, record.model.sha256, "SR note" if is_note(record) else "SR")
+    return result_uid(record, "SR note" if is_note(record) else "SR")
 
 
 def is_note(record: AnalysisRecord) -> bool:
