@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
 
+from imaging.dicom.header.exposures import FOR_PROCESSING
 from schemas.errors import SettingsError, SpoolUnavailableError
 from service.dicomweb.database_faults import database_fault
 
@@ -143,6 +144,9 @@ def open_database(url: str) -> Iterator[Engine]:
                     in_hand = instances.c.lease_until > 0
                     crashed = {"lease_until": 0.0, "crashes": instances.c.crashes + 1}
                     connection.execute(update(instances).where(in_hand).values(crashed))
+                    # A correction waits for what was being sent about the film; nothing is any more.
+                    new = (instances.c.attempts == 0) & (instances.c.intent != FOR_PROCESSING)
+                    connection.execute(update(instances).where(new).values(next_attempt_at=0.0))
         except (ArgumentError, ImportError, SQLAlchemyError, OSError) as error:
             msg = (
                 f"CXR_SPOOL_URL names no database that can be opened: {database_fault(error)}; "

@@ -99,12 +99,16 @@ def give_to_patient(result: Dataset, source: Dataset) -> None:
 
 
 def _passed_on(source: Dataset, keyword: str) -> str:
-    """The film's value; empty where it is absent, or where it breaks a rule and does not identify the patient."""
+    """The film's value as it is; empty where it is absent, and a date, a time or a sex also where it is none.
+
+    An archive files a result under the patient and the order that it knows from the film, whose number may be longer
+    than the standard allows.
+    """
     value = _as_written(source, keyword)
-    if keyword in ("PatientName", "PatientID"):
-        return value  # an archive must file the result under the patient that it knows
     if keyword == "PatientSex":
         return value if value in ("M", "F", "O") else ""  # the enumerated values of PS3.3 C.7.1.1
+    if dictionary_VR(keyword) not in ("DA", "TM"):
+        return value
     try:
         validate_value(dictionary_VR(keyword), value, pydicom.config.RAISE)
     except ValueError:

@@ -69,9 +69,9 @@ class FilmLine:
             return f"Film {self.number}: {self.why}."
         prediction = self.record.prediction
         if not self.is_answered:
-            odd = ("not_frontal",) if "not_frontal" in self.record.image.warnings else ()
-            stated = dict.fromkeys((*prediction.abstention_reasons, *odd))
-            reasons = [terms.reason_code(reason).meaning.lower() for reason in stated]
+            if "not_frontal" in self.record.image.warnings:
+                return f"Film {self.number}: not a frontal film, e.g. a lateral one; no finding is reported of it."
+            reasons = [terms.reason_code(reason).meaning.lower() for reason in prediction.abstention_reasons]
             return f"Film {self.number}: not answered ({', '.join(reasons) or 'no answer'})."
         decisions = [
             f"{point.finding} {terms.finding_answer(self.record, point)[0]}" for point in self.record.operating_points
