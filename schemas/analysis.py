@@ -38,6 +38,7 @@ class AnalysisRecord(Record):
     analysed_at: AwareDatetime = Field(description="when, in UTC; every date of the results comes from here")
     software_version: str = Field(description="of the service that analysed it; the bundle has a version of its own")
     model: ModelReference
+    udi: str | None = Field(default=None, description="Unique Device Identifier of the bundle; null: it has none")
     route: RouteField = "only_bundle"
     activation: Activation = Field(
         default="softmax",

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from imaging.dicom.attributes import text
 from imaging.limits import BoundedReader, DecodeLimits, parsing
-from schemas.analysis import AnalysisRecord, ExplainedFinding, ObjectReference
+from schemas.analysis import AnalysisRecord, ExplainedFinding
 from schemas.api import Prediction
 from schemas.delivery import OBJECTS, DeliveryPolicy, draws
 from schemas.errors import InvalidImageError, SameExposureError
@@ -31,7 +31,7 @@ from service.models.live import LiveBundle, ServingBundles
 from service.reading.explain import ExplainedFilm, Question, explain_reading
 from service.reading.predict import HeatMapRequest, Reading, read_film
 from service.reading.prepare import PreparedFilm, Upload
-from service.results.history.header import header_of
+from service.results.history.header import header_of, reference_to
 from service.results.history.predecessors import REPORTS
 from service.results.objects import result_objects
 from service.results.times import machine_offset
@@ -194,7 +194,7 @@ def _results(
     objects = [each for each in present if each is not None]
     findings = reading.live.loaded.manifest.findings
     signals = film_signals(asdict(reading.film.statistics), reading.judged.probabilities, findings)
-    issue = Issue(record.model.sha256, header_of(source, record), tuple(map(_reference_to, objects)))
+    issue = Issue(record.model.sha256, header_of(source, record), tuple(map(reference_to, objects)))
     film = AnalysedFilm(
         source, issue, sha256(content).hexdigest(), record, reading.judged, signals, reading.film.header.age_years
     )
@@ -231,6 +231,7 @@ def _record(source: Dataset, claim: Claim, reading: Reading, explained: Explaine
         predecessors=tuple(replaced),
         software_version=VERSION,
         model=reading.model,
+        udi=manifest.udi,
         route=reading.route,
         activation=manifest.activation,
         negative_class=manifest.negative_class,
@@ -238,13 +239,4 @@ def _record(source: Dataset, claim: Claim, reading: Reading, explained: Explaine
         prediction=reading.prediction,
         image=reading.image_facts,
         explanation=explanation,
-    )
-
-
-def _reference_to(result: Dataset) -> ObjectReference:
-    return ObjectReference(
-        study_instance_uid=str(result.StudyInstanceUID),
-        series_instance_uid=str(result.SeriesInstanceUID),
-        sop_class_uid=str(result.SOPClassUID),
-        sop_instance_uid=str(result.SOPInstanceUID),
     )

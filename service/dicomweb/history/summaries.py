@@ -14,14 +14,14 @@ import structlog
 from pydicom.dataset import Dataset
 from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-from schemas.analysis import AnalysisRecord, ObjectReference
+from schemas.analysis import AnalysisRecord
 from service.dicomweb.history import issues, rows
 from service.dicomweb.history.issues import Issue
 from service.dicomweb.history.notes import bytes_of
 from service.dicomweb.history.tables import issues as issues_table
 from service.dicomweb.history.tables import studies
 from service.dicomweb.tables import HAS_BYTES, instances, transaction
-from service.results.history.header import read_header
+from service.results.history.header import read_header, reference_to
 from service.results.history.study import Edition, FilmLine, study_summary, summary_key
 
 FAILED_S: Final = 300.0
@@ -93,13 +93,9 @@ class Summaries:
         edition = Edition(digest, version, replaced, datetime.fromtimestamp(now, UTC))
         summary = study_summary(films, read_header(header), edition)
         self._put(connection, summary, previous, (study, key, digest, version), now)
-        reference = ObjectReference(
-            study_instance_uid=study,
-            series_instance_uid=str(summary.SeriesInstanceUID),
-            sop_class_uid=str(summary.SOPClassUID),
-            sop_instance_uid=str(summary.SOPInstanceUID),
+        issues.record_issue(
+            connection, (key, study, digest, version), Issue("summary", header, (reference_to(summary),)), now
         )
-        issues.record_issue(connection, (key, study, digest, version), Issue("summary", header, (reference,)), now)
         return True
 
     @staticmethod

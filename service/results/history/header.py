@@ -6,7 +6,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from schemas.analysis import AnalysisRecord
+from schemas.analysis import AnalysisRecord, ObjectReference
 from service.results.source import give_to_patient
 from service.results.times import stated_offset
 
@@ -42,3 +42,13 @@ def give_header(result: Dataset, header: Dataset) -> None:
 def is_of_another(one: Dataset, other: Dataset) -> bool:
     """Whether two headers name other patients or other studies."""
     return any(one.get(keyword) != other.get(keyword) for keyword in _OF_ANOTHER)
+
+
+def reference_to(result: Dataset) -> ObjectReference:
+    """An object by its names."""
+    return ObjectReference(
+        study_instance_uid=str(result.StudyInstanceUID),
+        series_instance_uid=str(result.SeriesInstanceUID),
+        sop_class_uid=str(result.SOPClassUID),
+        sop_instance_uid=str(result.SOPInstanceUID),
+    )

@@ -34,7 +34,7 @@ def errors(content, path):
     path.write_bytes(content)
     checked = subprocess.run([DCIODVFY, "-new", path], capture_output=True, text=True, check=False)
     said = (checked.stdout + checked.stderr).splitlines()
-    assert {"ComprehensiveSR", "SCImage", "GrayscaleSoftcopyPresentationState"} & set(said)  # it knew what it judged
+    assert {"Comprehensive3DSR", "SCImage", "GrayscaleSoftcopyPresentationState"} & set(said)  # it knew what it judged
     return [line for line in said if line.startswith("Error")]
 
 

@@ -28,6 +28,10 @@ async def send(client, *contents) -> None:
     assert response.status_code == 200
 
 
+async def is_rejected(client):
+    return (await client.get(f"/results/{uid('film')}")).json()["next_attempt_at"] is None
+
+
 def notes(archive):
     return [each for each in archive.instances if each.SOPClassUID == KOS]
 
@@ -146,6 +150,7 @@ async def test_what_an_operator_withdraws_is_rejected_in_the_archive_and_no_seco
         ]
         await until(lambda: bool(notes(archive)), timeout_s=30)
         await send(client, film())
+        await until(lambda: is_rejected(client), timeout_s=30)
         result = await reached(client, "withdrawn")
         fhir = await client.get(f"/results/{uid('film')}/fhir")
         unknown = await client.post("/results/1.2.3/withdraw", json={"reason": "quality"})
