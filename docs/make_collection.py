@@ -18,6 +18,7 @@ DICOM: Final = "application/dicom"
 CSV: Final = "text/csv"
 EXAMPLES: Final[Mapping[str, object]] = {
     "/results/{sop_instance_uid}/verdict": {"verdict": "accept"},
+    "/results/{sop_instance_uid}/withdraw": {"reason": "quality"},
     "/models/challenger/promote": {"by": "rule"},
     "/monitoring/resume": {"reason": "what was found and done"},
 }

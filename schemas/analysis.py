@@ -20,8 +20,9 @@ class ExplainedFinding(Record):
 
 
 class ObjectReference(Record):
-    """A DICOM object that was written about a film, in the film's study."""
+    """A DICOM object that was written about a film, in the film's study; an archive has it, or may have it."""
 
+    study_instance_uid: str
     series_instance_uid: str
     sop_class_uid: str
     sop_instance_uid: str
@@ -55,6 +56,22 @@ class AnalysisRecord(Record):
     )
     objects: tuple[ObjectReference, ...] = Field(
         default=(), description="the objects that were written; an archive has them once the film is delivered"
+    )
+
+    content_sha256: str = Field(
+        default="", description="of the film's data set as it was sent; empty: analysed by a version before 0.2.0"
+    )
+    version: int = Field(default=1, ge=1, description="of the film: 1 as it came first, one more for each correction")
+    instance_number: int | None = Field(
+        default=None, description="InstanceNumber of its results, its own in the study; null: that of the film"
+    )
+    utc_offset: str = Field(
+        default="+0000",
+        pattern=r"^[+-]\d{4}$",
+        description="TimezoneOffsetFromUTC of its results: that of the film, else of the machine's time zone",
+    )
+    predecessors: tuple[ObjectReference, ...] = Field(
+        default=(), description="the reports on earlier versions of the film, which this analysis replaces"
     )
 
     @field_validator("analysed_at")

@@ -69,6 +69,10 @@ class NotARadiographError(FilmError, code="not_a_radiograph"):
     """A readable image that is not a single-frame projection radiograph."""
 
 
+class SameExposureError(FilmError, code="same_exposure"):
+    """A film FOR PROCESSING, where the one FOR PRESENTATION of the same exposure is read."""
+
+
 class BurnedInError(CxrError, code="burned_in_annotation"):
     """A film whose file says that text is burned into its pixels, where a copy must name no patient."""
 

@@ -13,7 +13,9 @@ from schemas.evidence.challenger import ChallengerAnswer
 from schemas.model.calibration import Decision
 from schemas.record import Record
 
-ResultState = Literal["received", "analysed", "delivered", "failed", "refused"]
+ResultState = Literal["received", "analysed", "delivered", "failed", "refused", "withdrawn"]
+ResultKind = Literal["film", "summary"]
+WithdrawalReason = Literal["quality", "patient_safety", "wrong_patient"]
 
 
 Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
@@ -72,8 +74,13 @@ class ResultSummary(Record):
     state: ResultState = Field(
         description="received: waits for its analysis; analysed: has results, which wait for the PACS where one "
         "is configured; delivered: the PACS has them; failed: given up, see problem and POST …/retry; "
-        "refused: not a film that can be read"
+        "refused: not a film that can be read; withdrawn: its results were taken back, and the PACS is informed once "
+        "next_attempt_at is null"
     )
+    kind: ResultKind = Field(
+        default="film", description="summary: the summary of a study, under an identifier of the service's own"
+    )
+    version: int = Field(default=1, description="of the film: one more for each content that was sent under its UID")
     priority: Literal["stat", "routine"]
     received_at: datetime
     changed_at: datetime
@@ -91,6 +98,15 @@ class Result(ResultSummary):
         default=None,
         description="of the bundle that reads along, for callers with the scope `trial`; null: it has not read the "
         "film, or there is none",
+    )
+
+
+class WithdrawalRequest(Record):
+    """The body of `POST /results/{sop_instance_uid}/withdraw`."""
+
+    reason: WithdrawalReason = Field(
+        description="quality: the results are wrong or of no use; patient_safety: nobody may see them; wrong_patient: "
+        "they are of another patient or another order"
     )
 
 

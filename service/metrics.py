@@ -99,7 +99,7 @@ class Metrics:
         registry = self.registry
         self.stow_instances = Counter(
             "cxr_stow_instances",
-            "DICOM instances that arrived by STOW-RS, by result: new, known, other_content or a problem code.",
+            "DICOM instances that arrived by STOW-RS, by result: new, known, corrected or a problem code.",
             ("result",),
             registry=registry,
         )

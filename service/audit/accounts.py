@@ -50,11 +50,15 @@ class Origin:
     reason: str | None = None
     """In the words of the person who asks; None: none is given."""
 
+    content_sha256: str | None = None
+    """Of what an action is about; None: it is about no content."""
+
     @property
     def facts(self) -> dict[str, str | None]:
         """As fields of the record."""
         facts = {"caller": self.caller, "route": self.route, "request_id": self.request_id}
-        return facts if self.reason is None else facts | {"reason": self.reason}
+        more = {"reason": self.reason, "content_sha256": self.content_sha256}
+        return facts | {name: value for name, value in more.items() if value is not None}
 
 
 SPOOL: Final = Origin("service", event="analysed")
@@ -109,14 +113,15 @@ async def audited_action(trail: Trail, origin: Origin, work: Callable[[], Awaita
     Raises:
         AuditUnavailableError: it cannot be recorded, and the policy is to refuse.
     """
-    await trail.record("action", **origin.facts, outcome="begun")
+    event: Event = "action" if origin.event == "film" else origin.event
+    await trail.record(event, **origin.facts, outcome="begun")
     try:
         result = await work()
     except Exception as error:
-        await trail.record("action", **origin.facts, outcome=_code(error))
+        await trail.record(event, **origin.facts, outcome=_code(error))
         raise
     model = result.sha256 if isinstance(result, ModelReference) else None
-    await trail.record("action", **origin.facts, model_sha256=model)
+    await trail.record(event, **origin.facts, model_sha256=model)
     return result
 
 

@@ -17,6 +17,7 @@ Event = Literal[
     "stored",
     "analysed",
     "action",
+    "withdrawn",
     "refusal",
     "verdict",
     "limits",
@@ -41,7 +42,8 @@ class AuditEntry(Record):
     at: datetime
     event: Event = Field(
         description="film: answered at once; stored: put into the spool; analysed: read from the spool; action: of an "
-        "administrator; refusal: no valid key, or not the scope; verdict: of a reader or a report; limits: registered; "
+        "administrator; withdrawn: results of a film, by one; refusal: no valid key, or not the scope; verdict: of a "
+        "reader or a report; limits: registered; "
         "suspended, lifted: the stop rule; acceptance: a test on local films; profile: an operating point of the site; "
         "started, stopped, resumed: the log itself"
     )
@@ -49,7 +51,9 @@ class AuditEntry(Record):
     route: Text | None = Field(default=None, description="the address's template")
     request_id: Text | None = None
     film_sha256: Sha256 | None = Field(default=None, description="of the bytes as they were sent")
-    content_sha256: Sha256 | None = Field(default=None, description="of the limits, the report or the profile")
+    content_sha256: Sha256 | None = Field(
+        default=None, description="of the limits, the report, the profile, or a withdrawn film's data set"
+    )
     model_sha256: Sha256 | None = Field(default=None, description="of the bundle's manifest")
     label: str | None = None
     decision: Decision | None = None
@@ -62,7 +66,8 @@ class AuditEntry(Record):
     truth: dict[str, Presence] | None = Field(default=None, description="what the verdict states, by finding")
     limits_sha256: Sha256 | None = Field(default=None, description="of the file of limits")
     reason: Text | None = Field(
-        default=None, description="of a stop; or in an operator's words why it was lifted, or a challenger promoted"
+        default=None,
+        description="of a stop or a withdrawal; or in an operator's words why it was lifted, or a challenger promoted",
     )
     outcome: str = Field(default="ok", description="ok, begun, or what was answered instead: a problem's code")
 

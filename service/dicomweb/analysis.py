@@ -1,7 +1,6 @@
 """One film of the spool through the network: the same reading as `POST /explain`, then the objects that a PACS gets."""
 
 import asyncio
-import io
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, replace
@@ -10,27 +9,32 @@ from functools import partial
 from hashlib import sha256
 from typing import Final, Protocol
 
-from pydicom import dcmread, dcmwrite
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from sqlalchemy import Engine
 
 from imaging.dicom.attributes import text
 from imaging.limits import BoundedReader, DecodeLimits, parsing
-from schemas.analysis import AnalysisRecord, ExplainedFinding, ObjectReference
+from schemas.analysis import AnalysisRecord, ExplainedFinding
 from schemas.api import Prediction
 from schemas.delivery import OBJECTS, DeliveryPolicy, draws
-from schemas.errors import InvalidImageError
+from schemas.errors import InvalidImageError, SameExposureError
 from schemas.model.drift import film_signals
 from schemas.preprocess import PreprocessSpec
 from schemas.version import VERSION
 from service.audit.accounts import SPOOL, audited_reading
+from service.dicomweb.history.issues import Issue
+from service.dicomweb.history.notes import bytes_of
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
 from service.models.live import LiveBundle, ServingBundles
 from service.reading.explain import ExplainedFilm, Question, explain_reading
 from service.reading.predict import HeatMapRequest, Reading, read_film
 from service.reading.prepare import PreparedFilm, Upload
+from service.results.history.header import header_of, reference_to
+from service.results.history.predecessors import REPORTS
 from service.results.objects import result_objects
+from service.results.times import machine_offset
 from service.services import Services
 
 SEXES: Final = ("F", "M", "O")
@@ -43,6 +47,8 @@ class AnalysedFilm:
 
     source: Dataset
     """Its header, which names the patient: for what is derived from it alone."""
+    issue: Issue
+    """What an archive gets about it."""
     sha256: str
     record: AnalysisRecord
     judged: Prediction
@@ -125,6 +131,9 @@ async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
     Raises:
         CxrError: the film is refused, the network failed on it, or it cannot be recorded.
     """
+    if claim.read_instead is not None:
+        msg = "the film is FOR PROCESSING; the one FOR PRESENTATION of the same exposure is read instead"
+        raise SameExposureError(msg)
     content = claim.payloads[SOURCE]
     with services.deployments.held() as serving:
         bundles = replace(serving, challenger=None if desk.along is None else desk.along.live)
@@ -132,7 +141,7 @@ async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
         result = await audited_reading(services.audit, SPOOL, content, bundles.only_reference, work)
     reading, explained = (result.reading, result) if isinstance(result, ExplainedFilm) else (result, None)
     film, objects = await asyncio.get_running_loop().run_in_executor(
-        services.decode_lanes.of(claim.priority), _results, content, reading, explained, desk.policy
+        services.decode_lanes.of(claim.priority), _results, claim, reading, explained, desk.policy
     )
     is_ours = await asyncio.to_thread(_file_away, claim, desk, bundles.digest, film, objects)
     if is_ours and desk.along is not None and bundles.challenger is not None and reading.for_challenger is not None:
@@ -153,6 +162,7 @@ def _file_away(claim: Claim, desk: Desk, model_sha256: str, film: AnalysedFilm, 
         model_sha256=model_sha256,
         record=film.record.model_dump_json(),
         objects=objects if desk.keep_objects else {},
+        issue=film.issue if desk.keep_objects else None,
     )
 
 
@@ -170,31 +180,27 @@ async def _read(
 
 
 def _results(
-    content: bytes, reading: Reading, explained: ExplainedFilm | None, policy: DeliveryPolicy
+    claim: Claim, reading: Reading, explained: ExplainedFilm | None, policy: DeliveryPolicy
 ) -> tuple[AnalysedFilm, Mapping[str, bytes]]:
+    content = claim.payloads[SOURCE]
     with parsing("DICOM data set"):
         # What follows the pixels is in no result: 2 MB of empty items there took 6.8 s to parse.
         source = dcmread(BoundedReader(content, DecodeLimits().max_reads), stop_before_pixels=True)
     objects_of_film = policy.of(reading.prediction)
     delivery = tuple(each for each in OBJECTS if each in objects_of_film)
-    record = _record(source, reading, explained).model_copy(update={"delivery": delivery})
+    record = _record(source, claim, reading, explained).model_copy(update={"delivery": delivery})
     built = result_objects(source, record, None if explained is None else explained.heat_map)
-    objects = [each for each in (built.sr, built.secondary_capture, built.presentation_state) if each is not None]
-    record = record.model_copy(update={"objects": tuple(map(_reference, objects))})
+    present = (built.sr, built.secondary_capture, built.presentation_state)
+    objects = [each for each in present if each is not None]
+    references = tuple(map(reference_to, objects))
+    record = record.model_copy(update={"objects": references})
     findings = reading.live.loaded.manifest.findings
     signals = film_signals(asdict(reading.film.statistics), reading.judged.probabilities, findings)
+    issue = Issue(record.model.sha256, header_of(source, record), references)
     film = AnalysedFilm(
-        source, sha256(content).hexdigest(), record, reading.judged, signals, reading.film.header.age_years
+        source, issue, sha256(content).hexdigest(), record, reading.judged, signals, reading.film.header.age_years
     )
-    return film, {str(each.SOPInstanceUID): _bytes_of(each) for each in objects}
-
-
-def _reference(written: Dataset) -> ObjectReference:
-    return ObjectReference(
-        series_instance_uid=str(written.SeriesInstanceUID),
-        sop_class_uid=str(written.SOPClassUID),
-        sop_instance_uid=str(written.SOPInstanceUID),
-    )
+    return film, {str(each.SOPInstanceUID): bytes_of(each) for each in objects}
 
 
 def _sex_of(source: Dataset) -> str:
@@ -206,18 +212,25 @@ def _sex_of(source: Dataset) -> str:
     return sex if sex in SEXES else ""
 
 
-def _record(source: Dataset, reading: Reading, explained: ExplainedFilm | None) -> AnalysisRecord:
+def _record(source: Dataset, claim: Claim, reading: Reading, explained: ExplainedFilm | None) -> AnalysisRecord:
     manifest = reading.live.loaded.manifest
     explanation = None
     if explained is not None:
         center = explained.explanation.center_of_mass
         explanation = ExplainedFinding(finding=explained.finding, method=explained.method, center_of_mass=center)
+    analysed_at = datetime.now(UTC)
+    replaced = [each for issue in claim.older for each in issue.objects if each.sop_class_uid in REPORTS]
     return AnalysisRecord(
         study_instance_uid=source.StudyInstanceUID,
         series_instance_uid=source.SeriesInstanceUID,
         sop_instance_uid=source.SOPInstanceUID,
         sop_class_uid=source.SOPClassUID,
-        analysed_at=datetime.now(UTC),
+        analysed_at=analysed_at,
+        content_sha256=claim.sha256,
+        version=claim.version,
+        instance_number=claim.number or None,
+        utc_offset=machine_offset(source, analysed_at),
+        predecessors=tuple(replaced),
         software_version=VERSION,
         model=reading.model,
         udi=manifest.udi,
@@ -229,9 +242,3 @@ def _record(source: Dataset, reading: Reading, explained: ExplainedFilm | None) 
         image=reading.image_facts,
         explanation=explanation,
     )
-
-
-def _bytes_of(dataset: Dataset) -> bytes:
-    stream = io.BytesIO()
-    dcmwrite(stream, dataset, enforce_file_format=True)
-    return stream.getvalue()

@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, field
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -10,6 +11,7 @@ from pydicom.tag import Tag
 
 from imaging.dicom.attributes import text
 from imaging.dicom.dataset import read_elements
+from imaging.dicom.header.exposures import EXPOSURE_ATTRIBUTES, Exposure, exposure_of
 from imaging.limits import DecodeLimits, parsing
 from schemas.errors import InvalidImageError
 from service.capacity.admission import Priority
@@ -37,7 +39,9 @@ _UID_CHARACTERS: Final = 64
 _UID: Final = re.compile(r"[0-9]+(\.[0-9]+)*")
 """PS3.5 9.1 without its rule about leading zeros: archives hold films whose UIDs break it."""
 _LEADING_ZERO: Final = re.compile(r"(^|\.)0[0-9]")
-_TAGS: Final = tuple(map(Tag, (*_IDENTITY, *PRIORITIES, _REQUESTS)))
+_TAGS: Final = tuple(map(Tag, (*_IDENTITY, *PRIORITIES, _REQUESTS, *EXPOSURE_ATTRIBUTES)))
+_PREAMBLE_BYTES: Final = 132
+_LONG_VRS: Final = (b"OB", b"OW", b"UN", b"UT", b"SQ", b"UC", b"UR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,9 @@ class Instance:
     content: bytes
     zero_led: tuple[str, ...] = ()
     """The attributes whose UID has a component with a leading zero."""
+    transfer_syntax: str = ""
+    exposure: Exposure = field(default_factory=Exposure)
+    """Of which exposure it is an image, and in which form."""
 
     @property
     def is_film(self) -> bool:
@@ -62,6 +69,17 @@ class Instance:
         """Of the whole file."""
         return hashlib.sha256(self.content).hexdigest()
 
+    @property
+    def content_sha256(self) -> str:
+        """Of the data set as it was sent, and its transfer syntax: what makes two files the same film.
+
+        The preamble and the file meta information are left out: they are of the program that wrote the file, and
+        differ for one object that came by STOW-RS and by C-STORE.
+        """
+        digest = hashlib.sha256(self.transfer_syntax.encode() + b"\0")
+        digest.update(memoryview(self.content)[_data_set_offset(self.content) :])
+        return digest.hexdigest()
+
 
 def read_instance(content: bytes, limits: DecodeLimits) -> Instance:
     """Read the identity of an instance; its pixels are not touched.
@@ -69,7 +87,7 @@ def read_instance(content: bytes, limits: DecodeLimits) -> Instance:
     Raises:
         CxrError: it is not a DICOM file that can be read here, or an UID is missing or malformed.
     """
-    dataset, _ = read_elements(content, limits, _TAGS)
+    dataset, transfer_syntax = read_elements(content, limits, _TAGS)
     uids = {name: _uid(dataset, name) for name in _IDENTITY}
     return Instance(
         sop_class_uid=uids["SOPClassUID"],
@@ -78,7 +96,20 @@ def read_instance(content: bytes, limits: DecodeLimits) -> Instance:
         priority=_priority(dataset),
         content=content,
         zero_led=tuple(name for name, uid in uids.items() if _LEADING_ZERO.search(uid)),
+        transfer_syntax=str(transfer_syntax),
+        exposure=exposure_of(dataset),
     )
+
+
+def _data_set_offset(content: bytes) -> int:
+    """Where the elements of group 0002 end; its stated length is not believed. Source: PS3.10 7.1."""
+    offset = _PREAMBLE_BYTES
+    while content[offset : offset + 2] == b"\x02\x00" and len(content) >= offset + 12:
+        if content[offset + 4 : offset + 6] in _LONG_VRS:
+            offset += 12 + struct.unpack_from("<I", content, offset + 8)[0]
+        else:
+            offset += 8 + struct.unpack_from("<H", content, offset + 6)[0]
+    return offset
 
 
 def _uid(dataset: Dataset, keyword: str) -> str:

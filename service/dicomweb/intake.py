@@ -10,6 +10,9 @@ from sqlalchemy import Engine
 
 from service.dicomweb.analysis import Desk, ReadsAlong, Watch, analyse
 from service.dicomweb.delivery import deliver
+from service.dicomweb.history.notes import rejection_notes
+from service.dicomweb.history.summaries import Summaries
+from service.dicomweb.history.withdrawals import Withdrawals
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.pacs import Archive
 from service.dicomweb.spool import Spool
@@ -33,6 +36,7 @@ class Intake:
     worker: Worker
     engine: Engine
     """The spool's database, for tables of others."""
+    withdrawals: Withdrawals
 
 
 ArchiveOpener = Callable[[PacsSettings, Engine], AbstractAsyncContextManager[Archive | None]]
@@ -83,16 +87,33 @@ async def open_intake(
             await stack.enter_async_context(watch.running(engine))
         if along is not None:
             await stack.enter_async_context(along.reading(engine))
-        spool = Spool(engine, capacity=settings.spool_capacity)
-        ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
         delivers = pacs is not None and services.mode == "active"
+        spool = _spool(engine, settings)
+        ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
         steps = [_analysis(services, Desk(spool, watch, delivers, pacs_settings.policy, along))]
         if pacs is not None and delivers:  # what waits for it in the spool of a silent service goes on waiting
             steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
         worker = Worker(spool, ledger, steps, services.metrics)
-        worker.start()
+        worker.start(_chores(engine, settings) if delivers else ())
         stack.push_async_callback(worker.stop)
-        yield Intake(spool, ledger, worker, engine)
+        yield Intake(spool, ledger, worker, engine, _withdrawals(engine, settings))
+
+
+def _chores(engine: Engine, settings: DicomwebSettings) -> list[Callable[[], int]]:
+    return [Summaries(engine, quiet_s=settings.study_quiet_s).write_due] if settings.study_quiet_s else []
+
+
+def _withdrawals(engine: Engine, settings: DicomwebSettings) -> Withdrawals:
+    return Withdrawals(engine, write_notes=rejection_notes, study_quiet_s=settings.study_quiet_s)
+
+
+def _spool(engine: Engine, settings: DicomwebSettings) -> Spool:
+    return Spool(
+        engine,
+        capacity=settings.spool_capacity,
+        write_notes=rejection_notes,
+        study_quiet_s=settings.study_quiet_s,
+    )
 
 
 def _analysis(services: Services, desk: Desk) -> Step:

@@ -6,11 +6,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import JSON, ColumnElement, Engine, Row, and_, cast, func, or_, select, type_coerce, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Engine,
+    Row,
+    and_,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from schemas.errors import NotFoundError
 from schemas.results import Cursor, ResultList, ResultQuery, ResultSummary
-from service.dicomweb.spool import AT_ONCE, LEASE_S
+from service.dicomweb.history.rows import AT_ONCE
+from service.dicomweb.history.studies import forget_studies
+from service.dicomweb.history.tables import issues
+from service.dicomweb.spool import LEASE_S
 from service.dicomweb.tables import HAS_BYTES, SOURCE, SQLITE, instances, payloads, remove_films, scrub, transaction
 from service.dicomweb.verdict import BACKOFF
 
@@ -46,7 +64,13 @@ class Ledger:
             names = connection.scalars(
                 select(payloads.c.name).where(payloads.c.sop_instance_uid == sop_instance_uid)
             ).all()
-            state = "received" if SOURCE in names else "analysed"
+            state = case(
+                (literal(SOURCE in names), "received"),
+                (instances.c.withdrawn_for.is_not(None), "withdrawn"),
+                (instances.c.kind == "summary", "analysed"),
+                (instances.c.record.is_(None), "refused"),
+                else_="analysed",
+            )
             again = {"state": state, "attempts": 0, "crashes": 0}
             again |= {"next_attempt_at": AT_ONCE, "changed_at": self._clock()}
             if connection.execute(update(instances).where(is_letter).values(again)).rowcount == 0:
@@ -66,6 +90,12 @@ class Ledger:
             msg = "no film of this SOPInstanceUID is known; it was never stored, or its retention is over"
             raise NotFoundError(msg)
         return _summary(row), row.record
+
+    def content_of(self, sop_instance_uid: str) -> str | None:
+        """SHA-256 of the content of a film; None: it is not known."""
+        query = select(instances.c.sha256).where(instances.c.sop_instance_uid == sop_instance_uid)
+        with transaction(self._engine) as connection:
+            return connection.scalar(query)
 
     def list(self, asked: ResultQuery) -> ResultList:
         """One page of the films that are asked for, the latest first.
@@ -109,7 +139,7 @@ class Ledger:
             counted = connection.execute(
                 select(instances.c.state, func.count().label("films")).group_by(instances.c.state)
             )
-            waiting = instances.c.state.in_(("received", "analysed")) & HAS_BYTES
+            waiting = (instances.c.state != "failed") & HAS_BYTES
             oldest = connection.scalar(select(func.min(instances.c.received_at)).where(waiting))
         age_s = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
         return Depth({row.state: row.films for row in counted}, age_s)
@@ -136,20 +166,23 @@ class Ledger:
 
     def prune(self) -> Mapping[str, int]:
         """Delete and wipe films whose retention is over, but none that still waits; returns how many of each state."""
-        finished = or_(instances.c.state.in_(("delivered", "refused", "failed")), ~HAS_BYTES)
+        finished = or_(instances.c.state == "failed", ~HAS_BYTES)
         over = finished & (instances.c.changed_at <= self._clock() - self._retention_s)
         with transaction(self._engine) as connection:
             counted = connection.execute(
                 select(instances.c.state, func.count().label("films")).where(over).group_by(instances.c.state)
             )
             forgotten = {row.state: row.films for row in counted}
+            forgotten_films = select(instances.c.sop_instance_uid).where(over)
+            connection.execute(delete(issues).where(issues.c.sop_instance_uid.in_(forgotten_films)))
             remove_films(connection, over)
+            forget_studies(connection, self._clock())
         scrub(self._engine)
         return forgotten
 
 
 def _summary(row: Row[Any]) -> ResultSummary:
-    waits = row.state in ("received", "analysed") and row.size_bytes > 0
+    waits = row.state != "failed" and row.size_bytes > 0
     return ResultSummary(
         sop_instance_uid=row.sop_instance_uid,
         study_instance_uid=row.study_instance_uid,
@@ -159,6 +192,8 @@ def _summary(row: Row[Any]) -> ResultSummary:
         changed_at=datetime.fromtimestamp(row.changed_at, UTC),
         attempts=row.attempts,
         next_attempt_at=datetime.fromtimestamp(max(row.next_attempt_at, row.changed_at), UTC) if waits else None,
+        kind=row.kind,
+        version=row.version,
         problem=row.problem,
         detail=row.detail,
     )

@@ -8,23 +8,24 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
-from sqlalchemy import Connection, Engine, and_, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, case, insert, select, update
 
-from schemas.errors import SpoolFullError
 from schemas.results import ResultState
 from service.capacity.admission import Priority
+from service.dicomweb.history import issues as issued
+from service.dicomweb.history import rows
+from service.dicomweb.history.issues import FOR_DELIVERY, Issue, NotesWriter, Withdrawal
+from service.dicomweb.history.rows import AT_ONCE
+from service.dicomweb.history.studies import next_number, touch
 from service.dicomweb.instance import Instance
-from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, payloads, remove_films, transaction
+from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, transaction
 
 LEASE_S: Final = 120.0
 """A claim that is older is free again: its worker has died. Work on one film must end before."""
-AT_ONCE: Final = 0.0
-"""The time of what waits for nothing: it has come, however far the clock is set back."""
-
 _CRASHES: Final = instances.c.crashes + case((instances.c.lease_until > 0, 1), else_=0)
 """A lease that has ended was of a process that has. Films with few go first, so that ends by chance are shared."""
 
-Stored = Literal["new", "known", "other_content"]
+Stored = Literal["new", "known", "corrected"]
 
 
 class Claim(NamedTuple):
@@ -39,60 +40,78 @@ class Claim(NamedTuple):
     """How many of them ended with the process that made them."""
     token: str
     payloads: Mapping[str, bytes]
+    state: ResultState = "received"
+    sha256: str = ""
+    """Of its content."""
+    version: int = 1
+    number: int = 0
+    """Of its results in the study; 0: that of the film."""
+    older: tuple[Issue, ...] = ()
+    """What was issued about other versions of the film, and is to be withdrawn."""
+    read_instead: str | None = None
+    """SOPInstanceUID of the film FOR PRESENTATION of the same exposure, where this one is FOR PROCESSING."""
 
 
 class Spool:
     """The films of one database.
 
     Invariant: a film in state `received` has its source; one that is to be delivered has its
-    objects and no source; one that is `delivered` or `refused` has no bytes at all.
+    objects and no source; one that is `delivered` has no bytes at all. One that is `refused` or
+    `withdrawn` has at most what withdraws results of it.
     """
 
-    def __init__(self, engine: Engine, *, capacity: int, clock: Callable[[], float] = time.time) -> None:
-        """`capacity` bounds the films that hold bytes; `clock` is in seconds since 1970."""
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        capacity: int,
+        clock: Callable[[], float] = time.time,
+        write_notes: NotesWriter = lambda _: {},
+        study_quiet_s: float = 0.0,
+    ) -> None:
+        """`capacity` bounds the films with bytes; `study_quiet_s` without a change make a study's summary due."""
         self._engine = engine
         self._capacity = capacity
         self._clock = clock
+        self._write_notes = write_notes
+        self._study_quiet_s = study_quiet_s
 
     def store(self, instance: Instance, priority: Priority, model_sha256: str) -> Stored:
-        """Store a film; one that is known is not stored twice.
+        """Store a film; the same content is not stored twice, another content is a new version of the film.
 
-        A known film is analysed again where what read it no longer serves as it did, or where it is a dead letter.
+        A known content is analysed again where what read it no longer serves as it did, or where it is a dead letter;
+        not where its results were withdrawn.
 
         Raises:
             SpoolFullError: there is no room.
             SpoolUnavailableError: the database cannot be written.
         """
         uid = instance.sop_instance_uid
-        digest = instance.sha256
         with transaction(self._engine) as connection:
-            known = connection.execute(select(instances).where(instances.c.sop_instance_uid == uid)).one_or_none()
-            if known is not None and known.sha256 != digest:
-                return "other_content"
-            if known is not None and known.state != "failed" and known.model_sha256 == model_sha256:
+            known = rows.locked(connection, uid)
+            # The hash of the file is what versions before 0.2.0 kept.
+            is_same = known is not None and known.sha256 in (instance.content_sha256, instance.sha256)
+            if known is not None and is_same and rows.needs_no_work(known, model_sha256):
                 return "known"
             if known is None or known.size_bytes == 0:
-                self._check_room(connection)
-            remove_films(connection, instances.c.sop_instance_uid == uid)
+                rows.check_room(connection, self._capacity)
             now = self._clock()
-            row = {
-                "sop_instance_uid": uid,
-                "study_instance_uid": instance.study_instance_uid,
-                "sha256": digest,
-                "model_sha256": model_sha256,
-                "priority": priority,
-                "state": "received",
-                "received_at": now,
-                "changed_at": now,
-                "next_attempt_at": AT_ONCE,
-                "attempts": 0,
-                "crashes": 0,
-                "lease_until": 0.0,
-                "size_bytes": len(instance.content),
-            }
-            connection.execute(insert(instances).values(row))
-            connection.execute(insert(payloads).values(sop_instance_uid=uid, name=SOURCE, content=instance.content))
-        return "new"
+            row = rows.row_of(instance, self._study_quiet_s, now)
+            row["number"] = (known.number if known is not None and is_same else 0) or next_number(
+                connection, instance.study_instance_uid, now
+            )
+            row |= {"priority": priority, "model_sha256": model_sha256}
+            if known is None:
+                connection.execute(insert(instances).values(row))
+            else:
+                issued.forget_unsent(connection, uid)
+                row["version"] = known.version + (not is_same)
+                row["next_attempt_at"] = max(row["next_attempt_at"], issued.quiet_until(known, now))
+                connection.execute(update(instances).where(instances.c.sop_instance_uid == uid).values(row))
+                self._study_changed(connection, known.study_instance_uid)
+            rows.put(connection, uid, {SOURCE: instance.content})
+            self._study_changed(connection, instance.study_instance_uid)
+        return "new" if known is None or is_same else "corrected"
 
     def claim(self, state: Literal["received", "analysed"], *, suspects: bool = True) -> Claim | None:
         """Take the next film of that state whose time has come, stat before routine; None where there is none.
@@ -105,12 +124,9 @@ class Spool:
             SpoolUnavailableError: the database cannot be reached.
         """
         now = self._clock()
-        token = uuid.uuid4().hex
-        due = and_(
-            instances.c.state == state, instances.c.next_attempt_at <= now, instances.c.lease_until <= now, HAS_BYTES
-        )
-        if not suspects:
-            due = and_(due, _CRASHES == 0)
+        states = FOR_DELIVERY if state == "analysed" else (state,)
+        due = and_(instances.c.state.in_(states), instances.c.next_attempt_at <= now, instances.c.lease_until <= now)
+        due = and_(due, HAS_BYTES) if suspects else and_(due, HAS_BYTES, _CRASHES == 0)
         order = (instances.c.priority != "stat", _CRASHES, instances.c.received_at)
         with transaction(self._engine) as connection:
             # SQLite has no row locks and needs none: its transactions here are exclusive from their start.
@@ -120,27 +136,48 @@ class Spool:
             if row is None:
                 return None
             is_film = instances.c.sop_instance_uid == row.sop_instance_uid
+            token = uuid.uuid4().hex
             crashes = row.crashes + (row.lease_until > 0)
             claim = {"lease_until": now + LEASE_S, "token": token, "attempts": row.attempts + 1, "crashes": crashes}
             connection.execute(update(instances).where(is_film).values(claim))
-            stored = connection.execute(
-                select(payloads.c.name, payloads.c.content).where(payloads.c.sop_instance_uid == row.sop_instance_uid)
-            )
-            contents = {payload.name: payload.content for payload in stored}
+            contents = rows.contents_of(connection, row.sop_instance_uid)
+            older = issued.issues_of(connection, row.sop_instance_uid, but=row.version)
+            if state == "analysed":
+                issued.mark_sent(connection, row.sop_instance_uid)
+            read_instead = rows.presented(connection, row)
         names = (row.sop_instance_uid, row.study_instance_uid, row.priority)
-        return Claim(*names, row.attempts + 1, crashes, token, contents)
+        content = (row.state, row.sha256, row.version, row.number)
+        return Claim(*names, row.attempts + 1, crashes, token, contents, *content, older, read_instead)
 
-    def analysed(self, claim: Claim, *, model_sha256: str, record: str, objects: Mapping[str, bytes]) -> bool:
-        """The film was read: its bytes go, its results stay; False where the lease was lost."""
-        return self._finish(claim, "analysed", objects=objects, record=record, model_sha256=model_sha256)
+    def analysed(
+        self,
+        claim: Claim,
+        *,
+        model_sha256: str,
+        record: str,
+        objects: Mapping[str, bytes],
+        issue: Issue | None = None,
+    ) -> bool:
+        """The film was read: its bytes go, its results stay; False where the lease was lost.
+
+        Args:
+            claim: the film.
+            model_sha256: of what serves.
+            record: the analysis, as JSON.
+            objects: what an archive gets, by SOPInstanceUID; none where there is none.
+            issue: the same, as it is remembered; None: nothing goes to an archive.
+        """
+        return self._finish(claim, "analysed", objects, issue, record=record, model_sha256=model_sha256)
 
     def refused(self, claim: Claim, problem: str, detail: str) -> bool:
         """The film cannot be read, now or later: its bytes go; False where the lease was lost."""
         return self._finish(claim, "refused", problem=problem, detail=detail)
 
     def delivered(self, claim: Claim) -> bool:
-        """The PACS has the results: the bytes go; False where the lease was lost."""
-        return self._finish(claim, "delivered", problem=None, detail=None)
+        """The PACS has the results, or knows that they are withdrawn; the bytes go. False where the lease was lost."""
+        if claim.state == "analysed":
+            return self._finish(claim, "delivered", problem=None, detail=None)
+        return self._finish(claim, claim.state)
 
     def postpone(self, claim: Claim, problem: str, detail: str, *, delay_s: float | None, counts: bool = True) -> bool:
         """Try again after `delay_s`; None: never by itself, it is a dead letter. False where the lease was lost.
@@ -154,34 +191,51 @@ class Spool:
         else:
             changes |= {"next_attempt_at": self._clock() + delay_s}
         with transaction(self._engine) as connection:
-            return self._change(connection, claim, changes)
+            is_ours = self._change(connection, claim, changes)
+            if is_ours and delay_s is None and claim.state == "received":
+                self._study_changed(connection, claim.study_instance_uid)
+        return is_ours
 
     def release(self, claim: Claim) -> bool:
         """Give back a film whose work was cut off, as if it had not been claimed; False where the lease was lost."""
         with transaction(self._engine) as connection:
             return self._change(connection, claim, {"lease_until": 0.0, "attempts": claim.attempts - 1})
 
-    def _finish(self, claim: Claim, state: ResultState, objects: Mapping[str, bytes] = {}, **changes: object) -> bool:
+    def _finish(
+        self,
+        claim: Claim,
+        state: ResultState,
+        objects: Mapping[str, bytes] = {},
+        issue: Issue | None = None,
+        **changes: object,
+    ) -> bool:
         now = self._clock()
         uid = claim.sop_instance_uid
+        if claim.state == "received" and claim.older:
+            withdrawal = Withdrawal(claim.older, None, issue, claim.number or 1, now)
+            objects = {**objects, **self._write_notes(withdrawal)}
         changes |= {"state": state, "changed_at": now, "next_attempt_at": AT_ONCE, "lease_until": 0.0}
         changes |= {"attempts": 0, "crashes": 0}
         changes["size_bytes"] = sum(map(len, objects.values()))
         with transaction(self._engine) as connection:
             if not self._change(connection, claim, changes):
                 return False
-            connection.execute(delete(payloads).where(payloads.c.sop_instance_uid == uid))
-            for name, content in objects.items():
-                connection.execute(insert(payloads).values(sop_instance_uid=uid, name=name, content=content))
+            rows.put(connection, uid, objects)
+            if issue is not None:
+                names = (uid, claim.study_instance_uid, claim.sha256, claim.version)
+                issued.record_issue(connection, names, issue, now)
+            if claim.state != "received":
+                issued.forget_older(connection, uid, None if state == "withdrawn" else claim.version)
+            else:
+                self._study_changed(connection, claim.study_instance_uid)
         return True
+
+    def _study_changed(self, connection: Connection, study_instance_uid: str) -> None:
+        now = self._clock()
+        if self._study_quiet_s:
+            touch(connection, study_instance_uid, now + self._study_quiet_s, now)
 
     @staticmethod
     def _change(connection: Connection, claim: Claim, changes: Mapping[str, object]) -> bool:
         ours = and_(instances.c.sop_instance_uid == claim.sop_instance_uid, instances.c.token == claim.token)
         return connection.execute(update(instances).where(ours).values(changes)).rowcount == 1
-
-    def _check_room(self, connection: Connection) -> None:
-        waiting = connection.scalar(select(func.count()).select_from(instances).where(HAS_BYTES)) or 0
-        if waiting >= self._capacity:
-            msg = f"{waiting} films wait in the spool, which holds {self._capacity}; send the film again later"
-            raise SpoolFullError(msg)

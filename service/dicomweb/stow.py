@@ -1,6 +1,6 @@
 """STOW-RS: instances into the spool, and the answer with the result of each.
 
-Source: DICOM PS3.18 10.5 (Store transaction), Annex I.2 (reasons of failures and warnings).
+Source: DICOM PS3.18 10.5 (Store transaction), Annex I.2 (reasons of failures).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,13 +22,11 @@ DOES_NOT_MATCH: Final = 0xA900
 CANNOT_UNDERSTAND: Final = 0xC000
 TRANSFER_SYNTAX_NOT_SUPPORTED: Final = 0xC122
 SOP_CLASS_NOT_SUPPORTED: Final = 0x0122
-COERCED: Final = 0xB000
 """Reasons, PS3.18 table I.2-2 and PS3.4 table B.2-1."""
 
 _SOP_CLASS = "00081150"
 _SOP_INSTANCE = "00081155"
 _RETRIEVE_URL = "00081190"
-_WARNING_REASON = "00081196"
 _FAILURE_REASON = "00081197"
 _FAILED = "00081198"
 _REFERENCED = "00081199"
@@ -50,7 +48,7 @@ class Outcome:
     """None where it could not be read so far."""
     result: Stored | CxrError
     reason: int | None = None
-    """Of the failure, or of the warning where it is stored."""
+    """Of the failure; None where it is stored."""
 
     @property
     def code(self) -> str:
@@ -111,7 +109,7 @@ class Reception:
             stored = self.spool.store(instance, self.options.priority or instance.priority, self.model_sha256)
         except CxrError as error:
             return Outcome(instance, error, _REASONS[type(error)])
-        return Outcome(instance, stored, COERCED if stored == "other_content" else None)
+        return Outcome(instance, stored)
 
     def _take_assessment(self, instance: Instance) -> Outcome:
         try:
@@ -126,7 +124,7 @@ class Reception:
 
 def status_of(outcomes: Sequence[Outcome]) -> int:
     """The status of the whole request. Source: PS3.18 table 10.5.3-1."""
-    if all(outcome.stored and outcome.reason is None for outcome in outcomes):
+    if all(outcome.stored for outcome in outcomes):
         return HTTPStatus.OK
     if any(outcome.stored for outcome in outcomes):
         return HTTPStatus.ACCEPTED
@@ -163,7 +161,7 @@ def _zero_led(outcome: Outcome) -> Sequence[str]:
 def answer(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """The response's data set in the DICOM JSON model. Source: PS3.18 table 10.5.3-2 and annex F."""
     referenced = [
-        _reference(outcome.instance, {_RETRIEVE_URL: {"vr": "UR"}} | _us(_WARNING_REASON, outcome.reason))
+        _reference(outcome.instance, {_RETRIEVE_URL: {"vr": "UR"}})
         for outcome in outcomes
         if outcome.stored and outcome.instance is not None
     ]

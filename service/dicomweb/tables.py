@@ -1,4 +1,4 @@
-"""The two tables of the spool, and how their database is opened: SQLite or PostgreSQL."""
+"""The tables of films and their bytes, and how their database is opened: SQLite or PostgreSQL."""
 
 import fcntl
 import os
@@ -26,12 +26,15 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    inspect,
     make_url,
     select,
     update,
 )
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.schema import CreateColumn
 
+from imaging.dicom.header.exposures import FOR_PROCESSING
 from schemas.errors import SettingsError, SpoolUnavailableError
 from service.dicomweb.database_faults import database_fault
 
@@ -46,7 +49,7 @@ instances: Final = Table(
     metadata,
     Column("sop_instance_uid", UID, primary_key=True),
     Column("study_instance_uid", UID, nullable=False),
-    Column("sha256", SHA256, nullable=False),
+    Column("sha256", SHA256, nullable=False, comment="of its content, `Instance.content_sha256`"),
     Column("model_sha256", SHA256, nullable=False),
     Column("priority", String(8), nullable=False),
     Column("state", String(16), nullable=False),
@@ -61,7 +64,15 @@ instances: Final = Table(
     Column("problem", String(64)),
     Column("detail", Text),
     Column("record", Text, comment="schemas.analysis.AnalysisRecord as JSON"),
+    Column("version", Integer, nullable=False, server_default="1", comment="one more for each content under the UID"),
+    Column("number", Integer, nullable=False, server_default="0", comment="of its results in the study; 0: the film's"),
+    Column("kind", String(8), nullable=False, server_default="film", comment="film, or a study's summary"),
+    Column("withdrawn_for", String(16), comment="why an operator took its results back"),
+    Column("intent", String(16), nullable=False, server_default="", comment="FOR PROCESSING, FOR PRESENTATION"),
+    Column("exposure", SHA256, comment="the same for the images of one exposure"),
+    Column("source_uid", UID, comment="SOPInstanceUID of the film that it was made from"),
     Index("due", "state", "next_attempt_at"),
+    Index("instances_of_study", "study_instance_uid"),
 )
 
 payloads: Final = Table(
@@ -123,6 +134,9 @@ def open_database(url: str) -> Iterator[Engine]:
                 in_hand = instances.c.lease_until > 0
                 crashed = {"lease_until": 0.0, "crashes": instances.c.crashes + 1}
                 connection.execute(update(instances).where(in_hand).values(crashed))
+                # A correction waits for what was being sent about the film; nothing is any more.
+                new = (instances.c.attempts == 0) & (instances.c.intent != FOR_PROCESSING)
+                connection.execute(update(instances).where(new).values(next_attempt_at=0.0))
         yield engine
 
 
@@ -148,6 +162,7 @@ def open_engine(url: str, variable: str, tables: MetaData) -> Iterator[Engine]:
             )
             stack.callback(engine.dispose)
             tables.create_all(engine)
+            _add_missing_columns(engine, tables)
         yield engine
 
 
@@ -161,6 +176,22 @@ def _refusing(variable: str) -> Iterator[None]:
             "give sqlite:///FILE or postgresql+psycopg://HOST/NAME, and check that it may be written"
         )
         raise SettingsError(msg) from error
+
+
+def _add_missing_columns(engine: Engine, tables: MetaData) -> None:
+    """Let a database of an earlier version have the columns that came since; each may be empty or has a default."""
+    if_missing = "" if engine.dialect.name == SQLITE else "IF NOT EXISTS "  # another instance may start beside this one
+    with engine.begin() as connection:
+        present = inspect(connection)
+        for table in tables.sorted_tables:
+            names = {column["name"] for column in present.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in names:
+                    definition = CreateColumn(column).compile(dialect=engine.dialect)
+                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {if_missing}{definition}")
+            if names < set(table.columns.keys()):
+                for index in table.indexes:
+                    index.create(connection, checkfirst=True)
 
 
 def _open_sqlite(database: str | None, variable: str, stack: ExitStack) -> Engine:

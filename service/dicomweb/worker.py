@@ -78,13 +78,15 @@ class Worker:
         self._steps = steps
         self._metrics = metrics
         self._backoff = backoff
+        self._chores: Sequence[Callable[[], int]] = ()
         self._stopping = asyncio.Event()
         self._arrival = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._hands = [_Hand() for _ in steps]
 
-    def start(self) -> None:
-        """Begin."""
+    def start(self, chores: Sequence[Callable[[], int]] = ()) -> None:
+        """Begin; `chores` are done with the housekeeping, and return how much work they have made for the steps."""
+        self._chores = chores
         self._tasks = [
             asyncio.create_task(self._loop(step, hand))
             for step, hand in zip(self._steps, self._hands, strict=True)
@@ -180,6 +182,9 @@ class Worker:
                     log.warning("spool_times_mended", films=mended, reason="the clock was set back")
                 for state, films in (await asyncio.to_thread(self._ledger.prune)).items():
                     self._forgotten(state, films)
+                for chore in self._chores:
+                    if await asyncio.to_thread(chore):
+                        self.wake()
                 self._set_gauges(await asyncio.to_thread(self._ledger.depth))
             except Exception as error:  # noqa: BLE001 supervisor: the database may be away for a while
                 _log_failure("spool_housekeeping_failed", error)

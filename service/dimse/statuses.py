@@ -28,7 +28,6 @@ _WARNINGS: Final = frozenset({COERCED, 0xB006, 0xB007})
 _FAILED: Final = ("00081198", "0008119A")
 _REFERENCED: Final = "00081199"
 _FAILURE_REASON: Final = "00081197"
-_WARNING_REASON: Final = "00081196"
 
 
 def status_of_problem(error: CxrError) -> int:
@@ -37,13 +36,7 @@ def status_of_problem(error: CxrError) -> int:
 
 
 def status_of_answer(http_status: int, body: Any) -> int:
-    """The status of one film, from the answer of STOW-RS to it alone; success only where the film is on the disk.
-
-    Other content under a known UID is answered with a duplicate's failure: a warning counts as stored for a sender,
-    which may then delete what the service did not keep.
-    """
-    if reason := _reason(body, (_REFERENCED,), _WARNING_REASON):
-        return DUPLICATE if reason == COERCED else reason
+    """The status of one film, from the answer of STOW-RS to it alone; success only where the film is on the disk."""
     if reason := _reason(body, _FAILED, _FAILURE_REASON):
         return reason
     if http_status == HTTPStatus.OK and isinstance(body, dict) and body.get(_REFERENCED):

@@ -17,7 +17,7 @@ from service.results.contributor import device_uid
 from service.results.remarks import remarks
 from service.results.source import MANUFACTURER
 from service.results.structured_report import report_uid
-from service.results.uids import derived_uuid
+from service.results.uids import derived_uuid, result_uuid
 
 Resource = dict[str, Any]
 
@@ -173,4 +173,4 @@ def _instant(record: AnalysisRecord) -> str:
 
 
 def _address(record: AnalysisRecord, *kind: str) -> str:
-    return derived_uuid(record.sop_instance_uid, record.model.sha256, "FHIR", *kind).urn
+    return result_uuid(record, "FHIR", *kind).urn

@@ -8,10 +8,12 @@ from pydicom.dataset import Dataset
 
 from imaging.overlay import HeatMap
 from schemas.analysis import AnalysisRecord
+from service.results.history.predecessors import name_predecessors
 from service.results.presentation_state import presentation_state
 from service.results.secondary_capture import secondary_capture
-from service.results.source import evidence, give_to_patient, set_times
+from service.results.source import evidence, give_to_patient
 from service.results.structured_report import structured_report
+from service.results.times import set_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,10 @@ def result_objects(source: Dataset, record: AnalysisRecord, heat_map: HeatMap | 
         if "outline" in wanted:
             state = presentation_state(film, source, record, explained, np.asarray(heat, np.uint8))
     report = structured_report(film, record, picture) if {"report", "note"} & set(wanted) else None
+    if report is not None:
+        name_predecessors(report, record.predecessors)
     for result in (report, picture, state):
         if result is not None:
             give_to_patient(result, source)
-            set_times(result, source, record.analysed_at)
+            set_times(result, source, record)
     return ResultObjects(report, picture, state)

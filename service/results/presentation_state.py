@@ -34,7 +34,7 @@ from service.results.anatomy import turn_of
 from service.results.contributor import contributor
 from service.results.display import caption, display_upright, displayed_width
 from service.results.source import equipment
-from service.results.uids import derived_uid
+from service.results.uids import result_uid, series_uid
 
 SERIES_NUMBER = 9903
 HALF_MAXIMUM = 128  # of the map's 255
@@ -84,13 +84,12 @@ def _drawn(
     text_object: TextObject,
 ) -> Dataset:
     """The state with its graphics; how it shows the film is not said yet."""
-    model = record.model
     layer = GraphicLayer("HEATMAP", order=1, description="Outline of the heat map", display_color=CIELabColor(*_YELLOW))
     return GrayscaleSoftcopyPresentationState(
         referenced_images=[film],
-        series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "PR series"),
+        series_instance_uid=series_uid(record, "PR"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=derived_uid(record.sop_instance_uid, model.sha256, "PR"),
+        sop_instance_uid=result_uid(record, "PR"),
         instance_number=film.InstanceNumber,
         **equipment(record),
         content_label="HEATMAP OUTLINE",

@@ -22,7 +22,7 @@ from service.results import codes as terms
 from service.results.anatomy import patient_orientation, state_lossy_compression, state_region, turn_of
 from service.results.contributor import coded, contributor
 from service.results.source import equipment
-from service.results.uids import derived_uid
+from service.results.uids import result_uid, series_uid
 
 SERIES_NUMBER: Final = 9902
 NARROWEST: Final = 512
@@ -56,9 +56,9 @@ def secondary_capture(
         coordinate_system=CoordinateSystemNames.PATIENT,
         patient_orientation=("L", "F"),
         study_instance_uid=record.study_instance_uid,
-        series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "SC series"),
+        series_instance_uid=series_uid(record, "SC"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=derived_uid(record.sop_instance_uid, model.sha256, "SC"),
+        sop_instance_uid=result_uid(record, "SC"),
         instance_number=film.InstanceNumber,
         **equipment(record),
         contributing_equipment=[contributor(record)],

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 import pydicom.config
@@ -35,7 +34,7 @@ _PATIENT_AND_STUDY = (
     "AccessionNumber",
 )
 # Type 3: present where the film has them; an archive distinguishes patients by the issuer of their ID.
-_WHERE_PRESENT = ("IssuerOfPatientID", "StudyDescription", "TimezoneOffsetFromUTC")
+_WHERE_PRESENT = ("IssuerOfPatientID", "StudyDescription")
 _UIDS = {
     "StudyInstanceUID": "study_instance_uid",
     "SeriesInstanceUID": "series_instance_uid",
@@ -78,10 +77,13 @@ def evidence(source: Dataset, record: AnalysisRecord) -> Dataset:
     film.SamplesPerPixel = 1
     film.PhotometricInterpretation = record.image.photometric_interpretation
     film.Modality = text(source, "Modality")
-    # The results of a study's films stay apart by the films' own numbers.
-    number = text(source, "InstanceNumber")
-    film.InstanceNumber = int(number) if re.fullmatch(r"[1-9]\d{0,8}", number) else 1
+    film.InstanceNumber = record.instance_number or _number_of(source)
     return film
+
+
+def _number_of(source: Dataset) -> int:
+    number = text(source, "InstanceNumber")
+    return int(number) if re.fullmatch(r"[1-9]\d{0,8}", number) else 1
 
 
 def give_to_patient(result: Dataset, source: Dataset) -> None:
@@ -98,12 +100,16 @@ def give_to_patient(result: Dataset, source: Dataset) -> None:
 
 
 def _passed_on(source: Dataset, keyword: str) -> str:
-    """The film's value; empty where it is absent, or where it breaks a rule and does not identify the patient."""
+    """The film's value as it is; empty where it is absent, and a date, a time or a sex also where it is none.
+
+    An archive files a result under the patient and the order that it knows from the film, whose number may be longer
+    than the standard allows.
+    """
     value = _as_written(source, keyword)
-    if keyword in ("PatientName", "PatientID"):
-        return value  # an archive must file the result under the patient that it knows
     if keyword == "PatientSex":
         return value if value in ("M", "F", "O") else ""  # the enumerated values of PS3.3 C.7.1.1
+    if dictionary_VR(keyword) not in ("DA", "TM"):
+        return value
     try:
         validate_value(dictionary_VR(keyword), value, pydicom.config.RAISE)
     except ValueError:
@@ -133,28 +139,3 @@ def _decoded(value: bytes, encodings: Sequence[str]) -> str:
         return value.decode(encodings[0])
     except UnicodeDecodeError:
         return value.decode("latin-1")
-
-
-def set_times(result: Dataset, source: Dataset, analysed_at: datetime) -> None:
-    """Date a result by its analysis: in the film's time zone where its file states one, else in UTC."""
-    local = analysed_at.astimezone(_time_zone(text(source, "TimezoneOffsetFromUTC")))
-    for date, time in (
-        ("InstanceCreationDate", "InstanceCreationTime"),
-        ("ContentDate", "ContentTime"),
-        ("PresentationCreationDate", "PresentationCreationTime"),
-        ("DateOfSecondaryCapture", "TimeOfSecondaryCapture"),
-    ):
-        if date in result:
-            setattr(result, date, f"{local:%Y%m%d}")
-            setattr(result, time, f"{local:%H%M%S.%f}")
-    for equipment in result.get("ContributingEquipmentSequence", ()):  # highdicom names itself, by the clock
-        equipment.ContributionDateTime = f"{analysed_at:%Y%m%d%H%M%S.%f}+0000"
-
-
-def _time_zone(offset: str) -> timezone:
-    """Source: DICOM PS3.3 C.12.1.1.8, `+HHMM` or `-HHMM`."""
-    matched = re.fullmatch(r"([+-])(0\d|1[0-4])([0-5]\d)", offset)
-    if matched is None:
-        return UTC
-    sign, hours, minutes = matched.groups()
-    return timezone((-1 if sign == "-" else 1) * timedelta(hours=int(hours), minutes=int(minutes)))

@@ -38,7 +38,7 @@ from service.results.contributor import coded, contributor, device_uid
 from service.results.evaluations import comment_item, evaluations, tracking, whole_film
 from service.results.remarks import remarks
 from service.results.source import MANUFACTURER, equipment
-from service.results.uids import derived_uid
+from service.results.uids import result_uid, series_uid
 
 SERIES_NUMBER = 9901
 
@@ -53,7 +53,6 @@ def structured_report(film: Dataset, record: AnalysisRecord, picture: Dataset | 
         record: what was found.
         picture: the heat map of the same analysis, to which the report refers; None: it has none.
     """
-    model = record.model
     content = MeasurementReport(
         observation_context=_observer(record),
         procedure_reported=terms.CHEST_FILM,
@@ -70,7 +69,7 @@ def structured_report(film: Dataset, record: AnalysisRecord, picture: Dataset | 
     report = Comprehensive3DSR(
         evidence=[film] if picture is None else [film, picture],
         content=content,
-        series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "SR series"),
+        series_instance_uid=series_uid(record, "SR"),
         series_number=SERIES_NUMBER,
         sop_instance_uid=report_uid(record),
         instance_number=film.InstanceNumber,
@@ -87,7 +86,7 @@ def structured_report(film: Dataset, record: AnalysisRecord, picture: Dataset | 
 
 def report_uid(record: AnalysisRecord) -> str:
     """SOPInstanceUID of the report of an analysis; the short one has another, for the whole one may follow it."""
-    return derived_uid(record.sop_instance_uid, record.model.sha256, "SR note" if is_note(record) else "SR")
+    return result_uid(record, "SR note" if is_note(record) else "SR")
 
 
 def is_note(record: AnalysisRecord) -> bool:

@@ -54,6 +54,10 @@ class DicomwebSettings(Section):
     results_retention_h: Annotated[float, Field(ge=0)] = Field(
         default=24, description="hours that results and dead letters are kept; a film's bytes go with its analysis"
     )
+    study_quiet_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=120,
+        description="seconds without a new film after which a study of several films gets a summary; 0: none gets one",
+    )
 
 
 class SurveillanceSettings(Section):

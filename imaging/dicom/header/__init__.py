@@ -1,1 +1,1 @@
-"""What a DICOM header states of patient, view, body part and hanging: tables of words and codes; no pixels."""
+"""What a DICOM header states of patient, view, body part, hanging, exposure: tables of words and codes; no pixels."""

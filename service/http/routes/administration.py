@@ -1,16 +1,26 @@
-"""`POST /models/…/activate`, `/models/rollback` and `/admin/drain`: for operators."""
+"""`POST /models/…/activate`, `/models/rollback`, `/results/…/withdraw` and `/admin/drain`: for operators."""
 
+import asyncio
+from dataclasses import replace
 from typing import Final
 
 from fastapi import APIRouter, Depends, Request
 
 from schemas.api import ModelReference
-from schemas.errors import AuditUnavailableError, BundleError, InvalidParameterError, NotFoundError
+from schemas.errors import (
+    AuditUnavailableError,
+    BundleError,
+    InvalidParameterError,
+    NotFoundError,
+    SpoolUnavailableError,
+)
+from schemas.results import ResultSummary, WithdrawalRequest
 from schemas.serving import Health
 from service.audit.accounts import audited_action
 from service.http.authorization import Requires, origin_of
-from service.http.current import CurrentServices
+from service.http.current import CurrentIntake, CurrentServices
 from service.http.errors import GATE_FAILURES, documented
+from service.http.routes.results import SopInstance
 from service.models.registry import BundleAddress
 from service.services import Services
 
@@ -64,6 +74,32 @@ async def _rollback(request: Request, services: Services, name: str | None) -> M
         return (await services.deployments.rollback(name)).loaded.reference
 
     return await audited_action(services.audit, origin_of(request), work)
+
+
+@router.post(
+    "/results/{sop_instance_uid}/withdraw",
+    operation_id="withdraw_result",
+    summary="Take the results of a film back",
+    status_code=202,
+    responses=documented(*FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError),
+)
+async def withdraw(
+    request: Request,
+    services: CurrentServices,
+    intake: CurrentIntake,
+    sop_instance_uid: SopInstance,
+    withdrawal: WithdrawalRequest,
+) -> ResultSummary:
+    """Whatever the film's state; the archive gets a rejection note (IHE IOCM) about what it has or may have."""
+
+    async def work() -> ResultSummary:
+        await asyncio.to_thread(intake.withdrawals.withdraw, sop_instance_uid, withdrawal.reason)
+        intake.worker.wake()
+        return (await asyncio.to_thread(intake.ledger.find, sop_instance_uid))[0]
+
+    content = await asyncio.to_thread(intake.ledger.content_of, sop_instance_uid)
+    origin = replace(origin_of(request), event="withdrawn", reason=withdrawal.reason, content_sha256=content)
+    return await audited_action(services.audit, origin, work)
 
 
 @router.post("/admin/drain", operation_id="drain_service", summary="Stop being ready", responses=documented(*FAILURES))

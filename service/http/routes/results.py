@@ -141,6 +141,9 @@ async def as_fhir(intake: CurrentIntake, audience: CurrentAudience, sop_instance
     """A Bundle with a DiagnosticReport; 404 before the film is analysed. See `one_result` for a silent service."""
     audience.check()
     summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)
+    if summary.state == "withdrawn":
+        msg = "the results of this film were withdrawn; GET /results/{sop_instance_uid} shows its state"
+        raise NotFoundError(msg)
     if record is None:
         msg = (
             f"the film is in state {summary.state} and has no analysis; GET /results/{{sop_instance_uid}} shows when "

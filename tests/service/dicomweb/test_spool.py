@@ -115,11 +115,13 @@ def test_a_film_sent_again_makes_no_new_work_until_the_model_is_another(spool) -
     assert spool.claim("received").attempts == 1
 
 
-def test_another_content_under_a_known_uid_is_not_stored(spool) -> None:
+def test_another_content_under_a_known_uid_takes_the_place_of_the_first(spool) -> None:
     spool.store(instance(), "routine", MODEL)
 
-    assert spool.store(instance(gray=60), "routine", OTHER_MODEL) == "other_content"
-    assert spool.claim("received").payloads == {"source": film()}
+    assert spool.store(instance(gray=60), "routine", MODEL) == "corrected"
+    claim = spool.claim("received")
+    assert (claim.payloads, claim.version) == ({"source": film(gray=60)}, 2)
+    assert spool.claim("received") is None
 
 
 def test_a_full_spool_refuses_new_films_alone(spool, ledger) -> None:

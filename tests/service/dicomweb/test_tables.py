@@ -1,8 +1,10 @@
 """Rules of the spool's database."""
 
+import sqlite3
 import stat
 
 import pytest
+from sqlalchemy import create_engine
 
 from imaging.limits import DecodeLimits
 from schemas.errors import SettingsError, SpoolUnavailableError
@@ -153,3 +155,64 @@ def test_a_database_that_fails_says_so_in_words_and_quotes_no_film(database, log
     assert [event["event"] for event in logged] == ["spool_failed"]
     assert logged[0]["reason"].startswith("its tables are not those of this version")
     assert "Error" not in str(logged)
+
+
+BEFORE_VERSIONS = """
+CREATE TABLE instances (
+    sop_instance_uid VARCHAR(64) NOT NULL PRIMARY KEY, study_instance_uid VARCHAR(64) NOT NULL,
+    sha256 VARCHAR(64) NOT NULL, model_sha256 VARCHAR(64) NOT NULL, priority VARCHAR(8) NOT NULL,
+    state VARCHAR(16) NOT NULL, received_at FLOAT NOT NULL, changed_at FLOAT NOT NULL,
+    next_attempt_at FLOAT NOT NULL, attempts INTEGER NOT NULL, crashes INTEGER NOT NULL, lease_until FLOAT NOT NULL,
+    token VARCHAR(32), size_bytes INTEGER NOT NULL, problem VARCHAR(64), detail TEXT, record TEXT
+);
+CREATE TABLE payloads (
+    sop_instance_uid VARCHAR(64) NOT NULL REFERENCES instances (sop_instance_uid), name VARCHAR(64) NOT NULL,
+    content BLOB NOT NULL, PRIMARY KEY (sop_instance_uid, name)
+);
+"""
+"""The tables of the first 0.2.0, before films had versions."""
+
+
+def store_as_before(execute, blob, name, state="received") -> None:
+    one = read_instance(film(name), DecodeLimits())
+    values = f"'{uid(name)}', '1.2.3', '{one.sha256}', '{MODEL}', 'routine', '{state}', 1, 1, 0, 0, 0, 0, NULL, 9"
+    execute(f"INSERT INTO instances VALUES ({values}, NULL, NULL, NULL)")
+    if state == "received":
+        execute(f"INSERT INTO payloads VALUES ('{uid(name)}', 'source', {blob(one.content.hex())})")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
+def url_of_before(request, tmp_path):
+    if request.param == "sqlite":
+        file = sqlite3.connect(tmp_path / "spool.db")
+        file.executescript(BEFORE_VERSIONS)
+        for name, state in (("waits", "received"), ("read", "delivered")):
+            store_as_before(file.execute, lambda content: f"x'{content}'", name, state)
+        file.commit()
+        file.close()
+        return f"sqlite:///{tmp_path}/spool.db"
+    url = request.getfixturevalue("postgresql_url")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in BEFORE_VERSIONS.replace("BLOB", "BYTEA").split(";")[:-1]:
+            connection.exec_driver_sql(statement)
+        for name, state in (("waits", "received"), ("read", "delivered")):
+            store_as_before(connection.exec_driver_sql, lambda content: f"'\\x{content}'", name, state)
+    engine.dispose()
+    return url
+
+
+def test_a_database_of_before_films_had_versions_goes_on(url_of_before) -> None:
+    for _ in range(2):
+        with open_database(url_of_before) as engine:
+            summary, _ = Ledger(engine, retention_s=3600).find(uid("read"))
+    with open_database(url_of_before) as engine:
+        spool = Spool(engine, capacity=10)
+        again = spool.store(read_instance(film("read"), DecodeLimits()), "routine", MODEL)
+        corrected = spool.store(read_instance(film("read", gray=60), DecodeLimits()), "routine", MODEL)
+        claims = {claim.sop_instance_uid: claim for claim in (spool.claim("received"), spool.claim("received"))}
+
+    assert (summary.state, summary.version, summary.kind) == ("delivered", 1, "film")
+    assert (again, corrected) == ("known", "corrected")
+    assert claims[uid("waits")].payloads == {"source": film("waits")}
+    assert (claims[uid("waits")].version, claims[uid("read")].version) == (1, 2)

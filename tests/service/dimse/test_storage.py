@@ -90,7 +90,6 @@ def test_another_sop_class_or_transfer_syntax_gets_no_context(port) -> None:
         ((409, failed(0xA900)), 0xA900),
         ((409, failed(0xC122, "0008119A")), 0xC122),
         ((409, failed(0xC000, "0008119A")), 0xC000),
-        ((202, referenced(uid("film"), 0xB000)), 0x0111),
         ((200, referenced(uid("film"))), 0),
     ],
 )

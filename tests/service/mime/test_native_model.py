@@ -11,7 +11,7 @@ from pydicom import Dataset, dcmwrite
 from imaging.limits import DecodeLimits
 from schemas.errors import InvalidImageError
 from service.dicomweb.instance import read_instance
-from service.dicomweb.stow import COERCED, Outcome, answer
+from service.dicomweb.stow import Outcome, answer
 from service.mime.native_model import native_model
 from tests.service.dicomweb.films import film
 
@@ -22,12 +22,12 @@ SPACE = "{http://www.w3.org/XML/1998/namespace}space"
 @pytest.fixture
 def dataset():
     """All that an answer to STOW-RS can hold."""
-    instances = [read_instance(film(name), DecodeLimits()) for name in ("stored", "coerced", "failed")]
+    instances = [read_instance(film(name), DecodeLimits()) for name in ("stored", "corrected", "failed")]
     error = InvalidImageError("no pixels")
     return answer(
         [
             Outcome(instances[0], "new"),
-            Outcome(instances[1], "other_content", COERCED),
+            Outcome(instances[1], "corrected"),
             Outcome(instances[2], error, 0xC000),
             Outcome(None, error, 0xC000),
         ]
@@ -61,7 +61,7 @@ def test_the_document_keeps_the_rules_of_the_schema(dataset) -> None:
     root = ET.fromstring(native_model(dataset))
 
     assert (root.tag, root.get(SPACE)) == (f"{NAMESPACE}NativeDicomModel", "preserve")
-    assert check_data_set(root) == 4 + 3 + 4 + 3 + 1
+    assert check_data_set(root) == 4 + 3 + 3 + 3 + 1
 
 
 def test_what_a_value_holds_is_text_and_no_element() -> None:

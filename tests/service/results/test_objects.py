@@ -53,7 +53,7 @@ needs_dciodvfy = pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy is n
         {"PhotometricInterpretation": "MONOCHROME1", "WindowCenter": 128, "WindowWidth": 256, "InstanceNumber": 7},
         {"SOPClassUID": DigitalXRayImageStorageForPresentation, "Modality": "DX"},
         {"SOPClassUID": SecondaryCaptureImageStorage, "PatientName": None, "PatientID": None},
-        {"PatientSex": "U", "PatientBirthDate": "1940", "AccessionNumber": "A" * 40, "StudyTime": "noon"},
+        {"PatientSex": "U", "PatientBirthDate": "1940", "StudyTime": "noon"},
         {"SpecificCharacterSet": "ISO_IR 192", "PatientName": "山田^太郎", "TimezoneOffsetFromUTC": "+0900"},
     ],
 )

@@ -196,13 +196,14 @@ async def test_a_film_of_another_study_than_the_addresses_is_409(serve_dicomweb)
     assert reasons(wrong.json(), FAILED) == [0xA900]
 
 
-async def test_another_content_under_a_known_uid_is_a_warning(serve_dicomweb) -> None:
+async def test_another_content_under_a_known_uid_is_stored_without_a_warning(serve_dicomweb) -> None:
     async with serve_dicomweb() as client:
         await client.post("/dicomweb/studies", **stow(film()))
         response = await client.post("/dicomweb/studies", **stow(film(gray=60)))
 
-    assert response.status_code == 202
-    assert response.json()[REFERENCED]["Value"][0]["00081196"] == {"vr": "US", "Value": [0xB000]}
+    assert response.status_code == 200
+    assert uids(response.json(), REFERENCED) == [uid("film")]
+    assert "00081196" not in response.json()[REFERENCED]["Value"][0]
 
 
 @pytest.mark.clause("PS3.18 I.2", "C122 for a transfer syntax that is not supported")

@@ -1,0 +1,1 @@
+"""What the spool remembers beyond the film in hand: versions, what was issued about them, and the studies."""
