@@ -24,6 +24,7 @@ from schemas.model.drift import film_signals
 from schemas.preprocess import PreprocessSpec
 from schemas.version import VERSION
 from service.audit.accounts import SPOOL, audited_reading
+from service.dicomweb.delivery import Outbox
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
 from service.models.live import LiveBundle, ServingBundles
@@ -112,6 +113,8 @@ class Desk:
     """Which objects are written about a film."""
     along: ReadsAlong | None = None
     """Reads the film too; None: nobody does."""
+    outbox: Outbox | None = None
+    """Delivers the results too; None: nobody does."""
 
 
 async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
@@ -148,11 +151,13 @@ def _file_away(claim: Claim, desk: Desk, model_sha256: str, film: AnalysedFilm, 
     """
     if desk.watch is not None:
         desk.watch.note(film)
+    posting = {} if desk.outbox is None else {"also": desk.outbox.posting(film.source, film.record, objects)}
     return desk.spool.analysed(
         claim,
         model_sha256=model_sha256,
         record=film.record.model_dump_json(),
         objects=objects if desk.keep_objects else {},
+        **posting,
     )
 
 

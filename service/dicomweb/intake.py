@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from service.dicomweb.analysis import Desk, ReadsAlong, Watch, analyse
-from service.dicomweb.delivery import deliver
+from service.dicomweb.delivery import Outbox, deliver
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.pacs import Archive
 from service.dicomweb.spool import Spool
@@ -33,6 +33,8 @@ class Intake:
     worker: Worker
     engine: Engine
     """The spool's database, for tables of others."""
+    outbox: Outbox | None = None
+    """Where results go in addition to the PACS."""
 
 
 ArchiveOpener = Callable[[PacsSettings, Engine], AbstractAsyncContextManager[Archive | None]]
@@ -47,6 +49,8 @@ class Onlookers:
     """Looks after the answers; None: nobody does."""
     along: ReadsAlong | None = None
     """Reads the films too, once they are answered; None: nobody does."""
+    outbox: Outbox | None = None
+    """Delivers results, in addition to the PACS; None: nobody does."""
 
 
 NOBODY: Final = Onlookers()
@@ -75,10 +79,12 @@ async def open_intake(
     if not settings.enabled:
         yield None
         return
-    watch, along = onlookers.watch, onlookers.along
+    watch, along, outbox = onlookers.watch, onlookers.along, onlookers.outbox
     async with AsyncExitStack() as stack:
         engine = stack.enter_context(open_database(settings.spool_url))
         pacs = await stack.enter_async_context(open_archive(pacs_settings, engine))
+        if outbox is not None:  # before the watch, which may have something to announce at once
+            await stack.enter_async_context(outbox.running(engine))
         if watch is not None:
             await stack.enter_async_context(watch.running(engine))
         if along is not None:
@@ -86,13 +92,15 @@ async def open_intake(
         spool = Spool(engine, capacity=settings.spool_capacity)
         ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
         delivers = pacs is not None and services.mode == "active"
-        steps = [_analysis(services, Desk(spool, watch, delivers, pacs_settings.policy, along))]
+        posts = outbox if services.mode == "active" else None
+        steps = [_analysis(services, Desk(spool, watch, delivers, pacs_settings.policy, along, posts))]
         if pacs is not None and delivers:  # what waits for it in the spool of a silent service goes on waiting
             steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
+        steps += [] if posts is None else posts.steps
         worker = Worker(spool, ledger, steps, services.metrics)
         worker.start()
         stack.push_async_callback(worker.stop)
-        yield Intake(spool, ledger, worker, engine)
+        yield Intake(spool, ledger, worker, engine, outbox)
 
 
 def _analysis(services: Services, desk: Desk) -> Step:
@@ -111,7 +119,7 @@ def _delivery(services: Services, spool: Spool, archive: Archive, *, max_attempt
         work=partial(deliver, spool=spool, archive=archive, metrics=services.metrics),
         at_once=DELIVERIES_AT_ONCE,
         max_attempts=max_attempts,
-        failures=services.metrics.pacs_deliveries,
+        count_failure=lambda outcome: services.metrics.pacs_deliveries.labels(outcome).inc(),
     )
 
 

@@ -4,25 +4,17 @@ It knows states and bytes; it knows neither DICOM nor HTTP. A method returns aft
 """
 
 import time
-import uuid
 from collections.abc import Callable, Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, Engine, and_, case, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, select
 
 from schemas.errors import SpoolFullError
 from schemas.results import ResultState
 from service.capacity.admission import Priority
 from service.dicomweb.instance import Instance
 from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, payloads, remove_films, transaction
-
-LEASE_S: Final = 120.0
-"""A claim that is older is free again: its worker has died. Work on one film must end before."""
-AT_ONCE: Final = 0.0
-"""The time of what waits for nothing: it has come, however far the clock is set back."""
-
-_CRASHES: Final = instances.c.crashes + case((instances.c.lease_until > 0, 1), else_=0)
-"""A lease that has ended was of a process that has. Films with few go first, so that ends by chance are shared."""
+from service.leases import AT_ONCE, Leases, waiting
 
 Stored = Literal["new", "known", "other_content"]
 
@@ -53,6 +45,7 @@ class Spool:
         self._engine = engine
         self._capacity = capacity
         self._clock = clock
+        self._leases = Leases(instances, instances.c.sop_instance_uid, clock)
 
     def store(self, instance: Instance, priority: Priority, model_sha256: str) -> Stored:
         """Store a film; one that is known is not stored twice.
@@ -84,12 +77,9 @@ class Spool:
                 "state": "received",
                 "received_at": now,
                 "changed_at": now,
-                "next_attempt_at": AT_ONCE,
-                "attempts": 0,
-                "crashes": 0,
-                "lease_until": 0.0,
                 "size_bytes": len(instance.content),
             }
+            row |= waiting()
             connection.execute(insert(instances).values(row))
             connection.execute(insert(payloads).values(sop_instance_uid=uid, name=SOURCE, content=instance.content))
         return "new"
@@ -104,35 +94,33 @@ class Spool:
         Raises:
             SpoolUnavailableError: the database cannot be reached.
         """
-        now = self._clock()
-        token = uuid.uuid4().hex
-        due = and_(
-            instances.c.state == state, instances.c.next_attempt_at <= now, instances.c.lease_until <= now, HAS_BYTES
-        )
-        if not suspects:
-            due = and_(due, _CRASHES == 0)
-        order = (instances.c.priority != "stat", _CRASHES, instances.c.received_at)
+        which = and_(instances.c.state == state, HAS_BYTES)
+        order = ((instances.c.priority != "stat",), (instances.c.received_at,))
         with transaction(self._engine) as connection:
-            # SQLite has no row locks and needs none: its transactions here are exclusive from their start.
-            row = connection.execute(
-                select(instances).where(due).order_by(*order).limit(1).with_for_update(skip_locked=True)
-            ).one_or_none()
-            if row is None:
+            if (taken := self._leases.take(connection, which, order=order, suspects=suspects)) is None:
                 return None
-            is_film = instances.c.sop_instance_uid == row.sop_instance_uid
-            crashes = row.crashes + (row.lease_until > 0)
-            claim = {"lease_until": now + LEASE_S, "token": token, "attempts": row.attempts + 1, "crashes": crashes}
-            connection.execute(update(instances).where(is_film).values(claim))
+            row, lease = taken
             stored = connection.execute(
                 select(payloads.c.name, payloads.c.content).where(payloads.c.sop_instance_uid == row.sop_instance_uid)
             )
             contents = {payload.name: payload.content for payload in stored}
         names = (row.sop_instance_uid, row.study_instance_uid, row.priority)
-        return Claim(*names, row.attempts + 1, crashes, token, contents)
+        return Claim(*names, lease.attempts, lease.crashes, lease.token, contents)
 
-    def analysed(self, claim: Claim, *, model_sha256: str, record: str, objects: Mapping[str, bytes]) -> bool:
-        """The film was read: its bytes go, its results stay; False where the lease was lost."""
-        return self._finish(claim, "analysed", objects=objects, record=record, model_sha256=model_sha256)
+    def analysed(
+        self,
+        claim: Claim,
+        *,
+        model_sha256: str,
+        record: str,
+        objects: Mapping[str, bytes],
+        also: Callable[[Connection], None] = lambda _: None,
+    ) -> bool:
+        """The film was read: its bytes go, its results stay; False where the lease was lost.
+
+        `also` writes what else follows from the analysis, in the same transaction.
+        """
+        return self._finish(claim, "analysed", objects, also, record=record, model_sha256=model_sha256)
 
     def refused(self, claim: Claim, problem: str, detail: str) -> bool:
         """The film cannot be read, now or later: its bytes go; False where the lease was lost."""
@@ -161,7 +149,14 @@ class Spool:
         with transaction(self._engine) as connection:
             return self._change(connection, claim, {"lease_until": 0.0, "attempts": claim.attempts - 1})
 
-    def _finish(self, claim: Claim, state: ResultState, objects: Mapping[str, bytes] = {}, **changes: object) -> bool:
+    def _finish(
+        self,
+        claim: Claim,
+        state: ResultState,
+        objects: Mapping[str, bytes] = {},
+        also: Callable[[Connection], None] = lambda _: None,
+        **changes: object,
+    ) -> bool:
         now = self._clock()
         uid = claim.sop_instance_uid
         changes |= {"state": state, "changed_at": now, "next_attempt_at": AT_ONCE, "lease_until": 0.0}
@@ -173,12 +168,11 @@ class Spool:
             connection.execute(delete(payloads).where(payloads.c.sop_instance_uid == uid))
             for name, content in objects.items():
                 connection.execute(insert(payloads).values(sop_instance_uid=uid, name=name, content=content))
+            also(connection)
         return True
 
-    @staticmethod
-    def _change(connection: Connection, claim: Claim, changes: Mapping[str, object]) -> bool:
-        ours = and_(instances.c.sop_instance_uid == claim.sop_instance_uid, instances.c.token == claim.token)
-        return connection.execute(update(instances).where(ours).values(changes)).rowcount == 1
+    def _change(self, connection: Connection, claim: Claim, changes: Mapping[str, object]) -> bool:
+        return self._leases.change(connection, claim.sop_instance_uid, claim.token, **changes)
 
     def _check_room(self, connection: Connection) -> None:
         waiting = connection.scalar(select(func.count()).select_from(instances).where(HAS_BYTES)) or 0

@@ -54,6 +54,11 @@ class DicomwebSettings(Section):
     results_retention_h: Annotated[float, Field(ge=0)] = Field(
         default=24, description="hours that results and dead letters are kept; a film's bytes go with its analysis"
     )
+    destinations: Path | None = Field(
+        default=None,
+        description="file (YAML) of destinations that get results and notifications in addition to the PACS "
+        "(docs/destinations.md); default: none",
+    )
 
 
 class SurveillanceSettings(Section):

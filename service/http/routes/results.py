@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidParameterError, NotFoundError, SilentError, SpoolUnavailableError
 from schemas.results import Result, ResultList, ResultState
+from service.dicomweb.intake import Intake
 from service.http.authorization import Requires
 from service.http.current import CurrentIntake, OptionalChallenger
 from service.http.errors import GATE_FAILURES, documented
@@ -51,7 +52,9 @@ async def one_result(
     along = None
     if challenger is not None and audience.sees_trial:
         along = await asyncio.to_thread(challenger.find, sop_instance_uid)
-    return Result(**dict(summary), analysis=analysis, challenger=along)
+    outbox = intake.outbox
+    destinations = () if outbox is None else await asyncio.to_thread(outbox.states, sop_instance_uid)
+    return Result(**dict(summary), analysis=analysis, challenger=along, destinations=destinations)
 
 
 @router.get(
@@ -77,8 +80,17 @@ async def as_fhir(intake: CurrentIntake, audience: CurrentAudience, sop_instance
 async def retry(
     intake: CurrentIntake, challenger: OptionalChallenger, audience: CurrentAudience, sop_instance_uid: SopInstance
 ) -> Result:
-    """From the step that failed: its analysis, or its delivery."""
+    """From the step that failed: its analysis, or its deliveries, to the PACS and to each destination."""
     audience.check()
-    await asyncio.to_thread(intake.ledger.retry, sop_instance_uid)
+    await asyncio.to_thread(_retry, intake, sop_instance_uid)
     intake.worker.wake()
     return await one_result(intake, challenger, audience, sop_instance_uid)
+
+
+def _retry(intake: Intake, sop_instance_uid: str) -> None:
+    letters = 0 if intake.outbox is None else intake.outbox.retry(sop_instance_uid)
+    try:
+        intake.ledger.retry(sop_instance_uid)
+    except NotFoundError:
+        if not letters:
+            raise

@@ -8,8 +8,9 @@ from imaging.limits import DecodeLimits
 from schemas.errors import NotFoundError, SpoolFullError
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
-from service.dicomweb.spool import LEASE_S, Spool
+from service.dicomweb.spool import Spool
 from service.dicomweb.tables import open_database
+from service.leases import LEASE_S
 from tests.service.dicomweb.films import film, uid
 
 MODEL = "a" * 64
