@@ -6,6 +6,8 @@ from urllib.parse import parse_qs
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.x509 import load_pem_x509_certificate
 
 from schemas.errors import DestinationRefusedError, DestinationUnreachableError, SettingsError
 from service.outgoing.counterpart import Counterpart
@@ -111,9 +113,8 @@ async def test_an_assertion_is_signed_with_our_key(site, authority) -> None:
 
     form = {name: value for name, (value,) in parse_qs(site.asked()[0].body.decode()).items()}
     assertion = form["client_assertion"]
-    from cryptography.x509 import load_pem_x509_certificate
-
     public = load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    assert isinstance(public, EllipticCurvePublicKey)
     claims = jwt.decode(assertion, public, ["ES256"], audience=f"{site.url}/token")
     assert answer.status_code == 200
     assert (claims["iss"], claims["sub"], claims["exp"] - claims["iat"]) == ("cxr:1", "cxr:1", 60)
