@@ -48,7 +48,8 @@ class Settings(BaseModel):
     def _check_sections(self) -> Self:
         """What one section demands of another."""
         if self.pacs.is_configured and not self.dicomweb.enabled:
-            msg = f"{'pacs_dimse' if self.pacs.url is None else 'pacs_url'} names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
+            name = "pacs_dimse" if self.pacs.url is None else "pacs_url"
+            msg = f"{name} names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
             raise ValueError(msg)
         if self.dicomweb.destinations is not None and not self.dicomweb.enabled:
             msg = (
