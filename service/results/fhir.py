@@ -13,9 +13,10 @@ from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
 from schemas.model.calibration import OperatingPoint
 from service.results import codes as terms
+from service.results.contributor import device_uid
 from service.results.remarks import remarks
 from service.results.source import MANUFACTURER
-from service.results.structured_report import device_uid, report_uid
+from service.results.structured_report import report_uid
 from service.results.uids import derived_uuid
 
 Resource = dict[str, Any]
