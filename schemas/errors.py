@@ -177,6 +177,14 @@ class PacsRefusedError(CxrError, code="pacs_refused"):
     """The PACS will not store the results: a dead letter until somebody asks for another attempt."""
 
 
+class DestinationUnreachableError(UnavailableError, code="destination_unreachable", retry_after_s=30):
+    """A destination of CXR_DESTINATIONS gave no answer, or one that may be different later; it is tried again."""
+
+
+class DestinationRefusedError(CxrError, code="destination_refused"):
+    """A destination of CXR_DESTINATIONS will not have what it is sent: a dead letter until somebody retries it."""
+
+
 class WorklistUnreachableError(UnavailableError, code="worklist_unreachable", retry_after_s=30):
     """The origin server of workitems gave no answer, or one that may be different later; it is asked again."""
 

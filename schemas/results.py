@@ -90,6 +90,19 @@ class ResultSummary(Record):
     detail: str | None
 
 
+class DestinationState(Record):
+    """How far the delivery of a film's results to one destination is."""
+
+    name: str = Field(description="of the destination, as in the file of CXR_DESTINATIONS")
+    state: Literal["waiting", "delivered", "failed"] = Field(
+        description="waiting: is sent, or tried again; failed: given up, see problem and POST …/retry"
+    )
+    attempts: int
+    problem: str | None = Field(description="code of the last problem, as in docs/reference.md")
+    detail: str | None
+    changed_at: datetime
+
+
 class Result(ResultSummary):
     """The answer of `GET /results/{sop_instance_uid}`."""
 
@@ -98,6 +111,9 @@ class Result(ResultSummary):
         default=None,
         description="of the bundle that reads along, for callers with the scope `trial`; null: it has not read the "
         "film, or there is none",
+    )
+    destinations: tuple[DestinationState, ...] = Field(
+        default=(), description="deliveries in addition to the PACS, docs/destinations.md; the latest of each"
     )
 
 

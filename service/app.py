@@ -19,6 +19,7 @@ from service.capacity.admission import Admission
 from service.capacity.kept_answers import KeptAnswers
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.challenger.reader import challenger_of
+from service.destinations.deliveries import deliveries_of
 from service.dicomweb.intake import Onlookers, open_intake
 from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
@@ -176,12 +177,12 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
         try:
             await stack.enter_async_context(running(services))
             along = challenger_of(services, settings.trial)
-            surveillance = Surveillance(services, settings.surveillance)
+            deliveries = deliveries_of(settings.dicomweb, settings.dimse, services)
+            surveillance = Surveillance(services, settings.surveillance, announce=deliveries.announce)
+            onlookers = Onlookers(surveillance, along, deliveries)
             opener = partial(open_archive, settings.dimse)
-            onlookers = Onlookers(surveillance, along)
-            intake = await stack.enter_async_context(
-                open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers)
-            )
+            opening = open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers)
+            intake = await stack.enter_async_context(opening)
         except SettingsError as error:
             api.state.refusal = str(error)
             raise

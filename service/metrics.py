@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from schemas.version import VERSION
 from service.challenger_metrics import ChallengerMetrics
+from service.destination_metrics import DestinationMetrics
 from service.truth_metrics import TruthMetrics
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -29,6 +30,7 @@ class Metrics:
         self._spool()
         self._audit()
         self.challenger = ChallengerMetrics(self.registry)
+        self.destinations = DestinationMetrics(self.registry)
         self.truth = TruthMetrics(self.registry)
         self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
         self.registry.register(_ByBundle(self._bundles))
@@ -131,7 +133,12 @@ class Metrics:
         )
         self.audit_write_failures = Counter(
             "cxr_audit_write_failures",
-            "Attempts to write to the audit log, or to its copy in syslog, that failed.",
+            "Attempts to write to the audit log, or to its copies in syslog and at the hospital, that failed.",
+            registry=self.registry,
+        )
+        self.audit_unsent = Gauge(
+            "cxr_audit_unsent_seconds",
+            "How long the oldest audit record has waited to be sent to the hospital.",
             registry=self.registry,
         )
 

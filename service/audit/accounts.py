@@ -49,7 +49,10 @@ class Origin:
     event: Event = "film"
     reason: str | None = None
     """In the words of the person who asks; None: none is given."""
-
+    address: str | None = None
+    """From which the connection came."""
+    study_instance_uid: str | None = None
+    """Of the film, where it is known before the film is read."""
     content_sha256: str | None = None
     """Of what an action is about; None: it is about no content."""
 
@@ -57,7 +60,8 @@ class Origin:
     def facts(self) -> dict[str, str | None]:
         """As fields of the record."""
         facts = {"caller": self.caller, "route": self.route, "request_id": self.request_id}
-        more = {"reason": self.reason, "content_sha256": self.content_sha256}
+        more = {"reason": self.reason, "content_sha256": self.content_sha256, "address": self.address}
+        more |= {"study_instance_uid": self.study_instance_uid}
         return facts | {name: value for name, value in more.items() if value is not None}
 
 

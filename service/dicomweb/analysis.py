@@ -23,6 +23,7 @@ from schemas.model.drift import film_signals
 from schemas.preprocess import PreprocessSpec
 from schemas.version import VERSION
 from service.audit.accounts import SPOOL, audited_reading
+from service.dicomweb.delivery import Outbox
 from service.dicomweb.history.issues import Issue
 from service.dicomweb.history.notes import bytes_of
 from service.dicomweb.spool import Claim, Spool
@@ -118,6 +119,8 @@ class Desk:
     """Which objects are written about a film."""
     along: ReadsAlong | None = None
     """Reads the film too; None: nobody does."""
+    outbox: Outbox | None = None
+    """Delivers the results too; None: nobody does."""
 
 
 async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
@@ -138,7 +141,8 @@ async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
     with services.deployments.held() as serving:
         bundles = replace(serving, challenger=None if desk.along is None else desk.along.live)
         work = partial(_read, claim, services, bundles, desk.policy)
-        result = await audited_reading(services.audit, SPOOL, content, bundles.only_reference, work)
+        origin = replace(SPOOL, study_instance_uid=claim.study_instance_uid)
+        result = await audited_reading(services.audit, origin, content, bundles.only_reference, work)
     reading, explained = (result.reading, result) if isinstance(result, ExplainedFilm) else (result, None)
     film, objects = await asyncio.get_running_loop().run_in_executor(
         services.decode_lanes.of(claim.priority), _results, claim, reading, explained, desk.policy
@@ -157,12 +161,14 @@ def _file_away(claim: Claim, desk: Desk, model_sha256: str, film: AnalysedFilm, 
     """
     if desk.watch is not None:
         desk.watch.note(film)
+    posting = {} if desk.outbox is None else {"also": desk.outbox.posting(film.source, film.record, objects)}
     return desk.spool.analysed(
         claim,
         model_sha256=model_sha256,
         record=film.record.model_dump_json(),
         objects=objects if desk.keep_objects else {},
         issue=film.issue if desk.keep_objects else None,
+        **posting,
     )
 
 

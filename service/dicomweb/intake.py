@@ -1,6 +1,6 @@
 """What DICOMweb needs in addition to the services: spool, ledger and worker, opened and closed with the app."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from service.dicomweb.analysis import Desk, ReadsAlong, Watch, analyse
-from service.dicomweb.delivery import deliver
+from service.dicomweb.delivery import Outbox, deliver
 from service.dicomweb.history.notes import rejection_notes
 from service.dicomweb.history.summaries import Summaries
 from service.dicomweb.history.withdrawals import Withdrawals
@@ -37,6 +37,8 @@ class Intake:
     engine: Engine
     """The spool's database, for tables of others."""
     withdrawals: Withdrawals
+    outbox: Outbox | None = None
+    """Where results go in addition to the PACS."""
 
 
 ArchiveOpener = Callable[[PacsSettings, Engine], AbstractAsyncContextManager[Archive | None]]
@@ -51,6 +53,17 @@ class Onlookers:
     """Looks after the answers; None: nobody does."""
     along: ReadsAlong | None = None
     """Reads the films too, once they are answered; None: nobody does."""
+    outbox: Outbox | None = None
+    """Delivers results, in addition to the PACS; None: nobody does."""
+
+    def running(self, engine: Engine) -> Iterator[AbstractAsyncContextManager[None]]:
+        """Those that there are; the outbox before the watch, which may have something to announce at once."""
+        if self.outbox is not None:
+            yield self.outbox.running(engine)
+        if self.watch is not None:
+            yield self.watch.running(engine)
+        if self.along is not None:
+            yield self.along.reading(engine)
 
 
 NOBODY: Final = Onlookers()
@@ -79,24 +92,24 @@ async def open_intake(
     if not settings.enabled:
         yield None
         return
-    watch, along = onlookers.watch, onlookers.along
+    watch, along, outbox = onlookers.watch, onlookers.along, onlookers.outbox
     async with AsyncExitStack() as stack:
         engine = stack.enter_context(open_database(settings.spool_url))
         pacs = await stack.enter_async_context(open_archive(pacs_settings, engine))
-        if watch is not None:
-            await stack.enter_async_context(watch.running(engine))
-        if along is not None:
-            await stack.enter_async_context(along.reading(engine))
-        delivers = pacs is not None and services.mode == "active"
+        for onlooker in onlookers.running(engine):
+            await stack.enter_async_context(onlooker)
         spool = _spool(engine, settings)
         ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
-        steps = [_analysis(services, Desk(spool, watch, delivers, pacs_settings.policy, along))]
+        delivers = pacs is not None and services.mode == "active"
+        posts = outbox if services.mode == "active" else None
+        steps = [_analysis(services, Desk(spool, watch, delivers, pacs_settings.policy, along, posts))]
         if pacs is not None and delivers:  # what waits for it in the spool of a silent service goes on waiting
             steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
+        steps += [] if posts is None else posts.steps
         worker = Worker(spool, ledger, steps, services.metrics)
         worker.start(_chores(engine, settings) if delivers else ())
         stack.push_async_callback(worker.stop)
-        yield Intake(spool, ledger, worker, engine, _withdrawals(engine, settings))
+        yield Intake(spool, ledger, worker, engine, _withdrawals(engine, settings), outbox)
 
 
 def _chores(engine: Engine, settings: DicomwebSettings) -> list[Callable[[], int]]:
@@ -129,10 +142,10 @@ def _analysis(services: Services, desk: Desk) -> Step:
 def _delivery(services: Services, spool: Spool, archive: Archive, *, max_attempts: int) -> Step:
     return Step(
         state="analysed",
-        work=partial(deliver, spool=spool, archive=archive, metrics=services.metrics),
+        work=partial(deliver, spool=spool, archive=archive, metrics=services.metrics, audit=services.audit),
         at_once=DELIVERIES_AT_ONCE,
         max_attempts=max_attempts,
-        failures=services.metrics.pacs_deliveries,
+        count_failure=lambda outcome: services.metrics.pacs_deliveries.labels(outcome).inc(),
     )
 
 

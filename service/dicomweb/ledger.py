@@ -1,7 +1,7 @@
 """The states of the films: read by `GET /results` and the metrics, retried by an operator, deleted in time."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,10 +11,12 @@ from sqlalchemy import (
     ColumnElement,
     Engine,
     Row,
+    Table,
     and_,
     case,
     cast,
     delete,
+    exists,
     func,
     literal,
     or_,
@@ -25,15 +27,25 @@ from sqlalchemy import (
 
 from schemas.errors import NotFoundError
 from schemas.results import Cursor, ResultList, ResultQuery, ResultSummary
-from service.dicomweb.history.rows import AT_ONCE
 from service.dicomweb.history.studies import forget_studies
 from service.dicomweb.history.tables import issues
-from service.dicomweb.spool import LEASE_S
-from service.dicomweb.tables import HAS_BYTES, SOURCE, SQLITE, instances, payloads, remove_films, scrub, transaction
+from service.dicomweb.tables import (
+    HAS_BYTES,
+    SOURCE,
+    SQLITE,
+    instances,
+    parcels,
+    payloads,
+    remove_films,
+    scrub,
+    transaction,
+)
 from service.dicomweb.verdict import BACKOFF
+from service.leases import AT_ONCE, LEASE_S
 
 CLOCKS_APART_S: Final = 60.0
 """By which the clocks of two machines on one spool may differ."""
+_HAS_PARCELS: Final = exists().where(parcels.c.sop_instance_uid == instances.c.sop_instance_uid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,25 +161,15 @@ class Ledger:
 
         Otherwise films would wait, and their age would be none, until the clock is where it was.
         """
-        now = self._clock()
-        latest = now + CLOCKS_APART_S
-        times = instances.c
-        wrong: Mapping[ColumnElement[bool], Mapping[str, float]] = {
-            times.received_at > latest: {"received_at": now},
-            times.changed_at > latest: {"changed_at": now},
-            times.next_attempt_at > latest + BACKOFF.longest_s: {"next_attempt_at": AT_ONCE},
-            times.lease_until > latest + LEASE_S: {"lease_until": now + LEASE_S},
-        }
-        with transaction(self._engine) as connection:
-            return max(
-                connection.execute(update(instances).where(is_wrong).values(mended)).rowcount
-                for is_wrong, mended in wrong.items()
-            )
+        return mend_times(self._engine, instances, ("received_at", "changed_at"), self._clock())
 
     def prune(self) -> Mapping[str, int]:
-        """Delete and wipe films whose retention is over, but none that still waits; returns how many of each state."""
+        """Delete and wipe films whose retention is over; returns how many of each state.
+
+        A film stays that still waits, or that the outbox still knows: its parcels have a retention of their own.
+        """
         finished = or_(instances.c.state == "failed", ~HAS_BYTES)
-        over = finished & (instances.c.changed_at <= self._clock() - self._retention_s)
+        over = finished & (instances.c.changed_at <= self._clock() - self._retention_s) & ~_HAS_PARCELS
         with transaction(self._engine) as connection:
             counted = connection.execute(
                 select(instances.c.state, func.count().label("films")).where(over).group_by(instances.c.state)
@@ -179,6 +181,28 @@ class Ledger:
             forget_studies(connection, self._clock())
         scrub(self._engine)
         return forgotten
+
+
+def mend_times(engine: Engine, table: Table, past: Sequence[str], now: float) -> int:
+    """Mend a table with leases; see `Ledger.mend_times`.
+
+    Args:
+        engine: of its database.
+        table: has the columns of `service.leases`.
+        past: columns with times of what has happened.
+        now: seconds since 1970.
+    """
+    latest = now + CLOCKS_APART_S
+    times = table.c
+    wrong: list[tuple[ColumnElement[bool], Mapping[str, float]]] = [
+        *((times[name] > latest, {name: now}) for name in past),
+        (times.next_attempt_at > latest + BACKOFF.longest_s, {"next_attempt_at": AT_ONCE}),
+        (times.lease_until > latest + LEASE_S, {"lease_until": now + LEASE_S}),
+    ]
+    with transaction(engine) as connection:
+        return max(
+            connection.execute(update(table).where(is_wrong).values(mended)).rowcount for is_wrong, mended in wrong
+        )
 
 
 def _summary(row: Row[Any]) -> ResultSummary:

@@ -4,26 +4,20 @@ It knows states and bytes; it knows neither DICOM nor HTTP. A method returns aft
 """
 
 import time
-import uuid
 from collections.abc import Callable, Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
-from sqlalchemy import Connection, Engine, and_, case, insert, select, update
+from sqlalchemy import Connection, Engine, and_, insert, update
 
 from schemas.results import ResultState
 from service.capacity.admission import Priority
 from service.dicomweb.history import issues as issued
 from service.dicomweb.history import rows
 from service.dicomweb.history.issues import FOR_DELIVERY, Issue, NotesWriter, Withdrawal
-from service.dicomweb.history.rows import AT_ONCE
 from service.dicomweb.history.studies import next_number, touch
 from service.dicomweb.instance import Instance
 from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, transaction
-
-LEASE_S: Final = 120.0
-"""A claim that is older is free again: its worker has died. Work on one film must end before."""
-_CRASHES: Final = instances.c.crashes + case((instances.c.lease_until > 0, 1), else_=0)
-"""A lease that has ended was of a process that has. Films with few go first, so that ends by chance are shared."""
+from service.leases import AT_ONCE, Leases
 
 Stored = Literal["new", "known", "corrected"]
 
@@ -52,6 +46,30 @@ class Claim(NamedTuple):
     """SOPInstanceUID of the film FOR PRESENTATION of the same exposure, where this one is FOR PROCESSING."""
 
 
+class Results(TypedDict):
+    """What an analysis leaves."""
+
+    model_sha256: str
+    """Of what serves."""
+    record: str
+    """The analysis, as JSON."""
+    objects: Mapping[str, bytes]
+    """What an archive gets, by SOPInstanceUID; none where there is none."""
+    issue: NotRequired[Issue | None]
+    """The same, as it is remembered; absent: nothing goes to an archive."""
+
+
+class _Outcome(NamedTuple):
+    """What is written with a film's new state."""
+
+    objects: Mapping[str, bytes]
+    issue: Issue | None
+    also: Callable[[Connection], None]
+
+
+_NOTHING: Final = _Outcome({}, None, lambda _: None)
+
+
 class Spool:
     """The films of one database.
 
@@ -75,6 +93,7 @@ class Spool:
         self._clock = clock
         self._write_notes = write_notes
         self._study_quiet_s = study_quiet_s
+        self._leases = Leases(instances, instances.c.sop_instance_uid, clock)
 
     def store(self, instance: Instance, priority: Priority, model_sha256: str) -> Stored:
         """Store a film; the same content is not stored twice, another content is a new version of the film.
@@ -123,23 +142,13 @@ class Spool:
         Raises:
             SpoolUnavailableError: the database cannot be reached.
         """
-        now = self._clock()
         states = FOR_DELIVERY if state == "analysed" else (state,)
-        due = and_(instances.c.state.in_(states), instances.c.next_attempt_at <= now, instances.c.lease_until <= now)
-        due = and_(due, HAS_BYTES) if suspects else and_(due, HAS_BYTES, _CRASHES == 0)
-        order = (instances.c.priority != "stat", _CRASHES, instances.c.received_at)
+        which = and_(instances.c.state.in_(states), HAS_BYTES)
+        order = ((instances.c.priority != "stat",), (instances.c.received_at,))
         with transaction(self._engine) as connection:
-            # SQLite has no row locks and needs none: its transactions here are exclusive from their start.
-            row = connection.execute(
-                select(instances).where(due).order_by(*order).limit(1).with_for_update(skip_locked=True)
-            ).one_or_none()
-            if row is None:
+            if (taken := self._leases.take(connection, which, order=order, suspects=suspects)) is None:
                 return None
-            is_film = instances.c.sop_instance_uid == row.sop_instance_uid
-            token = uuid.uuid4().hex
-            crashes = row.crashes + (row.lease_until > 0)
-            claim = {"lease_until": now + LEASE_S, "token": token, "attempts": row.attempts + 1, "crashes": crashes}
-            connection.execute(update(instances).where(is_film).values(claim))
+            row, lease = taken
             contents = rows.contents_of(connection, row.sop_instance_uid)
             older = issued.issues_of(connection, row.sop_instance_uid, but=row.version)
             if state == "analysed":
@@ -147,27 +156,18 @@ class Spool:
             read_instead = rows.presented(connection, row)
         names = (row.sop_instance_uid, row.study_instance_uid, row.priority)
         content = (row.state, row.sha256, row.version, row.number)
-        return Claim(*names, row.attempts + 1, crashes, token, contents, *content, older, read_instead)
+        return Claim(*names, lease.attempts, lease.crashes, lease.token, contents, *content, older, read_instead)
 
     def analysed(
-        self,
-        claim: Claim,
-        *,
-        model_sha256: str,
-        record: str,
-        objects: Mapping[str, bytes],
-        issue: Issue | None = None,
+        self, claim: Claim, *, also: Callable[[Connection], None] = lambda _: None, **results: Unpack[Results]
     ) -> bool:
         """The film was read: its bytes go, its results stay; False where the lease was lost.
 
-        Args:
-            claim: the film.
-            model_sha256: of what serves.
-            record: the analysis, as JSON.
-            objects: what an archive gets, by SOPInstanceUID; none where there is none.
-            issue: the same, as it is remembered; None: nothing goes to an archive.
+        `also` writes what else follows from the analysis, in the same transaction.
         """
-        return self._finish(claim, "analysed", objects, issue, record=record, model_sha256=model_sha256)
+        issue = results.get("issue")
+        changes = {"record": results["record"], "model_sha256": results["model_sha256"]}
+        return self._finish(claim, "analysed", _Outcome(results["objects"], issue, also), **changes)
 
     def refused(self, claim: Claim, problem: str, detail: str) -> bool:
         """The film cannot be read, now or later: its bytes go; False where the lease was lost."""
@@ -201,16 +201,10 @@ class Spool:
         with transaction(self._engine) as connection:
             return self._change(connection, claim, {"lease_until": 0.0, "attempts": claim.attempts - 1})
 
-    def _finish(
-        self,
-        claim: Claim,
-        state: ResultState,
-        objects: Mapping[str, bytes] = {},
-        issue: Issue | None = None,
-        **changes: object,
-    ) -> bool:
+    def _finish(self, claim: Claim, state: ResultState, outcome: _Outcome = _NOTHING, **changes: object) -> bool:
         now = self._clock()
         uid = claim.sop_instance_uid
+        objects, issue, also = outcome
         if claim.state == "received" and claim.older:
             withdrawal = Withdrawal(claim.older, None, issue, claim.number or 1, now)
             objects = {**objects, **self._write_notes(withdrawal)}
@@ -228,6 +222,7 @@ class Spool:
                 issued.forget_older(connection, uid, None if state == "withdrawn" else claim.version)
             else:
                 self._study_changed(connection, claim.study_instance_uid)
+            also(connection)
         return True
 
     def _study_changed(self, connection: Connection, study_instance_uid: str) -> None:
@@ -235,7 +230,5 @@ class Spool:
         if self._study_quiet_s:
             touch(connection, study_instance_uid, now + self._study_quiet_s, now)
 
-    @staticmethod
-    def _change(connection: Connection, claim: Claim, changes: Mapping[str, object]) -> bool:
-        ours = and_(instances.c.sop_instance_uid == claim.sop_instance_uid, instances.c.token == claim.token)
-        return connection.execute(update(instances).where(ours).values(changes)).rowcount == 1
+    def _change(self, connection: Connection, claim: Claim, changes: Mapping[str, object]) -> bool:
+        return self._leases.change(connection, claim.sop_instance_uid, claim.token, **changes)

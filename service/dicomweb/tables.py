@@ -1,4 +1,4 @@
-"""The tables of films and their bytes, and how their database is opened: SQLite or PostgreSQL."""
+"""The tables of films, of their bytes and of the outbox, and how their database is opened: SQLite or PostgreSQL."""
 
 import fcntl
 import os
@@ -37,6 +37,7 @@ from sqlalchemy.schema import CreateColumn
 from imaging.dicom.header.exposures import FOR_PROCESSING
 from schemas.errors import SettingsError, SpoolUnavailableError
 from service.dicomweb.database_faults import database_fault
+from service.leases import free_crashed, lease_columns
 
 SQLITE: Final = "sqlite"
 UID = String(64)  # PS3.5 9.1
@@ -55,11 +56,7 @@ instances: Final = Table(
     Column("state", String(16), nullable=False),
     Column("received_at", Float(53), nullable=False),
     Column("changed_at", Float(53), nullable=False),
-    Column("next_attempt_at", Float(53), nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("crashes", Integer, nullable=False, comment="processes that ended while they worked on the film"),
-    Column("lease_until", Float(53), nullable=False, comment="0: nobody works on it"),
-    Column("token", String(32)),
+    *lease_columns(),
     Column("size_bytes", Integer, nullable=False, comment="of its payloads; 0: there are none"),
     Column("problem", String(64)),
     Column("detail", Text),
@@ -83,6 +80,33 @@ payloads: Final = Table(
     Column("content", LargeBinary, nullable=False),
 )
 
+parcels: Final = Table(
+    "outbox_parcels",
+    metadata,
+    Column("id", Integer, primary_key=True, comment="in the order in which they were written"),
+    Column("key", String(20), nullable=False, unique=True, comment="the same at every attempt, and nowhere else"),
+    Column("destination", String(32), nullable=False, comment="its name in CXR_DESTINATIONS"),
+    Column("sop_instance_uid", UID, comment="of the film; NULL: it is about an event of the service"),
+    Column("study_instance_uid", UID),
+    Column("state", String(16), nullable=False, comment="waiting, delivered or failed"),
+    Column("created_at", Float(53), nullable=False),
+    Column("changed_at", Float(53), nullable=False),
+    *lease_columns(),
+    Column("size_bytes", Integer, nullable=False, comment="of its contents; 0: there are none"),
+    Column("problem", String(64)),
+    Column("detail", Text),
+    Index("parcels_due", "destination", "state", "next_attempt_at"),
+    Index("parcels_of_film", "sop_instance_uid"),
+)
+"""What waits for the destinations in addition to the PACS. A parcel outlives its film where that is stored again."""
+
+parcel_contents: Final = Table(
+    "outbox_contents",
+    metadata,
+    Column("parcel_id", Integer, ForeignKey(parcels.c.id), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
 
 HAS_BYTES: Final = instances.c.size_bytes > 0
 SOURCE: Final = "source"
@@ -131,9 +155,8 @@ def open_database(url: str) -> Iterator[Engine]:
     with open_engine(url, "CXR_SPOOL_URL", metadata) as engine:
         if engine.dialect.name == SQLITE:  # this process has the lock: the one that claimed has died
             with _refusing("CXR_SPOOL_URL"), engine.begin() as connection:
-                in_hand = instances.c.lease_until > 0
-                crashed = {"lease_until": 0.0, "crashes": instances.c.crashes + 1}
-                connection.execute(update(instances).where(in_hand).values(crashed))
+                for table in (instances, parcels):
+                    free_crashed(connection, table)
                 # A correction waits for what was being sent about the film; nothing is any more.
                 new = (instances.c.attempts == 0) & (instances.c.intent != FOR_PROCESSING)
                 connection.execute(update(instances).where(new).values(next_attempt_at=0.0))

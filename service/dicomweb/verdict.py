@@ -8,6 +8,7 @@ from typing import Final
 from schemas.errors import (
     AuditUnavailableError,
     CxrError,
+    DestinationRefusedError,
     FilmError,
     NotReadyError,
     PacsRefusedError,
@@ -59,5 +60,5 @@ def verdict(error: CxrError, *, attempt: int, max_attempts: int, backoff: Backof
     if isinstance(error, FilmError):
         return Verdict(refused=True)
     counts = not isinstance(error, NOT_THE_FILMS)
-    is_last = (counts and attempt >= max_attempts) or isinstance(error, PacsRefusedError)
+    is_last = (counts and attempt >= max_attempts) or isinstance(error, PacsRefusedError | DestinationRefusedError)
     return Verdict(counts=counts, delay_s=None if is_last else backoff.delay_s(attempt))

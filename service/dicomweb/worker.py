@@ -5,16 +5,16 @@ import contextlib
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import structlog
-from prometheus_client import Counter
 
 from schemas.errors import CxrError, DeadlineError, InternalError, SpoolUnavailableError
 from schemas.results import ResultState
 from service.dicomweb.ledger import Depth, Ledger
-from service.dicomweb.spool import LEASE_S, Claim, Spool
+from service.dicomweb.spool import Spool
 from service.dicomweb.verdict import BACKOFF, Backoff, verdict
+from service.leases import LEASE_S, Leased, Queue
 from service.metrics import Metrics
 
 WORK_S: Final = LEASE_S - 20
@@ -30,17 +30,19 @@ log = structlog.get_logger("service.dicomweb.worker")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One kind of work on a film."""
+    """One kind of work."""
 
-    state: Literal["received", "analysed"]
-    """Of the films that wait for it."""
-    work: Callable[[Claim], Awaitable[None]]
-    """Does it, and reports its success to the spool; raises CxrError where it fails."""
+    state: str
+    """Of what waits for it in its queue."""
+    work: Callable[[Any], Awaitable[None]]
+    """Does it, and reports its success to the queue; raises CxrError where it fails."""
     at_once: int
     max_attempts: int
     may_start: Callable[[], bool] = lambda: True
-    failures: Counter | None = None
-    """Counts failed attempts, where they are counted."""
+    count_failure: Callable[[str], None] = lambda _: None
+    """Counts a failed attempt: postponed, or failed for good."""
+    queue: Queue | None = None
+    """None: the spool."""
 
 
 @dataclass(slots=True)
@@ -51,7 +53,7 @@ class _Hand:
     to blame, and what was in hand by chance the first time is not.
     """
 
-    claims: dict[str, Claim] = field(default_factory=dict)
+    claims: dict[str, Leased] = field(default_factory=dict)
     taking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -106,14 +108,18 @@ class Worker:
         for task in late:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for claim in [claim for hand in self._hands for claim in hand.claims.values()]:  # cut off, and not to blame
-            with contextlib.suppress(SpoolUnavailableError):
-                await asyncio.to_thread(self._spool.release, claim)
+        for step, hand in zip(self._steps, self._hands, strict=True):
+            for claim in list(hand.claims.values()):  # cut off, and not to blame
+                with contextlib.suppress(SpoolUnavailableError):
+                    await asyncio.to_thread(self._queue(step).release, claim)
 
     @property
     def alive(self) -> bool:
         """Whether every loop still runs."""
         return not any(task.done() for task in self._tasks)
+
+    def _queue(self, step: Step) -> Queue:
+        return step.queue or self._spool
 
     async def _loop(self, step: Step, hand: _Hand) -> None:
         while not self._stopping.is_set():
@@ -132,16 +138,17 @@ class Worker:
                 del hand.claims[claim.token]
                 self.wake()  # what waits next is in another step, or waited to be alone
 
-    async def _take(self, step: Step, hand: _Hand) -> Claim | None:
+    async def _take(self, step: Step, hand: _Hand) -> Leased | None:
         async with hand.taking:
             if hand.has_suspect:
                 return None
-            claim = await asyncio.to_thread(self._spool.claim, step.state, suspects=not hand.claims)
+            queue = self._queue(step)
+            claim: Leased | None = await asyncio.to_thread(queue.claim, step.state, suspects=not hand.claims)
             if claim is not None:
                 hand.claims[claim.token] = claim
             return claim
 
-    async def _work(self, step: Step, claim: Claim) -> None:
+    async def _work(self, step: Step, claim: Leased) -> None:
         if claim.crashes >= step.max_attempts:  # it was alone in all but the first of them
             msg = f"the film ended the service {claim.crashes} times; see the logs of the starts"
             await self._failed(step, claim, InternalError(msg), attempt=step.max_attempts)
@@ -158,22 +165,20 @@ class Worker:
             _log_failure("spool_film_failed", error, state=step.state)
             await self._failed(step, claim, InternalError("an unforeseen failure; its reason is in the service's log"))
 
-    async def _failed(self, step: Step, claim: Claim, error: CxrError, attempt: int | None = None) -> None:
+    async def _failed(self, step: Step, claim: Leased, error: CxrError, attempt: int | None = None) -> None:
         """`attempt`: its number, from 1; None: those that ended with a process count as none."""
         if attempt is None:
             attempt = max(1, claim.attempts - claim.crashes)
         judgement = verdict(error, attempt=attempt, max_attempts=step.max_attempts, backoff=self._backoff)
         if judgement.refused:
-            await asyncio.to_thread(self._spool.refused, claim, error.code, str(error))
+            await asyncio.to_thread(self._queue(step).refused, claim, error.code, str(error))
             log.info("film_refused", code=error.code)
             return
         delay_s = judgement.delay_s
-        if step.failures is not None:
-            step.failures.labels("failed" if delay_s is None else "postponed").inc()
+        step.count_failure("failed" if delay_s is None else "postponed")
         log.warning("spool_work_failed", state=step.state, code=error.code, attempt=claim.attempts, delay_s=delay_s)
-        await asyncio.to_thread(
-            self._spool.postpone, claim, error.code, str(error), delay_s=delay_s, counts=judgement.counts
-        )
+        postpone = self._queue(step).postpone
+        await asyncio.to_thread(postpone, claim, error.code, str(error), delay_s=delay_s, counts=judgement.counts)
 
     async def _keep_house(self) -> None:
         while not self._stopping.is_set():

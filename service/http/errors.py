@@ -66,6 +66,8 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.DeadlineError: ProblemType(504, "Deadline exceeded"),
     errors.InferenceError: ProblemType(500, "Inference failed"),
     errors.PacsRefusedError: ProblemType(502, "The PACS refused the results"),
+    errors.DestinationUnreachableError: ProblemType(503, "A destination cannot be reached"),
+    errors.DestinationRefusedError: ProblemType(502, "A destination refused the results"),
     # Whatever a caller cannot cause: settings, training, export.
     errors.CxrError: ProblemType(500, "Internal error"),
 }

@@ -15,6 +15,8 @@ from service.dicomweb.tables import transaction
 from service.surveillance.ledger import owe
 from service.surveillance.tables import registrations, suspensions
 
+Announce = Callable[[Connection, Suspension], None]
+
 
 def read_limits(content: bytes) -> StopLimits:
     """The limits of a file.
@@ -58,8 +60,11 @@ class Stops:
         with transaction(self._engine) as connection:
             return self._open(connection)
 
-    def suspend(self, suspension: Suspension) -> Suspension:
-        """Stop, unless a stop is in force already; returns the one that is in force then."""
+    def suspend(self, suspension: Suspension, announce: Announce = lambda *_: None) -> Suspension:
+        """Stop, unless a stop is in force already; returns the one that is in force then.
+
+        `announce` writes what others are to learn of it in the same transaction: once for each stop.
+        """
         with transaction(self._engine) as connection:
             if (known := self._open(connection)) is not None:
                 return known
@@ -67,6 +72,7 @@ class Stops:
             connection.execute(insert(suspensions).values(row))
             facts = {"caller": "service", "limits_sha256": suspension.limits_sha256, "reason": suspension.reason}
             owe(connection, "suspended", facts)
+            announce(connection, suspension)
         return suspension
 
     def lift(self, reason: str, facts: Mapping[str, Any]) -> None:

@@ -27,7 +27,7 @@ from service.surveillance.ledger import Ledger, Statement
 from service.surveillance.noting import reading_of
 from service.surveillance.reports.assessment import SR_CLASSES, read_assessment
 from service.surveillance.reports.rules import ReportRules, read_rules
-from service.surveillance.stops import Stops, read_limits
+from service.surveillance.stops import Announce, Stops, read_limits
 
 HOUSEKEEPING_S: Final = 5.0
 """How often the state of the database is looked at: another process on it may have stopped, or been resumed."""
@@ -45,9 +45,14 @@ class Surveillance:
     """
 
     def __init__(
-        self, services: Services, settings: SurveillanceSettings, clock: Callable[[], float] = time.time
+        self,
+        services: Services,
+        settings: SurveillanceSettings,
+        clock: Callable[[], float] = time.time,
+        announce: Announce = lambda *_: None,
     ) -> None:
-        """`clock` is in seconds since 1970."""
+        """`clock` is in seconds since 1970; `announce` writes what others are to learn of a suspension."""
+        self._announce = announce
         self._services = services
         self._settings = settings
         self._clock = clock
@@ -176,7 +181,7 @@ class Surveillance:
         since = self._stops.last_lifted_at()
         now, verdicts, last = self._weighed(models, since)
         if suspension is None and self._limits is not None and (crossing := crossed(now)) is not None:
-            suspension = self._stops.suspend(crossing.suspension(self._limits, self._clock()))
+            suspension = self._stops.suspend(crossing.suspension(self._limits, self._clock()), self._announce)
             log.critical("service_suspended", reason=suspension.reason)
         rates = station_rates(self._ledger.rates(models, max(since, self._clock() - RATES_S)))
         return Monitoring(

@@ -9,9 +9,8 @@ from imaging.dicom.header.exposures import FOR_PRESENTATION, FOR_PROCESSING
 from schemas.errors import SpoolFullError
 from service.dicomweb.instance import Instance
 from service.dicomweb.tables import HAS_BYTES, instances, payloads
+from service.leases import AT_ONCE
 
-AT_ONCE: Final = 0.0
-"""The time of what waits for nothing: it has come, however far the clock is set back."""
 PROCESSING_WAIT_S: Final = 30.0
 """For which a film FOR PROCESSING waits for the one FOR PRESENTATION of its exposure, at most."""
 UNTOUCHED: Final[dict[str, Any]] = {

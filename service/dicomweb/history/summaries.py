@@ -21,6 +21,7 @@ from service.dicomweb.history.notes import bytes_of
 from service.dicomweb.history.tables import issues as issues_table
 from service.dicomweb.history.tables import studies
 from service.dicomweb.tables import HAS_BYTES, instances, transaction
+from service.leases import AT_ONCE
 from service.results.history.header import read_header, reference_to
 from service.results.history.study import Edition, FilmLine, study_summary, summary_key
 
@@ -119,7 +120,7 @@ class Summaries:
             "state": "analysed",
             "changed_at": now,
             "received_at": now,
-            "next_attempt_at": rows.AT_ONCE if previous is None else issues.quiet_until(previous, now),
+            "next_attempt_at": AT_ONCE if previous is None else issues.quiet_until(previous, now),
             "size_bytes": len(content),
             "withdrawn_for": None,
             **rows.UNTOUCHED,

@@ -13,8 +13,9 @@ from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidParameterError, NotFoundError, SilentError, SpoolUnavailableError
 from schemas.model.calibration import Decision
 from schemas.results import Cursor, Result, ResultList, ResultOrder, ResultQuery, ResultState, Uid
-from service.http.authorization import Requires
-from service.http.current import CurrentIntake, OptionalChallenger
+from service.dicomweb.intake import Intake
+from service.http.authorization import Requires, origin_of
+from service.http.current import CurrentIntake, CurrentServices, OptionalChallenger
 from service.http.errors import GATE_FAILURES, documented
 from service.http.routes.dicomweb import UID_PATTERN
 from service.http.silence import CurrentAudience
@@ -60,7 +61,25 @@ class Filters(BaseModel):
     limit: int = Field(default=100, ge=1, le=1000, description="films of a page")
 
 
-READING: Final = [Depends(Requires("dicom", reads=True))]
+async def record_reading(request: Request, services: CurrentServices, intake: CurrentIntake) -> None:
+    """Record who lists results, or opens one, before they see it.
+
+    Raises:
+        AuditUnavailableError: it cannot be recorded, and the policy is to refuse.
+    """
+    if not services.audit.on or request.method not in ("GET", "HEAD"):
+        return
+    facts: dict[str, Any] = dict(origin_of(request).facts)
+    uid = request.path_params.get("sop_instance_uid")
+    if uid is not None:
+        try:
+            facts["study_instance_uid"] = (await asyncio.to_thread(intake.ledger.find, uid))[0].study_instance_uid
+        except NotFoundError as error:
+            facts["outcome"] = error.code
+    await services.audit.record("query" if uid is None else "read", **facts)
+
+
+READING: Final = [Depends(Requires("dicom", reads=True)), Depends(record_reading)]
 
 router = APIRouter(prefix="/results", tags=["dicomweb"])
 
@@ -126,7 +145,9 @@ async def one_result(
     along = None
     if challenger is not None and audience.sees_trial:
         along = await asyncio.to_thread(challenger.find, sop_instance_uid)
-    return Result(**dict(summary), analysis=analysis, challenger=along)
+    outbox = intake.outbox
+    destinations = () if outbox is None else await asyncio.to_thread(outbox.states, sop_instance_uid)
+    return Result(**dict(summary), analysis=analysis, challenger=along, destinations=destinations)
 
 
 @router.get(
@@ -164,8 +185,17 @@ async def as_fhir(intake: CurrentIntake, audience: CurrentAudience, sop_instance
 async def retry(
     intake: CurrentIntake, challenger: OptionalChallenger, audience: CurrentAudience, sop_instance_uid: SopInstance
 ) -> Result:
-    """From the step that failed: its analysis, or its delivery."""
+    """From the step that failed: its analysis, or its deliveries, to the PACS and to each destination."""
     audience.check()
-    await asyncio.to_thread(intake.ledger.retry, sop_instance_uid)
+    await asyncio.to_thread(_retry, intake, sop_instance_uid)
     intake.worker.wake()
     return await one_result(intake, challenger, audience, sop_instance_uid)
+
+
+def _retry(intake: Intake, sop_instance_uid: str) -> None:
+    letters = 0 if intake.outbox is None else intake.outbox.retry(sop_instance_uid)
+    try:
+        intake.ledger.retry(sop_instance_uid)
+    except NotFoundError:
+        if not letters:
+            raise

@@ -9,8 +9,9 @@ from schemas.errors import NotFoundError, SpoolFullError
 from schemas.results import ResultQuery
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
-from service.dicomweb.spool import LEASE_S, Spool
+from service.dicomweb.spool import Spool
 from service.dicomweb.tables import open_database
+from service.leases import LEASE_S
 from tests.service.dicomweb.films import film, uid
 
 MODEL = "a" * 64
@@ -267,3 +268,28 @@ def test_the_listing_is_bounded_and_begins_with_the_latest_change(spool, ledger,
         uid("second"),
     ]
     assert ledger.list(ResultQuery(state="failed")).results == ()
+
+
+def test_what_follows_from_an_analysis_is_written_with_it_or_neither_is(spool, ledger) -> None:
+    spool.store(instance(), "routine", MODEL)
+    claim = spool.claim("received")
+
+    def fail(_connection) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        spool.analysed(claim, model_sha256=MODEL, record="{}", objects={}, also=fail)
+
+    assert ledger.find(uid("film"))[0].state == "received"
+    assert spool.analysed(claim, model_sha256=MODEL, record="{}", objects={})
+
+
+def test_what_follows_from_an_analysis_is_not_written_where_the_lease_was_lost(spool, clock) -> None:
+    spool.store(instance(), "routine", MODEL)
+    late = spool.claim("received")
+    clock.now += LEASE_S + 1
+    spool.claim("received")
+    written: list[object] = []
+
+    assert not spool.analysed(late, model_sha256=MODEL, record="{}", objects={}, also=written.append)
+    assert written == []

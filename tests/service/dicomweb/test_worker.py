@@ -21,10 +21,11 @@ from schemas.errors import (
 from service.dicomweb.delivery import deliver
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
-from service.dicomweb.spool import LEASE_S, Spool
+from service.dicomweb.spool import Spool
 from service.dicomweb.tables import instances
 from service.dicomweb.verdict import Backoff
 from service.dicomweb.worker import Step, Worker
+from service.leases import LEASE_S
 from service.metrics import Metrics
 from tests.fakes import MemoryArchive
 from tests.service.dicomweb.films import film, uid
@@ -60,7 +61,11 @@ def running(spool, ledger, metrics):
     @asynccontextmanager
     async def start(state, work, *, max_attempts=3):
         worker = Worker(
-            spool, ledger, [Step(state, work, 1, max_attempts, failures=metrics.pacs_deliveries)], metrics, LATEST
+            spool,
+            ledger,
+            [Step(state, work, 1, max_attempts, count_failure=lambda word: metrics.pacs_deliveries.labels(word).inc())],
+            metrics,
+            LATEST,
         )
         worker.start()
         try:

@@ -10,8 +10,9 @@ from service.dicomweb.history.issues import Issue
 from service.dicomweb.history.withdrawals import Withdrawals
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
-from service.dicomweb.spool import LEASE_S, Spool
+from service.dicomweb.spool import Spool
 from service.dicomweb.tables import open_database
+from service.leases import LEASE_S
 from tests.service.dicomweb.films import STUDY, film, uid
 
 MODEL = "a" * 64
