@@ -88,15 +88,15 @@ def give_to_patient(result: Dataset, source: Dataset) -> None:
     result.SpecificCharacterSet = CHARACTER_SET
     with parsing("Patient and General Study modules"):
         for keyword in _PATIENT_AND_STUDY:
-            setattr(result, keyword, _passed_on(source, keyword))
+            setattr(result, keyword, passed_on(source, keyword))
         for keyword in _WHERE_PRESENT:
-            if value := _passed_on(source, keyword):
+            if value := passed_on(source, keyword):
                 setattr(result, keyword, value)
     if result.Modality != "SR":
         result.Laterality = None  # PS3.3 C.7.3.1, type 2C: highdicom leaves it out
 
 
-def _passed_on(source: Dataset, keyword: str) -> str:
+def passed_on(source: Dataset, keyword: str) -> str:
     """The film's value; empty where it is absent, or where it breaks a rule and does not identify the patient."""
     value = _as_written(source, keyword)
     if keyword in ("PatientName", "PatientID"):
