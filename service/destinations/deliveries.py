@@ -19,7 +19,8 @@ from service.destination_metrics import NOT_IN_FILE, STATES, DestinationMetrics
 from service.destinations.destination import Destination, FinishedFilm, TakesEvents
 from service.destinations.entry import Entry
 from service.destinations.file import read_entries
-from service.destinations.kinds.table import KINDS, Surroundings
+from service.destinations.kinds.surroundings import Surroundings
+from service.destinations.kinds.table import KINDS
 from service.destinations.outbox import Outbox, Packed, ParcelClaim
 from service.destinations.parcel_ledger import ParcelLedger
 from service.dicomweb.worker import Step

@@ -39,6 +39,12 @@ class Rules(Record):
         )
 
 
+class NotificationRules(Rules):
+    """The rules of a destination that notifies people: without others, of positive films alone."""
+
+    decisions: tuple[Decision, ...] = Field(default=("positive",), description="positive, negative, abstain")
+
+
 class Entry(Record):
     """What every destination has; each kind adds its own fields."""
 

@@ -5,19 +5,18 @@ Source: DICOM PS3.18 10.6 (Search), 10.5 (Store).
 
 import asyncio
 import json
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
-import httpx2
-
-from schemas.errors import PacsRefusedError, PacsUnreachableError, SettingsError
+from schemas.errors import PacsRefusedError, PacsUnreachableError
 from service.dicomweb.multipart import write_parts
-from service.dicomweb.pacs_connection import Answer, Credentials, ask
 from service.dicomweb.stow import DICOM_JSON, OUT_OF_RESOURCES
-from service.security.watched_file import warn_of_open_file
+from service.outgoing.asking import Answer
+from service.outgoing.counterpart import Counterpart
+from service.outgoing.line import Line, LineOptions, open_line
+from service.outgoing.oauth import OAuthClient
 from service.settings import PacsSettings
 
 SOP_INSTANCE_UID: Final = "00080018"
@@ -33,6 +32,9 @@ FINAL_STATUSES: Final = frozenset({400, 406, 409, 411, 413, 415})
 """Another attempt with the same instances gives the same answer; all others may pass (401: a token is renewed)."""
 NO_SEARCH: Final = frozenset({400, 404, 405, 406, 501})
 """A server without QIDO-RS, or of another dialect: its STOW-RS must do, and the UIDs are the same at each attempt."""
+
+
+THE_PACS: Final = Counterpart("the PACS", PacsUnreachableError, PacsRefusedError, "CXR_PACS_")
 
 
 class Archive(Protocol):
@@ -58,10 +60,9 @@ class Archive(Protocol):
 class Pacs:
     """An `Archive` behind DICOMweb."""
 
-    def __init__(self, client: httpx2.AsyncClient, credentials: Credentials) -> None:
-        """`client` has the root of the DICOMweb services as its base address."""
-        self._client = client
-        self._credentials = credentials
+    def __init__(self, line: Line) -> None:
+        """`line` has the root of the DICOMweb services as its base address."""
+        self._line = line
 
     async def bring(self, study: str, objects: Mapping[str, bytes]) -> bool:
         """See `Archive`."""
@@ -81,11 +82,15 @@ class Pacs:
         answer = await self._ask("GET", address, params={"SOPInstanceUID": sop_instance_uid})
         if answer.status_code == HTTPStatus.OK:
             # A server that does not know the filter answers all instances of the study.
-            return sop_instance_uid in map(_instance_uid, _listed(_dataset(answer)))
+            return sop_instance_uid in map(_instance_uid, _listed(_dataset(answer, self._line.counterpart)))
         if answer.status_code == HTTPStatus.NO_CONTENT or answer.status_code in NO_SEARCH:
             return False
-        msg = f"the PACS answered a search with status {answer.status_code}; check CXR_PACS_URL and its credentials"
-        raise PacsUnreachableError(msg)
+        peer = self._line.counterpart
+        msg = (
+            f"{peer.what} answered a search with status {answer.status_code}; check {peer.setting('url')} and its "
+            "credentials"
+        )
+        raise peer.unreachable(msg)
 
     async def store(self, contents: Sequence[bytes]) -> None:
         """Store instances.
@@ -98,19 +103,13 @@ class Pacs:
         answer = await self._ask("POST", "studies", content=body, headers={"Content-Type": media_type})
         media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         has_json = answer.content and media_type in (DICOM_JSON, "application/json")
-        dataset = _dataset(answer) if has_json else None
+        dataset = _dataset(answer, self._line.counterpart) if has_json else None
         reasons = [_reason(item) for tag in FAILURE_SEQUENCES for item in _items(dataset, tag)]
         named = len(_items(dataset, REFERENCED_SOP_SEQUENCE)) + reasons.count(DUPLICATE)
-        _judge(answer.status_code, reasons, all_named=named >= len(contents))
+        _judge(answer.status_code, reasons, self._line.counterpart, all_named=named >= len(contents))
 
     async def _ask(self, method: str, address: str, **request: Any) -> Answer:
-        headers = {"Accept": DICOM_JSON, "Accept-Encoding": "identity", **request.pop("headers", {})}
-        for charset in ("utf-8", "latin-1"):
-            credentials = await asyncio.to_thread(self._credentials.header, charset)
-            answer = await ask(self._client, method, address, headers={**headers, **credentials}, **request)
-            if answer.status_code != HTTPStatus.UNAUTHORIZED or not self._credentials.may_be_in_latin_1(answer.headers):
-                break
-        return answer
+        return await self._line.ask(method, address, {"Accept": DICOM_JSON, **request.pop("headers", {})}, **request)
 
 
 @asynccontextmanager
@@ -123,29 +122,42 @@ async def open_pacs(settings: PacsSettings) -> AsyncIterator[Pacs | None]:
     if settings.url is None:
         yield None
         return
-    credentials = Credentials(settings.token_file, settings.login_file)
-    credentials.check()
-    try:
-        verify = ssl.create_default_context(cafile=settings.ca_file)
-    except OSError as error:
-        msg = "CXR_PACS_CA_FILE holds no certificates that can be read; give a file in PEM"
-        raise SettingsError(msg) from error
-    for file in filter(None, (settings.token_file, settings.login_file)):
-        warn_of_open_file(file, secret=True)
-    base_url = settings.url.rstrip("/") + "/"
-    # HTTP_PROXY and its kin are meant for the internet: they must not send patients' results past a proxy.
-    async with httpx2.AsyncClient(
-        base_url=base_url, timeout=settings.timeout_s, verify=verify, trust_env=False
-    ) as client:
-        yield Pacs(client, credentials)
+    options = LineOptions(
+        THE_PACS,
+        settings.timeout_s,
+        base_url=settings.url.rstrip("/") + "/",
+        ca_file=settings.ca_file,
+        cert_file=settings.tls_cert_file,
+        key_file=settings.tls_key_file,
+        token_file=settings.token_file,
+        login_file=settings.login_file,
+        oauth=_oauth(settings),
+    )
+    async with open_line(options) as line:
+        yield Pacs(line)
 
 
-def _judge(status: int, reasons: Sequence[int | None], *, all_named: bool) -> None:
+def _oauth(settings: PacsSettings) -> OAuthClient | None:
+    if settings.oauth_token_url is None or settings.oauth_client_id is None:
+        return None
+    return OAuthClient(
+        token_url=settings.oauth_token_url,
+        client_id=settings.oauth_client_id,
+        secret_file=settings.oauth_secret_file,
+        key_file=settings.oauth_key_file,
+        key_id=settings.oauth_key_id,
+        algorithm=settings.oauth_algorithm,
+        scope=settings.oauth_scope,
+    )
+
+
+def _judge(status: int, reasons: Sequence[int | None], peer: Counterpart, *, all_named: bool) -> None:
     """Raise unless every instance is stored.
 
     Args:
         status: of the answer; 202: some are stored (PS3.18 10.5.3); 409: none is.
         reasons: of the failures; None where the PACS gives no reason.
+        peer: who answered.
         all_named: whether each instance is named as stored or as a duplicate.
     """
     failures = [reason for reason in reasons if reason != DUPLICATE]
@@ -161,20 +173,21 @@ def _judge(status: int, reasons: Sequence[int | None], *, all_named: bool) -> No
         else status not in FINAL_STATUSES or DUPLICATE in reasons  # the next attempt sends what is missing, alone
     )
     listed = ", ".join("not stated" if reason is None else f"{reason:04X}" for reason in failures) or "none"
-    msg = f"the PACS answered with status {status} and the failure reasons {listed}"
+    msg = f"{peer.what} answered with status {status} and the failure reasons {listed}"
     if may_pass:
         msg += "; the delivery is tried again"
-        raise PacsUnreachableError(msg)
+        raise peer.unreachable(msg)
     msg += "; mend it there, then send POST /results/{sop_instance_uid}/retry"
-    raise PacsRefusedError(msg)
+    raise peer.refused(msg)
 
 
-def _dataset(answer: Answer) -> Any:
+def _dataset(answer: Answer, peer: Counterpart) -> Any:
     try:
         return json.loads(answer.content)
     except ValueError as error:
-        msg = f"the PACS answered with status {answer.status_code} and a body that is not JSON; check CXR_PACS_URL"
-        raise PacsUnreachableError(msg) from error
+        what, url = peer.what, peer.setting("url")
+        msg = f"{what} answered with status {answer.status_code} and a body that is not JSON; check {url}"
+        raise peer.unreachable(msg) from error
 
 
 def _listed(value: Any) -> list[Any]:

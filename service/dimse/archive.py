@@ -134,11 +134,12 @@ def open_archive(
     if settings.dimse is None:
         return open_pacs(settings)
     line = Line(dimse.ae_title, settings.dimse, settings.timeout_s, calling_context(settings))
-    return _open_dimse(line, Commitments(engine) if settings.commit else None)
+    return open_dimse(line, Commitments(engine) if settings.commit else None)
 
 
 @asynccontextmanager
-async def _open_dimse(line: Line, commitments: Commitments | None) -> AsyncIterator[Archive]:
+async def open_dimse(line: Line, commitments: Commitments | None = None) -> AsyncIterator[Archive]:
+    """An archive at the end of this line; `commitments`: None where a confirmed C-STORE is enough."""
     # Not the threads of the event loop: an archive that hangs must hold no other work up.
     with ThreadPoolExecutor(LINES, "dimse") as threads:
         yield DimseArchive(line, commitments, threads)
@@ -166,7 +167,7 @@ def _has(association: Association, instance: Dataset) -> bool:
     return found
 
 
-_ENDED: Final = "the archive of CXR_PACS_DIMSE ended the association; the delivery is tried again"
+_ENDED: Final = "the archive ended the association; the delivery is tried again"
 
 
 def _store(association: Association, instance: Dataset) -> int | None:

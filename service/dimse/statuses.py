@@ -65,7 +65,7 @@ def judge(statuses: Sequence[tuple[str, int | None]]) -> None:
     if not failures:
         return
     listed = ", ".join(f"{name} {'no answer' if status is None else f'{status:04X}'}" for name, status in failures)
-    msg = f"the archive of CXR_PACS_DIMSE did not store all results ({listed})"
+    msg = f"the archive did not store all results ({listed})"
     if all(
         status is None or status & 0xFF00 == OUT_OF_RESOURCES or status == PROCESSING_FAILURE for _, status in failures
     ):

@@ -8,8 +8,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import SettingsError
-from service.security.watched_file import warn_of_open_file
+from service.outgoing.tls import load_own, trust
 from service.settings import DimseSettings, PacsSettings
 
 CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!PSK:!aNULL"
@@ -26,9 +25,9 @@ def accepting_context(settings: DimseSettings) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _restrict(context)
-    _load_own(context, settings.tls_cert_file, settings.tls_key_file, "CXR_DIMSE_TLS_CERT_FILE")
+    load_own(context, settings.tls_cert_file, settings.tls_key_file, "CXR_DIMSE_TLS_CERT_FILE")
     if settings.tls_ca_file is not None:
-        _trust(context, settings.tls_ca_file, "CXR_DIMSE_TLS_CA_FILE")
+        trust(context, settings.tls_ca_file, "CXR_DIMSE_TLS_CA_FILE")
         context.verify_mode = ssl.CERT_REQUIRED
     return context
 
@@ -41,13 +40,30 @@ def calling_context(settings: PacsSettings) -> ssl.SSLContext | None:
     """
     if not settings.tls:
         return None
+    return client_context(settings.ca_file, settings.tls_cert_file, settings.tls_key_file, prefix="CXR_PACS_")
+
+
+def client_context(
+    ca_file: Path | None, cert_file: Path | None, key_file: Path | None, *, prefix: str = ""
+) -> ssl.SSLContext:
+    """Of whoever opens an association.
+
+    Args:
+        ca_file: vouches for the other side; None: the authorities of the internet do.
+        cert_file: certificate chain that is shown; None: none is.
+        key_file: its key.
+        prefix: of the settings' names in messages.
+
+    Raises:
+        SettingsError: a file cannot be read, or the key is not that of the certificate.
+    """
     context = ssl.create_default_context()
-    if settings.ca_file is not None:  # a hospital's own authority alone, not those of the internet
+    if ca_file is not None:  # a hospital's own authority alone, not those of the internet
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        _trust(context, settings.ca_file, "CXR_PACS_CA_FILE")
+        trust(context, ca_file, prefix + "CA_FILE")
     _restrict(context)
-    if settings.tls_cert_file is not None:
-        _load_own(context, settings.tls_cert_file, settings.tls_key_file, "CXR_PACS_TLS_CERT_FILE")
+    if cert_file is not None:
+        load_own(context, cert_file, key_file, prefix + "TLS_CERT_FILE")
     return context
 
 
@@ -62,9 +78,9 @@ def peer_context(settings: DimseSettings) -> ssl.SSLContext | None:
     context = ssl.create_default_context()
     if settings.tls_ca_file is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        _trust(context, settings.tls_ca_file, "CXR_DIMSE_TLS_CA_FILE")
+        trust(context, settings.tls_ca_file, "CXR_DIMSE_TLS_CA_FILE")
     _restrict(context)
-    _load_own(context, settings.tls_cert_file, settings.tls_key_file, "CXR_DIMSE_TLS_CERT_FILE")
+    load_own(context, settings.tls_cert_file, settings.tls_key_file, "CXR_DIMSE_TLS_CERT_FILE")
     return context
 
 
@@ -72,30 +88,3 @@ def _restrict(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-
-
-def _load_own(context: ssl.SSLContext, certificate: Path, key: Path | None, variable: str) -> None:
-    try:
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        reason = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
-        msg = (
-            f"{variable} and its key cannot be used ({reason or 'no PEM, a key with a password, or not a pair'}); give "
-            "a certificate chain and its key in PEM"
-        )
-        raise SettingsError(msg) from error
-    if key is not None:
-        warn_of_open_file(key, secret=True)
-
-
-def _trust(context: ssl.SSLContext, authorities: Path, variable: str) -> None:
-    try:
-        context.load_verify_locations(authorities)
-    except OSError as error:
-        msg = f"{variable} holds no certificates that can be read; give a file in PEM"
-        raise SettingsError(msg) from error
-
-
-def _no_password() -> bytes:
-    """Asked for where a key is encrypted: OpenSSL would wait at a terminal otherwise."""
-    return b""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -97,7 +97,9 @@ class PacsSettings(Section):
     )
     tls: bool = Field(default=False, description="with CXR_PACS_DIMSE: speak DICOM TLS to the archive")
     tls_cert_file: Path | None = Field(
-        default=None, description="with CXR_PACS_TLS: certificate chain (PEM) that the service shows to the archive"
+        default=None,
+        description="with https in CXR_PACS_URL, or with CXR_PACS_TLS: certificate chain (PEM) that the service shows "
+        "to the archive (mutual TLS); for https read again when it changes",
     )
     tls_key_file: Path | None = Field(default=None, description="private key (PEM) of this certificate")
     token_file: Path | None = Field(
@@ -106,6 +108,30 @@ class PacsSettings(Section):
     login_file: Path | None = Field(
         default=None, description="file with user:password for the PACS; read at every delivery"
     )
+    oauth_token_url: (
+        Annotated[
+            str,
+            matching(r"https?://[^@?#\s]+", "must be the http(s) address of a token endpoint, without a login in it"),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="token endpoint (OAuth 2 client credentials): the PACS gets bearer tokens of this server, "
+        "which are kept until shortly before they end, and renewed where the PACS refuses one",
+    )
+    oauth_client_id: str | None = Field(default=None, min_length=1, description="name of the service at this server")
+    oauth_secret_file: Path | None = Field(
+        default=None, description="file with the client's secret; read whenever a token is asked for"
+    )
+    oauth_key_file: Path | None = Field(
+        default=None,
+        description="instead of a secret: private key (PEM) that signs assertions (private_key_jwt, RFC 7523)",
+    )
+    oauth_key_id: str | None = Field(default=None, description="`kid` of this key, where the server wants one")
+    oauth_algorithm: Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"] = Field(
+        default="RS256", description="by which this key signs"
+    )
+    oauth_scope: str | None = Field(default=None, description="scope that is asked for; default: the server's own")
     ca_file: Path | None = Field(
         default=None, description="certificates that vouch for the PACS; default: the public ones"
     )
@@ -129,8 +155,20 @@ class PacsSettings(Section):
 
     @model_validator(mode="after")
     def _check_credentials(self) -> Self:
-        if self.token_file is not None and self.login_file is not None:
-            msg = "pacs_token_file and pacs_login_file are two ways to the same PACS; set one of them"
+        ways = (self.token_file, self.login_file, self.oauth_token_url)
+        if sum(way is not None for way in ways) > 1:
+            msg = "pacs_token_file, pacs_login_file and pacs_oauth_token_url are ways to the same PACS; set one of them"
+            raise ValueError(msg)
+        proofs = (self.oauth_secret_file, self.oauth_key_file)
+        named = self.oauth_client_id is not None and sum(proof is not None for proof in proofs) == 1
+        if self.oauth_token_url is not None and not named:
+            msg = (
+                "pacs_oauth_token_url needs CXR_PACS_OAUTH_CLIENT_ID, and CXR_PACS_OAUTH_SECRET_FILE or "
+                "CXR_PACS_OAUTH_KEY_FILE; set them"
+            )
+            raise ValueError(msg)
+        if self.oauth_token_url is None and any((self.oauth_client_id, *proofs)):
+            msg = "pacs_oauth settings belong to a token endpoint; set CXR_PACS_OAUTH_TOKEN_URL too"
             raise ValueError(msg)
         return self
 

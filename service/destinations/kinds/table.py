@@ -6,20 +6,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Engine
-
 from service.destinations.destination import Destination
 from service.destinations.entry import Entry
-from service.settings import DimseSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a kind may need of the service."""
-
-    engine: Engine
-    """The spool's database."""
-    dimse: DimseSettings
+from service.destinations.kinds.archives import DicomwebEntry, DimseEntry, open_c_store, open_dicomweb
+from service.destinations.kinds.email import EmailEntry, open_email
+from service.destinations.kinds.surroundings import Surroundings
+from service.destinations.kinds.webhook import WebhookEntry, open_webhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +24,12 @@ class Kind:
     """Opens one of its entries; raises SettingsError where a file that it names cannot be used."""
 
 
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType({})
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "dicomweb": Kind(DicomwebEntry, open_dicomweb),
+        "dimse": Kind(DimseEntry, open_c_store),
+        "webhook": Kind(WebhookEntry, open_webhook),
+        "email": Kind(EmailEntry, open_email),
+    }
+)
 """By the word that an entry has as `kind`."""

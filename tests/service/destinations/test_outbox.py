@@ -51,9 +51,13 @@ def test_a_key_is_the_same_at_every_attempt_and_nowhere_else(outbox, put) -> Non
 
 
 def test_a_parcel_is_not_written_where_its_transaction_fails(outbox, database) -> None:
-    with pytest.raises(KeyError), transaction(database) as connection:
-        outbox.put(connection, Packed("ris", {"message": b"x"}, "1.2.3"))
-        raise KeyError
+    def fail_after_it() -> None:
+        with transaction(database) as connection:
+            outbox.put(connection, Packed("ris", {"message": b"x"}, "1.2.3"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_after_it()
 
     assert outbox.claim("ris") is None
 

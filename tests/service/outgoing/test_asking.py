@@ -1,4 +1,4 @@
-"""Rules of one request to the PACS: what a header carries, and what an answer may be."""
+"""Rules of one request to a counterpart, here the PACS: what a header carries, and what an answer may be."""
 
 import gzip
 import ssl
@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from schemas.errors import PacsUnreachableError, SettingsError
-from service.dicomweb.pacs import open_pacs
-from service.dicomweb.pacs_connection import LARGEST_ANSWER_BYTES, ask
+from service.dicomweb.pacs import THE_PACS, open_pacs
+from service.outgoing.asking import LARGEST_ANSWER_BYTES, ask
 from tests.service.chosen import settings_of
 from tests.service.dicomweb.films import STUDY, film, uid
 
@@ -142,7 +142,7 @@ async def test_a_pacs_without_an_answer_is_described_in_words_and_nothing_of_the
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(fail)) as client:
         with pytest.raises(PacsUnreachableError) as failure:
-            await ask(client, "GET", f"http://pacs/studies/{STUDY}")
+            await ask(client, THE_PACS, "GET", f"http://pacs/studies/{STUDY}")
 
     assert str(failure.value).startswith("the PACS gave no answer: ")
     assert reason in str(failure.value)
