@@ -33,24 +33,18 @@ class FakeRis:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 try:
-                    ris.serve(self.request)
+                    if context is None:
+                        ris.serve(self.request)
+                        return
+                    with context.wrap_socket(self.request, server_side=True) as encrypted:
+                        ris.peers.append(encrypted.getpeercert())
+                        ris.serve(encrypted)
                 except OSError:
-                    return  # who called is gone
+                    return  # who called is gone, or shows no certificate that is trusted
 
         class Listener(socketserver.ThreadingTCPServer):
             daemon_threads = True
             allow_reuse_address = True
-
-            def finish_request(self, request, address) -> None:
-                if context is not None:
-                    try:
-                        request = context.wrap_socket(request, server_side=True)
-                    except OSError:
-                        return
-                    ris.peers.append(request.getpeercert())
-                self.RequestHandlerClass(request, address, self)
-                if context is not None:
-                    request.close()
 
         self._server = Listener(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]

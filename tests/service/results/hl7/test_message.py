@@ -1,5 +1,7 @@
 """The analysis as ORU^R01, read back by hl7apy with its tables of version 2.5.1."""
 
+from typing import Any
+
 import pytest
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
@@ -50,7 +52,7 @@ def written(record, source, **addressing):
     return with_control_id(result_message(record, context_of(source), Addressing(**addressing)), KEY).decode()
 
 
-ABSTAINED = {"decision": "abstain", "abstention_reasons": ("not_frontal", "unclear")}
+ABSTAINED: dict[str, Any] = {"decision": "abstain", "abstention_reasons": ("not_frontal", "unclear")}
 RECORDS = [
     analysis(film()),
     analysis(film(), {"NORMAL": 0.05, "BACTERIAL_PNEUMONIA": 0.55, "VIRAL_PNEUMONIA": 0.4}, warnings=("overlay",)),
