@@ -1,13 +1,16 @@
 """FHIR to a server: a transaction that adds nothing twice, what follows of each answer, a process that is killed."""
 
 import json
+import re
 import signal
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from schemas.errors import DestinationRefusedError, DestinationUnreachableError
 from service.destinations.destination import FinishedFilm, Parcel
+from service.destinations.file import read_entries
 from service.destinations.kinds.fhir import BUNDLE, FhirEntry, open_fhir
 from tests.service.destinations.kinds.fhir_server import FakeFhirServer, outcome
 from tests.service.dicomweb.films import film as stored_film
@@ -174,3 +177,13 @@ def test_a_transaction_whose_answer_was_lost_with_the_process_doubles_nothing(
     assert server.transactions == 2
     assert json.dumps(server.resources) == before
     assert server.kinds["DiagnosticReport"] == 1
+
+
+@pytest.mark.parametrize("page", ["fhir", "hl7"])
+def test_the_file_of_the_page_is_read(page, tmp_path) -> None:
+    text = (Path(__file__).parents[4] / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    file = tmp_path / "destinations.yaml"
+    file.write_text(block)
+
+    assert [each.kind for each in read_entries(file)] == [{"fhir": "fhir", "hl7": "mllp"}[page]]
