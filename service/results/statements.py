@@ -10,6 +10,7 @@ from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
 from service.answers.guide import without_figures
 from service.results import codes as terms
+from service.results.structured_report import is_note
 
 SINGLE_VIEW: Final = ("36554-4", "XR Chest Single view", "LN")
 """Of LOINC: what was read is one film, however many its study has."""
@@ -23,6 +24,14 @@ PRESENCE: Final[Mapping[terms.FindingDecision, Code]] = MappingProxyType(
 _WORDS: Final[Mapping[terms.FindingDecision, str]] = MappingProxyType(
     {"positive": "present", "negative": "absent", "indeterminate": "no answer"}
 )
+
+
+def shows_figures(record: AnalysisRecord) -> bool:
+    """Whether messages may hold what was computed: not about a film of which the archive gets the short report.
+
+    Nor where it gets nothing, if there is no answer: who sees a figure reads one.
+    """
+    return "report" in record.delivery or not (is_note(record) or record.prediction.decision == "abstain")
 
 
 def recommendation_of(record: AnalysisRecord, *, figures: bool) -> str:

@@ -15,7 +15,8 @@ from service.results.fhir.observations import observation
 from service.results.fhir.parties import Parties, PatientBy
 from service.results.fhir.report import diagnostic_report
 from service.results.fhir.selection import imaging_selection
-from service.results.structured_report import is_note, report_uid
+from service.results.statements import shows_figures
+from service.results.structured_report import report_uid
 from service.results.uids import derived_uuid
 
 VERSIONS: Final[tuple[FhirVersion, ...]] = ("5.0", "4.0")
@@ -59,7 +60,7 @@ def transaction(
         patient_system: see `Parties`.
         patient_by: see `Parties`.
     """
-    parties = Parties(record, version, context, not is_note(record), patient_system, patient_by)
+    parties = Parties(record, version, context, shows_figures(record), patient_system, patient_by)
     resources = _resources(parties)
     return {
         "resourceType": "Bundle",

@@ -16,8 +16,8 @@ from service.results import codes as terms
 from service.results.hl7.encoding import components, segment
 from service.results.remarks import remarks
 from service.results.source import MANUFACTURER
-from service.results.statements import PRESENCE, recommendation_of
-from service.results.structured_report import device_uid, is_note
+from service.results.statements import PRESENCE, recommendation_of, shows_figures
+from service.results.structured_report import device_uid
 
 STUDY: Final = Code("113014", terms.DICOM, "DICOM Study")
 CONCLUSION: Final = Code("121077", terms.DICOM, "Conclusion")
@@ -43,7 +43,7 @@ def observations(record: AnalysisRecord) -> list[str]:
 def _of_findings(record: AnalysisRecord) -> Iterator[_Row]:
     for group, point in enumerate(record.operating_points, start=1):
         yield _answer(record, point, str(group))
-        if not is_note(record):
+        if shows_figures(record):
             yield from _figures(record, point, str(group))
 
 
@@ -84,7 +84,7 @@ def _number(name: Code, value: float, group: str) -> _Row:
 def _of_film(record: AnalysisRecord) -> Iterator[_Row]:
     for reason in record.prediction.abstention_reasons:
         yield {2: "CWE", 3: coded(terms.REASON), 5: coded(terms.reason_code(reason)), 11: _PRELIMINARY}
-    figures = not is_note(record)
+    figures = shows_figures(record)
     texts = [
         (CONCLUSION, recommendation_of(record, figures=figures)),
         *((terms.COMMENT, text) for text in (*remarks(record, figures=figures), DISCLAIMER)),
