@@ -4,6 +4,7 @@ Source: RFC 5321 (SMTP), RFC 3207 (STARTTLS), RFC 8314 (implicit TLS), RFC 5322 
 """
 
 import asyncio
+import base64
 import smtplib
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -33,6 +34,8 @@ SUBJECT: Final = "subject"
 TEXT: Final = "text"
 PERMANENT: Final = 500
 """Replies from here on are final, RFC 5321 4.2.1; those of a login are not: it can be mended."""
+_AUTHENTICATED: Final = 235
+"""RFC 4954 4."""
 _WORDS: Final[Mapping[str, str]] = {
     "positive": "A chest radiograph with a positive result waits to be read.",
     "negative": "A chest radiograph was analysed; its result is negative.",
@@ -137,8 +140,7 @@ class Email:
             if entry.security == "starttls":
                 server.starttls(context=self.tls.context)
             if entry.login_file is not None:
-                user, _, password = read_login(entry.login_file).partition(":")
-                server.login(user, password)
+                _log_in(server, read_login(entry.login_file))
         except BaseException:
             server.close()
             raise
@@ -154,6 +156,18 @@ async def open_email(entry: EmailEntry, _: Surroundings) -> AsyncIterator[Destin
     """
     Credentials(None, entry.login_file, counterpart_of(entry)).check()
     yield Email(entry, ClientTls(entry.ca_file, None, None))
+
+
+def _log_in(server: smtplib.SMTP, login: str) -> None:
+    user, _, password = login.partition(":")
+    if login.isascii():
+        server.login(user, password)
+        return
+    server.ehlo_or_helo_if_needed()  # smtplib knows ASCII alone; PLAIN is in UTF-8, RFC 4616 2
+    credentials = base64.b64encode(f"\0{user}\0{password}".encode()).decode("ascii")
+    code, reply = server.docmd("AUTH", f"PLAIN {credentials}")
+    if code != _AUTHENTICATED:
+        raise smtplib.SMTPAuthenticationError(code, reply)
 
 
 def _failure(name: str, error: Exception) -> DestinationUnreachableError | DestinationRefusedError:
