@@ -34,7 +34,8 @@ def _mllp_address(value: str) -> str:
     parts = urlsplit(value)
     try:
         port = parts.port
-    except ValueError:
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # not a port; not a name that can be looked up
         port = None
     rest = parts.path.strip("/") or parts.query or parts.fragment
     if parts.scheme not in ("mllp", "mllps") or not parts.hostname or not port or "@" in parts.netloc or rest:

@@ -162,6 +162,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused_on_either_side(t
     [
         ("http://ris:2575", {}, "must be mllps://HOST:PORT"),
         ("mllps://ris", {}, "must be mllps://HOST:PORT"),
+        ("mllps://ris..hospital:2575", {}, "must be mllps://HOST:PORT"),
         ("mllps://ris:99999", {}, "must be mllps://HOST:PORT"),
         ("mllps://ris:2575/path", {}, "must be mllps://HOST:PORT"),
         ("mllps://me:secret@ris:2575", {}, "must be mllps://HOST:PORT"),
