@@ -19,10 +19,10 @@ from service.destinations.kinds.surroundings import Surroundings
 from service.destinations.kinds.web import counterpart_of
 from service.outgoing.mllp import MllpLine
 from service.outgoing.tls import ClientTls
-from service.results.context import context_of
 from service.results.hl7.acknowledgement import Acknowledgement, read_acknowledgement
 from service.results.hl7.encoding import CHARACTER_SETS, UTF_8
 from service.results.hl7.message import Addressing, result_message, with_control_id
+from service.results.messages.context import context_of
 from service.results.source import MANUFACTURER
 from service.settings.loopback import is_loopback
 

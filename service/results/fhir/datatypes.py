@@ -10,7 +10,7 @@ from pydicom.sr.coding import Code
 
 from schemas.analysis import AnalysisRecord
 from service.results import codes as terms
-from service.results.context import Identifier, Moment
+from service.results.messages.context import Identifier, Moment
 
 Resource = dict[str, Any]
 FhirVersion = Literal["4.0", "5.0"]

@@ -16,8 +16,8 @@ from service.results.fhir.datatypes import (
     references,
 )
 from service.results.fhir.parties import Parties
+from service.results.messages.statements import PRESENCE
 from service.results.remarks import remarks
-from service.results.statements import PRESENCE
 
 # Source: HL7 Terminology, v3-ObservationInterpretation.
 _INTERPRETATIONS: Final[dict[terms.FindingDecision, tuple[str, str]]] = {

@@ -8,7 +8,6 @@ from typing import Literal
 from urllib.parse import quote
 
 from schemas.analysis import AnalysisRecord
-from service.results.context import FilmContext
 from service.results.fhir.datatypes import (
     FhirVersion,
     Resource,
@@ -18,6 +17,7 @@ from service.results.fhir.datatypes import (
     uid_identifier,
     without_empty,
 )
+from service.results.messages.context import FilmContext
 
 PatientBy = Literal["identifier", "search"]
 """How a patient is named: by the identifier alone, or by a search that the server resolves or refuses."""

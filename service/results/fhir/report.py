@@ -21,7 +21,7 @@ from service.results.fhir.datatypes import (
     uid_identifier,
 )
 from service.results.fhir.parties import Parties
-from service.results.statements import SINGLE_VIEW, conclusion_of, findings_of
+from service.results.messages.statements import SINGLE_VIEW, conclusion_of, findings_of
 from service.results.structured_report import report_uid
 
 _CATEGORIES: Final = (

@@ -14,9 +14,9 @@ from schemas.api import DISCLAIMER
 from schemas.model.calibration import OperatingPoint
 from service.results import codes as terms
 from service.results.hl7.encoding import components, segment
+from service.results.messages.statements import PRESENCE, recommendation_of, shows_figures
 from service.results.remarks import remarks
 from service.results.source import MANUFACTURER
-from service.results.statements import PRESENCE, recommendation_of, shows_figures
 from service.results.structured_report import device_uid
 
 STUDY: Final = Code("113014", terms.DICOM, "DICOM Study")

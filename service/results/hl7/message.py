@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from schemas.analysis import AnalysisRecord
-from service.results.context import FilmContext
 from service.results.hl7.encoding import (
     FIELD,
     SEGMENT_END,
@@ -28,8 +27,9 @@ from service.results.hl7.parties import (
     referrer,
     visit,
 )
+from service.results.messages.context import FilmContext
+from service.results.messages.statements import SINGLE_VIEW
 from service.results.source import MANUFACTURER
-from service.results.statements import SINGLE_VIEW
 
 _CONTROL_ID: Final = 10
 _LONGEST_ID: Final = 20  # SFT-4; a digest of 256 bits has more

@@ -6,8 +6,8 @@ Source: HL7 v2.5.1, chapters 3 (PID, PV1) and 4 (ORC); names: data types XPN, XC
 from datetime import timedelta
 from typing import Final
 
-from service.results.context import FilmContext, Identifier, Moment, NameGroup
 from service.results.hl7.encoding import REPETITION, components, segment
+from service.results.messages.context import FilmContext, Identifier, Moment, NameGroup
 
 _WRITINGS: Final = ("A", "I", "P")
 """Of XPN-8: alphabetic, ideographic, phonetic; the order of the groups of a name in DICOM."""

@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 
 from schemas.api import DISCLAIMER, CenterOfMass
 from schemas.errors import InvalidParameterError
-from service.results.context import context_of
 from service.results.fhir.bundle import collection, transaction
+from service.results.messages.context import context_of
 from service.results.objects import result_objects
 from service.surveillance.reports.fhir import read_fhir
 from service.surveillance.reports.rules import ReportRules, Rule

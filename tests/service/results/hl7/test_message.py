@@ -9,9 +9,9 @@ from pydicom.dataset import Dataset
 
 from schemas.api import DISCLAIMER
 from schemas.errors import InvalidParameterError
-from service.results.context import context_of
 from service.results.hl7.encoding import CHARACTER_SETS
 from service.results.hl7.message import Addressing, result_message, with_control_id
+from service.results.messages.context import context_of
 from service.surveillance.reports.hl7 import read_hl7
 from service.surveillance.reports.rules import ReportRules, Rule
 from tests.service.results.films import analysis, film, several

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 import pytest
 from pydicom.dataset import Dataset
 
-from service.results.context import Identifier, Moment, NameGroup, context_of
+from service.results.messages.context import Identifier, Moment, NameGroup, context_of
 
 
 def header(**attributes):

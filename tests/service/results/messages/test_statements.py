@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.results.statements import findings_of, recommendation_of, shows_figures
+from service.results.messages.statements import findings_of, recommendation_of, shows_figures
 from tests.service.results.films import analysis, film, several
 
 
