@@ -1,7 +1,7 @@
 """The kind `fhir`: each film as one transaction of a FHIR server, R4 or R5.
 
-Every resource is created on the condition that none with its identifier is there: a transaction whose answer was lost
-is sent again, and adds nothing.
+Every resource takes the place of the one with its identifier, if there is one: a transaction whose answer was lost is
+sent again, and adds nothing.
 
 Source: HL7 FHIR 4.0.1 and 5.0.0, http.html: 3.2.0.11 (transaction), 3.2.0.4.1 (OperationOutcome).
 """

@@ -1,6 +1,6 @@
 """An analysis as one Bundle: a collection to be read, or a transaction that a server carries out.
 
-Source: HL7 FHIR 4.0.1 and 5.0.0, Bundle; conditional create: http.html 3.2.0.8.1 (ifNoneExist).
+Source: HL7 FHIR 4.0.1 and 5.0.0, Bundle; http.html, "Conditional create" (ifNoneExist) and "Conditional update".
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,6 @@ from service.results.fhir.report import diagnostic_report
 from service.results.fhir.selection import imaging_selection
 from service.results.messages.context import FilmContext
 from service.results.messages.statements import shows_figures
-from service.results.structured_report import report_uid
 from service.results.uids import derived_uuid
 
 VERSIONS: Final[tuple[FhirVersion, ...]] = ("5.0", "4.0")
@@ -67,14 +66,14 @@ def transaction(
         "type": "transaction",
         "timestamp": instant(record),
         "entry": [
-            {"fullUrl": address, "resource": resource, "request": _if_new(resource)}
+            {"fullUrl": address, "resource": resource, "request": _request(resource)}
             for address, resource in resources.items()
         ],
     }
 
 
 def _resources(parties: Parties) -> Mapping[str, Resource]:
-    """By their addresses. They are named after the report, as a corrected film has another one."""
+    """By their addresses, which are the same whenever this bundle analyses this film."""
     record = parties.record
     made_by = derived_uuid(record.model.sha256, "FHIR", "Device").urn
     points = {_address(parties, "Observation", point.finding): point for point in record.operating_points}
@@ -100,11 +99,18 @@ def _resources(parties: Parties) -> Mapping[str, Resource]:
     return {address: without_empty(resource) for address, resource in resources.items()}
 
 
-def _if_new(resource: Resource) -> Resource:
-    name = resource["identifier"][0]
+def _request(resource: Resource) -> Resource:
+    """The device is created where it is not there; the others are written in the place of those of an earlier analysis.
+
+    A film that is corrected has the same names, so its report replaces the wrong one.
+    """
+    kind = resource["resourceType"]
+    name = resource["identifier"][-1]
     query = f"identifier={quote(name['system'], safe=':/')}|{quote(name['value'], safe=':/')}"
-    return {"method": "POST", "url": resource["resourceType"], "ifNoneExist": query}
+    if kind == "Device":
+        return {"method": "POST", "url": kind, "ifNoneExist": query}
+    return {"method": "PUT", "url": f"{kind}?{query}"}
 
 
 def _address(parties: Parties, *kind: str) -> str:
-    return derived_uuid(report_uid(parties.record), parties.record.model.sha256, "FHIR", *kind).urn
+    return derived_uuid(parties.record.sop_instance_uid, parties.record.model.sha256, "FHIR", *kind).urn

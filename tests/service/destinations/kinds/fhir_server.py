@@ -1,6 +1,7 @@
-"""A FHIR server with the semantics of a transaction: all or nothing, conditional create, references resolved.
+"""A FHIR server with the semantics of a transaction: all or nothing, conditions, references resolved.
 
-Source: HL7 FHIR 4.0.1, http.html: 3.1.0.8.1 (conditional create), 3.1.0.11.2 (transaction processing rules).
+Source: HL7 FHIR 4.0.1, http.html: 3.1.0.8.1 (conditional create), 3.1.0.7.1 (conditional update), 3.1.0.11.2
+(transaction processing rules).
 """
 
 import copy
@@ -72,24 +73,32 @@ class FakeFhirServer:
         if bundle.get("resourceType") != "Bundle" or bundle.get("type") != "transaction":
             raise RefusedError(400, "structure")
         store = copy.deepcopy(self.resources)
-        addresses, outcomes = {}, []
+        addresses, outcomes, written = {}, [], []
         for entry in bundle["entry"]:
             request, resource = entry["request"], entry["resource"]
-            if request["method"] != "POST" or request["url"] != resource["resourceType"]:
-                raise RefusedError(400, "not-supported")
-            found = self.search(request["url"], request["ifNoneExist"], store)
+            kind, query = self.condition(request)
+            if kind != resource["resourceType"]:
+                raise RefusedError(400, "invalid")
+            found = self.search(kind, query, self.resources)
             if len(found) > 1:
                 raise RefusedError(412, "multiple-matches")
-            address = found[0] if found else f"{request['url']}/{len(store) + 1}"
-            if not found:
+            address = found[0] if found else f"{kind}/{len(store) + 1}"
+            if not found or request["method"] == "PUT":
                 store[address] = resource
+                written.append(address)
             addresses[entry["fullUrl"]] = address
             outcomes.append({"response": {"status": "200 OK" if found else "201 Created", "location": address}})
-        created = [address for address in store if address not in self.resources]
-        for address in created:
+        for address in written:
             store[address] = self._resolved(store[address], addresses, store)
         self.resources = store
         return {"resourceType": "Bundle", "type": "transaction-response", "entry": outcomes}
+
+    def condition(self, request):
+        if request["method"] == "POST" and "ifNoneExist" in request:
+            return request["url"], request["ifNoneExist"]
+        if request["method"] == "PUT" and "?" in request["url"]:
+            return request["url"].split("?")
+        raise RefusedError(400, "not-supported")
 
     def search(self, kind, query, store):
         (wanted,) = parse_qs(query)["identifier"]

@@ -76,6 +76,17 @@ async def test_another_film_has_a_report_of_its_own_and_the_same_device(server) 
     assert server.kinds == {"DiagnosticReport": 2, "Observation": 2, "Device": 1}
 
 
+async def test_a_film_that_is_analysed_again_replaces_what_was_there(server) -> None:
+    corrected = film(PatientID="8")
+    await sent(server.url)
+    await sent(server.url, FinishedFilm(corrected, analysis(corrected, decision="abstain"), {}))
+
+    assert server.kinds == {"DiagnosticReport": 1, "Observation": 1, "Device": 1}
+    about = [each for each in server.resources.values() if each["resourceType"] != "Device"]
+    assert {each["subject"]["identifier"]["value"] for each in about} == {"8"}
+    assert ["dataAbsentReason" in each for each in about] == [False, True]
+
+
 async def test_a_patient_that_has_to_be_found_is_referred_to_or_the_film_is_refused(server) -> None:
     search = {"patient_system": "http://hospital/mrn", "patient_by": "search"}
     with pytest.raises(DestinationRefusedError, match="status 412 and the issues not-found"):

@@ -77,7 +77,7 @@ def _of_bundle(bundle, resources):
             yield "a resource that is created has an id"
     if len(resources) != len(bundle["entry"]):
         yield "bdl-7: fullUrl is not unique"
-    queries = [entry["request"]["ifNoneExist"] for entry in bundle["entry"] if changes]
+    queries = [entry["request"].get("ifNoneExist", entry["request"]["url"]) for entry in bundle["entry"] if changes]
     if len(set(queries)) != len(queries):
         yield "two entries have the same condition"
 

@@ -258,18 +258,22 @@ def test_a_patient_can_be_one_that_the_server_has_to_find() -> None:
     assert report["subject"] == {"reference": "Patient?identifier=http%3A%2F%2Fhospital%2Fmrn|a%7Cb%26c"}
 
 
-def test_every_resource_is_created_on_the_condition_that_it_is_not_there() -> None:
-    first = transaction(analysis(film()), context_of(film()))
-    corrected = transaction(analysis(film(SOPInstanceUID="1.2.9")), context_of(film()))
-    conditions = [
-        {entry["request"]["ifNoneExist"] for entry in bundle["entry"] if entry["resource"]["resourceType"] != "Device"}
-        for bundle in (first, corrected)
-    ]
+def test_a_film_that_is_analysed_again_has_the_names_of_the_first_time_and_another_film_has_others() -> None:
+    first, again, other = (
+        [entry["request"] for entry in transaction(record, context_of(film()))["entry"]]
+        for record in (
+            analysis(film()),
+            noted(analysis(film(), decision="abstain")),
+            analysis(film(SOPInstanceUID="1.2.9")),
+        )
+    )
+    device = [request for request in first if "ifNoneExist" in request]
 
-    assert first == transaction(analysis(film()), context_of(film()))
-    assert {entry["request"]["method"] for entry in first["entry"]} == {"POST"}
-    assert conditions[0].isdisjoint(conditions[1])
-    assert all("identifier=urn:" in condition for condition in conditions[0])
+    assert first == again
+    assert [request["url"].partition("?")[0] for request in first] == ["DiagnosticReport", "Observation", "Device"]
+    assert [request["method"] for request in first] == ["PUT", "PUT", "POST"]
+    assert [request for request in first if request in other] == device
+    assert "?identifier=urn:ietf:rfc:3986|urn:uuid:" in first[0]["url"]
 
 
 def test_a_short_report_has_no_figures_for_a_server_either() -> None:
