@@ -43,6 +43,7 @@ async def sent(url, finished=FINISHED, **fields):
 
 
 @pytest.mark.parametrize(("version", "kinds"), [("4.0", {}), ("5.0", {"ImagingSelection": 1})])
+@pytest.mark.clause("FHIR http transaction", "a second attempt adds no resource (conditional create and update)")
 async def test_a_film_is_one_transaction_and_a_second_attempt_adds_nothing(server, version, kinds) -> None:
     contents = await sent(server.url, fhir_version=version)
     before = json.dumps(server.resources)
@@ -76,6 +77,7 @@ async def test_another_film_has_a_report_of_its_own_and_the_same_device(server) 
     assert server.kinds == {"DiagnosticReport": 2, "Observation": 2, "Device": 1}
 
 
+@pytest.mark.clause("FHIR http conditional-update", "a corrected film replaces its report")
 async def test_a_film_that_is_analysed_again_replaces_what_was_there(server) -> None:
     corrected = film(PatientID="8")
     await sent(server.url)
@@ -137,6 +139,7 @@ def done(statuses):
         (503, b"", DestinationUnreachableError, "status 503; it is sent again"),
     ],
 )
+@pytest.mark.clause("FHIR http OperationOutcome", "what may pass is tried again, what is final is a dead letter")
 async def test_what_follows_of_an_answer(server, status, body, error, words) -> None:
     server.answers = [(status, body)]
     if error is None:
@@ -168,6 +171,7 @@ def test_an_entry_that_cannot_work_is_refused(url, fields, words) -> None:
 
 
 @pytest.mark.process
+@pytest.mark.clause("FHIR http transaction", "after SIGKILL between answer and note nothing is doubled")
 def test_a_transaction_whose_answer_was_lost_with_the_process_doubles_nothing(
     server, tiny_models, spool_url, tmp_path
 ) -> None:

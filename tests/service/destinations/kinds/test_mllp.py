@@ -114,6 +114,7 @@ def framed(text):
         (b"\x0b" + b"x" * 70_000, DestinationUnreachableError, "over 65536 bytes"),
     ],
 )
+@pytest.mark.clause("HL7-v2 2.9.2", "MSA-2 has to be our MSH-10; each kind of answer has its consequence")
 async def test_what_follows_of_an_answer(ris, answer, error, words) -> None:
     ris.answers = [answer]
     if error is None:
@@ -138,6 +139,7 @@ async def test_where_nobody_listens_is_unreachable(ris) -> None:
         await sent(ris.url)
 
 
+@pytest.mark.clause("HL7-v2 MLLPS", "MLLP over TLS, with certificates of both sides")
 async def test_over_tls_both_sides_show_a_certificate(tls_ris, authority) -> None:
     certificate, key = authority.vouch("cxr")
     await sent(tls_ris.url, ca_file=authority.file, tls_cert_file=certificate, tls_key_file=key)
@@ -204,6 +206,7 @@ def destinations_of(server, name):
 
 
 @pytest.mark.process
+@pytest.mark.clause("HL7-v2 MSH-10", "after SIGKILL before the acknowledgement the message comes under the same MSH-10")
 def test_a_message_that_was_stored_and_not_yet_acknowledged_is_kept_once_after_a_kill(start, ris) -> None:
     ris.may_answer.clear()
     server = start()

@@ -323,6 +323,7 @@ async def test_a_film_that_cannot_be_read_is_refused_with_its_problem(serve_dico
     assert (fhir.status_code, fhir.json()["code"]) == (404, "not_found")
 
 
+@pytest.mark.clause("FHIR R5 DiagnosticReport", "a film's analysis is offered as a bundle")
 async def test_an_analysis_is_offered_as_fhir(serve_dicomweb) -> None:
     async with serve_dicomweb() as client:
         await client.post("/dicomweb/studies", **stow(film()))

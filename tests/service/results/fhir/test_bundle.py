@@ -81,6 +81,14 @@ def bundles(record, version):
 
 @pytest.mark.parametrize("version", MODELS)
 @pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.clause("FHIR R5 Bundle", "bundle and resources are valid by fhir.resources")
+@pytest.mark.clause(
+    "FHIR R4 Bundle", "bundle and resources are valid by fhir.resources, references and invariants hold"
+)
+@pytest.mark.clause("US Core diagnosticreport-note", "category, subject, effective and issued are there (us-core-10)")
+@pytest.mark.clause(
+    "US Core observation-clinical-result", "category imaging, a value or a reason for none (us-core-1, us-core-2)"
+)
 def test_the_bundle_and_every_resource_are_valid(record, version) -> None:
     for made in bundles(record, version):
         bundle = json.loads(json.dumps(made))
@@ -108,6 +116,7 @@ def test_the_report_refers_to_what_the_bundle_holds() -> None:
     assert report["conclusion"].endswith(DISCLAIMER)
 
 
+@pytest.mark.clause("FHIR R5 Observation", "a finding has code, probability and interpretation")
 def test_an_observation_has_code_probability_interpretation_and_operating_point() -> None:
     (made,) = resources(collection(analysis(film())), "Observation")
 
@@ -164,6 +173,7 @@ def test_the_device_is_the_bundle() -> None:
 
 
 @pytest.mark.parametrize("version", MODELS)
+@pytest.mark.clause("FHIR R5 DiagnosticReport", "what is read names no patient")
 def test_the_same_analysis_is_the_same_json_and_names_no_patient(version) -> None:
     record = analysis(film(**NAMED))
     text = json.dumps(collection(record, version))
@@ -194,6 +204,7 @@ def test_r4_says_of_subject_and_time_that_they_are_masked() -> None:
         ((), "unknown"),
     ],
 )
+@pytest.mark.clause("FHIR R4 Observation", "a finding without an answer has dataAbsentReason and no value (obs-6)")
 def test_a_finding_without_an_answer_has_a_reason_and_no_value(reasons, code) -> None:
     (made,) = resources(
         collection(analysis(film(), decision="abstain", abstention_reasons=reasons), "4.0"), "Observation"
@@ -213,6 +224,7 @@ def test_a_negative_finding_is_absent() -> None:
     assert made["valueCodeableConcept"]["coding"][0]["code"] == "2667000"
 
 
+@pytest.mark.clause("FHIR R5 ImagingSelection", "the centre of the heat map is a point on the film")
 def test_only_r5_has_the_place_of_the_heat_map() -> None:
     record = placed(analysis(film()))
     (made,) = resources(collection(record), "ImagingSelection")
@@ -224,6 +236,9 @@ def test_only_r5_has_the_place_of_the_heat_map() -> None:
 
 
 @pytest.mark.parametrize("version", MODELS)
+@pytest.mark.clause(
+    "FHIR R4 DiagnosticReport", "patient, order (ACSN), time and study are named by the identifiers of the header"
+)
 def test_a_server_gets_patient_order_time_and_study_by_their_own_names(version) -> None:
     source = film(**NAMED)
     bundle = transaction(analysis(source), context_of(source), version)

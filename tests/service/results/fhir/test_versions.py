@@ -26,6 +26,7 @@ FHIR = "application/fhir+json"
         ("application/json;fhirVersion=4.0", "4.0"),
     ],
 )
+@pytest.mark.clause("FHIR http fhirVersion", "the version is chosen by the parameter of the MIME type")
 def test_the_highest_rated_version_is_answered(accept, version) -> None:
     assert version_asked(accept) == version
 
@@ -41,6 +42,7 @@ def test_the_highest_rated_version_is_answered(accept, version) -> None:
         "text/html",
     ],
 )
+@pytest.mark.clause("FHIR http fhirVersion", "another version is refused, and those that are written are named")
 def test_what_is_not_written_here_is_refused_with_what_is(accept) -> None:
     with pytest.raises(NotAcceptableError, match=r"fhirVersion=5.0 or application/fhir\+json; fhirVersion=4.0"):
         version_asked(accept)

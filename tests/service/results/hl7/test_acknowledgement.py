@@ -45,6 +45,7 @@ def test_an_answer_may_have_other_delimiters() -> None:
         ("AE", ("207", "101"), "refused"),
     ],
 )
+@pytest.mark.clause("HL7-v2 2.9.2", "acknowledgements AA, AE, AR, CA, CE, CR and the codes of ERR are judged")
 def test_the_code_of_an_error_decides_and_without_one_an_error_may_pass(code, errors, verdict) -> None:
     assert Acknowledgement(code, "KEY", errors).verdict == verdict
 

@@ -26,6 +26,7 @@ def test_what_would_end_a_field_is_escaped(text, written) -> None:
 
 
 @given(st.text())
+@pytest.mark.clause("HL7-v2 2.7", "delimiters and control characters in text are escaped")
 def test_every_text_comes_back_as_it_was_and_ends_neither_field_nor_frame(text) -> None:
     written = escaped(text)
 

@@ -66,6 +66,7 @@ SOURCES = [film(**NAMED), film(PatientID="", PatientName="", AccessionNumber="")
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("record", RECORDS)
+@pytest.mark.clause("HL7-v2 ORU^R01", "the message has the structure and the tables of 2.5.1 by hl7apy, strict")
 def test_the_message_is_a_strict_oru_r01_of_version_2_5_1(record, source) -> None:
     message = written(record, source, receiving_application="RIS^A", stat_positives=True)
     parsed = parse_message(message, validation_level=VALIDATION_LEVEL.STRICT, find_groups=True)
@@ -77,6 +78,9 @@ def test_the_message_is_a_strict_oru_r01_of_version_2_5_1(record, source) -> Non
     assert len(results) == len(segments(message, "OBX"))
 
 
+@pytest.mark.clause(
+    "IHE RD RAD-128", "patient, order, accession number and status P are where the transaction has them"
+)
 def test_the_patient_the_order_and_the_time_stand_where_a_ris_looks_for_them() -> None:
     message = written(analysis(film(**NAMED)), film(**NAMED))
     (pid,), (pv1,), (orc,), (obr,) = (segments(message, name) for name in ("PID", "PV1", "ORC", "OBR"))
@@ -128,6 +132,7 @@ def test_a_film_without_an_answer_has_the_reasons_and_as_a_short_report_no_figur
     assert not any(row[2] == "NM" for row in rows)
 
 
+@pytest.mark.clause("IHE RD RAD-128", "an OBX of code 113014 has the Study Instance UID")
 def test_the_conclusion_the_disclaimer_the_study_and_the_device_are_there() -> None:
     rows = segments(written(RECORDS[-1], film()), "OBX")
     texts = {row[3].split("^")[0]: unescaped(row[5]) for row in rows}
@@ -159,6 +164,7 @@ def test_the_control_id_is_set_at_last_and_alone() -> None:
     ("name", "asked", "used"),
     [("Müller", "8859/1", "8859/1"), ("山田", "8859/1", "UNICODE UTF-8"), ("Doe", "ASCII", "")],
 )
+@pytest.mark.clause("HL7-v2 MSH-18", "the header names the character set of the message")
 def test_the_header_names_the_character_set_of_the_whole_message(name, asked, used) -> None:
     source = film(PatientName=name, SpecificCharacterSet="ISO_IR 192")
     message = result_message(analysis(source), context_of(source), Addressing(character_set=asked))
