@@ -3,6 +3,7 @@
 A resource of a patient, an order or a study is never made here: those belong to the systems that register them.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
@@ -63,8 +64,7 @@ class Parties:
             return absent("masked" if self.context is None else "unknown")
         named = identifier("MR", "Medical record number", given, self.patient_system)
         if self.patient_by == "search" and "system" in named:
-            found = f"{quote(named['system'], safe='')}|{quote(given.value, safe='')}"
-            return {"reference": f"Patient?identifier={found}"}
+            return {"reference": f"Patient?identifier={_literal(named['system'])}|{_literal(given.value)}"}
         return {"type": "Patient", "identifier": named}
 
     def order(self) -> list[Resource]:
@@ -73,3 +73,11 @@ class Parties:
         if given is None:
             return []
         return [{"type": "ServiceRequest", "identifier": identifier("ACSN", "Accession ID", given)}]
+
+
+def _literal(text: str) -> str:
+    """Text as a value of a search: a comma in it would ask for either of two patients.
+
+    Source: HL7 FHIR 4.0.1, search.html 3.1.1.4.0.1 (escaping search parameters).
+    """
+    return quote(re.sub(r"([\\,|$])", r"\\\1", text), safe="")

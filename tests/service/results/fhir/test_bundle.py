@@ -264,13 +264,13 @@ def test_without_a_time_zone_the_time_is_the_day() -> None:
 
 
 def test_a_patient_can_be_one_that_the_server_has_to_find() -> None:
-    source = film(PatientID="a|b&c", IssuerOfPatientID="north")
+    source = film(PatientID="a|b&c,d", IssuerOfPatientID="north")
     bundle = transaction(
         analysis(source), context_of(source), patient_system="http://hospital/mrn", patient_by="search"
     )
 
     (report,) = resources(bundle, "DiagnosticReport")
-    assert report["subject"] == {"reference": "Patient?identifier=http%3A%2F%2Fhospital%2Fmrn|a%7Cb%26c"}
+    assert report["subject"] == {"reference": "Patient?identifier=http%3A%2F%2Fhospital%2Fmrn|a%5C%7Cb%26c%5C%2Cd"}
 
 
 def test_a_film_that_is_analysed_again_has_the_names_of_the_first_time_and_another_film_has_others() -> None:
