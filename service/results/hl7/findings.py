@@ -4,6 +4,7 @@ Source: HL7 v2.5.1, chapter 7 (OBX); status: table 0085; abnormal flags: table 0
 of code 113014: IHE Radiology Technical Framework, RAD-128.
 """
 
+import textwrap
 from collections.abc import Iterator
 from typing import Final
 
@@ -25,6 +26,8 @@ _PRELIMINARY: Final = "P"
 _NO_ANSWER: Final = "X"
 """Results cannot be obtained for this observation."""
 _FLAGS: Final[dict[terms.FindingDecision, str]] = {"positive": "A", "negative": "N", "indeterminate": ""}
+
+_LONGEST_LINE: Final = 199
 
 _Row = dict[int, str]
 
@@ -90,8 +93,17 @@ def _of_film(record: AnalysisRecord) -> Iterator[_Row]:
         *((terms.COMMENT, text) for text in (*remarks(record, figures=figures), DISCLAIMER)),
     ]
     for name, text in texts:
-        yield {2: "TX", 3: coded(name), 5: components(text), 11: _PRELIMINARY}
+        for line in _lines(text):
+            yield {2: "TX", 3: coded(name), 5: components(line), 11: _PRELIMINARY}
     yield {2: "ST", 3: coded(STUDY), 5: components(record.study_instance_uid), 11: _PRELIMINARY}
+
+
+def _lines(text: str) -> list[str]:
+    """A text as lines of one OBX each: some receivers read OBX-5 of any type as ST, which has up to 199 characters."""
+    if len(components(text)) <= _LONGEST_LINE:
+        return [text]
+    # An escaped character has up to 5; few have to be escaped.
+    return textwrap.wrap(text, _LONGEST_LINE * 3 // 4, replace_whitespace=False, break_on_hyphens=False)
 
 
 def coded(code: Code) -> str:

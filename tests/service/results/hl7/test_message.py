@@ -53,12 +53,14 @@ def written(record, source, **addressing):
 
 
 ABSTAINED: dict[str, Any] = {"decision": "abstain", "abstention_reasons": ("not_frontal", "unclear")}
+LONG = "No answer: " + "the film looks like one of an adult, and the network was trained on child films alone; " * 6
 RECORDS = [
     analysis(film()),
     analysis(film(), {"NORMAL": 0.05, "BACTERIAL_PNEUMONIA": 0.55, "VIRAL_PNEUMONIA": 0.4}, warnings=("overlay",)),
     analysis(film(), {"Swan-Ganz": 0.4, "pacemaker": 0.6}, negative_class=None),
     analysis(film(), **ABSTAINED, in_distribution=None, out_of_distribution_score=None),
     noted(analysis(film(), **ABSTAINED)),
+    analysis(film(), recommendation=LONG),
     several(film(), warnings=("overlay",), recommendation="See it | now ^ & ~ \\ \r\nat once."),
 ]
 SOURCES = [film(**NAMED), film(PatientID="", PatientName="", AccessionNumber=""), film(PatientSex="O")]
@@ -142,6 +144,15 @@ def test_the_conclusion_the_disclaimer_the_study_and_the_device_are_there() -> N
     assert texts["113014"] == "1.2.3"
     assert all(row[18].startswith("chest-xray 1.2.0^cxr-classifier^2.25.") for row in rows)
     assert [row[1] for row in rows] == [str(number) for number in range(1, len(rows) + 1)]
+
+
+def test_a_long_text_is_lines_of_one_segment_each() -> None:
+    rows = segments(written(analysis(film(), recommendation=LONG), film()), "OBX")
+    lines = [row[5] for row in rows if row[3].startswith("121077")]
+
+    assert len(lines) > 2
+    assert max(map(len, lines)) <= 199
+    assert " ".join(lines) == LONG.strip()
 
 
 @pytest.mark.parametrize(("decision", "priority"), [("positive", "S"), ("abstain", ""), ("negative", "")])
