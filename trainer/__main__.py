@@ -16,11 +16,11 @@ import typer
 
 from schemas.errors import CxrError, TrainingConfigError
 from schemas.version import VERSION
-from trainer.config import make_config, nested, read_options
+from trainer.config import RunConfig, make_config, nested, read_options
 from trainer.explore.command import data_command
 from trainer.explore.preview_command import preview_command
 from trainer.films.inspection.names import escaped, require_utf8
-from trainer.flags import flag_values, with_flags
+from trainer.flags import flag_values, take_processes, with_flags
 from trainer.folder import RunFolder, TrialFolder
 from trainer.guide_command import guide_command
 from trainer.listing_command import archs_command, recipes_command
@@ -64,10 +64,26 @@ def train_command(
     **flags: Any,
 ) -> None:
     """Train, calibrate and rank networks on validation films, then open the test set once and write the report."""
+    if (processes := take_processes(flags)) is not None:
+        from trainer.launch import start_together
+
+        start_together(processes)
     file = read_options(config) if config else {}
     options = nested({**nested(file), **flag_values(flags), **dict(_field(text) for text in option or ())})
     run_config = make_config(_with_weights(options, weights or ()))
 
+    from trainer.runs.hands import follow, leading
+    from trainer.together import joined
+
+    with joined() as together:
+        if together.leads:
+            with leading(together):
+                _carry_out(run_config, RunFolder(out), retry_failed=retry_failed)
+        else:
+            follow(run_config, RunFolder(out), together)
+
+
+def _carry_out(config: RunConfig, folder: RunFolder, *, retry_failed: bool) -> None:
     from rich.console import Console
 
     from trainer.api import conclude
@@ -76,19 +92,18 @@ def train_command(
     from trainer.runs.run import train
     from trainer.trials.trial_spec import trial_specs
 
-    folder = RunFolder(out)
     console = Console() if sys.stdout.isatty() else Console(width=_LOG_COLUMNS)
-    specs = trial_specs(run_config.networks, run_config.data.folds)
+    specs = trial_specs(config.networks, config.data.folds)
     reporter = ConsoleReporter(console, [spec.name for spec in specs])
     command = shlex.join(["python", "-m", "trainer", *sys.argv[1:]])
     try:
         with reporter.live():
-            board = train(run_config, folder, command=command, reporter=reporter, retry_failed=retry_failed)
+            board = train(config, folder, command=command, reporter=reporter, retry_failed=retry_failed)
     except KeyboardInterrupt as error:
-        console.print(f"stopped; start the same command again and {out} goes on where it was")
+        console.print(f"stopped; start the same command again and {folder} goes on where it was")
         raise typer.Exit(_INTERRUPTED) from error
     console.print(results(board, folder))
-    conclude(folder, board, run_config.report, lambda line: console.print(line, soft_wrap=True, markup=False))
+    conclude(folder, board, config.report, lambda line: console.print(line, soft_wrap=True, markup=False))
 
 
 def refit_command(

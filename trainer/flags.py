@@ -9,6 +9,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from trainer.config import fields
+from trainer.launch import Processes
 
 FLAGS: Mapping[str, tuple[str, ...]] = {
     "data.path": ("--data",),
@@ -32,8 +33,18 @@ FLAGS: Mapping[str, tuple[str, ...]] = {
 """The most used fields by dotted name; `--set` sets any field."""
 
 
+_PROCESSES: Mapping[str, tuple[Any, Any]] = {
+    "devices": (
+        int | None,
+        typer.Option(min=1, help="Processes that train each network together, one for each device of this machine."),
+    ),
+    "nodes": (int | None, typer.Option(min=1, help="Machines that start the same command, on one disk.")),
+    "rendezvous": (str | None, typer.Option(help="HOST:PORT where several machines meet.")),
+}
+
+
 def with_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each of `FLAGS`, in place of its `**flags`.
+    """Give a command an option for each of `FLAGS` and those of processes, in place of its `**flags`.
 
     Args:
         command: receives the options in `flags`, by parameter name; see `flag_values`.
@@ -45,8 +56,20 @@ def with_flags(command: Callable[..., None]) -> Callable[..., None]:
     ]
     derived = [_parameter(name, field) for name, field in fields() if name in FLAGS]
     derived.sort(key=lambda parameter: list(FLAGS).index(_field_of(parameter.name)))
-    command.__signature__ = inspect.Signature([*own, *derived])  # type: ignore[attr-defined]  # typer reads it
+    processes = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+        for name, (kind, option) in _PROCESSES.items()
+    ]
+    command.__signature__ = inspect.Signature([*own, *processes, *derived])  # type: ignore[attr-defined]  # typer reads it
     return command
+
+
+def take_processes(flags: dict[str, Any]) -> Processes | None:
+    """The options of processes, taken out of `flags`; None where none was given: this process trains alone."""
+    given = {name: flags.pop(name) for name in _PROCESSES}
+    if all(value is None for value in given.values()):
+        return None
+    return Processes(given["devices"] or 1, given["nodes"] or 1, given["rendezvous"])
 
 
 def flag_values(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,5 +77,14 @@ def test_figures_are_near_that_a_film_or_a_rounding_moves_and_counts_never(found
     assert nearly(f"{others}| 234 | 0.803 [0.748, 0.849] |", others + found) == near
 
 
+@pytest.mark.parametrize(("films", "is_near"), [("81 of 579", True), ("94 of 585", False), ("498 of 579", True)])
+def test_a_film_counts_as_much_as_the_row_has_films_of_the_fewer_kind(films, is_near) -> None:
+    # One film more of 81 that have the finding is right: 63/81 = 0.778, 64/81 = 0.790.
+    row = f"| crop to 85 % | {films} | 361 | {'0.5 ' * 40}| "
+
+    assert bool(nearly(row + "0.778 |", row + "0.790 |")) == is_near
+    assert nearly(f"{row}0.778 |\n| 94 of 585 | 0.778 |", f"{row}0.778 |\n| 94 of 585 | 0.790 |") == []
+
+
 def test_many_figures_that_are_near_are_none() -> None:
     assert nearly("0.500 " * 40, "0.501 " * 40) == []

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
+from service.dimse.counters import DimseMetrics
 from service.metrics import Metrics
 
 ROOT = Path(__file__).parent.parent.parent
@@ -29,7 +30,8 @@ def known_series() -> dict[str, set[str]]:
     series = {"up": TARGET}
     metrics = Metrics()
     of_bundles = metrics.bundle().registry._collector_to_names
-    for collector in (*metrics.registry._collector_to_names, *of_bundles):
+    of_dimse = DimseMetrics().registry._collector_to_names
+    for collector in (*metrics.registry._collector_to_names, *of_dimse, *of_bundles):
         labels = TARGET | set(collector._labelnames if isinstance(collector, MetricWrapperBase) else ())
         labels |= {"bundle"} if collector in of_bundles else set()
         for family in collector.collect():

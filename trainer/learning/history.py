@@ -1,6 +1,7 @@
 """The epochs of a fit, on disk as one line of JSON each."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -9,6 +10,8 @@ from schemas.errors import TrainingDataError
 from trainer.folder import TrialFolder
 from trainer.learning.consumption import Consumption
 from trainer.reporter import EpochSummary
+
+_CURVES = ("lr", "lowest_lr", "train_loss", "val_loss", "val_auroc", "films_per_second", "learning_parameters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +74,24 @@ def read_history(folder: TrialFolder) -> tuple[EpochRecord, ...]:
     except (ValueError, TypeError) as error:
         msg = f"{path} is damaged or of another version; move it away to do without the curves"
         raise TrainingDataError(msg) from error
+
+
+def write_events(folder: TrialFolder, history: Sequence[EpochRecord]) -> None:
+    """Write the events of a trial from its whole history, so that a trial that was killed has no epoch twice.
+
+    Args:
+        folder: of the trial; receives `events/`.
+        history: every epoch done.
+    """
+    # Imported here: it takes a second, which commands that train nothing should not pay.
+    from torch.utils.tensorboard.writer import SummaryWriter  # noqa: PLC0415
+
+    fresh = folder.unfinished_events
+    shutil.rmtree(fresh, ignore_errors=True)
+    with SummaryWriter(str(fresh)) as writer:
+        for record in history:
+            values = asdict(record)
+            for name in _CURVES:
+                writer.add_scalar(name, values[name], record.epoch + 1)
+    shutil.rmtree(folder.events, ignore_errors=True)
+    fresh.rename(folder.events)

@@ -25,6 +25,7 @@ from trainer.networks.build import build_network
 from trainer.networks.lungs.guide import GuideNetwork
 from trainer.networks.network import Network
 from trainer.networks.weights import NONE, load_pretrained, restore_batch_norm
+from trainer.together import ALONE, Together
 
 Teach = Callable[[Batch], Batch]
 """Gives the films of a batch other labels."""
@@ -50,6 +51,22 @@ class FitPlan:
     """Stands before the network and is frozen."""
     crop: int | None = None
     """Side of the part of a film that the network behind a guide sees; None: there is no guide."""
+    fold: int | None = None
+    """The fold that it validates on; None: the validation films of the split."""
+    together: Together = ALONE
+    """The processes that train it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitTask:
+    """A fit, as the process that leads it tells the others of it."""
+
+    architecture: str
+    seed: int
+    fold: int | None
+    taught: bool
+    options: LearnOptions
+    folder: str
 
 
 @dataclass(slots=True)
@@ -68,6 +85,7 @@ class Learner:
     pretrained: str
     alone: bool = False
     """Whether each class is a finding that is judged by itself."""
+    together: Together = ALONE
 
     @property
     def evaluated(self) -> Network:
@@ -84,8 +102,8 @@ class Learner:
 
         Args:
             batch: some films.
-            weight: of all films of the step.
-            batches: of the step.
+            weight: of all films of the step, in all processes.
+            batches: of the step, in all processes.
         """
         reasons, device = self.options.reasons, self.fabric.device
         images, labels = batch.images.to(device), batch.labels.to(device)
@@ -157,6 +175,7 @@ def make_learner(fabric: Fabric, plan: FitPlan, options: LearnOptions, checkpoin
         history=[],
         pretrained=pretrained,
         alone=plan.train.alone,
+        together=plan.together,
     )
     if checkpoint:
         learner.restore(checkpoint)

@@ -18,6 +18,7 @@ from trainer.films.task import LabelledFilms, Labels
 from trainer.learning.augment import AugmentRecipe, apply, vary
 from trainer.learning.reasons.backgrounds import has_another_background, on_another_background
 from trainer.learning.reasons.options import NOTHING, Reasons
+from trainer.together import ALONE, Together
 
 
 class Evidence(NamedTuple):
@@ -97,18 +98,24 @@ class Augmentation:
 
 
 def augmented_batches(
-    films: LabelledFilms, order: NDArray[np.int64], augmentation: Augmentation, *, batch_size: int
+    films: LabelledFilms,
+    order: NDArray[np.int64],
+    augmentation: Augmentation,
+    *,
+    batch_size: int,
+    together: Together = ALONE,
 ) -> Iterator[Batch]:
-    """Batches of `order`, augmented in threads ahead of the caller.
+    """Batches of `order`, augmented in threads ahead of the caller; of each the part of this process.
 
     Args:
         films: prepared, with their labels.
         order: indices of films.
         augmentation: how, and what the random choices are a function of.
-        batch_size: N; the last batch may be smaller.
+        batch_size: films in all processes; the last batch may be smaller.
+        together: the processes that learn from them.
     """
     make = partial(_batch, films, augmentation)
-    parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    parts = together.cut(order, batch_size)
     waiting: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(augmentation.workers, thread_name_prefix="augment") as pool:
         for part in parts:

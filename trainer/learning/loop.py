@@ -2,31 +2,29 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
-from biostatistics.metrics import findings_auroc, macro_auroc
 from schemas.errors import TrainingConfigError
 from trainer.folder import TrialFolder
 from trainer.learning.batch_size import Batching, first_batching, smaller
 from trainer.learning.checkpoint import Checkpoint
 from trainer.learning.consumption import Consumption, Meter, total
-from trainer.learning.history import EpochRecord, write_history
-from trainer.learning.learner import FitPlan, Learner, make_learner
+from trainer.learning.history import EpochRecord, write_events, write_history
+from trainer.learning.learner import FitPlan, FitTask, Learner, make_learner
 from trainer.learning.loader import Augmentation, Batch, augmented_batches, epoch_order, grouped
 from trainer.learning.mixup import mixed
 from trainer.learning.optim import lr_factor, set_learning_rate
 from trainer.learning.options import LearnOptions
 from trainer.learning.strategies import apply_strategy
-from trainer.learning.tensorboard import write_events
+from trainer.learning.validate import validate
 from trainer.networks.device import make_fabric
-from trainer.networks.inference import outputs
 from trainer.reporter import Progress, Reporter
 
 
@@ -78,6 +76,9 @@ def fit(
         WeightsError: the pretrained weights do not fit.
     """
     recipe = options.recipe(plan.architecture)
+    together = plan.together
+    if together.leads:
+        together.told(FitTask(plan.architecture, plan.seed, plan.fold, plan.teach is not None, options, str(folder)))
     learner = _learner(plan, options, folder)
     batching = first_batching(learner.history, recipe.batch_size, options.accumulate)
     while len(learner.history) < recipe.epochs and len(learner.history) - 1 - learner.best_epoch < options.patience:
@@ -88,21 +89,19 @@ def fit(
             torch.cuda.empty_cache()
             learner = _learner(plan, options, folder)  # half an epoch was in the weights: back to the checkpoint
             continue
-        _save(learner, record, folder, reporter)
-        (on_epoch or _ignore)(record)
-    if not folder.events.exists():  # of a fit that was killed between its last checkpoint and the events
-        write_events(folder, learner.history)
-    write_history(folder, learner.history)  # the same kill may have kept its last line back
+        learner.history.append(record)
+        together.lead(partial(_end_epoch, learner, folder, reporter, on_epoch))
+    together.lead(partial(_write_records, folder, learner.history))
     return Fit(tuple(learner.history), learner.best_epoch, learner.pretrained, learner.fabric.device)
 
 
-def _ignore(record: EpochRecord) -> None:
-    """Nobody asked to be told of each epoch."""
-
-
 def _learner(plan: FitPlan, options: LearnOptions, folder: TrialFolder) -> Learner:
-    fabric = make_fabric(options.device, options.precision)
-    return make_learner(fabric, plan, options, Checkpoint.load(folder.checkpoint))
+    together = plan.together
+    checkpoint: list[Checkpoint | None] = []
+    together.lead(lambda: checkpoint.append(Checkpoint.load(folder.checkpoint)))
+    first = together.told(checkpoint[0] if checkpoint else None)
+    fabric = together.agree(lambda: make_fabric(options.device, options.precision, index=together.local_rank))
+    return together.agree(lambda: make_learner(fabric, plan, options, first))
 
 
 def _epoch_in_memory(learner: Learner, plan: FitPlan, epoch: _Epoch, reporter: Reporter) -> EpochRecord | None:
@@ -111,7 +110,7 @@ def _epoch_in_memory(learner: Learner, plan: FitPlan, epoch: _Epoch, reporter: R
     The failure is not passed on: its traceback would keep what the failed step had in memory.
     """
     try:
-        with Meter() as meter:
+        with plan.together.in_step(), Meter() as meter:
             record = _learn(learner, plan, epoch, reporter)
     except torch.OutOfMemoryError:
         return None
@@ -123,18 +122,21 @@ def _learn(learner: Learner, plan: FitPlan, epoch: _Epoch, reporter: Reporter) -
     """One epoch: every film once, then the validation films."""
     started = time.perf_counter()
     apply_strategy(learner.network, learner.options, epoch.number)
-    torch.manual_seed(hash((plan.seed, epoch.number)))  # dropout; hash of integers is the same in every process
+    together = plan.together
+    who = () if together.leads else (together.rank,)
+    torch.manual_seed(hash((plan.seed, epoch.number, *who)))  # dropout; hash of integers is the same in every process
     balanced = learner.options.sampler == "balanced"
     order = epoch_order(plan.train.labels, seed=plan.seed, epoch=epoch.number, balanced=balanced)
-    batches = math.ceil(len(order) / epoch.batching.size)
+    batches = len(together.cut(order, epoch.batching.size))
     steps = math.ceil(batches / epoch.batching.accumulate)
     description = f"{plan.architecture} seed {plan.seed} epoch {epoch.number + 1}/{epoch.of}"
     with reporter.stage(description) as progress:
         films = _counted(_batches(learner.options, plan, epoch, order), batches, progress)
         groups = grouped(films, epoch.batching.accumulate)
         train_loss = train_epoch(learner, groups, step=epoch.number * steps, steps=epoch.of * steps)
+    together.average_statistics([learner.network, *([learner.average.module] if learner.average else [])])
     trained = time.perf_counter()
-    val_loss, val_auroc = _validate(learner, plan, epoch)
+    val_loss, val_auroc = validate(learner, plan, epoch.batching.size)
     rates = [group["lr"] for group in learner.optimizer.param_groups]
     return EpochRecord(
         epoch=epoch.number,
@@ -154,9 +156,10 @@ def _learn(learner: Learner, plan: FitPlan, epoch: _Epoch, reporter: Reporter) -
 def _batches(options: LearnOptions, plan: FitPlan, epoch: _Epoch, order: NDArray[np.int64]) -> Iterator[Batch]:
     """The batches of an epoch: augmented, mixed, and with the teachers' labels."""
     augmentation = Augmentation(options.augmentation, plan.seed, epoch.number, options.workers, options.reasons)
-    batches = augmented_batches(plan.train, order, augmentation, batch_size=epoch.batching.size)
+    size, together = epoch.batching.size, plan.together
+    batches = augmented_batches(plan.train, order, augmentation, batch_size=size, together=together)
     for number, batch in enumerate(batches):
-        draw = (plan.seed, epoch.number, number)
+        draw = (plan.seed, epoch.number, number, *(() if together.leads else (together.rank,)))
         films = mixed(batch, alpha=options.mixup, classes=plan.train.classes, draw=draw)
         yield plan.teach(films) if plan.teach else films
 
@@ -192,7 +195,7 @@ def train_epoch(learner: Learner, groups: Iterable[list[Batch]], *, step: int, s
         losses.append(_step(learner, group))
         if learner.average:
             learner.average.update(learner.network, step=done)
-    mean = float(torch.stack(losses).mean())
+    mean = float(learner.together.summed(torch.stack(losses)).mean())
     if not math.isfinite(mean):
         msg = f"the training loss is {mean} after step {step + len(losses)}; lower --lr, or train in fp32"
         raise TrainingConfigError(msg)
@@ -200,14 +203,16 @@ def train_epoch(learner: Learner, groups: Iterable[list[Batch]], *, step: int, s
 
 
 def _step(learner: Learner, group: list[Batch]) -> Tensor:
-    """One step of the optimizer; the loss of its films."""
-    fabric = learner.fabric
-    weight = sum(float(learner.loss.weight(batch.labels).sum()) for batch in group)
+    """One step of the optimizer; the loss of its films: of several processes the own part of it."""
+    fabric, together = learner.fabric, learner.together
+    weights = [learner.loss.weight(batch.labels).sum() for batch in group]
+    weight = float(together.summed(torch.stack(weights).double().sum()))
     loss = torch.zeros((), device=fabric.device)
     for batch in group:
-        value = learner.objective(batch, weight=weight, batches=len(group))
+        value = learner.objective(batch, weight=weight, batches=len(group) * together.world)
         fabric.backward(value)
         loss += value.detach()
+    together.sum_gradients(learner.network)
     clip_norm = learner.options.clip_norm
     if clip_norm:
         fabric.clip_gradients(learner.model, learner.optimizer, max_norm=clip_norm, error_if_nonfinite=False)
@@ -216,20 +221,19 @@ def _step(learner: Learner, group: list[Batch]) -> Tensor:
     return loss
 
 
-def _validate(learner: Learner, plan: FitPlan, epoch: _Epoch) -> tuple[float, float]:
-    """Cross-entropy and AUROC of the validation films."""
-    labels = plan.validation.labels
-    logits, _ = outputs(learner.evaluated, plan.validation.films, batch_size=epoch.batching.size)
-    if plan.validation.alone:
-        known = ~np.isnan(labels)
-        entropy = functional.binary_cross_entropy_with_logits(logits[known], torch.from_numpy(labels[known]))
-        return float(entropy), float(findings_auroc(labels, logits.double().numpy()))
-    loss = functional.cross_entropy(logits, torch.from_numpy(labels))
-    return float(loss), float(macro_auroc(labels, logits.double().softmax(1).numpy()))
-
-
-def _save(learner: Learner, record: EpochRecord, folder: TrialFolder, reporter: Reporter) -> None:
-    learner.history.append(record)
+def _end_epoch(
+    learner: Learner, folder: TrialFolder, reporter: Reporter, on_epoch: Callable[[EpochRecord], None] | None
+) -> None:
+    record = learner.history[-1]
     learner.save(folder)
     write_events(folder, learner.history)
     reporter.epoch_ended(folder.name, record.summary(best=learner.best_epoch == record.epoch))
+    if on_epoch is not None:
+        on_epoch(record)
+
+
+def _write_records(folder: TrialFolder, history: Sequence[EpochRecord]) -> None:
+    """What a kill between the last checkpoint and its records may have kept back."""
+    if not folder.events.exists():
+        write_events(folder, history)
+    write_history(folder, history)

@@ -13,8 +13,13 @@ Precision = Literal["fp32", "bf16", "fp16"]
 _PRECISION: dict[Precision, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def make_fabric(device: Device, precision: Precision = "fp32") -> "Fabric":
+def make_fabric(device: Device, precision: Precision = "fp32", *, index: int = 0) -> "Fabric":
     """The device and the precision, where they exist.
+
+    Args:
+        device: of which kind.
+        precision: of its computations.
+        index: which graphics card.
 
     Raises:
         TrainingConfigError: they do not.
@@ -31,4 +36,5 @@ def make_fabric(device: Device, precision: Precision = "fp32") -> "Fabric":
             "fp32"
         )
         raise TrainingConfigError(msg)
-    return Fabric(accelerator=device, devices=1, precision=_PRECISION[precision])
+    devices: list[int] | int = [index] if device != "cpu" and torch.cuda.is_available() else 1
+    return Fabric(accelerator=device, devices=devices, precision=_PRECISION[precision])

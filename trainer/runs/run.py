@@ -17,6 +17,7 @@ from trainer.runs.freeze import freeze_config
 from trainer.runs.leaderboard import Leaderboard, rank, read_leaderboard, write_leaderboard
 from trainer.runs.search import search
 from trainer.runs.test_set import open_test_set, read_opening
+from trainer.together import current
 from trainer.trials.ancestry import require_same_split
 from trainer.trials.context import RunContext
 from trainer.trials.evaluate_trial import evaluate_on_test
@@ -86,7 +87,7 @@ def _begin(config: RunConfig, folder: RunFolder, command: str, reporter: Reporte
         reporter.message(line)
     require_same_split(config.networks.weights, dataset)
     require_marks(dataset.films("val"), config.judge)
-    return RunContext(folder, config, dataset, reporter, command)
+    return RunContext(folder, config, dataset, reporter, command, together=current())
 
 
 def _refuse_late_training(folder: RunFolder, specs: Sequence[TrialSpec]) -> None:

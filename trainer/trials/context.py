@@ -9,6 +9,7 @@ from trainer.folder import RunFolder
 from trainer.guide.folder import GuideFolder
 from trainer.learning.learner import FitPlan, Teach
 from trainer.reporter import Reporter
+from trainer.together import ALONE, Together
 from trainer.trials.trial_spec import TrialSpec
 
 
@@ -24,6 +25,8 @@ class RunContext:
     """What the user typed, for the record."""
     teach: Teach | None = None
     """Gives each augmented batch other labels."""
+    together: Together = ALONE
+    """The processes that train each network."""
 
     def fit_plan(self, spec: TrialSpec) -> FitPlan:
         """The network of a trial, with the films that it trains on and validates with.
@@ -45,4 +48,6 @@ class RunContext:
             teach=self.teach,
             guide=None if networks.guide is None else GuideFolder(Path(networks.guide)).read()[1],
             crop=None if networks.guide is None else networks.side(spec.architecture),
+            fold=spec.fold,
+            together=self.together,
         )

@@ -6,8 +6,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from trainer.folder import TrialFolder
-from trainer.learning.history import EpochRecord
-from trainer.learning.tensorboard import write_events
+from trainer.learning.history import EpochRecord, write_events
 
 
 def epochs(count: int) -> list[EpochRecord]:

@@ -14,14 +14,13 @@ export function listOfReports({ reports }) {
   const rows = reports.map(({ name, made_at, site, model, finding, verdict, films, with_finding, with_profile, signed_by }) => [
     element("a", { href: `#acceptance/${name}` }, name),
     badge(...VERDICTS[verdict]),
-    `${model.name} ${model.version}${with_profile ? ", site profile" : ""}`,
-    finding,
-    `${films}, ${with_finding} with it`,
+    element("span", { className: "loose" }, `${model.name} ${model.version}${with_profile ? ", site profile" : ""}`),
+    `${films}, ${with_finding} with ${finding}`,
     stated(site),
     moment(made_at),
     signed_by === null ? "not signed" : signed_by,
   ]);
-  return [table("Acceptance reports, the newest first", ["Report", "Verdict", "Bundle", "Finding", "Films", "Site", "Made", "Signed by"], rows)];
+  return [table("Acceptance reports, the newest first", ["Report", "Verdict", "Bundle", "Films", "Site", "Made", "Signed by"], rows)];
 }
 
 export function oneReport(report) {
