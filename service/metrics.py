@@ -133,7 +133,12 @@ class Metrics:
         )
         self.audit_write_failures = Counter(
             "cxr_audit_write_failures",
-            "Attempts to write to the audit log, or to its copy in syslog, that failed.",
+            "Attempts to write to the audit log, or to its copies in syslog and at the hospital, that failed.",
+            registry=self.registry,
+        )
+        self.audit_unsent = Gauge(
+            "cxr_audit_unsent_seconds",
+            "How long the oldest audit record has waited to be sent to the hospital.",
             registry=self.registry,
         )
 

@@ -49,12 +49,17 @@ class Origin:
     event: Event = "film"
     reason: str | None = None
     """In the words of the person who asks; None: none is given."""
+    address: str | None = None
+    """From which the connection came."""
+    study_instance_uid: str | None = None
+    """Of the film, where it is known before the film is read."""
 
     @property
     def facts(self) -> dict[str, str | None]:
         """As fields of the record."""
         facts = {"caller": self.caller, "route": self.route, "request_id": self.request_id}
-        return facts if self.reason is None else facts | {"reason": self.reason}
+        more = {"reason": self.reason, "address": self.address, "study_instance_uid": self.study_instance_uid}
+        return facts | {name: value for name, value in more.items() if value is not None}
 
 
 SPOOL: Final = Origin("service", event="analysed")

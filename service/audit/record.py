@@ -16,6 +16,9 @@ Event = Literal[
     "film",
     "stored",
     "analysed",
+    "delivered",
+    "query",
+    "read",
     "action",
     "refusal",
     "verdict",
@@ -40,15 +43,21 @@ class AuditEntry(Record):
 
     at: datetime
     event: Event = Field(
-        description="film: answered at once; stored: put into the spool; analysed: read from the spool; action: of an "
-        "administrator; refusal: no valid key, or not the scope; verdict: of a reader or a report; limits: registered; "
-        "suspended, lifted: the stop rule; acceptance: a test on local films; profile: an operating point of the site; "
-        "started, stopped, resumed: the log itself"
+        description="film: answered at once; stored: put into the spool; analysed: read from the spool; delivered: "
+        "results reached the PACS or another destination; query: results were listed; read: one was opened; action: of "
+        "an administrator; refusal: no valid key, or not the scope; verdict: of a reader or a report; limits: "
+        "registered; suspended, lifted: the stop rule; acceptance: a test on local films; profile: an operating point "
+        "of the site; started, stopped, resumed: the log itself"
     )
     caller: Text = Field(description="key:<id>, token:<subject>, anonymous, unknown, or service: never a key")
+    address: Text | None = Field(default=None, description="network address from which the caller's connection came")
     route: Text | None = Field(default=None, description="the address's template")
     request_id: Text | None = None
     film_sha256: Sha256 | None = Field(default=None, description="of the bytes as they were sent")
+    study_instance_uid: Text | None = Field(
+        default=None, description="of the film, where the log is sent on as ATNA messages; they name studies"
+    )
+    destination: Text | None = Field(default=None, description="who got results: pacs, or a name of CXR_DESTINATIONS")
     content_sha256: Sha256 | None = Field(default=None, description="of the limits, the report or the profile")
     model_sha256: Sha256 | None = Field(default=None, description="of the bundle's manifest")
     label: str | None = None

@@ -15,6 +15,7 @@ import structlog
 
 from schemas.errors import AuditUnavailableError
 from service.audit.files import AuditFile
+from service.audit.hospital.forwarder import sending
 from service.audit.record import AuditEntry, Event
 from service.audit.syslog import Syslog
 from service.metrics import Metrics
@@ -64,6 +65,7 @@ class Trail:
         self._omitted_lock = threading.Lock()
         self._failing = False
         self._refusals_of_second = (0, 0)
+        self._note_written: Callable[[int], None] = lambda _: None
 
     @property
     def on(self) -> bool:
@@ -117,6 +119,11 @@ class Trail:
         else:
             self._omit(1)
 
+    def record_delivery(self, destination: str, study_instance_uid: str | None) -> None:
+        """Write that results reached a destination; nobody waits for it."""
+        facts = {"caller": "service", "destination": destination, "study_instance_uid": study_instance_uid}
+        self.record_without_waiting("delivered", **facts)
+
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """Open the log, and write its start and its end.
@@ -131,7 +138,11 @@ class Trail:
         file = AuditFile(settings.file, max_bytes=settings.max_bytes, sync=settings.sync)
         if file.torn_bytes:
             log.warning("audit_line_torn", torn_bytes=file.torn_bytes)
-        with contextlib.closing(file), contextlib.closing(Syslog(settings.syslog)) as syslog:
+        with (
+            contextlib.closing(file),
+            contextlib.closing(Syslog(settings.syslog)) as syslog,
+            sending(settings, file.head.sequence, self._metrics) as self._note_written,
+        ):
             writer = threading.Thread(target=self._write_all, args=(file, syslog), name="audit")
             writer.start()
             self._put("started", {"caller": "service"})
@@ -145,6 +156,8 @@ class Trail:
     def _put(self, event: Event, facts: dict[str, Any]) -> _Waiting | None:
         if not self.on:
             return None
+        if self._settings.atna is None:
+            facts.pop("study_instance_uid", None)  # our own log names films by their hash
         waiting = _Waiting(AuditEntry(at=datetime.now(UTC), event=event, **facts))
         try:
             self._queue.put_nowait(waiting)
@@ -190,6 +203,7 @@ class Trail:
             for waiting in batch:
                 self._metrics.audit_records.labels(waiting.entry.event).inc()
             self._copy(lines, syslog)
+            self._note_written(file.head.sequence)
         for waiting in batch:
             self._answer(waiting)
 

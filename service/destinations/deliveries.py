@@ -15,7 +15,7 @@ from schemas.analysis import AnalysisRecord
 from schemas.errors import CxrError, InternalError
 from schemas.monitoring import Suspension
 from schemas.results import DestinationState
-from service.destination_metrics import NOT_IN_FILE, STATES, DestinationMetrics
+from service.destination_metrics import NOT_IN_FILE, STATES
 from service.destinations.destination import Destination, FinishedFilm, TakesEvents
 from service.destinations.entry import Entry
 from service.destinations.file import read_entries
@@ -42,17 +42,17 @@ class Deliveries:
         self,
         entries: Sequence[Entry],
         opener: Opener,
-        metrics: DestinationMetrics,
+        services: Services,
         *,
         retention_s: float,
-        active: bool = True,
     ) -> None:
-        """`active`: else nothing is announced; what waits goes on waiting, as nobody works on `steps`."""
+        """Where `services` are silent nothing is announced; what waits goes on waiting: nobody works on `steps`."""
         self._entries = {entry.name: entry for entry in entries}
         self._open = opener
-        self._metrics = metrics
+        self._metrics = services.metrics.destinations
+        self._record = services.audit.record_delivery
         self._retention_s = retention_s
-        self._active = active
+        self._active = services.mode == "active"
         self._opened: dict[str, Destination] = {}
 
     @asynccontextmanager
@@ -119,6 +119,7 @@ class Deliveries:
         await destination.send(claim.parcel)
         if await asyncio.to_thread(self._outbox.delivered, claim):
             self._count(claim.destination, "delivered")
+            self._record(claim.destination, claim.parcel.study_instance_uid)
 
     def _put(self, packed: Sequence[Packed], connection: Connection) -> None:
         for each in packed:
@@ -168,13 +169,7 @@ def deliveries_of(settings: DicomwebSettings, dimse: DimseSettings, services: Se
     def opener(entry: Entry, engine: Engine) -> AbstractAsyncContextManager[Destination]:
         return KINDS[entry.kind].open(entry, Surroundings(engine, dimse))
 
-    return Deliveries(
-        entries,
-        opener,
-        services.metrics.destinations,
-        retention_s=settings.results_retention_h * HOUR_S,
-        active=services.mode == "active",
-    )
+    return Deliveries(entries, opener, services, retention_s=settings.results_retention_h * HOUR_S)
 
 
 def _packed(name: str, pack: Callable[[], Mapping[str, bytes]], record: AnalysisRecord | None = None) -> Packed:

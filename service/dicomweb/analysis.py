@@ -132,7 +132,8 @@ async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
     with services.deployments.held() as serving:
         bundles = replace(serving, challenger=None if desk.along is None else desk.along.live)
         work = partial(_read, claim, services, bundles, desk.policy)
-        result = await audited_reading(services.audit, SPOOL, content, bundles.only_reference, work)
+        origin = replace(SPOOL, study_instance_uid=claim.study_instance_uid)
+        result = await audited_reading(services.audit, origin, content, bundles.only_reference, work)
     reading, explained = (result.reading, result) if isinstance(result, ExplainedFilm) else (result, None)
     film, objects = await asyncio.get_running_loop().run_in_executor(
         services.decode_lanes.of(claim.priority), _results, content, reading, explained, desk.policy

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from schemas.analysis import AnalysisRecord
 from schemas.results import DestinationState
+from service.audit.trail import Trail
 from service.dicomweb.pacs import Archive
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.worker import Step
@@ -43,7 +44,7 @@ class Outbox(Protocol):
         ...
 
 
-async def deliver(claim: Claim, spool: Spool, archive: Archive, metrics: Metrics) -> None:
+async def deliver(claim: Claim, spool: Spool, archive: Archive, metrics: Metrics, audit: Trail | None = None) -> None:
     """See to it that the archive has the film's result objects.
 
     Raises:
@@ -53,3 +54,5 @@ async def deliver(claim: Claim, spool: Spool, archive: Archive, metrics: Metrics
     sent = await archive.bring(claim.study_instance_uid, claim.payloads)
     await asyncio.to_thread(spool.delivered, claim)
     metrics.pacs_deliveries.labels("delivered" if sent else "already_there").inc()
+    if audit is not None:
+        audit.record_delivery("pacs", claim.study_instance_uid)

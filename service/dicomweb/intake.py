@@ -116,7 +116,7 @@ def _analysis(services: Services, desk: Desk) -> Step:
 def _delivery(services: Services, spool: Spool, archive: Archive, *, max_attempts: int) -> Step:
     return Step(
         state="analysed",
-        work=partial(deliver, spool=spool, archive=archive, metrics=services.metrics),
+        work=partial(deliver, spool=spool, archive=archive, metrics=services.metrics, audit=services.audit),
         at_once=DELIVERIES_AT_ONCE,
         max_attempts=max_attempts,
         count_failure=lambda outcome: services.metrics.pacs_deliveries.labels(outcome).inc(),

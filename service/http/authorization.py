@@ -52,4 +52,5 @@ def origin_of(request: Request) -> Origin:
     """Who asks; the gate has let them in, or is refusing them."""
     caller: Caller | None = getattr(request.state, "caller", None)
     name = "unknown" if caller is None else caller.identity
-    return Origin(name, request.scope["route"].path, request.state.request_id)
+    address = None if request.client is None else request.client.host
+    return Origin(name, request.scope["route"].path, request.state.request_id, address=address)

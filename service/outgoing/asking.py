@@ -63,7 +63,7 @@ async def ask(
                     msg = f"{what} answered with over {LARGEST_ANSWER_BYTES} bytes; the delivery is tried again"
                     raise counterpart.unreachable(msg)
             return Answer(response.status_code, response.headers, bytes(content))
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, OSError) as error:  # ssl.SSLError of TLS 1.3 comes as it is: a demand for a certificate
         msg = f"{what} gave no answer: {fault_of(error, counterpart)}; the delivery is tried again"
         raise counterpart.unreachable(msg) from error
 

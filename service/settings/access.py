@@ -38,8 +38,10 @@ class LogSettings(Section):
 
     model_config = SettingsConfigDict(env_prefix="CXR_LOG_")
 
-    format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="auto: readable lines on a terminal, JSON otherwise"
+    format: Literal["auto", "json", "console", "ecs"] = Field(
+        default="auto",
+        description="auto: readable lines on a terminal, JSON otherwise; ecs: JSON with the field names of the Elastic "
+        "Common Schema",
     )
 
 
@@ -115,9 +117,34 @@ class AuditSettings(Section):
         description="copy of each audit record: udp://HOST:PORT, or a local socket such as /dev/log",
     )
 
+    atna: Annotated[str, matching(r"tls://[^/@?#\s]+:[0-9]+", "must be tls://HOST:PORT, usually port 6514")] | None = (
+        Field(
+            default=None,
+            description="audit repository of the hospital: each record as an ATNA message (DICOM PS3.15 A.5) over "
+            "syslog with TLS (RFC 5424, 5425); what is not sent yet is sent later, also after a restart",
+        )
+    )
+    atna_ca_file: Path | None = Field(
+        default=None, description="certificates that vouch for the repository; default: the public ones"
+    )
+    atna_cert_file: Path | None = Field(
+        default=None, description="certificate chain (PEM) that it is shown; read again when it changes"
+    )
+    atna_key_file: Path | None = Field(default=None, description="private key (PEM) of this certificate")
+    atna_source: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        default="CXR", description="AuditSourceID of the messages: how the repository knows this service"
+    )
+    atna_site: str | None = Field(default=None, description="AuditEnterpriseSiteID of the messages; default: none")
+
     @model_validator(mode="after")
     def _check_copy(self) -> Self:
         if self.syslog is not None and self.file is None:
             msg = "audit_syslog is a copy of the audit log, and there is none; set CXR_AUDIT_FILE too"
+            raise ValueError(msg)
+        if self.atna is not None and self.file is None:
+            msg = "audit_atna sends the audit log on, and there is none; set CXR_AUDIT_FILE too"
+            raise ValueError(msg)
+        if (self.atna_cert_file is None) != (self.atna_key_file is None):
+            msg = "audit_atna_cert_file and audit_atna_key_file belong together: set both, or none"
             raise ValueError(msg)
         return self

@@ -21,7 +21,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.errors import DestinationRefusedError, DestinationUnreachableError, SettingsError
 from schemas.monitoring import Suspension
-from service.destinations.destination import Destination, FinishedFilm, Parcel
+from service.destinations.destination import FinishedFilm, Parcel
 from service.destinations.entry import Entry, NotificationRules
 from service.destinations.kinds.surroundings import Surroundings
 from service.destinations.kinds.web import WebAddress, counterpart_of
@@ -148,7 +148,7 @@ class Email:
 
 
 @asynccontextmanager
-async def open_email(entry: EmailEntry, _: Surroundings) -> AsyncIterator[Destination]:
+async def open_email(entry: EmailEntry, _: Surroundings) -> AsyncIterator[Email]:
     """Open one; the server is called at the first message.
 
     Raises:

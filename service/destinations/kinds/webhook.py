@@ -21,7 +21,7 @@ from pydantic import Field
 from imaging.dicom.attributes import text
 from schemas.errors import DestinationRefusedError, DestinationUnreachableError, InvalidImageError, SettingsError
 from schemas.monitoring import Suspension
-from service.destinations.destination import Destination, FinishedFilm, Parcel
+from service.destinations.destination import FinishedFilm, Parcel
 from service.destinations.entry import NotificationRules
 from service.destinations.kinds.surroundings import Surroundings
 from service.destinations.kinds.web import WebEntry, line_to
@@ -108,7 +108,7 @@ class Webhook:
 
 
 @asynccontextmanager
-async def open_webhook(entry: WebhookEntry, _: Surroundings) -> AsyncIterator[Destination]:
+async def open_webhook(entry: WebhookEntry, _: Surroundings) -> AsyncIterator[Webhook]:
     """Open one.
 
     Raises:

@@ -15,7 +15,7 @@ from schemas.errors import NotAcceptableError, UnsupportedMediaTypeError
 from service.capacity.admission import Priority
 from service.dicomweb.intake import Intake
 from service.dicomweb.multipart import read_parts
-from service.dicomweb.stow import DICOM_JSON, Reception, StoreOptions, answer, headers_of, status_of
+from service.dicomweb.stow import DICOM_JSON, Outcome, Reception, StoreOptions, answer, headers_of, status_of
 from service.http.authorization import Requires, caller_of, origin_of
 from service.http.current import CurrentIntake, CurrentServices, optional_surveillance_of
 from service.http.errors import REQUEST_FAILURES, documented
@@ -119,14 +119,21 @@ async def _store(store: StoreRequest, study: str | None = None) -> Response:
     for outcome in outcomes:
         services.metrics.stow_instances.labels(outcome.code).inc()
     if services.audit.on:
-        await _record(store, contents, [outcome.code for outcome in outcomes])
+        await _record(store, contents, outcomes)
     return Response(json.dumps(answer(outcomes)), status_of(outcomes), headers_of(outcomes), DICOM_JSON)
 
 
-async def _record(store: StoreRequest, contents: Sequence[bytes], codes: Sequence[str]) -> None:
+async def _record(store: StoreRequest, contents: Sequence[bytes], outcomes: Sequence[Outcome]) -> None:
     facts = origin_of(store.request).facts
     digests = await asyncio.to_thread(lambda: [sha256(content).hexdigest() for content in contents])
-    films = zip(digests, codes, strict=True)
+    record = partial(store.services.audit.record, "stored", **facts)
     await asyncio.gather(
-        *(store.services.audit.record("stored", **facts, film_sha256=digest, outcome=code) for digest, code in films)
+        *(
+            record(film_sha256=digest, outcome=outcome.code, study_instance_uid=_study_of(outcome))
+            for digest, outcome in zip(digests, outcomes, strict=True)
+        )
     )
+
+
+def _study_of(outcome: Outcome) -> str | None:
+    return None if outcome.instance is None else outcome.instance.study_instance_uid

@@ -17,8 +17,8 @@ from schemas.errors import (
 )
 from schemas.results import Result, ResultList, ResultState
 from service.dicomweb.intake import Intake
-from service.http.authorization import Requires
-from service.http.current import CurrentIntake, OptionalChallenger
+from service.http.authorization import Requires, origin_of
+from service.http.current import CurrentIntake, CurrentServices, OptionalChallenger
 from service.http.errors import GATE_FAILURES, documented
 from service.http.negotiation import accept_of
 from service.http.routes.dicomweb import UID_PATTERN
@@ -37,7 +37,28 @@ State = Annotated[
     Query(description="only films in this state; failed: the dead letters"),
 ]
 
-router = APIRouter(prefix="/results", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
+
+async def record_reading(request: Request, services: CurrentServices, intake: CurrentIntake) -> None:
+    """Record who lists results, or opens one, before they see it.
+
+    Raises:
+        AuditUnavailableError: it cannot be recorded, and the policy is to refuse.
+    """
+    if not services.audit.on or request.method not in ("GET", "HEAD"):
+        return
+    facts: dict[str, Any] = dict(origin_of(request).facts)
+    uid = request.path_params.get("sop_instance_uid")
+    if uid is not None:
+        try:
+            facts["study_instance_uid"] = (await asyncio.to_thread(intake.ledger.find, uid))[0].study_instance_uid
+        except NotFoundError as error:
+            facts["outcome"] = error.code
+    await services.audit.record("query" if uid is None else "read", **facts)
+
+
+router = APIRouter(
+    prefix="/results", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom")), Depends(record_reading)]
+)
 
 
 @router.get("", summary="The films that came by DICOMweb", responses=FAILURES)

@@ -49,6 +49,7 @@ async def test_a_film_is_recorded_by_its_hash_with_who_which_model_and_what_was_
     } == {
         "event": "film",
         "caller": "anonymous",
+        "address": "127.0.0.1",
         "route": "/predict",
         "request_id": "film-9",
         "film_sha256": digest(FILM),

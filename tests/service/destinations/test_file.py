@@ -1,5 +1,9 @@
 """Rules of the file of destinations: every fault is named with its place, value, rule and remedy."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from schemas.errors import SettingsError
@@ -55,9 +59,14 @@ def test_every_kind_is_read_with_its_rules(read) -> None:
     assert entries[2].rules.decisions == entries[3].rules.decisions == ("positive",)
 
 
-def destination(**fields) -> str:
-    import json
+def test_the_example_of_the_page_is_a_file_of_destinations(read) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "destinations.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
 
+    assert {entry.kind for entry in read(example)} == {"dicomweb", "dimse", "webhook", "email"}
+
+
+def destination(**fields) -> str:
     row = {"name": "chat", "kind": "webhook", "url": "https://x/", "secret_file": "s"} | fields
     return json.dumps({"destinations": [{name: value for name, value in row.items() if value is not None}]})
 

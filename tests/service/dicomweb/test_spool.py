@@ -259,3 +259,28 @@ def test_the_listing_is_bounded_and_begins_with_the_latest_change(spool, ledger,
 
     assert [summary.sop_instance_uid for summary in ledger.list(None, 2)] == [uid("third"), uid("second")]
     assert ledger.list("failed", 2) == ()
+
+
+def test_what_follows_from_an_analysis_is_written_with_it_or_neither_is(spool, ledger) -> None:
+    spool.store(instance(), "routine", MODEL)
+    claim = spool.claim("received")
+
+    def fail(_connection) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        spool.analysed(claim, model_sha256=MODEL, record="{}", objects={}, also=fail)
+
+    assert ledger.find(uid("film"))[0].state == "received"
+    assert spool.analysed(claim, model_sha256=MODEL, record="{}", objects={})
+
+
+def test_what_follows_from_an_analysis_is_not_written_where_the_lease_was_lost(spool, clock) -> None:
+    spool.store(instance(), "routine", MODEL)
+    late = spool.claim("received")
+    clock.now += LEASE_S + 1
+    spool.claim("received")
+    written: list[object] = []
+
+    assert not spool.analysed(late, model_sha256=MODEL, record="{}", objects={}, also=written.append)
+    assert written == []

@@ -6,6 +6,8 @@ from urllib.parse import parse_qs
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.x509 import load_pem_x509_certificate
 
 from schemas.errors import DestinationRefusedError, DestinationUnreachableError, SettingsError
 from service.outgoing.counterpart import Counterpart
@@ -25,10 +27,10 @@ def secret(tmp_path):
 
 
 @pytest.fixture
-def site(receiver):
+def provider(receiver):
     """One server: /token gives token-1, token-2 …; everything else wants the last one that it gave."""
 
-    class Site:
+    class Provider:
         url = receiver.url
         received = receiver.received
         given = 0
@@ -50,51 +52,51 @@ def site(receiver):
         def asked(self):
             return [request for request in self.received if request.path == "/token"]
 
-    site = Site()
-    receiver.answer = site.answer
-    return site
+    provider = Provider()
+    receiver.answer = provider.answer
+    return provider
 
 
-def client_of(site, **changes):
-    return OAuthClient(**{"token_url": f"{site.url}/token", "client_id": "cxr:1"} | changes)
+def client_of(provider, **changes):
+    return OAuthClient(**{"token_url": f"{provider.url}/token", "client_id": "cxr:1"} | changes)
 
 
-def line_to(site, **changes):
-    return open_line(LineOptions(PEER, 10, oauth=client_of(site, **changes)))
+def line_to(provider, **changes):
+    return open_line(LineOptions(PEER, 10, oauth=client_of(provider, **changes)))
 
 
-async def test_a_token_is_asked_for_once_and_shown_with_every_request(site, secret) -> None:
-    async with line_to(site, secret_file=secret, scope="dicom.write") as line:
-        answers = await asyncio.gather(*(line.ask("POST", f"{site.url}/studies", {}) for _ in range(3)))
+async def test_a_token_is_asked_for_once_and_shown_with_every_request(provider, secret) -> None:
+    async with line_to(provider, secret_file=secret, scope="dicom.write") as line:
+        answers = await asyncio.gather(*(line.ask("POST", f"{provider.url}/studies", {}) for _ in range(3)))
 
-    (request,) = site.asked()
+    (request,) = provider.asked()
     login = base64.b64decode(request.headers["authorization"].removeprefix("Basic ")).decode()
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert login == "cxr%3A1:s3cret%3Awith%2Fsigns"
     assert parse_qs(request.body.decode()) == {"grant_type": ["client_credentials"], "scope": ["dicom.write"]}
 
 
-async def test_a_token_that_is_refused_is_renewed_once(site, secret) -> None:
-    async with line_to(site, secret_file=secret) as line:
-        await line.ask("GET", f"{site.url}/", {})
-        site.accepted = "revoked"
-        renewed = await line.ask("GET", f"{site.url}/", {})
-        site.body = (200, {"access_token": "never-accepted", "token_type": "bearer"})
-        site.accepted = "another"
-        refused = await line.ask("GET", f"{site.url}/", {})
+async def test_a_token_that_is_refused_is_renewed_once(provider, secret) -> None:
+    async with line_to(provider, secret_file=secret) as line:
+        await line.ask("GET", f"{provider.url}/", {})
+        provider.accepted = "revoked"
+        renewed = await line.ask("GET", f"{provider.url}/", {})
+        provider.body = (200, {"access_token": "never-accepted", "token_type": "bearer"})
+        provider.accepted = "another"
+        refused = await line.ask("GET", f"{provider.url}/", {})
 
     assert (renewed.status_code, refused.status_code) == (200, 401)
-    assert len(site.asked()) == 3
+    assert len(provider.asked()) == 3
 
 
 @pytest.mark.parametrize(
     ("life", "still", "over"), [({"expires_in": 3600}, 3569, 3571), ({"expires_in": 20}, 9, 11), ({}, 269, 271)]
 )
-async def test_a_token_is_renewed_before_its_end(site, secret, life, still, over) -> None:
+async def test_a_token_is_renewed_before_its_end(provider, secret, life, still, over) -> None:
     now = 0.0
-    site.life = life
+    provider.life = life
     async with open_line(LineOptions(PEER, 10)) as line:
-        tokens = Tokens(line._client, client_of(site, secret_file=secret), PEER, lambda: now)
+        tokens = Tokens(line._client, client_of(provider, secret_file=secret), PEER, lambda: now)
         first = await tokens.token()
         now = still
         again = await tokens.token()
@@ -104,22 +106,21 @@ async def test_a_token_is_renewed_before_its_end(site, secret, life, still, over
     assert (first, again, renewed) == ("token-1", "token-1", "token-2")
 
 
-async def test_an_assertion_is_signed_with_our_key(site, authority) -> None:
+async def test_an_assertion_is_signed_with_our_key(provider, authority) -> None:
     certificate, key = authority.vouch("client")
-    async with line_to(site, key_file=key, algorithm="ES256", key_id="cxr-2026") as line:
-        answer = await line.ask("GET", f"{site.url}/", {})
+    async with line_to(provider, key_file=key, algorithm="ES256", key_id="cxr-2026") as line:
+        answer = await line.ask("GET", f"{provider.url}/", {})
 
-    form = {name: value for name, (value,) in parse_qs(site.asked()[0].body.decode()).items()}
+    form = {name: value for name, (value,) in parse_qs(provider.asked()[0].body.decode()).items()}
     assertion = form["client_assertion"]
-    from cryptography.x509 import load_pem_x509_certificate
-
     public = load_pem_x509_certificate(certificate.read_bytes()).public_key()
-    claims = jwt.decode(assertion, public, ["ES256"], audience=f"{site.url}/token")
+    assert isinstance(public, EllipticCurvePublicKey)
+    claims = jwt.decode(assertion, public, ["ES256"], audience=f"{provider.url}/token")
     assert answer.status_code == 200
     assert (claims["iss"], claims["sub"], claims["exp"] - claims["iat"]) == ("cxr:1", "cxr:1", 60)
     assert jwt.get_unverified_header(assertion)["kid"] == "cxr-2026"
     assert form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-    assert "authorization" not in site.asked()[0].headers
+    assert "authorization" not in provider.asked()[0].headers
 
 
 @pytest.mark.parametrize(
@@ -132,30 +133,30 @@ async def test_an_assertion_is_signed_with_our_key(site, authority) -> None:
         (500, None),
     ],
 )
-async def test_a_token_server_that_gives_none_holds_the_delivery_back_with_its_status(site, secret, body) -> None:
-    site.body = body
-    async with line_to(site, secret_file=secret) as line:
+async def test_a_token_server_that_gives_none_holds_the_delivery_back_with_its_status(provider, secret, body) -> None:
+    provider.body = body
+    async with line_to(provider, secret_file=secret) as line:
         with pytest.raises(DestinationUnreachableError) as failure:
-            await line.ask("GET", f"{site.url}/", {})
+            await line.ask("GET", f"{provider.url}/", {})
 
     assert f"the token endpoint of destination ris gave no bearer token but status {body[0]}" in str(failure.value)
     assert "s3cret" not in str(failure.value)
 
 
-async def test_a_secret_that_is_gone_holds_the_delivery_back(site, secret) -> None:
-    async with line_to(site, secret_file=secret) as line:
+async def test_a_secret_that_is_gone_holds_the_delivery_back(provider, secret) -> None:
+    async with line_to(provider, secret_file=secret) as line:
         secret.unlink()
         with pytest.raises(DestinationUnreachableError, match=r"the secret for the token endpoint .* cannot be read"):
-            await line.ask("GET", f"{site.url}/", {})
+            await line.ask("GET", f"{provider.url}/", {})
 
 
-async def test_a_key_that_is_none_stops_the_start(site, secret) -> None:
+async def test_a_key_that_is_none_stops_the_start(provider, secret) -> None:
     with pytest.raises(SettingsError, match="holds no private key for RS256"):
-        async with line_to(site, key_file=secret):
+        async with line_to(provider, key_file=secret):
             pass
 
 
 @pytest.mark.parametrize("files", [{}, {"secret_file": "a", "key_file": "b"}])
-def test_a_client_has_one_proof(site, files) -> None:
+def test_a_client_has_one_proof(provider, files) -> None:
     with pytest.raises(ValueError, match="secret_file or key_file, and not both"):
-        client_of(site, **files)
+        client_of(provider, **files)

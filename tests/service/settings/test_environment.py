@@ -229,7 +229,7 @@ def test_a_value_outside_its_range_is_refused_and_named(monkeypatch, name, value
         ("CXR_MAX_BATCH_SIZE_BY_MODEL", "adults=257", NUMBER_RULE),
         ("CXR_MAX_BATCH_SIZE_BY_MODEL", "adults=many", NUMBER_RULE),
         ("CXR_MAX_MODELS", "0", "must be a whole number, at least 1 and at most 16"),
-        ("CXR_LOG_FORMAT", "xml", "must be auto or json or console"),
+        ("CXR_LOG_FORMAT", "xml", "must be auto or json or console or ecs"),
         (
             "CXR_MODEL",
             "A b",

@@ -1,6 +1,7 @@
 """Rules of messages, with a real mail server (aiosmtpd): with TLS, with STARTTLS, with a login."""
 
 import ssl
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -61,7 +62,8 @@ class Mail(Controller):
 
     @property
     def bound(self) -> int:
-        return self.server.sockets[0].getsockname()[1]
+        server: Any = self.server
+        return server.sockets[0].getsockname()[1]
 
 
 def authenticated(server, session, envelope, mechanism, data) -> AuthResult:
