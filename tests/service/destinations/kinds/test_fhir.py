@@ -191,7 +191,8 @@ def test_a_transaction_whose_answer_was_lost_with_the_process_doubles_nothing(
     try:
         address = f"/results/{uid('film')}"
         wait_until(
-            lambda: again.client.get(address).json()["destinations"][0]["state"] == "delivered", "the film is delivered"
+            lambda: [each["state"] for each in again.client.get(address).json()["destinations"]] == ["delivered"],
+            "the film is delivered",
         )
     finally:
         again.end()

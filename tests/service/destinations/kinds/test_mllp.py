@@ -217,7 +217,10 @@ def test_a_message_that_was_stored_and_not_yet_acknowledged_is_kept_once_after_a
     server.client.close()
     ris.may_answer.set()
     again = start()
-    wait_until(lambda: destinations_of(again, "film")[0]["state"] == "delivered", "the message is acknowledged")
+    wait_until(
+        lambda: [each["state"] for each in destinations_of(again, "film")] == ["delivered"],
+        "the message is acknowledged",
+    )
 
     assert len(ris.messages) == 1
     assert list(ris.received.values()) == [2]
@@ -237,7 +240,7 @@ def test_of_several_films_each_is_one_message_under_kills_and_refusals(start, ri
     server.client.close()
     again = start()
     wait_until(
-        lambda: {each["state"] for name in names for each in destinations_of(again, name)} == {"delivered"},
+        lambda: [each["state"] for name in names for each in destinations_of(again, name)] == ["delivered"] * 4,
         "every message is acknowledged",
     )
     again.terminate()
