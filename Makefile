@@ -19,6 +19,7 @@ RUN ?= runs/latest
 FULL ?=
 REPORT ?=
 RESILIENCE_OPTIONS ?=
+BENCH_OPTIONS ?=
 TRAIN_OPTIONS ?=
 EXPORT_OPTIONS ?=
 POPULATION ?=
@@ -29,7 +30,7 @@ VERSION ?= 1.0.0
 # A value as one word of the shell: names of folders hold blanks, parentheses and apostrophes.
 quote = '$(subst ','\'',$1)'
 
-.PHONY: help run test test-fast coverage pacs-test docker-test check format train export bench resilience corpora release-check acceptance-demo reference docs lock sbom audit pin-images release-dry-run clean
+.PHONY: help run test test-fast coverage pacs-test ihe-test docker-test check format train export bench check-perf resilience corpora release-check acceptance-demo reference docs lock sbom audit pin-images release-dry-run clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ coverage: .venv-dev/ready corpora  ## run all tests and list the lines and branc
 
 pacs-test: .venv-dev/ready  ## send films through Debian's Orthanc to the service and back, with an outage of a minute
 	PACS_OUTAGE_S=$${PACS_OUTAGE_S:-60} $(DEV) -m pytest tests/pacs
+
+ihe-test: .venv-dev/ready  ## run the tests of standards on loopback; prints and writes the table clause -> test -> verdict
+	$(PYTEST) --clauses --clauses-page docs/ihe-conformance.md
 
 docker-test: .venv-dev/ready  ## build the images, start the stack, predict, train, swap, scale, stop (20 min the first time)
 	CXR_DOCKER_TEST=1 $(DEV) -m pytest tests/containers -v && docker image ls --format '{{.Repository}} {{.Size}}' | grep ^cxr-
@@ -89,8 +93,12 @@ corpora: .venv-dev/ready  ## fetch the images that Pillow's makers test with, a 
 		&& tar -xzf .corpora/pillow-*.tar.gz --strip-components=1 -C .corpora/pillow && rm .corpora/*.tar.gz; } \
 		|| echo "not fetched: Pillow's test images; the tests on them skip"
 
-bench: .venv-dev/ready  ## measure the service under load; prints the table of docs/benchmarks.md
-	$(DEV) -m benchmarks.serving
+bench: .venv-dev/ready  ## measure the service beside other servers and the bare pipeline, under 10 min; needs wrk (REPORT=file.md keeps it)
+	$(DEV) -m benchmarks.peers $(if $(REPORT),--write $(call quote,$(REPORT))) $(BENCH_OPTIONS)
+
+# Exit status 3 is no verdict: a busy machine says nothing about the service.
+check-perf: .venv-dev/ready  ## fail where the service has become slow beside the bare pipeline, by their ratio in the same minutes; needs wrk
+	$(DEV) -m benchmarks.peers.guard $(BENCH_OPTIONS) || [[ $$? == 3 ]]
 
 release-check: data-is-named .venv-dev/ready  ## find the model card's figures again, through the service, on the films of DATA (MODEL, SPLIT, MASKS)
 	$(DEV) -m benchmarks.release_check --data $(call quote,$(DATA)) $(if $(MODEL),--model $(call quote,$(MODEL))) \
@@ -118,6 +126,7 @@ lock: .venv-dev/ready  ## resolve every dependency again, for all platforms, aft
 	$(LOCK) --extra cpu --extra train -c requirements/dev.txt -o requirements/train.txt
 	$(LOCK) --extra cpu -c requirements/dev.txt -o requirements/cpu.txt
 	$(LOCK) --extra gpu -c requirements/cpu.txt -o requirements/gpu.txt
+	$(DEV) -m benchmarks.peers.environments $(LOCK_OPTIONS)
 
 # One resolution for Python 3.11 and newer on every platform; the others take their versions from dev.txt (docs/adr/0012).
 LOCK_OPTIONS ?=
@@ -151,7 +160,7 @@ release-dry-run: .venv-dev/ready  ## check offline what a release needs, and pri
 	$(DEV) -m deploy.release steps
 
 clean:  ## remove the environments and everything that was made
-	rm -rf .venv-* .*_cache .coverage .coverage.* .hypothesis .corpora
+	rm -rf .venv-* .*_cache .cache/peers .coverage .coverage.* .hypothesis .corpora
 
 .venv-%/ready: requirements/%.txt
 	@PYTHON=$(call quote,$(PYTHON)) requirements/install.sh $*

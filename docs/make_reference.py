@@ -11,6 +11,7 @@ from service.http.errors import problem_type
 from service.metrics import Metrics
 from service.settings import VARIABLES
 from service.settings.environment import SECTIONS
+from service.worklist.counters import WorklistMetrics
 from trainer.config import fields
 from trainer.learning.augment import RECIPES
 from trainer.networks.architectures import ARCHITECTURES
@@ -45,7 +46,8 @@ def reference() -> str:
         (f"`{error.code}`", str(problem_type(error).status), (error.__doc__ or "").splitlines()[0])
         for error in sorted(raised(CxrError), key=lambda error: (problem_type(error).status, error.code))
     )
-    collected = [*Metrics().registry.collect(), *DimseMetrics().registry.collect()]
+    processes = (Metrics(), DimseMetrics(), WorklistMetrics())
+    collected = [family for process in processes for family in process.registry.collect()]
     metrics = sorted(collected, key=lambda family: family.name)
     families = (
         (f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation)

@@ -19,6 +19,14 @@ class ExplainedFinding(Record):
     center_of_mass: CenterOfMass | None = Field(description="null where the map is zero everywhere")
 
 
+class ObjectReference(Record):
+    """A DICOM object that was written about a film, in the film's study."""
+
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
 class AnalysisRecord(Record):
     """One film, one bundle, one answer; the film is named by its UIDs alone."""
 
@@ -29,6 +37,7 @@ class AnalysisRecord(Record):
     analysed_at: AwareDatetime = Field(description="when, in UTC; every date of the results comes from here")
     software_version: str = Field(description="of the service that analysed it; the bundle has a version of its own")
     model: ModelReference
+    udi: str | None = Field(default=None, description="Unique Device Identifier of the bundle; null: it has none")
     route: RouteField = "only_bundle"
     activation: Activation = Field(
         default="softmax",
@@ -43,6 +52,9 @@ class AnalysisRecord(Record):
     )
     delivery: tuple[ResultObject, ...] = Field(
         default=("report", "picture", "outline"), description="the objects that an archive gets; docs/pacs.md"
+    )
+    objects: tuple[ObjectReference, ...] = Field(
+        default=(), description="the objects that were written; an archive has them once the film is delivered"
     )
 
     @field_validator("analysed_at")

@@ -173,6 +173,14 @@ class DestinationRefusedError(CxrError, code="destination_refused"):
     """A destination of CXR_DESTINATIONS will not have what it is sent: a dead letter until somebody retries it."""
 
 
+class WorklistUnreachableError(UnavailableError, code="worklist_unreachable", retry_after_s=30):
+    """The origin server of workitems gave no answer, or one that may be different later; it is asked again."""
+
+
+class FilmMissingError(UnavailableError, code="film_missing", retry_after_s=30):
+    """The PACS does not have a film that a workitem names; it is asked for again, for a while."""
+
+
 class DeadlineError(CxrError, code="deadline_exceeded"):
     """The caller's deadline passed before an answer was there."""
 

@@ -1,5 +1,11 @@
 """`python -m service`: start the service with the settings of the environment, or run one of its commands."""
 
+import os
+
+# Before numpy is imported: OpenBLAS reads it once. Its threads spin while they wait for the next product, which took
+# half of the processor's time for a film: the service computes films, not products, in parallel.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import argparse
 import sys
 from collections.abc import Mapping
@@ -17,6 +23,7 @@ from service.commands.predict import client_command, predict_command
 from service.commands.quarterly import quarterly_command
 from service.commands.trial.compare import compare_command
 from service.commands.truth import resume_command, verdicts_command
+from service.commands.worklist import worklist_command
 
 COMMANDS: Final[Mapping[str, Command]] = {
     command.name: command
@@ -33,6 +40,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         resume_command,
         quarterly_command,
         dimse_command,
+        worklist_command,
     )
 }
 

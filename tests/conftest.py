@@ -13,22 +13,27 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import pytest
 
+from tests.clauses import Verdicts
 from tests.films import write_kermany
 from tests.once import BuiltOnce
 from tests.tiers import ProcessGuard, is_fast, long_files_first, mark_by_fixtures
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--fast`."""
+    """Add the options of the tiers."""
     parser.addoption(
         "--fast", action="store_true", help="leave out what takes long, and fail tests that start processes"
     )
+    parser.addoption("--clauses", action="store_true", help="run the tests of clauses alone, and print their table")
+    parser.addoption("--clauses-page", type=Path, help="write the table of --clauses to this page too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set the guard of the fast tier."""
+    """Set the guard of the fast tier, or the table of clauses."""
     if config.getoption("--fast"):
         config.pluginmanager.register(ProcessGuard(), "process guard")
+    if config.getoption("--clauses"):
+        config.pluginmanager.register(Verdicts(config.getoption("--clauses-page")), "clauses")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -138,6 +138,11 @@ class BundleManifest(Record):
         default=None, description="Markdown: source, licence, population, known shortcuts; null: not stated"
     )
     intended_use: str
+    udi: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Unique Device Identifier, whole, as on a label; null: not a medical device",
+    )
     files: dict[str, FileRecord]
     precisions: tuple[PrecisionRecord, ...] = Field(
         default=(), description="reduced precisions that were tried at the export"

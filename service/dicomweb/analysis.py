@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from imaging.dicom.attributes import text
 from imaging.limits import BoundedReader, DecodeLimits, parsing
-from schemas.analysis import AnalysisRecord, ExplainedFinding
+from schemas.analysis import AnalysisRecord, ExplainedFinding, ObjectReference
 from schemas.api import Prediction
 from schemas.delivery import OBJECTS, DeliveryPolicy, draws
 from schemas.errors import InvalidImageError
@@ -185,13 +185,22 @@ def _results(
     delivery = tuple(each for each in OBJECTS if each in objects_of_film)
     record = _record(source, reading, explained).model_copy(update={"delivery": delivery})
     built = result_objects(source, record, None if explained is None else explained.heat_map)
-    objects = (built.sr, built.secondary_capture, built.presentation_state)
+    objects = [each for each in (built.sr, built.secondary_capture, built.presentation_state) if each is not None]
+    record = record.model_copy(update={"objects": tuple(map(_reference, objects))})
     findings = reading.live.loaded.manifest.findings
     signals = film_signals(asdict(reading.film.statistics), reading.judged.probabilities, findings)
     film = AnalysedFilm(
         source, sha256(content).hexdigest(), record, reading.judged, signals, reading.film.header.age_years
     )
-    return film, {str(each.SOPInstanceUID): _bytes_of(each) for each in objects if each is not None}
+    return film, {str(each.SOPInstanceUID): _bytes_of(each) for each in objects}
+
+
+def _reference(written: Dataset) -> ObjectReference:
+    return ObjectReference(
+        series_instance_uid=str(written.SeriesInstanceUID),
+        sop_class_uid=str(written.SOPClassUID),
+        sop_instance_uid=str(written.SOPInstanceUID),
+    )
 
 
 def _sex_of(source: Dataset) -> str:
@@ -217,6 +226,7 @@ def _record(source: Dataset, reading: Reading, explained: ExplainedFilm | None) 
         analysed_at=datetime.now(UTC),
         software_version=VERSION,
         model=reading.model,
+        udi=manifest.udi,
         route=reading.route,
         activation=manifest.activation,
         negative_class=manifest.negative_class,

@@ -140,32 +140,54 @@ def open_database(url: str) -> Iterator[Engine]:
     Raises:
         SettingsError: the address cannot be understood, or the database cannot be opened.
     """
+    with open_engine(url, "CXR_SPOOL_URL", metadata) as engine:
+        if engine.dialect.name == SQLITE:  # this process has the lock: the one that claimed has died
+            with _refusing("CXR_SPOOL_URL"), engine.begin() as connection:
+                for table in (instances, parcels):
+                    free_crashed(connection, table)
+        yield engine
+
+
+@contextmanager
+def open_engine(url: str, variable: str, tables: MetaData) -> Iterator[Engine]:
+    """Open a database and make these tables where they are missing; of SQLite, one process alone has it.
+
+    Args:
+        url: its address.
+        variable: the setting that holds it, for messages.
+        tables: what has to be there.
+
+    Raises:
+        SettingsError: the address cannot be understood, or the database cannot be opened.
+    """
     with ExitStack() as stack:
-        try:
+        with _refusing(variable):
             parsed = make_url(url)
             engine = (
-                _open_sqlite(parsed.database, stack)
+                _open_sqlite(parsed.database, variable, stack)
                 if parsed.get_backend_name() == SQLITE
                 else create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
             )
             stack.callback(engine.dispose)
-            metadata.create_all(engine)
-            if engine.dialect.name == SQLITE:  # this process has the lock: the one that claimed has died
-                with engine.begin() as connection:
-                    for table in (instances, parcels):
-                        free_crashed(connection, table)
-        except (ArgumentError, ImportError, SQLAlchemyError, OSError) as error:
-            msg = (
-                f"CXR_SPOOL_URL names no database that can be opened: {database_fault(error)}; "
-                "give sqlite:///FILE or postgresql+psycopg://HOST/NAME, and check that it may be written"
-            )
-            raise SettingsError(msg) from error
+            tables.create_all(engine)
         yield engine
 
 
-def _open_sqlite(database: str | None, stack: ExitStack) -> Engine:
+@contextmanager
+def _refusing(variable: str) -> Iterator[None]:
+    try:
+        yield
+    except (ArgumentError, ImportError, SQLAlchemyError, OSError) as error:
+        msg = (
+            f"{variable} names no database that can be opened: {database_fault(error)}; "
+            "give sqlite:///FILE or postgresql+psycopg://HOST/NAME, and check that it may be written"
+        )
+        raise SettingsError(msg) from error
+
+
+def _open_sqlite(database: str | None, variable: str, stack: ExitStack) -> Engine:
     if not database or database == ":memory:":
-        msg = "CXR_SPOOL_URL names no file: a spool in memory loses films; give sqlite:///FILE"
+        msg = f"{variable} names no file: a spool in memory loses films; give sqlite:///FILE"
         raise SettingsError(msg)
     file = Path(os.path.realpath(database))  # one lock for one file, by whatever links it is named
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -176,7 +198,7 @@ def _open_sqlite(database: str | None, stack: ExitStack) -> Engine:
             lock = stack.enter_context(path.open("ab"))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:  # two processes on one spool would send films twice
-        msg = "another process uses this SQLite spool; give each its own, or share PostgreSQL by CXR_SPOOL_URL"
+        msg = f"another process uses this SQLite spool; give each its own, or share PostgreSQL by {variable}"
         raise SettingsError(msg) from error
     engine = create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": 30})
     event.listen(engine, "connect", _configure_sqlite)

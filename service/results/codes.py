@@ -1,4 +1,10 @@
-"""What findings and figures are called in coded terms; a class that the table does not know keeps its own name."""
+"""What findings and figures are called in coded terms; a class that the table does not know keeps its own name.
+
+Our own scheme is used where no public code means the same; why it is, stands in docs/dicom-objects.md for each code.
+
+Source: DICOM PS3.16 annex D (DCM) and its context groups; SNOMED CT (SCT); presence as in the Open Imaging Finding
+Models of ACR and RSNA, whose attribute Presence is SCT 705057003.
+"""
 
 import re
 from collections.abc import Mapping
@@ -16,6 +22,7 @@ from service.answers.findings import exclusive_decision
 SNOMED = "SCT"
 RADLEX = "RADLEX"
 DICOM = "DCM"
+UMLS = "UMLS"
 OURS = "99CXR"
 OURS_NAME: Final = "Chest X-ray classifier"
 
@@ -25,6 +32,7 @@ SYSTEMS: Final[Mapping[str, str]] = MappingProxyType(
         RADLEX: "http://radlex.org",
         DICOM: "http://dicom.nema.org/resources/ontology/DCM",
         "UCUM": "http://unitsofmeasure.org",
+        UMLS: "http://terminology.hl7.org/CodeSystem/umls",
         OURS: "urn:cxr:codes",
     }
 )
@@ -87,37 +95,62 @@ COMMENT: Final = Code("121106", DICOM, "Comment")
 NO_UNITS: Final = Code("1", "UCUM", "no units")
 
 PROBABILITY: Final = Code("122157", DICOM, "Probability")
-SENSITIVITY: Final = Code("111088", DICOM, "Case Sensitivity")
-SPECIFICITY: Final = Code("111090", DICOM, "Case Specificity")
+SENSITIVITY: Final = Code("SENSITIVITY", OURS, "Sensitivity at the threshold")
+SPECIFICITY: Final = Code("SPECIFICITY", OURS, "Specificity at the threshold")
 THRESHOLD: Final = Code("THRESHOLD", OURS, "Decision threshold")
 DISTANCE: Final = Code("OOD_SCORE", OURS, "Distance to the training films")
 
-DECISION: Final = Code("DECISION", OURS, "Decision at the operating point")
-CONFIDENCE: Final = Code("CONFIDENCE", OURS, "Confidence band")
+PRESENCE: Final = Code("705057003", SNOMED, "Presence")
+CONFIDENCE: Final = Code("246103008", SNOMED, "Certainty")
 FAMILIARITY: Final = Code("FAMILIARITY", OURS, "Likeness to the training films")
 REASON: Final = Code("NO_ANSWER", OURS, "Reason for no answer")
+NOT_ATTEMPTED: Final = Code("111225", DICOM, "Not Attempted")
 
 FindingDecision = Literal["positive", "negative", "indeterminate"]
-DECISIONS: Final[Mapping[FindingDecision, Code]] = MappingProxyType(
+PRESENCES: Final[Mapping[FindingDecision, Code]] = MappingProxyType(
     {
-        "positive": Code("10828004", SNOMED, "Positive"),
-        "negative": Code("260385009", SNOMED, "Negative"),
+        "positive": Code("52101004", SNOMED, "Present"),
+        "negative": Code("2667000", SNOMED, "Absent"),
         "indeterminate": Code("82334004", SNOMED, "Indeterminate"),
     }
 )
 CONFIDENCES: Final[Mapping[str, Code]] = MappingProxyType(
     {
-        band: Code(f"CONFIDENCE_{band.upper()}", OURS, f"{band.capitalize()} confidence")
-        for band in ("low", "medium", "high")
+        "low": Code("62482003", SNOMED, "Low"),
+        "medium": Code("255508009", SNOMED, "Medium"),
+        "high": Code("75540009", SNOMED, "High"),
     }
 )
 FAMILIARITIES: Final[Mapping[bool | None, Code]] = MappingProxyType(
     {
         True: Code("IN_DISTRIBUTION", OURS, "Like the training films"),
-        False: Code("OUT_OF_DISTRIBUTION", OURS, "Unlike the training films"),
-        None: Code("NOT_CHECKED", OURS, "Not checked"),
+        False: Code("OUT_DISTRIBUTION", OURS, "Unlike the training films"),
+        None: NOT_ATTEMPTED,
     }
 )
+
+QUALITATIVE_EVALUATIONS: Final = Code("C0034375", UMLS, "Qualitative Evaluations")
+ANALYSES: Final = Code("111065", DICOM, "Summary of Analyses")
+DETECTIONS: Final = Code("111064", DICOM, "Summary of Detections")
+STATUSES: Final[Mapping[str, Code]] = MappingProxyType(
+    {
+        "all": Code("111222", DICOM, "Succeeded"),
+        "some": Code("111223", DICOM, "Partially Succeeded"),
+        "none": Code("111224", DICOM, "Failed"),
+        "not_attempted": NOT_ATTEMPTED,
+    }
+)
+"""Of an analysis, by how many findings have an answer. Source: PS3.16 CID 6042 (Status of Results)."""
+
+PROCESSING_EQUIPMENT: Final = Code("109102", DICOM, "Processing Equipment")
+VISUAL_EXPLANATION: Final = Code("130401", DICOM, "Visual explanation")
+SOURCE_IMAGE: Final = Code("121322", DICOM, "Source image for image processing operation")
+DERIVATIONS: Final = (
+    Code("130403", DICOM, "Gradient-weighted class activation"),
+    Code("113085", DICOM, "Spatial resampling"),
+)
+"""What was done to a film to make the picture: all three methods of heat maps weight activations by gradients."""
+
 _REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "unclear": "Not clear enough",
@@ -126,6 +159,7 @@ _REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "low_contrast": "Little contrast",
         "outside_population": "Outside the intended population",
         "suspended": "Answers are suspended",
+        "silent": "A silent trial withholds the answer",
     }
 )
 

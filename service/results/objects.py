@@ -39,7 +39,6 @@ def result_objects(source: Dataset, record: AnalysisRecord, heat_map: HeatMap | 
     """
     film = evidence(source, record)
     wanted = record.delivery
-    report = structured_report(film, record) if {"report", "note"} & set(wanted) else None
     picture = None
     state = None
     explained = record.explanation
@@ -47,9 +46,10 @@ def result_objects(source: Dataset, record: AnalysisRecord, heat_map: HeatMap | 
     if heat_map is not None and explained is not None and explained.finding != record.negative_class:
         heat = cv2.imdecode(np.frombuffer(heat_map.heatmap_png, np.uint8), cv2.IMREAD_GRAYSCALE)
         if "picture" in wanted:
-            picture = secondary_capture(film, record, explained, heat_map.overlay_png)
+            picture = secondary_capture(film, source, record, explained, heat_map.overlay_png)
         if "outline" in wanted:
             state = presentation_state(film, source, record, explained, np.asarray(heat, np.uint8))
+    report = structured_report(film, record, picture) if {"report", "note"} & set(wanted) else None
     for result in (report, picture, state):
         if result is not None:
             give_to_patient(result, source)

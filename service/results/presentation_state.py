@@ -5,7 +5,6 @@ Presentation LUT).
 """
 
 import copy
-from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -26,11 +25,14 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.valuerep import DSfloat
 
-from imaging.dicom.attributes import items, numbers, pixel_aspect, text
+from imaging.dicom.attributes import items, numbers, text
 from imaging.dicom.lookup_tables import is_complete
 from imaging.dicom.value_of_interest import usable_window
 from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord, ExplainedFinding
+from service.results.anatomy import turn_of
+from service.results.contributor import contributor
+from service.results.display import caption, display_upright, displayed_width
 from service.results.source import equipment
 from service.results.uids import derived_uid
 
@@ -38,7 +40,6 @@ SERIES_NUMBER = 9903
 HALF_MAXIMUM = 128  # of the map's 255
 _YELLOW = (80.0, 0.0, 75.0)  # CIELab, as PS3.3 C.10.7 wants it
 _MOST_OUTLINES = 16
-_LARGEST_TERM = 1000  # of a ratio, in whole numbers
 _TOLERANCE = 0.5  # of a cell of the map: what a corner of an outline may be off
 _WORDS = {"OW": "u2", "OL": "u4", "OF": "u4", "OV": "u8", "OD": "u8"}  # whose bytes pydicom keeps in the file's order
 
@@ -62,12 +63,30 @@ def presentation_state(
     Returns:
         None where the map has no heat, or the film is in colour, which no grayscale state may refer to.
     """
-    outlines = half_maximum_outlines(heat, record.image.rows, record.image.columns)
+    rows, columns = record.image.rows, record.image.columns
+    outlines = half_maximum_outlines(heat, rows, columns)
     if not outlines or not record.image.photometric_interpretation.startswith("MONOCHROME"):
         return None
+    text_object = caption(_caption(record, explained), displayed_width(source, rows, columns, turn_of(source)))
+    state = _drawn(film, record, explained, outlines, text_object)
+    state.ContributingEquipmentSequence = [contributor(record)]
+    display_upright(state, source, rows, columns, turn_of(source))
+    state.PresentationLUTShape = _lut_shape(source, record)
+    _show_like(state, source)
+    return state
+
+
+def _drawn(
+    film: Dataset,
+    record: AnalysisRecord,
+    explained: ExplainedFinding,
+    outlines: list[NDArray[np.float64]],
+    text_object: TextObject,
+) -> Dataset:
+    """The state with its graphics; how it shows the film is not said yet."""
     model = record.model
     layer = GraphicLayer("HEATMAP", order=1, description="Outline of the heat map", display_color=CIELabColor(*_YELLOW))
-    state = GrayscaleSoftcopyPresentationState(
+    return GrayscaleSoftcopyPresentationState(
         referenced_images=[film],
         series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "PR series"),
         series_number=SERIES_NUMBER,
@@ -78,11 +97,9 @@ def presentation_state(
         content_description=f"{explained.finding}: {explained.method} at half maximum"[:64],
         series_description="Heat map outline (research use only)",
         graphic_layers=[layer],
-        graphic_annotations=[_annotation(film, layer, _caption(record, explained), outlines)],
-        presentation_lut_transformation=PresentationLUTTransformation(_lut_shape(source, record)),
+        graphic_annotations=[_annotation(film, layer, text_object, outlines)],
+        presentation_lut_transformation=PresentationLUTTransformation("IDENTITY"),
     )
-    _show_like(state, source)
-    return state
 
 
 def half_maximum_outlines(heat: NDArray[np.uint8], rows: int, columns: int) -> list[NDArray[np.float64]]:
@@ -112,9 +129,8 @@ def half_maximum_outlines(heat: NDArray[np.uint8], rows: int, columns: int) -> l
 
 
 def _annotation(
-    film: Dataset, layer: GraphicLayer, caption: str, outlines: list[NDArray[np.float64]]
+    film: Dataset, layer: GraphicLayer, text_object: TextObject, outlines: list[NDArray[np.float64]]
 ) -> GraphicAnnotation:
-    column, row = outlines[0][0].tolist()
     return GraphicAnnotation(
         referenced_images=[film],
         graphic_layer=layer,
@@ -122,7 +138,7 @@ def _annotation(
             GraphicObject(GraphicTypeValues.POLYLINE, outline, units=AnnotationUnitsValues.PIXEL)
             for outline in outlines
         ],
-        text_objects=[TextObject(caption, units=AnnotationUnitsValues.PIXEL, anchor_point=(column, row))],
+        text_objects=[text_object],
     )
 
 
@@ -138,11 +154,10 @@ def _lut_shape(source: Dataset, record: AnalysisRecord) -> str:
 
 
 def _show_like(state: Dataset, source: Dataset) -> None:
-    """Keep the film's aspect, its modality transformation, and its VOI LUTs or first window that can be applied.
+    """Keep the film's modality transformation, and its VOI LUTs or first window that can be applied.
 
     Without one of these the whole range is shown.
     """
-    _keep_aspect(state, source)
     slope, intercept = (numbers(source, keyword)[:1] for keyword in ("RescaleSlope", "RescaleIntercept"))
     if items(source, "ModalityLUTSequence"):
         state.ModalityLUTSequence = _copied(source, "ModalityLUTSequence")
@@ -169,13 +184,6 @@ def _show_like(state: Dataset, source: Dataset) -> None:
 def _decimal(value: float) -> DSfloat:
     """A decimal string of at most 16 characters: PS3.5 6.2."""
     return DSfloat(value, auto_format=True)
-
-
-def _keep_aspect(state: Dataset, source: Dataset) -> None:
-    """Show pixels that are no squares as the film does. Source: PS3.3 C.10.4, PresentationPixelAspectRatio."""
-    ratio = Fraction(pixel_aspect(source)).limit_denominator(_LARGEST_TERM)
-    for area in state.DisplayedAreaSelectionSequence:
-        area.PresentationPixelAspectRatio = [ratio.numerator, ratio.denominator]
 
 
 def _copied(source: Dataset, keyword: str) -> Sequence:

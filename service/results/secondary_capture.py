@@ -5,6 +5,7 @@ Source: DICOM PS3.3 A.8.1, C.8.6 (Secondary Capture modules), C.7.6.1 (General I
 
 import io
 import textwrap
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -14,8 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from pydicom.dataset import Dataset
 
+from imaging.radiograph import UPRIGHT, Turn
 from schemas.analysis import AnalysisRecord, ExplainedFinding
 from schemas.api import Prediction
+from service.results import codes as terms
+from service.results.anatomy import patient_orientation, state_lossy_compression, state_region, turn_of
+from service.results.contributor import coded, contributor
 from service.results.source import equipment
 from service.results.uids import derived_uid
 
@@ -32,19 +37,20 @@ _YELLOW = (255, 220, 0)
 
 
 def secondary_capture(
-    film: Dataset, record: AnalysisRecord, explained: ExplainedFinding, overlay_png: bytes
+    film: Dataset, source: Dataset, record: AnalysisRecord, explained: ExplainedFinding, overlay_png: bytes
 ) -> Dataset:
-    """Write the picture.
+    """Write the picture: it lies as the film was sent, and states the same directions.
 
     Args:
         film: `service.results.source.evidence`.
+        source: how the film lies, what it shows, and whether its compression lost something.
         record: what is burned in.
         explained: what the heat map explains.
         overlay_png: RGB, the heat map over the film (`imaging.overlay`).
     """
     model = record.model
     picture = SCImage(
-        pixel_array=labelled(overlay_png, _lines(record, explained)),
+        pixel_array=labelled(overlay_png, _lines(record, explained), turn_of(source)),
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system=CoordinateSystemNames.PATIENT,
@@ -55,30 +61,59 @@ def secondary_capture(
         sop_instance_uid=derived_uid(record.sop_instance_uid, model.sha256, "SC"),
         instance_number=film.InstanceNumber,
         **equipment(record),
+        contributing_equipment=[contributor(record)],
         series_description="Heat map (research use only)",
     )
-    picture["PatientOrientation"].value = None  # highdicom wants one, and the film may be turned or mirrored
+    # What a viewer does to hang the film it then does to the picture; empty where the film states nothing.
+    picture["PatientOrientation"].value = patient_orientation(source)
     picture.ConversionType = ConversionTypeValues.WSD.value
     picture.BurnedInAnnotation = "YES"
     picture.DerivationDescription = (
         f"{explained.method} heat map of {explained.finding} by {model.name} {model.version} over the film"
     )
+    picture.DerivationCodeSequence = [coded(code) for code in terms.DERIVATIONS]
     picture.SourceImageSequence = [_reference(film)]
+    state_lossy_compression(picture, source)
+    state_region(picture, source)
     return picture
 
 
-def labelled(overlay_png: bytes, lines: list[str]) -> NDArray[np.uint8]:
+def labelled(overlay_png: bytes, lines: list[str], turn: Turn = UPRIGHT) -> NDArray[np.uint8]:
     """The overlay at its aspect, with lines of text below it where they cover nothing, and black beside a narrow one.
 
+    A film that lies mirrored or turned has the text twice: as the film was sent, and as it reads once a viewer has put
+    the picture upright.
+
+    Args:
+        overlay_png: RGB, as the film was sent.
+        lines: the first is set apart by its colour.
+        turn: what puts the film upright.
+
     Returns:
-        uint8 RGB [H, W, 3], W at least `NARROWEST`; the first line is set apart by its colour.
+        uint8 RGB [H, W, 3], H or W at least `NARROWEST`.
     """
+    picture = _captioned(_legible(overlay_png), lines)
+    if turn.changes:
+        upright = _captioned(_turned(picture, turn.upright), lines)
+        picture = _turned(upright, turn.as_sent)
+    return np.asarray(picture)
+
+
+def _turned(picture: Image.Image, turn: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Image.Image:
+    return Image.merge("RGB", [Image.fromarray(turn(np.asarray(band))) for band in picture.split()])
+
+
+def _legible(overlay_png: bytes) -> Image.Image:
     with Image.open(io.BytesIO(overlay_png), formats=("PNG",)) as opened:
         overlay = opened.convert("RGB")
     if overlay.width < NARROWEST:
         scale = min(NARROWEST / overlay.width, TALLEST / overlay.height)
         enlarged = max(1, round(overlay.width * scale)), max(1, round(overlay.height * scale))
         overlay = overlay.resize(enlarged, Image.Resampling.BICUBIC)
+    return overlay
+
+
+def _captioned(overlay: Image.Image, lines: list[str]) -> Image.Image:
     width = max(overlay.width, NARROWEST)
     size = width / (0.54 * _LETTERS)  # a letter of the font is about 0.54 of its size wide, capitals counted
     font = ImageFont.load_default(size)
@@ -91,7 +126,7 @@ def labelled(overlay_png: bytes, lines: list[str]) -> NDArray[np.uint8]:
     for row, (part, number) in enumerate(wrapped):
         place = margin, overlay.height + step * row + step // 4
         draw.text(place, part, font=font, fill=_WHITE if number else _YELLOW)
-    return np.asarray(picture)
+    return picture
 
 
 def _rows(line: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> list[str]:
@@ -144,4 +179,5 @@ def _reference(film: Dataset) -> Dataset:
     reference = Dataset()
     reference.ReferencedSOPClassUID = film.SOPClassUID
     reference.ReferencedSOPInstanceUID = film.SOPInstanceUID
+    reference.PurposeOfReferenceCodeSequence = [coded(terms.SOURCE_IMAGE)]
     return reference

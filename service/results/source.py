@@ -16,6 +16,7 @@ from imaging.dicom.attributes import text
 from imaging.limits import parsing
 from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidImageError
+from service.results.anatomy import state_body_part
 
 MANUFACTURER: Final = "cxr-classifier"
 CHARACTER_SET: Final = "ISO_IR 192"  # UTF-8 holds every name, in whatever set the film was written
@@ -52,7 +53,7 @@ def equipment(record: AnalysisRecord) -> dict[str, Any]:
     return {
         "manufacturer": MANUFACTURER,
         "manufacturer_model_name": model.name[:64],
-        "software_versions": (model.version[:64], f"{MANUFACTURER} {record.software_version}"),
+        "software_versions": [model.version[:64], f"{MANUFACTURER} {record.software_version}"],
         "device_serial_number": model.sha256,
     }
 
@@ -92,8 +93,8 @@ def give_to_patient(result: Dataset, source: Dataset) -> None:
         for keyword in _WHERE_PRESENT:
             if value := passed_on(source, keyword):
                 setattr(result, keyword, value)
-    if result.Modality != "SR":
-        result.Laterality = None  # PS3.3 C.7.3.1, type 2C: highdicom leaves it out
+    if result.Modality != "SR":  # the SR Document Series Module has no body part
+        state_body_part(result, source)
 
 
 def passed_on(source: Dataset, keyword: str) -> str:

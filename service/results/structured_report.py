@@ -1,14 +1,14 @@
-"""The findings as a DICOM Comprehensive SR: one measurement group for each finding, under TID 1500.
+"""The findings as a DICOM Comprehensive 3D SR: one measurement group for each finding, under TID 1500.
 
 Source: DICOM PS3.16 TID 1500 (Measurement Report), 1501 (Measurement and Qualitative Evaluation
-Group), 1004 (Device Observer), 4019 (Algorithm Identification).
+Group), 1004 (Device Observer), 4019 (Algorithm Identification); IHE Radiology Supplement AI Results (AIR), 6.5.3.
 """
 
 from highdicom.sr import (
     AlgorithmIdentification,
     CodeContentItem,
     CodedConcept,
-    ComprehensiveSR,
+    Comprehensive3DSR,
     ContainerContentItem,
     ContentSequence,
     DeviceObserverIdentifyingAttributes,
@@ -24,7 +24,6 @@ from highdicom.sr import (
     RelationshipTypeValues,
     SourceImageForMeasurementGroup,
     TextContentItem,
-    TrackingIdentifier,
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -35,6 +34,8 @@ from schemas.api import DISCLAIMER
 from schemas.model.calibration import OperatingPoint
 from service.answers.guide import without_figures
 from service.results import codes as terms
+from service.results.contributor import coded, contributor, device_uid
+from service.results.evaluations import comment_item, evaluations, tracking, whole_film
 from service.results.remarks import remarks
 from service.results.source import MANUFACTURER, equipment
 from service.results.uids import derived_uid
@@ -44,18 +45,19 @@ SERIES_NUMBER = 9901
 _MODALITIES = {"CR": "Computed Radiography", "DX": "Digital Radiography"}  # of PS3.16 CID 29, the two that are read
 
 
-def structured_report(film: Dataset, record: AnalysisRecord) -> Dataset:
+def structured_report(film: Dataset, record: AnalysisRecord, picture: Dataset | None = None) -> Dataset:
     """Write the report; as a note each finding has its decision, but no figure.
 
     Args:
         film: `service.results.source.evidence`.
         record: what was found.
+        picture: the heat map of the same analysis, to which the report refers; None: it has none.
     """
     model = record.model
     content = MeasurementReport(
         observation_context=_observer(record),
         procedure_reported=terms.CHEST_FILM,
-        imaging_measurements=[_group(record, point) for point in record.operating_points],
+        imaging_measurements=[_group(record, point, picture) for point in record.operating_points],
         title=codes.DCM.ImagingMeasurementReport,
         language_of_content_item_and_descendants=LanguageOfContentItemAndDescendants(
             language=CodedConcept("en-US", "RFC5646", "English (United States)")
@@ -64,14 +66,16 @@ def structured_report(film: Dataset, record: AnalysisRecord) -> Dataset:
     # Before the measurements, which come last. highdicom's own library needs orientation and pixel spacing,
     # which films lack that were not written as CR or DX objects.
     content[0].ContentSequence.insert(-1, _image_library(film))
-    report = ComprehensiveSR(
-        evidence=[film],
+    content[0].ContentSequence.append(whole_film(record))
+    report = Comprehensive3DSR(
+        evidence=[film] if picture is None else [film, picture],
         content=content,
         series_instance_uid=derived_uid(record.study_instance_uid, model.sha256, "SR series"),
         series_number=SERIES_NUMBER,
         sop_instance_uid=report_uid(record),
         instance_number=film.InstanceNumber,
         **equipment(record),
+        contributing_equipment=[contributor(record)],
         series_description="Chest X-ray findings (research use only)",
         is_complete=True,
         is_final=False,
@@ -91,11 +95,6 @@ def is_note(record: AnalysisRecord) -> bool:
     return "note" in record.delivery
 
 
-def device_uid(record: AnalysisRecord) -> str:
-    """The UID of a bundle as an observing device."""
-    return derived_uid(record.model.sha256, "device")
-
-
 def _our_scheme() -> Dataset:
     """Source: DICOM PS3.3 C.12.1.1.17 (Coding Scheme Identification)."""
     scheme = Dataset()
@@ -111,8 +110,8 @@ def _observer(record: AnalysisRecord) -> ObservationContext:
         uid=device_uid(record),
         name=model.name,
         manufacturer_name=MANUFACTURER,
-        model_name=model.architecture,
-        serial_number=model.version,
+        model_name=model.name,
+        serial_number=model.sha256,
     )
     return ObservationContext(
         observer_device_context=ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
@@ -132,7 +131,7 @@ def _image_library(film: Dataset) -> ContainerContentItem:
     )
     image.ContentSequence = ContentSequence(
         [
-            CodeContentItem(codes.DCM.Modality, _coded(modality), relationship_type=has_context),
+            CodeContentItem(codes.DCM.Modality, coded(modality), relationship_type=has_context),
             NumContentItem(codes.DCM.PixelDataRows, film.Rows, pixels, relationship_type=has_context),
             NumContentItem(codes.DCM.PixelDataColumns, film.Columns, pixels, relationship_type=has_context),
         ]
@@ -146,40 +145,46 @@ def _image_library(film: Dataset) -> ContainerContentItem:
     return library
 
 
-def _group(record: AnalysisRecord, point: OperatingPoint) -> MeasurementsAndQualitativeEvaluations:
+def _group(
+    record: AnalysisRecord, point: OperatingPoint, picture: Dataset | None
+) -> MeasurementsAndQualitativeEvaluations:
     model = record.model
     note = is_note(record)
+    decision = terms.finding_answer(record, point)[0]
     group = MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=TrackingIdentifier(
-            uid=derived_uid(record.sop_instance_uid, model.sha256, "finding", point.finding),
-            identifier=f"{point.finding} by {model.name} {model.version}",
-        ),
-        finding_type=_coded(terms.finding_code(point.finding).code),
+        tracking_identifier=tracking(record, point.finding),
+        # What is listed as a finding is read as present: one that is absent or unclear is named by its evaluation.
+        finding_type=coded(terms.finding_code(point.finding).code) if decision == "positive" else None,
         algorithm_id=AlgorithmIdentification(
-            name=model.name, version=model.version, manufacturer=MANUFACTURER, parameters=_parameters(record, point)
+            name=model.name,
+            version=model.version,
+            manufacturer=MANUFACTURER,
+            parameters=_parameters(record, point),
         ),
         measurements=None if note else [_measurement(name, value) for name, value in _figures(record, point)],
         qualitative_evaluations=[
-            QualitativeEvaluation(_coded(name), _coded(value)) for name, value in _evaluations(record, point)
+            QualitativeEvaluation(coded(name), coded(value)) for name, value in evaluations(record, point)
         ],
         source_images=[SourceImageForMeasurementGroup(record.sop_class_uid, record.sop_instance_uid)],
     )
+    explained = record.explanation
+    if picture is not None and explained is not None and explained.finding == point.finding:
+        rows = group[0].ContentSequence
+        modifiers = [row.relationship_type is RelationshipTypeValues.HAS_CONCEPT_MOD for row in rows]
+        rows.insert(len(rows) - modifiers[::-1].index(True), _visual_explanation(picture))  # after the algorithm
     if not note or point == record.operating_points[0]:
         group[0].ContentSequence.extend(_comments(record))
     return group
 
 
-def _evaluations(record: AnalysisRecord, point: OperatingPoint) -> list[tuple[Code, Code]]:
-    decision, band = terms.finding_answer(record, point)
-    reasons = [(terms.REASON, terms.reason_code(reason)) for reason in record.prediction.abstention_reasons]
-    if is_note(record):
-        return [(terms.DECISION, terms.DECISIONS[decision]), *reasons]
-    return [
-        (terms.DECISION, terms.DECISIONS[decision]),
-        (terms.CONFIDENCE, terms.CONFIDENCES[band]),
-        (terms.FAMILIARITY, terms.FAMILIARITIES[record.prediction.in_distribution]),
-        *reasons,
-    ]
+def _visual_explanation(picture: Dataset) -> ImageContentItem:
+    """Source: DICOM PS3.16 TID 1501 row 9d."""
+    return ImageContentItem(
+        name=coded(terms.VISUAL_EXPLANATION),
+        referenced_sop_class_uid=picture.SOPClassUID,
+        referenced_sop_instance_uid=picture.SOPInstanceUID,
+        relationship_type=RelationshipTypeValues.CONTAINS,
+    )
 
 
 def _figures(record: AnalysisRecord, point: OperatingPoint) -> list[tuple[Code, float]]:
@@ -195,7 +200,7 @@ def _figures(record: AnalysisRecord, point: OperatingPoint) -> list[tuple[Code, 
 
 def _measurement(name: Code, value: float) -> Measurement:
     # Without an image of its own: OHIF leaves out a number that has one, and the group has it already.
-    return Measurement(name=_coded(name), value=round(value, 6), unit=_coded(terms.NO_UNITS))
+    return Measurement(name=coded(name), value=round(value, 6), unit=coded(terms.NO_UNITS))
 
 
 def _parameters(record: AnalysisRecord, point: OperatingPoint) -> list[str]:
@@ -215,11 +220,4 @@ def _comments(record: AnalysisRecord) -> list[TextContentItem]:
     comments = [DISCLAIMER, recommendation, *remarks(record)]
     if is_note(record):
         comments = [DISCLAIMER, without_figures(recommendation), *remarks(record, figures=False)]
-    return [
-        TextContentItem(name=_coded(terms.COMMENT), value=comment, relationship_type=RelationshipTypeValues.CONTAINS)
-        for comment in comments
-    ]
-
-
-def _coded(code: Code) -> CodedConcept:
-    return CodedConcept(code.value, code.scheme_designator, code.meaning)
+    return [comment_item(comment) for comment in comments]

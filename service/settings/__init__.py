@@ -1,8 +1,8 @@
 """The settings of the service, in sections: read once from the environment, checked, frozen and passed down.
 
-`compute`, `access`, `connections`, `evidence`, `trial`, `exchange` and `dimse` declare the sections, `environment`
-reads them, `injected` knows the variables that others set with our prefix, and `rules` says in words what a value must
-be. A class or a function takes its section, never the whole.
+`compute`, `access`, `connections`, `evidence`, `trial`, `exchange`, `dimse` and `worklist` declare the sections,
+`environment` reads them, `injected` knows the variables that others set with our prefix, and `rules` says in words what
+a value must be. A class or a function takes its section, never the whole.
 """
 
 from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
@@ -22,6 +22,7 @@ from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_vari
 from service.settings.models import ModelSettings
 from service.settings.section import PREFIX, Section
 from service.settings.trial import MODE_HEADER, TrialSettings
+from service.settings.worklist import CodedName, WorklistSettings
 
 __all__ = [
     "MODE_HEADER",
@@ -30,6 +31,7 @@ __all__ = [
     "VARIABLES_OF_OTHER_PROGRAMS",
     "AuditSettings",
     "BackendChoice",
+    "CodedName",
     "ConnectionSettings",
     "DeadlineMs",
     "DecodeSettings",
@@ -49,6 +51,7 @@ __all__ = [
     "SurveillanceSettings",
     "TokenSettings",
     "TrialSettings",
+    "WorklistSettings",
     "injected_variables",
     "load_settings",
 ]

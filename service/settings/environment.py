@@ -20,6 +20,7 @@ from service.settings.models import ModelSettings
 from service.settings.rules import rule_of, shown
 from service.settings.section import PREFIX, Section
 from service.settings.trial import TrialSettings
+from service.settings.worklist import WorklistSettings
 
 
 class Settings(BaseModel):
@@ -43,6 +44,7 @@ class Settings(BaseModel):
     surveillance: SurveillanceSettings = Field(default_factory=SurveillanceSettings)
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)
     dimse: DimseSettings = Field(default_factory=DimseSettings)
+    worklist: WorklistSettings = Field(default_factory=WorklistSettings)
 
     @model_validator(mode="after")
     def _check_sections(self) -> Self:

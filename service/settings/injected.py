@@ -20,6 +20,7 @@ VARIABLES_OF_OTHER_PROGRAMS: Final = frozenset(
         "CXR_DIMSE_MEMORY",
         "CXR_SECRETS_DIR",
         "CXR_WEIGHTS_DIR",
+        "CXR_WORKLIST_MEMORY",
     }
 )
 """Read by docker-compose.yml, the trainer, Orthanc's script and the tests; their presence is not a mistake."""

@@ -21,6 +21,7 @@ from service.__main__ import COMMANDS
 from service.dimse.counters import DimseMetrics
 from service.metrics import Metrics
 from service.settings import VARIABLES, VARIABLES_OF_OTHER_PROGRAMS
+from service.worklist.counters import WorklistMetrics
 from tests.docs.pages import PAGES, ROOT, blocks, commands, named
 from tests.films import encode
 from tests.imaging.files import dicom_bytes, dicom_dataset
@@ -125,7 +126,8 @@ def test_every_python_block_of_a_page_runs(page, reader, capsys) -> None:
 def test_every_setting_metric_and_target_that_a_page_names_exists(page) -> None:
     text = page.read_text()
     settings = set(VARIABLES) | VARIABLES_OF_OTHER_PROGRAMS | OF_CONTAINERS
-    collected = [*Metrics().registry.collect(), *DimseMetrics().registry.collect()]
+    processes = (Metrics(), DimseMetrics(), WorklistMetrics())
+    collected = [family for process in processes for family in process.registry.collect()]
     families = {family.name for family in collected}
     families |= {sample.name for family in collected for sample in family.samples}
     named_metrics = {name for name in re.findall(r"`(cxr_[a-z0-9_]+)(?=[`{])", text) if not name.endswith("_")}

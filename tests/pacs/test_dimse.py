@@ -73,6 +73,7 @@ def run(*arguments, check=True):
     return subprocess.run([str(word) for word in arguments], check=check, timeout=60, capture_output=True, text=True)
 
 
+@pytest.mark.clause("PS3.4 B", "dcmtk echoes, sends films, receives results; a title that may not call is rejected")
 def test_dcmtk_echoes_and_sends_and_receives_the_results(ward) -> None:
     port = free_port()
     inbox = ward.folder / "inbox"
@@ -96,6 +97,7 @@ def test_dcmtk_echoes_and_sends_and_receives_the_results(ward) -> None:
     assert len(list(inbox.iterdir())) == 9
 
 
+@pytest.mark.clause("PS3.15 B.12", "dcmtk sends over mutual TLS, and not without a certificate")
 def test_dcmtk_sends_over_mutual_tls_and_not_without_a_certificate(ward) -> None:
     if "+tls" not in run("storescu", "--help").stdout:
         pytest.skip("this dcmtk was built without TLS")
@@ -118,6 +120,7 @@ def test_dcmtk_sends_over_mutual_tls_and_not_without_a_certificate(ward) -> None
     assert ward.service.client.get(f"/results/{uid('a')}").status_code == 200
 
 
+@pytest.mark.clause("PS3.4 J", "Orthanc forwards films and commits to their results")
 def test_orthanc_forwards_films_and_commits_to_their_results(ward) -> None:
     orthanc = Orthanc(ward.folder, "http://127.0.0.1:9/")
     try:

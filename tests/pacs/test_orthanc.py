@@ -99,6 +99,8 @@ def in_one_study(instances):
     return len({(instance["StudyInstanceUID"], instance["PatientID"]) for instance in instances}) == 1
 
 
+@pytest.mark.clause("PS3.18 10.5", "Orthanc forwards a film by STOW-RS and stores its results in its study")
+@pytest.mark.clause("IHE AIR RAD-108", "results are stored in the study of their film")
 def test_the_results_of_a_film_appear_in_its_study(hospital) -> None:
     hospital.orthanc.receive(RADIOGRAPH)
     hospital.wait_for_delivery()
@@ -108,6 +110,7 @@ def test_the_results_of_a_film_appear_in_its_study(hospital) -> None:
     assert in_one_study(instances)
 
 
+@pytest.mark.clause("PS3.18 10.6", "a film that is sent again adds no instance to Orthanc")
 def test_a_film_that_is_sent_again_adds_no_instance_even_where_the_service_has_forgotten_it(hospital) -> None:
     hospital.orthanc.receive(RADIOGRAPH)
     hospital.wait_for_delivery()

@@ -16,7 +16,6 @@ from service.results.fhir.datatypes import (
     references,
 )
 from service.results.fhir.parties import Parties
-from service.results.messages.statements import PRESENCE
 from service.results.remarks import remarks
 
 # Source: HL7 Terminology, v3-ObservationInterpretation.
@@ -76,8 +75,8 @@ def observation(
 
 def _answer(parties: Parties, decision: terms.FindingDecision) -> Resource:
     """Present or absent, or why there is no answer; never both (invariant obs-6)."""
-    if decision in PRESENCE:
-        return {"valueCodeableConcept": concept(PRESENCE[decision])}
+    if decision != "indeterminate":
+        return {"valueCodeableConcept": concept(terms.PRESENCES[decision])}
     reasons = parties.record.prediction.abstention_reasons
     code, display = next((_ABSENT[reason] for reason in reasons if reason in _ABSENT), _UNKNOWN)
     text = "; ".join(terms.reason_code(reason).meaning for reason in reasons) or "Not clear enough"

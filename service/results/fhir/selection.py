@@ -3,16 +3,10 @@
 Source: HL7 FHIR 5.0.0, ImagingSelection; imageRegion2D counts columns and rows from the film's top left corner.
 """
 
-from typing import Final
-
-from pydicom.sr.coding import Code
-
 from schemas.analysis import ExplainedFinding
 from service.results import codes as terms
 from service.results.fhir.datatypes import URI_SYSTEM, Resource, concept, instant
 from service.results.fhir.parties import Parties
-
-VISUAL_EXPLANATION: Final = Code("130401", terms.DICOM, "Visual explanation")
 
 
 def imaging_selection(parties: Parties, explained: ExplainedFinding, *, address: str, device: str) -> Resource:
@@ -24,6 +18,7 @@ def imaging_selection(parties: Parties, explained: ExplainedFinding, *, address:
         column = round(centre.x * record.image.columns, 2)
         row = round(centre.y * record.image.rows, 2)
         regions = [{"regionType": "point", "coordinate": [column, row]}]
+    text = f"Centre of the {explained.method} map of {explained.finding}"
     about = {name: value for name, value in parties.about().items() if name in ("subject", "basedOn")}
     return {
         "resourceType": "ImagingSelection",
@@ -32,7 +27,10 @@ def imaging_selection(parties: Parties, explained: ExplainedFinding, *, address:
         **about,
         "issued": instant(record),
         "performer": [{"actor": {"reference": device}}],
-        "code": {**concept(VISUAL_EXPLANATION), "text": f"Centre of the {explained.method} map of {explained.finding}"},
+        "code": {
+            **concept(terms.VISUAL_EXPLANATION),
+            "text": text,
+        },
         "studyUid": record.study_instance_uid,
         "derivedFrom": [parties.study()],
         "seriesUid": record.series_instance_uid,

@@ -14,11 +14,11 @@ from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
 from schemas.model.calibration import OperatingPoint
 from service.results import codes as terms
+from service.results.contributor import device_uid
 from service.results.hl7.encoding import components, segment
-from service.results.messages.statements import PRESENCE, recommendation_of, shows_figures
+from service.results.messages.statements import recommendation_of, shows_figures
 from service.results.remarks import remarks
 from service.results.source import MANUFACTURER
-from service.results.structured_report import device_uid
 
 STUDY: Final = Code("113014", terms.DICOM, "DICOM Study")
 CONCLUSION: Final = Code("121077", terms.DICOM, "Conclusion")
@@ -52,7 +52,7 @@ def _of_findings(record: AnalysisRecord) -> Iterator[_Row]:
 
 def _answer(record: AnalysisRecord, point: OperatingPoint, group: str) -> _Row:
     decision = terms.finding_answer(record, point)[0]
-    value = PRESENCE.get(decision)
+    value = None if decision == "indeterminate" else terms.PRESENCES[decision]
     return {
         2: "CWE",
         3: coded(terms.finding_code(point.finding).code),

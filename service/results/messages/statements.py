@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from pydicom.sr.coding import Code
-
 from schemas.analysis import AnalysisRecord
 from schemas.api import DISCLAIMER
 from service.answers.guide import without_figures
@@ -14,13 +12,6 @@ from service.results.structured_report import is_note
 
 SINGLE_VIEW: Final = ("36554-4", "XR Chest Single view", "LN")
 """Of LOINC: what was read is one film, however many its study has."""
-PRESENCE: Final[Mapping[terms.FindingDecision, Code]] = MappingProxyType(
-    {
-        "positive": Code("52101004", terms.SNOMED, "Present"),
-        "negative": Code("2667000", terms.SNOMED, "Absent"),
-    }
-)
-"""The value of a finding; one that is not answered has none. Source: SNOMED CT, Presence findings (260411009)."""
 _WORDS: Final[Mapping[terms.FindingDecision, str]] = MappingProxyType(
     {"positive": "present", "negative": "absent", "indeterminate": "no answer"}
 )

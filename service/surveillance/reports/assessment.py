@@ -44,9 +44,12 @@ WORDS: Final[Mapping[str, VerdictWord]] = {
     "disagreed": "reject",
 }
 """Of the value of an assessment: its code in our scheme 99CXR, or the first word of its meaning in any scheme."""
+_INDETERMINATE: Final = (terms.PRESENCES["indeterminate"].value, terms.SNOMED)
+_DECISIONS: Final = ((terms.PRESENCE.value, terms.PRESENCE.scheme_designator), ("DECISION", terms.OURS))
+"""Concepts of an item that states whether the finding of its group is present: of our SR, and as it was once."""
 _PRESENCES: Final[Mapping[tuple[str, str], Presence]] = {
     ("52101004", terms.SNOMED): "present",
-    ("10828004", terms.SNOMED): "present",  # Positive, as our own SR says it
+    ("10828004", terms.SNOMED): "present",  # Positive, as our own SR said it once
     ("2667000", terms.SNOMED): "absent",
     ("260385009", terms.SNOMED): "absent",
 }
@@ -105,8 +108,7 @@ def _presences(
         presence = _PRESENCES.get(_code(each, "ConceptCodeSequence")[:2])
         concept = _code(each, "ConceptNameCodeSequence")
         if presence is not None:
-            is_decision = concept[:2] == (terms.DECISION.value, terms.OURS)
-            yield (finding if is_decision else _finding(concept, findings)), presence
+            yield (finding if concept[:2] in _DECISIONS else _finding(concept, findings)), presence
         yield from _presences(each, findings, finding, depth + 1)
 
 
@@ -120,8 +122,10 @@ def _word(item: Dataset) -> VerdictWord | None:
 
 
 def _named(item: Dataset, findings: tuple[str, ...]) -> str | None:
-    """The finding that an item `Finding` names, as our own SR does."""
+    """The finding that an item `Finding` names, or of which an item states the presence, as our own SR does both."""
     concept = _code(item, "ConceptNameCodeSequence")
+    if _code(item, "ConceptCodeSequence")[:2] in (*_PRESENCES, _INDETERMINATE):
+        return _finding(concept, findings)
     if concept[:2] != (terms.FINDING.value, terms.DICOM):
         return None
     return _finding(_code(item, "ConceptCodeSequence"), findings)

@@ -71,6 +71,7 @@ def test_films_in_the_middle_of_their_analysis_are_delivered_after_the_next_star
     assert each_result_once(archive, len(NAMES))
 
 
+@pytest.mark.clause("IHE AIR RAD-108", "after SIGKILL results are stored once")
 def test_results_that_the_archive_has_stored_without_our_knowing_are_not_sent_again(start, archive) -> None:
     archive.may_answer.clear()
     server = start()

@@ -27,6 +27,7 @@ def test_parts_are_read_whatever_the_chunks_and_the_frame_around_them() -> None:
     assert {read(body, size=size) for size in (1, 2, 5, 1000)} == {(b"one", b"\r\ntwo")}
 
 
+@pytest.mark.clause("PS3.18 8.6.1.2", "multipart/related is read however its Content-Type is written")
 @pytest.mark.parametrize(
     "content_type",
     [

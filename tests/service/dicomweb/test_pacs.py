@@ -36,6 +36,8 @@ def settings(archive, **more):
     return settings_of(dicomweb=True, pacs_url=archive.url, **more).pacs
 
 
+@pytest.mark.clause("PS3.18 10.6", "instances are searched for by QIDO-RS before they are sent")
+@pytest.mark.clause("PS3.18 10.5", "results are stored by STOW-RS")
 async def test_what_was_stored_is_found_again_and_what_was_not_is_not(archive) -> None:
     async with open_pacs(settings(archive)) as pacs:
         before = await pacs.has(STUDY, uid("film"))
@@ -109,6 +111,7 @@ async def test_what_may_pass_is_tried_again(archive, status, body) -> None:
             await pacs.store([film()])
 
 
+@pytest.mark.clause("PS3.18 I.2", "failure reasons of an archive that are final make a dead letter")
 @pytest.mark.parametrize(
     ("status", "body"),
     [

@@ -42,6 +42,7 @@ def opened(pacs, engine, **more):
     return open_archive(settings.dimse, settings.pacs, engine)
 
 
+@pytest.mark.clause("PS3.4 C.6.2", "Study Root Query/Retrieve FIND as SCU at level IMAGE")
 async def test_what_an_archive_has_is_not_sent_again(start, engine) -> None:
     pacs = start()
     async with opened(pacs, engine) as archive:
@@ -61,6 +62,7 @@ async def test_an_archive_without_a_search_gets_the_same_instances_again(start, 
     assert pacs.stored == dict.fromkeys(OBJECTS, 2)
 
 
+@pytest.mark.clause("PS3.4 B.2.3", "warnings and 0111 of an archive count as stored")
 @pytest.mark.parametrize("status", [0x0111, 0xB000, 0xB006, 0xB007])
 async def test_a_duplicate_and_a_warning_count_as_stored(start, engine, status) -> None:
     pacs = start()
@@ -121,6 +123,7 @@ async def test_an_archive_that_hangs_holds_a_delivery_for_its_time_alone(start, 
     assert pacs.stored == ONCE
 
 
+@pytest.mark.clause("PS3.4 J.3", "Storage Commitment Push Model as SCU")
 async def test_results_count_as_delivered_once_the_archive_has_committed_to_them(start, engine) -> None:
     pacs = start(commits="same")
     async with opened(pacs, engine, pacs_commit=True) as archive:

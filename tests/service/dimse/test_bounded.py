@@ -69,6 +69,7 @@ def test_a_pdu_that_announces_four_gigabytes_ends_its_association_before_they_co
     assert echo(port) == 0
 
 
+@pytest.mark.clause("PS3.7 9.3", "malformed command sets end their own association alone")
 @pytest.mark.parametrize(
     "content",
     [
@@ -136,6 +137,7 @@ def mutated(chance: random.Random, whole: bytes) -> bytes:
     return chance.randbytes(chance.randrange(1, 5000))
 
 
+@pytest.mark.clause("PS3.8 9.2", "fuzzed PDUs leave the process as it was")
 @pytest.mark.slow
 def test_random_bytes_before_and_within_associations_leave_the_process_as_it_was(listen, service) -> None:
     # A place for each: where the machine is busy, those before may not have ended yet.

@@ -38,6 +38,7 @@ def asked(port, request, **more):
         return status.Status, reports.get(timeout=30) if status.Status == 0 else None
 
 
+@pytest.mark.clause("PS3.4 J.3", "Storage Commitment Push Model as SCP, with a reason for each failure")
 def test_films_that_the_service_has_are_committed_to_and_others_are_not(listen, service) -> None:
     listener = listen(dimse_commit_films=True)
     port = listener.server_address[1]
@@ -65,6 +66,7 @@ def test_when_all_are_there_the_event_says_so(listen) -> None:
     assert [item.ReferencedSOPClassUID for item in report.ReferencedSOPSequence] == [CR]
 
 
+@pytest.mark.clause("PS3.4 J.3.3", "N-EVENT-REPORT on an association of its own, with role selection")
 def test_a_caller_with_an_address_gets_the_answer_on_an_association_of_its_own(listen, service) -> None:
     entity = ApplicationEntity("MODALITY")
     entity.add_supported_context(COMMITMENT, scu_role=True, scp_role=True)

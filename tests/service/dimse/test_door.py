@@ -29,6 +29,7 @@ def rejection(port, **request):
     return tuple(answer[7:10]) if answer[0] == 3 else None
 
 
+@pytest.mark.clause("PS3.8 9.3.4", "A-ASSOCIATE-RJ, permanent, for AE titles that are not known")
 def test_titles_that_may_not_call_and_wrong_called_titles_are_rejected_for_good(listen) -> None:
     listener = listen(dimse_calling_titles=("MODALITY", "OTHER ROOM"))
     port = listener.server_address[1]
@@ -68,6 +69,7 @@ def test_an_address_may_call_where_a_network_of_the_settings_holds_it(address, m
     assert Door(settings_of().dimse).lets_in(address)
 
 
+@pytest.mark.clause("PS3.8 9.3.4", "A-ASSOCIATE-RJ, transient, where there is no place")
 def test_one_association_too_many_is_rejected_for_now_and_its_place_is_free_again(listen) -> None:
     listener = listen(dimse_max_associations=2)
     port = listener.server_address[1]
@@ -100,6 +102,7 @@ def test_a_request_that_does_not_come_in_time_ends_its_connection(listen, monkey
     assert set(counted(listener, "cxr_dimse_connections_total")) <= {"late", "evicted"}
 
 
+@pytest.mark.clause("PS3.8 9.3.8", "A-ABORT for what is not an association request")
 @pytest.mark.parametrize(
     "content",
     [

@@ -104,6 +104,7 @@ def each_result_once(pacs, films):
     return len(pacs.stored) == 3 * films and set(pacs.stored.values()) == {1}
 
 
+@pytest.mark.clause("PS3.4 B.2", "what C-STORE has confirmed survives SIGKILL of both processes")
 def test_films_go_in_and_results_come_out_by_dimse_and_both_processes_may_be_killed_between(
     start, receive, pacs
 ) -> None:

@@ -17,10 +17,12 @@ def film_of(name, **attributes):
     return dcmread(io.BytesIO(film(name, **attributes)))
 
 
+@pytest.mark.clause("PS3.4 A", "Verification as SCP")
 def test_an_echo_is_answered(port) -> None:
     assert echo(port) == 0
 
 
+@pytest.mark.clause("PS3.4 B.2", "C-STORE succeeds once the instance is stored")
 def test_a_film_is_confirmed_once_the_service_has_it_and_not_before(listen, service) -> None:
     service.may_answer.clear()
     listener = listen()
@@ -39,6 +41,7 @@ def test_a_film_is_confirmed_once_the_service_has_it_and_not_before(listen, serv
     assert counted(listener, "cxr_dimse_stores_total") == {"0000": 1}
 
 
+@pytest.mark.clause("PS3.10 7.1", "file meta information is written, and the data set is left as it was sent")
 def test_the_data_set_arrives_byte_by_byte_and_the_same_film_gives_the_same_file(port, service) -> None:
     statuses = [store(port, film()), store(port, film())]
     first, second = service.contents
@@ -52,12 +55,14 @@ def test_the_data_set_arrives_byte_by_byte_and_the_same_film_gives_the_same_file
     assert (meta.MediaStorageSOPInstanceUID, meta.ImplementationClassUID) == (uid("film"), IMPLEMENTATION_UID)
 
 
+@pytest.mark.clause("PS3.8 9.3.2", "transfer syntaxes that are decoded are accepted in a presentation context")
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless])
 def test_a_transfer_syntax_that_is_decoded_is_accepted(port, syntax) -> None:
     with associated(port, (CR,), syntaxes=[syntax]) as association:
         assert [context.transfer_syntax for context in association.accepted_contexts] == [[syntax]]
 
 
+@pytest.mark.clause("PS3.8 9.3.3", "other SOP classes and transfer syntaxes are rejected by context")
 def test_another_sop_class_or_transfer_syntax_gets_no_context(port) -> None:
     deflated = "1.2.840.10008.1.2.1.99"
     with associated(port, (CR, SECONDARY_CAPTURE)) as association:
@@ -69,6 +74,7 @@ def test_another_sop_class_or_transfer_syntax_gets_no_context(port) -> None:
     assert not is_established
 
 
+@pytest.mark.clause("PS3.4 B.2.3", "statuses of C-STORE: 0000, A700, A900, C000, and those of PS3.7 C")
 @pytest.mark.parametrize(
     ("answer", "status"),
     [

@@ -49,6 +49,7 @@ def test_with_a_certificate_tls_alone_is_spoken(listen, own, authority) -> None:
     assert counted(listener, "cxr_dimse_connections_total")["tls"] == 1
 
 
+@pytest.mark.clause("PS3.15 B.12", "mutual TLS")
 def test_with_an_authority_callers_must_show_its_certificate(listen, own, authority, tmp_path) -> None:
     port = listen(**own, dimse_tls_ca_file=authority.file).server_address[1]
     stranger = Authority(tmp_path, "strangers")
@@ -58,6 +59,7 @@ def test_with_an_authority_callers_must_show_its_certificate(listen, own, author
     assert echoed(port, context_of(authority, stranger.vouch("stranger"))) is None
 
 
+@pytest.mark.clause("PS3.15 B.12", "TLS below 1.2 and weak ciphers are refused")
 def test_old_versions_and_weak_ciphers_are_refused(listen, own, authority) -> None:
     port = listen(**own).server_address[1]
     old = context_of(authority)
@@ -71,6 +73,7 @@ def test_old_versions_and_weak_ciphers_are_refused(listen, own, authority) -> No
     assert [echoed(port, context) for context in (old, weak, good)] == [None, None, 0]
 
 
+@pytest.mark.clause("PS3.15 B.12", "ephemeral keys and authenticated encryption alone")
 def test_every_cipher_is_authenticated_encryption_with_ephemeral_keys() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_ciphers(CIPHERS)

@@ -34,13 +34,16 @@ def errors(content, path):
     path.write_bytes(content)
     checked = subprocess.run([DCIODVFY, "-new", path], capture_output=True, text=True, check=False)
     said = (checked.stdout + checked.stderr).splitlines()
-    assert {"ComprehensiveSR", "SCImage", "GrayscaleSoftcopyPresentationState"} & set(said)  # it knew what it judged
+    assert {"Comprehensive3DSR", "SCImage", "GrayscaleSoftcopyPresentationState"} & set(said)  # it knew what it judged
     return [line for line in said if line.startswith("Error")]
 
 
 needs_dciodvfy = pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy is not installed (Debian: dicom3tools)")
 
 
+@pytest.mark.clause(
+    "PS3.3 A", "SR, Secondary Capture and presentation state of films of every kind: dciodvfy reports no error"
+)
 @pytest.mark.process
 @needs_dciodvfy
 @pytest.mark.parametrize(
@@ -59,6 +62,7 @@ def test_dciodvfy_reports_no_error(attributes, tmp_path) -> None:
         assert errors(content, tmp_path / kind) == []
 
 
+@pytest.mark.clause("PS3.3 A", "the same for several findings")
 @pytest.mark.process
 @needs_dciodvfy
 @pytest.mark.parametrize("changes", [{}, {"decision": "abstain", "warnings": ("population_contradicts_header",)}])
@@ -67,6 +71,7 @@ def test_dciodvfy_reports_no_error_for_findings_that_are_judged_by_themselves(ch
         assert errors(content, tmp_path / kind) == []
 
 
+@pytest.mark.clause("PS3.3 A", "the same for a note")
 @pytest.mark.process
 @needs_dciodvfy
 def test_dciodvfy_reports_no_error_for_a_note(tmp_path) -> None:
@@ -100,6 +105,7 @@ def test_picture_and_outline_name_the_finding_that_is_drawn() -> None:
     assert made.presentation_state.ContentDescription == "Cardiomegaly: gradcam at half maximum"
 
 
+@pytest.mark.clause("PS3.3 A", "the same for films of other makers")
 @pytest.mark.process
 @needs_dciodvfy
 @pytest.mark.parametrize("name", ["RG1_UNCI.dcm", "RG3_UNCI.dcm"])
@@ -152,6 +158,7 @@ def test_films_of_a_study_share_the_series_of_each_kind_and_nothing_else() -> No
     assert (first.sr.InstanceNumber, second.sr.InstanceNumber) == (1, 2)
 
 
+@pytest.mark.clause("PS3.3 C.7.1", "results have patient and study of their film")
 def test_results_are_filed_under_the_films_patient_and_study() -> None:
     source = film(AccessionNumber="A1", StudyDate="20200102", IssuerOfPatientID="Ward 7", PatientSex="F")
 
@@ -180,6 +187,7 @@ def test_a_name_whose_bytes_are_not_of_the_stated_set_keeps_its_letters() -> Non
         assert (str(result.PatientName), result.StudyDescription) == ("Müller^Jörg", "Schädel")
 
 
+@pytest.mark.clause("PS3.5 6.2", "a backslash in a single value is passed on")
 @pytest.mark.parametrize("keyword", ["PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID"])
 def test_a_backslash_in_a_single_value_stays_where_it_is(keyword) -> None:
     source = dcmread(io.BytesIO(dicom_bytes(film(**{keyword: ["CLINIC", "12345"]}))))
@@ -189,6 +197,7 @@ def test_a_backslash_in_a_single_value_stays_where_it_is(keyword) -> None:
         assert result.get_item(keyword).value.strip() == b"CLINIC\\12345"
 
 
+@pytest.mark.clause("PS3.3 C.12.1.1", "times are local with TimezoneOffsetFromUTC")
 def test_dates_are_of_the_analysis_in_the_films_time_zone() -> None:
     source = film(TimezoneOffsetFromUTC="+0530")
 

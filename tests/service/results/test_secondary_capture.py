@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from imaging.radiograph import Turn
 from service.results.objects import result_objects
 from service.results.secondary_capture import NARROWEST, TALLEST, labelled
 from tests.imaging.files import pillow
@@ -28,6 +29,7 @@ def test_the_picture_is_rgb_of_eight_bits_at_the_films_aspect_above_its_text() -
     assert np.abs(shown - expected).max() == 0
 
 
+@pytest.mark.clause("PS3.3 C.8.6", "a derived image that says what is burned in")
 def test_what_is_derived_and_burned_in_is_said() -> None:
     picture = picture_of(film())
 
@@ -93,3 +95,36 @@ def test_another_answer_is_another_text() -> None:
     )
 
     assert len({positive, negative, abstained}) == 3
+
+
+def test_the_picture_lies_as_the_film_was_sent_with_its_text_to_be_read_either_way() -> None:
+    black = pillow(Image.new("RGB", (512, 600)), "PNG")
+    lines = ["RESEARCH USE ONLY", "chest-xray 1.2.0"]
+    plain = labelled(black, lines)
+    text = plain[600:]
+
+    for turn in (Turn(left_right=True), Turn(up_down=True), Turn(left_right=True, up_down=True)):
+        picture = labelled(black, lines, turn)
+        upright = np.stack([turn.upright(picture[..., band]) for band in range(3)], -1)
+        assert (upright[-len(text) :] == text).all()  # put upright, it reads
+        place = slice(600, 600 + len(text)) if not turn.up_down else slice(len(picture) - len(text), None)
+        assert (picture[place] == text).all()  # and as it was sent
+
+
+def test_a_film_that_lies_on_its_side_has_its_second_text_beside_it() -> None:
+    black = pillow(Image.new("RGB", (512, 600)), "PNG")
+    turn = Turn(transposed=True)
+
+    picture = labelled(black, ["RESEARCH USE ONLY"], turn)
+
+    assert (
+        picture[: len(labelled(black, ["RESEARCH USE ONLY"])), :512] == labelled(black, ["RESEARCH USE ONLY"])
+    ).all()
+    assert picture[:, 512:].any()
+
+
+def test_how_the_picture_was_derived_is_coded() -> None:
+    picture = picture_of(film())
+
+    assert [code.CodeValue for code in picture.DerivationCodeSequence] == ["130403", "113085"]
+    assert picture.SourceImageSequence[0].PurposeOfReferenceCodeSequence[0].CodeValue == "121322"

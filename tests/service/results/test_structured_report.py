@@ -18,10 +18,11 @@ def read_back(source, record):
     return srread(stream)
 
 
+@pytest.mark.clause("PS3.16 TID-1500", "the report is a measurement report, complete and unverified")
 def test_the_report_is_a_measurement_report_that_no_one_has_verified() -> None:
     report = read_back(film(), analysis(film()))
 
-    assert report.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.33"
+    assert report.SOPClassUID == "1.2.840.10008.5.1.4.1.1.88.34"
     template = report.ContentTemplateSequence[0]
     assert (template.TemplateIdentifier, template.MappingResource) == ("1500", "DCMR")
     assert (report.CompletionFlag, report.VerificationFlag, report.PreliminaryFlag) == (
@@ -31,9 +32,10 @@ def test_the_report_is_a_measurement_report_that_no_one_has_verified() -> None:
     )
     # What OHIF looks for: the containers by their codes.
     names = [item.ConceptNameCodeSequence[0].CodeValue for item in report.ContentSequence]
-    assert names[-2:] == ["111028", "126010"]
+    assert names[-3:] == ["111028", "126010", "C0034375"]
 
 
+@pytest.mark.clause("PS3.16 TID-1501", "each finding has a group with probability, operating point and decision")
 def test_a_finding_has_its_probability_operating_point_and_decision() -> None:
     report = read_back(film(), analysis(film()))
 
@@ -43,14 +45,14 @@ def test_a_finding_has_its_probability_operating_point_and_decision() -> None:
     assert figures == {
         "Probability": (0.958765, "1"),
         "Decision threshold": (0.31, "1"),
-        "Case Sensitivity": (0.962, "1"),
-        "Case Specificity": (0.91, "1"),
+        "Sensitivity at the threshold": (0.962, "1"),
+        "Specificity at the threshold": (0.91, "1"),
         "Distance to the training films": (0.97, "1"),
     }
     said = {said.name.value: said.value.meaning for said in group.get_qualitative_evaluations()}
     assert said == {
-        "DECISION": "Positive",
-        "CONFIDENCE": "High confidence",
+        "705057003": "Present",
+        "246103008": "High",
         "FAMILIARITY": "Like the training films",
     }
     (image,) = group.source_images
@@ -62,7 +64,10 @@ def test_every_finding_has_a_group_and_the_negative_class_none() -> None:
 
     groups = read_back(film(), record).content.get_image_measurement_groups()
 
-    assert [group.finding_type.value for group in groups] == ["53084003", "75570004"]
+    assert [group.tracking_identifier for group in groups] == [
+        "BACTERIAL_PNEUMONIA by chest-xray",
+        "VIRAL_PNEUMONIA by chest-xray",
+    ]
     assert len({group.tracking_uid for group in groups}) == 2
 
 
@@ -71,9 +76,10 @@ def test_a_finding_that_is_judged_by_itself_has_its_own_decision_band_and_figure
     said = [{each.name.value: each.value.meaning for each in group.get_qualitative_evaluations()} for group in groups]
     figures = [{each.name.meaning: each.value for each in group.get_measurements()} for group in groups]
 
-    assert [group.finding_type.meaning for group in groups] == ["Pleural effusion", "Cardiomegaly", "Pneumothorax"]
-    assert [each["DECISION"] for each in said] == ["Positive", "Indeterminate", "Negative"]
-    assert [each["CONFIDENCE"] for each in said] == ["High confidence", "Low confidence", "High confidence"]
+    assert [group.finding_type and group.finding_type.meaning for group in groups] == ["Pleural effusion", None, None]
+    assert [each["705057003"] for each in said] == ["Present", "Indeterminate", "Absent"]
+    assert [said[1]["8186001"], said[2]["36118008"]] == ["Indeterminate", "Absent"]
+    assert [each["246103008"] for each in said] == ["High", "Low", "High"]
     assert [each["Probability"] for each in figures] == list(ALONE.values())
     assert len({group.tracking_uid for group in groups}) == 3
 
@@ -85,6 +91,7 @@ def test_what_a_guide_saw_is_a_comment() -> None:
     assert "The film looks like: population adult (0.97), view frontal (0.99)" in texts
 
 
+@pytest.mark.clause("PS3.16 TID-4019", "the algorithm is identified")
 def test_the_algorithm_is_identified_by_name_version_and_digest() -> None:
     (group,) = read_back(film(), analysis(film(), warnings=("overlay",))).content.get_image_measurement_groups()
 
@@ -113,15 +120,16 @@ def test_a_film_that_was_not_checked_is_not_said_to_be_like_the_training_films()
     (group,) = read_back(film(), record).content.get_image_measurement_groups()
 
     said = {said.name.value: said.value.meaning for said in group.get_qualitative_evaluations()}
-    assert said["FAMILIARITY"] == "Not checked"
+    assert said["FAMILIARITY"] == "Not Attempted"
     assert "Distance to the training films" not in {figure.name.meaning for figure in group.get_measurements()}
 
 
+@pytest.mark.clause("PS3.16 TID-1600", "the image library names the film")
 @pytest.mark.parametrize("modality", ["CR", "DX"])
 def test_the_image_library_names_the_film(modality) -> None:
     report = read_back(film(Modality=modality), analysis(film(Modality=modality)))
 
-    library = report.ContentSequence[-2]
+    library = report.ContentSequence[-3]
     (image,) = library.ContentSequence[0].ContentSequence
     assert image.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == "1.2.3.4.5"
     values = [item.get("MeasuredValueSequence") for item in image.ContentSequence]
@@ -147,7 +155,7 @@ def test_a_note_names_decision_and_reason_of_each_finding_and_holds_no_figure_of
     texts = [str(each.value) for each in report.iterall() if each.keyword == "TextValue"]
 
     assert [[each.value.value for each in group.get_qualitative_evaluations()] for group in groups] == [
-        ["82334004", "OUTSIDE"]
+        ["82334004", "82334004", "OUTSIDE"]
     ] * 3
     assert [group.get_measurements() for group in groups] == [[]] * 3
     assert "No answer: the film looks like one of an adult, and so on." in texts

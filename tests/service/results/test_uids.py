@@ -18,6 +18,7 @@ def test_another_film_model_or_kind_has_another_uid(other) -> None:
     assert derived_uid(*other) != derived_uid("1.2.3", "ab", "SR")
 
 
+@pytest.mark.clause("PS3.5 B.2", "UIDs are 2.25 and a UUID")
 def test_uids_are_valid_and_of_a_valid_uuid() -> None:
     made = derived_uuid("1.2.3", "ab", "SR")
 

@@ -35,6 +35,7 @@ def reasons(body, sequence):
     return [item["00081197"]["Value"][0] for item in body[sequence]["Value"]]
 
 
+@pytest.mark.clause("PS3.18 10.5.3", "a stored instance stands in ReferencedSOPSequence")
 async def test_a_stored_film_is_named_in_the_answer_and_analysed_by_the_same_network(serve_dicomweb) -> None:
     async with serve_dicomweb() as client:
         response = await client.post("/dicomweb/studies", **stow(film()))
@@ -169,6 +170,7 @@ async def test_a_film_sent_again_is_answered_as_stored_and_not_analysed_again(se
     assert 'cxr_stow_instances_total{result="known"} 1.0' in metrics
 
 
+@pytest.mark.clause("PS3.18 10.5.3", "202 where some instances fail, with a reason for each in FailedSOPSequence")
 async def test_some_stored_and_some_not_is_202_with_a_reason_for_each_failure(serve_dicomweb) -> None:
     report = film("report", SOPClassUID="1.2.840.10008.5.1.4.1.1.88.33")
     async with serve_dicomweb() as client:
@@ -182,6 +184,7 @@ async def test_some_stored_and_some_not_is_202_with_a_reason_for_each_failure(se
     assert "not_a_radiograph: the SOP class" in response.headers["Warning"]
 
 
+@pytest.mark.clause("PS3.18 10.5.3", "409 and A900 for an instance of another study than the address names")
 async def test_a_film_of_another_study_than_the_addresses_is_409(serve_dicomweb) -> None:
     async with serve_dicomweb() as client:
         right = await client.post(f"/dicomweb/studies/{STUDY}", **stow(film()))
@@ -201,6 +204,7 @@ async def test_another_content_under_a_known_uid_is_a_warning(serve_dicomweb) ->
     assert response.json()[REFERENCED]["Value"][0]["00081196"] == {"vr": "US", "Value": [0xB000]}
 
 
+@pytest.mark.clause("PS3.18 I.2", "C122 for a transfer syntax that is not supported")
 async def test_a_deflated_film_is_refused_by_its_transfer_syntax(serve_dicomweb) -> None:
     deflated = dicom_bytes(film_dataset(), "1.2.840.10008.1.2.1.99")
     async with serve_dicomweb() as client:
@@ -209,6 +213,7 @@ async def test_a_deflated_film_is_refused_by_its_transfer_syntax(serve_dicomweb)
     assert (response.status_code, reasons(response.json(), OTHER)) == (409, [0xC122])
 
 
+@pytest.mark.clause("PS3.18 I.2", "A7xx and 503 where there is no room")
 async def test_a_full_spool_is_503_with_a_time_to_come_back(serve_dicomweb) -> None:
     async with serve_dicomweb(spool_capacity=1) as client:
         await client.intake.worker.stop()
@@ -219,6 +224,7 @@ async def test_a_full_spool_is_503_with_a_time_to_come_back(serve_dicomweb) -> N
     assert reasons(response.json(), FAILED) == [0xA700]
 
 
+@pytest.mark.clause("PS3.18 10.5.1", "bodies other than multipart/related of application/dicom are refused")
 @pytest.mark.parametrize(
     ("content_type", "body", "status", "code"),
     [

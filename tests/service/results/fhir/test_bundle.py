@@ -132,7 +132,11 @@ def test_an_observation_has_code_probability_interpretation_and_operating_point(
         part["code"]["coding"][0]["display"]: part.get("valueQuantity", {}).get("value") for part in made["component"]
     }
     assert figures["Probability"] == 0.958765
-    assert (figures["Decision threshold"], figures["Case Sensitivity"], figures["Case Specificity"]) == (
+    assert (
+        figures["Decision threshold"],
+        figures["Sensitivity at the threshold"],
+        figures["Specificity at the threshold"],
+    ) == (
         0.31,
         0.962,
         0.91,
@@ -149,7 +153,7 @@ def test_each_finding_that_is_judged_by_itself_is_an_observation_with_its_own_in
         "Pneumothorax",
     ]
     assert [each["interpretation"][0]["coding"][0]["code"] for each in made] == ["POS", "IND", "NEG"]
-    assert bands == ["CONFIDENCE_HIGH", "CONFIDENCE_LOW", "CONFIDENCE_HIGH"]
+    assert bands == ["75540009", "62482003", "75540009"]
     assert made[0]["note"][-1]["text"] == "The film looks like: population adult (0.97), view frontal (0.99)"
 
 
@@ -170,6 +174,19 @@ def test_the_device_is_the_bundle() -> None:
         {"type": {"text": "software"}, "value": "0.1.2"},
     ]
     assert f"urn:cxr:sha256:{SHA256}" in [name["value"] for name in device["identifier"]]
+
+
+@pytest.mark.parametrize("version", MODELS)
+@pytest.mark.parametrize(
+    ("udi", "fixed"), [("(01)00844588003288(11)141231", "00844588003288"), ("+H123PARTNO1234567890120/$$420", None)]
+)
+def test_a_bundle_with_a_udi_states_it(version, udi, fixed) -> None:
+    record = analysis(film()).model_copy(update={"udi": udi})
+    (device,) = resources(collection(record, version), "Device")
+    MODELS[version]("Device").model_validate(json.loads(json.dumps(device)))
+
+    assert device["identifier"][0]["value"] == udi
+    assert [each["deviceIdentifier"] for each in device.get("udiCarrier", [])] == ([fixed] if fixed else [])
 
 
 @pytest.mark.parametrize("version", MODELS)

@@ -31,6 +31,10 @@ def read(*items, findings=SEVERAL, **more):
     return read_assessment(assessment(FILM, *items, **more), findings)
 
 
+@pytest.mark.clause(
+    "IHE AIRA assessment",
+    "an SR with a verdict on results is taken in (codes are ours: those of IHE were not at hand)",
+)
 @pytest.mark.parametrize("word", ["accept", "reject"])
 def test_an_assessment_in_our_codes_is_of_the_film_that_it_refers_to(word) -> None:
     said = read(code(ASSESSMENT, verdict(word)))
@@ -39,6 +43,7 @@ def test_an_assessment_in_our_codes_is_of_the_film_that_it_refers_to(word) -> No
     assert (said.source, said.request) == ("sr", VerdictRequest(verdict=word))
 
 
+@pytest.mark.clause("IHE AIRA assessment", "codes of other schemes are read by their meaning")
 @pytest.mark.parametrize(
     ("meaning", "word"), [("Accepted by reader", "accept"), ("Agree", "accept"), ("Rejected", "reject")]
 )

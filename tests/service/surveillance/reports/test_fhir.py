@@ -39,6 +39,7 @@ def statement(body):
     return one
 
 
+@pytest.mark.clause("FHIR R5 DiagnosticReport", "a final report is read as a verdict")
 def test_a_conclusion_states_the_truth_of_the_study() -> None:
     said = statement(report())
 

@@ -32,6 +32,7 @@ def statement(*segments):
     return one
 
 
+@pytest.mark.clause("HL7-v2 ORU^R01", "a final report is read as a verdict")
 def test_the_text_states_the_truth_of_the_study() -> None:
     said = statement(HEADER, "PID|1||P-0815||MILLER^ANNE", ORDER, TEXT.format("No pneumonia."), STUDY)
 
