@@ -1,6 +1,6 @@
 """What DICOMweb needs in addition to the services: spool, ledger and worker, opened and closed with the app."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +52,15 @@ class Onlookers:
     outbox: Outbox | None = None
     """Delivers results, in addition to the PACS; None: nobody does."""
 
+    def running(self, engine: Engine) -> Iterator[AbstractAsyncContextManager[None]]:
+        """Those that there are; the outbox before the watch, which may have something to announce at once."""
+        if self.outbox is not None:
+            yield self.outbox.running(engine)
+        if self.watch is not None:
+            yield self.watch.running(engine)
+        if self.along is not None:
+            yield self.along.reading(engine)
+
 
 NOBODY: Final = Onlookers()
 
@@ -83,12 +92,8 @@ async def open_intake(
     async with AsyncExitStack() as stack:
         engine = stack.enter_context(open_database(settings.spool_url))
         pacs = await stack.enter_async_context(open_archive(pacs_settings, engine))
-        if outbox is not None:  # before the watch, which may have something to announce at once
-            await stack.enter_async_context(outbox.running(engine))
-        if watch is not None:
-            await stack.enter_async_context(watch.running(engine))
-        if along is not None:
-            await stack.enter_async_context(along.reading(engine))
+        for onlooker in onlookers.running(engine):
+            await stack.enter_async_context(onlooker)
         spool = Spool(engine, capacity=settings.spool_capacity)
         ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
         delivers = pacs is not None and services.mode == "active"

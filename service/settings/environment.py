@@ -53,11 +53,6 @@ class Settings(BaseModel):
             name = "pacs_dimse" if self.pacs.url is None else "pacs_url"
             msg = f"{name} names a PACS, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
             raise ValueError(msg)
-        if self.dicomweb.destinations is not None and not self.dicomweb.enabled:
-            msg = (
-                "destinations names a file, but DICOMweb is off and there will be no results; set CXR_DICOMWEB=true too"
-            )
-            raise ValueError(msg)
         if self.trial.challenger is not None and not self.dicomweb.enabled:
             msg = "challenger names a bundle that reads the films of DICOMweb, which is off; set CXR_DICOMWEB=true too"
             raise ValueError(msg)

@@ -60,6 +60,13 @@ class DicomwebSettings(Section):
         "(docs/destinations.md); default: none",
     )
 
+    @model_validator(mode="after")
+    def _check_destinations(self) -> Self:
+        if self.destinations is not None and not self.enabled:
+            msg = "destinations get results of DICOMweb, which is off; set CXR_DICOMWEB=true too"
+            raise ValueError(msg)
+        return self
+
 
 class SurveillanceSettings(Section):
     """The answers against the truth: what stops the service, and how final reports are understood."""

@@ -8,6 +8,7 @@ import pytest
 
 from schemas.errors import SettingsError
 from service.destinations.file import read_entries
+from tests.service.chosen import settings_of
 
 GOOD = """
 destinations:
@@ -120,3 +121,8 @@ def test_all_faults_are_named_at_once_and_a_name_stands_once(read) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path) -> None:
     with pytest.raises(SettingsError, match=r"none\.yml cannot be read"):
         read_entries(tmp_path / "none.yml")
+
+
+def test_a_file_without_dicomweb_is_refused() -> None:
+    with pytest.raises(ValueError, match="destinations get results of DICOMweb, which is off; set CXR_DICOMWEB=true"):
+        settings_of(destinations="destinations.yml")
