@@ -47,8 +47,8 @@ class AuditEntry(Record):
         description="film: answered at once; stored: put into the spool; analysed: read from the spool; delivered: "
         "results reached the PACS or another destination; query: results were listed; read: one was opened; action: of "
         "an administrator; withdrawn: results of a film, by one; refusal: no valid key, or not the scope; verdict: of "
-        "a reader or a report; limits: registered; suspended, lifted: the stop rule; acceptance: a test on local films; "
-        "profile: an operating point of the site; started, stopped, resumed: the log itself"
+        "a reader or a report; limits: registered; suspended, lifted: the stop rule; acceptance: a test on local "
+        "films; profile: an operating point of the site; started, stopped, resumed: the log itself"
     )
     caller: Text = Field(description="key:<id>, token:<subject>, anonymous, unknown, or service: never a key")
     address: Text | None = Field(default=None, description="network address from which the caller's connection came")

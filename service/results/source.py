@@ -91,15 +91,15 @@ def give_to_patient(result: Dataset, source: Dataset) -> None:
     result.SpecificCharacterSet = CHARACTER_SET
     with parsing("Patient and General Study modules"):
         for keyword in _PATIENT_AND_STUDY:
-            setattr(result, keyword, _passed_on(source, keyword))
+            setattr(result, keyword, passed_on(source, keyword))
         for keyword in _WHERE_PRESENT:
-            if value := _passed_on(source, keyword):
+            if value := passed_on(source, keyword):
                 setattr(result, keyword, value)
     if result.Modality != "SR":  # the SR Document Series Module has no body part
         state_body_part(result, source)
 
 
-def _passed_on(source: Dataset, keyword: str) -> str:
+def passed_on(source: Dataset, keyword: str) -> str:
     """The film's value as it is; empty where it is absent, and a date, a time or a sex also where it is none.
 
     An archive files a result under the patient and the order that it knows from the film, whose number may be longer

@@ -172,7 +172,8 @@ async def test_fhir_and_the_short_report_carry_the_reason_and_the_archive_gets_n
     report = next(each["resource"] for each in fhir["entry"] if each["resource"]["resourceType"] == "DiagnosticReport")
     components = str(observation["component"])
     assert "'OUTSIDE'" in components
-    assert observation["valueQuantity"]["value"] > 0  # FHIR stays whole
+    assert observation["dataAbsentReason"]["coding"][0]["code"] == "unsupported"
+    assert observation["component"][0]["valueQuantity"]["value"] > 0  # FHIR stays whole
     assert "(BodyPartExamined)" in report["conclusion"]
 
 

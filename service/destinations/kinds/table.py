@@ -10,6 +10,8 @@ from service.destinations.destination import Destination
 from service.destinations.entry import Entry
 from service.destinations.kinds.archives import DicomwebEntry, DimseEntry, open_c_store, open_dicomweb
 from service.destinations.kinds.email import EmailEntry, open_email
+from service.destinations.kinds.fhir import FhirEntry, open_fhir
+from service.destinations.kinds.mllp import MllpEntry, open_mllp
 from service.destinations.kinds.surroundings import Surroundings
 from service.destinations.kinds.webhook import WebhookEntry, open_webhook
 
@@ -30,6 +32,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "dimse": Kind(DimseEntry, open_c_store),
         "webhook": Kind(WebhookEntry, open_webhook),
         "email": Kind(EmailEntry, open_email),
+        "fhir": Kind(FhirEntry, open_fhir),
+        "mllp": Kind(MllpEntry, open_mllp),
     }
 )
 """By the word that an entry has as `kind`."""

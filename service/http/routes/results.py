@@ -10,18 +10,25 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.analysis import AnalysisRecord
-from schemas.errors import InvalidParameterError, NotFoundError, SilentError, SpoolUnavailableError
+from schemas.errors import (
+    InvalidParameterError,
+    NotAcceptableError,
+    NotFoundError,
+    SilentError,
+    SpoolUnavailableError,
+)
 from schemas.model.calibration import Decision
 from schemas.results import Cursor, Result, ResultList, ResultOrder, ResultQuery, ResultState, Uid
 from service.dicomweb.intake import Intake
 from service.http.authorization import Requires, origin_of
 from service.http.current import CurrentIntake, CurrentServices, OptionalChallenger
 from service.http.errors import GATE_FAILURES, documented
+from service.http.negotiation import accept_of
 from service.http.routes.dicomweb import UID_PATTERN
 from service.http.silence import CurrentAudience
-from service.results.fhir import fhir_bundle
+from service.results.fhir.bundle import collection
+from service.results.fhir.versions import FHIR_JSON, content_type, version_asked
 
-FHIR_JSON: Final = "application/fhir+json"
 BUNDLE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {FHIR_JSON: {"schema": {"type": "object"}}}}}
 KNOWN: Final = (*GATE_FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError)
 FAILURES: Final = documented(*KNOWN)
@@ -154,13 +161,19 @@ async def one_result(
     "/{sop_instance_uid}/fhir",
     dependencies=READING,
     operation_id="get_fhir_result",
-    summary="The analysis as FHIR R5",
+    summary="The analysis as FHIR R5 or R4",
     response_class=Response,
-    responses=BUNDLE | ANSWER_FAILURES,
+    responses=BUNDLE | documented(*KNOWN, SilentError, NotAcceptableError),
 )
-async def as_fhir(intake: CurrentIntake, audience: CurrentAudience, sop_instance_uid: SopInstance) -> Response:
-    """A Bundle with a DiagnosticReport; 404 before the film is analysed. See `one_result` for a silent service."""
+async def as_fhir(
+    request: Request, intake: CurrentIntake, audience: CurrentAudience, sop_instance_uid: SopInstance
+) -> Response:
+    """A Bundle with a DiagnosticReport, without the patient; 404 before the film is analysed.
+
+    `Accept: application/fhir+json; fhirVersion=4.0` asks for R4. See `one_result` for a silent service.
+    """
     audience.check()
+    version = version_asked(accept_of(request))
     summary, record = await asyncio.to_thread(intake.ledger.find, sop_instance_uid)
     if summary.state == "withdrawn":
         msg = "the results of this film were withdrawn; GET /results/{sop_instance_uid} shows its state"
@@ -171,7 +184,8 @@ async def as_fhir(intake: CurrentIntake, audience: CurrentAudience, sop_instance
             "it has one"
         )
         raise NotFoundError(msg)
-    return Response(json.dumps(fhir_bundle(AnalysisRecord.model_validate_json(record))), media_type=FHIR_JSON)
+    bundle = collection(AnalysisRecord.model_validate_json(record), version)
+    return Response(json.dumps(bundle), media_type=content_type(version))
 
 
 @router.post(

@@ -350,10 +350,18 @@ async def test_an_analysis_is_offered_as_fhir(serve_dicomweb) -> None:
     async with serve_dicomweb() as client:
         await client.post("/dicomweb/studies", **stow(film()))
         await result_in(client, "analysed")
-        response = await client.get(f"/results/{uid('film')}/fhir")
+        address = f"/results/{uid('film')}/fhir"
+        response = await client.get(address)
+        r4 = await client.get(address, headers={"Accept": "application/fhir+json; fhirVersion=4.0"})
+        unknown = await client.get(address, headers={"Accept": "application/fhir+json; fhirVersion=3.0"})
 
-    assert (response.status_code, response.headers["Content-Type"]) == (200, "application/fhir+json")
-    assert response.json()["resourceType"] == "Bundle"
+    assert [(each.status_code, each.headers["Content-Type"]) for each in (response, r4)] == [
+        (200, "application/fhir+json; fhirVersion=5.0"),
+        (200, "application/fhir+json; fhirVersion=4.0"),
+    ]
+    assert ["study" in each.json()["entry"][0]["resource"] for each in (response, r4)] == [True, False]
+    assert (unknown.status_code, unknown.json()["code"]) == (406, "not_acceptable")
+    assert "fhirVersion=5.0 or application/fhir+json; fhirVersion=4.0" in unknown.json()["detail"]
 
 
 @pytest.mark.parametrize(
