@@ -73,7 +73,9 @@ def test_the_page_of_the_pacs_connects_debians_orthanc_on_this_machine_and_on_an
     machine.run(script("pacs.md", "A PACS on another machine"))
     machine.put("/opt/cxr/film.dcm", film("another"))
     machine.run("storescu -aec ORTHANC pacs.hospital 4242 film.dcm")
-    wait_until(lambda: len(reports(machine, "pacs.hospital", LOGIN)) == 2, "the other report is in Orthanc", timeout_s=120)
+    wait_until(
+        lambda: len(reports(machine, "pacs.hospital", LOGIN)) == 2, "the other report is in Orthanc", timeout_s=120
+    )
 
     assert before < reports(machine, "pacs.hospital", LOGIN)
     for address in ("http://pacs.hospital:8042/system", "http://cxr.hospital:8000/results"):
