@@ -30,7 +30,7 @@ VERSION ?= 1.0.0
 # A value as one word of the shell: names of folders hold blanks, parentheses and apostrophes.
 quote = '$(subst ','\'',$1)'
 
-.PHONY: help run test test-fast coverage pacs-test ihe-test docker-test check format train export bench check-perf resilience corpora release-check acceptance-demo reference docs lock sbom audit pin-images release-dry-run clean
+.PHONY: help run test test-fast coverage pacs-test ihe-test docker-test wheelhouse check format train export bench check-perf resilience corpora release-check acceptance-demo reference docs lock sbom audit pin-images release-dry-run clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,13 +54,13 @@ coverage: .venv-dev/ready corpora  ## run all tests and list the lines and branc
 	$(DEV) -m coverage report
 
 pacs-test: .venv-dev/ready  ## send films through Debian's Orthanc to the service and back, with an outage of a minute
-	PACS_OUTAGE_S=$${PACS_OUTAGE_S:-60} $(DEV) -m pytest tests/pacs
+	PACS_OUTAGE_S=$${PACS_OUTAGE_S:-60} $(DEV) -m pytest tests/pacs tests/machine
 
 ihe-test: .venv-dev/ready  ## run the tests of standards on loopback; prints and writes the table clause -> test -> verdict
 	$(PYTEST) --clauses --clauses-page docs/ihe-conformance.md
 
-docker-test: .venv-dev/ready  ## build the images, start the stack, predict, train, swap, scale, stop (20 min the first time)
-	CXR_DOCKER_TEST=1 $(DEV) -m pytest tests/containers -v && docker image ls --format '{{.Repository}} {{.Size}}' | grep ^cxr-
+docker-test: .venv-dev/ready  ## build the images, start the stack, predict, train, swap, scale, stop; install without a network (20 min)
+	CXR_DOCKER_TEST=1 $(DEV) -m pytest tests/containers tests/machine/test_airgap.py -v && docker image ls --format '{{.Repository}} {{.Size}}' | grep ^cxr-
 
 check: .venv-dev/ready  ## format, lint, types, import arrows, Dockerfiles, compose file
 	$(DEV) -m ruff format --check .
@@ -137,6 +137,11 @@ LOCK = $(DEV) -m uv pip compile pyproject.toml --quiet --universal --python-vers
 TOOL := $(DEV) -m uv tool run --python $(DEV) --from
 CYCLONEDX ?= cyclonedx-bom==7.5.0
 PIP_AUDIT ?= pip-audit==2.10.1
+
+# For machines without a network: docs/airgap.md. The wheels are those of this Python, system and processor.
+wheelhouse: .venv-$(RUNTIME)/ready  ## download every locked package of the service into wheelhouse/ (RUNTIME=gpu for CUDA)
+	$(SERVE) -m pip download --disable-pip-version-check --quiet --no-deps --require-hashes --only-binary :all: \
+		-r requirements/$(RUNTIME).txt --dest wheelhouse
 
 sbom: .venv-dev/ready  ## write sbom.RUNTIME.json (CycloneDX) from the lock of the service, with every hash
 	$(TOOL) $(CYCLONEDX) cyclonedx-py requirements requirements/$(RUNTIME).txt --pyproject pyproject.toml \

@@ -24,11 +24,13 @@ from service.app import create_app
 from service.commands.command import ExitCode
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.engine.explain_backend import require_backend
+from service.http.current import is_alive
 from service.http.outer.application import Application
 from service.libraries import configure_libraries
 from service.listener.connection import Connection
 from service.listener.connections import Connections
 from service.models.child_prover import ChildProver
+from service.notification import Notification
 from service.settings import ServerSettings, injected_variables, load_settings
 
 _TICKS_A_SWEEP: Final = 10
@@ -72,17 +74,21 @@ class Server(uvicorn.Server):
     It uses `on_tick` and `force_exit`, which uvicorn does not document; the locked version, 0.54, is tested.
     """
 
-    def __init__(self, app: Application, settings: ServerSettings) -> None:
+    def __init__(self, app: Application, settings: ServerSettings, notification: Notification) -> None:
+        self._api = app.api
+        self._notification = notification
         self._services = app.services
         self._connections = Connections(app.services.connections, app.services.metrics)
         super().__init__(_config(app, settings, self._connections))
         self._drain_s = settings.drain_s
         self._drained_at: float | None = None
-        self._end = _End(settings.drain_s + settings.shutdown_grace_s)
+        self._end_s = settings.drain_s + settings.shutdown_grace_s
+        self._end = _End(self._end_s)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal asks for the end: from now on the time runs; what is only being loaded is not waited for."""
         self._end.begin()
+        self._notification.stopping(self._end_s)
         if not self.started:
             self._services.deployments.stop_loading()
         super().handle_exit(sig, frame)
@@ -90,6 +96,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Load the bundles, then listen."""
         await super().startup(sockets)
+        if self.started:
+            self._notification.ready()
         if self.started and (live := self._services.deployments.live):
             log.info("service_ready", bundle=", ".join(str(each.address) for each in live))
 
@@ -97,6 +105,8 @@ class Server(uvicorn.Server):
         """Drain before the listener closes: not ready, but still there to answer so; a second Ctrl-C ends that."""
         if counter % _TICKS_A_SWEEP == 0:
             self._connections.sweep(asyncio.get_running_loop().time())
+            if is_alive(self._api):
+                self._notification.alive()
         if not await super().on_tick(counter):
             return False
         self._services.admission.drain()
@@ -110,6 +120,7 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     Args:
         open_engine: how the network of a bundle is opened.
     """
+    notification = Notification.from_environment()
     forbid_core_dumps()
     configure_libraries()
     keep_one_heap()
@@ -131,7 +142,7 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.
     signal.signal(signal.SIGTERM, _exit)
     with prover.running():  # before there is a second thread
-        server = Server(app, settings.server)
+        server = Server(app, settings.server, notification)
         try:
             server.run()
         except KeyboardInterrupt:  # raised again by uvicorn once it has drained

@@ -17,6 +17,7 @@ MARKERS_OF_FIXTURES = {
     "browser": "browser",
     "decoder": "process",
     "hospital": "process",
+    "machine": "process",
     "postgresql": "process",
     "reader": "process",
     "server": "process",

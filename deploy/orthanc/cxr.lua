@@ -1,7 +1,7 @@
 -- Forwards every new CR or DX film to the service by STOW-RS, and again until it has been taken.
 -- What the service sends back (SR, SC, GSPS) is of other SOP classes, so it goes nowhere: no loop.
 
-local SERVER = 'cxr'  -- in orthanc.json: DicomWeb, Servers
+local SERVER = 'cxr'  -- in dicomweb.json: DicomWeb, Servers
 
 local FILMS = {
   ['1.2.840.10008.5.1.4.1.1.1'] = true,      -- CR

@@ -24,9 +24,10 @@ def _run(options: argparse.Namespace) -> int:
         return ExitCode.DONE
     from imaging.libraries import forbid_core_dumps
     from service.dimse.process import run
+    from service.notification import Notification
 
     forbid_core_dumps()
-    run(settings)
+    run(settings, Notification.from_environment())
     return ExitCode.DONE
 
 

@@ -24,6 +24,7 @@ from service.dimse.hand_over import HandOver, open_hand_over
 from service.dimse.listener import Handler, Listener, Reception, end_associations, open_listener, serve
 from service.dimse.storage import Storage
 from service.dimse.tls import accepting_context, peer_context
+from service.notification import Notification
 from service.settings import Settings
 
 ENVELOPE_BYTES: Final = 4096
@@ -32,7 +33,7 @@ ENVELOPE_BYTES: Final = 4096
 log = structlog.get_logger("service.dimse")
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, notification: Notification) -> None:
     """Listen until SIGTERM or Ctrl-C, then let associations end for as long as the grace lasts.
 
     Raises:
@@ -43,8 +44,10 @@ def run(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             # Not in the handler: it runs in the thread that serves, and shutdown waits for that thread.
             signal.signal(number, lambda *_: threading.Thread(target=listener.shutdown, daemon=True).start())
+        notification.ready()
         log.info("dimse_ready", port=listener.server_address[1], tls=listener.reception.door.tls is not None)
         serve(listener)
+        notification.stopping(settings.server.shutdown_grace_s)
         log.info("dimse_stopping")
         end_associations(listener, settings.server.shutdown_grace_s)
     # Threads of associations that hang in a library would keep the process: everything that counts is on the disk.

@@ -37,6 +37,13 @@ async def services_of(request: Request) -> Services:
     return services
 
 
+def is_alive(api: FastAPI) -> bool:
+    """Whether every loop still turns; if not, only a restart helps."""
+    services: Services = api.state.services
+    intake: Intake | None = api.state.intake
+    return services.deployments.alive and (intake is None or intake.worker.alive)
+
+
 async def optional_intake_of(request: Request) -> Intake | None:
     """The intake of the app; None where DICOMweb is switched off."""
     intake: Intake | None = request.app.state.intake

@@ -30,9 +30,12 @@ def free_port() -> int:
 
 
 def committed_configuration() -> dict:
-    """deploy/orthanc/orthanc.json without its comments, which Orthanc allows."""
-    text = (ROOT / "deploy/orthanc/orthanc.json").read_text()
-    return json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
+    """The files of deploy/orthanc as one, as Orthanc reads them, without their comments, which it allows."""
+    merged: dict = {}
+    for name in ("orthanc.json", "dicomweb.json"):
+        text = (ROOT / "deploy/orthanc" / name).read_text()
+        merged |= json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
+    return merged
 
 
 class Orthanc:
