@@ -89,6 +89,14 @@ class UnsupportedEncodingError(UnsupportedMediaTypeError, code="unsupported_enco
     """The request's body, or a part of it, is compressed for its transport (Content-Encoding)."""
 
 
+class IdempotencyKeyInUseError(RequestError, code="idempotency_key_in_use", retry_after_s=1):
+    """A request of the same Idempotency-Key is being answered; send this one again to get its answer."""
+
+
+class IdempotencyKeyReusedError(RequestError, code="idempotency_key_reused"):
+    """The Idempotency-Key belongs to a request that asked something else."""
+
+
 class UnauthenticatedError(RequestError, code="unauthenticated"):
     """No key or token where one is needed, or one that is unknown, revoked or expired."""
 

@@ -1,18 +1,67 @@
-"""The bodies of `GET /results…`: the state of the films that were stored by DICOMweb."""
+"""The bodies of `GET /results…`: the state of the films that were stored by DICOMweb; and what may be asked of them."""
 
+import base64
+import binascii
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field, ValidationError
 
 from schemas.analysis import AnalysisRecord
+from schemas.errors import InvalidParameterError
 from schemas.evidence.challenger import ChallengerAnswer
+from schemas.model.calibration import Decision
 from schemas.record import Record
 
 ResultState = Literal["received", "analysed", "delivered", "failed", "refused"]
 
 
 Uid = Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
+
+
+ResultOrder = Literal["changed", "received"]
+"""By which time a list is ordered, the latest first."""
+
+
+class Cursor(Record):
+    """The last film of a page: the next one begins after it."""
+
+    order: ResultOrder
+    time: float = Field(description="of the film, in seconds since 1970", allow_inf_nan=False)
+    sop_instance_uid: Uid
+
+    @property
+    def text(self) -> str:
+        """As it stands in an address."""
+        return base64.urlsafe_b64encode(self.model_dump_json().encode()).decode().rstrip("=")
+
+    @classmethod
+    def of_text(cls, text: str) -> Self:
+        """Read `text`.
+
+        Raises:
+            InvalidParameterError: it is not the text of a cursor.
+        """
+        try:
+            return cls.model_validate_json(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        except (ValidationError, binascii.Error, ValueError) as error:
+            msg = "the parameter cursor is not one of this service; use `next` of the page before, or leave it out"
+            raise InvalidParameterError(msg) from error
+
+
+class ResultQuery(Record):
+    """Which films a list shows; a filter that is None lets all through."""
+
+    state: ResultState | None = None
+    decision: Decision | None = None
+    study: Uid | None = None
+    problem: str | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    """The times by which the list is ordered: from `since` on, before `until`."""
+    order: ResultOrder = "changed"
+    after: Cursor | None = None
+    limit: int = Field(default=100, ge=1, le=1000)
 
 
 class ResultSummary(Record):
@@ -46,9 +95,12 @@ class Result(ResultSummary):
 
 
 class ResultList(Record):
-    """The answer of `GET /results`: the latest change first."""
+    """The answer of `GET /results`: the latest first."""
 
     results: tuple[ResultSummary, ...]
+    next: str | None = Field(
+        default=None, description="cursor of the next page, which the header Link names too; null: this is the last one"
+    )
 
 
 class CommitmentReport(Record):

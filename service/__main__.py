@@ -1,5 +1,11 @@
 """`python -m service`: start the service with the settings of the environment, or run one of its commands."""
 
+import os
+
+# Before numpy is imported: OpenBLAS reads it once. Its threads spin while they wait for the next product, which took
+# half of the processor's time for a film: the service computes films, not products, in parallel.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import argparse
 import sys
 from collections.abc import Mapping

@@ -1,13 +1,13 @@
 """The app: made from settings; its lifespan loads the bundles, starts what outlives a request, and ends it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
 
 import structlog
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi.routing import APIRoute
 
 from imaging.dicom.child_decoder import ChildDecoder, allowed_memory
 from imaging.memory.budget import DecodeBudget
@@ -16,16 +16,16 @@ from schemas.errors import SettingsError
 from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
+from service.capacity.kept_answers import KeptAnswers
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.challenger.reader import challenger_of
 from service.dicomweb.intake import Onlookers, open_intake
 from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.http.current import set_intake, set_services
-from service.http.early_refusal import EarlyRefusal
 from service.http.errors import install_error_handlers
-from service.http.leniency import Leniency
-from service.http.middleware import ProblemMiddleware, RequestMiddleware
+from service.http.openapi.document import SERVERS, complete_document, name_of
+from service.http.outer.application import Application
 from service.http.request_body import largest_body
 from service.http.routes import (
     administration,
@@ -74,56 +74,6 @@ ROUTES: Final = (
 log = structlog.get_logger("service.app")
 
 
-class Application:
-    """The ASGI app: FastAPI inside the layers that see every request first.
-
-    The layers are around FastAPI, not its `middleware`: those would be inside its body limit and its error handler, and
-    what it does before them costs as much as a refusal.
-    """
-
-    def __init__(self, api: FastAPI, services: Services) -> None:
-        self.api = api
-        self.services = services
-        layers: tuple[Callable[[ASGIApp], ASGIApp], ...] = (
-            partial(
-                EarlyRefusal,
-                admission=services.admission,
-                metrics=services.metrics,
-                limits=services.limits,
-                connections=services.connections,
-            ),
-            partial(RequestMiddleware, metrics=services.metrics, mode=services.mode),
-            ProblemMiddleware,
-            Leniency,
-        )
-        self._outermost: ASGIApp = api
-        for layer in reversed(layers):
-            self._outermost = layer(self._outermost)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI interface."""
-        await self._outermost(scope, receive, self._without_traceback(send) if scope["type"] == "lifespan" else send)
-
-    @property
-    def refusal(self) -> str | None:
-        """Which setting cannot be honoured, where that was found while the app started."""
-        reason: str | None = getattr(self.api.state, "refusal", None)
-        return reason
-
-    def _without_traceback(self, send: Send) -> Send:
-        """Starlette reports why a start failed by a traceback, which may quote a password out of a library's error."""
-
-        async def sent(message: Message) -> None:
-            refused = message["type"] == "lifespan.startup.failed" and self.refusal is not None
-            await send({"type": message["type"]} if refused else message)
-
-        return sent
-
-    def running(self) -> AbstractAsyncContextManager[object]:
-        """The app's lifespan, for callers without a server."""
-        return self.api.router.lifespan_context(self.api)
-
-
 def create_app(
     settings: Settings, open_engine: EngineOpener = OnnxEngine.open, prover: Prover | None = None
 ) -> Application:
@@ -146,14 +96,18 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        servers=[dict(server) for server in SERVERS],
+        generate_unique_id_function=name_of,
         max_body_size=largest_body(settings.limits),
     )
     set_services(api, services)
     install_error_handlers(api)
     for routes in ROUTES:
         api.include_router(routes.router)
+    complete_document(api)
     api.mount("/static", pages.static_files())
-    return Application(api, services)
+    addresses = [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)]
+    return Application(api, services, addresses, settings.security.origins)
 
 
 def create_services(
@@ -180,6 +134,7 @@ def create_services(
         registry=registry,
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
+        answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
         decode_lanes=decode_lanes,
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,

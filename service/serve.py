@@ -20,10 +20,11 @@ from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import keep_one_heap
 from schemas.errors import SettingsError
 from service import logs
-from service.app import Application, create_app
+from service.app import create_app
 from service.commands.command import ExitCode
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.engine.explain_backend import require_backend
+from service.http.outer.application import Application
 from service.libraries import configure_libraries
 from service.listener.connection import Connection
 from service.listener.connections import Connections

@@ -11,6 +11,7 @@ from schemas.api import Mode
 from service.answers.suspension import StopSwitch
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
+from service.capacity.kept_answers import KeptAnswers
 from service.capacity.threads import ThreadLanes
 from service.metrics import Metrics
 from service.models.deployments import Deployments
@@ -32,6 +33,7 @@ class Services:
     registry: BundleRegistry
     deployments: Deployments
     admission: Admission
+    answers: KeptAnswers
     decode_lanes: ThreadLanes
     explain_pool: Executor
     """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""

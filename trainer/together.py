@@ -116,6 +116,12 @@ class Together:
         processes.broadcast_object_list(said, src=0)
         return said[0]
 
+    def begin(self, task: Any) -> "Together":
+        """Tell the others of a task, who waited for it; they begin with it, and are told nothing."""
+        if self.leads:
+            self.told(task)
+        return self
+
     def gathered(self, value: Value) -> list[Value]:
         """What each says, by rank."""
         if self.world == 1:

@@ -1,17 +1,17 @@
 """The states of the films: read by `GET /results` and the metrics, retried by an operator, deleted in time."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, Row, and_, func, or_, select, update
+from sqlalchemy import JSON, ColumnElement, Engine, Row, and_, cast, func, or_, select, type_coerce, update
 
 from schemas.errors import NotFoundError
-from schemas.results import ResultState, ResultSummary
+from schemas.results import Cursor, ResultList, ResultQuery, ResultSummary
 from service.dicomweb.spool import AT_ONCE, LEASE_S
-from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, payloads, remove_films, scrub, transaction
+from service.dicomweb.tables import HAS_BYTES, SOURCE, SQLITE, instances, payloads, remove_films, scrub, transaction
 from service.dicomweb.verdict import BACKOFF
 
 CLOCKS_APART_S: Final = 60.0
@@ -67,12 +67,41 @@ class Ledger:
             raise NotFoundError(msg)
         return _summary(row), row.record
 
-    def list(self, state: ResultState | None, limit: int) -> tuple[ResultSummary, ...]:
-        """The films of a state, the latest change first."""
-        query = select(instances).order_by(instances.c.changed_at.desc()).limit(limit)
+    def list(self, asked: ResultQuery) -> ResultList:
+        """One page of the films that are asked for, the latest first.
+
+        A page begins after the last film of the one before, not at a number: films that arrive, change or are forgotten
+        meanwhile move no other film to another page. Under `received` each film stands on one page; under `changed` one
+        that changes meanwhile is the latest, and `since` the time of the first page finds it.
+        """
+        time_of = instances.c[f"{asked.order}_at"]
+        query = select(instances).where(*self._filters(asked)).order_by(time_of.desc(), instances.c.sop_instance_uid)
         with transaction(self._engine) as connection:
-            rows = connection.execute(query if state is None else query.where(instances.c.state == state)).all()
-        return tuple(map(_summary, rows))
+            rows = connection.execute(query.limit(asked.limit + 1)).all()
+        shown = rows[: asked.limit]
+        last = shown[-1] if len(rows) > len(shown) else None
+        after = last and Cursor(
+            order=asked.order,
+            time=last.received_at if asked.order == "received" else last.changed_at,
+            sop_instance_uid=last.sop_instance_uid,
+        )
+        return ResultList(results=tuple(map(_summary, shown)), next=after and after.text)
+
+    def _filters(self, asked: ResultQuery) -> Iterator[ColumnElement[bool]]:
+        columns = instances.c
+        time_of = columns[f"{asked.order}_at"]
+        equal = {columns.state: asked.state, columns.study_instance_uid: asked.study, columns.problem: asked.problem}
+        yield from (column == value for column, value in equal.items() if value is not None)
+        if asked.decision is not None:  # SQLite keeps JSON as text, and a cast to it would make a number of the text
+            as_json = type_coerce if self._engine.dialect.name == SQLITE else cast
+            yield as_json(columns.record, JSON)["prediction"]["decision"].as_string() == asked.decision
+        if asked.since is not None:
+            yield time_of >= asked.since.timestamp()
+        if asked.until is not None:
+            yield time_of < asked.until.timestamp()
+        if asked.after is not None:
+            is_later = columns.sop_instance_uid > asked.after.sop_instance_uid
+            yield or_(time_of < asked.after.time, and_(time_of == asked.after.time, is_later))
 
     def depth(self) -> Depth:
         """The figures of the metrics."""

@@ -1,5 +1,7 @@
 """Bodies of `multipart/related; type="application/dicom"`: what they declare, and the instances that they hold.
 
+One instance may be the body itself, which the standard does not have: clients made by a generator know no other way.
+
 Source: RFC 2387 (multipart/related), DICOM PS3.18 8.6.1.2.
 """
 
@@ -11,6 +13,8 @@ from service.mime.multipart import Headers, read_multipart, write_multipart
 from service.mime.parameters import parse_header, require_identity
 
 DICOM: Final = "application/dicom"
+ONE: Final = (DICOM, "application/octet-stream")
+"""What the body of a single instance may be declared as."""
 _RELATED: Final = "multipart/related"
 
 
@@ -23,7 +27,10 @@ def boundary_of(content_type: str) -> str:
     """
     declared = parse_header(content_type)
     if declared.value != _RELATED or declared.parameters.get("type", DICOM).lower() != DICOM:
-        msg = f'the body is not declared as {_RELATED}; type="{DICOM}"; send the instances so (DICOM PS3.18 10.5.1)'
+        msg = (
+            f'the body is declared neither as {_RELATED}; type="{DICOM}" (DICOM PS3.18 10.5.1) nor, for one instance, '
+            f"as {' or '.join(ONE)}; send the instances so"
+        )
         raise UnsupportedMediaTypeError(msg)
     if not (boundary := declared.parameters.get("boundary", "")):
         msg = f"the {_RELATED} body states no boundary that can be decoded; let a DICOMweb client build it"
@@ -32,7 +39,7 @@ def boundary_of(content_type: str) -> str:
 
 
 async def read_parts(body: AsyncIterable[bytes], content_type: str, *, at_most: int) -> tuple[bytes, ...]:
-    """The contents of the parts, each application/dicom; in memory only.
+    """The contents of the parts, each application/dicom, or of the body where that is one instance; in memory only.
 
     Args:
         body: chunks as they arrive; the app bounds their sum.
@@ -44,6 +51,8 @@ async def read_parts(body: AsyncIterable[bytes], content_type: str, *, at_most: 
         MalformedRequestError: it cannot be read as multipart, was cut off, or has no part.
         BodyTooLargeError: more parts than accepted.
     """
+    if parse_header(content_type).value in ONE:
+        return (await _read_one(body),)
     arrived = 0
 
     def accept(headers: Headers) -> bool:
@@ -63,6 +72,14 @@ async def read_parts(body: AsyncIterable[bytes], content_type: str, *, at_most: 
         msg = f"the {_RELATED} body holds no part; let a DICOMweb client build it"
         raise MalformedRequestError(msg)
     return tuple(content for _, content in parts)
+
+
+async def _read_one(body: AsyncIterable[bytes]) -> bytes:
+    content = b"".join([chunk async for chunk in body])
+    if not content:
+        msg = "the body is empty; send the bytes of an instance"
+        raise MalformedRequestError(msg)
+    return content
 
 
 def write_parts(contents: Sequence[bytes]) -> tuple[bytes, str]:

@@ -17,9 +17,13 @@ _BEARER: Final = HTTPBearer(auto_error=False, description="a token of the identi
 
 @dataclass(frozen=True, slots=True)
 class Requires:
-    """The dependency of a route for callers with `scope` alone: `dependencies=[Depends(Requires("predict"))]`."""
+    """The dependency of a route for callers with `scope` alone: `dependencies=[Depends(Requires("predict"))]`.
+
+    What only reads, and belongs to no film that the caller sends, is for callers with the scope `read` too.
+    """
 
     scope: Scope
+    reads: bool = False
 
     async def __call__(
         self,
@@ -36,7 +40,7 @@ class Requires:
             caller = await services.gate.identify(api_key or token)
             request.state.caller = caller
             services.gate.check_page(caller, request.method, request.headers)
-            services.gate.admit(caller, self.scope)
+            services.gate.admit(caller, self.scope, *(("read",) if self.reads else ()))
         except (UnauthenticatedError, ForbiddenError) as error:
             services.audit.record_without_waiting("refusal", **origin_of(request).facts, outcome=error.code)
             raise

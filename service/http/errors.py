@@ -38,6 +38,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.MethodNotAllowedError: ProblemType(405, "Method not allowed"),
     errors.NotAcceptableError: ProblemType(406, "No acceptable representation"),
     errors.UploadTooSlowError: ProblemType(408, "The request arrives too slowly", headers={"Connection": "close"}),
+    errors.IdempotencyKeyInUseError: ProblemType(409, "The request is being answered"),
     errors.BundleError: ProblemType(409, "The bundle failed its checks"),
     errors.UntrustedBundleError: ProblemType(409, "The bundle is not signed by a trusted key"),
     errors.BodyTooLargeError: ProblemType(413, "Request too large"),
@@ -51,6 +52,7 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.InvalidImageError: ProblemType(422, "The image cannot be decoded"),
     errors.NotARadiographError: ProblemType(422, "The image is not a projection radiograph"),
     errors.InvalidParameterError: ProblemType(422, "Invalid parameter"),
+    errors.IdempotencyKeyReusedError: ProblemType(422, "The key belongs to another request"),
     errors.ExplanationUnavailableError: ProblemType(422, "The bundle that serves has no heat maps"),
     errors.HeadersTooLargeError: ProblemType(431, "The headers are too large", headers={"Connection": "close"}),
     errors.QuotaError: ProblemType(429, "Quota exceeded"),
@@ -76,6 +78,9 @@ GATE_FAILURES: Final = (
     errors.OverloadedError,  # too many new keys at once
 )
 """How any request may fail at an address that needs a scope."""
+
+KEY_FAILURES: Final = (errors.IdempotencyKeyInUseError, errors.IdempotencyKeyReusedError)
+"""How a request with an Idempotency-Key may fail."""
 
 REQUEST_FAILURES: Final = (
     *GATE_FAILURES,
@@ -115,6 +120,11 @@ WITHOUT_PROBLEM: Final[Mapping[int, CxrError]] = {
 """What the frameworks beneath answer in their own words, and the error that replaces it; any other status is 500."""
 
 
+_DETAIL: Final = "what was wrong, the rule, and the remedy"
+_REQUEST_ID: Final = "0f8fad5bd9cb469fa16570867728950e"
+"""Of examples in the document of the interface."""
+
+
 def problem_type(kind: type[CxrError]) -> ProblemType:
     """How the failures of a class look from outside."""
     return next(PROBLEMS[base] for base in kind.__mro__ if base in PROBLEMS)
@@ -150,9 +160,10 @@ def problem_response(error: CxrError, request_id: str) -> Response:
 def documented(*failures: type[CxrError]) -> dict[int | str, dict[str, Any]]:
     """The OpenAPI `responses` of an operation that may fail with `failures`."""
     responses: dict[int | str, dict[str, Any]] = {}
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     for failure in failures:
         kind = problem_type(failure)
+        example = problem_of(failure(_DETAIL), _REQUEST_ID).model_dump()
+        content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": example}}
         response = responses.setdefault(kind.status, {"description": "", "content": content})
         response["description"] = f"{response['description']}; {failure.code}: {kind.title}".removeprefix("; ")
         if failure.retry_after_s is not None:

@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.audit.accounts import Reading, audited_reading
 from service.http.authorization import caller_of, origin_of
 from service.http.current import CurrentServices
+from service.http.idempotency import IdempotencyKey, answered_once, fingerprint_of, replayed
 from service.http.request_body import read_films
 from service.http.request_options import SILENCE, CallersWord, CurrentOptions, RequestOptions
 from service.models.live import ServingBundles
@@ -59,6 +60,8 @@ class FilmsToRead(ReceivedFilms):
     """Films that the bundles which serve read, and whose readings are recorded in the audit log."""
 
     bundles: ServingBundles
+    key: IdempotencyKey | None = None
+    """A caller who has sent one comes back for the answer, and need not wait for it."""
 
     async def read(self, reader: Callable[[Upload], Awaitable[Reading]]) -> Reading:
         """Read the only film; see `ReceivedFilms.work`.
@@ -68,7 +71,34 @@ class FilmsToRead(ReceivedFilms):
         """
         (upload,) = self.uploads
         reading = self._recorded(upload, lambda: self._admitted(lambda: self._in_time(reader(upload))))
-        return await while_caller_waits(self.request, reading)
+        return await (reading if self.key is not None else while_caller_waits(self.request, reading))
+
+    async def answer(self, work: Callable[[], Awaitable[Response]], *asked: str) -> Response:
+        """Answer the request by `work`, unless it had its answer before; its films are taken from the caller's quota.
+
+        Args:
+            work: reads the film and words the answer.
+            asked: what decides the answer in addition to the film.
+
+        Raises:
+            IdempotencyKeyInUseError: its answer is being worked on.
+            IdempotencyKeyReusedError: the key was sent with another film, or asked something else of it.
+        """
+        key = self.key
+        if key is None:
+            return await work()
+        if self.services.stop.suspension is not None:  # what was answered before is not answered now
+            self._count()
+            return await work()
+        fingerprint = await asyncio.to_thread(fingerprint_of, (upload.data for upload in self.uploads), asked)
+        with self.services.answers.once(key.name, fingerprint) as turn:
+            if turn.answer is not None:
+                return replayed(turn.answer)
+            self._count()
+            return await answered_once(turn, work)
+
+    def _count(self) -> None:
+        self.services.gate.count(caller_of(self.request), len(self.uploads))
 
     async def read_each(
         self,
@@ -128,6 +158,7 @@ class FilmRequest:
         at_most: int = 1,
         *,
         word: CallersWord = SILENCE,
+        key: IdempotencyKey | None = None,
         check: Callable[[ServingBundles], None] = lambda _: None,
     ) -> AsyncIterator[FilmsToRead]:
         """Hold the bundles that serve, and receive the films; see `receive`.
@@ -136,6 +167,7 @@ class FilmRequest:
             part: name of the multipart parts that hold films.
             at_most: films accepted.
             word: what the caller says of the films.
+            key: of a request whose films are counted once it is known whether it had its answer before.
             check: refuses what the bundles cannot answer, before the body is read.
 
         Raises:
@@ -146,16 +178,17 @@ class FilmRequest:
         with self.services.hold() as bundles:
             check_word(bundles, word.population)
             check(bundles)
-            uploads = await self._uploads(part, at_most)
+            uploads = await self._uploads(part, at_most, counted=key is None)
             stated = tuple(word.about(upload) for upload in uploads)
-            yield FilmsToRead(self.request, self.services, self.options, stated, bundles)
+            yield FilmsToRead(self.request, self.services, self.options, stated, bundles, key)
 
-    async def _uploads(self, part: str, at_most: int) -> tuple[Upload, ...]:
+    async def _uploads(self, part: str, at_most: int, *, counted: bool = True) -> tuple[Upload, ...]:
         services = self.services
         async with self.options.deadline(services.metrics):
             uploads = await read_films(self.request, part=part, at_most=at_most)
             services.metrics.stage_duration.labels("upload").observe(self.options.elapsed_s)
-            services.gate.count(caller_of(self.request), len(uploads))
+            if counted:
+                services.gate.count(caller_of(self.request), len(uploads))
         return uploads
 
 

@@ -23,8 +23,8 @@ from service.settings import MODE_HEADER
 SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:+=/-]{1,128}")
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 PROBES: Final = frozenset({"/livez", "/readyz", "/metrics"})
-OUR_FAILURES: Final = frozenset({MEDIA_TYPE, "application/dicom+json"})
-"""STOW-RS answers a refusal in the DICOM JSON model: PS3.18 10.5.3."""
+OUR_FAILURES: Final = frozenset({MEDIA_TYPE, "application/dicom+json", "application/dicom+xml"})
+"""STOW-RS answers a refusal with a data set, in JSON or XML: PS3.18 10.5.3."""
 SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -123,7 +123,7 @@ class ProblemMiddleware:
                 replaced = True
                 response = problem_response(_replacement_for(message["status"]), scope["state"]["request_id"])
                 if "Allow" in (headers := Headers(raw=message["headers"])):
-                    response.headers["Allow"] = headers["Allow"].replace("GET", "GET, HEAD")
+                    response.headers["Allow"] = headers["Allow"]
                 await response(scope, receive, send)
             elif not replaced:
                 await send(message)

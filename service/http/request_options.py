@@ -162,6 +162,11 @@ class CallersWord:
     """Its name; None: they name none."""
     facts: HeaderFacts = NOTHING_STATED
 
+    @property
+    def digested(self) -> str:
+        """All of it, for a digest alone: it holds the patient's age."""
+        return repr((self.population, self.facts.age_years, self.facts.statements))
+
     def about(self, upload: Upload) -> Upload:
         """A film with this word."""
         return replace(upload, population=self.population, stated=self.facts)

@@ -1,1 +1,1 @@
-"""MIME as HTTP and DICOMweb use it: values of headers, and multipart bodies; knows neither requests nor films."""
+"""MIME as HTTP and DICOMweb use it: headers with parameters, multipart bodies, data sets in XML; knows no films."""

@@ -62,6 +62,7 @@ class Gate:
             self._tokens = TokenVerifier(tokens.keys_file, issuer=tokens.issuer, audience=tokens.audience)
         self._metrics_need_key = settings.metrics_need_key
         self._anonymous = _anonymous(settings, knows_callers=bool(self._keys or self._tokens))
+        self._origins = settings.origins
         self._hosts = HostNames(settings.allowed_hosts)
         self._quota = Quota(settings.rate_limit)
         self._pepper = os.urandom(32)
@@ -107,7 +108,8 @@ class Gate:
         """Refuse pages of other sites, which may run in anybody's browser and could send whatever needs no key.
 
         Raises:
-            ForbiddenError: the caller is anonymous, and a page of another site made their browser do so.
+            ForbiddenError: the caller is anonymous, and a page of another site, which is not listed, made their browser
+                do so.
 
         Source: W3C Fetch Metadata; RFC 6454 7 (Origin). The order is that of Go's net/http.CrossOriginProtection.
         """
@@ -119,27 +121,27 @@ class Gate:
             msg = _ANOTHER_NAME
         elif not self._hosts.is_safe(host):
             msg = _UNKNOWN_NAME
-        elif _is_of_another_site(method, headers):
+        elif headers.get("Origin") not in self._origins and _is_of_another_site(method, headers):
             msg = _ANOTHER_SITE
         else:
             return
         self._metrics.auth_failures.labels("forbidden").inc()
         raise ForbiddenError(msg)
 
-    def admit(self, caller: Caller, scope: Scope) -> None:
+    def admit(self, caller: Caller, *scopes: Scope) -> None:
         """Let a request in.
 
         Args:
             caller: whose request it is.
-            scope: what its route demands.
+            scopes: of which its route demands one.
 
         Raises:
-            ForbiddenError: the caller lacks the scope.
+            ForbiddenError: the caller has none of the scopes.
             QuotaError: the caller has used up their films.
         """
-        if scope not in caller.scopes:
+        if caller.scopes.isdisjoint(scopes):
             self._metrics.auth_failures.labels("forbidden").inc()
-            msg = f"this address needs the scope {scope!r}, which the caller has not been given"
+            msg = f"this address needs the scope {' or '.join(map(repr, scopes))}, which the caller has not been given"
             raise ForbiddenError(msg)
         try:
             self._quota.check(caller)
@@ -181,7 +183,7 @@ class Gate:
 
 def _anonymous(settings: SecuritySettings, *, knows_callers: bool) -> Caller | None:
     """The caller without a key; None where every caller needs one."""
-    if settings.allow_anonymous:
+    if settings.lets_anybody_in(knows_callers=knows_callers):
         return ANONYMOUS
     return None if knows_callers else LOCAL
 

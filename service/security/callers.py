@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-Scope = Literal["predict", "dicom", "verdict", "trial", "metrics", "admin"]
+Scope = Literal["predict", "dicom", "verdict", "trial", "metrics", "read", "admin"]
 
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 

@@ -1,13 +1,19 @@
 """Settings of who reaches the service, and what is written down about it."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from service.settings.injected import is_service_link
 from service.settings.section import Positive, Section, matching
+
+_ORIGIN: Final = r"https?://[A-Za-z0-9.\-\[\]:]+"
+_ORIGINS: Final = rf"{_ORIGIN}(\s*,\s*{_ORIGIN})*"
+_ORIGINS_RULE: Final = (
+    "must be http://HOST[:PORT] or https://HOST[:PORT], several separated by commas, each without a path; * is not one"
+)
 
 
 class ServerSettings(Section):
@@ -25,12 +31,28 @@ class ServerSettings(Section):
         description="time after SIGTERM and CXR_DRAIN_S in which requests in flight are answered and the process ends, "
         "whatever hangs",
     )
+    stop_grace_s: Positive | None = Field(
+        default=None,
+        description="time after which whoever started the service kills it (docker-compose.yml: stop_grace_period); a "
+        "start is refused where CXR_DRAIN_S and CXR_SHUTDOWN_GRACE_S take as long. Default: not checked",
+    )
 
     @field_validator("port", mode="before")
     @classmethod
     def _pass_over_service_link(cls, value: Any) -> Any:
         """Beside a Service named `cxr`, Kubernetes sets CXR_PORT itself: that is not where to listen."""
         return cls.model_fields["port"].default if is_service_link(str(value)) else value
+
+    @model_validator(mode="after")
+    def _check_end(self) -> Self:
+        takes_s = self.drain_s + self.shutdown_grace_s
+        if self.stop_grace_s is not None and takes_s >= self.stop_grace_s:
+            msg = (
+                f"drain_s and shutdown_grace_s take {takes_s:g} s after SIGTERM, and the service is killed after "
+                f"{self.stop_grace_s}; set CXR_STOP_GRACE_S to more than {takes_s:g}, or shorten them"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class LogSettings(Section):
@@ -53,9 +75,10 @@ class SecuritySettings(Section):
         default=None, description="films a minute of each caller whose key sets no quota of its own; default: no limit"
     )
     metrics_need_key: bool = Field(default=False, description="/metrics requires a key with the scope `metrics`")
-    allow_anonymous: bool = Field(
+    allow_anonymous: bool | Literal["unless_keys"] = Field(
         default=False,
-        description="callers without a key may predict, even from other machines; administration needs a key",
+        description="callers without a key may predict, even from other machines; administration needs a key. "
+        "unless_keys: as long as neither keys nor tokens are configured",
     )
     allowed_hosts: str | None = Field(
         default=None,
@@ -63,6 +86,25 @@ class SecuritySettings(Section):
         description="names, separated by commas, under which callers without a key may ask; *.example.org: all names "
         "below, *: any name. Default: addresses and names that no site on the internet can have",
     )
+
+    cors_origins: Annotated[str, matching(_ORIGINS, _ORIGINS_RULE)] | None = Field(
+        default=None,
+        description="origins, separated by commas, whose pages may ask from browsers and read the answers, e.g. "
+        "https://viewer.hospital.example; default: pages of this service alone",
+    )
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Those of `cors_origins`, as browsers write them."""
+        return frozenset(each.strip().lower() for each in (self.cors_origins or "").split(",")) - {""}
+
+    def lets_anybody_in(self, *, knows_callers: bool) -> bool:
+        """Whether callers without a key are answered, although others than this machine may reach the service.
+
+        Args:
+            knows_callers: whether keys or tokens are configured.
+        """
+        return not knows_callers if self.allow_anonymous == "unless_keys" else self.allow_anonymous
 
 
 class TokenSettings(Section):

@@ -96,6 +96,16 @@ class LimitSettings(Section):
         default=30_000, description="time for an answer where the caller sends no X-Deadline-Ms"
     )
 
+    idempotency_s: Annotated[float, Field(ge=0, le=7 * 24 * 3600)] = Field(
+        default=3600,
+        description="time for which the answer to a request with an Idempotency-Key is kept in memory, for the same "
+        "request sent again; 0: none is kept, and the header means nothing",
+    )
+    idempotency_bytes: Positive = Field(
+        default=64 * 1024 * 1024,
+        description="answers that are kept for it at most; the oldest of the caller who has most goes first",
+    )
+
     @property
     def routine_places(self) -> int:
         """How many of `max_queue` places routine films may take."""

@@ -75,7 +75,8 @@ class Settings(BaseModel):
                 "CXR_CONCURRENT_RUNS_BY_MODEL or CXR_MAX_BATCH_SIZE_BY_MODEL"
             )
             raise ValueError(msg)
-        if not (self.knows_callers or self.security.allow_anonymous or is_loopback(self.server.host)):
+        let_in = self.knows_callers or self.security.lets_anybody_in(knows_callers=False)
+        if not (let_in or is_loopback(self.server.host)):
             host = shown(self.server.host) or "of CXR_HOST"
             msg = (
                 f"host {host} is reachable from other machines and there are no keys; bind to 127.0.0.1, "

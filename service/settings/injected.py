@@ -14,6 +14,7 @@ VARIABLES_OF_OTHER_PROGRAMS: Final = frozenset(
         "CXR_BUNDLE_VERSION",
         "CXR_DATA_DIR",
         "CXR_DICOMWEB_ADDRESS",
+        "CXR_DICOMWEB_API_KEY",
         "CXR_DOCKER_TEST",
         "CXR_MEMORY",
         "CXR_DIMSE_BIND",

@@ -15,6 +15,7 @@ _CREDENTIALS: Final = re.compile(
     r"://[^/]*@|cxr_[0-9a-f]{12}_|-----BEGIN|[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{20}"
 )
 """An address with a login, one of our keys, a PEM block, a JWT: a value that was given to the wrong variable."""
+_UNIONS: Final = (Union, types.UnionType)
 _KINDS: Final[Mapping[type, str]] = {bool: "true or false", int: "a whole number", float: "a number"}
 _BOUNDS: Final = (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than"))
 
@@ -22,8 +23,10 @@ _BOUNDS: Final = (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("
 def rule_of(field: FieldInfo) -> str:
     """What a value of this field must be: "must be a whole number, at least 0 and at most 65535"."""
     kind, metadata = _bare(field.annotation, tuple(field.metadata))
+    if get_origin(kind) in _UNIONS:
+        return "must be " + " or ".join(_KINDS[part] if part in _KINDS else _choices(part) for part in get_args(kind))
     if get_origin(kind) is Literal:
-        return f"must be {' or '.join(map(str, get_args(kind)))}"
+        return f"must be {_choices(kind)}"
     bounds = [
         f"{words} {getattr(entry, name)}" for entry in metadata for name, words in _BOUNDS if hasattr(entry, name)
     ]
@@ -43,10 +46,15 @@ def named(path: Path) -> str:
     return shown(path) or "a file whose name is not shown here, as it may hold a password,"
 
 
+def _choices(literal: Any) -> str:
+    return " or ".join(map(str, get_args(literal)))
+
+
 def _bare(annotation: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
     """The type without `Annotated` and `| None`, and the constraints that stood there."""
-    if get_origin(annotation) in (Union, types.UnionType):
-        (annotation,) = (part for part in get_args(annotation) if part is not type(None))
+    if get_origin(annotation) in _UNIONS:
+        parts = [part for part in get_args(annotation) if part is not type(None)]
+        annotation = parts[0] if len(parts) == 1 else annotation
     for entry in getattr(annotation, "__metadata__", ()):
         metadata += tuple(getattr(entry, "metadata", ())) if isinstance(entry, FieldInfo) else (entry,)
     return getattr(annotation, "__origin__", annotation) if hasattr(

@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
 import yaml
+from pydantic import ValidationError
 
-from service.settings import VARIABLES
+from service.settings import VARIABLES, SecuritySettings, ServerSettings
 from tests.deploy.expressions import ROOT
 
 FIXED = {"CXR_MODELS_DIR", "CXR_HOST", "CXR_PORT"}
@@ -48,3 +50,44 @@ def test_the_images_are_prepared_for_both_architectures() -> None:
     assert re.findall(r'^target "(.+)" \{', bake, re.MULTILINE) == ["image", "api", "api-gpu", "train"]
     assert re.findall(r'inherits   = \["(.+)"\]', bake) == ["image"] * 3
     assert all((ROOT / name).exists() for name in re.findall(r'dockerfile = "(.+)"', bake))
+
+
+def seconds(text):
+    """Of a duration, with the defaults of the file."""
+    found = re.fullmatch(r"\$\{CXR_STOP_GRACE_S:-(\d+)\}s", text)
+    return int(found[1])
+
+
+@pytest.mark.parametrize("name", ["api", "api-gpu", "dimse"])
+def test_a_container_has_more_time_to_end_than_its_service_takes(name) -> None:
+    row = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"][name]
+    stop_grace_s = seconds(row["stop_grace_period"])
+
+    assert row["environment"]["CXR_STOP_GRACE_S"] == f"${{CXR_STOP_GRACE_S:-{stop_grace_s}}}"
+    assert ServerSettings(stop_grace_s=stop_grace_s, drain_s=40).shutdown_grace_s == 30
+    with pytest.raises(ValidationError, match="take 90 s after SIGTERM"):
+        ServerSettings(stop_grace_s=stop_grace_s, drain_s=60)
+
+
+def test_debians_file_changes_neither_the_end_nor_the_settings_of_the_service() -> None:
+    services = yaml.safe_load((ROOT / "deploy/debian/docker-compose.yml").read_text())["services"]
+
+    assert services.keys().isdisjoint({"api", "api-gpu", "dimse"})
+
+
+def test_the_stack_is_open_on_loopback_until_there_are_keys() -> None:
+    row = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["api"]
+    default = re.fullmatch(r"\$\{CXR_ALLOW_ANONYMOUS:-(\w+)\}", row["environment"]["CXR_ALLOW_ANONYMOUS"])[1]
+    security = SecuritySettings(allow_anonymous=default)
+
+    assert [port.startswith("127.0.0.1:") for port in row["ports"]] == [True]
+    assert security.lets_anybody_in(knows_callers=False)
+    assert not security.lets_anybody_in(knows_callers=True)
+    assert SecuritySettings(allow_anonymous="true").lets_anybody_in(knows_callers=True)
+
+
+def test_orthanc_gets_a_key_for_a_service_that_is_closed() -> None:
+    orthanc = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["orthanc"]
+
+    assert orthanc["environment"]["CXR_DICOMWEB_API_KEY"] == "${CXR_DICOMWEB_API_KEY:-}"
+    assert '"X-API-Key": "${CXR_DICOMWEB_API_KEY:-}"' in (ROOT / "deploy/orthanc/orthanc.json").read_text()

@@ -41,7 +41,9 @@ def server(tmp_path, capsys):
     for version in ("1.1.0", "1.0.0"):
         write_tiny_bundle(tmp_path / "models", version=version)
     scopes = [
-        word for scope in ("predict", "dicom", "verdict", "trial", "metrics", "admin") for word in ("--scope", scope)
+        word
+        for scope in ("predict", "dicom", "verdict", "trial", "metrics", "read", "admin")
+        for word in ("--scope", scope)
     ]
     keys_command(["add", "--name", "tester", *scopes, "--file", str(tmp_path / "keys.json")])
     spool = f"sqlite:///{tmp_path}/spool.db"

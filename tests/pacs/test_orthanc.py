@@ -10,6 +10,7 @@ from pathlib import Path
 import data_store
 import pytest
 
+from service.commands.keys import keys_command
 from tests.pacs.orthanc import EVERY_OBJECT, PLUGINS, Orthanc, free_port, orthanc_program
 from tests.service.dicomweb.films import film, stow
 from tests.service.server import ROOT, Server
@@ -34,8 +35,9 @@ OUTAGE_S = float(os.environ.get("PACS_OUTAGE_S", "0"))
 class Hospital:
     """Orthanc, and the service in front of which it stands; the service may be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings) -> None:
         self.folder = folder
+        self.settings = settings
         self.port = free_port()
         self.orthanc = Orthanc(folder, f"http://127.0.0.1:{self.port}/dicomweb/")
         self.service = self.start_service()
@@ -48,6 +50,7 @@ class Hospital:
             spool_url=f"sqlite:///{self.folder}/spool/spool.db",
             pacs_url=self.orthanc.dicomweb_url,
             delivery=EVERY_OBJECT,
+            **self.settings,
         )
         return self.service
 
@@ -108,6 +111,23 @@ def test_the_results_of_a_film_appear_in_its_study(hospital) -> None:
 
     assert sorted(instance["Modality"] for instance in instances) == sorted(["CR", *RESULTS])
     assert in_one_study(instances)
+
+
+def test_orthanc_presents_its_key_to_a_service_that_has_keys(tmp_path, monkeypatch, capsys) -> None:
+    keys = tmp_path / "keys.json"
+    keys_command(["add", "--name", "orthanc", "--scope", "dicom", "--file", str(keys)])
+    key = capsys.readouterr().out.strip()
+    monkeypatch.setenv("CXR_DICOMWEB_API_KEY", key)
+    hospital = Hospital(tmp_path, api_keys_file=keys, allow_anonymous="unless_keys")
+    try:
+        refused = hospital.service.client.get("/results")
+        hospital.service.client.headers["X-API-Key"] = key
+        hospital.orthanc.receive(RADIOGRAPH)
+        hospital.wait_for_delivery()
+    finally:
+        hospital.end()
+
+    assert refused.status_code == 401
 
 
 @pytest.mark.clause("PS3.18 10.6", "a film that is sent again adds no instance to Orthanc")

@@ -350,3 +350,13 @@ def test_the_service_loads_neither_torch_nor_the_trainer_nor_the_exporter() -> N
 
     assert "fastapi" in printed
     assert not {"torch", "trainer", "export", "timm", "onnx"} & set(re.findall(r"'(\w+)'", printed))
+
+
+def test_products_of_matrices_have_no_threads_that_spin_beside_the_films() -> None:
+    pools = "{pool['num_threads'] for pool in threadpoolctl.threadpool_info()}"
+    look = f"import service.__main__, threadpoolctl; print({pools})"
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+
+    found = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=True)
+
+    assert found.stdout.strip() == "{1}"

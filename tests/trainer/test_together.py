@@ -76,12 +76,11 @@ def options(films: Path, cache: Path) -> dict[str, object]:
 
 
 def start(run: Path, films: Path, cache: Path, devices: int) -> subprocess.Popen[str]:
-    """The command in as many processes, all of one process group."""
+    """The command in as many processes."""
     fields = [f"{name}={json.dumps(value)}" for name, value in options(films, cache).items()]
     command = [sys.executable, "-m", "trainer", "train", "--devices", str(devices), "--out", str(run)]
     sets = [part for field in fields for part in ("--set", field)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen([*command, *sets], **pipes)
+    return subprocess.Popen([*command, *sets], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def kill_all(started: subprocess.Popen[str]) -> None:

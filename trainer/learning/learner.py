@@ -34,6 +34,18 @@ _NORM_FILMS = 256  # enough for a channel's mean and variance over h x w cells
 
 
 @dataclass(frozen=True, slots=True)
+class FitTask:
+    """A fit, as the process that leads it tells the others of it."""
+
+    architecture: str
+    seed: int
+    fold: int | None
+    taught: bool
+    options: LearnOptions
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class FitPlan:
     """One network to train, and the films that it is trained with."""
 
@@ -56,17 +68,9 @@ class FitPlan:
     together: Together = ALONE
     """The processes that train it."""
 
-
-@dataclass(frozen=True, slots=True)
-class FitTask:
-    """A fit, as the process that leads it tells the others of it."""
-
-    architecture: str
-    seed: int
-    fold: int | None
-    taught: bool
-    options: LearnOptions
-    folder: str
+    def task(self, options: LearnOptions, folder: TrialFolder) -> FitTask:
+        """The fit, in words that lead another process to an equal plan."""
+        return FitTask(self.architecture, self.seed, self.fold, self.teach is not None, options, str(folder))
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from trainer.learning.batch_size import Batching, first_batching, smaller
 from trainer.learning.checkpoint import Checkpoint
 from trainer.learning.consumption import Consumption, Meter, total
 from trainer.learning.history import EpochRecord, write_events, write_history
-from trainer.learning.learner import FitPlan, FitTask, Learner, make_learner
+from trainer.learning.learner import FitPlan, Learner, make_learner
 from trainer.learning.loader import Augmentation, Batch, augmented_batches, epoch_order, grouped
 from trainer.learning.mixup import mixed
 from trainer.learning.optim import lr_factor, set_learning_rate
@@ -76,9 +76,7 @@ def fit(
         WeightsError: the pretrained weights do not fit.
     """
     recipe = options.recipe(plan.architecture)
-    together = plan.together
-    if together.leads:
-        together.told(FitTask(plan.architecture, plan.seed, plan.fold, plan.teach is not None, options, str(folder)))
+    together = plan.together.begin(plan.task(options, folder))
     learner = _learner(plan, options, folder)
     batching = first_batching(learner.history, recipe.batch_size, options.accumulate)
     while len(learner.history) < recipe.epochs and len(learner.history) - 1 - learner.best_epoch < options.patience:

@@ -21,6 +21,7 @@ router = APIRouter(tags=["administration"], dependencies=[Depends(Requires("admi
 
 @router.post(
     "/models/{name}/{version}/activate",
+    operation_id="activate_model",
     summary="Serve this bundle",
     responses=documented(*FAILURES, NotFoundError, BundleError, InvalidParameterError),
 )
@@ -38,6 +39,7 @@ async def activate(request: Request, services: CurrentServices, name: str, versi
 
 @router.post(
     "/models/rollback",
+    operation_id="roll_back_model",
     summary="Serve the bundle before this one again",
     responses=documented(*FAILURES, BundleError, InvalidParameterError),
 )
@@ -48,6 +50,7 @@ async def rollback(request: Request, services: CurrentServices) -> ModelReferenc
 
 @router.post(
     "/models/{name}/rollback",
+    operation_id="roll_back_named_model",
     summary="Serve the version of this bundle before this one again",
     responses=documented(*FAILURES, BundleError, NotFoundError, InvalidParameterError),
 )
@@ -63,7 +66,7 @@ async def _rollback(request: Request, services: Services, name: str | None) -> M
     return await audited_action(services.audit, origin_of(request), work)
 
 
-@router.post("/admin/drain", summary="Stop being ready", responses=documented(*FAILURES))
+@router.post("/admin/drain", operation_id="drain_service", summary="Stop being ready", responses=documented(*FAILURES))
 async def drain(request: Request, services: CurrentServices) -> Health:
     """Requests in flight are answered, new images are refused with 503; the process ends at SIGTERM."""
 

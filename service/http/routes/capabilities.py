@@ -16,10 +16,15 @@ from service.http.routes.pages import SAMPLE_ADDRESS, sample_film
 
 FILM_TYPES: Final = ("image/jpeg", "image/png", "application/dicom")
 
-router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
+router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict", reads=True))])
 
 
-@router.get("/capabilities", summary="The images that are read", responses=documented(*GATE_FAILURES))
+@router.get(
+    "/capabilities",
+    operation_id="get_capabilities",
+    summary="The images that are read",
+    responses=documented(*GATE_FAILURES),
+)
 async def capabilities(services: CurrentServices, intake: OptionalIntake) -> Capabilities:
     """Formats, syntaxes and limits, from the same tables by which images are decoded."""
     limits = services.limits

@@ -6,20 +6,38 @@ from typing import Final
 import structlog
 from fastapi import APIRouter, Depends
 
-from schemas.errors import InvalidParameterError, NotFoundError, SpoolUnavailableError
+from schemas.errors import (
+    BodyTooLargeError,
+    InvalidParameterError,
+    MalformedRequestError,
+    NotFoundError,
+    SpoolUnavailableError,
+)
 from schemas.results import CommitmentNote, CommitmentReport
 from service.dimse.commitments import Commitments
 from service.http.authorization import Requires
 from service.http.current import CurrentIntake
 from service.http.errors import GATE_FAILURES, documented
 
-FAILURES: Final = documented(*GATE_FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError)
+FAILURES: Final = documented(
+    *GATE_FAILURES,
+    MalformedRequestError,
+    BodyTooLargeError,
+    NotFoundError,
+    InvalidParameterError,
+    SpoolUnavailableError,
+)
 
-router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
+router = APIRouter(prefix="/dicomweb", tags=["dicomweb"], dependencies=[Depends(Requires("dicom"))])
 log = structlog.get_logger("service.http.commitments")
 
 
-@router.post("/commitments", summary="Note an archive's storage commitment to results", responses=FAILURES)
+@router.post(
+    "/commitments",
+    operation_id="note_commitment",
+    summary="Note an archive's storage commitment to results",
+    responses=FAILURES,
+)
 async def note_commitment(intake: CurrentIntake, report: CommitmentReport) -> CommitmentNote:
     """From `python -m service dimse`; results that nobody asked the archive about are not noted."""
     commitments = Commitments(intake.engine)

@@ -14,7 +14,7 @@ from imaging.limits import DecodeLimits
 from schemas.errors import NotAcceptableError, UnsupportedMediaTypeError
 from service.capacity.admission import Priority
 from service.dicomweb.intake import Intake
-from service.dicomweb.multipart import read_parts
+from service.dicomweb.multipart import ONE, read_parts
 from service.dicomweb.stow import DICOM_JSON, Reception, StoreOptions, answer, headers_of, status_of
 from service.http.authorization import Requires, caller_of, origin_of
 from service.http.current import CurrentIntake, CurrentServices, optional_surveillance_of
@@ -22,6 +22,8 @@ from service.http.errors import REQUEST_FAILURES, documented
 from service.http.negotiation import accept_of, negotiate
 from service.http.request_body import require_plain_body
 from service.http.request_options import PRIORITY_HEADER, AnyCase, DeadlineHeader, RequestOptions, options_of
+from service.mime.native_model import MEDIA_TYPE as DICOM_XML
+from service.mime.native_model import native_model
 from service.services import Services
 from service.surveillance.surveillance import Surveillance
 
@@ -29,11 +31,17 @@ UID_PATTERN: Final = r"^[0-9.]{1,64}$"
 BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "content": {'multipart/related; type="application/dicom"': {"schema": {"type": "string", "format": "binary"}}},
+        "content": {
+            name: {"schema": {"type": "string", "format": "binary"}}
+            for name in ('multipart/related; type="application/dicom"', *ONE)
+        },
     }
 }
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"description": meaning, "content": {DICOM_JSON: {"schema": {"type": "object"}}}}
+    status: {
+        "description": meaning,
+        "content": {DICOM_JSON: {"schema": {"type": "object"}}, DICOM_XML: {"schema": {"type": "string"}}},
+    }
     for status, meaning in {
         200: "every instance is stored on disk",
         202: "some instances are stored, or one has a warning; the sequences show which",
@@ -47,7 +55,7 @@ StorePriority = Annotated[
 ]
 Study = Annotated[str, Path(pattern=UID_PATTERN, description="StudyInstanceUID that all instances must have")]
 
-router = APIRouter(prefix="/dicomweb", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
+router = APIRouter(prefix="/dicomweb", tags=["dicomweb"], dependencies=[Depends(Requires("dicom"))])
 documentation: Final[dict[str, Any]] = {
     "responses": ANSWERS | documented(*REQUEST_FAILURES, NotAcceptableError, UnsupportedMediaTypeError),
     "response_class": Response,
@@ -83,13 +91,23 @@ async def store_request_of(
 CurrentStoreRequest = Annotated[StoreRequest, Depends(store_request_of)]
 
 
-@router.post("/studies", summary="Store images (STOW-RS) to be analysed", **documentation)
+@router.post(
+    "/studies", operation_id="store_instances", summary="Store images (STOW-RS) to be analysed", **documentation
+)
 async def store_instances(store: CurrentStoreRequest) -> Response:
-    """DICOM PS3.18 10.5: multipart/related in, the status of each instance out as DICOM JSON."""
+    """DICOM PS3.18 10.5: multipart/related in, the status of each instance out, as DICOM JSON or XML by `Accept`.
+
+    One instance may be the body itself, declared as application/dicom or application/octet-stream.
+    """
     return await _store(store)
 
 
-@router.post("/studies/{study}", summary="Store images (STOW-RS) of one study", **documentation)
+@router.post(
+    "/studies/{study}",
+    operation_id="store_study_instances",
+    summary="Store images (STOW-RS) of one study",
+    **documentation,
+)
 async def store_instances_of_study(store: CurrentStoreRequest, study: Study) -> Response:
     """As without a study; instances of another study fail with the reason A900."""
     return await _store(store, study)
@@ -98,7 +116,7 @@ async def store_instances_of_study(store: CurrentStoreRequest, study: Study) -> 
 async def _store(store: StoreRequest, study: str | None = None) -> Response:
     services = store.services
     headers = store.request.headers
-    negotiate(accept_of(store.request), (DICOM_JSON,))
+    media_type = negotiate(accept_of(store.request), (DICOM_JSON, DICOM_XML))
     require_plain_body(store.request)
     with services.hold() as bundles:  # not while the body arrives: no network is asked here
         model_sha256 = bundles.digest
@@ -120,7 +138,9 @@ async def _store(store: StoreRequest, study: str | None = None) -> Response:
         services.metrics.stow_instances.labels(outcome.code).inc()
     if services.audit.on:
         await _record(store, contents, [outcome.code for outcome in outcomes])
-    return Response(json.dumps(answer(outcomes)), status_of(outcomes), headers_of(outcomes), DICOM_JSON)
+    dataset = answer(outcomes)
+    body = native_model(dataset) if media_type == DICOM_XML else json.dumps(dataset)
+    return Response(body, status_of(outcomes), headers_of(outcomes), media_type)
 
 
 async def _record(store: StoreRequest, contents: Sequence[bytes], codes: Sequence[str]) -> None:

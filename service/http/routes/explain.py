@@ -1,5 +1,6 @@
 """`POST /explain`: a prediction, and the heat map that explains it."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -10,8 +11,9 @@ from pydantic.json_schema import SkipJsonSchema
 from schemas.api import ExplainMethod, ExplainResponse
 from schemas.errors import ExplanationUnavailableError, NotAcceptableError, SilentError
 from service.http.authorization import Requires
-from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, documented
+from service.http.errors import FILM_FAILURES, KEY_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
+from service.http.idempotency import REPLAYED, CurrentKey
 from service.http.negotiation import accept_of, negotiate
 from service.http.request_body import request_body
 from service.http.request_options import CurrentWord
@@ -33,26 +35,47 @@ Finding = Annotated[
 ]
 
 OVERLAY: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "JSON, or the overlay", "content": {PNG: {"schema": {"type": "string", "format": "binary"}}}}
+    200: {
+        "description": "JSON, or the overlay",
+        **REPLAYED[200],
+        "content": {PNG: {"schema": {"type": "string", "format": "binary"}}},
+    }
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which heat map the caller asks for."""
+
+    finding: str | None
+    method: ExplainMethod
+
+
+async def wanted_of(finding: Finding = None, method: Method = "gradcam") -> Wanted:
+    """Read the parameters."""
+    return Wanted(finding, method)
+
 
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 
 
 @router.post(
     "/explain",
+    operation_id="explain_image",
     summary="Read one radiograph and explain the answer",
     response_model=ExplainResponse,
     responses=OVERLAY
-    | documented(*REQUEST_FAILURES, *FILM_FAILURES, ExplanationUnavailableError, NotAcceptableError, SilentError),
+    | documented(
+        *REQUEST_FAILURES, *FILM_FAILURES, *KEY_FAILURES, ExplanationUnavailableError, NotAcceptableError, SilentError
+    ),
     openapi_extra=request_body("file", repeated=False),
 )
 async def explain(
     request: CurrentFilmRequest,
     word: CurrentWord,
     audience: CurrentAudience,
-    finding: Finding = None,
-    method: Method = "gradcam",
+    key: CurrentKey,
+    wanted: Annotated[Wanted, Depends(wanted_of)],
 ) -> Response:
     """JSON with heat map and overlay inside, or by `Accept: image/png` the overlay alone.
 
@@ -61,12 +84,15 @@ async def explain(
     audience.check()
     options = request.options
     media_type = negotiate(accept_of(request.request), (JSON, PNG))
-    question = Question(finding, method, options.priority)
-    async with request.begin(word=word, check=question.check) as films:
-        explained = await films.read(partial(explain_film, request.services, films.bundles, question=question))
-    if media_type == PNG:
-        return Response(explained.heat_map.overlay_png, media_type=PNG)
-    response = explained.response(options.request_id, options.elapsed_s)
-    shown = audience.shown(explained.reading.prediction)
-    body = response.model_copy(update={"prediction": shown, "mode": audience.mode})
-    return Response(body.model_dump_json(), media_type=JSON)
+    question = Question(wanted.finding, wanted.method, options.priority)
+    async with request.begin(word=word, key=key, check=question.check) as films:
+
+        async def work() -> Response:
+            explained = await films.read(partial(explain_film, request.services, films.bundles, question=question))
+            if media_type == PNG:
+                return Response(explained.heat_map.overlay_png, media_type=PNG)
+            response = explained.response(options.request_id, options.elapsed_s)
+            shown = {"prediction": audience.shown(explained.reading.prediction), "mode": audience.mode}
+            return Response(response.model_copy(update=shown).model_dump_json(), media_type=JSON)
+
+        return await films.answer(work, word.digested, media_type, str(wanted))

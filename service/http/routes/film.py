@@ -28,6 +28,7 @@ router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict
 
 @router.post(
     "/film",
+    operation_id="decode_image",
     summary="Decode one radiograph",
     response_class=Response,
     responses=ANSWER | documented(*REQUEST_FAILURES, *DECODE_FAILURES),

@@ -24,10 +24,12 @@ BOTH: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "the manifest, or the model card", "content": {MARKDOWN: {"schema": {"type": "string"}}}}
 }
 
-router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requires("predict"))])
+router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requires("predict", reads=True))])
 
 
-@router.get("", summary="The bundles of the models directory", responses=documented(*GATE_FAILURES))
+@router.get(
+    "", operation_id="list_models", summary="The bundles of the models directory", responses=documented(*GATE_FAILURES)
+)
 async def list_models(services: CurrentServices) -> ModelList:
     """By name and then from the oldest version to the newest."""
     addresses = await asyncio.to_thread(services.registry.known)
@@ -45,6 +47,7 @@ async def list_models(services: CurrentServices) -> ModelList:
 
 @router.get(
     "/current",
+    operation_id="get_current_model",
     summary="The bundle that serves",
     response_model=BundleManifest,
     responses=BOTH | documented(*GATE_FAILURES, NotReadyError, NotAcceptableError, BundleError),
@@ -59,6 +62,7 @@ def current_model(request: Request, services: CurrentServices) -> Response:
 
 @router.get(
     "/{name}/{version}",
+    operation_id="get_model",
     summary="One bundle",
     response_model=BundleManifest,
     responses=BOTH | documented(*GATE_FAILURES, NotFoundError, NotAcceptableError, BundleError, InvalidParameterError),

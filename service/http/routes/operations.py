@@ -19,7 +19,9 @@ _VERSION: Final = re.compile(r"[0-9]{1,4}(\.[0-9]{1,4}){0,2}")
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/livez", summary="Whether the process is alive", responses=documented(NotReadyError))
+@router.get(
+    "/livez", operation_id="check_liveness", summary="Whether the process is alive", responses=documented(NotReadyError)
+)
 async def livez(services: CurrentServices, intake: OptionalIntake) -> Health:
     """503 where a loop that answers films has died: only a restart helps."""
     if not services.deployments.alive:
@@ -33,6 +35,7 @@ async def livez(services: CurrentServices, intake: OptionalIntake) -> Health:
 
 @router.get(
     "/readyz",
+    operation_id="check_readiness",
     summary="Whether the service can answer",
     response_model_exclude_defaults=True,
     responses=documented(NotReadyError, AuditUnavailableError),
@@ -55,7 +58,8 @@ async def readyz(services: CurrentServices) -> Readiness:
 
 @router.get(
     "/metrics",
-    dependencies=[Depends(Requires("metrics"))],
+    dependencies=[Depends(Requires("metrics", reads=True))],
+    operation_id="get_metrics",
     summary="Prometheus metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented(*GATE_FAILURES)},

@@ -2,19 +2,23 @@
 
 from collections.abc import Awaitable
 from functools import partial
+from typing import Final
 
 import structlog
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 
 from schemas.api import BatchItem, BatchProblem, BatchResponse, PredictResponse
 from schemas.errors import CxrError, InternalError
 from service.http.authorization import Requires
-from service.http.errors import FILM_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
+from service.http.errors import FILM_FAILURES, KEY_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
 from service.http.film_request import CurrentFilmRequest
+from service.http.idempotency import REPLAYED, CurrentKey
 from service.http.request_body import request_body
 from service.http.request_options import CurrentWord, RequestOptions
 from service.http.silence import Audience, CurrentAudience
 from service.reading.predict import Reading, read_film
+
+JSON: Final = "application/json"
 
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 log = structlog.get_logger("service.predict")
@@ -22,21 +26,31 @@ log = structlog.get_logger("service.predict")
 
 @router.post(
     "/predict",
+    operation_id="predict_image",
     summary="Read one radiograph",
-    responses=documented(*REQUEST_FAILURES, *FILM_FAILURES),
+    response_model=PredictResponse,
+    responses=REPLAYED | documented(*REQUEST_FAILURES, *FILM_FAILURES, *KEY_FAILURES),
     openapi_extra=request_body("file", repeated=False),
 )
-async def predict(request: CurrentFilmRequest, word: CurrentWord, audience: CurrentAudience) -> PredictResponse:
+async def predict(
+    request: CurrentFilmRequest, word: CurrentWord, audience: CurrentAudience, key: CurrentKey
+) -> Response:
     """The image as multipart part `file`, or as the body itself."""
     options = request.options
-    async with request.begin(word=word) as films:
-        reading = await films.read(partial(read_film, request.services, films.bundles, priority=options.priority))
-    response = reading.response(options.request_id, options.elapsed_s)
-    return response.model_copy(update={"prediction": audience.shown(reading.prediction), "mode": audience.mode})
+    async with request.begin(word=word, key=key) as films:
+
+        async def work() -> Response:
+            reading = await films.read(partial(read_film, request.services, films.bundles, priority=options.priority))
+            response = reading.response(options.request_id, options.elapsed_s)
+            shown = {"prediction": audience.shown(reading.prediction), "mode": audience.mode}
+            return Response(response.model_copy(update=shown).model_dump_json(), media_type=JSON)
+
+        return await films.answer(work, word.digested)
 
 
 @router.post(
     "/predict/batch",
+    operation_id="predict_images",
     summary="Read several radiographs",
     responses=documented(*REQUEST_FAILURES),
     openapi_extra=request_body("files", repeated=True),

@@ -3,13 +3,16 @@
 import asyncio
 import json
 from typing import Annotated, Any, Final
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.analysis import AnalysisRecord
 from schemas.errors import InvalidParameterError, NotFoundError, SilentError, SpoolUnavailableError
-from schemas.results import Result, ResultList, ResultState
+from schemas.model.calibration import Decision
+from schemas.results import Cursor, Result, ResultList, ResultOrder, ResultQuery, ResultState, Uid
 from service.http.authorization import Requires
 from service.http.current import CurrentIntake, OptionalChallenger
 from service.http.errors import GATE_FAILURES, documented
@@ -24,23 +27,95 @@ FAILURES: Final = documented(*KNOWN)
 ANSWER_FAILURES: Final = documented(*KNOWN, SilentError)
 
 SopInstance = Annotated[str, Path(pattern=UID_PATTERN, description="SOPInstanceUID of the film that was stored")]
-State = Annotated[
-    ResultState | SkipJsonSchema[None],  # absent, but never null
-    Query(description="only films in this state; failed: the dead letters"),
+CURSOR: Final = "`next` of the page before; the other parameters are to be those of the first page"
+PAGE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"headers": {"Link": {"schema": {"type": "string"}, "description": 'rel="next": where the next page is'}}}
+}
+_Moment = Annotated[
+    AwareDatetime | SkipJsonSchema[None],
+    BeforeValidator(lambda text: text.replace(" ", "+") if isinstance(text, str) else text),  # a plus sign, unquoted
 ]
 
-router = APIRouter(prefix="/results", tags=["DICOMweb"], dependencies=[Depends(Requires("dicom"))])
+
+class Filters(BaseModel):
+    """The parameters of `GET /results`; each may be absent, and none is ever null."""
+
+    state: ResultState | SkipJsonSchema[None] = Field(
+        default=None, description="only films in this state; failed: the dead letters"
+    )
+    decision: Decision | SkipJsonSchema[None] = Field(default=None, description="only films that were answered so")
+    study: Uid | SkipJsonSchema[None] = Field(default=None, description="only films of this StudyInstanceUID")
+    problem: str | SkipJsonSchema[None] = Field(
+        default=None,
+        pattern="^[a-z_]{1,64}$",
+        description="only films with this code of a problem, as in docs/reference.md",
+    )
+    since: _Moment = Field(default=None, description="only films that changed (or arrived: see order) from then on")
+    until: _Moment = Field(default=None, description="only films that changed (or arrived) before")
+    order: ResultOrder = Field(
+        default="changed",
+        description="the latest change first, or the latest arrival: then each film is on one page, whatever changes "
+        "while the pages are read",
+    )
+    limit: int = Field(default=100, ge=1, le=1000, description="films of a page")
 
 
-@router.get("", summary="The films that came by DICOMweb", responses=FAILURES)
+READING: Final = [Depends(Requires("dicom", reads=True))]
+
+router = APIRouter(prefix="/results", tags=["dicomweb"])
+
+
+async def query_of(
+    asked: Annotated[Filters, Query()], cursor: Annotated[str | SkipJsonSchema[None], Query(description=CURSOR)] = None
+) -> ResultQuery:
+    """Read the parameters of a list.
+
+    Raises:
+        InvalidParameterError: the cursor is of another order, or is none.
+    """
+    after = None if cursor is None else Cursor.of_text(cursor)
+    if after is not None and after.order != asked.order:
+        msg = f"the cursor belongs to order={after.order}; ask for the next page with the parameters of the first"
+        raise InvalidParameterError(msg)
+    return ResultQuery(**dict(asked), after=after)
+
+
+@router.get(
+    "",
+    dependencies=READING,
+    operation_id="list_results",
+    summary="The films that came by DICOMweb",
+    responses=PAGE | ANSWER_FAILURES,
+)
 async def list_results(
-    intake: CurrentIntake, state: State = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    request: Request,
+    response: Response,
+    intake: CurrentIntake,
+    audience: CurrentAudience,
+    asked: Annotated[ResultQuery, Depends(query_of)],
 ) -> ResultList:
-    """The latest change first."""
-    return ResultList(results=await asyncio.to_thread(intake.ledger.list, state, limit))
+    """The latest change first, or the latest arrival.
+
+    A page names the next one in `next` and in the header `Link` (RFC 8288). Films that arrive or change meanwhile move
+    no other to another page. Of a silent service `decision` is for callers with the scope `trial` alone.
+    """
+    if asked.decision is not None:
+        audience.check()
+    page = await asyncio.to_thread(intake.ledger.list, asked)
+    if page.next is not None:
+        query = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+        # Relative to the address that was asked, whatever a proxy has made of it.
+        response.headers["Link"] = f'<?{urlencode([*query, ("cursor", page.next)])}>; rel="next"'
+    return page
 
 
-@router.get("/{sop_instance_uid}", summary="One film and its analysis", responses=ANSWER_FAILURES)
+@router.get(
+    "/{sop_instance_uid}",
+    dependencies=READING,
+    operation_id="get_result",
+    summary="One film and its analysis",
+    responses=ANSWER_FAILURES,
+)
 async def one_result(
     intake: CurrentIntake, challenger: OptionalChallenger, audience: CurrentAudience, sop_instance_uid: SopInstance
 ) -> Result:
@@ -56,6 +131,8 @@ async def one_result(
 
 @router.get(
     "/{sop_instance_uid}/fhir",
+    dependencies=READING,
+    operation_id="get_fhir_result",
     summary="The analysis as FHIR R5",
     response_class=Response,
     responses=BUNDLE | ANSWER_FAILURES,
@@ -73,7 +150,14 @@ async def as_fhir(intake: CurrentIntake, audience: CurrentAudience, sop_instance
     return Response(json.dumps(fhir_bundle(AnalysisRecord.model_validate_json(record))), media_type=FHIR_JSON)
 
 
-@router.post("/{sop_instance_uid}/retry", summary="Try a dead letter again", status_code=202, responses=ANSWER_FAILURES)
+@router.post(
+    "/{sop_instance_uid}/retry",
+    dependencies=[Depends(Requires("dicom"))],
+    operation_id="retry_result",
+    summary="Try a dead letter again",
+    status_code=202,
+    responses=ANSWER_FAILURES,
+)
 async def retry(
     intake: CurrentIntake, challenger: OptionalChallenger, audience: CurrentAudience, sop_instance_uid: SopInstance
 ) -> Result:

@@ -196,6 +196,14 @@ def test_age_and_view_are_sent_in_headers_and_not_in_the_address(scripted) -> No
     assert not {"X-Age", "X-View"} & set(requests[1].headers)
 
 
+def test_the_key_of_a_call_is_the_same_at_every_attempt(scripted) -> None:
+    client, requests, _ = scripted(*[httpx2.Response(503, json=OVERLOADED, headers={"Retry-After": "1"})] * 4)
+    with pytest.raises(ProblemError):
+        client.predict(FILM, CallOptions(idempotency_key="8e03978e"))
+
+    assert [request.headers["Idempotency-Key"] for request in requests] == ["8e03978e"] * 4
+
+
 def test_what_a_proxy_answers_is_a_problem_too(scripted) -> None:
     client, _, _ = scripted(httpx2.Response(502, text="<html>Bad Gateway</html>"))
     with pytest.raises(ProblemError) as caught:

@@ -44,7 +44,7 @@ def test_the_declaration_is_read_as_the_standard_allows_it_to_be_written(content
     )
 
 
-@pytest.mark.parametrize("content_type", ["", "application/dicom", "multipart/form-data; boundary=b", "nonsense"])
+@pytest.mark.parametrize("content_type", ["", "application/dicom+json", "multipart/form-data; boundary=b", "nonsense"])
 def test_another_media_type_is_refused(content_type) -> None:
     with pytest.raises(UnsupportedMediaTypeError):
         read(b"--b--", content_type)

@@ -6,6 +6,7 @@ import pytest
 
 from imaging.limits import DecodeLimits
 from schemas.errors import NotFoundError, SpoolFullError
+from schemas.results import ResultQuery
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.spool import LEASE_S, Spool
@@ -152,7 +153,10 @@ def test_a_dead_letter_keeps_its_bytes_and_goes_on_where_it_failed_when_asked(sp
     spool.postpone(spool.claim("analysed"), "pacs_refused", "409", delay_s=None)
     spool.store(instance("unread"), "routine", MODEL)
     spool.postpone(spool.claim("received"), "internal", "defect", delay_s=None)
-    assert {summary.sop_instance_uid for summary in ledger.list("failed", 10)} == {uid("unsent"), uid("unread")}
+    assert {summary.sop_instance_uid for summary in ledger.list(ResultQuery(state="failed")).results} == {
+        uid("unsent"),
+        uid("unread"),
+    }
 
     ledger.retry(uid("unsent"))
     ledger.retry(uid("unread"))
@@ -181,7 +185,7 @@ def test_what_is_finished_is_forgotten_after_its_retention_and_what_waits_is_not
     clock.now += 1
 
     assert ledger.prune() == {"delivered": 1, "refused": 1}
-    assert [summary.sop_instance_uid for summary in ledger.list(None, 10)] == [uid("waiting")]
+    assert [summary.sop_instance_uid for summary in ledger.list(ResultQuery()).results] == [uid("waiting")]
     with pytest.raises(NotFoundError, match="retention"):
         ledger.find(uid("delivered"))
 
@@ -256,5 +260,8 @@ def test_the_listing_is_bounded_and_begins_with_the_latest_change(spool, ledger,
         spool.store(instance(name), "routine", MODEL)
         clock.now += 1
 
-    assert [summary.sop_instance_uid for summary in ledger.list(None, 2)] == [uid("third"), uid("second")]
-    assert ledger.list("failed", 2) == ()
+    assert [summary.sop_instance_uid for summary in ledger.list(ResultQuery(limit=2)).results] == [
+        uid("third"),
+        uid("second"),
+    ]
+    assert ledger.list(ResultQuery(state="failed")).results == ()

@@ -45,7 +45,8 @@ def test_every_error_has_a_code_of_its_own() -> None:
 def test_whoever_is_told_to_come_back_is_told_when(kind) -> None:
     response = problem_response(kind("why"), "request-1")
 
-    assert ("Retry-After" in response.headers) == (response.status_code in (429, 503))
+    comes_back = response.status_code in (429, 503) or kind is errors.IdempotencyKeyInUseError
+    assert ("Retry-After" in response.headers) == comes_back
     assert response.media_type == "application/problem+json"
 
 

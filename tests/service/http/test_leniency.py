@@ -1,11 +1,14 @@
 """Rules of HEAD, and of the paths that a PACS joins."""
 
+import socket
+
 import pytest
 from fastapi.routing import APIRoute
 
 from service.app import ROUTES
 from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import STUDY, film, stow, uid
+from tests.service.server import Server
 
 pytestmark = pytest.mark.anyio
 
@@ -32,12 +35,32 @@ async def test_head_answers_what_get_does_without_its_body(client, path) -> None
         assert head.headers["Content-Length"] == str(len(got.content))
 
 
+@pytest.mark.process
+def test_after_head_the_connection_of_a_real_server_is_of_use(tiny_models) -> None:
+    server = Server(tiny_models)
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+            heads = [f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n" for path in (*PAGES, "/static/page/words.js")]
+            last = "GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            connection.sendall("".join([*heads, last]).encode())
+            received = b"".join(iter(lambda: connection.recv(65536), b""))
+    finally:
+        server.end()
+
+    answers = received.split(b"HTTP/1.1 ")[1:]
+    bodies = [answer.partition(b"\r\n\r\n")[2] for answer in answers]
+    assert len(answers) == len(heads) + 1
+    assert set(bodies[:-1]) == {b""}  # what follows a head is the next head
+    assert bodies[-1] == b'{"status":"alive"}'
+    assert all(b"content-length: " in answer.lower() for answer in answers)
+
+
 async def test_head_where_nothing_can_be_got_is_refused_and_the_others_are_named(client) -> None:
     refused = await client.head("/predict")
     page = await client.delete("/models")
 
-    assert (refused.status_code, refused.headers["Allow"], refused.content) == (405, "POST", b"")
-    assert page.headers["Allow"] == "GET, HEAD"
+    assert (refused.status_code, refused.headers["Allow"], refused.content) == (405, "OPTIONS, POST", b"")
+    assert page.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
 async def test_head_is_counted_as_head_under_its_route(client) -> None:

@@ -179,6 +179,40 @@ async def test_a_key_is_taken_from_either_header(serve, keys, header) -> None:
     assert answers == [200, 200, 200]
 
 
+async def test_a_key_that_may_read_gets_everything_and_changes_nothing(serve_dicomweb, keys) -> None:
+    reader = {"X-API-Key": keys.add("dashboard", "read")}
+    async with serve_dicomweb(api_keys_file=keys.path, metrics_need_key=True) as client:
+        operations = [
+            (method.upper(), path.replace("{sop_instance_uid}", "1.2.3").replace("{study}", "1.2.3"))
+            for path, methods in client.app.api.openapi()["paths"].items()
+            for method in methods
+        ]
+        answers = {
+            (method, path): (await client.request(method, path, headers=reader, json={})).status_code
+            for method, path in operations
+        }
+
+    forbidden = {operation for operation, status in answers.items() if status == 403}
+    assert forbidden == {operation for operation in operations if operation[0] != "GET"} | {
+        ("GET", "/models/challenger")
+    }
+    assert answers["GET", "/results"] == answers["GET", "/metrics"] == answers["GET", "/models"] == 200
+
+
+@pytest.mark.parametrize(("setting", "status"), [("unless_keys", 401), (True, 200)])
+async def test_keys_close_a_service_that_is_open_unless_there_are_keys(serve, keys, setting, status) -> None:
+    async with serve(host="0.0.0.0", allow_anonymous=setting, api_keys_file=keys.path) as client:
+        assert (await predict(client)).status_code == status
+
+
+async def test_a_service_that_is_open_unless_there_are_keys_answers_others_without_them(serve) -> None:
+    async with serve(host="0.0.0.0", allow_anonymous="unless_keys") as client:
+        answered = await predict(client, Host="api:8000")
+        administered = await drain(client, Host="api:8000")
+
+    assert (answered.status_code, administered.status_code) == (200, 403)
+
+
 async def test_a_key_does_no_more_than_its_scopes_say(serve, keys) -> None:
     key = keys.add("prometheus", "metrics")
     async with serve(api_keys_file=keys.path, metrics_need_key=True) as client:

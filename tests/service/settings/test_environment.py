@@ -361,6 +361,23 @@ def test_without_keys_other_machines_are_kept_out_unless_the_operator_says_other
     assert load_settings().server.host == host
 
 
+def test_a_service_that_would_be_killed_before_its_end_is_refused(monkeypatch) -> None:
+    monkeypatch.setenv("CXR_STOP_GRACE_S", "70")
+    monkeypatch.setenv("CXR_DRAIN_S", "40")
+
+    with pytest.raises(SettingsError, match=r"take 70 s after SIGTERM, .* set CXR_STOP_GRACE_S to more than 70"):
+        load_settings()
+    monkeypatch.setenv("CXR_STOP_GRACE_S", "71")
+    assert load_settings().server.drain_s == 40
+
+
+def test_who_may_come_without_a_key_is_a_word_or_a_truth(monkeypatch) -> None:
+    monkeypatch.setenv("CXR_ALLOW_ANONYMOUS", "perhaps")
+
+    with pytest.raises(SettingsError, match="CXR_ALLOW_ANONYMOUS='perhaps': must be true or false or unless_keys"):
+        load_settings()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_permission(monkeypatch, host) -> None:
     monkeypatch.setenv("CXR_HOST", host)

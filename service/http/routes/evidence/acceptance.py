@@ -25,7 +25,7 @@ FAILURES: Final = documented(*GATE_FAILURES, NotFoundError, InvalidParameterErro
 Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="of the report, as the list shows it")]
 Picture = Annotated[str, Path(pattern=r"^[a-z0-9_-]{1,64}\.svg$", description="a file of the record's `plots`")]
 
-router = APIRouter(prefix="/acceptance", tags=["evidence"], dependencies=[Depends(Requires("predict"))])
+router = APIRouter(prefix="/acceptance", tags=["evidence"], dependencies=[Depends(Requires("predict", reads=True))])
 
 
 def _content(media_type: str, form: str) -> dict[int | str, dict[str, Any]]:
@@ -41,13 +41,15 @@ async def archive_of(services: CurrentServices) -> ReportArchive:
 CurrentArchive = Annotated[ReportArchive, Depends(archive_of)]
 
 
-@router.get("", summary="The acceptance reports of this site", responses=FAILURES)
+@router.get(
+    "", operation_id="list_acceptance_reports", summary="The acceptance reports of this site", responses=FAILURES
+)
 async def list_reports(archive: CurrentArchive) -> AcceptanceList:
     """The newest first; 404 where no folder of reports is configured."""
     return AcceptanceList(reports=await asyncio.to_thread(archive.list))
 
 
-@router.get("/{report}", summary="One acceptance report", responses=FAILURES)
+@router.get("/{report}", operation_id="get_acceptance_report", summary="One acceptance report", responses=FAILURES)
 async def one_report(archive: CurrentArchive, report: Name) -> AcceptanceReport:
     """Its record: every figure with its interval and its limit."""
     return await asyncio.to_thread(archive.record, report)
@@ -55,6 +57,7 @@ async def one_report(archive: CurrentArchive, report: Name) -> AcceptanceReport:
 
 @router.get(
     "/{report}/report.html",
+    operation_id="get_acceptance_page",
     summary="One acceptance report for a person",
     response_class=Response,
     responses=_content("text/html", "") | FAILURES,
@@ -67,6 +70,7 @@ async def as_html(archive: CurrentArchive, report: Name) -> Response:
 
 @router.get(
     "/{report}/report.pdf",
+    operation_id="get_acceptance_pdf",
     summary="One acceptance report for the file",
     response_class=Response,
     responses=_content(PDF_TYPE, "binary") | FAILURES,
@@ -78,6 +82,7 @@ async def as_pdf(archive: CurrentArchive, report: Name) -> Response:
 
 @router.get(
     "/{report}/plots/{picture}",
+    operation_id="get_acceptance_plot",
     summary="One picture of an acceptance report",
     response_class=Response,
     responses=_content(SVG_TYPE, "") | FAILURES,

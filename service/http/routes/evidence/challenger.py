@@ -9,8 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from schemas.api import ModelReference
 from schemas.errors import (
     AuditUnavailableError,
+    BodyTooLargeError,
     BundleError,
     InvalidParameterError,
+    MalformedRequestError,
     NotFoundError,
     NotReadyError,
     PromotionRefusedError,
@@ -22,6 +24,7 @@ from service.http.authorization import Requires, origin_of
 from service.http.current import CurrentChallenger, CurrentServices
 from service.http.errors import GATE_FAILURES, documented
 
+BODY_FAILURES: Final = (MalformedRequestError, BodyTooLargeError, InvalidParameterError)
 FAILURES: Final = (*GATE_FAILURES, NotFoundError, NotReadyError, SpoolUnavailableError)
 NOTE: Final = (
     "it serves until the models directory chooses another or the process ends; name it in CXR_MODEL, CXR_MODELS or the "
@@ -33,6 +36,7 @@ router = APIRouter(prefix="/models/challenger", tags=["models"])
 
 @router.get(
     "",
+    operation_id="get_challenger",
     summary="The bundle that reads along, compared with the one that serves",
     dependencies=[Depends(Requires("trial"))],
     responses=documented(*FAILURES),
@@ -44,10 +48,17 @@ async def compared(challenger: CurrentChallenger) -> ChallengerReport:
 
 @router.post(
     "/promote",
+    operation_id="promote_challenger",
     summary="Let the bundle that reads along serve",
     tags=["administration"],
     dependencies=[Depends(Requires("admin"))],
-    responses=documented(*FAILURES, PromotionRefusedError, BundleError, AuditUnavailableError, InvalidParameterError),
+    responses=documented(
+        *FAILURES,
+        *BODY_FAILURES,
+        PromotionRefusedError,
+        BundleError,
+        AuditUnavailableError,
+    ),
 )
 async def promote(
     request: Request, services: CurrentServices, challenger: CurrentChallenger, wanted: PromotionRequest

@@ -27,8 +27,9 @@ router = APIRouter(prefix="/monitoring", tags=["monitoring"])
 
 @router.get(
     "",
+    operation_id="get_monitoring",
     summary="The answers against the truth",
-    dependencies=[Depends(Requires("dicom"))],
+    dependencies=[Depends(Requires("dicom", reads=True))],
     responses=documented(*GATE_FAILURES, SpoolUnavailableError),
 )
 async def monitoring(surveillance: OptionalSurveillance) -> Monitoring:
@@ -38,6 +39,7 @@ async def monitoring(surveillance: OptionalSurveillance) -> Monitoring:
 
 @router.post(
     "/resume",
+    operation_id="resume_answers",
     summary="Lift the suspension",
     dependencies=[Depends(Requires("admin"))],
     responses=documented(

@@ -57,7 +57,10 @@ router = APIRouter(tags=["verdicts"], dependencies=[Depends(Requires("verdict"))
 
 
 @router.post(
-    "/results/{sop_instance_uid}/verdict", summary="Accept, modify or reject an answer", responses=documented(*FAILURES)
+    "/results/{sop_instance_uid}/verdict",
+    operation_id="give_verdict",
+    summary="Accept, modify or reject an answer",
+    responses=documented(*FAILURES),
 )
 async def give_verdict(
     request: Request, surveillance: CurrentSurveillance, sop_instance_uid: SopInstance, verdict: VerdictRequest
@@ -73,6 +76,7 @@ async def give_verdict(
 
 @router.post(
     "/verdicts",
+    operation_id="import_verdicts",
     summary="Take in a table of verdicts, or a final report",
     responses=documented(*FAILURES, UnsupportedMediaTypeError, UnsupportedEncodingError),
     openapi_extra=BODY,

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from service.mime.native_model import native_model
 from tests.fakes import GatedOpener
 from tests.imaging.files import dicom_bytes
 from tests.service.bundles import write_tiny_bundle
@@ -228,7 +229,8 @@ async def test_a_full_spool_is_503_with_a_time_to_come_back(serve_dicomweb) -> N
 @pytest.mark.parametrize(
     ("content_type", "body", "status", "code"),
     [
-        ("application/dicom", film(), 415, "unsupported_media_type"),
+        ("image/jpeg", film(), 415, "unsupported_media_type"),
+        ("application/dicom", b"", 400, "malformed_request"),
         ('multipart/related; type="application/dicom+json"; boundary=b', b"--b--", 415, "unsupported_media_type"),
         ('multipart/related; type="application/dicom"', b"--b--", 400, "malformed_request"),
         ('multipart/related; type="application/dicom"; boundary=b', b"", 400, "malformed_request"),
@@ -265,13 +267,26 @@ async def test_a_body_over_the_limit_is_refused_while_it_arrives(serve_dicomweb)
     assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
 
 
-async def test_an_answer_in_xml_is_not_offered(serve_dicomweb) -> None:
-    request = stow(film())
-    request["headers"] |= {"Accept": "application/dicom+xml"}
+@pytest.mark.parametrize("media_type", ["application/dicom", "application/octet-stream"])
+async def test_one_instance_may_be_the_body_itself(serve_dicomweb, media_type) -> None:
     async with serve_dicomweb() as client:
+        stored = await client.post("/dicomweb/studies", content=film(), headers={"Content-Type": media_type})
+        known = await client.post("/dicomweb/studies", **stow(film()))
+
+    assert stored.status_code == 200
+    assert stored.json() == known.json()
+
+
+@pytest.mark.parametrize(("content", "status"), [(film(), 200), (b"no instance", 409)])
+async def test_the_answer_is_in_xml_where_that_is_asked_for(serve_dicomweb, content, status) -> None:
+    request = stow(content)
+    async with serve_dicomweb() as client:
+        as_json = await client.post("/dicomweb/studies", **request)
+        request["headers"] |= {"Accept": "application/dicom+xml"}
         response = await client.post("/dicomweb/studies", **request)
 
-    assert (response.status_code, response.json()["code"]) == (406, "not_acceptable")
+    assert (response.status_code, response.headers["Content-Type"]) == (status, "application/dicom+xml")
+    assert response.content == native_model(as_json.json())
 
 
 async def test_without_a_bundle_no_film_is_taken(serve_dicomweb, tmp_path) -> None:

@@ -34,6 +34,24 @@ async def test_every_line_of_accept_counts(serve_dicomweb, second, status) -> No
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize(
+    ("lines", "media_type"),
+    [
+        (["application/dicom+xml;q=0.9", "application/dicom+json;q=0.8"], "application/dicom+xml"),
+        (["application/dicom+xml;q=0.1, text/html", "*/*;q=0.5"], "application/dicom+json"),
+        (["text/html", "application/dicom+json;q=0, application/*"], "application/dicom+xml"),
+    ],
+)
+async def test_the_weights_of_all_lines_decide(serve_dicomweb, lines, media_type) -> None:
+    request = stow(film())
+    headers = [*request["headers"].items(), *(("Accept", line) for line in lines)]
+    async with serve_dicomweb() as client:
+        del client.headers["Accept"]
+        answer = await client.post("/dicomweb/studies", content=request["content"], headers=headers)
+
+    assert answer.headers["Content-Type"] == media_type
+
+
 @pytest.mark.parametrize(("value", "priority"), [("STAT", "stat"), ("Stat", "stat"), ("ROUTINE", "routine")])
 async def test_the_priority_is_read_in_any_case(serve_dicomweb, value, priority) -> None:
     request = stow(film(RequestedProcedurePriority="HIGH"))

@@ -1,0 +1,100 @@
+"""`Idempotency-Key`: a request that is sent again gets the answer that it had, and is not worked on twice.
+
+Source: draft-ietf-httpapi-idempotency-key-header-07.
+"""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Header, Request, Response
+from pydantic.json_schema import SkipJsonSchema
+
+from schemas.errors import FilmError, InvalidParameterError
+from service.capacity.kept_answers import KeptAnswer, RequestName, Turn
+from service.http.authorization import caller_of
+from service.http.current import CurrentServices
+
+KEY_HEADER: Final = "Idempotency-Key"
+REPLAYED_HEADER: Final = "Idempotent-Replayed"
+REPLAYED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "headers": {
+            REPLAYED_HEADER: {
+                "schema": {"type": "string", "const": "true"},
+                "description": f"the answer that the request of this {KEY_HEADER} had before",
+            }
+        }
+    }
+}
+"""What OpenAPI says of answers to requests with a key."""
+_KEY: Final = re.compile(r'(?P<quote>"?)(?P<key>[!#-\[\]-~]{1,255})(?P=quote)')
+"""A text of RFC 8941 in quotation marks, as the draft has it, or the same without them, as most callers write it."""
+
+KeyHeader = Annotated[
+    str | SkipJsonSchema[None],  # absent, but never null
+    Header(
+        alias=KEY_HEADER,
+        description="made by the caller for one request, e.g. a UUID: sent again with the same film, the request gets "
+        "the same answer, and is neither read nor recorded twice (docs/requests-with-curl.md)",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """The key of a request whose caller sends it again where its answer gets lost."""
+
+    name: RequestName
+
+
+async def key_of(request: Request, services: CurrentServices, key: KeyHeader = None) -> IdempotencyKey | None:
+    """The key of a request; None: it has none, or no answers are kept.
+
+    Raises:
+        InvalidParameterError: it is not a key, or there are several.
+    """
+    if key is None or services.limits.idempotency_s == 0:
+        return None
+    lines = request.headers.getlist(KEY_HEADER)
+    match = _KEY.fullmatch(key)
+    if match is None or len(lines) > 1:
+        msg = f"the header {KEY_HEADER} is not one key of 1 to 255 visible characters without quotation marks; send one"
+        raise InvalidParameterError(msg)
+    return IdempotencyKey(RequestName(caller_of(request).identity, request.scope["route"].path, match["key"]))
+
+
+CurrentKey = Annotated[IdempotencyKey | None, Depends(key_of)]
+
+
+def fingerprint_of(contents: Iterable[bytes], asked: Sequence[str]) -> bytes:
+    """A digest of films and of what is asked of them: how a body is packed changes nothing, as boundaries differ."""
+    parts = (*contents, *(text.encode() for text in asked))
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+
+
+def replayed(answer: KeptAnswer) -> Response:
+    """The answer of before; its body names the request that was worked on.
+
+    Raises:
+        FilmError: it was a failure.
+    """
+    if answer.failure is not None:
+        raise type(answer.failure)(str(answer.failure))
+    return Response(answer.body, media_type=answer.media_type, headers={REPLAYED_HEADER: "true"})
+
+
+async def answered_once(turn: Turn, work: Callable[[], Awaitable[Response]]) -> Response:
+    """Work on a request, and keep what it is answered, or why its film cannot be read.
+
+    Any other failure may pass, such as an overload: the request is worked on when it is sent again.
+    """
+    try:
+        response = await work()
+    except FilmError as error:
+        turn.answer = KeptAnswer(failure=type(error)(str(error)))  # not itself: its traceback holds the film
+        raise
+    turn.answer = KeptAnswer(bytes(response.body), response.media_type)
+    return response
