@@ -19,6 +19,7 @@ def region(value="51185008", scheme="SCT", meaning="Thorax"):
     return item
 
 
+@pytest.mark.clause("PS3.3 C.7.6.1.1.1", "a picture states the directions of its film")
 @pytest.mark.parametrize(
     ("stated", "passed_on"),
     [
@@ -97,6 +98,7 @@ def test_a_region_without_a_whole_code_is_left_out(broken) -> None:
     assert "AnatomicRegionSequence" not in made(AnatomicRegionSequence=[broken]).secondary_capture
 
 
+@pytest.mark.clause("PS3.3 C.7.6.1.1.5", "what is lost stays lost")
 def test_what_a_film_has_lost_its_picture_has_lost() -> None:
     picture = made(
         LossyImageCompression="01",

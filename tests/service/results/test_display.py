@@ -97,6 +97,7 @@ def test_a_film_that_lies_upright_is_not_turned() -> None:
 
 @pytest.mark.process
 @pytest.mark.skipif(not RENDERER.exists(), reason="dcmp2pgm is not installed (Debian: dcmtk)")
+@pytest.mark.clause("PS3.3 C.10.6", "a presentation state shows a film upright that lies otherwise")
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_dcmtk_shows_the_film_upright(orientation, tmp_path) -> None:
     source = film(PatientOrientation=list(orientation))

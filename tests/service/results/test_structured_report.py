@@ -1,6 +1,7 @@
 """The findings as TID 1500, read back by highdicom."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from highdicom.sr import srread
@@ -8,7 +9,7 @@ from pydicom import dcmwrite
 
 from schemas.api import DISCLAIMER
 from service.results.objects import result_objects
-from tests.service.results.films import ALONE, SHA256, analysis, film, several
+from tests.service.results.films import ALONE, SHA256, analysis, film, heat_map, several
 
 
 def read_back(source, record):
@@ -36,6 +37,7 @@ def test_the_report_is_a_measurement_report_that_no_one_has_verified() -> None:
 
 
 @pytest.mark.clause("PS3.16 TID-1501", "each finding has a group with probability, operating point and decision")
+@pytest.mark.clause("IHE AIR 6.5.3", "a finding is listed where it is present, with its presence in public codes")
 def test_a_finding_has_its_probability_operating_point_and_decision() -> None:
     report = read_back(film(), analysis(film()))
 
@@ -177,3 +179,74 @@ def test_the_whole_report_of_a_film_without_an_answer_codes_the_reasons() -> Non
 
     said = {said.name.value: said.value.value for said in group.get_qualitative_evaluations()}
     assert said["NO_ANSWER"] == "UNFAMILIAR"
+
+
+@pytest.mark.clause("PS3.16 TID-1501", "the heat map is the visual explanation of its finding")
+def test_the_heat_map_is_the_visual_explanation_of_the_finding_that_it_explains() -> None:
+    made = result_objects(film(), several(film(), explained="Cardiomegaly"), heat_map(film()))
+
+    explanations = [
+        [item.ReferencedSOPSequence[0] for item in group.ContentSequence if _concept(item) == "130401"]
+        for group in made.sr.ContentSequence[-2].ContentSequence
+    ]
+    assert [len(each) for each in explanations] == [0, 1, 0]
+    assert explanations[1][0].ReferencedSOPInstanceUID == made.secondary_capture.SOPInstanceUID
+    evidence = made.sr.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    assert {item.ReferencedSOPInstanceUID for series in evidence for item in series.ReferencedSOPSequence} == {
+        "1.2.3.4.5",
+        made.secondary_capture.SOPInstanceUID,
+    }
+
+
+def _concept(item):
+    return item.ConceptNameCodeSequence[0].CodeValue
+
+
+def test_a_report_without_a_picture_explains_nothing() -> None:
+    record = analysis(film()).model_copy(update={"delivery": ("report", "outline")})
+
+    sr = result_objects(film(), record, heat_map(film())).sr
+
+    assert "130401" not in [_concept(item) for item in sr.ContentSequence[-2].ContentSequence[0].ContentSequence]
+
+
+@pytest.mark.clause("PS3.16 TID-1501", "tracking identifier and UID outlive versions and readings")
+def test_a_finding_is_tracked_over_versions_and_readings() -> None:
+    record = analysis(film())
+    changed = record.model.model_copy(update={"version": "2.0.0", "sha256": "6b" * 32})
+    later = record.model_copy(update={"model": changed, "analysed_at": record.analysed_at + timedelta(days=30)})
+    renamed = later.model_copy(update={"model": changed.model_copy(update={"name": "other"})})
+
+    first, second, other, elsewhere = (
+        read_back(source, each).content.get_image_measurement_groups()[0]
+        for source, each in (
+            (film(), record),
+            (film(), later),
+            (film(), renamed),
+            (film(SOPInstanceUID="1.2.9"), analysis(film(SOPInstanceUID="1.2.9"))),
+        )
+    )
+
+    assert (first.tracking_uid, first.tracking_identifier) == (second.tracking_uid, second.tracking_identifier)
+    assert len({first.tracking_uid, other.tracking_uid, elsewhere.tracking_uid}) == 3
+
+
+@pytest.mark.clause("PS3.16 TID-1500", "what was done with the whole film, and what not, is stated")
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, "Partially Succeeded"),
+        ({"findings": ()}, None),
+        ({"decision": "abstain", "abstention_reasons": ("unclear",)}, "Partially Succeeded"),
+        ({"decision": "abstain", "abstention_reasons": ("suspended",)}, "Not Attempted"),
+        ({"decision": "abstain", "abstention_reasons": ("outside_population", "unclear")}, "Not Attempted"),
+    ],
+)
+def test_how_far_the_analysis_came_is_coded_and_no_localisation_is_claimed(changes, status) -> None:
+    record = analysis(film()) if status is None else several(film(), **changes)
+
+    said = {_concept(item): item for item in read_back(film(), record).ContentSequence[-1].ContentSequence}
+
+    assert said["111065"].ConceptCodeSequence[0].CodeMeaning == (status or "Succeeded")
+    assert said["111064"].ConceptCodeSequence[0].CodeMeaning == "Not Attempted"
+    assert "no disease was localised" in said["121106"].TextValue

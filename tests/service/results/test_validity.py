@@ -57,6 +57,7 @@ def written(name: str) -> Iterator[tuple[AnalysisRecord, str, bytes]]:
 
 @pytest.mark.process
 @pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy is not installed (Debian: dicom3tools)")
+@pytest.mark.clause("PS3.16 TID-1500", "every variant of every object is valid, with its templates")
 @pytest.mark.parametrize("name", VARIANTS)
 def test_no_validator_finds_an_error(name, tmp_path) -> None:
     path = tmp_path / "object.dcm"
@@ -72,6 +73,7 @@ def test_no_validator_finds_an_error(name, tmp_path) -> None:
         assert kind != "sr" or template_errors(result) == []
 
 
+@pytest.mark.clause("IHE AIR 6.5.3.1", "algorithm, observer and contributing equipment have the same values")
 @pytest.mark.parametrize("name", VARIANTS)
 def test_the_algorithm_is_the_contributing_equipment(name) -> None:
     for record, _, content in written(name):
