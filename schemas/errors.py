@@ -1,13 +1,11 @@
 """The one error tree: every failure that a user can cause, each with a stable code.
 
-A message names the value, the rule and the remedy; never pixel data, a file name, or a
-patient's name or id. The base of a class says who can mend the failure; `service.http.errors`
-derives its HTTP status and title from the class or its nearest base.
+A message names the value, the rule and the remedy; never pixel data, a file name, or a patient's name or id. The base
+of a class says who can mend the failure; `service.http.errors` derives its HTTP status and title from it.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import ClassVar
 
 
@@ -21,10 +19,8 @@ class CxrError(Exception):
 
     def __init_subclass__(cls, *, code: str | None = None, retry_after_s: int | None = None) -> None:
         super().__init_subclass__()
-        if code is not None:
-            cls.code = code
-        if retry_after_s is not None:
-            cls.retry_after_s = retry_after_s
+        cls.code = cls.code if code is None else code
+        cls.retry_after_s = cls.retry_after_s if retry_after_s is None else retry_after_s
 
 
 class RequestError(CxrError):
@@ -39,10 +35,9 @@ class UnavailableError(CxrError, retry_after_s=1):
     """Nothing was done now; the same request may succeed after `retry_after_s` seconds."""
 
     def __init__(self, message: str, retry_after_s: int | None = None) -> None:
-        """`retry_after_s` replaces the default of the class where the failure itself knows better."""
+        """`retry_after_s`: where the failure itself knows better than its class."""
         super().__init__(message)
-        if retry_after_s is not None:
-            self.retry_after_s = retry_after_s
+        self.retry_after_s = self.retry_after_s if retry_after_s is None else retry_after_s
 
 
 class TrainerError(CxrError):
@@ -222,12 +217,9 @@ class EvidenceError(CxrError, code="invalid_evidence"):
 
 
 class TrainingDataError(TrainerError, code="invalid_training_data"):
-    """Films that cannot be trained on as they are: an empty class, a leak, an unreadable file.
+    """Films that cannot be trained on as they are; `unreadable` holds the reason for each file that cannot be read."""
 
-    `unreadable` holds the reason for each file that could not be read, where that is the failure.
-    """
-
-    def __init__(self, message: str, *, unreadable: Mapping[Path, str] = MappingProxyType({})) -> None:
+    def __init__(self, message: str, *, unreadable: Mapping[Path, str] = {}) -> None:
         super().__init__(message)
         self.unreadable = unreadable
 

@@ -148,13 +148,12 @@ class Ledger:
     def depth(self) -> Depth:
         """The figures of the metrics."""
         with transaction(self._engine) as connection:
-            counted = connection.execute(
-                select(instances.c.state, func.count().label("films")).group_by(instances.c.state)
-            )
+            by_state = select(instances.c.state, func.count().label("films")).group_by(instances.c.state)
+            states = {row.state: row.films for row in connection.execute(by_state)}
             waiting = (instances.c.state != "failed") & HAS_BYTES
             oldest = connection.scalar(select(func.min(instances.c.received_at)).where(waiting))
         age_s = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
-        return Depth({row.state: row.films for row in counted}, age_s)
+        return Depth(states, age_s)
 
     def mend_times(self) -> int:
         """Move times from the future to now, where a clock was set back; returns of how many films.

@@ -106,6 +106,7 @@ async def test_every_operation_documents_its_body_its_success_and_its_problems(c
         "/results/{sop_instance_uid}/fhir",
         "/results/{sop_instance_uid}/retry",
         "/results/{sop_instance_uid}/verdict",
+        "/results/{sop_instance_uid}/withdraw",
         "/verdicts",
         "/monitoring",
         "/monitoring/resume",
