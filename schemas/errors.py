@@ -19,7 +19,8 @@ class CxrError(Exception):
 
     def __init_subclass__(cls, *, code: str | None = None, retry_after_s: int | None = None) -> None:
         super().__init_subclass__()
-        cls.code = cls.code if code is None else code
+        if code is not None:
+            cls.code = code
         cls.retry_after_s = cls.retry_after_s if retry_after_s is None else retry_after_s
 
 
@@ -32,10 +33,9 @@ class FilmError(CxrError):
 
 
 class UnavailableError(CxrError, retry_after_s=1):
-    """Nothing was done now; the same request may succeed after `retry_after_s` seconds."""
+    """Nothing was done now; the same request may succeed after `retry_after_s`, by default those of the class."""
 
     def __init__(self, message: str, retry_after_s: int | None = None) -> None:
-        """`retry_after_s`: where the failure itself knows better than its class."""
         super().__init__(message)
         self.retry_after_s = self.retry_after_s if retry_after_s is None else retry_after_s
 

@@ -177,7 +177,7 @@ def _start(name: str, launch: Launch, python: Path, films: Sequence[Path], strea
 
 def environment(name: str, launch: Launch) -> dict[str, str]:
     """Variables of a peer: the service gets its own alone, the others the pipeline's and one thread."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("CXR_", "PEER_", "PYTHON"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("CXR_", "PEER_", "PYTHON", "OMP_"))}
     if name == OURS:
         models = launch.bundle.parent.parent
         chosen = {"PORT": str(launch.port), "MODELS_DIR": str(models), "PRECISION": launch.precision}

@@ -9,9 +9,11 @@ from pydicom.tag import Tag
 from pydicom.uid import (
     UID,
     Comprehensive3DSRStorage,
+    ComprehensiveSRStorage,
     ExplicitVRLittleEndian,
     GrayscaleSoftcopyPresentationStateStorage,
     ImplicitVRLittleEndian,
+    KeyObjectSelectionDocumentStorage,
     SecondaryCaptureImageStorage,
 )
 from pynetdicom import sop_class
@@ -32,6 +34,8 @@ KINDS = {
     "secondary_capture": SecondaryCaptureImageStorage,
     "presentation_state": GrayscaleSoftcopyPresentationStateStorage,
 }
+OF_STUDIES = (ComprehensiveSRStorage, KeyObjectSelectionDocumentStorage)
+"""Summaries and rejection notes."""
 
 
 def table(after: str) -> list[list[str]]:
@@ -45,7 +49,7 @@ def test_the_overview_names_every_sop_class_with_its_role() -> None:
     stated = {row[0].split()[-1]: (row[1], row[2]) for row in table("neither an archive nor a viewer.")}
 
     received = dict.fromkeys(map(str, FILM_CLASSES), ("no", "yes"))
-    sent = dict.fromkeys(map(str, KINDS.values()), ("yes", "no"))
+    sent = dict.fromkeys(map(str, (*KINDS.values(), *OF_STUDIES)), ("yes", "no"))
     both = dict.fromkeys((_uid("Verification"), _uid("StorageCommitmentPushModel")), ("yes", "yes"))
     assert stated == received | sent | both | {_uid("StudyRootQueryRetrieveInformationModelFind"): ("yes", "no")}
 
