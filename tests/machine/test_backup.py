@@ -14,6 +14,8 @@ pytestmark = pytest.mark.timeout(900)
 ORTHANC = "http://127.0.0.1:8042"
 KEYS = "sudo -u cxr python -m service keys add --name ris --scope dicom --scope predict --file /var/lib/cxr/keys.json"
 
+ENDED = "systemctl kill --kill-whom=main --signal KILL cxr; systemctl stop cxr"
+
 
 def send(machine, name) -> None:
     machine.put(f"/opt/cxr/{name}.dcm", film(name))
@@ -34,7 +36,7 @@ def prepare(machine) -> None:
 
 def lose_and_restore(machine) -> None:
     """The service is killed, and the disk with its films is gone."""
-    machine.run("systemctl kill --signal KILL cxr; systemctl stop cxr; rm -r /var/lib/cxr/* /etc/cxr")
+    machine.run(f"{ENDED}; rm -r /var/lib/cxr/* /etc/cxr")
     machine.run(script("backup.md", "Restore"))
 
 
@@ -91,7 +93,9 @@ def test_a_spool_in_postgresql_is_backed_up_and_restored_too(machine) -> None:
     wait_until(lambda: states(machine) == ["delivered"], "the film is delivered")
     machine.run(script("backup.md", "Back up"))
 
-    machine.run(f"systemctl kill --signal KILL cxr; systemctl stop cxr; {fresh}; rm -r /var/lib/cxr/* /etc/cxr")
+    machine.run(
+        f"systemctl kill --kill-whom=main --signal KILL cxr; systemctl stop cxr; {fresh}; rm -r /var/lib/cxr/* /etc/cxr"
+    )
     machine.run(script("backup.md", "Restore"))
 
     assert states(machine) == ["delivered"]

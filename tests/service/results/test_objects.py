@@ -30,12 +30,16 @@ def _bytes(dataset):
     return stream.getvalue()
 
 
-def errors(content, path):
+def said(content, path):
     path.write_bytes(content)
     checked = subprocess.run([DCIODVFY, "-new", path], capture_output=True, text=True, check=False)
-    said = (checked.stdout + checked.stderr).splitlines()
-    assert {"Comprehensive3DSR", "SCImage", "GrayscaleSoftcopyPresentationState"} & set(said)  # it knew what it judged
-    return [line for line in said if line.startswith("Error")]
+    return (checked.stdout + checked.stderr).splitlines()
+
+
+def errors(content, path):
+    lines = said(content, path)
+    assert {"Comprehensive3DSR", "SCImage", "GrayscaleSoftcopyPresentationState"} & set(lines)  # it knew what it judged
+    return [line for line in lines if line.startswith("Error")]
 
 
 needs_dciodvfy = pytest.mark.skipif(not DCIODVFY.exists(), reason="dciodvfy is not installed (Debian: dicom3tools)")
@@ -124,8 +128,9 @@ def test_dciodvfy_reports_no_error_for_real_films(real_films, tmp_path) -> None:
 
     assert paths
     for path in paths:
+        of_the_film = said(path.read_bytes(), tmp_path / "film")  # such as a number that is too long: it is passed on
         for kind, content in written(dcmread(path, stop_before_pixels=True)).items():
-            assert errors(content, tmp_path / kind) == []
+            assert set(errors(content, tmp_path / kind)) <= set(of_the_film)
 
 
 def test_the_same_work_is_the_same_files_byte_for_byte() -> None:
