@@ -55,7 +55,7 @@ def test_the_service_is_installed_from_wheels_and_runs(archive, bare_machine) ->
     bare_machine.run(script("systemd.md", "Install"))
 
     assert bare_machine.run("curl --silent http://127.0.0.1:8000/readyz").stdout == '{"status":"ready"}'
-    assert bare_machine.run("curl --silent --max-time 5 https://pypi.org", check=False).returncode != 0
+    assert bare_machine.run("ip route show table main").stdout == ""  # no way leads out of this machine
 
 
 def test_a_wheel_that_was_altered_on_its_way_is_refused(archive, bare_machine) -> None:
