@@ -122,10 +122,10 @@ docs: .venv-dev/ready  ## build the documentation site into site/
 	$(DEV) -m mkdocs build --strict
 
 lock: .venv-dev/ready  ## resolve every dependency again, for all platforms, after a change of pyproject.toml (LOCK_OPTIONS=--upgrade)
-	$(LOCK) --extra cpu --extra train --extra mlflow --extra dev -o requirements/dev.txt
-	$(LOCK) --extra cpu --extra train -c requirements/dev.txt -o requirements/train.txt
-	$(LOCK) --extra cpu -c requirements/dev.txt -o requirements/cpu.txt
-	$(LOCK) --extra gpu -c requirements/cpu.txt -o requirements/gpu.txt
+	$(LOCK) --extra cpu --extra train --extra mlflow --extra otel --extra stores --extra ray --extra dev -o requirements/dev.txt
+	$(LOCK) --extra cpu --extra train --extra stores --extra ray -c requirements/dev.txt -o requirements/train.txt
+	$(LOCK) --extra cpu --extra otel --extra stores -c requirements/dev.txt -o requirements/cpu.txt
+	$(LOCK) --extra gpu --extra otel --extra stores -c requirements/cpu.txt -o requirements/gpu.txt
 	$(DEV) -m benchmarks.peers.environments $(LOCK_OPTIONS)
 
 # One resolution for Python 3.11 and newer on every platform; the others take their versions from dev.txt (docs/adr/0012).

@@ -9,10 +9,10 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent.parent
 ENVIRONMENTS = {
-    "cpu": ("cpu",),
-    "gpu": ("gpu",),
-    "train": ("cpu", "train"),
-    "dev": ("cpu", "train", "mlflow", "dev"),
+    "cpu": ("cpu", "otel", "stores"),
+    "gpu": ("gpu", "otel", "stores"),
+    "train": ("cpu", "train", "stores", "ray"),
+    "dev": ("cpu", "train", "mlflow", "otel", "stores", "ray", "dev"),
 }
 """The extras that each environment holds."""
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
