@@ -17,6 +17,7 @@ from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.kept_answers import KeptAnswers
+from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.challenger.reader import challenger_of
 from service.destinations.deliveries import deliveries_of
@@ -136,6 +137,7 @@ def create_services(
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
+        results=ResultCache(settings.limits.result_cache_bytes, metrics.result_cache),
         decode_lanes=decode_lanes,
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,

@@ -8,6 +8,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from schemas.version import VERSION
+from service.cache_metrics import CacheMetrics
 from service.challenger_metrics import ChallengerMetrics
 from service.destination_metrics import DestinationMetrics
 from service.truth_metrics import TruthMetrics
@@ -29,6 +30,7 @@ class Metrics:
         self._dicomweb()
         self._spool()
         self._audit()
+        self.result_cache = CacheMetrics(self.registry)
         self.challenger = ChallengerMetrics(self.registry)
         self.destinations = DestinationMetrics(self.registry)
         self.truth = TruthMetrics(self.registry)

@@ -108,6 +108,19 @@ class ServingBundles:
         return hashes[0] if len(hashes) == 1 else sha256("".join(hashes).encode()).hexdigest()
 
     @property
+    def answers_sha256(self) -> str:
+        """SHA-256 of everything about them that decides an answer: manifests, precisions, operating points, gaps."""
+        each = [
+            (
+                live.loaded.bundle.sha256,
+                live.loaded.precision,
+                None if live.loaded.site is None else live.loaded.site.sha256,
+            )
+            for live in self.live
+        ]
+        return sha256(repr((each, self.missing)).encode()).hexdigest()
+
+    @property
     def is_alone(self) -> bool:
         """Whether there is nothing to choose from, and never was."""
         return len(self.live) + len(self.missing) == 1

@@ -105,6 +105,11 @@ class LimitSettings(Section):
         default=64 * 1024 * 1024,
         description="answers that are kept for it at most; the oldest of the caller who has most goes first",
     )
+    result_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="memory for answers of /predict, /predict/batch and /explain, which are given again to the same "
+        "bytes, bundle and question, and recorded in the audit log as repeated; 0: every film is computed",
+    )
 
     @property
     def routine_places(self) -> int:
