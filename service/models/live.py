@@ -10,12 +10,14 @@ from typing import Final, Self
 
 from imaging.memory.allocator import give_back_freed_memory
 from schemas.api import ModelReference
+from schemas.tuning import EngineChoice
 from service.answers.drift import DriftWindow
 from service.capacity.threads import ROUTINE, ThreadLanes
 from service.engine.batcher import Batcher, BatchLimits
 from service.metrics import BundleMetrics
 from service.models.loading import LoadedBundle
 from service.models.registry import BundleAddress
+from service.models.tuned import tuned
 from service.settings import EngineSettings
 
 STOP_S: Final = 2.0
@@ -46,7 +48,8 @@ class LiveBundle:
             drift: None where the bundle has no reference to compare films with.
             niceness: of the threads for routine films, in steps.
         """
-        settings = settings.of(loaded.address.name)
+        settings = tuned(settings.of(loaded.address.name), loaded.tuning, loaded.manifest.offered)
+        self.settings = settings
         self.loaded = loaded
         self.metrics = metrics
         self.drift = drift
@@ -61,6 +64,17 @@ class LiveBundle:
     def address(self) -> BundleAddress:
         """Name and version."""
         return self.loaded.address
+
+    @property
+    def engine_choice(self) -> EngineChoice:
+        """With which settings the network runs, whoever decided them."""
+        return EngineChoice(
+            provider=self.settings.provider,
+            precision=self.loaded.precision,
+            intra_op_threads=self.settings.intra_op_threads,
+            concurrent_runs=self.settings.concurrent_runs,
+            max_batch_size=self.settings.largest_batch,
+        )
 
     @contextmanager
     def held(self) -> Iterator[Self]:

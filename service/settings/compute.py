@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -60,6 +61,11 @@ class EngineSettings(Section):
     )
     max_batch_size_by_model: NumberByName = Field(
         default={}, description="other sizes of batches, for single bundles: NAME=NUMBER, ..."
+    )
+    tuning_dir: Path | None = Field(
+        default=None,
+        description="folder of profiles that `python -m service tune` writes: what they measured on this machine "
+        "replaces the defaults of provider, precision, threads, runs and batch that are not set; default: none is used",
     )
 
     def of(self, name: str) -> Self:
