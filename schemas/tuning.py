@@ -9,6 +9,11 @@ from schemas.record import Record, Sha256
 
 FORMAT: Final = 1
 
+Provider = Literal["cpu", "cuda", "tensorrt"]
+"""Where a network runs."""
+GpuRuns = Literal["plain", "bound", "graphs"]
+"""How runs use the memory of a GPU."""
+
 
 class Machine(Record):
     """What a measurement depends on: figures of another machine, or of other software, say nothing here."""
@@ -23,7 +28,7 @@ class Machine(Record):
 class EngineChoice(Record):
     """Settings of the engine by their names; None: left as it is."""
 
-    provider: Literal["cpu", "cuda"]
+    provider: Provider
     precision: Precision
     intra_op_threads: int = Field(ge=1, description="within one run of the network")
     concurrent_runs: int = Field(ge=1, description="simultaneous runs of the network")
@@ -53,7 +58,7 @@ class Measured(Record):
 class Untried(Record):
     """A precision or provider that was not measured, and why."""
 
-    provider: Literal["cpu", "cuda"]
+    provider: Provider
     precision: Precision
     reason: str
 

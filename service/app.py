@@ -77,13 +77,13 @@ log = structlog.get_logger("service.app")
 
 
 def create_app(
-    settings: Settings, open_engine: EngineOpener = OnnxEngine.open, prover: Prover | None = None
+    settings: Settings, open_engine: EngineOpener | None = None, prover: Prover | None = None
 ) -> Application:
     """Make the app.
 
     Args:
         settings: checked and frozen.
-        open_engine: how the network of a bundle is opened.
+        open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
         prover: where a bundle is proved before this process loads it; None: in this process.
 
     Raises:
@@ -113,7 +113,7 @@ def create_app(
 
 
 def create_services(
-    settings: Settings, open_engine: EngineOpener = OnnxEngine.open, prover: Prover | None = None
+    settings: Settings, open_engine: EngineOpener | None = None, prover: Prover | None = None
 ) -> Services:
     """Make what outlives a request; it works while it is `running`; see `create_app`.
 
@@ -125,7 +125,9 @@ def create_services(
     decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
     profiles = SiteProfiles.of(settings.evidence)
     registry = BundleRegistry.of(settings.models, profiles)
-    loader = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
+    loader = BundleLoader(
+        open_engine or OnnxEngine.opener(settings.engine), settings.engine, prover or NoProver(), profiles
+    )
     loader_thread = computing_threads(1, "loader", SPARE)
     key_pool = computing_threads(1, "keys", ROUTINE)
     services = Services(

@@ -15,14 +15,14 @@ from typing import Final
 import structlog
 import uvicorn
 
-from bundle.session import require_provider
+from bundle.providers import require_provider
 from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import keep_one_heap
 from schemas.errors import SettingsError
 from service import logs
 from service.app import create_app
 from service.commands.command import ExitCode
-from service.engine.engine import EngineOpener, OnnxEngine
+from service.engine.engine import EngineOpener
 from service.engine.explain_backend import require_backend
 from service.http.current import is_alive
 from service.http.outer.application import Application
@@ -114,11 +114,11 @@ class Server(uvicorn.Server):
         return self.force_exit or time.monotonic() >= self._drained_at
 
 
-def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
+def serve(open_engine: EngineOpener | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; returns an `ExitCode`.
 
     Args:
-        open_engine: how the network of a bundle is opened.
+        open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
     """
     notification = Notification.from_environment()
     forbid_core_dumps()

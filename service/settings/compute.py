@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from schemas.model.precision import Precision
+from schemas.tuning import GpuRuns, Provider
 from service.settings.models import NumberByName
 from service.settings.section import Positive, Section
 
@@ -30,7 +31,20 @@ def usable_cores() -> int:
 class EngineSettings(Section):
     """How the network runs."""
 
-    provider: Literal["cpu", "cuda"] = Field(default="cpu", description="where the network runs; no silent fallback")
+    provider: Provider = Field(
+        default="cpu",
+        description="where the network runs; no silent fallback. tensorrt builds its engines for minutes at each start "
+        "unless CXR_TENSORRT_CACHE_DIR keeps them",
+    )
+    gpu_runs: GpuRuns = Field(
+        default="plain",
+        description="on a GPU, plain: memory is allocated for each run; bound: buffers that stay, a set for each size "
+        "of batch; graphs: each size is captured as a CUDA graph in addition; the last two have not run on a GPU yet "
+        "(docs/tuning.md)",
+    )
+    tensorrt_cache_dir: Path | None = Field(
+        default=None, description="folder in which TensorRT keeps its engines; default: it builds them at each start"
+    )
     precision: Precision = Field(
         default="fp32",
         description="graph of the bundle that is used: int8 is for CPUs, fp16 for CUDA; a bundle without it is refused",

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bundle.session import Provider
 from schemas.model.precision import Precision
-from schemas.tuning import EngineChoice, Measured
+from schemas.tuning import EngineChoice, Measured, Provider
 
 MARGIN: Final = 0.03
 """Choices whose medians differ by less are alike: the simplest of them is taken."""

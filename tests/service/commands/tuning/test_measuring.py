@@ -4,10 +4,15 @@ from service.commands.tuning.measuring import in_turns
 
 
 def test_every_round_has_all_of_them_and_each_second_one_goes_backwards() -> None:
-    order, progress = [], []
+    order: list[str] = []
+    progress: list[tuple[int, int]] = []
 
     def run(name):
-        return lambda: order.append(name) or name
+        def once():
+            order.append(name)
+            return name
+
+        return once
 
     results = in_turns([run("a"), run("b"), run("c")], 3, lambda done, of: progress.append((done, of)))
 
