@@ -26,22 +26,22 @@ class Machine(Record):
 
 
 class EngineChoice(Record):
-    """Settings of the engine by their names; None: left as it is."""
+    """Settings of the engine by their names."""
 
     provider: Provider
     precision: Precision
     intra_op_threads: int = Field(ge=1, description="within one run of the network")
     concurrent_runs: int = Field(ge=1, description="simultaneous runs of the network")
     max_batch_size: int = Field(ge=1, description="films in one run of the network")
-    film_workers: int | None = Field(
-        default=None, ge=1, description="processes that decode, prepare and run whole films; null: one process"
+    film_processes: int = Field(
+        default=0, ge=0, description="processes that read whole films; 0: threads of the service do"
     )
 
     @property
     def words(self) -> str:
         """As a row of a table or a log names it."""
-        processes = "" if self.film_workers is None else f"{self.film_workers} processes x "
-        runs = f"{processes}{self.concurrent_runs} runs x {self.intra_op_threads} threads"
+        workers = f"{self.film_processes} processes" if self.film_processes else f"{self.concurrent_runs} runs"
+        runs = f"{workers} x {self.intra_op_threads} threads"
         return f"{self.provider} {self.precision}, {runs}, batch {self.max_batch_size}"
 
 

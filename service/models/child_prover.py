@@ -27,8 +27,8 @@ from imaging.libraries import forbid_core_dumps
 from schemas.errors import BundleError, CxrError
 from service.answers.decision import load_statistics
 from service.engine.film_queue import batch_sizes
+from service.engine.tuned import profile_of, tuned
 from service.models.prover import Proof, Result
-from service.models.tuned import profile_of, tuned
 from service.settings import EngineSettings, ModelSettings
 
 CLOCK: Final = 6

@@ -14,10 +14,10 @@ from schemas.tuning import EngineChoice
 from service.answers.drift import DriftWindow
 from service.capacity.threads import ROUTINE, ThreadLanes
 from service.engine.batcher import Batcher, BatchLimits
+from service.engine.tuned import tuned
 from service.metrics import BundleMetrics
 from service.models.loading import LoadedBundle
 from service.models.registry import BundleAddress
-from service.models.tuned import tuned
 from service.settings import EngineSettings
 
 STOP_S: Final = 2.0
@@ -74,7 +74,20 @@ class LiveBundle:
             intra_op_threads=self.settings.intra_op_threads,
             concurrent_runs=self.settings.concurrent_runs,
             max_batch_size=self.settings.largest_batch,
+            film_processes=0 if self.loaded.readers is None else self.settings.processes,
         )
+
+    @property
+    def alive(self) -> bool:
+        """Whether films can be answered without a restart."""
+        readers = self.loaded.readers
+        return self.batcher.alive and (readers is None or readers.alive)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a run of the network does not end, or had to be interrupted a short while ago."""
+        readers = self.loaded.readers
+        return self.batcher.overdue or (readers is not None and readers.overdue)
 
     @contextmanager
     def held(self) -> Iterator[Self]:

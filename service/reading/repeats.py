@@ -17,10 +17,10 @@ from service.audit.accounts import FilmDigest
 from service.capacity.result_cache import ResultKey
 from service.engine.engine import Outputs
 from service.engine.film_queue import BatchResult
+from service.films.look import PreparedFilm, Upload
 from service.models.live import ServingBundles
 from service.reading.explain import ExplainedFilm
 from service.reading.predict import Reading, given
-from service.reading.prepare import PreparedFilm, Upload
 from service.services import Services
 
 OVERHEAD_BYTES: Final = 2048

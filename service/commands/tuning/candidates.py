@@ -8,7 +8,7 @@ from typing import Final
 from schemas.model.precision import Precision
 from schemas.tuning import EngineChoice, Measured, Provider
 
-MARGIN: Final = 0.03
+MARGIN: Final = 0.05
 """Choices whose medians differ by less are alike: the simplest of them is taken."""
 CPU_BATCHES: Final = (1, 4)
 """A CPU gains little from batches, and an urgent film waits for the batch before it."""
@@ -54,18 +54,14 @@ def choices(provider: Provider, precisions: Sequence[Precision], cores: int, max
 
 
 def process_choices(best: EngineChoice, cores: int) -> list[EngineChoice]:
-    """Several processes with one run at a time, which fill the cores; none where there is one core."""
-    numbers = dict.fromkeys((cores, cores // 2))
+    """One process for each core, and for each second one; each has one thread and one film, as in the service.
+
+    None where there is one core. The runs are those that a process of the service asks them for at once.
+    """
+    one = {"intra_op_threads": 1, "max_batch_size": 1}
     return [
-        best.model_copy(
-            update={
-                "intra_op_threads": max(1, cores // number),
-                "concurrent_runs": 1,
-                "max_batch_size": 1,
-                "film_workers": number,
-            }
-        )
-        for number in numbers
+        best.model_copy(update=one | {"concurrent_runs": number, "film_processes": number})
+        for number in dict.fromkeys((cores, cores // 2))
         if number > 1
     ]
 
@@ -93,7 +89,7 @@ def fastest_first(figures: Sequence[Measured]) -> tuple[Measured, ...]:
 
 
 def best_of(figures: Sequence[Measured]) -> Measured:
-    """The fastest; of those that are alike one process before several, fp32, then the smallest batch, threads and runs.
+    """The fastest; of those that are alike processes, as a crash costs one film there; then fp32, and what is smallest.
 
     Raises:
         ValueError: there are none.
@@ -106,4 +102,4 @@ def best_of(figures: Sequence[Measured]) -> Measured:
 def _complexity(each: Measured) -> tuple[bool, bool, int, int, int]:
     choice = each.choice
     sizes = (choice.max_batch_size, choice.intra_op_threads, choice.concurrent_runs)
-    return (choice.film_workers is not None, choice.precision != "fp32", *sizes)
+    return (choice.film_processes == 0, choice.precision != "fp32", *sizes)

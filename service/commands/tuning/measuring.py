@@ -131,7 +131,7 @@ def processes(bundle: Bundle, choice: EngineChoice) -> Iterator[Callable[[float]
     context = get_context("spawn")  # a forked process would share the threads of ONNX Runtime, which do not live there
     with ExitStack() as stack:
         ends: list[Connection] = []
-        for _ in range(choice.film_workers or 1):
+        for _ in range(choice.film_processes):
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(bundle.directory, choice, theirs), daemon=True)
             process.start()
@@ -168,6 +168,7 @@ def _answer(end: Connection, patience_s: float) -> tuple[int, float]:
 def _serve(directory: Path, choice: EngineChoice, end: Connection) -> None:
     """In a process of its own: load, report, then run for as long as each message says, until the other side closes."""
     try:
+        choice = choice.model_copy(update={"concurrent_runs": 1})
         pipeline = Pipelines.of(open_bundle(directory)).of_choice(choice)
         end.send((0, 0.0))
         while True:

@@ -61,7 +61,7 @@ class Tuning:
         figures = self._one_process(pipelines, machine, report)
         best = best_of(figures).choice
         several = self._several(pipelines, best, machine.cores, report) if self.with_processes else ()
-        workers = best_of(several).choice.film_workers if several else None
+        chosen = best_of(several).choice if several else best
         return TuningProfile(
             bundle=f"{self.bundle.manifest.name}/{self.bundle.manifest.version}",
             bundle_sha256=self.bundle.sha256,
@@ -71,8 +71,7 @@ class Tuning:
             rounds=self.rounds,
             seconds=time.perf_counter() - start,
             busy_cores=busy,
-            # The engine of one process runs as was measured for one process; the number of processes is beside it.
-            chosen=best.model_copy(update={"film_workers": workers}),
+            chosen=chosen,
             figures=fastest_first(figures),
             processes=several,
             untried=tuple(self.untried),

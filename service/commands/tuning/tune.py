@@ -26,8 +26,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _tune(options: argparse.Namespace) -> int:
     from schemas.errors import SettingsError
     from service.commands.tuning.session import Tuning
+    from service.engine.tuned import write_profile
     from service.models.registry import BundleRegistry
-    from service.models.tuned import write_profile
     from service.settings import load_settings
 
     settings = load_settings()

@@ -11,7 +11,7 @@ from tests.service.bundles import write_tiny_bundle
 pytestmark = pytest.mark.process
 
 CHOICE = EngineChoice(
-    provider="cpu", precision="fp32", intra_op_threads=1, concurrent_runs=1, max_batch_size=1, film_workers=2
+    provider="cpu", precision="fp32", intra_op_threads=1, concurrent_runs=1, max_batch_size=1, film_processes=2
 )
 
 

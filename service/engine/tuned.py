@@ -18,7 +18,7 @@ from service.settings import EngineSettings
 
 LARGEST_PROFILE: Final = 4 * 1024**2
 
-log = structlog.get_logger("service.models.tuned")
+log = structlog.get_logger("service.engine.tuned")
 
 
 def profile_path(folder: Path, bundle_sha256: str, machine: Machine) -> Path:
@@ -72,9 +72,9 @@ def tuned(settings: EngineSettings, profile: TuningProfile | None, offered: Sequ
     if profile is None:
         return settings
     fixed = {name: getattr(settings, name) for name in settings.model_fields_set}
-    for choice in (profile.chosen, *(measured.choice for measured in profile.figures)):
-        numbers = choice.model_dump(exclude_none=True)
-        numbers = {name: value for name, value in numbers.items() if name in type(settings).model_fields}
+    figures = sorted((*profile.figures, *profile.processes), key=lambda each: each.films_per_s, reverse=True)
+    for choice in (profile.chosen, *(each.choice for each in figures)):
+        numbers = choice.model_dump()
         if choice.precision in offered and all(fixed.get(name, value) == value for name, value in numbers.items()):
             return settings.model_copy(update=numbers)
     return settings
