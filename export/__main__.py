@@ -1,4 +1,4 @@
-"""The command line of the exporter: `bundle`, `adopt`, `verify`, `keygen` and `sign`."""
+"""The command line of the exporter: `bundle`, `adopt`, `verify`, `keygen`, `sign`, `push` and `pull`."""
 
 import shlex
 import sys
@@ -13,6 +13,7 @@ from export.gates.limits import LEAST_AUROC
 from export.options import options_of
 from export.place import Place
 from export.population import PopulationOptions
+from export.store_command import pull, push
 from schemas.errors import BundleError, CxrError
 from schemas.model.precision import PRECISIONS, ReducedPrecision
 from schemas.version import VERSION
@@ -216,6 +217,10 @@ def sign(
     from export.sign import sign_bundle
 
     console.print(f"signed by key {sign_bundle(bundle, key)}")
+
+
+app.command()(push)
+app.command()(pull)
 
 
 def _refuse_lungs(trial: "TrainedTrial") -> None:

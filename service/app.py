@@ -49,6 +49,7 @@ from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.site_profiles import SiteProfiles
+from service.models.store_watch import StoreWatch
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
@@ -122,8 +123,7 @@ def create_services(
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
     decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
-    profiles = SiteProfiles.of(settings.evidence)
-    registry = BundleRegistry.of(settings.models, profiles)
+    registry, store, profiles = _bundles(settings, metrics)
     loader = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
     loader_thread = computing_threads(1, "loader", SPARE)
     key_pool = computing_threads(1, "keys", ROUTINE)
@@ -133,6 +133,7 @@ def create_services(
         decode=settings.decode,
         metrics=metrics,
         registry=registry,
+        store=store,
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
@@ -153,6 +154,13 @@ def create_services(
     return services
 
 
+def _bundles(settings: Settings, metrics: Metrics) -> tuple[BundleRegistry, StoreWatch | None, SiteProfiles | None]:
+    """Where bundles are found, what brings them there, and at which operating point they answer."""
+    profiles = SiteProfiles.of(settings.evidence)
+    store = StoreWatch.of(settings.models, settings.store, metrics.store)
+    return BundleRegistry.of(settings.models, profiles, store), store, profiles
+
+
 @asynccontextmanager
 async def running(services: Services) -> AsyncIterator[None]:
     """Load the bundles and answer films with them; without any the process lives on and reports why it is not ready.
@@ -166,6 +174,8 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)
         stack.enter_context(services.key_pool)
+        if services.store is not None:  # before them: it brings what they load
+            await stack.enter_async_context(services.store.running())
         await stack.enter_async_context(services.deployments.running())
         yield
 
