@@ -211,12 +211,15 @@ def keygen(out: Annotated[Path, typer.Argument(help="File of the private key; th
 def sign(
     bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     key: Annotated[Path, typer.Option(help="File of the private key.")],
+    *,
+    openssf: Annotated[bool, typer.Option("--openssf", help="In the format of OpenSSF, by an ECDSA key.")] = False,
 ) -> None:
     """Check every hash of a bundle and sign its manifest."""
     from export.console import console
+    from export.openssf import sign_for_openssf
     from export.sign import sign_bundle
 
-    console.print(f"signed by key {sign_bundle(bundle, key)}")
+    console.print(f"signed by key {sign_for_openssf(bundle, key) if openssf else sign_bundle(bundle, key)}")
 
 
 app.command()(push)

@@ -78,7 +78,7 @@ def store(server: Server) -> dict:
 def test_a_moved_tag_is_swapped_under_load_and_a_digest_is_not(registry, start, tmp_path, record_property) -> None:
     tag = f"oci://{registry.host}/cxr/tiny:stable"
     pinned = push(read_shipment(write_tiny_bundle(tmp_path / "models")), parse_address(tag), PLAIN).reference
-    moving, fixed = start(tag), start(pinned, models_cache=tmp_path / "other")
+    moving, fixed = start(tag), start(pinned)
     statuses: list[int] = []
     over = threading.Event()
 
