@@ -55,6 +55,7 @@ from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.site_profiles import SiteProfiles
+from service.models.store_watch import StoreWatch
 from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
@@ -133,8 +134,7 @@ def create_services(
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
     films = max(settings.decode.workers, settings.engine.processes)
     decoder = _frame_decoder(settings.decode, metrics)
-    profiles = SiteProfiles.of(settings.evidence)
-    registry = BundleRegistry.of(settings.models, profiles)
+    registry, store, profiles = _bundles(settings, metrics)
     open_engine = open_engine or OnnxEngine.opener(settings.engine)
     along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
     opener = readers_opener(nursery, settings, partial(_count_death, metrics), open_engine)
@@ -146,6 +146,7 @@ def create_services(
         decode=settings.decode,
         metrics=metrics,
         registry=registry,
+        store=store,
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
@@ -164,6 +165,13 @@ def create_services(
     )
     metrics.ready.set_function(lambda: float(services.ready))
     return services
+
+
+def _bundles(settings: Settings, metrics: Metrics) -> tuple[BundleRegistry, StoreWatch | None, SiteProfiles | None]:
+    """Where bundles are found, what brings them there, and at which operating point they answer."""
+    profiles = SiteProfiles.of(settings.evidence)
+    store = StoreWatch.of(settings.models, settings.store, metrics.store)
+    return BundleRegistry.of(settings.models, profiles, store), store, profiles
 
 
 def _challenger(
@@ -187,6 +195,8 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)
         stack.enter_context(services.key_pool)
+        if services.store is not None:  # before them: it brings what they load
+            await stack.enter_async_context(services.store.running())
         await stack.enter_async_context(services.deployments.running())
         yield
 

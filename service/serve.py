@@ -92,7 +92,7 @@ class Server(uvicorn.Server):
         self._end.begin()
         self._notification.stopping(self._end_s)
         if not self.started:
-            self._services.deployments.stop_loading()
+            self._services.stop_loading()
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

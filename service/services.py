@@ -19,6 +19,7 @@ from service.metrics import Metrics
 from service.models.deployments import Deployments
 from service.models.live import ServingBundles
 from service.models.registry import BundleRegistry
+from service.models.store_watch import StoreWatch
 from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.settings import ConnectionSettings, DecodeSettings, EvidenceSettings, LimitSettings
@@ -50,6 +51,8 @@ class Services:
     audit: Trail
     evidence: EvidenceSettings
     mode: Mode = "active"
+    store: StoreWatch | None = None
+    """Where bundles come from; None: they lie in a folder."""
     challenger: Deployment | None = None
     """A bundle that reads along and answers nobody; None: there is none."""
     stop: StopSwitch = field(default_factory=StopSwitch)
@@ -59,6 +62,12 @@ class Services:
     def ready(self) -> bool:
         """Whether films are answered: a bundle serves, and the service is not draining."""
         return bool(self.deployments.live) and not self.admission.draining
+
+    def stop_loading(self) -> None:
+        """End what is being loaded or downloaded: the process ends, and nobody needs it any more."""
+        if self.store is not None:
+            self.store.stop()
+        self.deployments.stop_loading()
 
     @contextmanager
     def hold(self) -> Iterator[ServingBundles]:
