@@ -42,6 +42,8 @@ from service.http.routes import (
     results,
 )
 from service.http.routes.evidence import acceptance, challenger, monitoring, verdicts
+from service.http.routes.inference_protocol import infer
+from service.http.routes.inference_protocol import models as inference_models
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.deployments import Deployments, reading_along
@@ -58,6 +60,8 @@ ROUTES: Final = (
     predict,
     explain,
     film,
+    infer,
+    inference_models,
     challenger,
     models,
     administration,

@@ -124,10 +124,15 @@ async def read_film(
         if is_enough(films.plan, seen):
             break
     choice = choose(films.plan, seen, upload.population)
-    routed = replace(_routed(readings[choice.index], choice, bundles), for_challenger=films.for_challenger)
-    reading = _unless_suspended(services, routed)
-    _count(services, reading)
-    return reading
+    routed = _routed(readings[choice.index], choice, bundles)
+    return finished(services, replace(routed, for_challenger=films.for_challenger))
+
+
+def finished(services: Services, reading: Reading) -> Reading:
+    """The reading as it is answered, withheld while the service is suspended; the film is counted."""
+    given = _unless_suspended(services, reading)
+    _count(services, given)
+    return given
 
 
 def _unless_suspended(services: Services, reading: Reading) -> Reading:
@@ -158,7 +163,8 @@ def _routed(reading: Reading, choice: Choice, bundles: ServingBundles) -> Readin
 
 def _count(services: Services, reading: Reading) -> None:
     """Count the film for the bundle that answers; those that were asked in vain learn nothing of it."""
-    for stage, seconds in reading.stages_s.items():
+    stages = {stage: seconds for stage, seconds in reading.stages_s.items() if seconds}  # 0: the caller has prepared it
+    for stage, seconds in stages.items():
         services.metrics.stage_duration.labels(stage).observe(seconds)
     metrics = reading.live.metrics
     prediction = reading.prediction
