@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from schemas.inference_protocol import InferRequest
+from schemas.jobs import JobRequest
 from service.mime.native_model import MEDIA_TYPE as DICOM_XML
 from service.mime.native_model import native_model
 
@@ -29,7 +30,7 @@ _BYTES: Final[Mapping[str, str]] = {
     'multipart/related; type="application/dicom"': "parts with the bytes of a DICOM file each",
 }
 """What stands for bytes that no text can show."""
-_READ_BY_ROUTES: Final = (InferRequest,)
+_READ_BY_ROUTES: Final = (InferRequest, JobRequest)
 """Records that routes read out of a body by themselves, so that the framework does not know their schemas."""
 _REFERENCE: Final = "#/components/schemas/{model}"
 
