@@ -28,6 +28,7 @@ EXAMPLES: Final[Mapping[str, object]] = {
     "/models/challenger/promote": {"by": "rule"},
     "/v2/models/{name}/infer": _INFERENCE,
     "/v2/models/{name}/versions/{version}/infer": _INFERENCE,
+    "/jobs": {"query": {"StudyDate": "20250101-20251231", "Modality": "CR"}},
     "/monitoring/resume": {"reason": "what was found and done"},
 }
 """By path, a body in JSON."""
@@ -39,6 +40,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "name": _NAME,
     "version": _VERSION,
     "sop_instance_uid": "1.2.3",
+    "job": "0f8fad5bd9cb469fa16570867728950e",
     "report": "site-a",
     "picture": "limits.svg",
 }
