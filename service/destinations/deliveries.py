@@ -12,8 +12,8 @@ from pydicom.dataset import Dataset
 from sqlalchemy import Connection, Engine
 
 from schemas.analysis import AnalysisRecord
+from schemas.bodies.jobs import Job
 from schemas.errors import CxrError, InternalError
-from schemas.jobs import Job
 from schemas.monitoring import Suspension
 from schemas.results import DestinationState
 from service.destination_metrics import NOT_IN_FILE, STATES

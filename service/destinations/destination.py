@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from pydicom.dataset import Dataset
 
 from schemas.analysis import AnalysisRecord
-from schemas.jobs import Job
+from schemas.bodies.jobs import Job
 from schemas.monitoring import Suspension
 
 

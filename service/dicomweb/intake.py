@@ -101,28 +101,33 @@ async def open_intake(
     async with AsyncExitStack() as stack:
         engine = stack.enter_context(open_database(settings.spool_url))
         pacs = await stack.enter_async_context(open_archive(pacs_settings, engine))
-        for onlooker in onlookers.running(engine):
-            await stack.enter_async_context(onlooker)
+        await _enter(stack, onlookers.running(engine))
         spool = _spool(engine, settings)
         ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
         delivers = pacs is not None and services.mode == "active"
         posts = outbox if services.mode == "active" else None
-        desk = Desk(spool, watch, delivers, pacs_settings.policy, along, posts)
-        turns = Turns(services)
-        steps = [turns.analysis(desk), turns.backfill(desk)]
+        steps = Turns(services).steps(Desk(spool, watch, delivers, pacs_settings.policy, along, posts))
         if pacs is not None and delivers:  # what waits for it in the spool of a silent service goes on waiting
             steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
         steps += [] if posts is None else posts.steps
         steps += [] if backlog is None else backlog.steps(spool)
         worker = Worker(spool, ledger, steps, services.metrics)
-        chores = _chores(engine, settings) if delivers else []
-        worker.start(chores if backlog is None else [*chores, backlog.tidy])
+        worker.start(_chores(engine, settings, delivers=delivers, backlog=backlog))
         stack.push_async_callback(worker.stop)
         yield Intake(spool, ledger, worker, engine, _withdrawals(engine, settings), outbox)
 
 
-def _chores(engine: Engine, settings: DicomwebSettings) -> list[Callable[[], int]]:
-    return [Summaries(engine, quiet_s=settings.study_quiet_s).write_due] if settings.study_quiet_s else []
+async def _enter(stack: AsyncExitStack, onlookers: Iterator[AbstractAsyncContextManager[None]]) -> None:
+    for onlooker in onlookers:
+        await stack.enter_async_context(onlooker)
+
+
+def _chores(
+    engine: Engine, settings: DicomwebSettings, *, delivers: bool, backlog: Backlog | None
+) -> list[Callable[[], int]]:
+    quiet_s = settings.study_quiet_s
+    summaries = [Summaries(engine, quiet_s=quiet_s).write_due] if delivers and quiet_s else []
+    return summaries if backlog is None else [*summaries, backlog.tidy]
 
 
 def _withdrawals(engine: Engine, settings: DicomwebSettings) -> Withdrawals:
@@ -155,8 +160,11 @@ class Turns:
         self._services = services
         self._others = 0  # films of the spool that are being read and are not of a backfill
 
-    def analysis(self, desk: Desk) -> Step:
-        """Of films that somebody waits for."""
+    def steps(self, desk: Desk) -> list[Step]:
+        """The analysis of films that somebody waits for, and of films that can wait."""
+        return [self._analysis(desk), self._backfill(desk)]
+
+    def _analysis(self, desk: Desk) -> Step:
 
         async def work(claim: Claim) -> None:
             self._others += 1
@@ -167,8 +175,7 @@ class Turns:
 
         return self._step("received", work, self._services.decode.workers, lambda: _can_analyse(self._services))
 
-    def backfill(self, desk: Desk) -> Step:
-        """Of films that can wait."""
+    def _backfill(self, desk: Desk) -> Step:
         return self._step(BACKFILL, partial(analyse, services=self._services, desk=desk), 1, self._is_idle)
 
     def _is_idle(self) -> bool:

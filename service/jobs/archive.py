@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from schemas.errors import BodyTooLargeError, ImageTooLargeError, InvalidImageError, MalformedRequestError
+from schemas.errors import BodyTooLargeError, ImageTooLargeError, InvalidImageError
+from service.jobs.members import ENTRY_FAULTS, tar_members, too_many, zip_members
 
 TYPES: Final[Mapping[str, str]] = {
     "application/zip": "zip",
@@ -29,21 +30,8 @@ _KINDS: Final = ("zip", "tar", "part")
 _LEFT_S: Final = 3600.0
 """After which a file without a job is of a request that died."""
 _PIECE: Final = 1024 * 1024
-_BLOCK: Final = 512
-_REGULAR: Final = (b"0", b"\0", b"7")
 _LOCAL_BYTES: Final = 30
 """Of the header before each member, without its name and extra field."""
-_ENTRY_BYTES: Final = 1024
-"""Of the directory for one member: 46, its name and extra fields."""
-_END: Final = struct.Struct("<4s4H2LH")
-_END_BYTES: Final = _END.size + 2**16
-"""With the longest comment."""
-_END_64: Final = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR: Final = struct.Struct("<4sLQL")
-_ENCRYPTED: Final = 0x1
-_NO_METHOD: Final = -1
-_ENTRY_FAULTS: Final = (NotImplementedError, zlib.error, EOFError, OSError, ValueError, struct.error)
-_ARCHIVE_FAULTS: Final = (zipfile.BadZipFile, *_ENTRY_FAULTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +85,10 @@ class Archives:
             BodyTooLargeError: it has too many members.
         """
         path = self._find(job)
-        found = _zip_members(path, self.most_films) if path.suffix == ".zip" else _tar_members(path)
+        found = zip_members(path, self.most_films) if path.suffix == ".zip" else tar_members(path)
         for count, place in enumerate(found):
             if count == self.most_films:
-                raise _too_many(self.most_films)
+                raise too_many(self.most_films)
             yield place
 
     def read(self, job: str, place: Mapping[str, Any]) -> bytes:
@@ -114,7 +102,7 @@ class Archives:
         try:
             with path.open("rb") as raw:
                 content = self._from_zip(raw, place) if path.suffix == ".zip" else self._from_tar(raw, place)
-        except _ENTRY_FAULTS as error:
+        except ENTRY_FAULTS as error:
             msg = "a file of the archive cannot be read; it is damaged, encrypted or compressed in an unusual way"
             raise InvalidImageError(msg) from error
         if len(content) > self.film_bytes:
@@ -182,79 +170,3 @@ def _keep(file: BinaryIO, part: Path, path: Path) -> None:
         os.fsync(folder)  # the name is on the disk too
     finally:
         os.close(folder)
-
-
-def _zip_members(path: Path, most: int) -> Iterator[dict[str, Any]]:
-    try:
-        with path.open("rb") as raw:
-            if _directory_bytes(raw) > most * _ENTRY_BYTES:  # before a library reads all of it into memory
-                raise _too_many(most)
-            with zipfile.ZipFile(raw) as archive:
-                entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-    except _ARCHIVE_FAULTS as error:
-        raise _unreadable() from error
-    for entry in entries:
-        method = _NO_METHOD if entry.flag_bits & _ENCRYPTED else entry.compress_type
-        yield {"offset": entry.header_offset, "size": entry.compress_size, "method": method, "crc": entry.CRC}
-
-
-def _directory_bytes(raw: BinaryIO) -> int:
-    """The size of the central directory, which a reader of the archive takes into memory."""
-    size = raw.seek(0, os.SEEK_END)
-    start = max(0, size - _END_BYTES)
-    raw.seek(start)
-    tail = raw.read()
-    place = tail.rfind(b"PK\5\6")
-    if place < 0:
-        raise EOFError
-    *_, stated, _, _ = _END.unpack_from(tail, place)
-    if stated != 2**32 - 1:
-        return int(stated)
-    _, _, at, _ = _LOCATOR.unpack_from(tail, place - _LOCATOR.size)
-    raw.seek(at)
-    return int(_END_64.unpack(raw.read(_END_64.size))[-2])
-
-
-def _tar_members(path: Path) -> Iterator[dict[str, Any]]:
-    """Headers alone are read: the library would take a header of any size into memory."""
-    count = 0
-    with path.open("rb") as raw:
-        size = raw.seek(0, os.SEEK_END)
-        offset = 0
-        while offset + _BLOCK <= size:
-            raw.seek(offset)
-            header = raw.read(_BLOCK)
-            if not header.strip(b"\0"):
-                break
-            if header[257:262] != b"ustar":
-                raise _unreadable()
-            length = _length(header[124:136])
-            offset += _BLOCK
-            if offset + length > size:
-                raise _unreadable()
-            if header[156:157] in _REGULAR:
-                count += 1
-                yield {"offset": offset, "size": length}
-            offset += -(-length // _BLOCK) * _BLOCK
-    if not count:
-        raise _unreadable()
-
-
-def _length(field: bytes) -> int:
-    try:
-        number = int.from_bytes(field[4:], "big") if field[0] & 0x80 else int(field.strip(b" \0") or b"0", 8)
-    except ValueError as error:
-        raise _unreadable() from error
-    if number < 0:
-        raise _unreadable()
-    return number
-
-
-def _unreadable() -> MalformedRequestError:
-    msg = "the archive cannot be read, or holds no file; send a ZIP, or a TAR that is not compressed"
-    return MalformedRequestError(msg)
-
-
-def _too_many(most: int) -> BodyTooLargeError:
-    msg = f"the archive holds more than {most} files (CXR_JOBS_MAX_FILMS); send several"
-    return BodyTooLargeError(msg)

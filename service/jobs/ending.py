@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from schemas.jobs import Job
+from schemas.bodies.jobs import Job
 from service.dicomweb.ledger import mend_times
 from service.dicomweb.tables import SQLITE, instances, transaction
 from service.jobs.register import job_of

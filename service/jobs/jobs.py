@@ -14,8 +14,8 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from imaging.limits import DecodeLimits
+from schemas.bodies.jobs import FilmReference, Job, JobRequest
 from schemas.errors import CxrError, InvalidParameterError, PacsRefusedError
-from schemas.jobs import FilmReference, Job, JobRequest
 from service.dicomweb.history.rows import BACKFILL
 from service.dicomweb.instance import read_instance
 from service.dicomweb.pacs import open_pacs_line

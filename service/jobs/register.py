@@ -11,8 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Row, and_, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from schemas.bodies.jobs import Job, JobFilm, JobFilmList, JobFilmState, JobList, JobProgress, JobSource, cursor_text
 from schemas.errors import IdempotencyKeyReusedError, NotFoundError
-from schemas.jobs import Job, JobFilm, JobFilmList, JobFilmState, JobList, JobProgress, JobSource, cursor_text
 from service.dicomweb.tables import SQLITE, transaction
 from service.jobs.tables import films, jobs
 from service.leases import waiting

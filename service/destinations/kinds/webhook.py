@@ -19,8 +19,8 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from imaging.dicom.attributes import text
+from schemas.bodies.jobs import Job
 from schemas.errors import DestinationRefusedError, DestinationUnreachableError, InvalidImageError, SettingsError
-from schemas.jobs import Job
 from schemas.monitoring import Suspension
 from service.destinations.destination import FinishedFilm, Parcel
 from service.destinations.entry import NotificationRules

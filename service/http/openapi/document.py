@@ -12,8 +12,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from schemas.inference_protocol import InferRequest
-from schemas.jobs import JobRequest
+from schemas.bodies.inference_protocol import InferRequest
+from schemas.bodies.jobs import JobRequest
 from service.mime.native_model import MEDIA_TYPE as DICOM_XML
 from service.mime.native_model import native_model
 

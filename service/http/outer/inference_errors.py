@@ -6,7 +6,7 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schemas.inference_protocol import InferError
+from schemas.bodies.inference_protocol import InferError
 from service.http.errors import MEDIA_TYPE
 
 ROOT: Final = "/v2"

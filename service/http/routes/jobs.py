@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import ValidationError
 from pydantic.json_schema import SkipJsonSchema
 
+from schemas.bodies.jobs import Job, JobFilmList, JobFilmState, JobList, JobRequest, JobSource, cursor_number
 from schemas.errors import (
     BodyTooLargeError,
     IdempotencyKeyReusedError,
@@ -19,7 +20,6 @@ from schemas.errors import (
     SpoolUnavailableError,
     UnsupportedMediaTypeError,
 )
-from schemas.jobs import Job, JobFilmList, JobFilmState, JobList, JobRequest, JobSource, cursor_number
 from service.audit.accounts import audited_action
 from service.http.authorization import Requires, caller_of, origin_of
 from service.http.current import CurrentJobs, CurrentServices, intake_of

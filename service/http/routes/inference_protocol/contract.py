@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from schemas.api import Prediction, PredictResponse
+from schemas.bodies.inference_protocol import InferRequest, ModelMetadata, TensorMetadata
 from schemas.errors import BodyTooLargeError, InvalidParameterError
-from schemas.inference_protocol import InferRequest, ModelMetadata, TensorMetadata
 from schemas.model.manifest import BundleManifest
 from service.http.routes.inference_protocol.wire import Column, SentTensor
 from service.models.loading import LoadedBundle

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
+from schemas.bodies.inference_protocol import InferRequest, InferResponse
 from schemas.errors import CxrError, InvalidParameterError
-from schemas.inference_protocol import InferRequest, InferResponse
 from service.capacity.admission import Priority
 from service.http.authorization import Requires, caller_of
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES

@@ -4,8 +4,15 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends
 
+from schemas.bodies.inference_protocol import (
+    InferError,
+    LiveState,
+    ModelMetadata,
+    ModelState,
+    ReadyState,
+    ServerMetadata,
+)
 from schemas.errors import AuditUnavailableError, CxrError, InvalidParameterError, NotFoundError, NotReadyError
-from schemas.inference_protocol import InferError, LiveState, ModelMetadata, ModelState, ReadyState, ServerMetadata
 from schemas.version import VERSION
 from service.capacity.admission import draining
 from service.http.authorization import Requires

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from schemas.bodies.inference_protocol import InferInput, InferRequest, InferResponse, OutputTensor
 from schemas.errors import InvalidParameterError, MalformedRequestError
-from schemas.inference_protocol import InferInput, InferRequest, InferResponse, OutputTensor
 
 HEADER: Final = "Inference-Header-Content-Length"
 BINARY: Final = "application/octet-stream"
