@@ -6,9 +6,9 @@ from imaging.quality import input_statistics
 from schemas.api import ImageFacts
 from schemas.errors import InvalidParameterError
 from service.capacity.admission import Priority
+from service.films.look import PreparedFilm, Upload
 from service.models.live import LiveBundle
 from service.reading.predict import Reading, answered, finished
-from service.reading.prepare import PreparedFilm, Upload
 from service.services import Services
 
 PREPARED_BY_CALLER = "prepared_by_caller"

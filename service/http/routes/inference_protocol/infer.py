@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Response
 from schemas.bodies.inference_protocol import InferRequest, InferResponse
 from schemas.errors import CxrError, InvalidParameterError
 from service.capacity.admission import Priority
+from service.films.look import Upload
 from service.http.authorization import Requires, caller_of
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES
 from service.http.film_request import CurrentFilmRequest, FilmRequest, FilmsToRead
@@ -23,7 +24,6 @@ from service.http.routes.inference_protocol.wire import BINARY, HEADER, SentRequ
 from service.http.silence import Audience, CurrentAudience
 from service.models.live import LiveBundle, ServingBundles
 from service.reading.predict import Reading, read_film
-from service.reading.prepare import Upload
 from service.reading.routing import check_word
 from service.reading.stated import stated_facts
 from service.reading.tensors import read_prepared
