@@ -18,10 +18,6 @@ from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.kept_answers import KeptAnswers
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
-from service.challenger.reader import challenger_of
-from service.destinations.deliveries import deliveries_of
-from service.dicomweb.intake import Onlookers, open_intake
-from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.http.current import set_intake, set_services
 from service.http.errors import install_error_handlers
@@ -52,7 +48,6 @@ from service.models.site_profiles import SiteProfiles
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
-from service.surveillance.surveillance import Surveillance
 
 ROUTES: Final = (
     predict,
@@ -176,17 +171,14 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(running(services))
-            along = challenger_of(services, settings.trial)
-            deliveries = deliveries_of(settings.dicomweb, settings.dimse, services)
-            surveillance = Surveillance(services, settings.surveillance, announce=deliveries.announce)
-            onlookers = Onlookers(surveillance, along, deliveries)
-            opener = partial(open_archive, settings.dimse)
-            opening = open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers)
-            intake = await stack.enter_async_context(opening)
+            if settings.dicomweb.enabled or settings.dicomweb.destinations or services.challenger is not None:
+                from service.onlookers import open_onlookers  # half of all imports: see there
+
+                opened = await stack.enter_async_context(open_onlookers(services, settings))
+                set_intake(api, opened.intake, opened.surveillance, opened.challenger)
         except SettingsError as error:
             api.state.refusal = str(error)
             raise
-        set_intake(api, intake, None if intake is None else surveillance, along)
         yield
 
 

@@ -18,7 +18,7 @@ import uvicorn
 from bundle.session import require_provider
 from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import keep_one_heap
-from schemas.errors import SettingsError
+from schemas.errors import InternalError, SettingsError
 from service import logs
 from service.app import create_app
 from service.commands.command import ExitCode
@@ -31,6 +31,7 @@ from service.listener.connection import Connection
 from service.listener.connections import Connections
 from service.models.child_prover import ChildProver
 from service.notification import Notification
+from service.services import Services
 from service.settings import ServerSettings, injected_variables, load_settings
 
 _TICKS_A_SWEEP: Final = 10
@@ -100,6 +101,8 @@ class Server(uvicorn.Server):
             self._notification.ready()
         if self.started and (live := self._services.deployments.live):
             log.info("service_ready", bundle=", ".join(str(each.address) for each in live))
+        if self.started and self._services.decode.children_at_start:
+            threading.Thread(target=_start_children, args=(self._services,), name="decoder-start", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
         """Drain before the listener closes: not ready, but still there to answer so; a second Ctrl-C ends that."""
@@ -112,6 +115,14 @@ class Server(uvicorn.Server):
         self._services.admission.drain()
         self._drained_at = self._drained_at or time.monotonic() + self._drain_s
         return self.force_exit or time.monotonic() >= self._drained_at
+
+
+def _start_children(services: Services) -> None:
+    """Not before the service is ready, whose start they would delay; a film that comes meanwhile waits for its own."""
+    try:
+        services.frame_decoder.start_children()
+    except InternalError as error:
+        log.warning("decode_children_not_started", reason=str(error))
 
 
 def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
