@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from functools import partial
 from types import FrameType
 from typing import Final
@@ -24,6 +25,7 @@ from service.app import create_app
 from service.commands.command import ExitCode
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.engine.explain_backend import require_backend
+from service.films.nursery import FORKS, Nursery
 from service.http.current import is_alive
 from service.http.outer.application import Application
 from service.libraries import configure_libraries
@@ -75,8 +77,12 @@ class Server(uvicorn.Server):
     It uses `on_tick` and `force_exit`, which uvicorn does not document; the locked version, 0.54, is tested.
     """
 
-    def __init__(self, app: Application, settings: ServerSettings, notification: Notification) -> None:
+    def __init__(
+        self, app: Application, settings: ServerSettings, notification: Notification, *, decodes: bool = False
+    ) -> None:
+        """`decodes`: whether threads of this process read films, and want children for compressed ones."""
         self._api = app.api
+        self._starts_children = decodes and app.services.decode.children_at_start
         self._notification = notification
         self._services = app.services
         self._connections = Connections(app.services.connections, app.services.metrics)
@@ -101,7 +107,7 @@ class Server(uvicorn.Server):
             self._notification.ready()
         if self.started and (live := self._services.deployments.live):
             log.info("service_ready", bundle=", ".join(str(each.address) for each in live))
-        if self.started and self._services.decode.children_at_start:
+        if self.started and self._starts_children:
             threading.Thread(target=_start_children, args=(self._services,), name="decoder-start", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
@@ -141,7 +147,8 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
-        app = create_app(settings, open_engine, prover)
+        nursery = Nursery() if FORKS and settings.engine.processes and open_engine == OnnxEngine.open else None
+        app = create_app(settings, open_engine, prover, nursery)
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED
@@ -152,8 +159,8 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     gc.freeze()
     # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.
     signal.signal(signal.SIGTERM, _exit)
-    with prover.running():  # before there is a second thread
-        server = Server(app, settings.server, notification)
+    with prover.running(), nursery.running() if nursery else nullcontext():  # before there is a second thread
+        server = Server(app, settings.server, notification, decodes=nursery is None)
         try:
             server.run()
         except KeyboardInterrupt:  # raised again by uvicorn once it has drained
