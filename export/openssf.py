@@ -23,7 +23,7 @@ from schemas.errors import BundleError, SigningKeyError
 from schemas.model.manifest import MANIFEST
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
-_HASHES: Final = {256: SHA256, 384: SHA384, 521: SHA512}
+_HASHES: Final = {256: SHA256(), 384: SHA384(), 521: SHA512()}
 """By the bits of the curve: P-256, P-384, P-521; model-signing knows no others for keys."""
 _CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 _MAKE: Final = "openssl ecparam -name prime256v1 -genkey -noout -out FILE"
@@ -78,7 +78,7 @@ def _statement(bundle: Bundle) -> bytes:
 def _envelope(statement: bytes, key: ec.EllipticCurvePrivateKey, key_id: str) -> bytes:
     # What DSSE signs: its version, and the type and the payload with their lengths.
     signed = f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(statement)} ".encode() + statement
-    signature = key.sign(signed, ec.ECDSA(_HASHES[key.curve.key_size]()))
+    signature = key.sign(signed, ec.ECDSA(_HASHES[key.curve.key_size]))
     bundle = {
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
         "verificationMaterial": {"publicKey": {"hint": key_id}, "tlogEntries": []},

@@ -21,10 +21,6 @@ from service.capacity.admission import Admission
 from service.capacity.kept_answers import KeptAnswers
 from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
-from service.challenger.reader import challenger_of
-from service.destinations.deliveries import deliveries_of
-from service.dicomweb.intake import Onlookers, open_intake
-from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.films.look import Decoding
 from service.films.nursery import Nursery
@@ -53,7 +49,6 @@ from service.http.routes import (
 from service.http.routes.evidence import acceptance, challenger, monitoring, verdicts
 from service.http.routes.inference_protocol import infer
 from service.http.routes.inference_protocol import models as inference_models
-from service.jobs.jobs import Jobs
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.deployments import Deployments, reading_along
@@ -66,7 +61,6 @@ from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
-from service.surveillance.surveillance import Surveillance
 
 ROUTES: Final = (
     predict,
@@ -216,27 +210,14 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(running(services))
-            along = challenger_of(services, settings.trial)
-            deliveries = deliveries_of(settings.dicomweb, settings.dimse, services)
-            surveillance = Surveillance(services, settings.surveillance, announce=deliveries.announce)
-            jobs = Jobs(
-                services,
-                settings.jobs,
-                settings.pacs,
-                announce=deliveries.announce_job,
-                may_notify=deliveries.takes_jobs,
-            )
-            onlookers = Onlookers(surveillance, along, deliveries, jobs)
-            opener = partial(open_archive, settings.dimse)
-            opening = open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers)
-            intake = await stack.enter_async_context(opening)
+            if settings.dicomweb.enabled or settings.dicomweb.destinations or services.challenger is not None:
+                from service.onlookers import open_onlookers  # half of all imports: see there
+
+                opened = await stack.enter_async_context(open_onlookers(services, settings))
+                set_intake(api, opened.intake, opened.surveillance, opened.challenger, opened.jobs)
         except SettingsError as error:
             api.state.refusal = str(error)
             raise
-        if intake is None:
-            set_intake(api, None, challenger=along)
-        else:
-            set_intake(api, intake, surveillance, along, jobs)
         yield
 
 
