@@ -16,7 +16,6 @@ from schemas.errors import SettingsError
 from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
-from service.capacity.kept_answers import KeptAnswers
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.challenger.reader import challenger_of
 from service.destinations.deliveries import deliveries_of
@@ -52,6 +51,7 @@ from service.models.site_profiles import SiteProfiles
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
+from service.sharing.state import state_of
 from service.surveillance.surveillance import Surveillance
 
 ROUTES: Final = (
@@ -127,6 +127,7 @@ def create_services(
     loader = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
     loader_thread = computing_threads(1, "loader", SPARE)
     key_pool = computing_threads(1, "keys", ROUTINE)
+    state = state_of(settings.shared_state_url, settings.limits, metrics.registry)
     services = Services(
         limits=settings.limits,
         connections=settings.connections,
@@ -135,13 +136,14 @@ def create_services(
         registry=registry,
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
-        answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
+        answers=state.answers,
+        sharing=state.running,
         decode_lanes=decode_lanes,
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,
         decode_budget=DecodeBudget(settings.decode.budget_bytes),
         frame_decoder=_frame_decoder(settings.decode, metrics),
-        gate=Gate(settings.security, settings.tokens, metrics, key_pool),
+        gate=Gate(settings.security, settings.tokens, metrics, key_pool, state.buckets),
         audit=Trail(settings.audit, metrics),
         mode=settings.trial.mode,
         challenger=None
@@ -166,6 +168,7 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)
         stack.enter_context(services.key_pool)
+        await stack.enter_async_context(services.sharing())
         await stack.enter_async_context(services.deployments.running())
         yield
 
