@@ -1,6 +1,7 @@
 """The app: made from settings; its lifespan loads the bundles, starts what outlives a request, and ends it."""
 
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
@@ -48,6 +49,7 @@ from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.site_profiles import SiteProfiles
+from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
@@ -146,13 +148,21 @@ def create_services(
         gate=Gate(settings.security, settings.tokens, metrics, key_pool, state.buckets),
         audit=Trail(settings.audit, metrics),
         mode=settings.trial.mode,
-        challenger=None
-        if (choice := settings.trial.challenger) is None
-        else reading_along(settings.models, registry.choosing(choice), loader, loader_thread, metrics),
+        challenger=_challenger(settings, registry, loader, loader_thread, metrics),
         evidence=settings.evidence,
     )
     metrics.ready.set_function(lambda: float(services.ready))
     return services
+
+
+def _challenger(
+    settings: Settings, registry: BundleRegistry, loader: BundleLoader, loader_thread: Executor, metrics: Metrics
+) -> Deployment | None:
+    """The bundle that reads along; None: there is none."""
+    choice = settings.trial.challenger
+    if choice is None:
+        return None
+    return reading_along(settings.models, registry.choosing(choice), loader, loader_thread, metrics)
 
 
 @asynccontextmanager
