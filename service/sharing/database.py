@@ -4,6 +4,7 @@ A film must not wait for a database that only counts films: whoever calls here h
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,11 +27,8 @@ PAUSE_S: Final = 2.0
 THREADS: Final = 4
 _TABLES_LOCK: Final = 0x6378725F73686172
 """Of replicas that start at the same time on an empty database: CREATE TABLE IF NOT EXISTS may fail for all but one."""
-_LIBPQ: Final = {
-    "connect_timeout": 2,  # libpq takes none that is shorter
-    "tcp_user_timeout": 2000,
-    "options": "-c statement_timeout=1000 -c lock_timeout=500 -c idle_in_transaction_session_timeout=5000",
-}
+_SHORTEST_CONNECT_S: Final = 2
+"""libpq takes none that is shorter."""
 
 log = structlog.get_logger("service.sharing.database")
 
@@ -56,7 +54,7 @@ class SharedDatabase:
             max_overflow=0,
             pool_timeout=call_s,
             hide_parameters=True,
-            connect_args=dict(_LIBPQ),
+            connect_args=_limits(call_s),
         )
         self._threads = ThreadPoolExecutor(THREADS, "shared-state")
         self._metrics = metrics
@@ -123,3 +121,13 @@ class SharedDatabase:
         self._failed = False
         self._rests_until = float("-inf")
         self._metrics.available.set(1)
+
+
+def _limits(call_s: float) -> dict[str, str | int]:
+    """Options of libpq, so that a thread ends soon after nobody waits for it any more."""
+    call_ms = math.ceil(call_s * 1000)
+    return {
+        "connect_timeout": max(_SHORTEST_CONNECT_S, math.ceil(call_s)),
+        "tcp_user_timeout": 2 * call_ms,
+        "options": f"-c statement_timeout={call_ms} -c idle_in_transaction_session_timeout={5 * call_ms}",
+    }

@@ -1,7 +1,9 @@
 """The chart and the manifests rendered from it: what the cluster is asked for is what the service does."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -276,3 +278,18 @@ def test_the_renderer_needs_nothing_of_this_project_but_its_folder() -> None:
     imported = set(re.findall(r"^\s*(?:from|import) ([a-z_]+)", text, re.MULTILINE))
 
     assert imported - set(sys.stdlib_module_names) == {"deploy", "helm_python"}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(("index", "published"), [(None, True), ("0", True), ("1", False)])
+def test_of_the_pods_that_train_one_run_the_first_publishes_it(tmp_path, monkeypatch, index, published) -> None:
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$2"\n')
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("JOB_COMPLETION_INDEX", raising=False)
+    if index is not None:
+        monkeypatch.setenv("JOB_COMPLETION_INDEX", index)
+    command = ["sh", str(ROOT / "deploy/trainer/entrypoint.sh"), "train", "--data", "/data", "--out", "/runs/one"]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout.split()
+
+    assert ran == (["trainer", "export"] if published else ["trainer"])
