@@ -27,8 +27,6 @@ VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 VARIANTS = sorted(path.stem for path in (FOLDER / "variants").glob("*.yaml"))
 OTHER_KINDS = {"ServiceMonitor", "PrometheusRule"}
 """Of the Prometheus Operator; Kubernetes has no schema of them."""
-NOT_YET = {"CXR_MODELS_CACHE"}
-"""Settings that come with bundles from addresses."""
 
 
 def objects(variant: str) -> list[dict[str, Any]]:
@@ -136,7 +134,7 @@ def test_the_grace_of_the_chart_is_the_default_of_the_service() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variable_is_a_setting(variant) -> None:
-    known = VARIABLES.keys() | VARIABLES_OF_OTHER_PROGRAMS | NOT_YET
+    known = VARIABLES.keys() | VARIABLES_OF_OTHER_PROGRAMS
     section_of = {variable: section for variable, (section, _) in VARIABLES.items()}
 
     assert environment(variant).keys() - known == set()
