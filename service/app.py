@@ -18,6 +18,7 @@ from schemas.errors import SettingsError
 from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
+from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.challenger.reader import challenger_of
 from service.destinations.deliveries import deliveries_of
@@ -53,6 +54,7 @@ from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.site_profiles import SiteProfiles
+from service.models.store_watch import StoreWatch
 from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
@@ -83,7 +85,7 @@ log = structlog.get_logger("service.app")
 
 def create_app(
     settings: Settings,
-    open_engine: EngineOpener = OnnxEngine.open,
+    open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
 ) -> Application:
@@ -91,7 +93,7 @@ def create_app(
 
     Args:
         settings: checked and frozen.
-        open_engine: how the network of a bundle is opened.
+        open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
         prover: where a bundle is proved before this process loads it; None: in this process.
         nursery: what starts the processes that read films; None: threads of this process read them.
 
@@ -123,31 +125,33 @@ def create_app(
 
 def create_services(
     settings: Settings,
-    open_engine: EngineOpener = OnnxEngine.open,
+    open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
 ) -> Services:
     """Make what outlives a request; it works while it is `running`; see `create_app`."""
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
-    films = max(settings.decode.workers, settings.engine.processes)
     decoder = _frame_decoder(settings.decode, metrics)
-    registry = BundleRegistry.of(settings.models, profiles := SiteProfiles.of(settings.evidence))
+    registry, store, profiles = _bundles(settings, metrics)
+    open_engine = open_engine or OnnxEngine.opener(settings.engine)
     along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
     loader = replace(along, open_engine=readers_opener(nursery, settings, partial(_count_death, metrics), open_engine))
     loader_thread, key_pool = computing_threads(1, "loader", SPARE), computing_threads(1, "keys", ROUTINE)
     state = state_of(settings.shared_state_url, settings.limits, metrics.registry)
-    services = Services(
+    return Services(
         limits=settings.limits,
         connections=settings.connections,
         decode=settings.decode,
         metrics=metrics,
         registry=registry,
+        store=store,
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         answers=state.answers,
         sharing=state.running,
-        decode_lanes=ThreadLanes("decode", routine=films, stat=films),
+        results=ResultCache(settings.limits.result_cache_bytes, metrics.result_cache),
+        decode_lanes=_decode_lanes(settings),
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,
         decode_budget=DecodeBudget(settings.decode.budget_bytes),
@@ -159,8 +163,19 @@ def create_services(
         challenger=_challenger(settings, registry, along, loader_thread, metrics),
         evidence=settings.evidence,
     )
-    metrics.ready.set_function(lambda: float(services.ready))
-    return services
+
+
+def _bundles(settings: Settings, metrics: Metrics) -> tuple[BundleRegistry, StoreWatch | None, SiteProfiles | None]:
+    """Where bundles are found, what brings them there, and at which operating point they answer."""
+    profiles = SiteProfiles.of(settings.evidence)
+    store = StoreWatch.of(settings.models, settings.store, metrics.store)
+    return BundleRegistry.of(settings.models, profiles, store), store, profiles
+
+
+def _decode_lanes(settings: Settings) -> ThreadLanes:
+    """A thread for each film that is decoded, or that a process reads."""
+    films = max(settings.decode.workers, settings.engine.processes)
+    return ThreadLanes("decode", routine=films, stat=films)
 
 
 def _challenger(
@@ -178,6 +193,7 @@ async def running(services: Services) -> AsyncIterator[None]:
     Raises:
         SettingsError: the provider is not there, or the audit log cannot be opened.
     """
+    services.metrics.ready.set_function(lambda: float(services.ready))
     async with AsyncExitStack() as stack:
         stack.enter_context(services.audit.running())  # left last of all: whatever is answered until then is recorded
         stack.enter_context(services.frame_decoder)  # left after them: the threads of the pool wait for its children
@@ -185,6 +201,8 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.explain_pool)
         stack.enter_context(services.key_pool)
         await stack.enter_async_context(services.sharing())
+        if services.store is not None:  # before them: it brings what they load
+            await stack.enter_async_context(services.store.running())
         await stack.enter_async_context(services.deployments.running())
         yield
 

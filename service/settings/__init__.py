@@ -26,7 +26,7 @@ from service.settings.environment import VARIABLES, Settings, load_settings
 from service.settings.evidence import EvidenceSettings
 from service.settings.exchange import DicomwebSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
-from service.settings.models import ModelSettings
+from service.settings.models import ModelSettings, StoreSettings
 from service.settings.section import PREFIX, Section
 from service.settings.trial import MODE_HEADER, TrialSettings
 from service.settings.worklist import CodedName, WorklistSettings
@@ -56,6 +56,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "SharingSettings",
+    "StoreSettings",
     "SurveillanceSettings",
     "TokenSettings",
     "TrialSettings",

@@ -23,7 +23,7 @@ from service.settings.evidence import EvidenceSettings
 from service.settings.exchange import DicomwebSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.loopback import is_loopback
-from service.settings.models import ModelSettings
+from service.settings.models import ModelSettings, StoreSettings
 from service.settings.rules import rule_of, shown
 from service.settings.section import PREFIX, Section
 from service.settings.trial import TrialSettings
@@ -39,6 +39,7 @@ class Settings(BaseModel):
     connections: ConnectionSettings = Field(default_factory=ConnectionSettings)
     logs: LogSettings = Field(default_factory=LogSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     decode: DecodeSettings = Field(default_factory=DecodeSettings)

@@ -211,6 +211,8 @@ def test_the_variants_differ_in_what_they_are_for() -> None:
     assert gpu["image"] == f"cxr-api-gpu:{VERSION}"
     assert environment("gpu")["CXR_PROVIDER"] == "cuda"
     assert "CXR_PROVIDER" not in environment("cpu")
+    assert environment("cpu")["CXR_FILM_PROCESSES"] == str(VALUES["cores"])
+    assert "CXR_FILM_PROCESSES" not in environment("gpu")  # none may be forked around CUDA
     assert environment("replicas")["CXR_SPOOL_URL"] == {"secretKeyRef": {"name": "cxr-spool", "key": "url"}}
     assert environment("replicas")["CXR_MODELS_DIR"].startswith("oci://")
     assert of_kind("one", "Deployment")["spec"]["strategy"] == {"type": "Recreate"}

@@ -116,7 +116,7 @@ async def test_forgotten_answers_take_no_memory(clock) -> None:
     clock.now += 60
 
     assert await kept(answers, name("second")) == []
-    assert answers._entries == {}
+    assert len(answers._entries) == 0
     assert answers._bytes.total() == 0
 
 
