@@ -46,7 +46,13 @@ from service.http.routes import (
     predict,
     results,
 )
+from service.http.routes import (
+    jobs as job_routes,
+)
 from service.http.routes.evidence import acceptance, challenger, monitoring, verdicts
+from service.http.routes.inference_protocol import infer
+from service.http.routes.inference_protocol import models as inference_models
+from service.jobs.jobs import Jobs
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.deployments import Deployments, reading_along
@@ -66,6 +72,8 @@ ROUTES: Final = (
     predict,
     explain,
     film,
+    infer,
+    inference_models,
     challenger,
     models,
     administration,
@@ -73,6 +81,7 @@ ROUTES: Final = (
     commitments,
     dicomweb,
     results,
+    job_routes,
     verdicts,
     monitoring,
     acceptance,
@@ -216,14 +225,24 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
             along = challenger_of(services, settings.trial)
             deliveries = deliveries_of(settings.dicomweb, settings.dimse, services)
             surveillance = Surveillance(services, settings.surveillance, announce=deliveries.announce)
-            onlookers = Onlookers(surveillance, along, deliveries)
+            jobs = Jobs(
+                services,
+                settings.jobs,
+                settings.pacs,
+                announce=deliveries.announce_job,
+                may_notify=deliveries.takes_jobs,
+            )
+            onlookers = Onlookers(surveillance, along, deliveries, jobs)
             opener = partial(open_archive, settings.dimse)
             opening = open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers)
             intake = await stack.enter_async_context(opening)
         except SettingsError as error:
             api.state.refusal = str(error)
             raise
-        set_intake(api, intake, None if intake is None else surveillance, along)
+        if intake is None:
+            set_intake(api, None, challenger=along)
+        else:
+            set_intake(api, intake, surveillance, along, jobs)
         yield
 
 

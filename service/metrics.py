@@ -131,6 +131,8 @@ class Metrics:
             ("state",),
             registry=registry,
         )
+        outcome = "Films of jobs that were to be brought into the spool, by outcome or the problem's code."
+        self.job_films = Counter("cxr_job_films", outcome, ("outcome",), registry=registry)
 
     def _audit(self) -> None:
         self.audit_records = Counter(

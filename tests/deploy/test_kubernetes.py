@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]  # its stubs are no dependency
-import kubernetes_validate  # type: ignore[import-untyped]  # it has none
+import kubernetes_validate
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
