@@ -1,8 +1,8 @@
 """What the running service holds: made by the app, handed to the routes, never global."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from imaging.dicom.child_decoder import ChildDecoder
@@ -11,7 +11,7 @@ from schemas.api import Mode
 from service.answers.suspension import StopSwitch
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
-from service.capacity.kept_answers import KeptAnswers
+from service.capacity.kept_answers import Answers
 from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ThreadLanes
 from service.films.look import Decoding
@@ -36,7 +36,7 @@ class Services:
     registry: BundleRegistry
     deployments: Deployments
     admission: Admission
-    answers: KeptAnswers
+    answers: Answers
     results: ResultCache
     decode_lanes: ThreadLanes
     explain_pool: Executor
@@ -50,6 +50,8 @@ class Services:
     gate: Gate
     audit: Trail
     evidence: EvidenceSettings
+    sharing: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    """Opens what is shared with other replicas, until the app ends."""
     mode: Mode = "active"
     store: StoreWatch | None = None
     """Where bundles come from; None: they lie in a folder."""

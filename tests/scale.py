@@ -5,7 +5,7 @@ A test names the point of the promise and what it shows by `@pytest.mark.scale("
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -30,6 +30,15 @@ class ScaleVerdicts(MarkedTests):
     """The plugin of these tests: prints the table of the promise."""
 
     marker: str = "scale"
+    figures: list[str] = field(default_factory=list)
+    """What tests measured, by `record_property("figure", …)`."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note the verdict, and what was measured."""
+        MarkedTests.pytest_runtest_logreport(self, report)
+        if report.when == "call":
+            test = report.nodeid.rpartition("::")[2]
+            self.figures += [f"- `{test}`: {text}" for name, text in report.user_properties if name == "figure"]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the table."""
@@ -47,4 +56,4 @@ class ScaleVerdicts(MarkedTests):
             f"| {row.clause} | {cell(row.demand)} | `{row.test}` | {cell(verdicts[row])} | {self.seconds[row]:.1f} |"
             for row in sorted(verdicts)
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, "", *self.figures])

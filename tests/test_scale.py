@@ -16,7 +16,7 @@ def report(node, outcome="passed", when="call", longrepr=None):
         passed=outcome == "passed",
         skipped=outcome == "skipped",
         duration=1.5,
-        user_properties=[("shown", ["21.6 replicas", "none analysed twice"])],
+        user_properties=[("shown", ["21.6 replicas", "none analysed twice"]), ("figure", "p99 3 ms")],
     )
 
 
@@ -48,4 +48,6 @@ def test_the_table_has_the_verdict_and_the_seconds_of_every_step_of_a_test() -> 
     assert verdicts.table().splitlines()[2:] == [
         "| 21.6 replicas | none analysed twice | `a.py::one` | passed | 4.5 |",
         "| 21.6 replicas | none analysed twice | `a.py::two` | skipped: no nginx | 1.5 |",
+        "",
+        "- `one[1]`: p99 3 ms",
     ]

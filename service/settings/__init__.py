@@ -5,7 +5,14 @@
 a value must be. A class or a function takes its section, never the whole.
 """
 
-from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
+from service.settings.access import (
+    AuditSettings,
+    LogSettings,
+    SecuritySettings,
+    ServerSettings,
+    SharingSettings,
+    TokenSettings,
+)
 from service.settings.compute import (
     BackendChoice,
     DeadlineMs,
@@ -49,6 +56,7 @@ __all__ = [
     "SecuritySettings",
     "ServerSettings",
     "Settings",
+    "SharingSettings",
     "StoreSettings",
     "SurveillanceSettings",
     "TokenSettings",

@@ -146,7 +146,7 @@ class LimitSettings(Section):
 
     idempotency_s: Annotated[float, Field(ge=0, le=7 * 24 * 3600)] = Field(
         default=3600,
-        description="time for which the answer to a request with an Idempotency-Key is kept in memory, for the same "
+        description="time for which the answer to a request with an Idempotency-Key is kept, for the same "
         "request sent again; 0: none is kept, and the header means nothing",
     )
     idempotency_bytes: Positive = Field(
