@@ -26,6 +26,7 @@ def make_fabric(device: Device, precision: Precision = "fp32", *, index: int = 0
     """
     import torch  # noqa: PLC0415 - the options of a run name devices, and need no torch
     from lightning_fabric import Fabric  # noqa: PLC0415
+    from lightning_fabric.plugins.environments import LightningEnvironment  # noqa: PLC0415
 
     if device == "cuda" and not torch.cuda.is_available():
         msg = "device=cuda was asked for and torch sees no CUDA device; mend the driver, or set device=cpu"
@@ -37,4 +38,6 @@ def make_fabric(device: Device, precision: Precision = "fp32", *, index: int = 0
         )
         raise TrainingConfigError(msg)
     devices: list[int] | int = [index] if device != "cpu" and torch.cuda.is_available() else 1
-    return Fabric(accelerator=device, devices=devices, precision=_PRECISION[precision])
+    # Fabric would look for Slurm itself: it refuses a job of several tasks, and warns where srun merely exists.
+    plain: list[Any] = [LightningEnvironment()]
+    return Fabric(accelerator=device, devices=devices, precision=_PRECISION[precision], plugins=plain)
