@@ -26,7 +26,7 @@ def make_fabric(device: Device, precision: Precision = "fp32", *, index: int = 0
     """
     import torch  # noqa: PLC0415 - the options of a run name devices, and need no torch
     from lightning_fabric import Fabric  # noqa: PLC0415
-    from lightning_fabric.plugins.environments import LightningEnvironment  # noqa: PLC0415
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment  # noqa: PLC0415
 
     if device == "cuda" and not torch.cuda.is_available():
         msg = "device=cuda was asked for and torch sees no CUDA device; mend the driver, or set device=cpu"

@@ -72,6 +72,7 @@ def test_a_sweep_that_is_killed_goes_on_and_leaves_no_process(start_sweep, local
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_trial_goes_on_on_another_machine_from_s3(kermany_like, local_board, tmp_path, monkeypatch) -> None:
     server_of = pytest.importorskip("moto.server", reason="moto is not installed")
+    boto3 = pytest.importorskip("boto3")
     server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
@@ -83,8 +84,6 @@ def test_a_trial_goes_on_on_another_machine_from_s3(kermany_like, local_board, t
         "AWS_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    import boto3
-
     boto3.client("s3", endpoint_url=f"http://{host}:{port}").create_bucket(Bucket="sweeps")
     storage = "s3://sweeps/first"
     run = tmp_path / "run"

@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -39,7 +40,7 @@ def test_each_task_of_the_array_runs_the_command_of_its_trial(tmp_path) -> None:
     file = tmp_path / "array.sh"
     stored = trials(run, storage="s3://films/sweep")
     text = array_file(stored, None, [])
-    file.write_text(text.replace(f"{os.sys.executable} -m trainer", "printf '%s|'"))
+    file.write_text(text.replace(f"{sys.executable} -m trainer", "printf '%s|'"))
 
     def ran_as(task: str) -> "subprocess.CompletedProcess[str]":
         environment = {**os.environ, "SLURM_ARRAY_TASK_ID": task}
