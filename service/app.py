@@ -1,7 +1,9 @@
 """The app: made from settings; its lifespan loads the bundles, starts what outlives a request, and ends it."""
 
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -23,6 +25,9 @@ from service.destinations.deliveries import deliveries_of
 from service.dicomweb.intake import Onlookers, open_intake
 from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
+from service.films.look import Decoding
+from service.films.nursery import Nursery
+from service.films.opening import readers_opener
 from service.http.current import set_intake, set_services
 from service.http.errors import install_error_handlers
 from service.http.openapi.document import SERVERS, complete_document, name_of
@@ -49,6 +54,7 @@ from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.site_profiles import SiteProfiles
+from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
@@ -76,7 +82,10 @@ log = structlog.get_logger("service.app")
 
 
 def create_app(
-    settings: Settings, open_engine: EngineOpener = OnnxEngine.open, prover: Prover | None = None
+    settings: Settings,
+    open_engine: EngineOpener = OnnxEngine.open,
+    prover: Prover | None = None,
+    nursery: Nursery | None = None,
 ) -> Application:
     """Make the app.
 
@@ -84,11 +93,12 @@ def create_app(
         settings: checked and frozen.
         open_engine: how the network of a bundle is opened.
         prover: where a bundle is proved before this process loads it; None: in this process.
+        nursery: what starts the processes that read films; None: threads of this process read them.
 
     Raises:
         SettingsError: a file of keys cannot be read.
     """
-    services = create_services(settings, open_engine, prover)
+    services = create_services(settings, open_engine, prover, nursery)
     api = FastAPI(
         title="Chest X-ray classifier",
         description=DISCLAIMER,
@@ -112,21 +122,22 @@ def create_app(
 
 
 def create_services(
-    settings: Settings, open_engine: EngineOpener = OnnxEngine.open, prover: Prover | None = None
+    settings: Settings,
+    open_engine: EngineOpener = OnnxEngine.open,
+    prover: Prover | None = None,
+    nursery: Nursery | None = None,
 ) -> Services:
-    """Make what outlives a request; it works while it is `running`; see `create_app`.
-
-    Raises:
-        SettingsError: a file of keys cannot be read.
-    """
+    """Make what outlives a request; it works while it is `running`; see `create_app`."""
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
-    decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
+    films = max(settings.decode.workers, settings.engine.processes)
+    decoder = _frame_decoder(settings.decode, metrics)
     profiles = SiteProfiles.of(settings.evidence)
     registry = BundleRegistry.of(settings.models, profiles)
-    loader = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
-    loader_thread = computing_threads(1, "loader", SPARE)
-    key_pool = computing_threads(1, "keys", ROUTINE)
+    along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
+    opener = readers_opener(nursery, settings, partial(_count_death, metrics), open_engine)
+    loader = replace(along, open_engine=opener)
+    loader_thread, key_pool = computing_threads(1, "loader", SPARE), computing_threads(1, "keys", ROUTINE)
     services = Services(
         limits=settings.limits,
         connections=settings.connections,
@@ -136,21 +147,28 @@ def create_services(
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
-        decode_lanes=decode_lanes,
+        decode_lanes=ThreadLanes("decode", routine=films, stat=films),
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,
         decode_budget=DecodeBudget(settings.decode.budget_bytes),
-        frame_decoder=_frame_decoder(settings.decode, metrics),
+        frame_decoder=decoder,
+        decoding=Decoding(settings.limits.max_pixels, decoder),
         gate=Gate(settings.security, settings.tokens, metrics, key_pool),
         audit=Trail(settings.audit, metrics),
         mode=settings.trial.mode,
-        challenger=None
-        if (choice := settings.trial.challenger) is None
-        else reading_along(settings.models, registry.choosing(choice), loader, loader_thread, metrics),
+        challenger=_challenger(settings, registry, along, loader_thread, metrics),
         evidence=settings.evidence,
     )
     metrics.ready.set_function(lambda: float(services.ready))
     return services
+
+
+def _challenger(
+    settings: Settings, registry: BundleRegistry, loader: BundleLoader, loader_thread: Executor, metrics: Metrics
+) -> Deployment | None:
+    if (choice := settings.trial.challenger) is None:
+        return None
+    return reading_along(settings.models, registry.choosing(choice), loader, loader_thread, metrics)
 
 
 @asynccontextmanager
@@ -191,15 +209,16 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
 
 
 def _frame_decoder(settings: DecodeSettings, metrics: Metrics) -> ChildDecoder:
-    def count_death(reason: str) -> None:
-        metrics.decode_worker_deaths.inc()
-        log.warning("decode_worker_died", reason=reason)
-
     if (allowed := allowed_memory(settings.memory_bytes)) < settings.memory_bytes:
         log.warning("decode_memory_lowered", memory_bytes=allowed, reason="the service was started under ulimit -v")
     return ChildDecoder(
         workers=settings.workers,
         memory_bytes=settings.memory_bytes,
         timeout_s=settings.timeout_s,
-        on_death=count_death,
+        on_death=partial(_count_death, metrics),
     )
+
+
+def _count_death(metrics: Metrics, reason: str) -> None:
+    metrics.decode_worker_deaths.inc()
+    log.warning("decode_worker_died", reason=reason)

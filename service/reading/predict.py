@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass, replace
 
-from bundle.session import MOST_PROBABLE
 from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, ModelReference, Prediction, PredictResponse, Route, Timings
 from schemas.model.drift import INPUT_SIGNALS, film_signals
@@ -10,27 +9,11 @@ from service.answers.decision import decide
 from service.answers.guide import look_at
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
+from service.films.look import PreparedFilm, Upload
 from service.models.live import LiveBundle, ServingBundles
-from service.models.loading import LoadedBundle
-from service.reading.prepare import Preparation, PreparedFilm, Upload
+from service.reading.prepare import HeatMapRequest, Preparation
 from service.reading.routing import CONTRADICTION, Choice, Sight, choose, is_enough, sight, withheld
 from service.services import Services
-
-
-@dataclass(frozen=True, slots=True)
-class HeatMapRequest:
-    """A heat map will be drawn over the film."""
-
-    finding: str | None
-    """Whose map; None: that of the label."""
-
-    def target(self, loaded: LoadedBundle) -> int | None:
-        """The class whose map the graph computes, or `MOST_PROBABLE`; None: the map is computed elsewhere."""
-        if loaded.explanations.backend != "onnx":
-            return None
-        classes = loaded.manifest.classes
-        # A bundle without this class is asked too: it may be the one that answers, and then says so.
-        return classes.index(self.finding) if self.finding in classes else MOST_PROBABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +93,14 @@ async def read_film(
     Raises:
         CxrError: the film is refused, or the network failed on it.
     """
-    preparation = Preparation(services, upload, priority, drawn=heat_map is not None)
+    preparation = Preparation(services, upload, priority, heat_map)
     films = await preparation.films(bundles)
     readings: list[Reading] = []
     seen: list[Sight] = []
     for live in films.plan.bundles:
         spec = live.loaded.manifest.preprocess
-        film = films.by_spec.get(spec) or await preparation.again(spec)
-        target = None if heat_map is None else heat_map.target(live.loaded)
-        result = await live.batcher.submit(film.image, target=target, priority=priority)
+        film = films.by_spec.get(spec) or await preparation.again(live)
+        result = films.result or await preparation.run(live, film)
         readings.append(answered(live, film, result))
         seen.append(sight(live.loaded.manifest, readings[-1].prediction))
         if is_enough(films.plan, seen):
