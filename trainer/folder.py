@@ -50,6 +50,11 @@ class TrialFolder:
         return self.path / "checkpoint.pt"
 
     @property
+    def precision(self) -> Path:
+        """The precision that was measured to be the faster one; absent where it was named."""
+        return self.path / "precision.json"
+
+    @property
     def history(self) -> Path:
         """One line of JSON for each epoch."""
         return self.path / "history.jsonl"

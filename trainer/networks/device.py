@@ -9,16 +9,17 @@ if TYPE_CHECKING:
 
 Device = Literal["cpu", "cuda", "auto"]
 Precision = Literal["fp32", "bf16", "fp16"]
+AskedPrecision = Literal["auto", "fp32", "bf16", "fp16"]
 
-_PRECISION: dict[Precision, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+_PRECISION: dict[AskedPrecision, Any] = {"auto": "32-true", "fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def make_fabric(device: Device, precision: Precision = "fp32", *, index: int = 0) -> "Fabric":
+def make_fabric(device: Device, precision: AskedPrecision = "fp32", *, index: int = 0) -> "Fabric":
     """The device and the precision, where they exist.
 
     Args:
         device: of which kind.
-        precision: of its computations.
+        precision: of its computations; auto: fp32, until `trainer.learning.measured` has chosen.
         index: which graphics card.
 
     Raises:

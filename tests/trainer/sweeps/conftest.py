@@ -3,15 +3,15 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
-EPOCHS = 30
+EPOCHS = 12
 TRIALS = ("cnn4-seed0", "cnn4-seed1", "cnn_baseline-seed0", "cnn_baseline-seed1")
-DEADLINE_S = 400
+DEADLINE_S = 600
 
 
 def sweep_options(films: Path, cache: Path) -> list[str]:
@@ -23,21 +23,28 @@ def sweep_options(films: Path, cache: Path) -> list[str]:
 
 
 @pytest.fixture
-def start_sweep(kermany_like, tmp_path, monkeypatch) -> Callable[..., "subprocess.Popen[str]"]:
+def start_sweep(kermany_like, tmp_path, monkeypatch) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Starts `python -m trainer sweep …` with the options of the small sweep and those given."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # its token would be written to the home folder
 
+    processes: list[subprocess.Popen[str]] = []
+
     def started(out: Path, *placement: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "trainer", "sweep", *sweep_options(kermany_like, tmp_path / "cache")]
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*command, "--out", str(out), *placement],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+        processes.append(process)
+        return process
 
-    return started
+    yield started
+    for process in processes:
+        with process:  # closes its pipe
+            process.kill()
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def wait_for_two_under_way(process, run: Path) -> set[str]:
     """The two trials that have done some epochs each, and not all."""
     end = time.monotonic() + DEADLINE_S
     while time.monotonic() < end and process.poll() is None:
-        under_way = {trial for trial in TRIALS if 2 <= len(epochs_done(run, trial)) < EPOCHS - 5}
+        under_way = {trial for trial in TRIALS if 2 <= len(epochs_done(run, trial)) < EPOCHS - 4}
         if len(under_way) == 2:
             return under_way
         time.sleep(0.05)

@@ -63,6 +63,7 @@ def test_without_submit_the_file_is_written_and_the_user_is_told(tmp_path) -> No
     assert (tmp_path / "sweep.sbatch").read_text() == array_file(trials(tmp_path), None, [])
 
 
+@pytest.mark.process
 def test_a_machine_without_slurm_says_so(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
