@@ -19,6 +19,7 @@ from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.kept_answers import KeptAnswers
+from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.challenger.reader import challenger_of
 from service.destinations.deliveries import deliveries_of
@@ -46,7 +47,13 @@ from service.http.routes import (
     predict,
     results,
 )
+from service.http.routes import (
+    jobs as job_routes,
+)
 from service.http.routes.evidence import acceptance, challenger, monitoring, verdicts
+from service.http.routes.inference_protocol import infer
+from service.http.routes.inference_protocol import models as inference_models
+from service.jobs.jobs import Jobs
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.deployments import Deployments, reading_along
@@ -54,6 +61,7 @@ from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.site_profiles import SiteProfiles
+from service.models.store_watch import StoreWatch
 from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
@@ -64,6 +72,8 @@ ROUTES: Final = (
     predict,
     explain,
     film,
+    infer,
+    inference_models,
     challenger,
     models,
     administration,
@@ -71,6 +81,7 @@ ROUTES: Final = (
     commitments,
     dicomweb,
     results,
+    job_routes,
     verdicts,
     monitoring,
     acceptance,
@@ -83,7 +94,7 @@ log = structlog.get_logger("service.app")
 
 def create_app(
     settings: Settings,
-    open_engine: EngineOpener = OnnxEngine.open,
+    open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
 ) -> Application:
@@ -91,7 +102,7 @@ def create_app(
 
     Args:
         settings: checked and frozen.
-        open_engine: how the network of a bundle is opened.
+        open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
         prover: where a bundle is proved before this process loads it; None: in this process.
         nursery: what starts the processes that read films; None: threads of this process read them.
 
@@ -123,7 +134,7 @@ def create_app(
 
 def create_services(
     settings: Settings,
-    open_engine: EngineOpener = OnnxEngine.open,
+    open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
 ) -> Services:
@@ -132,8 +143,8 @@ def create_services(
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
     films = max(settings.decode.workers, settings.engine.processes)
     decoder = _frame_decoder(settings.decode, metrics)
-    profiles = SiteProfiles.of(settings.evidence)
-    registry = BundleRegistry.of(settings.models, profiles)
+    registry, store, profiles = _bundles(settings, metrics)
+    open_engine = open_engine or OnnxEngine.opener(settings.engine)
     along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
     opener = readers_opener(nursery, settings, partial(_count_death, metrics), open_engine)
     loader = replace(along, open_engine=opener)
@@ -144,9 +155,11 @@ def create_services(
         decode=settings.decode,
         metrics=metrics,
         registry=registry,
+        store=store,
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
+        results=ResultCache(settings.limits.result_cache_bytes, metrics.result_cache),
         decode_lanes=ThreadLanes("decode", routine=films, stat=films),
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,
@@ -161,6 +174,13 @@ def create_services(
     )
     metrics.ready.set_function(lambda: float(services.ready))
     return services
+
+
+def _bundles(settings: Settings, metrics: Metrics) -> tuple[BundleRegistry, StoreWatch | None, SiteProfiles | None]:
+    """Where bundles are found, what brings them there, and at which operating point they answer."""
+    profiles = SiteProfiles.of(settings.evidence)
+    store = StoreWatch.of(settings.models, settings.store, metrics.store)
+    return BundleRegistry.of(settings.models, profiles, store), store, profiles
 
 
 def _challenger(
@@ -184,6 +204,8 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)
         stack.enter_context(services.key_pool)
+        if services.store is not None:  # before them: it brings what they load
+            await stack.enter_async_context(services.store.running())
         await stack.enter_async_context(services.deployments.running())
         yield
 
@@ -197,14 +219,24 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
             along = challenger_of(services, settings.trial)
             deliveries = deliveries_of(settings.dicomweb, settings.dimse, services)
             surveillance = Surveillance(services, settings.surveillance, announce=deliveries.announce)
-            onlookers = Onlookers(surveillance, along, deliveries)
+            jobs = Jobs(
+                services,
+                settings.jobs,
+                settings.pacs,
+                announce=deliveries.announce_job,
+                may_notify=deliveries.takes_jobs,
+            )
+            onlookers = Onlookers(surveillance, along, deliveries, jobs)
             opener = partial(open_archive, settings.dimse)
             opening = open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers)
             intake = await stack.enter_async_context(opening)
         except SettingsError as error:
             api.state.refusal = str(error)
             raise
-        set_intake(api, intake, None if intake is None else surveillance, along)
+        if intake is None:
+            set_intake(api, None, challenger=along)
+        else:
+            set_intake(api, intake, surveillance, along, jobs)
         yield
 
 

@@ -13,7 +13,7 @@ from schemas.errors import ExplanationUnavailableError, NotAcceptableError, Sile
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, KEY_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
-from service.http.idempotency import REPLAYED, CurrentKey
+from service.http.idempotency import REPLAYED, CurrentKey, cache_status
 from service.http.negotiation import accept_of, negotiate
 from service.http.request_body import request_body
 from service.http.request_options import CurrentWord
@@ -88,11 +88,14 @@ async def explain(
     async with request.begin(word=word, key=key, check=question.check) as films:
 
         async def work() -> Response:
-            explained = await films.read(partial(explain_film, request.services, films.bundles, question=question))
+            reader = partial(explain_film, request.services, films.bundles, question=question)
+            explained = await films.read(reader, "explanation", media_type, str(wanted))
+            headers = cache_status(explained.reading)
             if media_type == PNG:
-                return Response(explained.heat_map.overlay_png, media_type=PNG)
+                return Response(explained.heat_map.overlay_png, media_type=PNG, headers=headers)
             response = explained.response(options.request_id, options.elapsed_s)
             shown = {"prediction": audience.shown(explained.reading.prediction), "mode": audience.mode}
-            return Response(response.model_copy(update=shown).model_dump_json(), media_type=JSON)
+            body = response.model_copy(update=shown).model_dump_json()
+            return Response(body, media_type=JSON, headers=headers)
 
         return await films.answer(work, word.digested, media_type, str(wanted))
