@@ -33,7 +33,7 @@ class LocalExecutor:
                     status = process.status(0.2 / len(running))
                     if status is not None:
                         running.remove((process, left))
-                        waiting.extend(_again(process.trial, status, left, say))
+                        waiting.extendleft(_again(process.trial, status, left, say))
                 if time.monotonic() - looked > LOOK_S:
                     look()
                     looked = time.monotonic()
