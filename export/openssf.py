@@ -7,12 +7,13 @@ what is signed), sigstore bundle v0.3.
 
 import base64
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from bundle.files import write_whole
@@ -23,7 +24,7 @@ from schemas.errors import BundleError, SigningKeyError
 from schemas.model.manifest import MANIFEST
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
-_HASHES: Final = {256: SHA256, 384: SHA384, 521: SHA512}
+_HASHES: Final[Mapping[int, HashAlgorithm]] = {256: SHA256(), 384: SHA384(), 521: SHA512()}
 """By the bits of the curve: P-256, P-384, P-521; model-signing knows no others for keys."""
 _CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 _MAKE: Final = "openssl ecparam -name prime256v1 -genkey -noout -out FILE"
@@ -78,7 +79,7 @@ def _statement(bundle: Bundle) -> bytes:
 def _envelope(statement: bytes, key: ec.EllipticCurvePrivateKey, key_id: str) -> bytes:
     # What DSSE signs: its version, and the type and the payload with their lengths.
     signed = f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(statement)} ".encode() + statement
-    signature = key.sign(signed, ec.ECDSA(_HASHES[key.curve.key_size]()))
+    signature = key.sign(signed, ec.ECDSA(_HASHES[key.curve.key_size]))
     bundle = {
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
         "verificationMaterial": {"publicKey": {"hint": key_id}, "tlogEntries": []},
