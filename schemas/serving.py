@@ -12,6 +12,7 @@ from schemas.model.precision import Precision
 from schemas.population import Population
 from schemas.record import Record, Sha256
 from schemas.site_profile import SiteProfile
+from schemas.tuning import EngineChoice, TuningProfile
 
 
 class KnownModel(Record):
@@ -35,6 +36,11 @@ class KnownModel(Record):
     traits: tuple[Trait, ...] | None = Field(
         default=None,
         description="of its guide: cut-off, share passed, shares refused; null: it does not serve, or has no guide",
+    )
+    engine: EngineChoice | None = Field(default=None, description="how its network runs; null: it does not serve")
+    tuning: TuningProfile | None = Field(
+        default=None,
+        description="what `python -m service tune` measured of it here; null: it does not serve, or no profile fits",
     )
     site: SiteProfile | None = Field(
         default=None, description="the site's own operating point; null: it does not serve, or answers at its own"

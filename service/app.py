@@ -19,11 +19,8 @@ from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.kept_answers import KeptAnswers
+from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
-from service.challenger.reader import challenger_of
-from service.destinations.deliveries import deliveries_of
-from service.dicomweb.intake import Onlookers, open_intake
-from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.films.look import Decoding
 from service.films.nursery import Nursery
@@ -46,7 +43,12 @@ from service.http.routes import (
     predict,
     results,
 )
+from service.http.routes import (
+    jobs as job_routes,
+)
 from service.http.routes.evidence import acceptance, challenger, monitoring, verdicts
+from service.http.routes.inference_protocol import infer
+from service.http.routes.inference_protocol import models as inference_models
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.deployments import Deployments, reading_along
@@ -59,12 +61,13 @@ from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
-from service.surveillance.surveillance import Surveillance
 
 ROUTES: Final = (
     predict,
     explain,
     film,
+    infer,
+    inference_models,
     challenger,
     models,
     administration,
@@ -72,6 +75,7 @@ ROUTES: Final = (
     commitments,
     dicomweb,
     results,
+    job_routes,
     verdicts,
     monitoring,
     acceptance,
@@ -84,7 +88,7 @@ log = structlog.get_logger("service.app")
 
 def create_app(
     settings: Settings,
-    open_engine: EngineOpener = OnnxEngine.open,
+    open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
 ) -> Application:
@@ -92,7 +96,7 @@ def create_app(
 
     Args:
         settings: checked and frozen.
-        open_engine: how the network of a bundle is opened.
+        open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
         prover: where a bundle is proved before this process loads it; None: in this process.
         nursery: what starts the processes that read films; None: threads of this process read them.
 
@@ -124,7 +128,7 @@ def create_app(
 
 def create_services(
     settings: Settings,
-    open_engine: EngineOpener = OnnxEngine.open,
+    open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
 ) -> Services:
@@ -134,6 +138,7 @@ def create_services(
     films = max(settings.decode.workers, settings.engine.processes)
     decoder = _frame_decoder(settings.decode, metrics)
     registry, store, profiles = _bundles(settings, metrics)
+    open_engine = open_engine or OnnxEngine.opener(settings.engine)
     along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
     opener = readers_opener(nursery, settings, partial(_count_death, metrics), open_engine)
     loader = replace(along, open_engine=opener)
@@ -148,6 +153,7 @@ def create_services(
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
+        results=ResultCache(settings.limits.result_cache_bytes, metrics.result_cache),
         decode_lanes=ThreadLanes("decode", routine=films, stat=films),
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,
@@ -204,17 +210,14 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(running(services))
-            along = challenger_of(services, settings.trial)
-            deliveries = deliveries_of(settings.dicomweb, settings.dimse, services)
-            surveillance = Surveillance(services, settings.surveillance, announce=deliveries.announce)
-            onlookers = Onlookers(surveillance, along, deliveries)
-            opener = partial(open_archive, settings.dimse)
-            opening = open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers)
-            intake = await stack.enter_async_context(opening)
+            if settings.dicomweb.enabled or settings.dicomweb.destinations or services.challenger is not None:
+                from service.onlookers import open_onlookers  # half of all imports: see there
+
+                opened = await stack.enter_async_context(open_onlookers(services, settings))
+                set_intake(api, opened.intake, opened.surveillance, opened.challenger, opened.jobs)
         except SettingsError as error:
             api.state.refusal = str(error)
             raise
-        set_intake(api, intake, None if intake is None else surveillance, along)
         yield
 
 

@@ -12,6 +12,7 @@ from service.answers.suspension import StopSwitch
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.kept_answers import KeptAnswers
+from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ThreadLanes
 from service.films.look import Decoding
 from service.metrics import Metrics
@@ -36,6 +37,7 @@ class Services:
     deployments: Deployments
     admission: Admission
     answers: KeptAnswers
+    results: ResultCache
     decode_lanes: ThreadLanes
     explain_pool: Executor
     """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""

@@ -1,6 +1,6 @@
 """Tests that name what they show by a marker of two literal texts, and how they ended: for tables of verdicts."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ class MarkedTests:
     marker: str
     outcomes: dict[Row, Counter[str]] = field(default_factory=dict)
     reasons: dict[Row, str] = field(default_factory=dict)
-    seconds: Counter[Row] = field(default_factory=Counter)
+    seconds: defaultdict[Row, float] = field(default_factory=lambda: defaultdict(float))
     """What the cases of a test took, their fixtures included."""
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:

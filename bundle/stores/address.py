@@ -2,6 +2,8 @@
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import Final, NoReturn
 
 from schemas.errors import SettingsError
@@ -108,3 +110,9 @@ def _bucket(text: str, scheme: str, rest: str) -> BucketAddress:
 def _refuse(text: str, rule: str) -> NoReturn:
     msg = f"{text[:200]} {rule}"
     raise SettingsError(msg)
+
+
+def cache_folder(cache: Path, address: str) -> Path:
+    """The folder of one store in the cache; a name that people recognise, and no two stores share."""
+    words = "".join(letter if letter.isalnum() else "-" for letter in address.partition("@")[0])[:60]
+    return cache / f"{words}-{sha256(address.encode()).hexdigest()[:12]}"

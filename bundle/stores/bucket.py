@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from bundle.reading import LARGEST_LINE, LARGEST_MANIFEST
 from bundle.stores.address import BucketAddress
-from bundle.stores.faults import StoreRefusedError
 from bundle.stores.object_store import named_faults, open_store
 from bundle.stores.source import (
     LARGEST_SIGNATURE,
@@ -15,6 +14,7 @@ from bundle.stores.source import (
     Listing,
     StoredBundle,
     StoreOptions,
+    StoreRefusedError,
     check_set,
     stated_bundle,
 )

@@ -11,8 +11,7 @@ from typing import Final
 from bundle.files import sync_directory, whole_file
 from bundle.opening import Bundle, open_bundle
 from bundle.reading import LARGEST_FILE, regular_file
-from bundle.stores.faults import StoreUnavailableError
-from bundle.stores.source import Source, StoredBundle
+from bundle.stores.source import Source, StoredBundle, StoreUnavailableError
 from schemas.errors import BundleError
 
 UNFINISHED: Final = ".unfinished-"

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, Final
 import httpx2
 
 from bundle.stores.address import OciReference
-from bundle.stores.faults import StoreRefusedError, StoreUnavailableError, refuse_status
+from bundle.stores.faults import refuse_status
 from bundle.stores.login import Challenge, Login, find_login, parse_challenge
-from bundle.stores.source import StoreOptions
+from bundle.stores.source import StoreOptions, StoreRefusedError, StoreUnavailableError
 from bundle.stores.transport import PIECE, Asked, Transport
 
 LARGEST_DOCUMENT: Final = 4 * 1024 * 1024

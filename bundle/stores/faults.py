@@ -1,7 +1,4 @@
-"""What went wrong with a store, in words: the value, the rule, the remedy, and nothing of what a library wrote.
-
-Its two errors belong to the tree of `schemas.errors`.
-"""
+"""What went wrong with a store, in words: the value, the rule, the remedy, and nothing of what a library wrote."""
 
 import socket
 import ssl
@@ -12,16 +9,8 @@ from typing import Final, NoReturn
 
 import httpx2
 
-from schemas.errors import CxrError, UnavailableError
-
-
-class StoreUnavailableError(UnavailableError, code="store_unavailable", retry_after_s=30):
-    """The registry or object store of bundles gave no answer, or one that may be different later; it is asked again."""
-
-
-class StoreRefusedError(CxrError, code="store_refused"):
-    """The registry or object store of bundles refuses what it is asked: login, address, certificate or rights."""
-
+from bundle.stores.source import StoreRefusedError, StoreUnavailableError
+from schemas.errors import CxrError
 
 _UNREACHABLE: Final[Mapping[type[BaseException], str]] = {
     socket.gaierror: "its name is not known; check the address",

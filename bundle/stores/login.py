@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bundle.reading import LARGEST_MANIFEST, read_regular
-from bundle.stores.faults import StoreRefusedError
+from bundle.stores.source import StoreRefusedError
 
 _PARAMETER: Final = re.compile(r'([A-Za-z_-]+)="([^"]*)"')
 

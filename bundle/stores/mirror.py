@@ -12,7 +12,6 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -158,9 +157,3 @@ class Mirror:
         others = [each for each in (self._folder / "bundles").iterdir() if each.name not in offered]
         for left in sorted(others, key=lambda path: path.lstat().st_mtime_ns)[:-KEPT_BUNDLES]:
             remove(left)
-
-
-def cache_folder(cache: Path, address: str) -> Path:
-    """The folder of one store in the cache; a name that people recognise, and no two stores share."""
-    words = "".join(letter if letter.isalnum() else "-" for letter in address.partition("@")[0])[:60]
-    return cache / f"{words}-{sha256(address.encode()).hexdigest()[:12]}"

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from bundle.stores.address import BucketAddress
-from bundle.stores.faults import StoreRefusedError, StoreUnavailableError
-from bundle.stores.source import StoreOptions
+from bundle.stores.source import StoreOptions, StoreRefusedError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

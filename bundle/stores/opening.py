@@ -6,9 +6,7 @@ from pathlib import Path
 from bundle.files import sync_directory, write_whole
 from bundle.opening import open_bundle
 from bundle.stores.address import OciReference, parse_address
-from bundle.stores.bucket import BucketSource
 from bundle.stores.mirror import Mirror
-from bundle.stores.oci import OciSource
 from bundle.stores.source import Source, StoreOptions
 from schemas.errors import BundleError
 from schemas.model.manifest import CURRENT
@@ -22,7 +20,13 @@ def open_source(address: str, options: StoreOptions) -> Source:
         StoreRefusedError: a certificate cannot be read, or a package is missing.
     """
     parsed = parse_address(address)
-    return OciSource(parsed, options) if isinstance(parsed, OciReference) else BucketSource(parsed, options)
+    if isinstance(parsed, OciReference):
+        from bundle.stores.oci import OciSource  # with httpx2: a service whose bundles lie on its disk needs neither
+
+        return OciSource(parsed, options)
+    from bundle.stores.bucket import BucketSource
+
+    return BucketSource(parsed, options)
 
 
 def pull_bundles(address: str, options: StoreOptions, out: Path, *, make_current: bool) -> tuple[list[str], str | None]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bundle.opening import LARGEST_BUNDLE, MOST_FILES
 from bundle.signature import SIGNATURE
-from schemas.errors import BundleError
+from schemas.errors import BundleError, CxrError, UnavailableError
 from schemas.model.manifest import MANIFEST, BundleName, FileRecord
 from schemas.record import Record, Sha256
 
@@ -23,6 +23,14 @@ SIGNATURES: Final = (SIGNATURE, OPENSSF_SIGNATURE)
 LARGEST_SIGNATURE: Final = 256 * 1024
 MOST_BUNDLES: Final = 32
 """Of one set: each is downloaded, and takes its room in the cache."""
+
+
+class StoreUnavailableError(UnavailableError, code="store_unavailable", retry_after_s=30):
+    """The registry or object store of bundles gave no answer, or one that may be different later; it is asked again."""
+
+
+class StoreRefusedError(CxrError, code="store_refused"):
+    """The registry or object store of bundles refuses what it is asked: login, address, certificate or rights."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from bundle.stores.faults import StoreRefusedError, broken_connections_named
-from bundle.stores.source import StoreOptions
+from bundle.stores.faults import broken_connections_named
+from bundle.stores.source import StoreOptions, StoreRefusedError
 from schemas.errors import BundleError
 
 PIECE: Final = 1024 * 1024

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import ClientDisconnect
 
-from bundle.stores.faults import StoreRefusedError, StoreUnavailableError
+from bundle.stores.source import StoreRefusedError, StoreUnavailableError
 from schemas import errors
 from schemas.api import Problem
 from schemas.errors import CxrError

@@ -10,8 +10,9 @@ from typing import Final, Self
 
 import structlog
 
+from bundle.stores.address import cache_folder
 from bundle.stores.cache import Changes
-from bundle.stores.mirror import Mirror, cache_folder
+from bundle.stores.mirror import Mirror
 from bundle.stores.opening import open_source
 from bundle.stores.source import StoreOptions
 from schemas.errors import BundleError, CxrError, InternalError, SettingsError

@@ -8,8 +8,7 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from bundle.stores.address import is_address, parse_address
-from bundle.stores.mirror import cache_folder
+from bundle.stores.address import cache_folder, is_address, parse_address
 from bundle.versions import is_version
 from schemas.errors import SettingsError
 from schemas.model.drift import FEWEST_FILMS

@@ -8,12 +8,11 @@ import pytest
 from bundle.files import write_whole
 from bundle.opening import open_bundle
 from bundle.stores.address import BucketAddress, parse_address
-from bundle.stores.faults import StoreRefusedError, StoreUnavailableError
 from bundle.stores.mirror import Mirror
 from bundle.stores.object_store import open_store
 from bundle.stores.opening import open_source, pull_bundles
 from bundle.stores.pushing import push, read_shipment
-from bundle.stores.source import StoreOptions
+from bundle.stores.source import StoreOptions, StoreRefusedError, StoreUnavailableError
 from schemas.errors import BundleError
 from tests.bundle.stores.real_stores import Moto
 from tests.service.bundles import write_tiny_bundle

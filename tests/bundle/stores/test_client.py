@@ -10,9 +10,8 @@ import pytest
 
 from bundle.stores.address import OciReference
 from bundle.stores.client import RegistryClient
-from bundle.stores.faults import StoreRefusedError, StoreUnavailableError
 from bundle.stores.oci import ACCEPT
-from bundle.stores.source import StoreOptions
+from bundle.stores.source import StoreOptions, StoreRefusedError, StoreUnavailableError
 from tests.bundle.stores.fake_registry import TOKEN, FakeRegistry
 
 SECRET = "open-sesame"

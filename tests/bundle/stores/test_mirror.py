@@ -7,8 +7,9 @@ import shutil
 import pytest
 
 from bundle.opening import open_bundle
-from bundle.stores.faults import StoreRefusedError, StoreUnavailableError
-from bundle.stores.mirror import KEPT_BUNDLES, cache_folder
+from bundle.stores.address import cache_folder
+from bundle.stores.mirror import KEPT_BUNDLES
+from bundle.stores.source import StoreRefusedError, StoreUnavailableError
 from schemas.errors import BundleError
 from tests.bundle.stores.conftest import Shelf
 from tests.service.bundles import write_tiny_bundle

@@ -5,9 +5,9 @@ import pytest
 from bundle.files import write_whole
 from bundle.signing import make_key
 from bundle.stores.address import parse_address
-from bundle.stores.faults import StoreRefusedError
 from bundle.stores.opening import pull_bundles
 from bundle.stores.pushing import push, read_shipment
+from bundle.stores.source import StoreRefusedError
 from export.sign import sign_bundle
 from schemas.errors import BundleError, SettingsError
 from tests.bundle.stores.conftest import PLAIN

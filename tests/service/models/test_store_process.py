@@ -189,7 +189,8 @@ class SlowLine:
 SYNCHRONISE = """
 import sys
 from pathlib import Path
-from bundle.stores.mirror import Mirror, cache_folder
+from bundle.stores.address import cache_folder
+from bundle.stores.mirror import Mirror
 from bundle.stores.opening import open_source
 from bundle.stores.source import StoreOptions
 
