@@ -7,12 +7,13 @@ what is signed), sigstore bundle v0.3.
 
 import base64
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from bundle.files import write_whole
@@ -23,7 +24,7 @@ from schemas.errors import BundleError, SigningKeyError
 from schemas.model.manifest import MANIFEST
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
-_HASHES: Final = {256: SHA256(), 384: SHA384(), 521: SHA512()}
+_HASHES: Final[Mapping[int, HashAlgorithm]] = {256: SHA256(), 384: SHA384(), 521: SHA512()}
 """By the bits of the curve: P-256, P-384, P-521; model-signing knows no others for keys."""
 _CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 _MAKE: Final = "openssl ecparam -name prime256v1 -genkey -noout -out FILE"

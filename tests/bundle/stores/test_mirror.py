@@ -310,3 +310,17 @@ def test_caches_of_two_stores_do_not_meet(tmp_path) -> None:
 
     assert one != two
     assert one.parent == two.parent == tmp_path
+
+
+def test_an_altered_signature_in_the_cache_is_fetched_anew(shelf, tmp_path) -> None:
+    directory = write_tiny_bundle(tmp_path)
+    (directory / "manifest.sig").write_bytes(b"{}\n")  # no manifest lists it
+    shelf.push(directory)
+    first = shelf.mirror()
+    first.synchronise()
+    (first.view / "tiny/1.0.0/manifest.sig").write_bytes(b"[]\n")
+    mirror = shelf.mirror()
+
+    assert mirror.recall() is None
+    assert mirror.synchronise().discarded == ["tiny/1.0.0"]
+    assert (mirror.view / "tiny/1.0.0/manifest.sig").read_bytes() == b"{}\n"
