@@ -100,6 +100,7 @@ def create_app(
         SettingsError: a file of keys cannot be read.
     """
     services = create_services(settings, open_engine, prover, nursery)
+    services.metrics.ready.set_function(lambda: float(services.ready))
     api = FastAPI(
         title="Chest X-ray classifier",
         description=DISCLAIMER,
@@ -135,12 +136,12 @@ def create_services(
     decoder = _frame_decoder(settings.decode, metrics)
     profiles = SiteProfiles.of(settings.evidence)
     registry = BundleRegistry.of(settings.models, profiles)
-    open_engine = open_engine or OnnxEngine.opener(settings.engine)
-    along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
-    opener = readers_opener(nursery, settings, partial(_count_death, metrics), open_engine)
+    onnx = open_engine or OnnxEngine.opener(settings.engine)
+    along = BundleLoader(onnx, settings.engine, prover or NoProver(), profiles)
+    opener = readers_opener(nursery, settings, partial(_count_death, metrics), onnx)
     loader = replace(along, open_engine=opener)
     loader_thread, key_pool = computing_threads(1, "loader", SPARE), computing_threads(1, "keys", ROUTINE)
-    services = Services(
+    return Services(
         limits=settings.limits,
         connections=settings.connections,
         decode=settings.decode,
@@ -162,8 +163,6 @@ def create_services(
         challenger=_challenger(settings, registry, along, loader_thread, metrics),
         evidence=settings.evidence,
     )
-    metrics.ready.set_function(lambda: float(services.ready))
-    return services
 
 
 def _challenger(

@@ -9,10 +9,10 @@ from bundle.golden import check_golden, warm
 from bundle.opening import Bundle
 from bundle.session import GraphOutputs
 from schemas.api import ModelReference
+from schemas.engine.tuning import TuningProfile
 from schemas.model.familiarity import Familiarity
 from schemas.model.manifest import BundleManifest
 from schemas.model.precision import Precision
-from schemas.tuning import TuningProfile
 from service.answers.decision import load_statistics
 from service.capacity.threads import ROUTINE
 from service.engine.engine import Engine, EngineOpener, Outputs
