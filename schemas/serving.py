@@ -1,5 +1,6 @@
 """The bodies of the HTTP interface about the service itself: its bundles, what it reads, and whether it answers."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from schemas.model.calibration import Activation
 from schemas.model.guide import Trait
 from schemas.model.precision import Precision
 from schemas.population import Population
-from schemas.record import Record
+from schemas.record import Record, Sha256
 from schemas.site_profile import SiteProfile
 
 
@@ -56,6 +57,15 @@ class RoutedBundle(Record):
     fault: str | None = Field(description="why it does not answer; null: it does")
 
 
+class StoreState(Record):
+    """The registry or object store that bundles come from."""
+
+    address: str = Field(description="as CXR_MODELS_DIR names it")
+    revision: Sha256 | None = Field(description="of what is served; of oci:// the digest; null: nothing came yet")
+    answered_at: datetime | None = Field(description="when the store answered last; null: not since the start")
+    fault: str | None = Field(description="why its last answer is of no use: bundles come from the cache; null: it is")
+
+
 class ModelList(Record):
     """The answer of `GET /models`."""
 
@@ -63,6 +73,7 @@ class ModelList(Record):
     routing: tuple[RoutedBundle, ...] = Field(
         default=(), description="the bundles that serve side by side, the preferred one first; docs/several-bundles.md"
     )
+    store: StoreState | None = Field(default=None, description="where bundles come from; null: from a folder")
     software_version: str = Field(description="version of the service itself; each bundle has its own")
 
 

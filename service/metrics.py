@@ -11,6 +11,7 @@ from schemas.version import VERSION
 from service.cache_metrics import CacheMetrics
 from service.challenger_metrics import ChallengerMetrics
 from service.destination_metrics import DestinationMetrics
+from service.store_metrics import StoreMetrics
 from service.truth_metrics import TruthMetrics
 from service.waiting import Waiting
 
@@ -35,6 +36,7 @@ class Metrics:
         self.challenger = ChallengerMetrics(self.registry)
         self.destinations = DestinationMetrics(self.registry)
         self.truth = TruthMetrics(self.registry)
+        self.store = StoreMetrics(self.registry)
         self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
         self.registry.register(_ByBundle(self._bundles))
 
@@ -129,6 +131,8 @@ class Metrics:
             ("state",),
             registry=registry,
         )
+        outcome = "Films of jobs that were to be brought into the spool, by outcome or the problem's code."
+        self.job_films = Counter("cxr_job_films", outcome, ("outcome",), registry=registry)
 
     def _audit(self) -> None:
         self.audit_records = Counter(

@@ -1,11 +1,11 @@
-"""Answers that are kept for a while, for requests that are sent again: bounded in time and in bytes, in memory only."""
+"""Answers that are kept for a while, for requests that are sent again: bounded in time and in bytes."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn, Protocol
 
 from schemas.errors import CxrError, IdempotencyKeyInUseError, IdempotencyKeyReusedError
 from service.capacity.bounded import BoundedEntries
@@ -48,6 +48,23 @@ class Turn:
     """
 
 
+class Answers(Protocol):
+    """Where answers are kept: in this process, or for all replicas."""
+
+    def once(self, name: RequestName, fingerprint: bytes) -> AbstractAsyncContextManager[Turn]:
+        """The turn of a request.
+
+        Args:
+            name: of the request.
+            fingerprint: a digest of everything that decides the answer.
+
+        Raises:
+            IdempotencyKeyInUseError: it is being worked on.
+            IdempotencyKeyReusedError: another request has this name.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Entry:
     fingerprint: bytes
@@ -57,7 +74,7 @@ class _Entry:
 
 @dataclass(slots=True)
 class KeptAnswers:
-    """The answers of one app.
+    """The answers of one process, in its memory.
 
     Invariant: `_bytes` are those of `_entries` by caller. A request that is being worked on is in `_working` alone.
     """
@@ -72,26 +89,15 @@ class KeptAnswers:
     def __post_init__(self) -> None:
         self._entries = BoundedEntries(self.at_most_bytes)
 
-    @contextmanager
-    def once(self, name: RequestName, fingerprint: bytes) -> Iterator[Turn]:
-        """The turn of a request.
-
-        Args:
-            name: of the request.
-            fingerprint: a digest of everything that decides the answer.
-
-        Raises:
-            IdempotencyKeyInUseError: it is being worked on.
-            IdempotencyKeyReusedError: another request has this name.
-        """
+    @asynccontextmanager
+    async def once(self, name: RequestName, fingerprint: bytes) -> AsyncIterator[Turn]:
+        """The turn of a request; see `Answers`."""
         self._forget_old()
         entry = self._entries.get(name)
         if self._working.get(name, fingerprint if entry is None else entry.fingerprint) != fingerprint:
-            msg = "the Idempotency-Key was sent with another film or another question; make a new key for each request"
-            raise IdempotencyKeyReusedError(msg)
+            refuse_another()
         if name in self._working:
-            msg = "the request of this Idempotency-Key is being answered; send it again for the answer"
-            raise IdempotencyKeyInUseError(msg)
+            raise in_use()
         if entry is not None:
             yield Turn(entry.answer)
             return
@@ -124,3 +130,16 @@ class KeptAnswers:
         self._entries.forget(name)
         if not self._bytes[name.caller]:
             del self._bytes[name.caller]
+
+
+def refuse_another() -> NoReturn:
+    """Refuse a request whose name another one has."""
+    msg = "the Idempotency-Key was sent with another film or another question; make a new key for each request"
+    raise IdempotencyKeyReusedError(msg)
+
+
+def in_use() -> IdempotencyKeyInUseError:
+    """Why a request has to come back."""
+    return IdempotencyKeyInUseError(
+        "the request of this Idempotency-Key is being answered; send it again for the answer"
+    )

@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 
 from imaging.dicom.attributes import text
 from imaging.limits import BoundedReader, DecodeLimits, parsing
-from schemas.analysis import AnalysisRecord, ExplainedFinding
+from imaging.overlay import lay_over
+from schemas.analysis import AnalysisRecord
 from schemas.api import Prediction
 from schemas.delivery import OBJECTS, DeliveryPolicy, draws
 from schemas.errors import InvalidImageError, SameExposureError
@@ -30,7 +31,7 @@ from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
 from service.films.look import PreparedFilm, Upload
 from service.models.live import LiveBundle, ServingBundles
-from service.reading.explain import ExplainedFilm, Question, explain_reading
+from service.reading.explain import ExplainedFilm, FullyExplained, Question, explain_reading
 from service.reading.predict import Reading, read_film
 from service.reading.prepare import HeatMapRequest
 from service.results.history.header import header_of, reference_to
@@ -174,7 +175,7 @@ def _file_away(claim: Claim, desk: Desk, model_sha256: str, film: AnalysedFilm, 
 
 async def _read(
     claim: Claim, services: Services, bundles: ServingBundles, policy: DeliveryPolicy
-) -> Reading | ExplainedFilm:
+) -> Reading | FullyExplained:
     """The film's reading, and where its results show one, its heat map: of a finding, never of none."""
     priority = claim.priority
     upload = Upload(claim.payloads[SOURCE], "application/dicom")
@@ -182,11 +183,11 @@ async def _read(
     if reading.live.loaded.explanations.backend is None or not draws(policy.of(reading.prediction)):
         return reading
     question = Question(finding=None, method="gradcam", priority=priority, findings_alone=True)
-    return await explain_reading(services, reading, question)
+    return await explain_reading(services, reading, question, lay_over)
 
 
 def _results(
-    claim: Claim, reading: Reading, explained: ExplainedFilm | None, policy: DeliveryPolicy
+    claim: Claim, reading: Reading, explained: FullyExplained | None, policy: DeliveryPolicy
 ) -> tuple[AnalysedFilm, Mapping[str, bytes]]:
     content = claim.payloads[SOURCE]
     with parsing("DICOM data set"):
@@ -218,12 +219,9 @@ def _sex_of(source: Dataset) -> str:
     return sex if sex in SEXES else ""
 
 
-def _record(source: Dataset, claim: Claim, reading: Reading, explained: ExplainedFilm | None) -> AnalysisRecord:
+def _record(source: Dataset, claim: Claim, reading: Reading, explained: FullyExplained | None) -> AnalysisRecord:
     manifest = reading.live.loaded.manifest
-    explanation = None
-    if explained is not None:
-        center = explained.explanation.center_of_mass
-        explanation = ExplainedFinding(finding=explained.finding, method=explained.method, center_of_mass=center)
+    explanation = None if explained is None else explained.summary
     analysed_at = datetime.now(UTC)
     replaced = [each for issue in claim.older for each in issue.objects if each.sop_class_uid in REPORTS]
     return AnalysisRecord(

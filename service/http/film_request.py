@@ -95,17 +95,17 @@ class FilmsToRead(ReceivedFilms):
         if key is None:
             return await work()
         if self.services.stop.suspension is not None:  # what was answered before is not answered now
-            self._count()
+            await self._count()
             return await work()
         fingerprint = await asyncio.to_thread(fingerprint_of, (upload.data for upload in self.uploads), asked)
-        with self.services.answers.once(key.name, fingerprint) as turn:
+        async with self.services.answers.once(key.name, fingerprint) as turn:
             if turn.answer is not None:
                 return replayed(turn.answer)
-            self._count()
+            await self._count()
             return await answered_once(turn, work)
 
-    def _count(self) -> None:
-        self.services.gate.count(caller_of(self.request), len(self.uploads))
+    async def _count(self) -> None:
+        await self.services.gate.count(caller_of(self.request), len(self.uploads))
 
     async def read_each(
         self,
@@ -199,7 +199,7 @@ class FilmRequest:
             uploads = await read_films(self.request, part=part, at_most=at_most)
             services.metrics.stage_duration.labels("upload").observe(self.options.elapsed_s)
             if counted:
-                services.gate.count(caller_of(self.request), len(uploads))
+                await services.gate.count(caller_of(self.request), len(uploads))
         return uploads
 
 

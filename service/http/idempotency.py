@@ -63,14 +63,25 @@ async def key_of(request: Request, services: CurrentServices, key: KeyHeader = N
     Raises:
         InvalidParameterError: it is not a key, or there are several.
     """
-    if key is None or services.limits.idempotency_s == 0:
+    if services.limits.idempotency_s == 0 or (text := key_text(request, key)) is None:
+        return None
+    return IdempotencyKey(RequestName(caller_of(request).identity, request.scope["route"].path, text))
+
+
+def key_text(request: Request, key: str | None) -> str | None:
+    """The key that a request has, without quotation marks; None: it has none.
+
+    Raises:
+        InvalidParameterError: it is not a key, or there are several.
+    """
+    if key is None:
         return None
     lines = request.headers.getlist(KEY_HEADER)
     match = _KEY.fullmatch(key)
     if match is None or len(lines) > 1:
         msg = f"the header {KEY_HEADER} is not one key of 1 to 255 visible characters without quotation marks; send one"
         raise InvalidParameterError(msg)
-    return IdempotencyKey(RequestName(caller_of(request).identity, request.scope["route"].path, match["key"]))
+    return match["key"]
 
 
 CurrentKey = Annotated[IdempotencyKey | None, Depends(key_of)]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from bundle.golden import check_golden, warm
 from bundle.opening import Bundle
 from bundle.session import GraphOutputs
+from imaging.memory.allocator import give_back_freed_memory
 from schemas.api import ModelReference
 from schemas.engine.tuning import TuningProfile
 from schemas.model.familiarity import Familiarity
@@ -119,6 +120,7 @@ class BundleLoader:
             # A profile may have been written since the prover looked for one: it may have proved another graph.
             selftest_error = check_golden(bundle, run, settings.precision).logits
         warm(run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
+        give_back_freed_memory()  # 30 MB, of the graph while it was read and of its optimizations
         explanations = open_explanations(bundle, settings.explain_backend, threads=settings.intra_op_threads)
         readers = engine if isinstance(engine, FilmReaders) else None
         loaded = LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision, readers)

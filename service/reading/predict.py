@@ -150,7 +150,8 @@ def _count(services: Services, reading: Reading) -> None:
 
     A repeated answer counts as an answer, so that a cache changes neither decisions nor drift; it had no stages.
     """
-    for stage, seconds in () if reading.repeated else reading.stages_s.items():
+    stages = {} if reading.repeated else reading.stages_s
+    for stage, seconds in ((stage, seconds) for stage, seconds in stages.items() if seconds):  # 0: it had no such stage
         services.metrics.stage_duration.labels(stage).observe(seconds)
     metrics = reading.live.metrics
     prediction = reading.prediction

@@ -26,7 +26,7 @@ from service.services import Services
 OVERHEAD_BYTES: Final = 2048
 """What an answer takes in addition to its bytes: its key, its statistics, its place in tables."""
 
-Answer = TypeVar("Answer", Reading, ExplainedFilm)
+Answer = TypeVar("Answer", Reading, ExplainedFilm[Any])
 
 _CLAIMS_NOTHING: Final = "application/octet-stream"
 _NO_VALUES: Final = np.empty((0,), np.float32)
@@ -99,7 +99,7 @@ def _stated(upload: Upload) -> str:
     return repr((declared, upload.population, facts.age_years, facts.statements))
 
 
-def _kept(bundles: ServingBundles, answer: Reading | ExplainedFilm) -> _Kept:
+def _kept(bundles: ServingBundles, answer: Reading | ExplainedFilm[Any]) -> _Kept:
     explained = isinstance(answer, ExplainedFilm)
     reading = answer.reading if isinstance(answer, ExplainedFilm) else answer
     drawn = {each.name: getattr(answer, each.name) for each in fields(answer) if each.name != "reading"}
@@ -109,7 +109,7 @@ def _kept(bundles: ServingBundles, answer: Reading | ExplainedFilm) -> _Kept:
     return _Kept(place, reading.route, facts, film.statistics, prediction, drawn if explained else None)
 
 
-def _given_again(services: Services, bundles: ServingBundles, kept: _Kept) -> Reading | ExplainedFilm:
+def _given_again(services: Services, bundles: ServingBundles, kept: _Kept) -> Reading | ExplainedFilm[Any]:
     film = PreparedFilm(
         facts=ImageFacts.model_validate_json(kept.facts),
         shown=None,

@@ -41,6 +41,7 @@ async def list_models(services: CurrentServices) -> ModelList:
         routing=tuple(
             _routed(name, deployment, faults.get(name)) for name, deployment in services.deployments.by_name.items()
         ),
+        store=None if services.store is None else services.store.state(),
         software_version=VERSION,
     )
 
