@@ -7,7 +7,7 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from schemas.tuning import Machine
+from schemas.engine.tuning import Machine
 
 _CPUS = Path("/proc/cpuinfo")
 _GPUS = Path("/proc/driver/nvidia/gpus")

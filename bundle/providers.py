@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 import onnxruntime as ort
 
+from schemas.engine.tuning import GpuRuns, Provider
 from schemas.errors import SettingsError
-from schemas.tuning import GpuRuns, Provider
 
 ExecutionProvider = tuple[str, dict[str, str]]
 """The name by which ONNX Runtime knows it, and its options."""

@@ -14,10 +14,10 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from bundle.bound import BoundRuns
 from bundle.opening import Bundle
 from bundle.providers import NAMES, GpuOptions, Hardware, require_provider
+from schemas.engine.tuning import Provider
 from schemas.errors import BundleError, InferenceError, SettingsError
 from schemas.model.manifest import BundleManifest
 from schemas.model.precision import Precision
-from schemas.tuning import Provider
 
 GraphOutputs = Mapping[str, NDArray[np.float32]]
 """Arrays by their names in `schemas.model.manifest.GraphContract`."""

@@ -6,13 +6,13 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.api import ExplainBackend, Mode
+from schemas.engine.tuning import EngineChoice, TuningProfile
 from schemas.model.calibration import Activation
 from schemas.model.guide import Trait
 from schemas.model.precision import Precision
 from schemas.population import Population
 from schemas.record import Record, Sha256
 from schemas.site_profile import SiteProfile
-from schemas.tuning import EngineChoice, TuningProfile
 
 
 class KnownModel(Record):

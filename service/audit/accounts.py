@@ -119,8 +119,14 @@ async def audited_reading(
     except Exception as error:
         await trail.record(origin.event, **facts, outcome=_code(error))
         raise
-    facts["model_sha256"] = reading.model.sha256
+    await trail.record(origin.event, **facts | _answered(reading))
+    return reading
+
+
+def _answered(reading: HasPrediction) -> dict[str, Any]:
+    """What is recorded of an answer."""
     prediction = reading.prediction
+    facts: dict[str, Any] = {"model_sha256": reading.model.sha256}
     decisions = {finding.name: finding.decision for finding in prediction.findings}
     if len(decisions) > 1:
         facts["findings"] = decisions
@@ -128,8 +134,7 @@ async def audited_reading(
         facts["repeated"] = True
     if reading.withheld is not None:
         facts["withheld"] = {finding.name: finding.decision for finding in reading.withheld.findings}
-    await trail.record(origin.event, **facts, label=prediction.label, decision=prediction.decision)
-    return reading
+    return {**facts, "label": prediction.label, "decision": prediction.decision}
 
 
 async def audited_action(trail: Trail, origin: Origin, work: Callable[[], Awaitable[Result]]) -> Result:

@@ -12,8 +12,8 @@ from bundle.opening import Bundle
 from bundle.providers import GpuOptions
 from bundle.session import MAP_OUTPUTS, MOST_PROBABLE, PLAIN, GraphOutputs, Session, open_session, outputs_of
 from schemas.api import ExplainMethod
+from schemas.engine.tuning import Provider
 from schemas.model.precision import Precision
-from schemas.tuning import Provider
 from service.settings import EngineSettings
 
 MAPS: Final[Mapping[ExplainMethod, str]] = {

@@ -12,8 +12,8 @@ from bundle.files import write_whole
 from bundle.machine import this_machine
 from bundle.opening import Bundle
 from bundle.reading import read_regular
+from schemas.engine.tuning import Machine, TuningProfile
 from schemas.model.precision import Precision
-from schemas.tuning import Machine, TuningProfile
 from service.settings import EngineSettings
 
 LARGEST_PROFILE: Final = 4 * 1024**2

@@ -1,8 +1,8 @@
 """How the network of a bundle is opened for films that processes read."""
 
 from bundle.opening import Bundle
+from schemas.engine.tuning import Provider
 from schemas.model.precision import Precision
-from schemas.tuning import Provider
 from service.engine.engine import Engine, EngineOpener
 from service.engine.tuned import profile_of, tuned
 from service.films.nursery import Nursery

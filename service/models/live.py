@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from imaging.memory.allocator import give_back_freed_memory
 from schemas.api import ModelReference
-from schemas.tuning import EngineChoice
+from schemas.engine.tuning import EngineChoice
 from service.answers.drift import DriftWindow
 from service.capacity.threads import ROUTINE, ThreadLanes
 from service.engine.batcher import Batcher, BatchLimits

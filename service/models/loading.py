@@ -10,10 +10,10 @@ from bundle.opening import Bundle
 from bundle.session import GraphOutputs
 from imaging.memory.allocator import give_back_freed_memory
 from schemas.api import ModelReference
+from schemas.engine.tuning import TuningProfile
 from schemas.model.familiarity import Familiarity
 from schemas.model.manifest import BundleManifest
 from schemas.model.precision import Precision
-from schemas.tuning import TuningProfile
 from service.answers.decision import load_statistics
 from service.capacity.threads import ROUTINE
 from service.engine.engine import Engine, EngineOpener, Outputs

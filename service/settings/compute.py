@@ -8,8 +8,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from schemas.engine.tuning import GpuRuns, Provider
 from schemas.model.precision import Precision
-from schemas.tuning import GpuRuns, Provider
 from service.settings.models import NumberByName
 from service.settings.section import Positive, Section
 

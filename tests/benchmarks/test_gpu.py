@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks.gpu import Variant, main, variants
+from benchmarks.gpu.__main__ import Variant, main, variants
 from bundle.opening import open_bundle
 from tests.service.bundles import write_tiny_bundle
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from schemas.engine.tuning import EngineChoice, Measured, Provider
 from schemas.model.precision import Precision
-from schemas.tuning import EngineChoice, Measured, Provider
 
 MARGIN: Final = 0.05
 """Choices whose medians differ by less are alike: the simplest of them is taken."""

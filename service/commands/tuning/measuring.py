@@ -20,9 +20,9 @@ from bundle.opening import Bundle, open_bundle
 from bundle.session import MAP_OUTPUTS, MOST_PROBABLE, Session, open_session, outputs_of
 from imaging.decode import decode
 from imaging.preprocess import prepare
+from schemas.engine.tuning import EngineChoice
 from schemas.errors import CxrError, InferenceError
 from schemas.preprocess import PreprocessSpec
-from schemas.tuning import EngineChoice
 from service.commands.tuning.candidates import Round
 
 START_S: Final = 120.0

@@ -13,9 +13,9 @@ from typing import Final
 from bundle.machine import this_machine
 from bundle.opening import Bundle
 from bundle.providers import require_provider
+from schemas.engine.tuning import EngineChoice, Machine, Measured, Provider, TuningProfile, Untried
 from schemas.errors import BundleError, SettingsError
 from schemas.model.precision import Precision
-from schemas.tuning import EngineChoice, Machine, Measured, Provider, TuningProfile, Untried
 from schemas.version import VERSION
 from service.commands.tuning.candidates import (
     SUITABLE,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from service.commands.command import Command, ExitCode
 
 if TYPE_CHECKING:
-    from schemas.tuning import Measured, TuningProfile
+    from schemas.engine.tuning import Measured, TuningProfile
 
 SHORTEST_S: Final = 1.0
 

@@ -4,7 +4,7 @@ import pytest
 
 from bundle.machine import this_machine
 from bundle.opening import open_bundle
-from schemas.tuning import EngineChoice, Measured, TuningProfile
+from schemas.engine.tuning import EngineChoice, Measured, TuningProfile
 from service.engine.tuned import profile_of, profile_path, tuned, write_profile
 from service.settings import EngineSettings
 from tests.service.bundles import write_tiny_bundle

@@ -6,8 +6,8 @@ import pytest
 
 from bundle.machine import this_machine
 from bundle.opening import open_bundle
+from schemas.engine.tuning import EngineChoice, Measured, TuningProfile
 from schemas.errors import CxrError
-from schemas.tuning import EngineChoice, Measured, TuningProfile
 from service.engine.tuned import write_profile
 from service.films.nursery import Nursery
 from service.films.opening import readers_opener

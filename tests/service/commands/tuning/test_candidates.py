@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.tuning import EngineChoice
+from schemas.engine.tuning import EngineChoice
 from service.commands.tuning.candidates import Round, best_of, choices, fastest_first, measured, powers, process_choices
 
 

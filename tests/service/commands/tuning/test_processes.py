@@ -3,8 +3,8 @@
 import pytest
 
 from bundle.opening import open_bundle
+from schemas.engine.tuning import EngineChoice
 from schemas.errors import InferenceError
-from schemas.tuning import EngineChoice
 from service.commands.tuning.measuring import processes
 from tests.service.bundles import write_tiny_bundle
 

@@ -7,7 +7,7 @@ import pytest
 
 from bundle.machine import this_machine
 from bundle.opening import open_bundle
-from schemas.tuning import TuningProfile
+from schemas.engine.tuning import TuningProfile
 from service.commands.tuning.session import Tuning, busy_cores
 from service.commands.tuning.tune import tune_command
 from tests.service.bundles import write_tiny_bundle

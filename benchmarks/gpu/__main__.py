@@ -27,9 +27,9 @@ from bundle.machine import this_machine
 from bundle.opening import Bundle, open_bundle
 from bundle.providers import GpuOptions, Hardware
 from bundle.session import MAP_OUTPUTS, Session, bucket_sizes, outputs_of, run_in_batches
+from schemas.engine.tuning import GpuRuns, Provider
 from schemas.errors import CxrError
 from schemas.model.precision import Precision
-from schemas.tuning import GpuRuns, Provider
 from service.commands.tuning.candidates import Round
 from service.commands.tuning.measuring import in_turns
 

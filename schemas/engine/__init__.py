@@ -1,0 +1,1 @@
+"""Records about how a network runs on a machine."""
