@@ -13,6 +13,7 @@ from service.challenger.reader import Challenger, challenger_of
 from service.destinations.deliveries import deliveries_of
 from service.dicomweb.intake import Intake, Onlookers, open_intake
 from service.dimse.archive import open_archive
+from service.jobs.jobs import Jobs
 from service.services import Services
 from service.settings import Settings
 from service.surveillance.surveillance import Surveillance
@@ -25,6 +26,7 @@ class Opened:
     intake: Intake | None
     surveillance: Surveillance | None
     challenger: Challenger | None
+    jobs: Jobs | None
 
 
 @asynccontextmanager
@@ -37,7 +39,10 @@ async def open_onlookers(services: Services, settings: Settings) -> AsyncIterato
     along = challenger_of(services, settings.trial)
     deliveries = deliveries_of(settings.dicomweb, settings.dimse, services)
     surveillance = Surveillance(services, settings.surveillance, announce=deliveries.announce)
-    onlookers = Onlookers(surveillance, along, deliveries)
+    announce, may_notify = deliveries.announce_job, deliveries.takes_jobs
+    jobs = Jobs(services, settings.jobs, settings.pacs, announce=announce, may_notify=may_notify)
+    onlookers = Onlookers(surveillance, along, deliveries, jobs)
     opener = partial(open_archive, settings.dimse)
     async with open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers) as intake:
-        yield Opened(intake, None if intake is None else surveillance, along)
+        is_open = intake is not None
+        yield Opened(intake, surveillance if is_open else None, along, jobs if is_open else None)

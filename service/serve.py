@@ -16,14 +16,14 @@ from typing import Final
 import structlog
 import uvicorn
 
-from bundle.session import require_provider
+from bundle.providers import require_provider
 from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import keep_one_heap
 from schemas.errors import InternalError, SettingsError
 from service import logs
 from service.app import create_app
 from service.commands.command import ExitCode
-from service.engine.engine import EngineOpener, OnnxEngine
+from service.engine.engine import EngineOpener
 from service.engine.explain_backend import require_backend
 from service.films.nursery import FORKS, Nursery
 from service.http.current import is_alive
@@ -97,7 +97,7 @@ class Server(uvicorn.Server):
         self._end.begin()
         self._notification.stopping(self._end_s)
         if not self.started:
-            self._services.deployments.stop_loading()
+            self._services.stop_loading()
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -131,11 +131,11 @@ def _start_children(services: Services) -> None:
         log.warning("decode_children_not_started", reason=str(error))
 
 
-def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
+def serve(open_engine: EngineOpener | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; returns an `ExitCode`.
 
     Args:
-        open_engine: how the network of a bundle is opened.
+        open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
     """
     notification = Notification.from_environment()
     forbid_core_dumps()
@@ -147,7 +147,7 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
-        nursery = Nursery() if FORKS and settings.engine.processes and open_engine == OnnxEngine.open else None
+        nursery = Nursery() if FORKS and settings.engine.processes and open_engine is None else None
         app = create_app(settings, open_engine, prover, nursery)
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)

@@ -23,7 +23,7 @@ from schemas.errors import InvalidImageError, SameExposureError
 from schemas.model.drift import film_signals
 from schemas.preprocess import PreprocessSpec
 from schemas.version import VERSION
-from service.audit.accounts import SPOOL, audited_reading
+from service.audit.accounts import SPOOL, FilmDigest, audited_reading
 from service.dicomweb.delivery import Outbox
 from service.dicomweb.history.issues import Issue
 from service.dicomweb.history.notes import bytes_of
@@ -143,7 +143,7 @@ async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
         bundles = replace(serving, challenger=None if desk.along is None else desk.along.live)
         work = partial(_read, claim, services, bundles, desk.policy)
         origin = replace(SPOOL, study_instance_uid=claim.study_instance_uid)
-        result = await audited_reading(services.audit, origin, content, bundles.only_reference, work)
+        result = await audited_reading(services.audit, origin, FilmDigest(content), bundles.only_reference, work)
     reading, explained = (result.reading, result) if isinstance(result, ExplainedFilm) else (result, None)
     film, objects = await asyncio.get_running_loop().run_in_executor(
         services.decode_lanes.of(claim.priority), _results, claim, reading, explained, desk.policy

@@ -10,6 +10,7 @@ from service.services import Services
 if TYPE_CHECKING:  # what is switched off is not loaded: see service.onlookers
     from service.challenger.reader import Challenger
     from service.dicomweb.intake import Intake
+    from service.jobs.jobs import Jobs
     from service.surveillance.surveillance import Surveillance
 
 
@@ -19,6 +20,7 @@ def set_services(api: FastAPI, services: Services) -> None:
     api.state.intake = None
     api.state.challenger = None
     api.state.surveillance = None
+    api.state.jobs = None
 
 
 def set_intake(
@@ -26,11 +28,13 @@ def set_intake(
     intake: "Intake | None",
     surveillance: "Surveillance | None" = None,
     challenger: "Challenger | None" = None,
+    jobs: "Jobs | None" = None,
 ) -> None:
     """Let the routes of `api` find the intake of DICOMweb, None where it is switched off, and who looks after it."""
     api.state.challenger = challenger
     api.state.intake = intake
     api.state.surveillance = surveillance
+    api.state.jobs = jobs
 
 
 async def services_of(request: Request) -> Services:
@@ -63,6 +67,19 @@ async def intake_of(request: Request) -> "Intake":
         msg = "DICOMweb is switched off here; the operator switches it on with CXR_DICOMWEB=true"
         raise NotFoundError(msg)
     return intake
+
+
+async def jobs_of(request: Request) -> "Jobs":
+    """The jobs of the app.
+
+    Raises:
+        NotFoundError: DICOMweb is switched off.
+    """
+    jobs: Jobs | None = request.app.state.jobs
+    if jobs is None:
+        msg = "jobs need the spool of DICOMweb, which is switched off here; the operator sets CXR_DICOMWEB=true"
+        raise NotFoundError(msg)
+    return jobs
 
 
 async def optional_challenger_of(request: Request) -> "Challenger | None":
@@ -110,3 +127,4 @@ OptionalSurveillance = Annotated["Surveillance | None", Depends(optional_surveil
 OptionalIntake = Annotated["Intake | None", Depends(optional_intake_of)]
 CurrentChallenger = Annotated["Challenger", Depends(challenger_of)]
 OptionalChallenger = Annotated["Challenger | None", Depends(optional_challenger_of)]
+CurrentJobs = Annotated["Jobs", Depends(jobs_of)]

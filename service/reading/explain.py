@@ -103,6 +103,11 @@ class ExplainedFilm(Generic[Drawn]):
         return self.reading.withheld
 
     @property
+    def repeated(self) -> bool:
+        """Whether it was kept from a film of the same bytes."""
+        return self.reading.repeated
+
+    @property
     def model(self) -> ModelReference:
         """The bundle that answers."""
         return self.reading.model

@@ -126,7 +126,7 @@ async def _store(store: StoreRequest, study: str | None = None) -> Response:
         contents = await read_parts(
             store.request.stream(), headers.get("Content-Type", ""), at_most=services.limits.max_batch_items
         )
-    services.gate.count(caller_of(store.request), len(contents))
+    await services.gate.count(caller_of(store.request), len(contents))
     limits = DecodeLimits(max_pixels=services.limits.max_pixels)
     watch = store.surveillance
     assess = None if watch is None else partial(watch.assess, facts=origin_of(store.request).facts)

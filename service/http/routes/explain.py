@@ -15,7 +15,7 @@ from schemas.errors import ExplanationUnavailableError, NotAcceptableError, Sile
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, KEY_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
-from service.http.idempotency import REPLAYED, CurrentKey
+from service.http.idempotency import REPLAYED, CurrentKey, cache_status
 from service.http.negotiation import accept_of, negotiate
 from service.http.request_body import request_body
 from service.http.request_options import CurrentWord
@@ -94,12 +94,14 @@ async def explain(
 
         async def work() -> Response:
             reader = partial(explain_film, request.services, films.bundles, question=question)
+            asked = ("explanation", media_type, str(wanted))
             if media_type in PICTURES:
-                drawn = await films.read(partial(reader, draw=PICTURES[media_type]))
-                return Response(drawn.heat_map, media_type=media_type)
-            explained = await films.read(partial(reader, draw=lay_over))
+                drawn = await films.read(partial(reader, draw=PICTURES[media_type]), *asked)
+                return Response(drawn.heat_map, media_type=media_type, headers=cache_status(drawn.reading))
+            explained = await films.read(partial(reader, draw=lay_over), *asked)
             response = explained.response(options.request_id, options.elapsed_s)
             shown = {"prediction": audience.shown(explained.reading.prediction), "mode": audience.mode}
-            return Response(response.model_copy(update=shown).model_dump_json(), media_type=JSON)
+            body = response.model_copy(update=shown).model_dump_json()
+            return Response(body, media_type=JSON, headers=cache_status(explained.reading))
 
         return await films.answer(work, word.digested, media_type, str(wanted))
