@@ -81,8 +81,7 @@ class Session:
             )
             raise BundleError(msg) from error
         self._require_started(hardware.provider)
-        # It would keep the file for a fallback to other providers, which nobody asks for: 17 MB of the shipped bundle.
-        self._session.disable_fallback()
+        self._session.disable_fallback()  # to other providers, for which it would keep the file: 17 MB
         self._session._model_bytes = None  # noqa: SLF001 its own comment there regrets that it stays
         self._bound = _bound(self._session, hardware)
         self._runs: dict[ort.RunOptions, float] = {}

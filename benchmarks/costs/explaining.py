@@ -25,7 +25,7 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.image import show_cam_on_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from benchmarks.costs.pairs import Cost, jpeg, processor_ns, ratio
+from benchmarks.costs.pairs import PATIENT, Cost, jpeg, processor_ns, ratio
 from benchmarks.peers.machine import family, processor
 from benchmarks.serving import free_port, server
 from bundle.files import write_whole
@@ -65,7 +65,7 @@ def block(port: int, processes: Sequence[int], film: bytes, answer: str) -> Cost
     used = processor_ns(processes)
     for _ in range(BLOCK):
         start = time.perf_counter()
-        connection.request("POST", path, film, {"Content-Type": "image/jpeg", "Accept": accept})
+        connection.request("POST", path, film, {"Content-Type": "image/jpeg", "Accept": accept, **PATIENT})
         response = connection.getresponse()
         response.read()
         seconds.append(time.perf_counter() - start)

@@ -26,7 +26,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import get_frame
 
-from benchmarks.costs.pairs import Cost, jpeg, processor_ns, ratio
+from benchmarks.costs.pairs import PATIENT, Cost, jpeg, processor_ns, ratio
 from benchmarks.peers.machine import family, processor, pss_mb
 from benchmarks.serving import Started, free_port, server
 from bundle.files import write_whole
@@ -61,7 +61,8 @@ INTRODUCTION: Final = (
 
 def stored_values() -> NDArray[np.uint16]:
     """A synthetic film with noise in its lowest bits, as a detector has it."""
-    stored: NDArray[np.uint16] = np.left_shift(phantom(ROWS, COLUMNS, seed=1).astype(np.uint16), 4, dtype=np.uint16)
+    stored = phantom(ROWS, COLUMNS, seed=1).astype(np.uint16)
+    stored <<= 4
     stored += np.random.default_rng(0).integers(0, 16, (ROWS, COLUMNS), np.uint16)
     return stored
 
@@ -93,7 +94,7 @@ def ask(port: int, film: bytes) -> float:
     """Seconds of one `/predict`."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     start = time.perf_counter()
-    connection.request("POST", "/predict", film, {"Content-Type": "application/octet-stream"})
+    connection.request("POST", "/predict", film, {"Content-Type": "application/octet-stream", **PATIENT})
     response = connection.getresponse()
     body = response.read()
     connection.close()

@@ -4,10 +4,14 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import cv2
 
 from imaging.phantom import phantom
+
+PATIENT: Final = {"X-Priority": "stat", "X-Deadline-Ms": "120000"}
+"""Headers: routine films are read at a niceness, and would wait for ever where other programs are busy."""
 
 
 @dataclass(frozen=True, slots=True)
