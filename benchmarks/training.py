@@ -1,7 +1,9 @@
 """Whether films keep up with the network: the real training loop against the same network on films in memory.
 
-Short rounds of both alternate, so that whatever else the machine does weighs on both; medians are printed. With
-`--timm-script` also the train script of timm (it is not in timm's package) on the same folder, network, size and batch.
+Short rounds of both alternate, so that whatever else the machine does weighs on both; medians are printed, and what
+both took of the processors, which other programs change less than the time. The same network in bf16 is measured in
+the same rounds, and how the films alone come with 0, 1 and 2 workers. With `--timm-script` also the train script of
+timm (it is not in timm's package) on the same folder, network, size and batch.
 """
 
 import argparse
@@ -12,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 # Before torch is imported, as `python -m trainer` does.
@@ -20,7 +23,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import timm
 import torch
-from lightning_fabric import Fabric
 
 from schemas.preprocess import PreprocessSpec
 from trainer.allocator import keep_freed_memory
@@ -32,11 +34,26 @@ from trainer.learning.loader import Augmentation, Batch, augmented_batches, epoc
 from trainer.learning.loop import train_epoch
 from trainer.learning.options import LearnOptions
 from trainer.learning.strategies import apply_strategy
-from trainer.networks.architectures import architecture
+from trainer.networks.architectures import ARCHITECTURES, architecture
+from trainer.networks.device import Precision, make_fabric
+from trainer.together import ALONE
 
-NETWORKS = ("tf_efficientnet_lite0", "mobilenetv3_large_100", "cnn4")
-RECIPES = ("none", "standard", "shift")
+WORKERS = (0, 1, 2)
 _WARM_STEPS, _TIMED_STEPS = 4, 8  # of timm's script
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One epoch."""
+
+    seconds: float
+    cpu_seconds: float
+    films: int
+
+    @property
+    def rate(self) -> float:
+        """Films a second."""
+        return self.films / self.seconds
 
 
 class Loop:
@@ -47,28 +64,48 @@ class Loop:
         self.films = films
         self.batch_size = options.recipe(name).batch_size
         plan = FitPlan(name, 0, films, films)
-        self.learner: Learner = make_learner(Fabric(accelerator="cpu", devices=1), plan, options, None)
-        apply_strategy(self.learner.network, options, 0)
+        self.learners: dict[Precision, Learner] = {
+            precision: make_learner(make_fabric("cpu", precision), plan, options, None)
+            for precision in ("fp32", "bf16")
+        }
+        for learner in self.learners.values():
+            apply_strategy(learner.network, options, 0)
         self.epoch = 0
 
-    def real(self) -> float:
-        """Films a second of one epoch, as `fit` trains it."""
+    def films_alone(self, workers: int) -> Round:
+        """One epoch of films that nobody learns from."""
+        return self._timed(lambda: sum(1 for _ in self._augmented(workers)), len(self.films.labels))
+
+    def real(self) -> Round:
+        """One epoch, as `fit` trains it."""
+        batches = self._augmented(self.options.workers)
+        return self._timed(lambda: self._learn("fp32", batches), len(self.films.labels))
+
+    def synthetic(self, precision: Precision = "fp32") -> Round:
+        """The same on batches that are in memory."""
+        count = -(-len(self.films.labels) // self.batch_size)
+        size = min(self.batch_size, len(self.films.labels))
+        images = torch.rand(size, *self.films.films.shape[1:])
+        batch = Batch(images, torch.arange(size) % self.films.classes)
+        return self._timed(lambda: self._learn(precision, iter([batch] * count)), count * size)
+
+    def _augmented(self, workers: int) -> Iterator[Batch]:
         self.epoch += 1
         order = epoch_order(self.films.labels, seed=0, epoch=self.epoch, balanced=False)
-        augmentation = Augmentation(self.options.augmentation, 0, self.epoch, self.options.workers)
-        return self._timed(augmented_batches(self.films, order, augmentation, batch_size=self.batch_size))
+        augmentation = Augmentation(self.options.augmentation, 0, self.epoch, max(1, workers))
+        if workers:
+            return augmented_batches(self.films, order, augmentation, batch_size=self.batch_size)
+        cut = ALONE.cut(order, self.batch_size)
+        return (next(augmented_batches(self.films, part, augmentation, batch_size=len(part))) for part in cut)
 
-    def synthetic(self) -> float:
-        """The same on one batch that is in memory, again and again."""
-        count = -(-len(self.films.labels) // self.batch_size)
-        images = torch.rand(self.batch_size, *self.films.films.shape[1:])
-        labels = torch.arange(self.batch_size) % self.films.classes
-        return self._timed(iter([Batch(images, labels)] * count), films=count * self.batch_size)
+    def _learn(self, precision: Precision, batches: Iterator[Batch]) -> float:
+        return train_epoch(self.learners[precision], grouped(batches, 1), step=0, steps=10_000)
 
-    def _timed(self, batches: Iterator[Batch], films: int | None = None) -> float:
-        start = time.perf_counter()
-        train_epoch(self.learner, grouped(batches, 1), step=0, steps=10_000)
-        return (films or len(self.films.labels)) / (time.perf_counter() - start)
+    @staticmethod
+    def _timed(work: Callable[[], float], films: int) -> Round:
+        start, spent = time.perf_counter(), time.process_time()
+        work()
+        return Round(time.perf_counter() - start, time.process_time() - spent, films)
 
 
 def films_of(folder: Path, count: int, size: int, cache: Path) -> LabelledFilms:
@@ -131,38 +168,63 @@ def linked(folder: Path, count: int, into: Path) -> Path:
     return into
 
 
+def row(loop: Loop, name: str, rounds: int, theirs: float | None) -> str:
+    """One network of the table."""
+    loop.real(), loop.synthetic(), loop.synthetic("bf16")  # warm
+    measured = [(loop.real(), loop.synthetic(), loop.synthetic("bf16")) for _ in range(rounds)]
+    real, memory, _ = (statistics.median(each.rate for each in column) for column in zip(*measured, strict=True))
+    ratio = statistics.median(one.rate / other.rate for one, other, _ in measured)
+    spent = statistics.median(
+        (other.cpu_seconds / other.films) / (one.cpu_seconds / one.films) for one, other, _ in measured
+    )
+    halved = statistics.median(half.rate / whole.rate for _, whole, half in measured)
+    beside = "-" if theirs is None else f"{theirs:.1f} ({real / theirs:.2f} x)"
+    return f"| {name} | {real:.1f} | {memory:.1f} | {ratio:.0%} | {spent:.0%} | {halved:.2f} x | {beside} |"
+
+
+def scaling(loop: Loop, rounds: int) -> str:
+    """How the films alone come with several workers."""
+    measured = [[loop.films_alone(workers) for workers in WORKERS] for _ in range(rounds)]
+    lines = ["| workers | films/s without a network | against 1 |", "| ---: | ---: | ---: |"]
+    for place, workers in enumerate(WORKERS):
+        rate = statistics.median(each[place].rate for each in measured)
+        gain = statistics.median(each[place].rate / each[1].rate for each in measured)
+        lines.append(f"| {workers} | {rate:.0f} | {gain:.2f} x |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder train/<class>/")
     parser.add_argument("--films", type=int, default=128, help="of an epoch (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="of each (default: %(default)s)")
-    parser.add_argument("--network", action="append", help="default: " + ", ".join(NETWORKS))
-    parser.add_argument("--recipe", action="append", help="default: " + ", ".join(RECIPES))
+    parser.add_argument("--size", type=int, help="side of the films; default: the network's own")
+    parser.add_argument("--network", action="append", help="default: every row of the table")
+    parser.add_argument("--recipe", default="standard", help="of augmentation (default: %(default)s)")
     parser.add_argument("--timm-script", type=Path, help="train.py of timm's repository")
+    parser.add_argument("--timm-network", action="append", default=[], help="to train by it, too")
     options = parser.parse_args()
     keep_freed_memory()
     print(
-        f"{os.cpu_count()} cores, torch {torch.__version__}, timm {timm.__version__}, {options.films} films a round\n"
+        f"{os.cpu_count()} cores, torch {torch.__version__}, timm {timm.__version__}, {options.films} films a round, "
+        f"{options.rounds} rounds\n"
     )
-    print("| network | recipe | loop, films/s | in memory, films/s | ratio | timm's script, films/s |")
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    print(
+        "| network | loop, films/s | in memory, films/s | ratio | ratio of CPU | bf16 : fp32 | timm's script, films/s |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as folder:
         cache = Path(folder) / "cache"
         links = linked(options.data, 32 * (_WARM_STEPS + _TIMED_STEPS), Path(folder) / "films")
-        for name in options.network or NETWORKS:
-            size = architecture(name).input_size
+        for name in options.network or ARCHITECTURES:
+            size = options.size or architecture(name).input_size
             films = films_of(options.data, options.films, size, cache)
-            for augment in options.recipe or RECIPES:
-                loop = Loop(name, films, LearnOptions(device="cpu", augment=augment))
-                loop.real(), loop.synthetic()  # warm
-                pairs = [(loop.real(), loop.synthetic()) for _ in range(options.rounds)]
-                real, memory = (statistics.median(column) for column in zip(*pairs, strict=True))
-                ratio = statistics.median(one / other for one, other in pairs)
-                theirs = "-"
-                if options.timm_script and not name.startswith("cnn") and augment == "standard":
-                    theirs = f"{timm_rate(options.timm_script, links, name, size, loop.batch_size):.1f}"
-                print(f"| {name} | {augment} | {real:.1f} | {memory:.1f} | {ratio:.0%} | {theirs} |", flush=True)
+            loop = Loop(name, films, LearnOptions(device="cpu", augment=options.recipe))
+            asked = options.timm_script and name in options.timm_network
+            theirs = timm_rate(options.timm_script, links, name, size, loop.batch_size) if asked else None
+            print(row(loop, name, options.rounds, theirs), flush=True)
+        print(f"\n{scaling(loop, 2 * options.rounds + 1)}")
 
 
 if __name__ == "__main__":

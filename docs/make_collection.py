@@ -33,7 +33,7 @@ EXAMPLES: Final[Mapping[str, object]] = {
 }
 """By path, a body in JSON."""
 
-_NAME, _VERSION = (Settings().models.models_dir / CURRENT).read_text(encoding="utf-8").strip().split("/")
+_NAME, _VERSION = (Settings().models.bundles_dir / CURRENT).read_text(encoding="utf-8").strip().split("/")
 VARIABLES: Final[Mapping[str, str]] = {
     "base_url": "http://127.0.0.1:8000",
     "api_key": "",

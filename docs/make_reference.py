@@ -11,6 +11,7 @@ from service.http.errors import problem_type
 from service.metrics import Metrics
 from service.settings import VARIABLES
 from service.settings.environment import SECTIONS
+from service.sharing.counters import SharingMetrics
 from service.worklist.counters import WorklistMetrics
 from trainer.config import fields
 from trainer.learning.augment import RECIPES
@@ -47,6 +48,7 @@ def reference() -> str:
         for error in sorted(raised(CxrError), key=lambda error: (problem_type(error).status, error.code))
     )
     processes = (Metrics(), DimseMetrics(), WorklistMetrics())
+    SharingMetrics(processes[0].registry)
     collected = [family for process in processes for family in process.registry.collect()]
     metrics = sorted(collected, key=lambda family: family.name)
     families = (

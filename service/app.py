@@ -18,12 +18,8 @@ from schemas.errors import SettingsError
 from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
-from service.capacity.kept_answers import KeptAnswers
+from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
-from service.challenger.reader import challenger_of
-from service.destinations.deliveries import deliveries_of
-from service.dicomweb.intake import Onlookers, open_intake
-from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.films.look import Decoding
 from service.films.nursery import Nursery
@@ -52,7 +48,6 @@ from service.http.routes import (
 from service.http.routes.evidence import acceptance, challenger, monitoring, verdicts
 from service.http.routes.inference_protocol import infer
 from service.http.routes.inference_protocol import models as inference_models
-from service.jobs.jobs import Jobs
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.deployments import Deployments, reading_along
@@ -60,11 +55,12 @@ from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.site_profiles import SiteProfiles
+from service.models.store_watch import StoreWatch
 from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
-from service.surveillance.surveillance import Surveillance
+from service.sharing.opening import state_of
 
 ROUTES: Final = (
     predict,
@@ -92,7 +88,7 @@ log = structlog.get_logger("service.app")
 
 def create_app(
     settings: Settings,
-    open_engine: EngineOpener = OnnxEngine.open,
+    open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
 ) -> Application:
@@ -100,7 +96,7 @@ def create_app(
 
     Args:
         settings: checked and frozen.
-        open_engine: how the network of a bundle is opened.
+        open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
         prover: where a bundle is proved before this process loads it; None: in this process.
         nursery: what starts the processes that read films; None: threads of this process read them.
 
@@ -132,44 +128,57 @@ def create_app(
 
 def create_services(
     settings: Settings,
-    open_engine: EngineOpener = OnnxEngine.open,
+    open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
 ) -> Services:
     """Make what outlives a request; it works while it is `running`; see `create_app`."""
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
-    films = max(settings.decode.workers, settings.engine.processes)
     decoder = _frame_decoder(settings.decode, metrics)
-    profiles = SiteProfiles.of(settings.evidence)
-    registry = BundleRegistry.of(settings.models, profiles)
+    registry, store, profiles = _bundles(settings, metrics)
+    open_engine = open_engine or OnnxEngine.opener(settings.engine)
     along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
-    opener = readers_opener(nursery, settings, partial(_count_death, metrics), open_engine)
-    loader = replace(along, open_engine=opener)
+    loader = replace(along, open_engine=readers_opener(nursery, settings, partial(_count_death, metrics), open_engine))
     loader_thread, key_pool = computing_threads(1, "loader", SPARE), computing_threads(1, "keys", ROUTINE)
-    services = Services(
+    state = state_of(settings.shared_state_url, settings.limits, metrics.registry)
+    return Services(
         limits=settings.limits,
         connections=settings.connections,
         decode=settings.decode,
         metrics=metrics,
         registry=registry,
+        store=store,
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
-        answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
-        decode_lanes=ThreadLanes("decode", routine=films, stat=films),
+        answers=state.answers,
+        sharing=state.running,
+        results=ResultCache(settings.limits.result_cache_bytes, metrics.result_cache),
+        decode_lanes=_decode_lanes(settings),
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,
         decode_budget=DecodeBudget(settings.decode.budget_bytes),
         frame_decoder=decoder,
         decoding=Decoding(settings.limits.max_pixels, decoder),
-        gate=Gate(settings.security, settings.tokens, metrics, key_pool),
+        gate=Gate(settings.security, settings.tokens, metrics, key_pool, state.buckets),
         audit=Trail(settings.audit, metrics),
         mode=settings.trial.mode,
         challenger=_challenger(settings, registry, along, loader_thread, metrics),
         evidence=settings.evidence,
     )
-    metrics.ready.set_function(lambda: float(services.ready))
-    return services
+
+
+def _bundles(settings: Settings, metrics: Metrics) -> tuple[BundleRegistry, StoreWatch | None, SiteProfiles | None]:
+    """Where bundles are found, what brings them there, and at which operating point they answer."""
+    profiles = SiteProfiles.of(settings.evidence)
+    store = StoreWatch.of(settings.models, settings.store, metrics.store)
+    return BundleRegistry.of(settings.models, profiles, store), store, profiles
+
+
+def _decode_lanes(settings: Settings) -> ThreadLanes:
+    """A thread for each film that is decoded, or that a process reads."""
+    films = max(settings.decode.workers, settings.engine.processes)
+    return ThreadLanes("decode", routine=films, stat=films)
 
 
 def _challenger(
@@ -187,12 +196,16 @@ async def running(services: Services) -> AsyncIterator[None]:
     Raises:
         SettingsError: the provider is not there, or the audit log cannot be opened.
     """
+    services.metrics.ready.set_function(lambda: float(services.ready))
     async with AsyncExitStack() as stack:
         stack.enter_context(services.audit.running())  # left last of all: whatever is answered until then is recorded
         stack.enter_context(services.frame_decoder)  # left after them: the threads of the pool wait for its children
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)
         stack.enter_context(services.key_pool)
+        await stack.enter_async_context(services.sharing())
+        if services.store is not None:  # before them: it brings what they load
+            await stack.enter_async_context(services.store.running())
         await stack.enter_async_context(services.deployments.running())
         yield
 
@@ -203,27 +216,14 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(running(services))
-            along = challenger_of(services, settings.trial)
-            deliveries = deliveries_of(settings.dicomweb, settings.dimse, services)
-            surveillance = Surveillance(services, settings.surveillance, announce=deliveries.announce)
-            jobs = Jobs(
-                services,
-                settings.jobs,
-                settings.pacs,
-                announce=deliveries.announce_job,
-                may_notify=deliveries.takes_jobs,
-            )
-            onlookers = Onlookers(surveillance, along, deliveries, jobs)
-            opener = partial(open_archive, settings.dimse)
-            opening = open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers)
-            intake = await stack.enter_async_context(opening)
+            if settings.dicomweb.enabled or settings.dicomweb.destinations or services.challenger is not None:
+                from service.onlookers import open_onlookers  # half of all imports: see there
+
+                opened = await stack.enter_async_context(open_onlookers(services, settings))
+                set_intake(api, opened.intake, opened.surveillance, opened.challenger, opened.jobs)
         except SettingsError as error:
             api.state.refusal = str(error)
             raise
-        if intake is None:
-            set_intake(api, None, challenger=along)
-        else:
-            set_intake(api, intake, surveillance, along, jobs)
         yield
 
 

@@ -8,8 +8,10 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from schemas.version import VERSION
+from service.cache_metrics import CacheMetrics
 from service.challenger_metrics import ChallengerMetrics
 from service.destination_metrics import DestinationMetrics
+from service.store_metrics import StoreMetrics
 from service.truth_metrics import TruthMetrics
 from service.waiting import Waiting
 
@@ -30,9 +32,11 @@ class Metrics:
         self._dicomweb()
         self._spool()
         self._audit()
+        self.result_cache = CacheMetrics(self.registry)
         self.challenger = ChallengerMetrics(self.registry)
         self.destinations = DestinationMetrics(self.registry)
         self.truth = TruthMetrics(self.registry)
+        self.store = StoreMetrics(self.registry)
         self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
         self.registry.register(_ByBundle(self._bundles))
 

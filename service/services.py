@@ -1,8 +1,8 @@
 """What the running service holds: made by the app, handed to the routes, never global."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from imaging.dicom.child_decoder import ChildDecoder
@@ -11,13 +11,15 @@ from schemas.api import Mode
 from service.answers.suspension import StopSwitch
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
-from service.capacity.kept_answers import KeptAnswers
+from service.capacity.kept_answers import Answers
+from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ThreadLanes
 from service.films.look import Decoding
 from service.metrics import Metrics
 from service.models.deployments import Deployments
 from service.models.live import ServingBundles
 from service.models.registry import BundleRegistry
+from service.models.store_watch import StoreWatch
 from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.settings import ConnectionSettings, DecodeSettings, EvidenceSettings, LimitSettings
@@ -34,7 +36,8 @@ class Services:
     registry: BundleRegistry
     deployments: Deployments
     admission: Admission
-    answers: KeptAnswers
+    answers: Answers
+    results: ResultCache
     decode_lanes: ThreadLanes
     explain_pool: Executor
     """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""
@@ -47,7 +50,11 @@ class Services:
     gate: Gate
     audit: Trail
     evidence: EvidenceSettings
+    sharing: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    """Opens what is shared with other replicas, until the app ends."""
     mode: Mode = "active"
+    store: StoreWatch | None = None
+    """Where bundles come from; None: they lie in a folder."""
     challenger: Deployment | None = None
     """A bundle that reads along and answers nobody; None: there is none."""
     stop: StopSwitch = field(default_factory=StopSwitch)
@@ -57,6 +64,12 @@ class Services:
     def ready(self) -> bool:
         """Whether films are answered: a bundle serves, and the service is not draining."""
         return bool(self.deployments.live) and not self.admission.draining
+
+    def stop_loading(self) -> None:
+        """End what is being loaded or downloaded: the process ends, and nobody needs it any more."""
+        if self.store is not None:
+            self.store.stop()
+        self.deployments.stop_loading()
 
     @contextmanager
     def hold(self) -> Iterator[ServingBundles]:

@@ -8,7 +8,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,15 +15,16 @@ import typer
 
 from schemas.errors import CxrError, TrainingConfigError
 from schemas.version import VERSION
-from trainer.config import RunConfig, make_config, nested, read_options
+from trainer.config import RunConfig
 from trainer.explore.command import data_command
 from trainer.explore.preview_command import preview_command
 from trainer.films.inspection.names import escaped, require_utf8
-from trainer.flags import flag_values, take_processes, with_flags
+from trainer.flags import config_of, flag_values, take_processes, take_sweep, with_flags, with_sweep_flags
 from trainer.folder import RunFolder, TrialFolder
 from trainer.guide_command import guide_command
 from trainer.listing_command import archs_command, recipes_command
 from trainer.report.command import report_command
+from trainer.sweeps.command import carry_out_sweep, require_fitting, trial_command
 
 _LOG_COLUMNS = 120  # a table in a log file or a pipe
 _INTERRUPTED = 130  # as a shell counts it
@@ -68,9 +68,7 @@ def train_command(
         from trainer.launch import start_together
 
         start_together(processes)
-    file = read_options(config) if config else {}
-    options = nested({**nested(file), **flag_values(flags), **dict(_field(text) for text in option or ())})
-    run_config = make_config(_with_weights(options, weights or ()))
+    run_config = config_of(config, flag_values(flags), option or (), weights or ())
 
     from trainer.runs.hands import follow, leading
     from trainer.together import joined
@@ -81,6 +79,23 @@ def train_command(
                 _carry_out(run_config, RunFolder(out), retry_failed=retry_failed)
         else:
             follow(run_config, RunFolder(out), together)
+
+
+def sweep_command(**flags: Any) -> None:
+    """The same as train, under the usual name for many architectures and seeds; with --on each trial by itself."""
+    placement = take_sweep(flags)
+    if placement["on"] is None:
+        require_fitting(placement)
+        train_command(**flags)
+        return
+    if take_processes(flags) is not None:
+        msg = "--devices trains one network in several processes, --on one trial in each; give one of them"
+        raise TrainingConfigError(msg)
+    out, file, option, weights, retry_failed = (
+        flags.pop(name) for name in ("out", "config", "option", "weights", "retry_failed")
+    )
+    config = config_of(file, flag_values(flags), option or (), weights or ())
+    carry_out_sweep(config, RunFolder(out), placement, retry_failed=retry_failed)
 
 
 def _carry_out(config: RunConfig, folder: RunFolder, *, retry_failed: bool) -> None:
@@ -123,51 +138,14 @@ def refit_command(
 
 app.command("train")(train_command)
 app.command("data")(data_command)
-app.command("sweep", help="The same as train, under the usual name for many architectures and seeds.")(train_command)
+app.command("sweep")(with_sweep_flags(sweep_command, train_command))
+app.command("trial")(trial_command)
 app.command("report")(report_command)
 app.command("preview")(preview_command)
 app.command("refit")(refit_command)
 app.command("guide")(guide_command)
 app.command("archs")(archs_command)
 app.command("recipes")(recipes_command)
-
-
-def _field(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        msg = f"--set {text} is not FIELD=VALUE"
-        raise TrainingConfigError(msg)
-    import yaml
-
-    try:
-        return name, yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        msg = f"--set {text}: the value is not YAML"
-        raise TrainingConfigError(msg) from error
-
-
-def _with_weights(options: dict[str, Any], texts: Sequence[str]) -> dict[str, Any]:
-    """The options with the sources of --weights by architecture: NAME=SOURCE for one, SOURCE for all."""
-    if not texts:
-        return options
-    archs = options.get("networks", {}).get("archs", ())
-    return nested({**options, "networks.weights": _weights(texts, archs)})
-
-
-def _weights(texts: Sequence[str], archs: Sequence[str]) -> dict[str, str]:
-    from trainer.networks.weights import HUB, NONE
-
-    sources: dict[str, str] = {}
-    for text in texts:
-        name, equals, source = text.partition("=")
-        if equals:
-            sources[name] = source
-        elif text in {NONE, HUB} or len(archs) == 1:
-            sources |= dict.fromkeys(archs, text)
-        else:
-            msg = f"--weights {text} fits one architecture, not {len(archs)}; name it: --weights NAME={text}"
-            raise TrainingConfigError(msg)
-    return sources
 
 
 def main() -> None:

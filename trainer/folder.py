@@ -50,6 +50,11 @@ class TrialFolder:
         return self.path / "checkpoint.pt"
 
     @property
+    def precision(self) -> Path:
+        """The precision that was measured to be the faster one; absent where it was named."""
+        return self.path / "precision.json"
+
+    @property
     def history(self) -> Path:
         """One line of JSON for each epoch."""
         return self.path / "history.jsonl"
@@ -158,6 +163,24 @@ class RunFolder:
     def trial(self, name: str) -> TrialFolder:
         """The folder of a trial."""
         return TrialFolder(self.trials / name)
+
+    def log(self, name: str) -> Path:
+        """What the process printed that trained a trial of a sweep."""
+        return self.path / "logs" / f"{name}.log"
+
+    def lock(self, name: str) -> Path:
+        """Held by the process that trains a trial of a sweep; not in the trial's folder, which may be replaced."""
+        return self.path / "logs" / f".{name}.lock"
+
+    @property
+    def sbatch(self) -> Path:
+        """The array of a sweep for Slurm."""
+        return self.path / "sweep.sbatch"
+
+    @property
+    def slurm_job(self) -> Path:
+        """The number of the array that Slurm was given last."""
+        return self.path / "slurm_job.txt"
 
     def trial_folders(self) -> tuple[TrialFolder, ...]:
         """The folders of the trials that exist, by name."""

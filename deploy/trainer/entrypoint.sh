@@ -46,7 +46,8 @@ sweep | train)
         set -- "$@" --out "$run"
     fi
     interruptible python -m trainer "$@"
-    publish "$run"
+    # Of an indexed Job of Kubernetes, the pods train one run together, and the first publishes it.
+    [ "${JOB_COMPLETION_INDEX:-0}" != 0 ] || publish "$run"
     ;;
 export)
     shift

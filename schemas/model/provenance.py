@@ -33,6 +33,9 @@ class Provenance(Record):
     pretrained_weights: str = Field(description="source and hash of the backbone's weights, or 'none'")
     parameters: int
     device: str
+    precision: str | None = Field(
+        default=None, description="fp32, bf16 or fp16: what training computed in; null: not recorded"
+    )
     libraries: dict[str, str]
     plugins: dict[str, str] = Field(
         default={}, description="kind and name of each plug-in that the run used: package and version"

@@ -1,13 +1,14 @@
-"""Answers that are kept for a while, for requests that are sent again: bounded in time and in bytes, in memory only."""
+"""Answers that are kept for a while, for requests that are sent again: bounded in time and in bytes."""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn, Protocol
 
 from schemas.errors import CxrError, IdempotencyKeyInUseError, IdempotencyKeyReusedError
+from service.capacity.bounded import BoundedEntries
 
 OVERHEAD_BYTES: Final = 1024
 """What an answer takes in addition to its body: its name, its place, its text where it is a failure."""
@@ -47,30 +48,10 @@ class Turn:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    fingerprint: bytes
-    answer: KeptAnswer
-    kept_at: float
+class Answers(Protocol):
+    """Where answers are kept: in this process, or for all replicas."""
 
-
-@dataclass(slots=True)
-class KeptAnswers:
-    """The answers of one app.
-
-    Invariant: `_entries` are in the order in which they were kept, `_bytes` are theirs by caller, and their sum is at
-    most `at_most_bytes`. A request that is being worked on is in `_working` alone.
-    """
-
-    kept_s: float
-    at_most_bytes: int
-    clock: Callable[[], float] = time.monotonic
-    _entries: dict[RequestName, _Entry] = field(default_factory=dict)
-    _working: dict[RequestName, bytes] = field(default_factory=dict)
-    _bytes: Counter[str] = field(default_factory=Counter)
-
-    @contextmanager
-    def once(self, name: RequestName, fingerprint: bytes) -> Iterator[Turn]:
+    def once(self, name: RequestName, fingerprint: bytes) -> AbstractAsyncContextManager[Turn]:
         """The turn of a request.
 
         Args:
@@ -81,14 +62,42 @@ class KeptAnswers:
             IdempotencyKeyInUseError: it is being worked on.
             IdempotencyKeyReusedError: another request has this name.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    fingerprint: bytes
+    answer: KeptAnswer
+    kept_at: float
+
+
+@dataclass(slots=True)
+class KeptAnswers:
+    """The answers of one process, in its memory.
+
+    Invariant: `_bytes` are those of `_entries` by caller. A request that is being worked on is in `_working` alone.
+    """
+
+    kept_s: float
+    at_most_bytes: int
+    clock: Callable[[], float] = time.monotonic
+    _entries: BoundedEntries[RequestName, _Entry] = field(init=False)
+    _working: dict[RequestName, bytes] = field(default_factory=dict)
+    _bytes: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._entries = BoundedEntries(self.at_most_bytes)
+
+    @asynccontextmanager
+    async def once(self, name: RequestName, fingerprint: bytes) -> AsyncIterator[Turn]:
+        """The turn of a request; see `Answers`."""
         self._forget_old()
         entry = self._entries.get(name)
         if self._working.get(name, fingerprint if entry is None else entry.fingerprint) != fingerprint:
-            msg = "the Idempotency-Key was sent with another film or another question; make a new key for each request"
-            raise IdempotencyKeyReusedError(msg)
+            refuse_another()
         if name in self._working:
-            msg = "the request of this Idempotency-Key is being answered; send it again for the answer"
-            raise IdempotencyKeyInUseError(msg)
+            raise in_use()
         if entry is not None:
             yield Turn(entry.answer)
             return
@@ -105,18 +114,32 @@ class KeptAnswers:
         size = entry.answer.size_bytes
         if size > self.at_most_bytes:
             return
-        while self._bytes.total() + size > self.at_most_bytes:
+        while self._entries.lacks_room(size):
             caller, _ = self._bytes.most_common(1)[0]  # one caller with many answers does not push out those of others
             self._forget(next(each for each in self._entries if each.caller == caller))
-        self._entries[name] = entry
+        self._entries.keep(name, entry, size)
         self._bytes[name.caller] += size
 
     def _forget_old(self) -> None:
         latest = self.clock() - self.kept_s
-        while self._entries and next(iter(self._entries.values())).kept_at <= latest:
-            self._forget(next(iter(self._entries)))
+        while (oldest := self._entries.oldest()) is not None and oldest[1].kept_at <= latest:
+            self._forget(oldest[0])
 
     def _forget(self, name: RequestName) -> None:
-        self._bytes[name.caller] -= self._entries.pop(name).answer.size_bytes
+        self._bytes[name.caller] -= self._entries.size_bytes(name)
+        self._entries.forget(name)
         if not self._bytes[name.caller]:
             del self._bytes[name.caller]
+
+
+def refuse_another() -> NoReturn:
+    """Refuse a request whose name another one has."""
+    msg = "the Idempotency-Key was sent with another film or another question; make a new key for each request"
+    raise IdempotencyKeyReusedError(msg)
+
+
+def in_use() -> IdempotencyKeyInUseError:
+    """Why a request has to come back."""
+    return IdempotencyKeyInUseError(
+        "the request of this Idempotency-Key is being answered; send it again for the answer"
+    )

@@ -40,6 +40,7 @@ from service.dicomweb.database_faults import database_fault
 from service.leases import free_crashed, lease_columns
 
 SQLITE: Final = "sqlite"
+_TABLES_LOCK: Final = 0x6378725F7461626C  # of PostgreSQL's advisory locks
 UID = String(64)  # PS3.5 9.1
 SHA256 = String(64)
 
@@ -184,8 +185,7 @@ def open_engine(url: str, variable: str, tables: MetaData) -> Iterator[Engine]:
                 else create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
             )
             stack.callback(engine.dispose)
-            tables.create_all(engine)
-            _add_missing_columns(engine, tables)
+            _make_tables(engine, tables)
         yield engine
 
 
@@ -201,17 +201,17 @@ def _refusing(variable: str) -> Iterator[None]:
         raise SettingsError(msg) from error
 
 
-def _add_missing_columns(engine: Engine, tables: MetaData) -> None:
-    """Let a database of an earlier version have the columns that came since; each may be empty or has a default."""
-    if_missing = "" if engine.dialect.name == SQLITE else "IF NOT EXISTS "  # another instance may start beside this one
+def _make_tables(engine: Engine, tables: MetaData) -> None:
+    """Make what is missing, and columns that came since an earlier version; each may be empty or has a default."""
     with engine.begin() as connection:
+        if engine.dialect.name != SQLITE:  # of replicas that start at once, all but one would fail
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TABLES_LOCK})")
+        tables.create_all(connection)
         present = inspect(connection)
         for table in tables.sorted_tables:
             names = {column["name"] for column in present.get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in names:
-                    definition = CreateColumn(column).compile(dialect=engine.dialect)
-                    connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {if_missing}{definition}")
+            for added in (CreateColumn(column) for column in table.columns if column.name not in names):
+                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added.compile(engine)}")
             if names < set(table.columns.keys()):
                 for index in table.indexes:
                     index.create(connection, checkfirst=True)

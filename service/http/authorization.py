@@ -40,7 +40,7 @@ class Requires:
             caller = await services.gate.identify(api_key or token)
             request.state.caller = caller
             services.gate.check_page(caller, request.method, request.headers)
-            services.gate.admit(caller, self.scope, *(("read",) if self.reads else ()))
+            await services.gate.admit(caller, self.scope, *(("read",) if self.reads else ()))
         except (UnauthenticatedError, ForbiddenError) as error:
             services.audit.record_without_waiting("refusal", **origin_of(request).facts, outcome=error.code)
             raise

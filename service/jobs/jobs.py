@@ -22,9 +22,10 @@ from service.dicomweb.pacs import open_pacs_line
 from service.dicomweb.spool import Spool
 from service.dicomweb.worker import Step
 from service.jobs.archive import Archives
+from service.jobs.asked import Asked, Created
 from service.jobs.claims import FilmClaim, FilmClaims
 from service.jobs.ending import Announce, Ending
-from service.jobs.register import Asked, Created, Register, search_row
+from service.jobs.register import Register, search_row
 from service.jobs.retrieval import Source, require_film
 from service.jobs.tables import create_tables
 from service.services import Services

@@ -4,42 +4,21 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, and_, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from schemas.bodies.jobs import Job, JobFilm, JobFilmList, JobFilmState, JobList, JobProgress, JobSource, cursor_text
+from schemas.bodies.jobs import Job, JobFilm, JobFilmList, JobFilmState, JobList, JobProgress, cursor_text
 from schemas.errors import IdempotencyKeyReusedError, NotFoundError
 from service.dicomweb.tables import SQLITE, transaction
+from service.jobs.asked import Asked, Created
 from service.jobs.tables import films, jobs
 from service.leases import waiting
 
 _AT_ONCE: Final = 1000
 """Rows of one statement: a list of any length is written without a second copy of it in memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A new job, without its films."""
-
-    caller: str
-    fingerprint: str
-    """SHA-256 of what was asked."""
-    source: JobSource
-    idempotency_key: str | None = None
-    verify: bool = False
-    notify: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """A job, and whether it is of an earlier request of the same key."""
-
-    job: Job
-    is_known: bool
 
 
 def search_row(path: str, parameters: Mapping[str, str], offset: int = 0) -> dict[str, Any]:

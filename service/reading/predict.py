@@ -30,6 +30,8 @@ class Reading:
     """The same film as the bundle that reads along sees it; None: there is none."""
     withheld: Prediction | None = None
     """What would have been answered; None: it was, for the service is not suspended."""
+    repeated: bool = False
+    """The answer was kept from a film of the same bytes; the film was neither decoded nor shown to a network."""
 
     @property
     def judged(self) -> Prediction:
@@ -106,20 +108,20 @@ async def read_film(
         if is_enough(films.plan, seen):
             break
     choice = choose(films.plan, seen, upload.population)
-    routed = _routed(readings[choice.index], choice, bundles)
-    return finished(services, replace(routed, for_challenger=films.for_challenger))
+    routed = replace(_routed(readings[choice.index], choice, bundles), for_challenger=films.for_challenger)
+    return given(services, routed)
 
 
-def finished(services: Services, reading: Reading) -> Reading:
-    """The reading as it is answered, withheld while the service is suspended; the film is counted."""
-    given = _unless_suspended(services, reading)
-    _count(services, given)
-    return given
+def given(services: Services, reading: Reading) -> Reading:
+    """The reading as it is answered: withheld where the service is suspended, and counted."""
+    reading = _unless_suspended(services, reading)
+    _count(services, reading)
+    return reading
 
 
 def _unless_suspended(services: Services, reading: Reading) -> Reading:
-    given = services.stop.applied(reading.prediction)
-    return reading if given is reading.prediction else replace(reading, prediction=given, withheld=reading.prediction)
+    answer = services.stop.applied(reading.prediction)
+    return reading if answer is reading.prediction else replace(reading, prediction=answer, withheld=reading.prediction)
 
 
 def answered(live: LiveBundle, film: PreparedFilm, result: BatchResult) -> Reading:
@@ -144,9 +146,12 @@ def _routed(reading: Reading, choice: Choice, bundles: ServingBundles) -> Readin
 
 
 def _count(services: Services, reading: Reading) -> None:
-    """Count the film for the bundle that answers; those that were asked in vain learn nothing of it."""
-    stages = {stage: seconds for stage, seconds in reading.stages_s.items() if seconds}  # 0: the caller has prepared it
-    for stage, seconds in stages.items():
+    """Count the film for the bundle that answers; those that were asked in vain learn nothing of it.
+
+    A repeated answer counts as an answer, so that a cache changes neither decisions nor drift; it had no stages.
+    """
+    stages = {} if reading.repeated else reading.stages_s
+    for stage, seconds in ((stage, seconds) for stage, seconds in stages.items() if seconds):  # 0: it had no such stage
         services.metrics.stage_duration.labels(stage).observe(seconds)
     metrics = reading.live.metrics
     prediction = reading.prediction

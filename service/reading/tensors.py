@@ -8,7 +8,7 @@ from schemas.errors import InvalidParameterError
 from service.capacity.admission import Priority
 from service.films.look import PreparedFilm, Upload
 from service.models.live import LiveBundle
-from service.reading.predict import Reading, answered, finished
+from service.reading.predict import Reading, answered, given
 from service.services import Services
 
 PREPARED_BY_CALLER = "prepared_by_caller"
@@ -54,4 +54,4 @@ async def read_prepared(services: Services, live: LiveBundle, upload: Upload, *,
     )
     film = PreparedFilm(facts, None, upload.stated, image, input_statistics(image), decode_s=0.0, preprocess_s=0.0)
     result = await live.batcher.submit(image, target=None, priority=priority)
-    return finished(services, answered(live, film, result))
+    return given(services, answered(live, film, result))

@@ -15,8 +15,7 @@ from service.metrics import Metrics
 from service.security.callers import ANONYMOUS, LOCAL, Caller, Scope
 from service.security.hosts import HostNames, host_of
 from service.security.keys import ApiKey, KeyFile, PresentedKey, decoy_key, parse_keys, take_apart
-from service.security.quota import Quota
-from service.security.tokens import TokenVerifier
+from service.security.quota import Buckets, OwnBuckets, Quota
 from service.security.watched_file import WatchedFile
 from service.settings import SecuritySettings, TokenSettings
 
@@ -40,7 +39,14 @@ _ANOTHER_SITE: Final = (
 class Gate:
     """Knows the keys, the tokens and the quotas of one app."""
 
-    def __init__(self, settings: SecuritySettings, tokens: TokenSettings, metrics: Metrics, threads: Executor) -> None:
+    def __init__(
+        self,
+        settings: SecuritySettings,
+        tokens: TokenSettings,
+        metrics: Metrics,
+        threads: Executor,
+        buckets: Buckets | None = None,
+    ) -> None:
         """Read the files that the settings name.
 
         Args:
@@ -48,6 +54,7 @@ class Gate:
             tokens: whose bearer tokens are accepted.
             metrics: counts refusals.
             threads: where secrets are hashed.
+            buckets: of the quotas; None: those of this process.
 
         Raises:
             SettingsError: a file cannot be read.
@@ -59,12 +66,14 @@ class Gate:
         )
         self._tokens = None
         if tokens.keys_file and tokens.issuer and tokens.audience:  # all three are set, or none
+            from service.security.tokens import TokenVerifier  # with PyJWT: 4 MB for those who use no tokens
+
             self._tokens = TokenVerifier(tokens.keys_file, issuer=tokens.issuer, audience=tokens.audience)
         self._metrics_need_key = settings.metrics_need_key
         self._anonymous = _anonymous(settings, knows_callers=bool(self._keys or self._tokens))
         self._origins = settings.origins
         self._hosts = HostNames(settings.allowed_hosts)
-        self._quota = Quota(settings.rate_limit)
+        self._quota = Quota(settings.rate_limit, buckets or OwnBuckets())
         self._pepper = os.urandom(32)
         self._recognised: dict[bytes, str] = {}  # keyed hash of a secret that fitted once: its key's id
         self._recognised_file: KeyFile | None = None
@@ -128,7 +137,7 @@ class Gate:
         self._metrics.auth_failures.labels("forbidden").inc()
         raise ForbiddenError(msg)
 
-    def admit(self, caller: Caller, *scopes: Scope) -> None:
+    async def admit(self, caller: Caller, *scopes: Scope) -> None:
         """Let a request in.
 
         Args:
@@ -144,14 +153,14 @@ class Gate:
             msg = f"this address needs the scope {' or '.join(map(repr, scopes))}, which the caller has not been given"
             raise ForbiddenError(msg)
         try:
-            self._quota.check(caller)
+            await self._quota.check(caller)
         except QuotaError:
             self._metrics.shed.labels("quota").inc()
             raise
 
-    def count(self, caller: Caller, films: int) -> None:
+    async def count(self, caller: Caller, films: int) -> None:
         """Take the films of a request that was let in from its caller's quota."""
-        self._quota.take(caller, films)
+        await self._quota.take(caller, films)
 
     async def _fitting_key(self, file: KeyFile, presented: PresentedKey) -> ApiKey | None:
         """The valid key whose secret was presented. A secret is hashed slowly once, and then recognised quickly."""

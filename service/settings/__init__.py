@@ -5,7 +5,14 @@
 a value must be. A class or a function takes its section, never the whole.
 """
 
-from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
+from service.settings.access import (
+    AuditSettings,
+    LogSettings,
+    SecuritySettings,
+    ServerSettings,
+    SharingSettings,
+    TokenSettings,
+)
 from service.settings.compute import (
     BackendChoice,
     DeadlineMs,
@@ -19,7 +26,7 @@ from service.settings.environment import VARIABLES, Settings, load_settings
 from service.settings.evidence import EvidenceSettings
 from service.settings.exchange import DicomwebSettings, JobSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
-from service.settings.models import ModelSettings
+from service.settings.models import ModelSettings, StoreSettings
 from service.settings.section import PREFIX, Section
 from service.settings.trial import MODE_HEADER, TrialSettings
 from service.settings.worklist import CodedName, WorklistSettings
@@ -49,6 +56,8 @@ __all__ = [
     "SecuritySettings",
     "ServerSettings",
     "Settings",
+    "SharingSettings",
+    "StoreSettings",
     "SurveillanceSettings",
     "TokenSettings",
     "TrialSettings",

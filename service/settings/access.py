@@ -15,6 +15,8 @@ _ORIGINS_RULE: Final = (
     "must be http://HOST[:PORT] or https://HOST[:PORT], several separated by commas, each without a path; * is not one"
 )
 
+_SHARED_RULE: Final = "must be postgresql+psycopg://HOST/NAME, or none"
+
 
 class ServerSettings(Section):
     """Where the service listens, and how it ends."""
@@ -107,6 +109,20 @@ class SecuritySettings(Section):
             knows_callers: whether keys or tokens are configured.
         """
         return not knows_callers if self.allow_anonymous == "unless_keys" else self.allow_anonymous
+
+
+class SharingSettings(Section):
+    """What several replicas share in addition to the spool."""
+
+    model_config = SettingsConfigDict(env_prefix="CXR_SHARED_")
+
+    state_url: Annotated[str, matching(r"none|postgresql(\+psycopg)?://.+", _SHARED_RULE)] | None = Field(
+        default=None,
+        repr=False,
+        description="database (postgresql+psycopg://HOST/NAME) in which replicas share quotas and the answers kept for "
+        "an Idempotency-Key; while it is away each replica acts alone. none: they share nothing. Default: that of "
+        "CXR_SPOOL_URL where it is PostgreSQL and DICOMweb is on, otherwise none",
+    )
 
 
 class TokenSettings(Section):

@@ -8,7 +8,14 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from schemas.errors import SettingsError
-from service.settings.access import AuditSettings, LogSettings, SecuritySettings, ServerSettings, TokenSettings
+from service.settings.access import (
+    AuditSettings,
+    LogSettings,
+    SecuritySettings,
+    ServerSettings,
+    SharingSettings,
+    TokenSettings,
+)
 from service.settings.compute import DecodeSettings, EngineSettings, LimitSettings
 from service.settings.connections import ConnectionSettings
 from service.settings.dimse import DimseSettings
@@ -16,7 +23,7 @@ from service.settings.evidence import EvidenceSettings
 from service.settings.exchange import DicomwebSettings, JobSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.loopback import is_loopback
-from service.settings.models import ModelSettings
+from service.settings.models import ModelSettings, StoreSettings
 from service.settings.rules import rule_of, shown
 from service.settings.section import PREFIX, Section
 from service.settings.trial import TrialSettings
@@ -32,10 +39,12 @@ class Settings(BaseModel):
     connections: ConnectionSettings = Field(default_factory=ConnectionSettings)
     logs: LogSettings = Field(default_factory=LogSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     decode: DecodeSettings = Field(default_factory=DecodeSettings)
     security: SecuritySettings = Field(default_factory=SecuritySettings)
+    sharing: SharingSettings = Field(default_factory=SharingSettings)
     tokens: TokenSettings = Field(default_factory=TokenSettings)
     audit: AuditSettings = Field(default_factory=AuditSettings)
     dicomweb: DicomwebSettings = Field(default_factory=DicomwebSettings)
@@ -90,6 +99,23 @@ class Settings(BaseModel):
     def knows_callers(self) -> bool:
         """Whether keys or tokens are configured."""
         return self.security.api_keys_file is not None or self.tokens.keys_file is not None
+
+    @property
+    def shared_state_url(self) -> str | None:
+        """Where replicas share what is not in the spool; None: nowhere.
+
+        A spool on PostgreSQL is chosen for several replicas: then a quota that each counted for itself would be as
+        many times too large, and a request sent again to another replica would be worked on twice.
+        """
+        if self.sharing.state_url is not None:
+            return None if self.sharing.state_url == "none" else _with_driver(self.sharing.state_url)
+        of_spool = self.dicomweb.enabled and self.dicomweb.spool_url.startswith("postgresql")
+        return _with_driver(self.dicomweb.spool_url) if of_spool else None
+
+
+def _with_driver(url: str) -> str:
+    """The address with the driver that is installed: SQLAlchemy's own default is another."""
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
 
 
 SECTIONS: Final[Mapping[str, type[Section]]] = {

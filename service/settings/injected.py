@@ -16,6 +16,7 @@ VARIABLES_OF_OTHER_PROGRAMS: Final = frozenset(
         "CXR_DICOMWEB_ADDRESS",
         "CXR_DICOMWEB_API_KEY",
         "CXR_DOCKER_TEST",
+        "CXR_SCALE_TESTS",
         "CXR_MEMORY",
         "CXR_DIMSE_BIND",
         "CXR_DIMSE_MEMORY",

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from service.settings import VARIABLES, SecuritySettings, ServerSettings
 from tests.deploy.expressions import ROOT
 
-FIXED = {"CXR_MODELS_DIR", "CXR_HOST", "CXR_PORT"}
-"""Paths and addresses inside of the container."""
+FIXED = {"CXR_HOST", "CXR_PORT"}
+"""Addresses inside of the container."""
 
 
 def test_every_setting_of_the_service_can_be_given_from_outside() -> None:

@@ -21,6 +21,7 @@ from service.__main__ import COMMANDS
 from service.dimse.counters import DimseMetrics
 from service.metrics import Metrics
 from service.settings import VARIABLES, VARIABLES_OF_OTHER_PROGRAMS
+from service.sharing.counters import SharingMetrics
 from service.worklist.counters import WorklistMetrics
 from tests.docs.pages import PAGES, ROOT, blocks, commands, named
 from tests.films import encode
@@ -128,6 +129,7 @@ def test_every_setting_metric_and_target_that_a_page_names_exists(page) -> None:
     text = page.read_text()
     settings = set(VARIABLES) | VARIABLES_OF_OTHER_PROGRAMS | OF_CONTAINERS | OF_TESTS
     processes = (Metrics(), DimseMetrics(), WorklistMetrics())
+    SharingMetrics(processes[0].registry)
     collected = [family for process in processes for family in process.registry.collect()]
     families = {family.name for family in collected}
     families |= {sample.name for family in collected for sample in family.samples}

@@ -19,12 +19,13 @@ from trainer.learning.consumption import Consumption, Meter, total
 from trainer.learning.history import EpochRecord, write_events, write_history
 from trainer.learning.learner import FitPlan, Learner, make_learner
 from trainer.learning.loader import Augmentation, Batch, augmented_batches, epoch_order, grouped
+from trainer.learning.measured.precision import settled
 from trainer.learning.mixup import mixed
 from trainer.learning.optim import lr_factor, set_learning_rate
 from trainer.learning.options import LearnOptions
 from trainer.learning.strategies import apply_strategy
 from trainer.learning.validate import validate
-from trainer.networks.device import make_fabric
+from trainer.networks.device import AskedPrecision, make_fabric
 from trainer.reporter import Progress, Reporter
 
 
@@ -36,6 +37,8 @@ class Fit:
     best_epoch: int
     pretrained: str
     device: torch.device
+    precision: AskedPrecision
+    """Never auto."""
 
     @property
     def consumption(self) -> Consumption:
@@ -76,6 +79,7 @@ def fit(
         WeightsError: the pretrained weights do not fit.
     """
     recipe = options.recipe(plan.architecture)
+    options = settled(plan, options, folder, reporter) if plan.together.leads else options
     together = plan.together.begin(plan.task(options, folder))
     learner = _learner(plan, options, folder)
     batching = first_batching(learner.history, recipe.batch_size, options.accumulate)
@@ -90,7 +94,12 @@ def fit(
         learner.history.append(record)
         together.lead(partial(_end_epoch, learner, folder, reporter, on_epoch))
     together.lead(partial(_write_records, folder, learner.history))
-    return Fit(tuple(learner.history), learner.best_epoch, learner.pretrained, learner.fabric.device)
+    return _ended(learner)
+
+
+def _ended(learner: Learner) -> Fit:
+    device, precision = learner.fabric.device, learner.options.precision
+    return Fit(tuple(learner.history), learner.best_epoch, learner.pretrained, device, precision)
 
 
 def _learner(plan: FitPlan, options: LearnOptions, folder: TrialFolder) -> Learner:

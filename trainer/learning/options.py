@@ -11,7 +11,7 @@ from schemas.record import Record
 from trainer.learning.augment import AugmentRecipe, find_recipe
 from trainer.learning.reasons.options import Reasons
 from trainer.networks.architectures import Recipe, architecture
-from trainer.networks.device import Device, Precision
+from trainer.networks.device import AskedPrecision, Device
 from trainer.plugins import find_plugin, plugin_names
 
 Name = Annotated[str, Field(min_length=1)]
@@ -25,7 +25,10 @@ class LearnOptions(Record):
     """How a network is trained; null means the default of the architecture's row."""
 
     device: Device = Field(default="auto", description="auto: the graphics card where there is one")
-    precision: Precision = Field(default="fp32", description="bf16, fp16: mixed precision; fp16 on CUDA alone")
+    precision: AskedPrecision = Field(
+        default="fp32",
+        description="bf16, fp16: mixed precision; fp16 on CUDA alone; auto: bf16 where it is measured to be faster",
+    )
     compile: bool = Field(default=False, description="Compile the network with torch.compile first")
     channels_last: bool = Field(
         default=True, description="Memory layout of the network: channels last; false: channels first"

@@ -53,6 +53,23 @@ def train(
         CxrError: see `freeze_config`, `prepare_dataset`, `require_same_split` and `open_test_set`; or why the first
             trial failed, when none is left.
     """
+    return carry_out(prepare(config, folder, command=command, reporter=reporter, retry_failed=retry_failed))
+
+
+def prepare(
+    config: RunConfig,
+    folder: RunFolder,
+    *,
+    command: str,
+    reporter: Reporter | None = None,
+    retry_failed: bool = False,
+) -> RunContext:
+    """Write down config and films of a run before anything is trained; see `train` for the arguments.
+
+    Raises:
+        CxrError: see `freeze_config`, `prepare_dataset` and `require_same_split`; or the test set was opened, and a
+            trial is left.
+    """
     require_tracking()
     require_files(config.networks.weights.values())
     freeze_config(config, folder)
@@ -60,15 +77,8 @@ def train(
     if retry_failed:
         _forget_failures(folder, specs)
     context = _begin(config, folder, command, reporter or SilentReporter())
-    _refuse_late_training(folder, specs)
-    try:
-        return _carry_out(context, specs)
-    except OSError as error:
-        msg = (
-            f"{folder} cannot be written ({error.strerror}); free some space and start again: the run goes on where "
-            "it was"
-        )
-        raise TrainingDataError(msg) from error
+    refuse_late_training(folder, specs)
+    return context
 
 
 def _forget_failures(folder: RunFolder, specs: Sequence[TrialSpec]) -> None:
@@ -90,7 +100,12 @@ def _begin(config: RunConfig, folder: RunFolder, command: str, reporter: Reporte
     return RunContext(folder, config, dataset, reporter, command, together=current())
 
 
-def _refuse_late_training(folder: RunFolder, specs: Sequence[TrialSpec]) -> None:
+def refuse_late_training(folder: RunFolder, specs: Sequence[TrialSpec]) -> None:
+    """Check that no trial is left once the test set was opened.
+
+    Raises:
+        TestSetError: one is.
+    """
     if not read_opening(folder):
         return
     for spec in specs:
@@ -98,6 +113,23 @@ def _refuse_late_training(folder: RunFolder, specs: Sequence[TrialSpec]) -> None
         if not trial.record.exists() and read_failure(trial) is None:
             msg = f"{spec.name} would be trained after the test set of {folder} was opened; give another --out"
             raise TestSetError(msg)
+
+
+def carry_out(context: RunContext) -> Leaderboard:
+    """Everything of `train` after `prepare`.
+
+    Raises:
+        CxrError: see `train`.
+    """
+    specs = trial_specs(context.config.networks, context.config.data.folds)
+    try:
+        return _carry_out(context, specs)
+    except OSError as error:
+        msg = (
+            f"{context.folder} cannot be written ({error.strerror}); free some space and start again: the run goes on "
+            "where it was"
+        )
+        raise TrainingDataError(msg) from error
 
 
 def _carry_out(context: RunContext, specs: Sequence[TrialSpec]) -> Leaderboard:
@@ -132,7 +164,7 @@ def _train_all(
     trials: dict[str, TrialRecord] = {}
     reasons: list[CxrError] = []
     for spec in specs:
-        outcome = _attempt(context, spec, searched.get(spec.architecture, {}))
+        outcome = attempt(context, spec, searched.get(spec.architecture, {}))
         if isinstance(outcome, CxrError):
             reasons.append(outcome)
             context.reporter.trial_failed(spec.name)
@@ -144,8 +176,14 @@ def _train_all(
     return trials
 
 
-def _attempt(context: RunContext, spec: TrialSpec, searched: SearchedFields) -> TrialRecord | CxrError:
-    """The record of a trial, or why it failed, now or in an earlier attempt."""
+def attempt(context: RunContext, spec: TrialSpec, searched: SearchedFields) -> TrialRecord | CxrError:
+    """The record of a trial, or why it failed, now or in an earlier attempt.
+
+    Args:
+        context: of the run.
+        spec: which trial; one that has ended is read, one that was stopped goes on.
+        searched: what a search changed in the section `learn`.
+    """
     folder = context.folder.trial(spec.name)
     if failed := read_failure(folder):
         return TrainingConfigError(f"{spec.name} failed before ({failed.message}); try again by --retry-failed")

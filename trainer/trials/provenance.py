@@ -62,6 +62,7 @@ def provenance_of(context: RunContext, fitted: Fit, network: Network, spec: Tria
         pretrained_weights=fitted.pretrained,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         device=device_name(fitted.device),
+        precision=fitted.precision,
         libraries=library_versions(),
         plugins=used_plugins(context.config, spec.architecture),
         teachers=origin.teachers,

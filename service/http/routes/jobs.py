@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import ValidationError
@@ -28,8 +28,10 @@ from service.http.idempotency import REPLAYED, REPLAYED_HEADER, KeyHeader, key_t
 from service.http.request_body import require_plain_body
 from service.http.silence import CurrentAudience
 from service.jobs.archive import TYPES
-from service.jobs.jobs import Jobs
-from service.jobs.register import Asked, Created
+from service.jobs.asked import Asked, Created
+
+if TYPE_CHECKING:  # what is switched off is not loaded: see service.onlookers
+    from service.jobs.jobs import Jobs
 
 JSON: Final = "application/json"
 LARGEST: Final = 2**62
@@ -171,7 +173,7 @@ async def cancel_job(request: Request, services: CurrentServices, jobs: CurrentJ
     return await audited_action(services.audit, origin_of(request), partial(asyncio.to_thread, jobs.cancel, job))
 
 
-async def _of_list(request: Request, jobs: Jobs, asked: Asked, at_most: int) -> Created:
+async def _of_list(request: Request, jobs: "Jobs", asked: Asked, at_most: int) -> Created:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -197,7 +199,7 @@ async def _of_list(request: Request, jobs: Jobs, asked: Asked, at_most: int) -> 
 _FIELDS: Final = frozenset(JobRequest.model_fields)
 
 
-async def _of_archive(request: Request, jobs: Jobs, asked: Asked, kind: str) -> Created:
+async def _of_archive(request: Request, jobs: "Jobs", asked: Asked, kind: str) -> Created:
     def with_digest(digest: str) -> Asked:
         return replace(asked, fingerprint=digest)
 

@@ -36,12 +36,12 @@ async def test_a_request_sent_again_gets_its_answer_and_leaves_one_record_and_on
 ) -> None:
     async with serve(audit_file=log, rate_limit=1) as client:
         first = await send(client, path=path, headers={"Accept": accept})
-        client.services.gate._quota._buckets["anonymous"].films = 1
+        client.services.gate._quota._buckets._of["anonymous"].films = 1
         again = await send(
             client, path=path, headers={"Accept": accept, "Idempotency-Key": KEY["Idempotency-Key"][1:-1]}
         )
         films = client.services.metrics.bundle().registry.get_sample_value("cxr_images_total")
-        left = client.services.gate._quota._buckets["anonymous"].films
+        left = client.services.gate._quota._buckets._of["anonymous"].films
 
     assert (first.status_code, again.status_code) == (200, 200)
     assert again.content == first.content

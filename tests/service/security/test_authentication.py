@@ -299,7 +299,7 @@ async def test_callers_without_a_key_may_predict_but_not_administer_where_that_i
         answer = await predict(client)
         gate = client.services.gate
         with pytest.raises(Exception, match="needs the scope 'admin'"):
-            gate.admit(await gate.identify(None), "admin")
+            await gate.admit(await gate.identify(None), "admin")
 
     assert answer.status_code == 200
 

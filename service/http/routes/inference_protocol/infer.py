@@ -130,7 +130,7 @@ async def _begun(request: FilmRequest, word: CallersWord, name: str, version: st
             )
             del body
             services.metrics.stage_duration.labels("upload").observe(options.elapsed_s)
-        services.gate.count(caller_of(request.request), len(contents))
+        await services.gate.count(caller_of(request.request), len(contents))
         options = _with_parameters(options, sent.asked)
         word = _word_of(sent.asked, word)
         check_word(bundles, word.population)

@@ -1,0 +1,1 @@
+"""What a fit decides by measuring it on the machine at hand."""
