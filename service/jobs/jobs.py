@@ -164,10 +164,6 @@ class Jobs:
             self.archives.remove(job_id)
         return job
 
-    def settle(self) -> None:
-        """Let the state of the jobs be as the spool is now."""
-        self._ending.settle()
-
     def _check_notify(self, name: str | None) -> None:
         if name is not None and not self._may_notify(name):
             msg = "notify names no webhook of CXR_DESTINATIONS; the operator adds it there (docs/destinations.md)"

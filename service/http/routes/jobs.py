@@ -141,8 +141,8 @@ async def list_jobs(jobs: CurrentJobs, page: CurrentPage) -> JobList:
 
 @router.get("/{job}", dependencies=READING, operation_id="get_job", summary="One job", responses=KNOWN)
 async def one_job(jobs: CurrentJobs, job: JobId) -> Job:
-    """Its state, and how far it is."""
-    return await asyncio.to_thread(_found, jobs, job)
+    """Its state, and how far it is; what has come of a film is noted every five seconds."""
+    return await asyncio.to_thread(jobs.register.find, job)
 
 
 @router.get(
@@ -171,11 +171,6 @@ async def job_films(
 async def cancel_job(request: Request, services: CurrentServices, jobs: CurrentJobs, job: JobId) -> Job:
     """Films that wait are not fetched; those in the spool, 16 at most, are read. A job that has ended stays so."""
     return await audited_action(services.audit, origin_of(request), partial(asyncio.to_thread, jobs.cancel, job))
-
-
-def _found(jobs: "Jobs", job: str) -> Job:
-    jobs.settle()
-    return jobs.register.find(job)
 
 
 async def _of_list(request: Request, jobs: "Jobs", asked: Asked, at_most: int) -> Created:

@@ -87,7 +87,7 @@ async def ended(client, job):
         return found["state"] != "running"
 
     found = {}
-    await until(is_over, timeout_s=30)
+    await until(is_over)
     return (await client.get(f"/jobs/{job}")).json()
 
 
@@ -235,7 +235,7 @@ async def test_a_cancelled_job_fetches_no_further_film_and_says_so_once(serve_jo
         async def through():
             return not (await client.get(f"/jobs/{job}")).json()["progress"]["stored"]
 
-        await until(through, timeout_s=30)
+        await until(through)
         after = (await client.get(f"/jobs/{job}")).json()
 
     assert cancelled["state"] == again["state"] == after["state"] == "cancelled"
@@ -311,7 +311,7 @@ async def test_the_end_of_a_job_is_told_by_a_signed_webhook_once(serve_jobs, pac
     try:
         async with serve_jobs(pacs_url=pacs.url, destinations=tmp_path / "destinations.yml") as client:
             job = await ended(client, await create(client, films=[reference(NAMES[0])], notify="desk"))
-            await until(lambda: len(receiver.received) == 2, timeout_s=30)
+            await until(lambda: len(receiver.received) == 2)
             unknown = await client.post("/jobs", json={"films": [reference(NAMES[0])], "notify": "nobody"})
     finally:
         receiver.close()
@@ -336,7 +336,7 @@ async def test_a_pacs_that_is_away_for_a_while_and_a_film_that_it_lacks_hold_not
         async def is_read():
             return (await client.get(f"/jobs/{job}")).json()["progress"]["analysed"] == 1
 
-        await until(is_read, timeout_s=30)
+        await until(is_read)
         missing = (await listed(client, job, state="waiting"))["films"]
 
     assert [each["problem"] for each in missing] == ["film_missing"]
