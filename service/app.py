@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 
 from imaging.dicom.child_decoder import ChildDecoder, allowed_memory
 from imaging.memory.budget import DecodeBudget
@@ -53,6 +54,8 @@ from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
 from service.surveillance.surveillance import Surveillance
+from service.tracing.opening import open_tracing
+from service.tracing.switch import NO_TRACES, TracingSettings
 
 ROUTES: Final = (
     predict,
@@ -72,11 +75,23 @@ ROUTES: Final = (
     pages,
 )
 
+NO_TELEMETRY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would send addresses, which hold UIDs, and texts of errors; ours: service/tracing/."""
+
 log = structlog.get_logger("service.app")
 
 
 def create_app(
-    settings: Settings, open_engine: EngineOpener = OnnxEngine.open, prover: Prover | None = None
+    settings: Settings,
+    open_engine: EngineOpener = OnnxEngine.open,
+    prover: Prover | None = None,
+    tracing: TracingSettings = NO_TRACES,
 ) -> Application:
     """Make the app.
 
@@ -84,11 +99,12 @@ def create_app(
         settings: checked and frozen.
         open_engine: how the network of a bundle is opened.
         prover: where a bundle is proved before this process loads it; None: in this process.
+        tracing: whether there are traces.
 
     Raises:
-        SettingsError: a file of keys cannot be read.
+        SettingsError: a file of keys cannot be read, or traces are asked for that cannot be made.
     """
-    services = create_services(settings, open_engine, prover)
+    services = create_services(settings, open_engine, prover, tracing)
     api = FastAPI(
         title="Chest X-ray classifier",
         description=DISCLAIMER,
@@ -97,6 +113,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
         servers=[dict(server) for server in SERVERS],
         generate_unique_id_function=name_of,
         max_body_size=largest_body(settings.limits),
@@ -112,19 +129,19 @@ def create_app(
 
 
 def create_services(
-    settings: Settings, open_engine: EngineOpener = OnnxEngine.open, prover: Prover | None = None
+    settings: Settings,
+    open_engine: EngineOpener = OnnxEngine.open,
+    prover: Prover | None = None,
+    tracing: TracingSettings = NO_TRACES,
 ) -> Services:
-    """Make what outlives a request; it works while it is `running`; see `create_app`.
-
-    Raises:
-        SettingsError: a file of keys cannot be read.
-    """
+    """Make what outlives a request; it works while it is `running`; see `create_app`."""
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
     decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
     profiles = SiteProfiles.of(settings.evidence)
     registry = BundleRegistry.of(settings.models, profiles)
-    loader = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
+    traces = open_tracing(tracing, metrics.tracing)
+    loader = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles, tracing=traces)
     loader_thread = computing_threads(1, "loader", SPARE)
     key_pool = computing_threads(1, "keys", ROUTINE)
     services = Services(
@@ -148,6 +165,7 @@ def create_services(
         if (choice := settings.trial.challenger) is None
         else reading_along(settings.models, registry.choosing(choice), loader, loader_thread, metrics),
         evidence=settings.evidence,
+        tracing=traces,
     )
     metrics.ready.set_function(lambda: float(services.ready))
     return services
@@ -161,7 +179,8 @@ async def running(services: Services) -> AsyncIterator[None]:
         SettingsError: the provider is not there, or the audit log cannot be opened.
     """
     async with AsyncExitStack() as stack:
-        stack.enter_context(services.audit.running())  # left last of all: whatever is answered until then is recorded
+        stack.enter_context(services.tracing.running())
+        stack.enter_context(services.audit.running())  # left after all that answers: whatever is answered is recorded
         stack.enter_context(services.frame_decoder)  # left after them: the threads of the pool wait for its children
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from schemas.version import VERSION
 from service.challenger_metrics import ChallengerMetrics
 from service.destination_metrics import DestinationMetrics
+from service.tracing.metrics import TracingMetrics
 from service.truth_metrics import TruthMetrics
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -32,6 +33,7 @@ class Metrics:
         self.challenger = ChallengerMetrics(self.registry)
         self.destinations = DestinationMetrics(self.registry)
         self.truth = TruthMetrics(self.registry)
+        self.tracing = TracingMetrics(self.registry)
         self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
         self.registry.register(_ByBundle(self._bundles))
 

@@ -32,6 +32,7 @@ from service.listener.connections import Connections
 from service.models.child_prover import ChildProver
 from service.notification import Notification
 from service.settings import ServerSettings, injected_variables, load_settings
+from service.tracing.switch import TracingSettings
 
 _TICKS_A_SWEEP: Final = 10
 """uvicorn ticks ten times a second."""
@@ -126,11 +127,12 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     keep_one_heap()
     try:
         settings = load_settings()
+        tracing = TracingSettings.of(os.environ)
         logs.configure(settings.logs.format)
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
-        app = create_app(settings, open_engine, prover)
+        app = create_app(settings, open_engine, prover, tracing)
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED

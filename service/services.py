@@ -20,6 +20,7 @@ from service.models.registry import BundleRegistry
 from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.settings import ConnectionSettings, DecodeSettings, EvidenceSettings, LimitSettings
+from service.tracing.span import OFF, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Services:
     audit: Trail
     evidence: EvidenceSettings
     mode: Mode = "active"
+    tracing: Tracing = OFF
     challenger: Deployment | None = None
     """A bundle that reads along and answers nobody; None: there is none."""
     stop: StopSwitch = field(default_factory=StopSwitch)

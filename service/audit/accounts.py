@@ -10,6 +10,7 @@ from schemas.api import ModelReference, Prediction
 from schemas.errors import CxrError, InternalError
 from service.audit.record import Event
 from service.audit.trail import Trail
+from service.tracing.span import stage
 
 GIVEN_UP: Final = "given_up"
 """The outcome of a film that nobody waited for any longer."""
@@ -107,7 +108,8 @@ async def audited_reading(
         facts["findings"] = decisions
     if reading.withheld is not None:
         facts["withheld"] = {finding.name: finding.decision for finding in reading.withheld.findings}
-    await trail.record(origin.event, **facts, label=prediction.label, decision=prediction.decision)
+    with stage("audit"):
+        await trail.record(origin.event, **facts, label=prediction.label, decision=prediction.decision)
     return reading
 
 

@@ -20,6 +20,7 @@ from service.dicomweb.tables import open_database
 from service.dicomweb.worker import Step, Worker
 from service.services import Services
 from service.settings import DicomwebSettings, PacsSettings
+from service.tracing.span import around_claims
 
 ANALYSES: Final = 5
 """Attempts to analyse a film that no check refused: the network fails, or the film ends the process."""
@@ -136,6 +137,7 @@ def _analysis(services: Services, desk: Desk) -> Step:
         at_once=services.decode.workers,
         max_attempts=ANALYSES,
         may_start=lambda: _can_analyse(services),
+        span=around_claims(services.tracing, "analyse film"),
     )
 
 
@@ -146,6 +148,7 @@ def _delivery(services: Services, spool: Spool, archive: Archive, *, max_attempt
         at_once=DELIVERIES_AT_ONCE,
         max_attempts=max_attempts,
         count_failure=lambda outcome: services.metrics.pacs_deliveries.labels(outcome).inc(),
+        span=around_claims(services.tracing, "deliver to the PACS"),
     )
 
 

@@ -14,6 +14,7 @@ from schemas.errors import CxrError
 from service.capacity.admission import Priority
 from service.dicomweb.instance import Instance, read_instance
 from service.dicomweb.spool import Spool, Stored
+from service.tracing.span import stage
 
 DICOM_JSON: Final = "application/dicom+json"
 
@@ -106,7 +107,8 @@ class Reception:
         if not instance.is_film:
             return self._take_assessment(instance)
         try:
-            stored = self.spool.store(instance, self.options.priority or instance.priority, self.model_sha256)
+            with stage("store film", "producer"):
+                stored = self.spool.store(instance, self.options.priority or instance.priority, self.model_sha256)
         except CxrError as error:
             return Outcome(instance, error, _REASONS[type(error)])
         return Outcome(instance, stored)

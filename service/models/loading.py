@@ -22,6 +22,7 @@ from service.models.prover import NoProver, Prover
 from service.models.registry import BundleAddress
 from service.models.site_profiles import SiteOperatingPoint, SiteProfiles, applied
 from service.settings import EngineSettings
+from service.tracing.span import OFF, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class BundleLoader:
     """None: every bundle answers at its own operating point."""
     niceness: int = ROUTINE
     """Of the threads on which the networks answer routine films, in steps."""
+    tracing: Tracing = OFF
 
     def load(self, bundle: Bundle) -> LoadedBundle:
         """Open the network of `bundle`, prove it on the golden films, and run every batch size once.

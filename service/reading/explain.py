@@ -25,6 +25,7 @@ from service.models.loading import LoadedBundle
 from service.reading.predict import HeatMapRequest, Reading, read_film
 from service.reading.prepare import Upload
 from service.services import Services
+from service.tracing.span import exemplar, past
 
 NOTE: Final = (
     "The heat map shows what moved the network, not where disease is: it is not a localisation "
@@ -151,7 +152,9 @@ async def explain_reading(services: Services, reading: Reading, question: Questi
     lane = services.decode_lanes.of(question.priority)
     assert reading.film.shown is not None  # noqa: S101 it was asked for
     heat_map = await in_pool(lane, lay_over, reading.film.shown, cam, manifest.preprocess)
-    services.metrics.stage_duration.labels("explain").observe(time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    past("explain", start, seconds)
+    services.metrics.stage_duration.labels("explain").observe(seconds, exemplar())
     rows, columns = cam.shape
     return ExplainedFilm(
         reading=reading,

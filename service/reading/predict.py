@@ -1,5 +1,6 @@
 """The reading of one film: prepared off the event loop, shown to the networks of its route, and answered by one."""
 
+import time
 from dataclasses import asdict, dataclass, replace
 
 from bundle.session import MOST_PROBABLE
@@ -12,9 +13,10 @@ from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
 from service.models.live import LiveBundle, ServingBundles
 from service.models.loading import LoadedBundle
-from service.reading.prepare import Preparation, PreparedFilm, Upload
+from service.reading.prepare import Preparation, PreparedFilm, PreparedFilms, Upload
 from service.reading.routing import CONTRADICTION, Choice, Sight, choose, is_enough, sight, withheld
 from service.services import Services
+from service.tracing.span import exemplar, past, stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +113,14 @@ async def read_film(
         CxrError: the film is refused, or the network failed on it.
     """
     preparation = Preparation(services, upload, priority, drawn=heat_map is not None)
-    films = await preparation.films(bundles)
+    films = await _prepared(preparation, bundles)
     readings: list[Reading] = []
     seen: list[Sight] = []
     for live in films.plan.bundles:
         spec = live.loaded.manifest.preprocess
         film = films.by_spec.get(spec) or await preparation.again(spec)
         target = None if heat_map is None else heat_map.target(live.loaded)
-        result = await live.batcher.submit(film.image, target=target, priority=priority)
+        result = await _asked(live, film, target, priority)
         readings.append(answered(live, film, result))
         seen.append(sight(live.loaded.manifest, readings[-1].prediction))
         if is_enough(films.plan, seen):
@@ -128,6 +130,27 @@ async def read_film(
     reading = _unless_suspended(services, routed)
     _count(services, reading)
     return reading
+
+
+async def _prepared(preparation: Preparation, bundles: ServingBundles) -> PreparedFilms:
+    """Prepare the film; its spans end when it is back here, so that a wait for a free place stands before them."""
+    with stage("prepare"):
+        films = await preparation.films(bundles)
+        end = time.perf_counter()
+        for film in list(films.by_spec.values())[:1]:
+            past("decode", end - film.preprocess_s - film.decode_s, film.decode_s, {"cxr.format": film.facts.format})
+            past("preprocess", end - film.preprocess_s, film.preprocess_s)
+    return films
+
+
+async def _asked(live: LiveBundle, film: PreparedFilm, target: int | None, priority: Priority) -> BatchResult:
+    start = time.perf_counter()
+    result = await live.batcher.submit(film.image, target=target, priority=priority)
+    model = live.loaded.reference
+    past("queue", start, result.queue_s, {"cxr.priority": priority})
+    names = {"cxr.bundle.name": model.name, "cxr.bundle.version": model.version}
+    past("inference", start + result.queue_s, result.inference_s, names)
+    return result
 
 
 def _unless_suspended(services: Services, reading: Reading) -> Reading:
@@ -158,8 +181,8 @@ def _routed(reading: Reading, choice: Choice, bundles: ServingBundles) -> Readin
 
 def _count(services: Services, reading: Reading) -> None:
     """Count the film for the bundle that answers; those that were asked in vain learn nothing of it."""
-    for stage, seconds in reading.stages_s.items():
-        services.metrics.stage_duration.labels(stage).observe(seconds)
+    for name, seconds in reading.stages_s.items():
+        services.metrics.stage_duration.labels(name).observe(seconds, exemplar())
     metrics = reading.live.metrics
     prediction = reading.prediction
     statistics = asdict(reading.film.statistics)

@@ -9,7 +9,7 @@ from imaging.dicom.header.exposures import FOR_PRESENTATION, FOR_PROCESSING
 from schemas.errors import SpoolFullError
 from service.dicomweb.instance import Instance
 from service.dicomweb.tables import HAS_BYTES, instances, payloads
-from service.leases import AT_ONCE
+from service.leases import AT_ONCE, CARRIED, carried_now
 
 PROCESSING_WAIT_S: Final = 30.0
 """For which a film FOR PROCESSING waits for the one FOR PRESENTATION of its exposure, at most."""
@@ -47,6 +47,8 @@ def row_of(instance: Instance, study_quiet_s: float, now: float) -> dict[str, An
         "source_uid": instance.exposure.source_uid,
         "record": None,
         "withdrawn_for": None,
+        **dict.fromkeys(CARRIED),
+        **carried_now(),
         **UNTOUCHED,
     }
 

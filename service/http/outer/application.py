@@ -13,6 +13,7 @@ from service.http.leniency import Leniency
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.outer.cross_origin import CrossOrigin
 from service.http.outer.methods import Methods
+from service.http.outer.spans import ServerSpans
 from service.http.outer.versions import Versions
 from service.services import Services
 
@@ -47,6 +48,7 @@ class Application:
                 limits=services.limits,
                 connections=services.connections,
             ),
+            *([partial(ServerSpans, tracing=services.tracing)] if services.tracing.on else []),
             partial(RequestMiddleware, metrics=services.metrics, mode=services.mode),
             ProblemMiddleware,
             Leniency,

@@ -26,6 +26,7 @@ from service.mime.native_model import MEDIA_TYPE as DICOM_XML
 from service.mime.native_model import native_model
 from service.services import Services
 from service.surveillance.surveillance import Surveillance
+from service.tracing.span import stage
 
 UID_PATTERN: Final = r"^[0-9.]{1,64}$"
 BODY: Final[dict[str, Any]] = {
@@ -121,9 +122,10 @@ async def _store(store: StoreRequest, study: str | None = None) -> Response:
     with services.hold() as bundles:  # not while the body arrives: no network is asked here
         model_sha256 = bundles.digest
     async with store.options.deadline(services.metrics):
-        contents = await read_parts(
-            store.request.stream(), headers.get("Content-Type", ""), at_most=services.limits.max_batch_items
-        )
+        with stage("upload"):
+            contents = await read_parts(
+                store.request.stream(), headers.get("Content-Type", ""), at_most=services.limits.max_batch_items
+            )
     services.gate.count(caller_of(store.request), len(contents))
     limits = DecodeLimits(max_pixels=services.limits.max_pixels)
     watch = store.surveillance
