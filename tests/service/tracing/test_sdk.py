@@ -2,6 +2,7 @@
 
 import socket
 import time
+from functools import partial
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -25,6 +26,10 @@ def tracing(registry):
 
 def count(registry, result):
     return registry.get_sample_value("cxr_trace_spans_total", {"result": result})
+
+
+def given_up(registry, spans):
+    return count(registry, "failed") == spans
 
 
 def test_spans_are_sent_with_their_times_kinds_and_parents_and_the_last_at_the_end(
@@ -89,7 +94,7 @@ def test_a_collector_that_is_down_is_one_line_and_a_count_and_holds_up_neither_w
                 with tracing.begin("work"):
                     pass
             assert time.perf_counter() - start < 1
-            wait_until(lambda batch=batch: count(registry, "failed") == 100 * batch, "the batch is given up")
+            wait_until(partial(given_up, registry, 100 * batch), "the batch is given up")
         begun = time.perf_counter()
     ended_s = time.perf_counter() - begun
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 import yaml
@@ -163,7 +164,7 @@ def test_no_attribute_name_or_log_line_holds_anything_of_a_film_or_its_sender(st
     server = start()
     for address, body in (channel(marker) for channel in CHANNELS.values()):
         server.client.post(address, **body)
-    named = dict.fromkeys(("PatientName", "PatientID", "StudyDescription", "InstitutionName"), marker)
+    named: dict[str, Any] = dict.fromkeys(("PatientName", "PatientID", "StudyDescription", "InstitutionName"), marker)
     server.client.post("/dicomweb/studies", **stow(dicom_bytes(film_dataset("b", **named))))
     server.client.get(f"/results/{uid('b')}")
     wait_until(lambda: '"received"' not in server.client.get("/results").text, "the stored films are analysed")
