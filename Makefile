@@ -30,7 +30,7 @@ VERSION ?= 1.0.0
 # A value as one word of the shell: names of folders hold blanks, parentheses and apostrophes.
 quote = '$(subst ','\'',$1)'
 
-.PHONY: help run test test-fast coverage pacs-test ihe-test docker-test wheelhouse check format train export bench check-perf resilience corpora release-check acceptance-demo reference docs lock sbom audit pin-images release-dry-run clean
+.PHONY: help run test test-fast coverage pacs-test ihe-test scale-test docker-test wheelhouse check format train export bench check-perf resilience corpora release-check acceptance-demo reference docs lock sbom audit pin-images release-dry-run clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ pacs-test: .venv-dev/ready  ## send films through Debian's Orthanc to the servic
 
 ihe-test: .venv-dev/ready  ## run the tests of standards on loopback; prints and writes the table clause -> test -> verdict
 	$(PYTEST) --clauses --clauses-page docs/ihe-conformance.md
+
+# Two at once: each starts several processes of its own, and measures them.
+scale-test: .venv-dev/ready  ## run the tests past one machine: replicas, Kubernetes, backfills, stores; prints a table (20 min)
+	CXR_SCALE_TESTS=1 $(subst -n auto,-n 2,$(PYTEST)) --scale
 
 docker-test: .venv-dev/ready  ## build the images, start the stack, predict, train, swap, scale, stop; install without a network (20 min)
 	CXR_DOCKER_TEST=1 $(DEV) -m pytest tests/containers tests/machine/test_airgap.py -v && docker image ls --format '{{.Repository}} {{.Size}}' | grep ^cxr-

@@ -16,6 +16,7 @@ import pytest
 from tests.clauses import Verdicts
 from tests.films import write_kermany
 from tests.once import BuiltOnce
+from tests.scale import ScaleVerdicts, skip_scale_tests
 from tests.tiers import ProcessGuard, is_fast, long_files_first, mark_by_fixtures
 
 
@@ -25,21 +26,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fast", action="store_true", help="leave out what takes long, and fail tests that start processes"
     )
     parser.addoption("--clauses", action="store_true", help="run the tests of clauses alone, and print their table")
+    parser.addoption("--scale", action="store_true", help="run the tests past one machine alone, and print their table")
     parser.addoption("--clauses-page", type=Path, help="write the table of --clauses to this page too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Set the guard of the fast tier, or the table of clauses."""
+    """Set the guard of the fast tier, or the table of clauses or of the promise of scale."""
     if config.getoption("--fast"):
         config.pluginmanager.register(ProcessGuard(), "process guard")
     if config.getoption("--clauses"):
-        config.pluginmanager.register(Verdicts(config.getoption("--clauses-page")), "clauses")
+        config.pluginmanager.register(Verdicts(page=config.getoption("--clauses-page")), "clauses")
+    if config.getoption("--scale"):
+        config.pluginmanager.register(ScaleVerdicts(), "scale")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the tests and, for `--fast`, choose among them."""
     mark_by_fixtures(items)
+    skip_scale_tests(items)
     long_files_first(items)
     if config.getoption("--fast"):
         left_out = [item for item in items if not is_fast(item)]

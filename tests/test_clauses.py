@@ -5,7 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.clauses import PAGE, ROOT, Row, Verdicts, kept, listed, marked, page, verdict
+from tests.clauses import PAGE, ROOT, Verdicts, kept, listed, marked, page
+from tests.verdicts import Row, verdict
 
 
 def report(node, outcome="passed", when="call", longrepr=None, clause="PS3.18 11.7"):
@@ -16,7 +17,8 @@ def report(node, outcome="passed", when="call", longrepr=None, clause="PS3.18 11
         longrepr=longrepr,
         passed=outcome == "passed",
         skipped=outcome == "skipped",
-        user_properties=[("clause", [clause, "a demand"])],
+        duration=0.25,
+        user_properties=[("shown", [clause, "a demand"])],
     )
 
 
@@ -39,7 +41,7 @@ def test_every_clause_names_a_standard_and_a_section() -> None:
 
 
 def test_a_test_is_counted_by_its_cases_and_by_what_did_not_pass() -> None:
-    verdicts = Verdicts(None)
+    verdicts = Verdicts()
     for case in ("a.py::one[1]", "a.py::one[2]"):
         verdicts.pytest_runtest_logreport(report(case, when="setup"))
         verdicts.pytest_runtest_logreport(report(case))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-SLOW_MARKERS = ("slow", "process", "browser", "table", "simulation", "pacs")
+SLOW_MARKERS = ("slow", "process", "browser", "table", "simulation", "pacs", "scale")
 """What the fast tier leaves out; described in pyproject.toml."""
 
 MARKERS_OF_FIXTURES = {
