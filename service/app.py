@@ -137,7 +137,6 @@ def create_services(
     """Make what outlives a request; it works while it is `running`; see `create_app`."""
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
-    decode_lanes = ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers)
     profiles = SiteProfiles.of(settings.evidence)
     registry = BundleRegistry.of(settings.models, profiles)
     traces = open_tracing(tracing, metrics.tracing)
@@ -153,7 +152,7 @@ def create_services(
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
-        decode_lanes=decode_lanes,
+        decode_lanes=ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers),
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,
         decode_budget=DecodeBudget(settings.decode.budget_bytes),

@@ -1,5 +1,6 @@
 """From the files of a bundle to a network that may answer: opened, proved on the golden films, and warm."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -82,6 +83,15 @@ class BundleLoader:
     niceness: int = ROUTINE
     """Of the threads on which the networks answer routine films, in steps."""
     tracing: Tracing = OFF
+
+    async def span(self, work: Awaitable[LoadedBundle]) -> LoadedBundle:
+        """Wait for a bundle within a span, which is named by what was loaded: what was asked for may be anything."""
+        with self.tracing.begin("load bundle") as begun:
+            loaded = await work
+            if begun is not None:
+                address = loaded.address
+                begun.set({"cxr.bundle.name": address.name, "cxr.bundle.version": address.version})
+            return loaded
 
     def load(self, bundle: Bundle) -> LoadedBundle:
         """Open the network of `bundle`, prove it on the golden films, and run every batch size once.

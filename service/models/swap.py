@@ -191,11 +191,7 @@ class Deployment:
         start = time.perf_counter()
         current = None if self._live is None else self._live.loaded
         try:
-            with self._loader.tracing.begin("load bundle") as span:
-                loaded = await self._in_loader(lambda: self._load(address, current, by_itself=by_itself))
-                if span is not None:  # not the address that was asked for: it may be anything
-                    model = loaded.reference
-                    span.set({"cxr.bundle.name": model.name, "cxr.bundle.version": model.version})
+            loaded = await self._loader.span(self._in_loader(lambda: self._load(address, current, by_itself=by_itself)))
         except BundleError as error:
             self._refuse(address, error)
             raise

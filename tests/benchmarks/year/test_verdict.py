@@ -21,11 +21,7 @@ def test_every_shipped_alert_has_a_planted_cause_and_every_cause_names_shipped_a
 def test_no_two_causes_overlap_so_that_each_firing_has_one_explanation() -> None:
     ordered = sorted(CAUSES, key=lambda cause: cause.start_s)
 
-    assert all(
-        first.end_s <= second.start_s
-        for first, second in pairwise(ordered)
-        if first.alerts & second.alerts
-    )
+    assert all(first.end_s <= second.start_s for first, second in pairwise(ordered) if first.alerts & second.alerts)
     assert ordered[-1].end_s <= 365 * DAY
 
 

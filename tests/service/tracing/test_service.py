@@ -21,10 +21,7 @@ from tests.service.server import Server
 from tests.service.test_patient_data import CHANNELS
 from tests.waiting import wait_until
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif("CXR_SCALE_TESTS" not in os.environ, reason="make scale-test runs this"),
-]
+pytestmark = pytest.mark.process
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "tracestate": "hospital=7"}
@@ -82,6 +79,7 @@ def lines(server):
     return [json.loads(line) for line in server.lines if line.startswith("{")]
 
 
+@pytest.mark.scale("21.8 traces", "each stage of a film is a span below its caller; logs and exemplars")
 def test_the_caller_finds_every_stage_of_a_film_below_the_own_span(start, collector) -> None:
     server = start()
     answer = server.client.post("/predict", content=flat_film(200), headers=CALLER)
@@ -117,6 +115,7 @@ def test_the_caller_finds_every_stage_of_a_film_below_the_own_span(start, collec
     assert not any(route in str(span.attributes) for span in collector.spans for route in PROBES)
 
 
+@pytest.mark.scale("21.8 traces", "one trace from STOW-RS to PACS and webhook, across a kill")
 def test_a_stored_film_is_one_trace_from_stow_to_pacs_and_webhook_although_the_process_is_killed_in_between(
     start, archive, receiver, collector
 ) -> None:
@@ -157,6 +156,7 @@ def test_a_stored_film_is_one_trace_from_stow_to_pacs_and_webhook_although_the_p
     assert sent["tracestate"] == "hospital=7"
 
 
+@pytest.mark.scale("21.8 traces", "no patient data in attributes, names, logs")
 @pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom does not like some of the markers where it writes them
 def test_no_attribute_name_or_log_line_holds_anything_of_a_film_or_its_sender(start, collector, monkeypatch) -> None:
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")  # its own spans hold addresses and texts of errors
@@ -188,6 +188,7 @@ def test_no_attribute_name_or_log_line_holds_anything_of_a_film_or_its_sender(st
     assert [span.name for span in collector.spans if not NAMES.fullmatch(span.name)] == []
 
 
+@pytest.mark.scale("21.8 traces", "a collector that hangs slows no answer")
 def test_a_collector_that_hangs_slows_no_answer(start, collector) -> None:
     collector.may_answer.clear()
     server = start()
@@ -206,6 +207,7 @@ def test_a_collector_that_hangs_slows_no_answer(start, collector) -> None:
     ]
 
 
+@pytest.mark.scale("21.8 traces", "an exporter that is not there is refused at the start")
 def test_a_service_that_is_asked_for_what_it_has_not_refuses_to_start() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("CXR_", "OTEL_"))}
     answer = subprocess.run(
