@@ -1,7 +1,9 @@
 """The app: made from settings; its lifespan loads the bundles, starts what outlives a request, and ends it."""
 
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -24,6 +26,9 @@ from service.destinations.deliveries import deliveries_of
 from service.dicomweb.intake import Onlookers, open_intake
 from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
+from service.films.look import Decoding
+from service.films.nursery import Nursery
+from service.films.opening import readers_opener
 from service.http.current import set_intake, set_services
 from service.http.errors import install_error_handlers
 from service.http.openapi.document import SERVERS, complete_document, name_of
@@ -50,6 +55,7 @@ from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.site_profiles import SiteProfiles
+from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
@@ -91,6 +97,7 @@ def create_app(
     settings: Settings,
     open_engine: EngineOpener = OnnxEngine.open,
     prover: Prover | None = None,
+    nursery: Nursery | None = None,
     tracing: TracingSettings = NO_TRACES,
 ) -> Application:
     """Make the app.
@@ -99,12 +106,13 @@ def create_app(
         settings: checked and frozen.
         open_engine: how the network of a bundle is opened.
         prover: where a bundle is proved before this process loads it; None: in this process.
+        nursery: what starts the processes that read films; None: threads of this process read them.
         tracing: whether there are traces.
 
     Raises:
         SettingsError: a file of keys cannot be read, or traces are asked for that cannot be made.
     """
-    services = create_services(settings, open_engine, prover, tracing)
+    services = create_services(settings, open_engine, prover, nursery, tracing)
     api = FastAPI(
         title="Chest X-ray classifier",
         description=DISCLAIMER,
@@ -124,26 +132,32 @@ def create_app(
         api.include_router(routes.router)
     complete_document(api)
     api.mount("/static", pages.static_files())
-    addresses = [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)]
-    return Application(api, services, addresses, settings.security.origins)
+    return Application(api, services, _addresses(), settings.security.origins)
+
+
+def _addresses() -> list[APIRoute]:
+    return [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)]
 
 
 def create_services(
     settings: Settings,
     open_engine: EngineOpener = OnnxEngine.open,
     prover: Prover | None = None,
+    nursery: Nursery | None = None,
     tracing: TracingSettings = NO_TRACES,
 ) -> Services:
     """Make what outlives a request; it works while it is `running`; see `create_app`."""
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
+    films = max(settings.decode.workers, settings.engine.processes)
+    decoder = _frame_decoder(settings.decode, metrics)
     profiles = SiteProfiles.of(settings.evidence)
     registry = BundleRegistry.of(settings.models, profiles)
     traces = open_tracing(tracing, metrics.tracing)
-    loader = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles, tracing=traces)
-    loader_thread = computing_threads(1, "loader", SPARE)
-    key_pool = computing_threads(1, "keys", ROUTINE)
-    services = Services(
+    along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles, tracing=traces)
+    loader = replace(along, open_engine=readers_opener(nursery, settings, partial(_count_death, metrics), open_engine))
+    loader_thread, key_pool = computing_threads(1, "loader", SPARE), computing_threads(1, "keys", ROUTINE)
+    return Services(
         limits=settings.limits,
         connections=settings.connections,
         decode=settings.decode,
@@ -152,22 +166,27 @@ def create_services(
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
-        decode_lanes=ThreadLanes("decode", routine=settings.decode.workers, stat=settings.decode.workers),
+        decode_lanes=ThreadLanes("decode", routine=films, stat=films),
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,
         decode_budget=DecodeBudget(settings.decode.budget_bytes),
-        frame_decoder=_frame_decoder(settings.decode, metrics),
+        frame_decoder=decoder,
+        decoding=Decoding(settings.limits.max_pixels, decoder),
         gate=Gate(settings.security, settings.tokens, metrics, key_pool),
         audit=Trail(settings.audit, metrics),
         mode=settings.trial.mode,
-        challenger=None
-        if (choice := settings.trial.challenger) is None
-        else reading_along(settings.models, registry.choosing(choice), loader, loader_thread, metrics),
+        challenger=_challenger(settings, registry, along, loader_thread, metrics),
         evidence=settings.evidence,
         tracing=traces,
     )
-    metrics.ready.set_function(lambda: float(services.ready))
-    return services
+
+
+def _challenger(
+    settings: Settings, registry: BundleRegistry, loader: BundleLoader, loader_thread: Executor, metrics: Metrics
+) -> Deployment | None:
+    if (choice := settings.trial.challenger) is None:
+        return None
+    return reading_along(settings.models, registry.choosing(choice), loader, loader_thread, metrics)
 
 
 @asynccontextmanager
@@ -177,6 +196,7 @@ async def running(services: Services) -> AsyncIterator[None]:
     Raises:
         SettingsError: the provider is not there, or the audit log cannot be opened.
     """
+    services.metrics.ready.set_function(lambda: float(services.ready))
     async with AsyncExitStack() as stack:
         stack.enter_context(services.tracing.running())
         stack.enter_context(services.audit.running())  # left after all that answers: whatever is answered is recorded
@@ -209,15 +229,16 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
 
 
 def _frame_decoder(settings: DecodeSettings, metrics: Metrics) -> ChildDecoder:
-    def count_death(reason: str) -> None:
-        metrics.decode_worker_deaths.inc()
-        log.warning("decode_worker_died", reason=reason)
-
     if (allowed := allowed_memory(settings.memory_bytes)) < settings.memory_bytes:
         log.warning("decode_memory_lowered", memory_bytes=allowed, reason="the service was started under ulimit -v")
     return ChildDecoder(
         workers=settings.workers,
         memory_bytes=settings.memory_bytes,
         timeout_s=settings.timeout_s,
-        on_death=count_death,
+        on_death=partial(_count_death, metrics),
     )
+
+
+def _count_death(metrics: Metrics, reason: str) -> None:
+    metrics.decode_worker_deaths.inc()
+    log.warning("decode_worker_died", reason=reason)

@@ -12,6 +12,7 @@ from service.challenger_metrics import ChallengerMetrics
 from service.destination_metrics import DestinationMetrics
 from service.tracing.metrics import TracingMetrics
 from service.truth_metrics import TruthMetrics
+from service.waiting import Waiting
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 TWENTIETHS = tuple(step / 20 for step in range(1, 21))
@@ -159,7 +160,9 @@ class BundleMetrics:
 
     def _batches(self) -> None:
         registry = self.registry
-        self.queue_depth = Gauge("cxr_queue_depth", "Prepared films that wait for the network.", registry=registry)
+        self.waiting = Waiting()
+        queue_depth = Gauge("cxr_queue_depth", "Films that wait for the network.", registry=registry)
+        queue_depth.set_function(lambda: float(self.waiting.films))
         self.batch_size = Histogram(
             "cxr_batch_size", "Films in one run of the network.", buckets=(1, 2, 4, 8, 16, 32, 64), registry=registry
         )

@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from functools import partial
 from types import FrameType
 from typing import Final
@@ -24,6 +25,7 @@ from service.app import create_app
 from service.commands.command import ExitCode
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.engine.explain_backend import require_backend
+from service.films.nursery import FORKS, Nursery
 from service.http.current import is_alive
 from service.http.outer.application import Application
 from service.libraries import configure_libraries
@@ -127,12 +129,12 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     keep_one_heap()
     try:
         settings = load_settings()
-        tracing = TracingSettings.of(os.environ)
         logs.configure(settings.logs.format)
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
-        app = create_app(settings, open_engine, prover, tracing)
+        nursery = Nursery() if FORKS and settings.engine.processes and open_engine == OnnxEngine.open else None
+        app = create_app(settings, open_engine, prover, nursery, TracingSettings.of(os.environ))
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED
@@ -143,7 +145,7 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     gc.freeze()
     # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.
     signal.signal(signal.SIGTERM, _exit)
-    with prover.running():  # before there is a second thread
+    with prover.running(), nursery.running() if nursery else nullcontext():  # before there is a second thread
         server = Server(app, settings.server, notification)
         try:
             server.run()

@@ -13,6 +13,7 @@ from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.kept_answers import KeptAnswers
 from service.capacity.threads import ThreadLanes
+from service.films.look import Decoding
 from service.metrics import Metrics
 from service.models.deployments import Deployments
 from service.models.live import ServingBundles
@@ -42,6 +43,8 @@ class Services:
     """One thread: guessing keys must not take the cores from films."""
     decode_budget: DecodeBudget
     frame_decoder: ChildDecoder
+    decoding: Decoding
+    """In threads of this process: of films that no process of a bundle reads."""
     gate: Gate
     audit: Trail
     evidence: EvidenceSettings

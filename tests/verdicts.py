@@ -28,7 +28,7 @@ class MarkedTests:
     marker: str
     outcomes: dict[Row, Counter[str]] = field(default_factory=dict)
     reasons: dict[Row, str] = field(default_factory=dict)
-    seconds: Counter[Row] = field(default_factory=Counter)
+    seconds: dict[Row, float] = field(default_factory=dict)
     """What the cases of a test took, their fixtures included."""
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
@@ -58,7 +58,7 @@ class MarkedTests:
         return {row: verdict(outcomes, self.reasons.get(row, "")) for row, outcomes in self.outcomes.items()}
 
     def _count(self, row: Row, report: pytest.TestReport) -> None:
-        self.seconds[row] += report.duration
+        self.seconds[row] = self.seconds.get(row, 0.0) + report.duration
         if report.when != "call" and report.passed:
             return
         self.outcomes.setdefault(row, Counter())[report.outcome] += 1

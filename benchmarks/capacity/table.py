@@ -46,8 +46,8 @@ def _points(measured: Measured) -> Iterator[str]:
     yield "## The model against the service\n"
     yield (
         "Single films, one after the other, give the times from which the simulation draws; then films arrive at "
-        "random (Poisson). `foreign` are cores that other programs used meanwhile: the model knows them by the times of "
-        "single films alone. Of few films the 99th percentile is the slowest.\n"
+        "random (Poisson). `foreign` are cores that other programs used meanwhile: the model knows them by the times "
+        "of single films alone. Of few films the 99th percentile is the slowest.\n"
     )
     columns = ("load", "films/s", "p50 predicted", "measured", "p99 predicted", "measured", "films", "foreign")
     yield f"| {' | '.join(columns)} |"

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.year.causes import CAUSES, DAY
 from benchmarks.year.hospital import Hospital
 from benchmarks.year.prometheus import alerts, backfill, firing, record_rules, serving
-from benchmarks.year.series import STEP_S, write
+from benchmarks.year.series import EVALUATION_S, STEP_S, write
 from benchmarks.year.verdict import Verdict, judge, page
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     facts = {
         "days": str(chosen.days),
         "seed": str(chosen.seed),
-        "scrapes and evaluations": f"every {STEP_S} s of the virtual clock",
+        "scrapes, and evaluations": f"every {STEP_S} s, and every {EVALUATION_S} s of the virtual clock",
         "causes planted": str(sum(cause.end_s <= chosen.days * DAY for cause in CAUSES)),
         "time that it took": f"{(time.monotonic() - start) / 60:.1f} min",
     }

@@ -84,5 +84,5 @@ CAUSES: Final = (
         8 * DAY,
     ),
     _cause("no verdicts arrive for 25 days", (230, 0), 25 * DAY, "VerdictsStale"),
-    _cause("the network misses pneumonia", (280, 8), 60 * DAY, "StopEvidence Suspended PositiveRateShift", 9 * DAY),
+    _cause("the network misses pneumonia", (280, 8), 60 * DAY, "StopEvidence Suspended", 9 * DAY),
 )

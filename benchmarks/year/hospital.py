@@ -140,7 +140,7 @@ class Hospital:
         ill = random.random() < PREVALENCE
         sensitivity = 0.55 if missing else 0.93
         abstains = random.random() < (0.3 if swapped else 0.08)
-        positive = random.random() < (sensitivity if ill else 0.35 if swapped else 0.06)
+        positive = random.random() < (sensitivity if ill else 0.7 if swapped else 0.06)
         decision = "abstain" if abstains else "positive" if positive else "negative"
         self.metrics.bundle(bundle).predictions.labels("PNEUMONIA", decision).inc()
         if bundle == "adults":

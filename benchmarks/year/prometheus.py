@@ -20,7 +20,7 @@ from typing import Any, Final
 import yaml
 
 from benchmarks.year.hospital import EPOCH
-from benchmarks.year.series import RULES, STEP_S
+from benchmarks.year.series import EVALUATION_S, RULES
 
 _POINTS: Final = 10_000
 """Of one answer; Prometheus gives 11,000."""
@@ -74,7 +74,7 @@ def record_rules(address: str, data: Path, seconds: int) -> None:
     """Evaluate the shipped recording rules over the year; a Prometheus that starts after it has their series."""
     span = [f"--start={EPOCH}", f"--end={EPOCH + seconds}", f"--url={address}", f"--output-dir={data}"]
     command = ["promtool", "tsdb", "create-blocks-from", "rules", _WHOLE_MONTHS, "-q", *span]
-    command.append(f"--eval-interval={STEP_S}s")
+    command.append(f"--eval-interval={EVALUATION_S}s")
     rules = yaml.safe_load((RULES / "recording_rules.yml").read_text())
     for group in rules["groups"]:
         group.pop("interval", None)  # as often as all others here
@@ -96,7 +96,7 @@ def firing(address: str, rule: dict[str, Any], seconds: int) -> list[tuple[float
     for series in _ranges(address, rule["expr"], seconds):
         since = previous = -(10**9)
         for at_s in series:
-            if at_s - previous > STEP_S:
+            if at_s - previous > EVALUATION_S:
                 since = at_s
             previous = at_s
             if at_s - since >= holds_s:
@@ -108,7 +108,7 @@ def spans(moments: Sequence[int]) -> list[tuple[float, float]]:
     """Moments as stretches without a gap."""
     found: list[tuple[float, float]] = []
     for at_s in moments:
-        if found and at_s - found[-1][1] <= STEP_S:
+        if found and at_s - found[-1][1] <= EVALUATION_S:
             found[-1] = (found[-1][0], at_s)
         else:
             found.append((at_s, at_s))
@@ -123,9 +123,9 @@ def duration(text: str) -> int:
 def _ranges(address: str, expression: str, seconds: int) -> Iterator[list[int]]:
     """Moments of the year at which each series of the expression has a value."""
     moments: dict[str, list[int]] = {}
-    for begin in range(0, seconds, _POINTS * STEP_S):
-        end = min(begin + (_POINTS - 1) * STEP_S, seconds - STEP_S)
-        asked = {"query": expression, "start": EPOCH + begin, "end": EPOCH + end, "step": STEP_S}
+    for begin in range(0, seconds, _POINTS * EVALUATION_S):
+        end = min(begin + (_POINTS - 1) * EVALUATION_S, seconds - EVALUATION_S)
+        asked = {"query": expression, "start": EPOCH + begin, "end": EPOCH + end, "step": EVALUATION_S}
         data = urllib.parse.urlencode(asked).encode()
         with urllib.request.urlopen(f"{address}/api/v1/query_range", data, timeout=1800) as answer:  # noqa: S310 our own
             result = json.load(answer)["data"]["result"]

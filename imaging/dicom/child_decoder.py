@@ -18,9 +18,9 @@ from typing import Any, Self
 from numpy.typing import NDArray
 from pebble import ProcessExpired, ProcessPool
 
-from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
+from imaging.dicom.codecs import EncapsulatedFrame, decode_frame, frame_limit_s
 from imaging.dicom.socket_folder import make_room_for_socket
-from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
+from imaging.dicom.transfer_syntaxes import name_of
 from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import LARGE_BYTES, give_back_freed_memory
 from schemas.errors import InternalError, InvalidImageError
@@ -29,8 +29,6 @@ from schemas.errors import InternalError, InvalidImageError
 _FILMS_PER_CHILD = 100
 # In addition to the codec's time: the start of a child, and the way of 80 MB through a pipe.
 _AROUND_S = 10.0
-# For the smallest frame, on a machine whose cores are all busy.
-_LEAST_S = 3.0
 # Of the pixels that a codec makes on its way.
 _CODEC_COPIES = 4
 # How often a caller who waits looks whether its pool still works.
@@ -130,9 +128,7 @@ class ChildDecoder:
 
     def limit_s(self, frame: EncapsulatedFrame) -> float:
         """The time that a frame of its size may take."""
-        megapixels = frame.module.rows * frame.module.columns * frame.module.samples / 1e6
-        rate = TRANSFER_SYNTAXES[frame.transfer_syntax].seconds_per_megapixel
-        return min(self._timeout_s, _LEAST_S + rate * megapixels)
+        return frame_limit_s(frame, self._timeout_s)
 
     def _new_pool(self) -> ProcessPool:
         return ProcessPool(

@@ -44,6 +44,8 @@ _PRESETS: Final = re.compile(rb"\xff\xf8..\x01(.{10})", re.DOTALL)
 """In coded pixels of JPEG-LS no byte above 127 follows 0xFF. Source: ISO 14495-1 A.1."""
 
 
+_LEAST_S: Final = 3.0
+"""For the smallest frame, on a machine whose cores are all busy."""
 _LARGEST_SHARE: Final = 2
 """Of the film without compression; run lengths of noise take 129/128 of it, other codecs less than a tenth more."""
 _BESIDE_PIXELS: Final = 1024 * 1024
@@ -88,6 +90,18 @@ class FrameDecoder(Protocol):
             InvalidImageError: the frame is broken, or its decoding needs more than it may.
         """
         ...
+
+
+def frame_limit_s(frame: EncapsulatedFrame, longest_s: float) -> float:
+    """The time that the decoding of a frame of its size may take; one that hangs soon gives way to the next film.
+
+    Args:
+        frame: which is to be decoded.
+        longest_s: for the largest frame.
+    """
+    megapixels = frame.module.rows * frame.module.columns * frame.module.samples / 1e6
+    rate = TRANSFER_SYNTAXES[frame.transfer_syntax].seconds_per_megapixel
+    return min(longest_s, _LEAST_S + rate * megapixels)
 
 
 def decode_frame(frame: EncapsulatedFrame, *, has_charls: bool = HAS_CHARLS) -> NDArray[Any]:

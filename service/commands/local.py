@@ -12,12 +12,12 @@ import structlog
 from imaging.radiograph import NOTHING_STATED, HeaderFacts
 from schemas.api import ExplainResponse, PredictResponse
 from service.app import create_services, running
+from service.films.look import Upload
 from service.logs import lines_for_a_person
 from service.models.live import ServingBundles
 from service.models.loading import LoadedBundle
 from service.reading.explain import Question, explain_film
 from service.reading.predict import Reading, read_film
-from service.reading.prepare import Upload
 from service.reading.routing import check_word
 from service.services import Services
 from service.settings import Settings

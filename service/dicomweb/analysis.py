@@ -28,10 +28,11 @@ from service.dicomweb.history.issues import Issue
 from service.dicomweb.history.notes import bytes_of
 from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
+from service.films.look import PreparedFilm, Upload
 from service.models.live import LiveBundle, ServingBundles
 from service.reading.explain import ExplainedFilm, Question, explain_reading
-from service.reading.predict import HeatMapRequest, Reading, read_film
-from service.reading.prepare import PreparedFilm, Upload
+from service.reading.predict import Reading, read_film
+from service.reading.prepare import HeatMapRequest
 from service.results.history.header import header_of, reference_to
 from service.results.history.predecessors import REPORTS
 from service.results.objects import result_objects
@@ -117,8 +118,7 @@ class Desk:
     """Whether the objects will be delivered; else the record alone is kept."""
     policy: DeliveryPolicy
     """Which objects are written about a film."""
-    along: ReadsAlong | None = None
-    """Reads the film too; None: nobody does."""
+    along: ReadsAlong | None = None  # reads the film too
     outbox: Outbox | None = None
     """Delivers the results too; None: nobody does."""
 

@@ -130,9 +130,14 @@ class Batcher:
         if self._dead:
             raise _dead()
         film = self._queue.push(image, target, priority)
-        self._metrics.queue_depth.set(len(self._queue))
+        self._metrics.waiting.in_queue = len(self._queue)
         self._arrival.set()
         return await film.result
+
+    def count(self, films: int) -> None:
+        """Count a run of the network, here or in another process, with as many films."""
+        self._metrics.batch_size.observe(films)
+        self._metrics.images.inc(films)
 
     async def _interrupt_overdue_runs(self) -> None:
         """A network may loop on some films; its run is interrupted, and the thread is there for other films again."""
@@ -154,7 +159,7 @@ class Batcher:
     async def _consume(self, lane: Priority) -> None:
         while True:
             batch = self._queue.take(lane, stat_is_busy=self._stat_is_busy)
-            self._metrics.queue_depth.set(len(self._queue))
+            self._metrics.waiting.in_queue = len(self._queue)
             if batch and lane == "stat":
                 self._stat_is_busy = True
                 self._arrival.set()  # the other stat films are for any consumer now
@@ -184,8 +189,7 @@ class Batcher:
         finally:
             self._runs.discard(start)
         inference_s = time.perf_counter() - start
-        self._metrics.batch_size.observe(len(batch))
-        self._metrics.images.inc(len(batch))
+        self.count(len(batch))
         for index, film in enumerate(batch):
             if not film.result.done():
                 film.result.set_result(BatchResult(outputs[index], start - film.queued_at, inference_s))

@@ -21,11 +21,13 @@ class SiteEngine:
 
     def run(self, images: NDArray[np.float32], targets: NDArray[np.int64] | None) -> Outputs:
         """Run the network on a batch; see `Engine`."""
-        outputs = self.engine.run(images, targets)
-        return replace(
-            outputs, probabilities=calibrated(outputs.logits, self.manifest.calibration, self.manifest.classes)
-        )
+        return at_site(self.engine.run(images, targets), self.manifest)
 
     def interrupt(self, longest_s: float) -> None:
         """See `Engine`."""
         self.engine.interrupt(longest_s)
+
+
+def at_site(outputs: Outputs, manifest: BundleManifest) -> Outputs:
+    """What the network says, calibrated as the site's manifest asks."""
+    return replace(outputs, probabilities=calibrated(outputs.logits, manifest.calibration, manifest.classes))

@@ -13,13 +13,13 @@ from fastapi import Depends, Request, Response
 from starlette.requests import ClientDisconnect
 
 from service.audit.accounts import Reading, audited_reading
+from service.films.look import Upload
 from service.http.authorization import caller_of, origin_of
 from service.http.current import CurrentServices
 from service.http.idempotency import IdempotencyKey, answered_once, fingerprint_of, replayed
 from service.http.request_body import read_films
 from service.http.request_options import SILENCE, CallersWord, CurrentOptions, RequestOptions
 from service.models.live import ServingBundles
-from service.reading.prepare import Upload
 from service.reading.routing import check_word
 from service.services import Services
 from service.tracing.span import exemplar, stage

@@ -9,9 +9,9 @@ from typing import Any, Final
 from fastapi import Request
 
 from schemas.errors import BodyTooLargeError, MalformedRequestError, UnsupportedEncodingError
+from service.films.look import Upload
 from service.mime.multipart import Headers, read_multipart
 from service.mime.parameters import CHARSETS, parse_header, require_identity
-from service.reading.prepare import Upload
 from service.settings import LimitSettings
 
 RAW_TYPES: Final = ("image/jpeg", "image/png", "application/dicom", "application/octet-stream")

@@ -14,9 +14,9 @@ from pydantic.json_schema import SkipJsonSchema
 from imaging.radiograph import NOTHING_STATED, HeaderFacts
 from schemas.errors import DeadlineError, InvalidParameterError
 from service.capacity.admission import Priority
+from service.films.look import Upload
 from service.http.current import CurrentServices
 from service.metrics import Metrics
-from service.reading.prepare import Upload
 from service.reading.stated import stated_facts
 from service.settings import DeadlineMs
 

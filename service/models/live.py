@@ -62,6 +62,18 @@ class LiveBundle:
         """Name and version."""
         return self.loaded.address
 
+    @property
+    def alive(self) -> bool:
+        """Whether films can be answered without a restart."""
+        readers = self.loaded.readers
+        return self.batcher.alive and (readers is None or readers.alive)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a run of the network does not end, or had to be interrupted a short while ago."""
+        readers = self.loaded.readers
+        return self.batcher.overdue or (readers is not None and readers.overdue)
+
     @contextmanager
     def held(self) -> Iterator[Self]:
         """Keep the batcher running while a request needs it."""

@@ -15,10 +15,11 @@ from schemas.model.manifest import BundleManifest
 from schemas.model.precision import Precision
 from service.answers.decision import load_statistics
 from service.capacity.threads import ROUTINE
-from service.engine.engine import Engine, EngineOpener
+from service.engine.engine import Engine, EngineOpener, Outputs
 from service.engine.explain_backend import Explanations, open_explanations
 from service.engine.film_queue import batch_sizes
-from service.engine.site_engine import SiteEngine
+from service.engine.site_engine import SiteEngine, at_site
+from service.films.readers import FilmReaders
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleAddress
 from service.models.site_profiles import SiteOperatingPoint, SiteProfiles, applied
@@ -37,6 +38,8 @@ class LoadedBundle:
     selftest_error: float
     """Largest absolute error of the logits of the golden films."""
     precision: Precision = "fp32"
+    readers: FilmReaders | None = None
+    """Processes that read whole films; None: threads of the service prepare them."""
     site: SiteOperatingPoint | None = None
     """With which it answers: manifest and engine are then those of the site; None: the bundle's own operating point."""
     bare: "LoadedBundle | None" = None
@@ -51,6 +54,10 @@ class LoadedBundle:
     def address(self) -> BundleAddress:
         """Name and version."""
         return BundleAddress(self.manifest.name, self.manifest.version)
+
+    def answered(self, outputs: Outputs) -> Outputs:
+        """What the network of `readers` said, at the operating point of the site."""
+        return outputs if self.site is None else at_site(outputs, self.manifest)
 
     @property
     def reference(self) -> ModelReference:
@@ -119,7 +126,9 @@ class BundleLoader:
             selftest_error = check_golden(bundle, run, settings.precision).logits
         warm(run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
         explanations = open_explanations(bundle, settings.explain_backend, threads=settings.intra_op_threads)
-        return self.at_site(LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision))
+        readers = engine if isinstance(engine, FilmReaders) else None
+        loaded = LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision, readers)
+        return self.at_site(loaded)
 
     def at_site(self, loaded: LoadedBundle) -> LoadedBundle:
         """The loaded bundle at the operating point that the site has for it now; the same one where it has it already.

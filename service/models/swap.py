@@ -71,7 +71,7 @@ class Deployment:
     def alive(self) -> bool:
         """Whether the loops that answer films and that watch the models directory still run."""
         watching = self._watcher is None or not self._watcher.done()
-        return watching and (self._live is None or self._live.batcher.alive)
+        return watching and (self._live is None or self._live.alive)
 
     def ready(self) -> LiveBundle:
         """The bundle that serves.
@@ -92,7 +92,7 @@ class Deployment:
             NotReadyError: there is no bundle, or a run of its network does not end or was interrupted just now.
         """
         live = self.ready()
-        if live.batcher.overdue:
+        if live.overdue:
             msg = (
                 f"the network of {live.address} did not end within {self._loader.settings.run_timeout_s:g} s on a film "
                 "(CXR_RUN_TIMEOUT_S); send POST /models/rollback, or publish another bundle"

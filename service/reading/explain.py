@@ -20,10 +20,11 @@ from schemas.errors import ExplanationUnavailableError, InvalidParameterError
 from schemas.model.manifest import BundleManifest
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
+from service.films.look import Upload
 from service.models.live import ServingBundles
 from service.models.loading import LoadedBundle
-from service.reading.predict import HeatMapRequest, Reading, read_film
-from service.reading.prepare import Upload
+from service.reading.predict import Reading, read_film
+from service.reading.prepare import HeatMapRequest
 from service.services import Services
 from service.tracing.span import exemplar, past
 

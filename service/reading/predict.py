@@ -3,7 +3,6 @@
 import time
 from dataclasses import asdict, dataclass, replace
 
-from bundle.session import MOST_PROBABLE
 from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, ModelReference, Prediction, PredictResponse, Route, Timings
 from schemas.model.drift import INPUT_SIGNALS, film_signals
@@ -11,28 +10,12 @@ from service.answers.decision import decide
 from service.answers.guide import look_at
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
+from service.films.look import PreparedFilm, Upload
 from service.models.live import LiveBundle, ServingBundles
-from service.models.loading import LoadedBundle
-from service.reading.prepare import Preparation, PreparedFilm, PreparedFilms, Upload
+from service.reading.prepare import HeatMapRequest, Preparation, PreparedFilms
 from service.reading.routing import CONTRADICTION, Choice, Sight, choose, is_enough, sight, withheld
 from service.services import Services
 from service.tracing.span import exemplar, past, stage
-
-
-@dataclass(frozen=True, slots=True)
-class HeatMapRequest:
-    """A heat map will be drawn over the film."""
-
-    finding: str | None
-    """Whose map; None: that of the label."""
-
-    def target(self, loaded: LoadedBundle) -> int | None:
-        """The class whose map the graph computes, or `MOST_PROBABLE`; None: the map is computed elsewhere."""
-        if loaded.explanations.backend != "onnx":
-            return None
-        classes = loaded.manifest.classes
-        # A bundle without this class is asked too: it may be the one that answers, and then says so.
-        return classes.index(self.finding) if self.finding in classes else MOST_PROBABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +95,14 @@ async def read_film(
     Raises:
         CxrError: the film is refused, or the network failed on it.
     """
-    preparation = Preparation(services, upload, priority, drawn=heat_map is not None)
+    preparation = Preparation(services, upload, priority, heat_map)
     films = await _prepared(preparation, bundles)
     readings: list[Reading] = []
     seen: list[Sight] = []
     for live in films.plan.bundles:
         spec = live.loaded.manifest.preprocess
-        film = films.by_spec.get(spec) or await preparation.again(spec)
-        target = None if heat_map is None else heat_map.target(live.loaded)
-        result = await _asked(live, film, target, priority)
+        film = films.by_spec.get(spec) or await preparation.again(live)
+        result = films.result or await _run(preparation, live, film)
         readings.append(answered(live, film, result))
         seen.append(sight(live.loaded.manifest, readings[-1].prediction))
         if is_enough(films.plan, seen):
@@ -135,22 +117,30 @@ async def read_film(
 async def _prepared(preparation: Preparation, bundles: ServingBundles) -> PreparedFilms:
     """Prepare the film; its spans end when it is back here, so that a wait for a free place stands before them."""
     with stage("prepare"):
+        start = time.perf_counter()
         films = await preparation.films(bundles)
         end = time.perf_counter()
+        if films.result is not None:  # its process has run the network too
+            end = _trace_run(bundles.first, films.result, start, end - films.result.inference_s)
         for film in list(films.by_spec.values())[:1]:
             past("decode", end - film.preprocess_s - film.decode_s, film.decode_s, {"cxr.format": film.facts.format})
             past("preprocess", end - film.preprocess_s, film.preprocess_s)
     return films
 
 
-async def _asked(live: LiveBundle, film: PreparedFilm, target: int | None, priority: Priority) -> BatchResult:
+async def _run(preparation: Preparation, live: LiveBundle, film: PreparedFilm) -> BatchResult:
     start = time.perf_counter()
-    result = await live.batcher.submit(film.image, target=target, priority=priority)
-    model = live.loaded.reference
-    past("queue", start, result.queue_s, {"cxr.priority": priority})
-    names = {"cxr.bundle.name": model.name, "cxr.bundle.version": model.version}
-    past("inference", start + result.queue_s, result.inference_s, names)
+    result = await preparation.run(live, film)
+    _trace_run(live, result, start, start + result.queue_s)
     return result
+
+
+def _trace_run(live: LiveBundle, result: BatchResult, queued: float, started: float) -> float:
+    """The wait for the network and its run, by `time.perf_counter`; returns when the run began."""
+    model = live.loaded.reference
+    past("queue", queued, result.queue_s)
+    past("inference", started, result.inference_s, {"cxr.bundle.name": model.name, "cxr.bundle.version": model.version})
+    return started
 
 
 def _unless_suspended(services: Services, reading: Reading) -> Reading:

@@ -4,25 +4,23 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Self, TypeVar
 
-import numpy as np
 import structlog
-from numpy.typing import NDArray
 
-from imaging.decode import DecodeLimits, decode
+from bundle.session import MOST_PROBABLE
 from imaging.memory.budget import Reserve
-from imaging.overlay import ShownFilm, shown
-from imaging.preprocess import prepare
-from imaging.quality import InputStatistics, input_statistics, input_warnings
-from imaging.radiograph import NOTHING_STATED, HeaderFacts, Radiograph
-from schemas.api import ImageFacts
-from schemas.errors import CxrError, DeadlineError
+from schemas.errors import CxrError
 from schemas.preprocess import PreprocessSpec
-from service.answers.population import merged
 from service.capacity.admission import Priority
-from service.models.live import ServingBundles
+from service.engine.film_queue import BatchResult
+from service.films.look import Look, PreparedFilm, Upload
+from service.films.messages import Answer, LookOrder
+from service.metrics import BundleMetrics
+from service.models.live import LiveBundle, ServingBundles
+from service.models.loading import LoadedBundle
 from service.reading.routing import Plan, plan
 from service.services import Services
 
@@ -32,35 +30,19 @@ log = structlog.get_logger("service.reading.prepare")
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """One film as it arrived."""
+class HeatMapRequest:
+    """A heat map will be drawn over the film."""
 
-    data: bytes
-    declared_type: str | None
-    """Media type that the sender states; None where they state nothing."""
-    population: str | None = None
-    """Whose film it is in the sender's words; None: they do not say."""
-    stated: HeaderFacts = NOTHING_STATED
-    """What the sender states of the film: it counts where the film's own header is silent."""
+    finding: str | None
+    """Whose map; None: that of the label."""
 
-
-@dataclass(frozen=True, slots=True)
-class PreparedFilm:
-    """What a network will see of a film, and what an answer says about it; its own pixels are gone."""
-
-    facts: ImageFacts
-    shown: ShownFilm | None
-    """What a heat map is drawn over; None where none is wanted."""
-    header: HeaderFacts
-    """Of its file, and where that is silent of its sender."""
-    image: NDArray[np.float32]  # [1, S, S]
-    statistics: InputStatistics
-    decode_s: float
-    preprocess_s: float
-
-    def warned(self, warnings: tuple[str, ...]) -> Self:
-        """The film with other warnings."""
-        return replace(self, facts=self.facts.model_copy(update={"warnings": warnings}))
+    def target(self, loaded: LoadedBundle) -> int | None:
+        """The class whose map the graph computes, or `MOST_PROBABLE`; None: the map is computed elsewhere."""
+        if loaded.explanations.backend != "onnx":
+            return None
+        classes = loaded.manifest.classes
+        # A bundle without this class is asked too: it may be the one that answers, and then says so.
+        return classes.index(self.finding) if self.finding in classes else MOST_PROBABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +52,8 @@ class PreparedFilms:
     plan: Plan
     by_spec: Mapping[PreprocessSpec, PreparedFilm]
     """Not for a bundle whose size asks for another decoding of a JPEG: see `Preparation.again`."""
+    result: BatchResult | None = None
+    """Of the first bundle, where its process read the film; None: its network has yet to be run."""
     for_challenger: PreparedFilm | None = None
     """None where there is none, or the film could not be prepared for it."""
 
@@ -84,8 +68,8 @@ class Preparation:
     services: Services
     upload: Upload
     priority: Priority
-    drawn: bool
-    """Whether a heat map will be drawn over it."""
+    heat_map: HeatMapRequest | None = None
+    """None: none is wanted."""
     left: threading.Event = field(default_factory=threading.Event)
 
     async def films(self, bundles: ServingBundles) -> PreparedFilms:
@@ -94,16 +78,28 @@ class Preparation:
         Raises:
             FilmError: it cannot be decoded, or is not a radiograph.
         """
-        return await self._in_lane(lambda reserve: self._planned(bundles, reserve))
+        first = bundles.first
+        with _Place(first.metrics) as place:
+            films = await self._in_lane(lambda reserve: self._planned(bundles, reserve, place))
+        if films.result is not None:
+            first.batcher.count(1)
+        return films
 
-    async def again(self, spec: PreprocessSpec) -> PreparedFilm:
+    async def again(self, live: LiveBundle) -> PreparedFilm:
         """Prepare the film for one more bundle, from a decoding that suits its size; see `films`."""
+        spec = live.loaded.manifest.preprocess
 
         def prepared(reserve: Reserve) -> PreparedFilm:
-            radiograph, decode_s = self._decoded(spec, reserve)
-            return self._prepared(radiograph, spec, decode_s)
+            seen = self._answer(live, LookOrder(self._look((spec,)), runs=False), reserve).seen
+            assert seen is not None  # noqa: S101 that was asked
+            return seen.films[spec]
 
         return await self._in_lane(prepared)
+
+    async def run(self, live: LiveBundle, film: PreparedFilm) -> BatchResult:
+        """Show the film to the network of a bundle whose processes have not done so; see `Batcher.submit`."""
+        target = None if self.heat_map is None else self.heat_map.target(live.loaded)
+        return await live.batcher.submit(film.image, target=target, priority=self.priority)
 
     async def _in_lane(self, work: Callable[[Reserve], Result]) -> Result:
         """The film's pixels end with `work`, before its share of the budget does."""
@@ -124,81 +120,56 @@ class Preparation:
             services.metrics.input_rejects.labels(error.code).inc()
             raise
 
-    def _planned(self, bundles: ServingBundles, reserve: Reserve) -> PreparedFilms:
-        first = bundles.first.loaded.manifest.preprocess
-        radiograph, decode_s = self._decoded(first, reserve)
-        header, _ = merged(radiograph.header, self.upload.stated)
-        planned = plan(bundles, header.age_years, self.upload.population)
-        specs = dict.fromkeys(each.loaded.manifest.preprocess for each in planned.bundles)
-        # A JPEG is decoded at the size that suits a bundle, so that it answers as it would alone.
-        suited = [spec for spec in specs if radiograph.format != "jpeg" or spec.decoded_side == first.decoded_side]
-        by_spec = {spec: self._prepared(radiograph, spec, decode_s) for spec in suited}
-        return PreparedFilms(planned, by_spec, self._for_challenger(bundles, radiograph, by_spec))
+    def _planned(self, bundles: ServingBundles, reserve: Reserve, place: "_Place") -> PreparedFilms:
+        waited_s = place.left()
+        first = bundles.first
+        challenger = None if bundles.challenger is None else bundles.challenger.loaded.manifest.preprocess
+        specs = dict.fromkeys(live.loaded.manifest.preprocess for live in bundles.live)
+        target = None if self.heat_map is None else self.heat_map.target(first.loaded)
+        # Who answers is known before the film is seen where one bundle alone can: then one visit to a process does all.
+        order = LookOrder(self._look(tuple(specs), challenger), runs=bundles.is_alone, target=target)
+        answer = self._answer(first, order, reserve)
+        seen = answer.seen
+        assert seen is not None  # noqa: S101 that was asked
+        if seen.fault is not None:
+            log.error("challenger_film_lost", error=seen.fault)
+        planned = plan(bundles, seen.header.age_years, self.upload.population)
+        result = None
+        if answer.outputs is not None:
+            outputs = first.loaded.answered(answer.outputs)
+            result = BatchResult(outputs, waited_s + answer.waited_s, answer.inference_s)
+        return PreparedFilms(planned, seen.films, result, seen.along)
 
-    def _for_challenger(
-        self, bundles: ServingBundles, radiograph: Radiograph, by_spec: Mapping[PreprocessSpec, PreparedFilm]
-    ) -> PreparedFilm | None:
-        """The film is decoded here and now alone; what waits for the challenger is as small as its network's input."""
-        if bundles.challenger is None:
-            return None
-        spec = bundles.challenger.loaded.manifest.preprocess
-        try:
-            film = by_spec.get(spec) or self._prepared(radiograph, spec, decode_s=0.0)
-        except Exception as error:  # noqa: BLE001 supervisor: the answer must not suffer from who does not give it
-            log.error("challenger_film_lost", error=type(error).__name__)  # noqa: TRY400 a library may quote the film
-            return None
-        return replace(film, shown=None)
+    def _look(self, specs: tuple[PreprocessSpec, ...], along: PreprocessSpec | None = None) -> Look:
+        return Look(self.upload, specs, self.heat_map is not None, along)
 
-    def _decoded(self, spec: PreprocessSpec, reserve: Reserve) -> tuple[Radiograph, float]:
-        radiograph, decode_s = decode_upload(self.services, self.upload, min_side=spec.decoded_side, reserve=reserve)
-        if self.left.is_set():  # a thread cannot be stopped, and need not go on for nobody
-            msg = "nobody waits for the film any longer"
-            raise DeadlineError(msg)
-        return radiograph, decode_s
-
-    def _prepared(self, radiograph: Radiograph, spec: PreprocessSpec, decode_s: float) -> PreparedFilm:
-        start = time.perf_counter()
-        image = prepare(radiograph, spec)
-        header, contradictions = merged(radiograph.header, self.upload.stated)
-        facts = ImageFacts(
-            format=radiograph.format,
-            rows=radiograph.rows,
-            columns=radiograph.columns,
-            bits=radiograph.bits,
-            photometric_interpretation=radiograph.photometric_interpretation,
-            warnings=(*radiograph.warnings, *input_warnings(radiograph), *contradictions),
-        )
-        return PreparedFilm(
-            facts=facts,
-            shown=shown(radiograph, spec) if self.drawn else None,
-            header=header,
-            image=image,
-            statistics=input_statistics(image),
-            decode_s=decode_s,
-            preprocess_s=time.perf_counter() - start,
-        )
+    def _answer(self, live: LiveBundle, order: LookOrder, reserve: Reserve) -> Answer:
+        """In a process of the bundle's, or where it has none in this thread, which runs no network."""
+        if (readers := live.loaded.readers) is not None:
+            return readers.look(order, priority=self.priority, reserve=reserve)
+        return Answer(self.services.decoding.seen(order.look, reserve, is_left=self.left.is_set), None)
 
 
-def decode_upload(
-    services: Services, upload: Upload, *, min_side: int | None, reserve: Reserve
-) -> tuple[Radiograph, float]:
-    """Decode a film; returns it with the seconds that it took.
+class _Place:
+    """Of one film in the queue for a lane, from when it is handed in until its work begins or nobody waits for it."""
 
-    Args:
-        services: limits, and what decodes compressed DICOM.
-        upload: the film's bytes.
-        min_side: in pixels; a large JPEG may be decoded smaller, but not below twice this side; None: not at all.
-        reserve: of the share of the budget in which the film lives.
+    def __init__(self, metrics: BundleMetrics) -> None:
+        self._metrics = metrics
+        self._since: float | None = None
 
-    Raises:
-        FilmError: it cannot be decoded, or is not a radiograph.
-    """
-    start = time.perf_counter()
-    radiograph = decode(
-        upload.data,
-        declared_type=upload.declared_type,
-        limits=DecodeLimits(max_pixels=services.limits.max_pixels, reserve=reserve),
-        min_side=min_side,
-        frame_decoder=services.frame_decoder,
-    )
-    return radiograph, time.perf_counter() - start
+    def __enter__(self) -> Self:
+        self._metrics.waiting.count_in_lanes(1)
+        self._since = time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._since is not None:
+            self.left()
+
+    def left(self) -> float:
+        """The seconds until now."""
+        since, self._since = self._since, None
+        self._metrics.waiting.count_in_lanes(-1)
+        return 0.0 if since is None else time.perf_counter() - since

@@ -43,6 +43,12 @@ class EngineSettings(Section):
     concurrent_runs: Positive = Field(
         default_factory=usable_cores, description="simultaneous runs of the network; default: number of CPU cores"
     )
+    film_processes: Annotated[int, Field(ge=0, le=1024)] | None = Field(
+        default=None,
+        description="processes that read routine films, each one at a time from its bytes to the outputs of the "
+        "network, and one more for stat films; 0: threads of the service do all of it; default: number of CPU cores, "
+        "and 0 on CUDA, outside Linux, or with intra_op_threads or max_batch_size over 1, which processes do not have",
+    )
     run_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=30.0,
         description="longest run of the network; a longer one is interrupted, and /readyz answers 503 for ten seconds; "
@@ -69,6 +75,28 @@ class EngineSettings(Section):
             "max_batch_size": self.max_batch_size_by_model.get(name),
         }
         return self.model_copy(update={field: number for field, number in own.items() if number is not None})
+
+    @model_validator(mode="after")
+    def _read_in_processes(self) -> Self:
+        if self.film_processes and not self._may_fork:
+            msg = (
+                f"CXR_FILM_PROCESSES is {self.film_processes}, and films are read in processes on Linux alone, with "
+                "CXR_PROVIDER=cpu, CXR_INTRA_OP_THREADS=1 and CXR_MAX_BATCH_SIZE at most 1; set it to 0, or these"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def _may_fork(self) -> bool:
+        is_single = self.intra_op_threads == 1 and self.largest_batch == 1
+        return sys.platform == "linux" and self.provider == "cpu" and is_single
+
+    @property
+    def processes(self) -> int:
+        """Processes that read routine films; 0: threads do."""
+        if self.film_processes is None:
+            return usable_cores() if self._may_fork else 0
+        return self.film_processes
 
     @property
     def largest_batch(self) -> int:

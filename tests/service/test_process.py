@@ -134,7 +134,7 @@ def test_a_film_that_aborts_its_decoder_leaves_the_server_alive(server) -> None:
 
 
 def test_a_decoding_process_that_is_killed_costs_the_server_no_later_film(start, tiny_models) -> None:
-    server = start(tiny_models, decode_workers=1)
+    server = start(tiny_models, decode_workers=1, film_processes=0)
     good = compressed_film(phantom(64, 48, seed=2), "1.2.840.10008.1.2.4.70")
     assert server.client.post("/predict", content=good).status_code == 200
     children = descendants(server.process.pid)

@@ -1,5 +1,6 @@
 """The peer Ray Serve: one proxy in front of replicas that are processes."""
 
+import logging
 import os
 from typing import Any
 
@@ -22,7 +23,7 @@ class Films:
 
 
 if __name__ == "__main__":
-    ray.init(include_dashboard=False, num_cpus=int(os.environ[WORKERS]), logging_level="warning")
+    ray.init(include_dashboard=False, num_cpus=int(os.environ[WORKERS]), logging_level=logging.WARNING)
     serve.start(
         http_options={"host": "127.0.0.1", "port": int(os.environ[PORT])},
         logging_config={"enable_access_log": False},

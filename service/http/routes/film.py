@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Response
 
 from imaging.graymap import LONGEST_SIDE, graymap
 from service.capacity.admission import Priority
+from service.films.look import Upload
 from service.http.authorization import Requires
 from service.http.errors import DECODE_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
 from service.http.request_body import request_body
-from service.reading.prepare import Upload, decode_upload
 from service.services import Services
 
 GRAYMAP: Final = "image/x-portable-graymap"
@@ -49,7 +49,7 @@ async def _graymap_of(services: Services, priority: Priority, upload: Upload) ->
 def _graymap(services: Services, priority: Priority, upload: Upload) -> bytes:
     # A JPEG's short side stays at least twice as long as what is shown.
     with services.decode_budget.share(urgent=priority == "stat") as reserve:
-        radiograph, decode_s = decode_upload(services, upload, min_side=LONGEST_SIDE // 2, reserve=reserve)
+        radiograph, decode_s = services.decoding.decoded(upload, min_side=LONGEST_SIDE // 2, reserve=reserve)
         services.metrics.stage_duration.labels("decode").observe(decode_s)
         pixels = graymap(radiograph)
         del radiograph  # before its share is given back

@@ -5,7 +5,7 @@ from itertools import pairwise
 from benchmarks.year.causes import CAUSES, DAY, HOUR, Cause
 from benchmarks.year.hospital import Hospital
 from benchmarks.year.prometheus import alerts, duration, spans
-from benchmarks.year.series import STEP_S
+from benchmarks.year.series import EVALUATION_S, STEP_S
 from benchmarks.year.verdict import judge, page
 
 OUTAGE = Cause("outage", 10, 0, HOUR, frozenset({"CxrDown"}), tail_s=HOUR)
@@ -44,7 +44,7 @@ def test_one_that_does_not_fire_is_missed_and_one_that_fires_elsewhere_is_false(
 
 
 def test_moments_that_follow_each_other_are_one_firing_and_durations_are_read() -> None:
-    assert spans([0, STEP_S, 5 * STEP_S]) == [(0, STEP_S), (5 * STEP_S, 5 * STEP_S)]
+    assert spans([0, EVALUATION_S, 5 * EVALUATION_S]) == [(0, 300), (1500, 1500)]
     assert (duration("0s"), duration("10m"), duration("1h"), duration("1h30m")) == (0, 600, 3600, 5400)
 
 

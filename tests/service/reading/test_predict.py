@@ -12,9 +12,9 @@ from pydicom.encaps import encapsulate
 
 from imaging.phantom import phantom
 from schemas.errors import DeadlineError
+from service.films.look import Decoding, Upload
 from service.models.live import ServingBundles
 from service.reading.predict import read_film
-from service.reading.prepare import Upload
 from tests.imaging.compressed import ENCODERS, encapsulated_film
 from tests.service.bundles import FINDINGS, write_tiny_bundle
 from tests.service.conftest import halves
@@ -116,7 +116,9 @@ async def test_a_film_that_nobody_waits_for_is_not_prepared_after_it_is_decoded(
     content = encapsulated_film(encapsulate([frame]), uid.JPEGLSLossless, FILM)
     async with serve() as client:
         with Pool() as pool:
-            services = dataclasses.replace(client.services, decode_lanes=pool, frame_decoder=slow_decoder)
+            services = dataclasses.replace(
+                client.services, decode_lanes=pool, decoding=Decoding(10_000_000, slow_decoder)
+            )
             bundles = ServingBundles((services.deployments.first.ready(),))
             reading = asyncio.create_task(read_film(services, bundles, Upload(content, None), priority="routine"))
             await until(entered.is_set)

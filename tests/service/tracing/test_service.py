@@ -36,7 +36,7 @@ CONVENTIONS = {
     "network.protocol.version",
     "error.type",
 }
-OURS = {"cxr.attempt", "cxr.bundle.name", "cxr.bundle.version", "cxr.format", "cxr.priority"}
+OURS = {"cxr.attempt", "cxr.bundle.name", "cxr.bundle.version", "cxr.format"}
 NAMES = re.compile(
     r"(GET|POST|HTTP|OPTIONS)( /[a-z{}_/]*)?|load bundle|upload|prepare|decode|preprocess|queue|inference|explain|"
     r"audit|answer|store film|analyse film|deliver to (the PACS|chat)"

@@ -1,0 +1,32 @@
+"""How the network of a bundle is opened for films that processes read."""
+
+from bundle.opening import Bundle
+from bundle.session import Provider
+from schemas.model.precision import Precision
+from service.engine.engine import Engine, EngineOpener
+from service.films.nursery import Nursery
+from service.films.reader import ReaderOptions
+from service.films.readers import FilmReaders, OnDeath, ReaderPlan
+from service.settings import Settings
+
+
+def readers_opener(
+    nursery: Nursery | None, settings: Settings, on_death: OnDeath, otherwise: EngineOpener
+) -> EngineOpener:
+    """What opens the network of a bundle in processes; `otherwise` where films are left to threads of the service."""
+    engine = settings.engine
+    if nursery is None or not engine.processes:
+        return otherwise
+
+    def open_engine(
+        bundle: Bundle,
+        *,
+        provider: Provider,  # noqa: ARG001 it is the CPU: the settings were checked
+        intra_op_threads: int,  # noqa: ARG001 it is one
+        precision: Precision = "fp32",
+    ) -> Engine:
+        decode = settings.decode
+        options = ReaderOptions(precision, settings.limits.max_pixels, decode.memory_bytes, decode.timeout_s)
+        return FilmReaders(nursery, bundle, ReaderPlan(engine.processes, options, engine.run_timeout_s, on_death))
+
+    return open_engine

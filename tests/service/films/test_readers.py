@@ -1,0 +1,132 @@
+"""Films are read in processes: as in threads, and whatever becomes of a process."""
+
+import os
+import pickle
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from imaging.phantom import phantom
+from schemas import errors
+from service.settings import load_settings
+from tests.films import encode
+from tests.imaging.compressed import compressed_film
+from tests.service.server import Server
+from tests.waiting import wait_until
+
+FILM = encode(phantom(60, 50, seed=1), ".png")
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+
+
+@pytest.fixture
+def start(tiny_models):
+    servers = []
+
+    def started(**settings):
+        servers.append(Server(tiny_models, **settings))
+        return servers[-1]
+
+    yield started
+    for server in servers:
+        server.end()
+
+
+def children(process):
+    listed = Path(f"/proc/{process}/task").glob("*/children")
+    return [int(child) for path in listed for child in path.read_text().split()]
+
+
+def holder(server):
+    """The process that holds the network: the only grandchild that has children of its own."""
+    grandchildren = [found for child in children(server.process.pid) for found in children(child)]
+    (found,) = [process for process in grandchildren if children(process)]
+    return found
+
+
+def deaths(server):
+    text = server.client.get("/metrics").text
+    return float(re.search(r"^cxr_decode_worker_deaths_total (\S+)$", text, re.MULTILINE)[1])
+
+
+def answer(server, address, content):
+    found = server.client.post(address, content=content).json()
+    return {name: part for name, part in found.items() if name not in {"request_id", "timings_ms"}}
+
+
+def test_a_film_is_answered_as_threads_answer_it(start) -> None:
+    by_processes, by_threads = start(film_processes=2), start(film_processes=0)
+    jpeg_ls = compressed_film(phantom(64, 48, seed=2), JPEG_LS)
+
+    for film in (FILM, encode(phantom(600, 500, seed=3), ".jpg"), jpeg_ls, b"no film"):
+        for address in ("/predict", "/explain"):
+            assert answer(by_processes, address, film) == answer(by_threads, address, film)
+
+
+def test_a_process_that_was_killed_while_it_was_idle_costs_no_film(start) -> None:
+    server = start(film_processes=1)
+    for process in children(holder(server)):
+        os.kill(process, signal.SIGKILL)
+
+    assert server.client.post("/predict", content=FILM).status_code == 200
+    assert deaths(server) == 1
+
+
+def test_the_network_is_loaded_again_where_its_process_is_gone(start) -> None:
+    server = start(film_processes=1)
+    os.kill(holder(server), signal.SIGKILL)
+
+    assert server.client.post("/predict", content=FILM).status_code == 200
+    assert server.client.post("/predict", content=FILM, headers={"X-Priority": "stat"}).status_code == 200
+    assert server.client.get("/livez").status_code == 200
+
+
+def test_a_service_that_can_start_no_process_any_more_asks_for_a_restart(start) -> None:
+    server = start(film_processes=1)
+    for child in children(server.process.pid):  # those behind them end with them
+        os.kill(child, signal.SIGKILL)
+
+    assert server.client.post("/predict", content=FILM).status_code >= 500
+    assert server.client.get("/livez").status_code == 503
+
+
+def test_no_process_is_left_behind(start) -> None:
+    server = start(film_processes=2)
+    readers = children(holder(server))
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+
+    assert len(readers) == 3
+    wait_until(lambda: not any(Path(f"/proc/{process}").exists() for process in readers), "they end")
+
+
+def test_the_queue_is_empty_once_its_films_are_answered(start) -> None:
+    server = start(film_processes=1)
+    server.client.post("/predict", content=FILM)
+    server.client.post("/predict", content=b"no film")
+    metrics = server.client.get("/metrics").text
+
+    assert re.search(r"^cxr_queue_depth(\{\S*\})? 0.0$", metrics, re.MULTILINE)
+    assert re.search(r"^cxr_images_total(\{\S*\})? 1.0$", metrics, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "other", [{"CXR_INTRA_OP_THREADS": "2"}, {"CXR_MAX_BATCH_SIZE": "2"}, {"CXR_PROVIDER": "cuda"}]
+)
+def test_processes_have_one_thread_each_and_no_batches(monkeypatch, other) -> None:
+    for name, value in other.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().engine.processes == 0
+    monkeypatch.setenv("CXR_FILM_PROCESSES", "2")
+    with pytest.raises(errors.SettingsError, match="CXR_FILM_PROCESSES is 2"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "kind", [errors.InvalidImageError, errors.ImageTooLargeError, errors.NotARadiographError, errors.InferenceError]
+)
+def test_a_refusal_survives_the_way_from_a_process(kind) -> None:
+    refusal = pickle.loads(pickle.dumps(kind("the reason")))
+
+    assert (type(refusal), str(refusal), refusal.code) == (kind, "the reason", kind.code)
