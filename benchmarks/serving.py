@@ -22,9 +22,10 @@ from pathlib import Path
 
 import cv2
 
+from benchmarks.peers.machine import family, usage
 from imaging.phantom import phantom
 
-READY_TIMEOUT_S = 60
+READY_TIMEOUT_S = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,30 @@ LOADS = tuple(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A service that is ready."""
+
+    process: int
+    port: int
+    ready_s: float
+    """Since its start, on the clock."""
+    ready_cpu_s: float
+    """The same in processor time of all of its processes, which other programs do not lengthen as much."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 @contextmanager
-def server(port: int) -> Iterator[float]:
-    """Run the service; yields the seconds from its start to ready."""
-    environment = {**os.environ, "CXR_PORT": str(port), "CXR_LOG_FORMAT": "json"}
+def server(port: int, **variables: str) -> Iterator[Started]:
+    """Run the service, with these variables in addition to those of the environment, until it is left."""
+    environment = {**os.environ, "CXR_PORT": str(port), "CXR_LOG_FORMAT": "json", **variables}
     started = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "service"], env=environment, stderr=subprocess.DEVNULL)
     try:
@@ -52,7 +73,8 @@ def server(port: int) -> Iterator[float]:
             if process.poll() is not None or time.perf_counter() - started > READY_TIMEOUT_S:
                 sys.exit("the service did not become ready; start it by hand with `make run` to see why")
             time.sleep(0.02)
-        yield time.perf_counter() - started
+        ready_s = time.perf_counter() - started
+        yield Started(process.pid, port, ready_s, usage(family(process.pid)).family_s)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=30)
@@ -102,12 +124,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5, help="length of each row (default: %(default)s)")
     seconds = parser.parse_args().seconds
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     print(f"{os.cpu_count()} cores, bundle {Path('models/current').read_text().strip()}")
-    with server(port) as ready_s:
-        print(f"ready after {ready_s:.2f} s\n")
+    with server(port) as started:
+        print(f"ready after {started.ready_s:.2f} s\n")
         print("| route | film | clients | p50 ms | p95 ms | films/s |\n| --- | --- | ---: | ---: | ---: | ---: |")
         for load in LOADS:
             p50, p95, rate = measure(port, load, seconds)

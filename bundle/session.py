@@ -3,19 +3,21 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from bundle.bound import BoundRuns
 from bundle.opening import Bundle
+from bundle.providers import NAMES, GpuOptions, Hardware, require_provider
 from schemas.errors import BundleError, InferenceError, SettingsError
 from schemas.model.manifest import BundleManifest
 from schemas.model.precision import Precision
-
-Provider = Literal["cpu", "cuda"]
+from schemas.tuning import Provider
 
 GraphOutputs = Mapping[str, NDArray[np.float32]]
 """Arrays by their names in `schemas.model.manifest.GraphContract`."""
@@ -32,12 +34,8 @@ MAP_OUTPUTS: Final = ("gradcam", "gradcam_plus_plus", "layercam")
 GUIDE_OUTPUTS: Final = ("lungs", "traits")
 """Absent from a graph without a guide."""
 
-_PROVIDERS: Final[dict[Provider, tuple[str, dict[str, str]]]] = {
-    "cpu": ("CPUExecutionProvider", {}),
-    # HEURISTIC: the exhaustive search of cuDNN takes hundreds of milliseconds for every new batch shape.
-    # TF32 is off: it costs three digits of the logits, and the self-test compares them.
-    "cuda": ("CUDAExecutionProvider", {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}),
-}
+PLAIN: Final = GpuOptions()
+
 _ORT_ERRORS: Final = tuple(
     error for error in vars(ort_errors).values() if isinstance(error, type) and issubclass(error, Exception)
 )
@@ -54,7 +52,7 @@ class Session:
         content: bytes,
         *,
         name: str = "the graph",
-        provider: Provider = "cpu",
+        provider: Provider | Hardware = "cpu",
         intra_op_threads: int = 0,
         optimized: bool = True,
     ) -> None:
@@ -63,7 +61,7 @@ class Session:
         Args:
             content: the ONNX file.
             name: of the file, for messages.
-            provider: what computes.
+            provider: what computes; with a GPU, how.
             intra_op_threads: threads of one run; 0: one for each core.
             optimized: False: ONNX Runtime runs the nodes as the file has them and fuses nothing.
 
@@ -71,17 +69,22 @@ class Session:
             BundleError: ONNX Runtime refuses the graph.
             SettingsError: the provider is not installed or does not start.
         """
-        require_provider(provider)
+        hardware = provider if isinstance(provider, Hardware) else Hardware(provider)
+        require_provider(hardware.provider)
         options = _session_options(intra_op_threads, optimized=optimized)
         try:
-            self._session = ort.InferenceSession(content, options, providers=[_PROVIDERS[provider]])
+            self._session = ort.InferenceSession(content, options, providers=hardware.execution_providers)
         except _ORT_ERRORS as error:
             msg = (
                 f"{name} cannot be loaded by ONNX Runtime: {first_line(error)}; weights must be inside the file, "
                 "export it again"
             )
             raise BundleError(msg) from error
-        self._require_started(provider)
+        self._require_started(hardware.provider)
+        # It would keep the file for a fallback to other providers, which nobody asks for: 17 MB of the shipped bundle.
+        self._session.disable_fallback()
+        self._session._model_bytes = None  # noqa: SLF001 its own comment there regrets that it stays
+        self._bound = _bound(self._session, hardware)
         self._runs: dict[ort.RunOptions, float] = {}
         self.inputs = tuple(entry.name for entry in self._session.get_inputs())
         self.outputs = tuple(entry.name for entry in self._session.get_outputs())
@@ -100,7 +103,7 @@ class Session:
                 options.terminate = True
 
     def _require_started(self, provider: Provider) -> None:
-        if _PROVIDERS[provider][0] not in self._session.get_providers():
+        if NAMES[provider] not in self._session.get_providers():
             # ONNX Runtime has fallen back to the CPU without an error, microsoft/onnxruntime#23372.
             msg = f"provider {provider} is installed but does not start here; check the driver, or set CXR_PROVIDER=cpu"
             raise SettingsError(msg)
@@ -120,9 +123,13 @@ class Session:
         """
         names = self.outputs if outputs is None else outputs
         options = ort.RunOptions()
+        options.only_execute_path_to_fetches = True  # where no map is asked for, none is computed
         self._runs[options] = time.monotonic()
         try:
-            arrays = self._session.run(names, {"image": image, "target": target}, options)
+            if self._bound is None:
+                arrays = self._session.run(names, {"image": image, "target": target}, options)
+            else:
+                arrays = self._bound.run(image, target, names, options)
         except _ORT_ERRORS as error:
             reason = "it was interrupted, as it did not end" if options.terminate else first_line(error)
             msg = f"ONNX Runtime failed on {len(image)} films: {reason}"
@@ -133,9 +140,21 @@ class Session:
 
 
 def open_session(
-    bundle: Bundle, *, provider: Provider = "cpu", intra_op_threads: int = 0, precision: Precision = "fp32"
+    bundle: Bundle,
+    *,
+    provider: Provider = "cpu",
+    intra_op_threads: int = 0,
+    precision: Precision = "fp32",
+    gpu: GpuOptions = PLAIN,
 ) -> Session:
     """Load the graph of a bundle that computes at a precision.
+
+    Args:
+        bundle: its hashes are right.
+        provider: what computes.
+        intra_op_threads: threads of one run; 0: one for each core.
+        precision: of the graph.
+        gpu: how it runs on a GPU.
 
     Raises:
         BundleError: the bundle has no graph of this precision, the graph cannot be loaded, or it lacks inputs or
@@ -143,8 +162,15 @@ def open_session(
         SettingsError: the provider is not installed or does not start.
     """
     require_provider(provider)
-    name = bundle.manifest.graph_files(precision).graph
-    session = Session(bundle.read(name), name=name, provider=provider, intra_op_threads=intra_op_threads)
+    manifest = bundle.manifest
+    name = manifest.graph_files(precision).graph
+    hardware = Hardware(
+        provider,
+        replace(gpu, fp16=precision == "fp16"),
+        side=manifest.preprocess.size,
+        buckets=bucket_sizes(manifest.graph.max_batch),
+    )
+    session = Session(bundle.read(name), name=name, provider=hardware, intra_op_threads=intra_op_threads)
     missing = {"image", "target", *outputs_of(bundle.manifest)} - {*session.inputs, *session.outputs}
     if missing:
         msg = f"{name} lacks the inputs or outputs {sorted(missing)}; export the bundle again"
@@ -155,6 +181,11 @@ def open_session(
 def outputs_of(manifest: BundleManifest) -> tuple[str, ...]:
     """The outputs that the graph of a bundle must have; see `schemas.model.manifest.GraphContract`."""
     return (*ANSWER_OUTPUTS, *manifest.graph.map_outputs, *(GUIDE_OUTPUTS if manifest.guide is not None else ()))
+
+
+def bucket_sizes(largest: int) -> tuple[int, ...]:
+    """The powers of two up to `largest`, and `largest`: the sizes of batches that are run."""
+    return (*(1 << power for power in range((largest - 1).bit_length())), largest)
 
 
 def run_in_batches(run: Run, films: NDArray[np.float32], targets: NDArray[np.int64], batch: int) -> GraphOutputs:
@@ -174,28 +205,22 @@ def run_in_batches(run: Run, films: NDArray[np.float32], targets: NDArray[np.int
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def require_provider(provider: Provider) -> None:
-    """Check that the installed ONNX Runtime was built with `provider`.
-
-    Raises:
-        SettingsError: it was not.
-    """
-    if _PROVIDERS[provider][0] not in ort.get_available_providers():
-        msg = (
-            f"provider {provider} is not in the installed ONNX Runtime; install the extra [gpu], "
-            "or set CXR_PROVIDER=cpu"
-        )
-        raise SettingsError(msg)
-
-
 def first_line(error: Exception) -> str:
     """The first line of an error's message, or the name of its type where the message is empty."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
+def _bound(session: ort.InferenceSession, hardware: Hardware) -> BoundRuns | None:
+    if not hardware.is_bound:
+        return None
+    return BoundRuns(session, hardware)
+
+
 def _session_options(intra_op_threads: int, *, optimized: bool) -> ort.SessionOptions:
     options = ort.SessionOptions()
     options.intra_op_num_threads = intra_op_threads
+    # One block for all of a run's arrays is twice as large as what is in use at a time, and no faster: 10 MB.
+    options.enable_mem_pattern = False
     if not optimized:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4  # errors are raised; the warnings list fused nodes

@@ -1,10 +1,14 @@
 """Prints the collection of requests for Postman and Bruno from the OpenAPI document; `make reference` writes it."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import cv2
+
+from imaging.phantom import phantom
 from schemas.model.manifest import CURRENT
 from service.app import create_app
 from service.settings import Settings
@@ -16,21 +20,27 @@ FORM: Final = "multipart/form-data"
 JSON: Final = "application/json"
 DICOM: Final = "application/dicom"
 CSV: Final = "text/csv"
+_PNG: Final = base64.b64encode(cv2.imencode(".png", phantom(40, 32, seed=0))[1].tobytes()).decode()
+_INFERENCE: Final = {"inputs": [{"name": "film", "datatype": "BYTES", "shape": [1], "data": [_PNG]}]}
 EXAMPLES: Final[Mapping[str, object]] = {
     "/results/{sop_instance_uid}/verdict": {"verdict": "accept"},
     "/results/{sop_instance_uid}/withdraw": {"reason": "quality"},
     "/models/challenger/promote": {"by": "rule"},
+    "/v2/models/{name}/infer": _INFERENCE,
+    "/v2/models/{name}/versions/{version}/infer": _INFERENCE,
+    "/jobs": {"query": {"StudyDate": "20250101-20251231", "Modality": "CR"}},
     "/monitoring/resume": {"reason": "what was found and done"},
 }
 """By path, a body in JSON."""
 
-_NAME, _VERSION = (Settings().models.models_dir / CURRENT).read_text(encoding="utf-8").strip().split("/")
+_NAME, _VERSION = (Settings().models.bundles_dir / CURRENT).read_text(encoding="utf-8").strip().split("/")
 VARIABLES: Final[Mapping[str, str]] = {
     "base_url": "http://127.0.0.1:8000",
     "api_key": "",
     "name": _NAME,
     "version": _VERSION,
     "sop_instance_uid": "1.2.3",
+    "job": "0f8fad5bd9cb469fa16570867728950e",
     "report": "site-a",
     "picture": "limits.svg",
 }

@@ -1,4 +1,4 @@
-"""The command line of the exporter: `bundle`, `adopt`, `verify`, `keygen` and `sign`."""
+"""The command line of the exporter: `bundle`, `adopt`, `verify`, `keygen`, `sign`, `push` and `pull`."""
 
 import shlex
 import sys
@@ -13,6 +13,7 @@ from export.gates.limits import LEAST_AUROC
 from export.options import options_of
 from export.place import Place
 from export.population import PopulationOptions
+from export.store_command import pull, push
 from schemas.errors import BundleError, CxrError
 from schemas.model.precision import PRECISIONS, ReducedPrecision
 from schemas.version import VERSION
@@ -210,12 +211,19 @@ def keygen(out: Annotated[Path, typer.Argument(help="File of the private key; th
 def sign(
     bundle: Annotated[Path, typer.Option(help="Folder of the bundle.")],
     key: Annotated[Path, typer.Option(help="File of the private key.")],
+    *,
+    openssf: Annotated[bool, typer.Option("--openssf", help="In the format of OpenSSF, by an ECDSA key.")] = False,
 ) -> None:
     """Check every hash of a bundle and sign its manifest."""
     from export.console import console
+    from export.openssf import sign_for_openssf
     from export.sign import sign_bundle
 
-    console.print(f"signed by key {sign_bundle(bundle, key)}")
+    console.print(f"signed by key {sign_for_openssf(bundle, key) if openssf else sign_bundle(bundle, key)}")
+
+
+app.command()(push)
+app.command()(pull)
 
 
 def _refuse_lungs(trial: "TrainedTrial") -> None:

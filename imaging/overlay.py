@@ -3,6 +3,7 @@
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -20,6 +21,15 @@ _COLOURS = cv2.COLORMAP_PLASMA
 _STRONGEST_ALPHA = 0.5  # the lung's texture stays readable under the hottest spot
 _LONGEST_SIDE = 1024
 _STRONGEST_SHARE = 0.1
+_JPEG_QUALITY = 90
+
+_OPACITY: Final = _STRONGEST_ALPHA * np.arange(256)[:, None] / 255  # [256, 1], of each level of heat
+_TINT: Final = np.rint(
+    cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], _COLOURS)[:, 0, ::-1] * _OPACITY
+).astype(np.uint8)[:, None]
+"""RGB [256, 1, 3]: what each level of heat adds to the film."""
+_LEFT: Final = np.rint(255 * (1 - _OPACITY[:, 0])).astype(np.uint8)
+"""[256]: what each level of heat leaves of the film, in 255ths."""
 
 # Of PNG files.
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
@@ -75,12 +85,28 @@ def shown(radiograph: Radiograph, spec: PreprocessSpec) -> ShownFilm:
 def lay_over(film: ShownFilm, cam: NDArray[np.float32], spec: PreprocessSpec) -> HeatMap:
     """Lay a class activation map over what `shown` gives; arguments as of `render`."""
     heat = _on_film(cam, film, spec)  # of the film's shape, in [0, 1]
+    levels = _to_bytes(heat)
     return HeatMap(
-        heatmap_png=encode_png(_to_bytes(heat)),
-        overlay_png=encode_png(_blend(film.pixels, heat)),
+        heatmap_png=encode_png(levels),
+        overlay_png=encode_png(_blend(film.pixels, levels)),
         center_of_mass=_center_of_mass(heat),
         concentration=_concentration(cam),
     )
+
+
+def overlay_png(film: ShownFilm, cam: NDArray[np.float32], spec: PreprocessSpec) -> bytes:
+    """The overlay of `lay_over` alone, with the same arguments."""
+    return encode_png(_overlay(film, cam, spec))
+
+
+def overlay_jpeg(film: ShownFilm, cam: NDArray[np.float32], spec: PreprocessSpec) -> bytes:
+    """The same as a JPEG: a third of the time of a PNG and a tenth of its bytes, for a person who looks at it."""
+    pixels = cv2.cvtColor(_overlay(film, cam, spec), cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpeg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1].tobytes()
+
+
+def _overlay(film: ShownFilm, cam: NDArray[np.float32], spec: PreprocessSpec) -> NDArray[np.uint8]:
+    return _blend(film.pixels, _to_bytes(_on_film(cam, film, spec)))
 
 
 def _display_size(radiograph: Radiograph) -> tuple[int, int]:
@@ -103,34 +129,50 @@ def _on_film(cam: NDArray[np.float32], film: ShownFilm, spec: PreprocessSpec) ->
         sides = (rows / pixel_aspect, columns)
         length = max(sides) if spec.resize == "pad" else min(sides) * spec.size / spec.cropped_side
         height, width = max(1, round(length * pixel_aspect)), max(1, round(length))
-    square = np.maximum(cv2.resize(cam, (width, height), interpolation=cv2.INTER_CUBIC), 0)
+    square = _enlarged(cam, height, width)
+    np.maximum(square, 0, out=square)
     strongest = square.max()
     if strongest > 0:
         square /= strongest
+    if square.shape == (rows, columns):
+        return np.ascontiguousarray(film.turn.as_sent(square))
     place = Placement(-((height - rows) // 2), -((width - columns) // 2), height, width)
     heat = np.zeros((rows, columns), np.float32)
     heat[place.covered(heat.shape)] = square[place.within(heat.shape)]
     return np.ascontiguousarray(film.turn.as_sent(heat))
 
 
-def _blend(film: Film, heat: Film) -> NDArray[np.uint8]:
-    """RGB [H, W, 3]: colour over film, as opaque as it is hot.
+def _enlarged(cam: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    """What `cv2.resize` gives with cubic interpolation, as two products: a seventh of its time for a few cells."""
+    square = _cubic_weights(cam.shape[0], rows) @ cam @ _cubic_weights(cam.shape[1], columns).T
+    return np.asarray(square, np.float32)
 
-    In bytes: a fifth of the time that float32 takes, and no level differs by more than one.
+
+@lru_cache(maxsize=16)  # films of a site have few sizes; a thousand pixels of 8 cells take 32 kB
+def _cubic_weights(cells: int, pixels: int) -> NDArray[np.float32]:
+    """[pixels, cells]: the share of each cell in each pixel of an axis."""
+    weights = cv2.resize(np.eye(cells, dtype=np.float32), (cells, pixels), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(weights, np.float32)
+
+
+def _blend(film: Film, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGB [H, W, 3]: colour over film, as opaque as it is hot (`levels` of 0 to 255).
+
+    In bytes: a tenth of the time that float32 takes, and no level differs by more than one.
     """
-    colour = cv2.cvtColor(cv2.applyColorMap(_to_bytes(heat), _COLOURS), cv2.COLOR_BGR2RGB)
-    gray = cv2.cvtColor(_to_bytes(film), cv2.COLOR_GRAY2RGB)
-    alpha = np.float32(_STRONGEST_ALPHA) * heat
-    return np.asarray(cv2.blendLinear(colour, gray, alpha, 1 - alpha), np.uint8)
+    gray = cv2.multiply(_to_bytes(film), cv2.LUT(levels, _LEFT), scale=1 / 255)
+    return np.asarray(cv2.add(cv2.applyColorMap(levels, _TINT), cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)), np.uint8)
 
 
 def _center_of_mass(heat: Film) -> tuple[float, float] | None:
-    mass = heat.sum(dtype=np.float64)
+    by_column = cv2.reduce(heat, 0, cv2.REDUCE_SUM, dtype=cv2.CV_64F)[0]
+    by_row = cv2.reduce(heat, 1, cv2.REDUCE_SUM, dtype=cv2.CV_64F)[:, 0]
+    mass = by_row.sum()
     if mass == 0:
         return None
     rows, columns = heat.shape
-    x = heat.sum(axis=0, dtype=np.float64) @ (np.arange(columns) + 0.5) / (mass * columns)
-    y = heat.sum(axis=1, dtype=np.float64) @ (np.arange(rows) + 0.5) / (mass * rows)
+    x = by_column @ (np.arange(columns) + 0.5) / (mass * columns)
+    y = by_row @ (np.arange(rows) + 0.5) / (mass * rows)
     return float(x), float(y)
 
 

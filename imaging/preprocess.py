@@ -107,6 +107,9 @@ def scaled(
     which gives the same up to the rounding of float32 and needs no float for each of its pixels.
     """
     pixels = radiograph.pixels
+    if intensity == "full_range" and interpolation == "area" and pixels.size <= WHOLE_PIXELS:
+        # Stored values are averaged first, and only what is left of them is divided: half of the time.
+        return _unit_range(resize(pixels.astype(np.float32, order="C"), rows, columns), 0, radiograph.largest_value)
     ends = (0, radiograph.largest_value) if intensity == "full_range" else _percentiles(pixels)
     if pixels.size <= WHOLE_PIXELS:
         return resize(_unit_range(pixels, *ends), rows, columns, interpolation)
@@ -117,7 +120,7 @@ def scaled(
     return resize(narrow, rows, columns, interpolation)
 
 
-def _unit_range(pixels: NDArray[np.uint8] | NDArray[np.uint16], low: int, high: int) -> Film:
+def _unit_range(pixels: NDArray[np.uint8] | NDArray[np.uint16] | Film, low: int, high: int) -> Film:
     film = pixels.astype(np.float32, order="C")  # a film that was put upright is a view whose rows may be columns
     if low:
         film -= low
@@ -134,7 +137,9 @@ def resize(film: Film, rows: int, columns: int, interpolation: Interpolation = "
     """
     if interpolation != "area":
         return np.clip(_resize(film, rows, columns, _NEIGHBOURS[interpolation]), 0, 1)
-    shrunk = _resize(film, min(rows, film.shape[0]), min(columns, film.shape[1]), cv2.INTER_AREA)
+    # Rows first: OpenCV averages whole rows twice as fast as it averages both at once, or columns.
+    shrunk = _resize(film, min(rows, film.shape[0]), film.shape[1], cv2.INTER_AREA)
+    shrunk = _resize(shrunk, shrunk.shape[0], min(columns, film.shape[1]), cv2.INTER_AREA)
     return _resize(shrunk, rows, columns, cv2.INTER_LINEAR)
 
 

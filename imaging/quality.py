@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from imaging.radiograph import Radiograph
 
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+
 # Networks of this project see 224 pixels a side: a shorter film is enlarged, and what it does not show stays unseen.
 LOW_RESOLUTION = 224
 # Range of the middle 96 % of the pixels, of the full range. Lowest training film 0.318; a 12-bit film that uses
@@ -31,6 +33,8 @@ _LEVELS = 256
 _MIDDLE = (0.02, 0.98)
 _BRIGHTEST = 0.999
 _BORDER_SHARE = 16
+_SAMPLED_SIDE = 512
+"""Pixels of the shorter side, at least, whose levels are counted; a share of a thousandth is then of 262 or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,23 @@ def input_warnings(radiograph: Radiograph) -> tuple[str, ...]:
         Any of `low_resolution`, `extreme_aspect`, `low_contrast`, `mostly_one_value`.
     """
     shorter, longer = sorted((radiograph.rows, radiograph.columns))
-    counts = cv2.calcHist([radiograph.pixels], [0], None, [_LEVELS], [0, radiograph.largest_value + 1]).ravel()
-    cumulated = np.cumsum(counts, dtype=np.float64) / radiograph.pixels.size
+    pixels = _sample(radiograph.pixels)
+    counts = cv2.calcHist([pixels], [0], None, [_LEVELS], [0, radiograph.largest_value + 1]).ravel()
+    cumulated = np.cumsum(counts, dtype=np.float64) / pixels.size
     low, high, brightest = np.searchsorted(cumulated, (*_MIDDLE, _BRIGHTEST))
     conditions = {
         "low_resolution": shorter < LOW_RESOLUTION,
         "extreme_aspect": longer > EXTREME_ASPECT * shorter,
         "low_contrast": high - low < LOW_CONTRAST * _LEVELS or brightest < UNUSED_BIT * _LEVELS,
-        "mostly_one_value": counts.max() > ONE_VALUE * radiograph.pixels.size,
+        "mostly_one_value": counts.max() > ONE_VALUE * pixels.size,
     }
     return tuple(name for name, is_true in conditions.items() if is_true)
+
+
+def _sample(pixels: Pixels) -> Pixels:
+    """Pixels of a film in a grid, which have its histogram: a tenth of the time for 5 megapixels of 16 bits."""
+    step = max(1, min(pixels.shape) // _SAMPLED_SIDE)
+    return pixels[::step, ::step].copy()
 
 
 def input_statistics(prepared: NDArray[np.float32]) -> InputStatistics:

@@ -116,7 +116,10 @@ class Prediction(Record):
 class ImageFacts(Record):
     """Facts about the decoded file; nothing that could identify a patient."""
 
-    format: Literal["jpeg", "png", "dicom"]
+    format: Literal["jpeg", "png", "dicom", "tensor"] = Field(
+        description="tensor: pixels that the caller has prepared (Open Inference Protocol); its rows, columns and bits "
+        "are those of the network's input"
+    )
     rows: int
     columns: int
     bits: int

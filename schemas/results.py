@@ -14,6 +14,8 @@ from schemas.model.calibration import Decision
 from schemas.record import Record
 
 ResultState = Literal["received", "analysed", "delivered", "failed", "refused", "withdrawn"]
+SpoolPriority = Literal["stat", "routine", "backfill"]
+"""backfill: films of `POST /jobs`, which are read while nothing else is to be done."""
 ResultKind = Literal["film", "summary"]
 WithdrawalReason = Literal["quality", "patient_safety", "wrong_patient"]
 
@@ -81,7 +83,7 @@ class ResultSummary(Record):
         default="film", description="summary: the summary of a study, under an identifier of the service's own"
     )
     version: int = Field(default=1, description="of the film: one more for each content that was sent under its UID")
-    priority: Literal["stat", "routine"]
+    priority: SpoolPriority
     received_at: datetime
     changed_at: datetime
     attempts: int = Field(description="of the step that the film waits for")

@@ -1,5 +1,6 @@
 """The bodies of the HTTP interface about the service itself: its bundles, what it reads, and whether it answers."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -9,8 +10,9 @@ from schemas.model.calibration import Activation
 from schemas.model.guide import Trait
 from schemas.model.precision import Precision
 from schemas.population import Population
-from schemas.record import Record
+from schemas.record import Record, Sha256
 from schemas.site_profile import SiteProfile
+from schemas.tuning import EngineChoice, TuningProfile
 
 
 class KnownModel(Record):
@@ -35,6 +37,11 @@ class KnownModel(Record):
         default=None,
         description="of its guide: cut-off, share passed, shares refused; null: it does not serve, or has no guide",
     )
+    engine: EngineChoice | None = Field(default=None, description="how its network runs; null: it does not serve")
+    tuning: TuningProfile | None = Field(
+        default=None,
+        description="what `python -m service tune` measured of it here; null: it does not serve, or no profile fits",
+    )
     site: SiteProfile | None = Field(
         default=None, description="the site's own operating point; null: it does not serve, or answers at its own"
     )
@@ -50,6 +57,15 @@ class RoutedBundle(Record):
     fault: str | None = Field(description="why it does not answer; null: it does")
 
 
+class StoreState(Record):
+    """The registry or object store that bundles come from."""
+
+    address: str = Field(description="as CXR_MODELS_DIR names it")
+    revision: Sha256 | None = Field(description="of what is served; of oci:// the digest; null: nothing came yet")
+    answered_at: datetime | None = Field(description="when the store answered last; null: not since the start")
+    fault: str | None = Field(description="why its last answer is of no use: bundles come from the cache; null: it is")
+
+
 class ModelList(Record):
     """The answer of `GET /models`."""
 
@@ -57,6 +73,7 @@ class ModelList(Record):
     routing: tuple[RoutedBundle, ...] = Field(
         default=(), description="the bundles that serve side by side, the preferred one first; docs/several-bundles.md"
     )
+    store: StoreState | None = Field(default=None, description="where bundles come from; null: from a folder")
     software_version: str = Field(description="version of the service itself; each bundle has its own")
 
 

@@ -23,6 +23,7 @@ from service.commands.predict import client_command, predict_command
 from service.commands.quarterly import quarterly_command
 from service.commands.trial.compare import compare_command
 from service.commands.truth import resume_command, verdicts_command
+from service.commands.tuning.tune import tune_command
 from service.commands.worklist import worklist_command
 
 COMMANDS: Final[Mapping[str, Command]] = {
@@ -41,6 +42,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         quarterly_command,
         dimse_command,
         worklist_command,
+        tune_command,
     )
 }
 

@@ -10,7 +10,6 @@ from typing import Final
 import structlog
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from fastapi.telemetry import TelemetryConfig
 
 from imaging.dicom.child_decoder import ChildDecoder, allowed_memory
 from imaging.memory.budget import DecodeBudget
@@ -20,11 +19,8 @@ from schemas.version import VERSION
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.kept_answers import KeptAnswers
+from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
-from service.challenger.reader import challenger_of
-from service.destinations.deliveries import deliveries_of
-from service.dicomweb.intake import Onlookers, open_intake
-from service.dimse.archive import open_archive
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.films.look import Decoding
 from service.films.nursery import Nursery
@@ -47,7 +43,12 @@ from service.http.routes import (
     predict,
     results,
 )
+from service.http.routes import (
+    jobs as job_routes,
+)
 from service.http.routes.evidence import acceptance, challenger, monitoring, verdicts
+from service.http.routes.inference_protocol import infer
+from service.http.routes.inference_protocol import models as inference_models
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.deployments import Deployments, reading_along
@@ -55,18 +56,20 @@ from service.models.loading import BundleLoader
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.site_profiles import SiteProfiles
+from service.models.store_watch import StoreWatch
 from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
-from service.surveillance.surveillance import Surveillance
-from service.tracing.opening import open_tracing
+from service.tracing.opening import NO_TELEMETRY, open_tracing
 from service.tracing.switch import NO_TRACES, TracingSettings
 
 ROUTES: Final = (
     predict,
     explain,
     film,
+    infer,
+    inference_models,
     challenger,
     models,
     administration,
@@ -74,6 +77,7 @@ ROUTES: Final = (
     commitments,
     dicomweb,
     results,
+    job_routes,
     verdicts,
     monitoring,
     acceptance,
@@ -81,21 +85,12 @@ ROUTES: Final = (
     pages,
 )
 
-NO_TELEMETRY: Final[TelemetryConfig] = {
-    "tracing": False,
-    "metrics": False,
-    "logs": False,
-    "operation_spans": False,
-    "auto_configure": False,
-}
-"""FastAPI's own would send addresses, which hold UIDs, and texts of errors; ours: service/tracing/."""
-
 log = structlog.get_logger("service.app")
 
 
 def create_app(
     settings: Settings,
-    open_engine: EngineOpener = OnnxEngine.open,
+    open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
     tracing: TracingSettings = NO_TRACES,
@@ -104,7 +99,7 @@ def create_app(
 
     Args:
         settings: checked and frozen.
-        open_engine: how the network of a bundle is opened.
+        open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
         prover: where a bundle is proved before this process loads it; None: in this process.
         nursery: what starts the processes that read films; None: threads of this process read them.
         tracing: whether there are traces.
@@ -141,7 +136,7 @@ def _addresses() -> list[APIRoute]:
 
 def create_services(
     settings: Settings,
-    open_engine: EngineOpener = OnnxEngine.open,
+    open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
     tracing: TracingSettings = NO_TRACES,
@@ -151,8 +146,8 @@ def create_services(
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
     films = max(settings.decode.workers, settings.engine.processes)
     decoder = _frame_decoder(settings.decode, metrics)
-    profiles = SiteProfiles.of(settings.evidence)
-    registry = BundleRegistry.of(settings.models, profiles)
+    registry, store, profiles = _bundles(settings, metrics)
+    open_engine = open_engine or OnnxEngine.opener(settings.engine)
     traces = open_tracing(tracing, metrics.tracing)
     along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles, tracing=traces)
     loader = replace(along, open_engine=readers_opener(nursery, settings, partial(_count_death, metrics), open_engine))
@@ -163,9 +158,11 @@ def create_services(
         decode=settings.decode,
         metrics=metrics,
         registry=registry,
+        store=store,
         deployments=Deployments.of(settings.models, registry, loader, loader_thread, metrics),
         admission=Admission(settings.limits, metrics),
         answers=KeptAnswers(settings.limits.idempotency_s, settings.limits.idempotency_bytes),
+        results=ResultCache(settings.limits.result_cache_bytes, metrics.result_cache),
         decode_lanes=ThreadLanes("decode", routine=films, stat=films),
         explain_pool=computing_threads(1, "explain", ROUTINE),
         key_pool=key_pool,
@@ -179,6 +176,13 @@ def create_services(
         evidence=settings.evidence,
         tracing=traces,
     )
+
+
+def _bundles(settings: Settings, metrics: Metrics) -> tuple[BundleRegistry, StoreWatch | None, SiteProfiles | None]:
+    """Where bundles are found, what brings them there, and at which operating point they answer."""
+    profiles = SiteProfiles.of(settings.evidence)
+    store = StoreWatch.of(settings.models, settings.store, metrics.store)
+    return BundleRegistry.of(settings.models, profiles, store), store, profiles
 
 
 def _challenger(
@@ -204,6 +208,8 @@ async def running(services: Services) -> AsyncIterator[None]:
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)
         stack.enter_context(services.key_pool)
+        if services.store is not None:  # before them: it brings what they load
+            await stack.enter_async_context(services.store.running())
         await stack.enter_async_context(services.deployments.running())
         yield
 
@@ -214,17 +220,14 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(running(services))
-            along = challenger_of(services, settings.trial)
-            deliveries = deliveries_of(settings.dicomweb, settings.dimse, services)
-            surveillance = Surveillance(services, settings.surveillance, announce=deliveries.announce)
-            onlookers = Onlookers(surveillance, along, deliveries)
-            opener = partial(open_archive, settings.dimse)
-            opening = open_intake(services, settings.dicomweb, settings.pacs, opener, onlookers)
-            intake = await stack.enter_async_context(opening)
+            if settings.dicomweb.enabled or settings.dicomweb.destinations or services.challenger is not None:
+                from service.onlookers import open_onlookers  # half of all imports: see there
+
+                opened = await stack.enter_async_context(open_onlookers(services, settings))
+                set_intake(api, opened.intake, opened.surveillance, opened.challenger, opened.jobs)
         except SettingsError as error:
             api.state.refusal = str(error)
             raise
-        set_intake(api, intake, None if intake is None else surveillance, along)
         yield
 
 

@@ -16,14 +16,14 @@ from typing import Final
 import structlog
 import uvicorn
 
-from bundle.session import require_provider
+from bundle.providers import require_provider
 from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import keep_one_heap
-from schemas.errors import SettingsError
+from schemas.errors import InternalError, SettingsError
 from service import logs
 from service.app import create_app
 from service.commands.command import ExitCode
-from service.engine.engine import EngineOpener, OnnxEngine
+from service.engine.engine import EngineOpener
 from service.engine.explain_backend import require_backend
 from service.films.nursery import FORKS, Nursery
 from service.http.current import is_alive
@@ -33,6 +33,7 @@ from service.listener.connection import Connection
 from service.listener.connections import Connections
 from service.models.child_prover import ChildProver
 from service.notification import Notification
+from service.services import Services
 from service.settings import ServerSettings, injected_variables, load_settings
 from service.tracing.switch import TracingSettings
 
@@ -77,8 +78,12 @@ class Server(uvicorn.Server):
     It uses `on_tick` and `force_exit`, which uvicorn does not document; the locked version, 0.54, is tested.
     """
 
-    def __init__(self, app: Application, settings: ServerSettings, notification: Notification) -> None:
+    def __init__(
+        self, app: Application, settings: ServerSettings, notification: Notification, *, decodes: bool = False
+    ) -> None:
+        """`decodes`: whether threads of this process read films, and want children for compressed ones."""
         self._api = app.api
+        self._starts_children = decodes and app.services.decode.children_at_start
         self._notification = notification
         self._services = app.services
         self._connections = Connections(app.services.connections, app.services.metrics)
@@ -93,7 +98,7 @@ class Server(uvicorn.Server):
         self._end.begin()
         self._notification.stopping(self._end_s)
         if not self.started:
-            self._services.deployments.stop_loading()
+            self._services.stop_loading()
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -103,6 +108,8 @@ class Server(uvicorn.Server):
             self._notification.ready()
         if self.started and (live := self._services.deployments.live):
             log.info("service_ready", bundle=", ".join(str(each.address) for each in live))
+        if self.started and self._starts_children:
+            threading.Thread(target=_start_children, args=(self._services,), name="decoder-start", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
         """Drain before the listener closes: not ready, but still there to answer so; a second Ctrl-C ends that."""
@@ -117,11 +124,19 @@ class Server(uvicorn.Server):
         return self.force_exit or time.monotonic() >= self._drained_at
 
 
-def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
+def _start_children(services: Services) -> None:
+    """Not before the service is ready, whose start they would delay; a film that comes meanwhile waits for its own."""
+    try:
+        services.frame_decoder.start_children()
+    except InternalError as error:
+        log.warning("decode_children_not_started", reason=str(error))
+
+
+def serve(open_engine: EngineOpener | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C; returns an `ExitCode`.
 
     Args:
-        open_engine: how the network of a bundle is opened.
+        open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
     """
     notification = Notification.from_environment()
     forbid_core_dumps()
@@ -133,7 +148,7 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
-        nursery = Nursery() if FORKS and settings.engine.processes and open_engine == OnnxEngine.open else None
+        nursery = Nursery() if FORKS and settings.engine.processes and open_engine is None else None
         app = create_app(settings, open_engine, prover, nursery, TracingSettings.of(os.environ))
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
@@ -146,7 +161,7 @@ def serve(open_engine: EngineOpener = OnnxEngine.open) -> int:
     # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.
     signal.signal(signal.SIGTERM, _exit)
     with prover.running(), nursery.running() if nursery else nullcontext():  # before there is a second thread
-        server = Server(app, settings.server, notification)
+        server = Server(app, settings.server, notification, decodes=nursery is None)
         try:
             server.run()
         except KeyboardInterrupt:  # raised again by uvicorn once it has drained

@@ -12,12 +12,14 @@ from service.answers.suspension import StopSwitch
 from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.kept_answers import KeptAnswers
+from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ThreadLanes
 from service.films.look import Decoding
 from service.metrics import Metrics
 from service.models.deployments import Deployments
 from service.models.live import ServingBundles
 from service.models.registry import BundleRegistry
+from service.models.store_watch import StoreWatch
 from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.settings import ConnectionSettings, DecodeSettings, EvidenceSettings, LimitSettings
@@ -36,6 +38,7 @@ class Services:
     deployments: Deployments
     admission: Admission
     answers: KeptAnswers
+    results: ResultCache
     decode_lanes: ThreadLanes
     explain_pool: Executor
     """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""
@@ -49,6 +52,8 @@ class Services:
     audit: Trail
     evidence: EvidenceSettings
     mode: Mode = "active"
+    store: StoreWatch | None = None
+    """Where bundles come from; None: they lie in a folder."""
     tracing: Tracing = OFF
     challenger: Deployment | None = None
     """A bundle that reads along and answers nobody; None: there is none."""
@@ -59,6 +64,12 @@ class Services:
     def ready(self) -> bool:
         """Whether films are answered: a bundle serves, and the service is not draining."""
         return bool(self.deployments.live) and not self.admission.draining
+
+    def stop_loading(self) -> None:
+        """End what is being loaded or downloaded: the process ends, and nobody needs it any more."""
+        if self.store is not None:
+            self.store.stop()
+        self.deployments.stop_loading()
 
     @contextmanager
     def hold(self) -> Iterator[ServingBundles]:

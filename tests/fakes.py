@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.opening import Bundle
-from bundle.session import Provider
 from schemas.errors import BundleError
 from schemas.model.precision import Precision, PrecisionFigures
+from schemas.tuning import Provider
 from service.engine.engine import Engine, OnnxEngine, Outputs
 
 

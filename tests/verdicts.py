@@ -1,6 +1,6 @@
 """Tests that name what they show by a marker of two literal texts, and how they ended: for tables of verdicts."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ class MarkedTests:
     marker: str
     outcomes: dict[Row, Counter[str]] = field(default_factory=dict)
     reasons: dict[Row, str] = field(default_factory=dict)
-    seconds: dict[Row, float] = field(default_factory=dict)
+    seconds: defaultdict[Row, float] = field(default_factory=lambda: defaultdict(float))
     """What the cases of a test took, their fixtures included."""
 
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
@@ -58,7 +58,7 @@ class MarkedTests:
         return {row: verdict(outcomes, self.reasons.get(row, "")) for row, outcomes in self.outcomes.items()}
 
     def _count(self, row: Row, report: pytest.TestReport) -> None:
-        self.seconds[row] = self.seconds.get(row, 0.0) + report.duration
+        self.seconds[row] += report.duration
         if report.when != "call" and report.passed:
             return
         self.outcomes.setdefault(row, Counter())[report.outcome] += 1

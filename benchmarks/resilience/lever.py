@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.opening import Bundle
-from bundle.session import Provider
 from schemas.model.precision import Precision
+from schemas.tuning import Provider
 from service.engine.engine import Engine, OnnxEngine, Outputs
 from service.serve import serve
 

@@ -1,6 +1,7 @@
 """A `FrameDecoder` whose codecs run in child processes: a frame that kills its child costs no other film."""
 
 import contextlib
+import gc
 import math
 import multiprocessing
 import os
@@ -12,8 +13,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import wait
+from dataclasses import replace
+from importlib.util import find_spec
+from multiprocessing.context import ForkServerContext
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from numpy.typing import NDArray
 from pebble import ProcessExpired, ProcessPool
@@ -23,16 +27,36 @@ from imaging.dicom.socket_folder import make_room_for_socket
 from imaging.dicom.transfer_syntaxes import name_of
 from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import LARGE_BYTES, give_back_freed_memory
+from imaging.memory.exchange import Exchange
 from schemas.errors import InternalError, InvalidImageError
 
 # What a codec leaks ends with the child; a new one costs 0.1 s, so 1 ms a film.
 _FILMS_PER_CHILD = 100
-# In addition to the codec's time: the start of a child, and the way of 80 MB through a pipe.
+# In addition to the codec's time: the start of a child, and the copies of 80 MB.
 _AROUND_S = 10.0
 # Of the pixels that a codec makes on its way.
 _CODEC_COPIES = 4
 # How often a caller who waits looks whether its pool still works.
 _LOOK_S = 0.5
+# What pydicom imports with the first frame of its kind; the fork server does it once.
+_CODECS = ("gdcm", "jpeg_ls", "openjpeg")
+
+_HANDED: Final[list[Exchange]] = []
+"""Of a child: the exchange of its pool."""
+
+
+class _Pool(ProcessPool):
+    """One child, and the exchange through which its frames and pixels go."""
+
+    def __init__(self, memory_bytes: int, context: ForkServerContext) -> None:
+        self.exchange = Exchange()
+        super().__init__(
+            max_workers=1,
+            max_tasks=_FILMS_PER_CHILD,
+            initializer=_confine,
+            initargs=(memory_bytes, self.exchange),
+            context=context,
+        )
 
 
 class ChildDecoder:
@@ -40,9 +64,11 @@ class ChildDecoder:
 
     Invariant: `workers` pools exist while it is entered, each idle or lent to the one thread that waits for it; a
     pool whose child died, broke or was too slow is never used again. (A pebble pool breaks as a whole when an idle
-    child dies, and its children share one pipe and one lock.) Nothing is started before the first frame, which costs
-    that frame 0.3 s and spares a service that never sees one 70 MB: then a fork server starts and imports the codecs
-    once, and children fork from it in 0.05 s. It never decodes, so it survives.
+    child dies, and its children share one pipe and one lock.) Nothing is started before `start_children` or the first
+    frame, which then waits 0.6 s: a fork server starts and imports the codecs once, and children fork from it in
+    0.05 s. It never decodes, so it survives.
+
+    Frames and pixels travel through an `Exchange` of each pool: pickled through its pipe, 10 MB took 40 ms.
     """
 
     def __init__(
@@ -67,12 +93,12 @@ class ChildDecoder:
         self._on_death = on_death
         self._context = multiprocessing.get_context("forkserver")
         self._workers = workers
-        self._idle: queue.LifoQueue[ProcessPool] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[_Pool] = queue.LifoQueue()
 
     def __enter__(self) -> Self:
         """Raises SettingsError where the fork server could not be reached."""
         make_room_for_socket()
-        self._context.set_forkserver_preload([__name__])
+        self._context.set_forkserver_preload([__name__, *(codec for codec in _CODECS if find_spec(codec))])
         for _ in range(self._workers):
             self._idle.put(self._new_pool())
         return self
@@ -99,22 +125,39 @@ class ChildDecoder:
                 return self._ask(pool, frame)
         except RuntimeError as error:
             pool = self._replaced(pool, "lost")
-            msg = "no process for decoding can be started; see memory and process limits of this machine"
-            raise InternalError(msg) from error
+            raise _unable() from error
         except TimeoutError as error:
             pool = self._replaced(pool, "timed_out")
             msg = f"decoding the {name} frame took over {self.limit_s(frame):.3g} s; send it uncompressed"
             raise InvalidImageError(msg) from error
-        except ProcessExpired as error:
+        except (ProcessExpired, EOFError) as error:
             pool = self._replaced(pool, "crashed")
             msg = f"the {name} frame made its decoder fail; export the film again"
             raise InvalidImageError(msg) from error
         finally:
             self._idle.put(pool)
 
-    def _ask(self, pool: ProcessPool, frame: EncapsulatedFrame) -> NDArray[Any]:
+    def start_children(self) -> None:
+        """Start a child for each of the frames that may be decoded at the same time; returns once that is under way.
+
+        Raises:
+            InternalError: none can be started.
+        """
+        pools = [self._idle.get() for _ in range(self._workers)]
+        try:
+            for pool in pools:
+                pool.schedule(_begin)
+        except RuntimeError as error:
+            raise _unable() from error
+        finally:
+            for pool in pools:
+                self._idle.put(pool)
+
+    def _ask(self, pool: _Pool, frame: EncapsulatedFrame) -> NDArray[Any]:
         limit_s = self.limit_s(frame)
-        future = pool.schedule(_decode_bounded, (_Handed(frame), limit_s), timeout=limit_s)
+        pool.exchange.put(frame.data)
+        arguments = (replace(frame, data=b""), len(frame.data), limit_s)
+        future = pool.schedule(_decode_bounded, arguments, timeout=limit_s)
         end = time.monotonic() + limit_s + _AROUND_S
         while not wait([future], _LOOK_S).done:
             if not pool.active:  # pebble forgets a frame that it accepted while its pool broke
@@ -122,28 +165,24 @@ class ChildDecoder:
                 raise RuntimeError(msg)
             if time.monotonic() > end:
                 raise TimeoutError
-        handed: Any = future.result()
-        pixels: NDArray[Any] = handed.pop()
-        return pixels
+        return pool.exchange.take(*future.result())
 
     def limit_s(self, frame: EncapsulatedFrame) -> float:
         """The time that a frame of its size may take."""
         return frame_limit_s(frame, self._timeout_s)
 
-    def _new_pool(self) -> ProcessPool:
-        return ProcessPool(
-            max_workers=1,
-            max_tasks=_FILMS_PER_CHILD,
-            initializer=_confine,
-            initargs=(self._memory_bytes,),
-            context=self._context,
-        )
+    def _new_pool(self) -> _Pool:
+        return _Pool(self._memory_bytes, self._context)
 
-    def _replaced(self, pool: ProcessPool, reason: str) -> ProcessPool:
+    def _replaced(self, pool: _Pool, reason: str) -> _Pool:
         self._on_death(reason)
         # A pool that lost its child in the middle of a message may take long to end: no caller waits for it.
         threading.Thread(target=_end, args=(pool,), name="decoder-end", daemon=True).start()
         return self._new_pool()
+
+
+def _unable() -> InternalError:
+    return InternalError("no process for decoding can be started; see memory and process limits of this machine")
 
 
 def allowed_memory(memory_bytes: int) -> int:
@@ -152,13 +191,20 @@ def allowed_memory(memory_bytes: int) -> int:
     return memory_bytes if highest == resource.RLIM_INFINITY else min(memory_bytes, highest)
 
 
-def _end(pool: ProcessPool) -> None:
+def _end(pool: _Pool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]  # pebble leaves it untyped
     pool.join()
+    pool.exchange.close()
 
 
-def _confine(memory_bytes: int) -> None:
+def _begin() -> None:
+    """Nothing: the child exists that was asked to do it."""
+
+
+def _confine(memory_bytes: int, exchange: Exchange) -> None:
     """Take from a new child what it does not need; its limits end with it."""
+    _HANDED.append(exchange)
+    gc.freeze()  # what it shares with the fork server stays shared: a look for garbage would write to each object
     if sys.platform == "linux":  # macOS refuses every limit below what a process has mapped at its start
         allowed = allowed_memory(memory_bytes)
         resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
@@ -169,26 +215,21 @@ def _confine(memory_bytes: int) -> None:
         os.dup2(nowhere, stream)
 
 
-class _Handed:
-    """A value on its way to another process, where it arrives in a list; it stays at neither end.
+def _decode_bounded(frame: EncapsulatedFrame, size_bytes: int, cpu_s: float) -> tuple[tuple[int, ...], str]:
+    """Decode with a limit of processor time, which holds even when the parent has died; the pixels are exchanged.
 
-    pebble keeps the last film and the last pixels in the parent and in the child until the next one: 100 MB each.
+    Args:
+        frame: without its bytes, which are in the exchange.
+        size_bytes: of them.
+        cpu_s: more than it may take.
     """
-
-    def __init__(self, value: object) -> None:
-        self._value = [value]
-
-    def __reduce__(self) -> tuple[type[list[Any]], tuple[list[Any]]]:
-        return list, ([self._value.pop()],)
-
-
-def _decode_bounded(handed: list[EncapsulatedFrame], cpu_s: float) -> _Handed:
-    """Decode with a limit of processor time, which holds even when the parent has died."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     ends_s = math.ceil(used.ru_utime + used.ru_stime + cpu_s)
     with contextlib.suppress(ValueError):  # above a hard limit of the operator's, which then holds
         resource.setrlimit(resource.RLIMIT_CPU, (ends_s, resource.RLIM_INFINITY))
-    pixels = decode_frame(handed.pop())
+    (exchange,) = _HANDED
+    pixels = decode_frame(replace(frame, data=exchange.read(size_bytes)))
+    exchange.put(pixels)
     if pixels.nbytes > LARGE_BYTES // _CODEC_COPIES:
         give_back_freed_memory()
-    return _Handed(pixels)
+    return pixels.shape, pixels.dtype.str

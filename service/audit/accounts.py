@@ -36,8 +36,27 @@ class HasPrediction(Protocol):
         """What would have been answered, where the service is suspended."""
         ...
 
+    @property
+    def repeated(self) -> bool:
+        """Whether it was kept from a film of the same bytes, and not computed."""
+        ...
+
 
 Reading = TypeVar("Reading", bound=HasPrediction)
+
+
+class FilmDigest:
+    """SHA-256 of the bytes of one film as they were sent: computed once, and only where somebody asks for it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._digest: str | None = None
+
+    async def hex(self) -> str:
+        """In hexadecimal; computed in a thread, as large films take milliseconds."""
+        if self._digest is None:
+            self._digest = await asyncio.to_thread(lambda: sha256(self._content).hexdigest())
+        return self._digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +92,7 @@ SPOOL: Final = Origin("service", event="analysed")
 async def audited_reading(
     trail: Trail,
     origin: Origin,
-    content: bytes,
+    film: FilmDigest,
     model: ModelReference | None,
     work: Callable[[], Awaitable[Reading]],
 ) -> Reading:
@@ -82,7 +101,7 @@ async def audited_reading(
     Args:
         trail: where it is recorded.
         origin: who asks.
-        content: the film's bytes, of which the hash is recorded.
+        film: its hash is recorded.
         model: of the bundle that answers, where there is one alone; None: only the reading shows which it is.
         work: the reading; cancelled where nobody waits for it any longer.
 
@@ -93,7 +112,7 @@ async def audited_reading(
         return await work()
     facts: dict[str, Any] = {**origin.facts, "model_sha256": None if model is None else model.sha256}
     try:
-        facts["film_sha256"] = await asyncio.to_thread(lambda: sha256(content).hexdigest())
+        facts["film_sha256"] = await film.hex()
         reading = await work()
     except asyncio.CancelledError:
         trail.record_without_waiting(origin.event, **facts, outcome=GIVEN_UP)
@@ -105,6 +124,7 @@ async def audited_reading(
     prediction = reading.prediction
     decisions = {finding.name: finding.decision for finding in prediction.findings}
     facts |= {"findings": decisions} if len(decisions) > 1 else {}
+    facts |= {"repeated": True} if reading.repeated else {}
     if reading.withheld is not None:
         facts["withheld"] = {finding.name: finding.decision for finding in reading.withheld.findings}
     with stage("audit"):

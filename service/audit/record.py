@@ -66,6 +66,9 @@ class AuditEntry(Record):
     label: str | None = None
     decision: Decision | None = None
     findings: dict[str, Decision] | None = Field(default=None, description="the decision about each, where several")
+    repeated: bool | None = Field(
+        default=None, description="true: the answer was kept from a film of the same bytes, and not computed again"
+    )
     withheld: dict[str, Decision] | None = Field(
         default=None, description="what would have been decided, by finding, where the service is suspended"
     )

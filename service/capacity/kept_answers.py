@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.errors import CxrError, IdempotencyKeyInUseError, IdempotencyKeyReusedError
+from service.capacity.bounded import BoundedEntries
 
 OVERHEAD_BYTES: Final = 1024
 """What an answer takes in addition to its body: its name, its place, its text where it is a failure."""
@@ -58,16 +59,18 @@ class _Entry:
 class KeptAnswers:
     """The answers of one app.
 
-    Invariant: `_entries` are in the order in which they were kept, `_bytes` are theirs by caller, and their sum is at
-    most `at_most_bytes`. A request that is being worked on is in `_working` alone.
+    Invariant: `_bytes` are those of `_entries` by caller. A request that is being worked on is in `_working` alone.
     """
 
     kept_s: float
     at_most_bytes: int
     clock: Callable[[], float] = time.monotonic
-    _entries: dict[RequestName, _Entry] = field(default_factory=dict)
+    _entries: BoundedEntries[RequestName, _Entry] = field(init=False)
     _working: dict[RequestName, bytes] = field(default_factory=dict)
     _bytes: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._entries = BoundedEntries(self.at_most_bytes)
 
     @contextmanager
     def once(self, name: RequestName, fingerprint: bytes) -> Iterator[Turn]:
@@ -105,18 +108,19 @@ class KeptAnswers:
         size = entry.answer.size_bytes
         if size > self.at_most_bytes:
             return
-        while self._bytes.total() + size > self.at_most_bytes:
+        while self._entries.lacks_room(size):
             caller, _ = self._bytes.most_common(1)[0]  # one caller with many answers does not push out those of others
             self._forget(next(each for each in self._entries if each.caller == caller))
-        self._entries[name] = entry
+        self._entries.keep(name, entry, size)
         self._bytes[name.caller] += size
 
     def _forget_old(self) -> None:
         latest = self.clock() - self.kept_s
-        while self._entries and next(iter(self._entries.values())).kept_at <= latest:
-            self._forget(next(iter(self._entries)))
+        while (oldest := self._entries.oldest()) is not None and oldest[1].kept_at <= latest:
+            self._forget(oldest[0])
 
     def _forget(self, name: RequestName) -> None:
-        self._bytes[name.caller] -= self._entries.pop(name).answer.size_bytes
+        self._bytes[name.caller] -= self._entries.size_bytes(name)
+        self._entries.forget(name)
         if not self._bytes[name.caller]:
             del self._bytes[name.caller]

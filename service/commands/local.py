@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from imaging.overlay import lay_over
 from imaging.radiograph import NOTHING_STATED, HeaderFacts
 from schemas.api import ExplainResponse, PredictResponse
 from service.app import create_services, running
@@ -62,7 +63,7 @@ class LocalReader:
         start = time.perf_counter()
         question = Question(finding=None, method="gradcam", priority="routine")
         question.check(self._bundles)
-        explained = await explain_film(self._services, self._bundles, self._upload(film), question)
+        explained = await explain_film(self._services, self._bundles, self._upload(film), question, lay_over)
         return explained.response(uuid.uuid4().hex, time.perf_counter() - start)
 
     def _upload(self, film: bytes) -> Upload:

@@ -37,7 +37,7 @@ def _write(options: argparse.Namespace) -> int:
             msg = f"CXR_AUDIT_FILE {file} cannot be read ({error.strerror}); name that of the service"
             raise SettingsError(msg) from error
     with open_for_reading(settings.dicomweb.spool_url) as engine:
-        models_dir = settings.models.models_dir
+        models_dir = settings.models.bundles_dir
         quarter = write_quarter(engine, period, log=log, models_dir=models_dir, out=options.out)
     films = sum(bundle.films for bundle in quarter.bundles)
     print(f"{options.out}: {films} films, {sum(each.count for each in quarter.verdicts)} verdicts")

@@ -12,11 +12,12 @@ from pydicom.dataset import Dataset
 from sqlalchemy import Connection, Engine
 
 from schemas.analysis import AnalysisRecord
+from schemas.bodies.jobs import Job
 from schemas.errors import CxrError, InternalError
 from schemas.monitoring import Suspension
 from schemas.results import DestinationState
 from service.destination_metrics import NOT_IN_FILE, STATES
-from service.destinations.destination import Destination, FinishedFilm, TakesEvents
+from service.destinations.destination import Destination, FinishedFilm, TakesEvents, TakesJobs
 from service.destinations.entry import Entry
 from service.destinations.file import read_entries
 from service.destinations.kinds.surroundings import Surroundings
@@ -109,6 +110,16 @@ class Deliveries:
             if self._active and isinstance(each, TakesEvents)
         ]
         self._put(packed, connection)
+
+    def takes_jobs(self, name: str) -> bool:
+        """Whether a destination of this name can be told that a job has ended."""
+        return self._active and isinstance(self._opened.get(name), TakesJobs)
+
+    def announce_job(self, connection: Connection, job: Job) -> None:
+        """Write what the destination gets that a job names, in the caller's transaction."""
+        destination = self._opened.get(job.notify or "")
+        if self._active and job.notify is not None and isinstance(destination, TakesJobs):
+            self._put([_packed(job.notify, partial(destination.pack_job, job))], connection)
 
     def states(self, sop_instance_uid: str) -> tuple[DestinationState, ...]:
         """How far the deliveries about a film are."""

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from pydicom.dataset import Dataset
 
 from schemas.analysis import AnalysisRecord
+from schemas.bodies.jobs import Job
 from schemas.monitoring import Suspension
 
 
@@ -51,6 +52,15 @@ class Destination(Protocol):
             DestinationUnreachableError: it is not known whether it arrived; to be tried again.
             DestinationRefusedError: another attempt would be refused too.
         """
+        ...
+
+
+@runtime_checkable
+class TakesJobs(Protocol):
+    """A destination that may be told that a job has ended."""
+
+    def pack_job(self, job: Job) -> Mapping[str, bytes]:
+        """What it is to get about a job; pure."""
         ...
 
 

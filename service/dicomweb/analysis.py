@@ -15,14 +15,15 @@ from sqlalchemy import Engine
 
 from imaging.dicom.attributes import text
 from imaging.limits import BoundedReader, DecodeLimits, parsing
-from schemas.analysis import AnalysisRecord, ExplainedFinding
+from imaging.overlay import lay_over
+from schemas.analysis import AnalysisRecord
 from schemas.api import Prediction
 from schemas.delivery import OBJECTS, DeliveryPolicy, draws
 from schemas.errors import InvalidImageError, SameExposureError
 from schemas.model.drift import film_signals
 from schemas.preprocess import PreprocessSpec
 from schemas.version import VERSION
-from service.audit.accounts import SPOOL, audited_reading
+from service.audit.accounts import SPOOL, FilmDigest, audited_reading
 from service.dicomweb.delivery import Outbox
 from service.dicomweb.history.issues import Issue
 from service.dicomweb.history.notes import bytes_of
@@ -30,7 +31,7 @@ from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import SOURCE
 from service.films.look import PreparedFilm, Upload
 from service.models.live import LiveBundle, ServingBundles
-from service.reading.explain import ExplainedFilm, Question, explain_reading
+from service.reading.explain import ExplainedFilm, FullyExplained, Question, explain_reading
 from service.reading.predict import Reading, read_film
 from service.reading.prepare import HeatMapRequest
 from service.results.history.header import header_of, reference_to
@@ -142,7 +143,7 @@ async def analyse(claim: Claim, services: Services, desk: Desk) -> None:
         bundles = replace(serving, challenger=None if desk.along is None else desk.along.live)
         work = partial(_read, claim, services, bundles, desk.policy)
         origin = replace(SPOOL, study_instance_uid=claim.study_instance_uid)
-        result = await audited_reading(services.audit, origin, content, bundles.only_reference, work)
+        result = await audited_reading(services.audit, origin, FilmDigest(content), bundles.only_reference, work)
     reading, explained = (result.reading, result) if isinstance(result, ExplainedFilm) else (result, None)
     film, objects = await asyncio.get_running_loop().run_in_executor(
         services.decode_lanes.of(claim.priority), _results, claim, reading, explained, desk.policy
@@ -174,7 +175,7 @@ def _file_away(claim: Claim, desk: Desk, model_sha256: str, film: AnalysedFilm, 
 
 async def _read(
     claim: Claim, services: Services, bundles: ServingBundles, policy: DeliveryPolicy
-) -> Reading | ExplainedFilm:
+) -> Reading | FullyExplained:
     """The film's reading, and where its results show one, its heat map: of a finding, never of none."""
     priority = claim.priority
     upload = Upload(claim.payloads[SOURCE], "application/dicom")
@@ -182,11 +183,11 @@ async def _read(
     if reading.live.loaded.explanations.backend is None or not draws(policy.of(reading.prediction)):
         return reading
     question = Question(finding=None, method="gradcam", priority=priority, findings_alone=True)
-    return await explain_reading(services, reading, question)
+    return await explain_reading(services, reading, question, lay_over)
 
 
 def _results(
-    claim: Claim, reading: Reading, explained: ExplainedFilm | None, policy: DeliveryPolicy
+    claim: Claim, reading: Reading, explained: FullyExplained | None, policy: DeliveryPolicy
 ) -> tuple[AnalysedFilm, Mapping[str, bytes]]:
     content = claim.payloads[SOURCE]
     with parsing("DICOM data set"):
@@ -218,12 +219,9 @@ def _sex_of(source: Dataset) -> str:
     return sex if sex in SEXES else ""
 
 
-def _record(source: Dataset, claim: Claim, reading: Reading, explained: ExplainedFilm | None) -> AnalysisRecord:
+def _record(source: Dataset, claim: Claim, reading: Reading, explained: FullyExplained | None) -> AnalysisRecord:
     manifest = reading.live.loaded.manifest
-    explanation = None
-    if explained is not None:
-        center = explained.explanation.center_of_mass
-        explanation = ExplainedFinding(finding=explained.finding, method=explained.method, center_of_mass=center)
+    explanation = None if explained is None else explained.summary
     analysed_at = datetime.now(UTC)
     replaced = [each for issue in claim.older for each in issue.objects if each.sop_class_uid in REPORTS]
     return AnalysisRecord(

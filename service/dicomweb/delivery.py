@@ -46,6 +46,22 @@ class Outbox(Protocol):
         ...
 
 
+class Backlog(Protocol):
+    """Films that are read while nothing else is to be done; see `service.jobs`."""
+
+    def running(self, engine: Engine) -> AbstractAsyncContextManager[None]:
+        """Begin, with the database of the spool, and end."""
+        ...
+
+    def steps(self, spool: Spool) -> Sequence[Step]:
+        """The work that brings films into the spool; known while it runs."""
+        ...
+
+    def tidy(self) -> int:
+        """Note what has come of the films; returns how many were finished."""
+        ...
+
+
 async def deliver(claim: Claim, spool: Spool, archive: Archive, metrics: Metrics, audit: Trail | None = None) -> None:
     """See to it that the archive has the film's result objects.
 

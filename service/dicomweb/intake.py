@@ -1,6 +1,6 @@
 """What DICOMweb needs in addition to the services: spool, ledger and worker, opened and closed with the app."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -9,13 +9,14 @@ from typing import Final
 from sqlalchemy import Engine
 
 from service.dicomweb.analysis import Desk, ReadsAlong, Watch, analyse
-from service.dicomweb.delivery import Outbox, deliver
+from service.dicomweb.delivery import Backlog, Outbox, deliver
 from service.dicomweb.history.notes import rejection_notes
+from service.dicomweb.history.rows import BACKFILL
 from service.dicomweb.history.summaries import Summaries
 from service.dicomweb.history.withdrawals import Withdrawals
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.pacs import Archive
-from service.dicomweb.spool import Spool
+from service.dicomweb.spool import Claim, Spool
 from service.dicomweb.tables import open_database
 from service.dicomweb.worker import Step, Worker
 from service.services import Services
@@ -56,6 +57,8 @@ class Onlookers:
     """Reads the films too, once they are answered; None: nobody does."""
     outbox: Outbox | None = None
     """Delivers results, in addition to the PACS; None: nobody does."""
+    backlog: Backlog | None = None
+    """Brings films that can wait; None: nobody does."""
 
     def running(self, engine: Engine) -> Iterator[AbstractAsyncContextManager[None]]:
         """Those that there are; the outbox before the watch, which may have something to announce at once."""
@@ -65,6 +68,8 @@ class Onlookers:
             yield self.watch.running(engine)
         if self.along is not None:
             yield self.along.reading(engine)
+        if self.backlog is not None:
+            yield self.backlog.running(engine)
 
 
 NOBODY: Final = Onlookers()
@@ -93,28 +98,37 @@ async def open_intake(
     if not settings.enabled:
         yield None
         return
-    watch, along, outbox = onlookers.watch, onlookers.along, onlookers.outbox
+    watch, along, outbox, backlog = onlookers.watch, onlookers.along, onlookers.outbox, onlookers.backlog
     async with AsyncExitStack() as stack:
         engine = stack.enter_context(open_database(settings.spool_url))
         pacs = await stack.enter_async_context(open_archive(pacs_settings, engine))
-        for onlooker in onlookers.running(engine):
-            await stack.enter_async_context(onlooker)
+        await _enter(stack, onlookers.running(engine))
         spool = _spool(engine, settings)
         ledger = Ledger(engine, retention_s=settings.results_retention_h * HOUR_S)
         delivers = pacs is not None and services.mode == "active"
         posts = outbox if services.mode == "active" else None
-        steps = [_analysis(services, Desk(spool, watch, delivers, pacs_settings.policy, along, posts))]
+        steps = Turns(services).steps(Desk(spool, watch, delivers, pacs_settings.policy, along, posts))
         if pacs is not None and delivers:  # what waits for it in the spool of a silent service goes on waiting
             steps.append(_delivery(services, spool, pacs, max_attempts=pacs_settings.max_attempts))
         steps += [] if posts is None else posts.steps
+        steps += [] if backlog is None else backlog.steps(spool)
         worker = Worker(spool, ledger, steps, services.metrics)
-        worker.start(_chores(engine, settings) if delivers else ())
+        worker.start(_chores(engine, settings, delivers=delivers, backlog=backlog))
         stack.push_async_callback(worker.stop)
         yield Intake(spool, ledger, worker, engine, _withdrawals(engine, settings), outbox)
 
 
-def _chores(engine: Engine, settings: DicomwebSettings) -> list[Callable[[], int]]:
-    return [Summaries(engine, quiet_s=settings.study_quiet_s).write_due] if settings.study_quiet_s else []
+async def _enter(stack: AsyncExitStack, onlookers: Iterator[AbstractAsyncContextManager[None]]) -> None:
+    for onlooker in onlookers:
+        await stack.enter_async_context(onlooker)
+
+
+def _chores(
+    engine: Engine, settings: DicomwebSettings, *, delivers: bool, backlog: Backlog | None
+) -> list[Callable[[], int]]:
+    quiet_s = settings.study_quiet_s
+    summaries = [Summaries(engine, quiet_s=quiet_s).write_due] if delivers and quiet_s else []
+    return summaries if backlog is None else [*summaries, backlog.tidy]
 
 
 def _withdrawals(engine: Engine, settings: DicomwebSettings) -> Withdrawals:
@@ -130,17 +144,6 @@ def _spool(engine: Engine, settings: DicomwebSettings) -> Spool:
     )
 
 
-def _analysis(services: Services, desk: Desk) -> Step:
-    return Step(
-        state="received",
-        work=partial(analyse, services=services, desk=desk),
-        at_once=services.decode.workers,
-        max_attempts=ANALYSES,
-        may_start=lambda: _can_analyse(services),
-        span=around_claims(services.tracing, "analyse film"),
-    )
-
-
 def _delivery(services: Services, spool: Spool, archive: Archive, *, max_attempts: int) -> Step:
     return Step(
         state="analysed",
@@ -150,6 +153,43 @@ def _delivery(services: Services, spool: Spool, archive: Archive, *, max_attempt
         count_failure=lambda outcome: services.metrics.pacs_deliveries.labels(outcome).inc(),
         span=around_claims(services.tracing, "deliver to the PACS"),
     )
+
+
+class Turns:
+    """Who may analyse when: films of a backfill one at a time, and none while another film is in the process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._others = 0  # films of the spool that are being read and are not of a backfill
+
+    def steps(self, desk: Desk) -> list[Step]:
+        """The analysis of films that somebody waits for, and of films that can wait."""
+        return [self._analysis(desk), self._backfill(desk)]
+
+    def _analysis(self, desk: Desk) -> Step:
+
+        async def work(claim: Claim) -> None:
+            self._others += 1
+            try:
+                await analyse(claim, self._services, desk)
+            finally:
+                self._others -= 1
+
+        return self._step("received", work, self._services.decode.workers, lambda: _can_analyse(self._services))
+
+    def _backfill(self, desk: Desk) -> Step:
+        return self._step(BACKFILL, partial(analyse, services=self._services, desk=desk), 1, self._is_idle)
+
+    def _is_idle(self) -> bool:
+        services = self._services
+        is_free = not self._others and services.admission.idle
+        return is_free and all(each.batcher.idle for each in services.deployments.live) and _can_analyse(services)
+
+    def _step(
+        self, state: str, work: Callable[[Claim], Awaitable[None]], at_once: int, may_start: Callable[[], bool]
+    ) -> Step:
+        span = around_claims(self._services.tracing, "analyse film")
+        return Step(state, work, at_once, max_attempts=ANALYSES, may_start=may_start, hand="analysis", span=span)
 
 
 def _can_analyse(services: Services) -> bool:

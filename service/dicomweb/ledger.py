@@ -150,7 +150,8 @@ class Ledger:
         with transaction(self._engine) as connection:
             by_state = select(instances.c.state, func.count().label("films")).group_by(instances.c.state)
             states = {row.state: row.films for row in connection.execute(by_state)}
-            waiting = (instances.c.state != "failed") & HAS_BYTES
+            # Films of a backfill wait until there is nothing else to do, and nobody waits for them.
+            waiting = (instances.c.state != "failed") & HAS_BYTES & (instances.c.priority != "backfill")
             oldest = connection.scalar(select(func.min(instances.c.received_at)).where(waiting))
         age_s = 0.0 if oldest is None else max(0.0, self._clock() - oldest)
         return Depth(states, age_s)

@@ -114,7 +114,14 @@ class Pacs:
 
 @asynccontextmanager
 async def open_pacs(settings: PacsSettings) -> AsyncIterator[Pacs | None]:
-    """The PACS of the settings, None where there is none.
+    """The PACS of the settings, None where there is none; see `open_pacs_line`."""
+    async with open_pacs_line(settings) as line:
+        yield None if line is None else Pacs(line)
+
+
+@asynccontextmanager
+async def open_pacs_line(settings: PacsSettings) -> AsyncIterator[Line | None]:
+    """A line to the PACS of the settings, None where there is none.
 
     Raises:
         SettingsError: the certificates cannot be read, or the credentials cannot be sent.
@@ -134,7 +141,7 @@ async def open_pacs(settings: PacsSettings) -> AsyncIterator[Pacs | None]:
         oauth=_oauth(settings),
     )
     async with open_line(options) as line:
-        yield Pacs(line)
+        yield line
 
 
 def _oauth(settings: PacsSettings) -> OAuthClient | None:

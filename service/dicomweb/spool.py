@@ -9,11 +9,11 @@ from typing import Final, Literal, NamedTuple, NotRequired, TypedDict, Unpack
 
 from sqlalchemy import Connection, Engine, and_, insert, update
 
-from schemas.results import ResultState
+from schemas.results import ResultState, SpoolPriority
 from service.capacity.admission import Priority
 from service.dicomweb.history import issues as issued
 from service.dicomweb.history import rows
-from service.dicomweb.history.issues import FOR_DELIVERY, Issue, NotesWriter, Withdrawal
+from service.dicomweb.history.issues import Issue, NotesWriter, Withdrawal
 from service.dicomweb.history.studies import next_number, touch
 from service.dicomweb.instance import Instance
 from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, transaction
@@ -98,7 +98,7 @@ class Spool:
         self._study_quiet_s = study_quiet_s
         self._leases = Leases(instances, instances.c.sop_instance_uid, clock)
 
-    def store(self, instance: Instance, priority: Priority, model_sha256: str) -> Stored:
+    def store(self, instance: Instance, priority: SpoolPriority, model_sha256: str) -> Stored:
         """Store a film; the same content is not stored twice, another content is a new version of the film.
 
         A known content is analysed again where what read it no longer serves as it did, or where it is a dead letter;
@@ -114,6 +114,7 @@ class Spool:
             # The hash of the file is what versions before 0.2.0 kept.
             is_same = known is not None and known.sha256 in (instance.content_sha256, instance.sha256)
             if known is not None and is_same and rows.needs_no_work(known, model_sha256):
+                rows.hurry(connection, known, priority)
                 return "known"
             if known is None or known.size_bytes == 0:
                 rows.check_room(connection, self._capacity)
@@ -135,19 +136,18 @@ class Spool:
             self._study_changed(connection, instance.study_instance_uid)
         return "new" if known is None or is_same else "corrected"
 
-    def claim(self, state: Literal["received", "analysed"], *, suspects: bool = True) -> Claim | None:
+    def claim(self, state: Literal["received", "backfill", "analysed"], *, suspects: bool = True) -> Claim | None:
         """Take the next film of that state whose time has come, stat before routine; None where there is none.
 
         Args:
-            state: what the film waits for.
+            state: what the film waits for; `backfill`: its analysis, where no film of another priority waits for one.
             suspects: whether films may be taken with which in hand a process ended; they come last.
 
         Raises:
             SpoolUnavailableError: the database cannot be reached.
         """
-        states = FOR_DELIVERY if state == "analysed" else (state,)
-        which = and_(instances.c.state.in_(states), HAS_BYTES)
-        order = ((instances.c.priority != "stat",), (instances.c.received_at,))
+        which = and_(rows.waiting_for(state, self._clock()), HAS_BYTES)
+        order = ((rows.RANK,), (instances.c.received_at,))
         with transaction(self._engine) as connection:
             if (taken := self._leases.take(connection, which, order=order, suspects=suspects)) is None:
                 return None
@@ -157,7 +157,8 @@ class Spool:
             if state == "analysed":
                 issued.mark_sent(connection, row.sop_instance_uid)
             read_instead = rows.presented(connection, row)
-        names = (row.sop_instance_uid, row.study_instance_uid, row.priority)
+        priority: Priority = "stat" if row.priority == "stat" else "routine"
+        names = (row.sop_instance_uid, row.study_instance_uid, priority)
         content = (row.state, row.sha256, row.version, row.number)
         return Claim(
             *names, lease.attempts, lease.crashes, lease.token, contents, *content, older, read_instead, carrier_of(row)

@@ -6,15 +6,17 @@ Source: DICOM PS3.18 10.5 (Store transaction), Annex I.2 (reasons of failures).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from imaging.limits import DecodeLimits
 from schemas import errors
 from schemas.errors import CxrError
 from service.capacity.admission import Priority
 from service.dicomweb.instance import Instance, read_instance
-from service.dicomweb.spool import Spool, Stored
 from service.tracing.span import stage
+
+if TYPE_CHECKING:  # with SQLAlchemy: the routes of DICOMweb exist where it is switched off, too
+    from service.dicomweb.spool import Spool, Stored
 
 DICOM_JSON: Final = "application/dicom+json"
 
@@ -47,7 +49,7 @@ class Outcome:
 
     instance: Instance | None
     """None where it could not be read so far."""
-    result: Stored | CxrError
+    result: "Stored | CxrError"
     reason: int | None = None
     """Of the failure; None where it is stored."""
 
@@ -81,12 +83,12 @@ class StoreOptions:
 class Reception:
     """What the instances of one request are held to, and where they wait."""
 
-    spool: Spool
+    spool: "Spool"
     limits: DecodeLimits
     model_sha256: str
     """Of the bundle that would analyse them now."""
     options: StoreOptions
-    assess: Callable[[Instance], Stored | None] | None = None
+    assess: "Callable[[Instance], Stored | None] | None" = None
     """Takes in what is not a film and may be a reader's assessment of our results; None: it is not one.
 
     It raises CxrError where it is one that cannot be used.

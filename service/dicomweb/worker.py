@@ -45,6 +45,8 @@ class Step:
     """Counts a failed attempt: postponed, or failed for good."""
     queue: Queue | None = None
     """None: the spool."""
+    hand: str | None = None
+    """Steps that name the same work on the rows of one queue: a suspect is alone among all of them. None: its own."""
     span: Callable[[Any], AbstractContextManager[object]] = lambda _: nullcontext()
     """Around the work on a claim: the part of its trace."""
 
@@ -88,7 +90,8 @@ class Worker:
         self._stopping = asyncio.Event()
         self._arrival = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._hands = [_Hand() for _ in steps]
+        hands = {step.hand or step.state: _Hand() for step in steps}
+        self._hands = [hands[step.hand or step.state] for step in steps]
 
     def start(self, chores: Sequence[Callable[[], int]] = ()) -> None:
         """Begin; `chores` are done with the housekeeping, and return how much work they have made for the steps."""
@@ -113,7 +116,8 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for step, hand in zip(self._steps, self._hands, strict=True):
-            for claim in list(hand.claims.values()):  # cut off, and not to blame
+            claims, hand.claims = hand.claims, {}
+            for claim in claims.values():  # cut off, and not to blame
                 with contextlib.suppress(SpoolUnavailableError):
                     await asyncio.to_thread(self._queue(step).release, claim)
 
@@ -139,7 +143,7 @@ class Worker:
                 _log_failure("spool_loop_failed", error, state=step.state)
                 await _pause(self._stopping, REST_S)
             if claim is not None:  # not where this loop is cut off: `stop` gives the film back
-                del hand.claims[claim.token]
+                hand.claims.pop(claim.token, None)
                 self.wake()  # what waits next is in another step, or waited to be alone
 
     async def _take(self, step: Step, hand: _Hand) -> Leased | None:

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bundle.opening import Bundle
-from bundle.session import MAP_OUTPUTS, MOST_PROBABLE, GraphOutputs, Provider, Session, open_session, outputs_of
+from bundle.providers import GpuOptions
+from bundle.session import MAP_OUTPUTS, MOST_PROBABLE, PLAIN, GraphOutputs, Session, open_session, outputs_of
 from schemas.api import ExplainMethod
 from schemas.model.precision import Precision
+from schemas.tuning import Provider
+from service.settings import EngineSettings
 
 MAPS: Final[Mapping[ExplainMethod, str]] = {
     "gradcam": "gradcam",
@@ -97,10 +101,25 @@ class OnnxEngine:
         self._unexplained = tuple(name for name in outputs if name not in MAP_OUTPUTS)
 
     @classmethod
-    def open(cls, bundle: Bundle, *, provider: Provider, intra_op_threads: int, precision: Precision = "fp32") -> Self:
+    def open(
+        cls,
+        bundle: Bundle,
+        *,
+        provider: Provider,
+        intra_op_threads: int,
+        precision: Precision = "fp32",
+        gpu: GpuOptions = PLAIN,
+    ) -> Self:
         """Load a graph of a bundle; see `EngineOpener`."""
-        session = open_session(bundle, provider=provider, intra_op_threads=intra_op_threads, precision=precision)
+        session = open_session(
+            bundle, provider=provider, intra_op_threads=intra_op_threads, precision=precision, gpu=gpu
+        )
         return cls(session, outputs_of(bundle.manifest))
+
+    @classmethod
+    def opener(cls, settings: EngineSettings) -> EngineOpener:
+        """What opens bundles with the options of a GPU that the settings choose."""
+        return partial(cls.open, gpu=GpuOptions(settings.gpu_runs, engine_cache=settings.tensorrt_cache_dir))
 
     def run(self, images: NDArray[np.float32], targets: NDArray[np.int64] | None) -> Outputs:
         """Run the network on a batch; see `Engine`."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.session import bucket_sizes
 from schemas.errors import CxrError
 from service.capacity.admission import Priority
 from service.engine.engine import Outputs
@@ -46,7 +47,7 @@ def batch_sizes(largest: int) -> tuple[int, ...]:
     A batch is the largest of them that waits. Nothing is padded: on a CPU a padded film costs as much
     as a real one, and on a GPU a shape that was not warmed costs far more than a second, smaller run.
     """
-    return (*(1 << power for power in range((largest - 1).bit_length())), largest)
+    return bucket_sizes(largest)
 
 
 class FilmQueue:

@@ -1,9 +1,10 @@
 """How the network of a bundle is opened for films that processes read."""
 
 from bundle.opening import Bundle
-from bundle.session import Provider
 from schemas.model.precision import Precision
+from schemas.tuning import Provider
 from service.engine.engine import Engine, EngineOpener
+from service.engine.tuned import profile_of, tuned
 from service.films.nursery import Nursery
 from service.films.reader import ReaderOptions
 from service.films.readers import FilmReaders, OnDeath, ReaderPlan
@@ -21,12 +22,15 @@ def readers_opener(
     def open_engine(
         bundle: Bundle,
         *,
-        provider: Provider,  # noqa: ARG001 it is the CPU: the settings were checked
-        intra_op_threads: int,  # noqa: ARG001 it is one
+        provider: Provider,
+        intra_op_threads: int,
         precision: Precision = "fp32",
     ) -> Engine:
+        own = tuned(engine.of(bundle.manifest.name), profile_of(bundle, engine), bundle.manifest.offered)
+        if not own.processes:  # a profile found that threads of one process are faster here
+            return otherwise(bundle, provider=provider, intra_op_threads=intra_op_threads, precision=precision)
         decode = settings.decode
         options = ReaderOptions(precision, settings.limits.max_pixels, decode.memory_bytes, decode.timeout_s)
-        return FilmReaders(nursery, bundle, ReaderPlan(engine.processes, options, engine.run_timeout_s, on_death))
+        return FilmReaders(nursery, bundle, ReaderPlan(own.processes, options, engine.run_timeout_s, on_death))
 
     return open_engine

@@ -14,6 +14,12 @@ STOPPED_S: Final = 1.0
 """A body that has brought nothing for so long is ended by others that need its room; a network pauses less."""
 
 
+STREAMED: Final = "/jobs"
+ARCHIVE_TYPES: Final = frozenset({"application/zip", "application/x-zip-compressed", "application/x-tar"})
+"""The bodies that go to the disk as they arrive: their bytes are not held, and all of them may take a day."""
+STREAM_S: Final = 86_400.0
+
+
 class Bodies:
     """All bodies of one app."""
 
@@ -24,7 +30,9 @@ class Bodies:
 
     def begin(self, scope: Scope) -> "Body":
         """The body of a request, of which nothing has arrived."""
-        body = Body(self, BodyClock(self._settings), scope)
+        is_streamed = scope["path"] == STREAMED and _media_type(scope) in ARCHIVE_TYPES
+        settings = self._settings.model_copy(update={"upload_timeout_s": STREAM_S}) if is_streamed else self._settings
+        body = Body(self, BodyClock(settings), scope, counted=not is_streamed)
         self._arriving[body] = None
         return body
 
@@ -48,10 +56,11 @@ class Body:
     Invariant: `_held` bytes are counted for it, until the request is over or the body gives way.
     """
 
-    def __init__(self, bodies: Bodies, clock: BodyClock, scope: Scope) -> None:
+    def __init__(self, bodies: Bodies, clock: BodyClock, scope: Scope, *, counted: bool) -> None:
         self._bodies = bodies
         self._clock = clock
         self._scope = scope
+        self._counted = counted
         self._held = 0
         self.caller = ""
 
@@ -69,7 +78,7 @@ class Body:
             QuotaError: its caller holds too much.
         """
         message = await self._clock.receive(receive)
-        if size := len(message.get("body", b"")):
+        if self._counted and (size := len(message.get("body", b""))):
             self.caller = self.caller or _caller_of(self._scope)
             self._bodies.make_room(size, self.caller, self._held)
             self._bodies.admission.take_bytes(size, self.caller, self._held)
@@ -97,3 +106,8 @@ def _caller_of(scope: Scope) -> str:
     if caller is not None and caller.identity != ANONYMOUS.identity:
         return caller.identity
     return f"address:{(scope.get('client') or ('',))[0]}"
+
+
+def _media_type(scope: Scope) -> str:
+    lines = (value for name, value in scope["headers"] if name == b"content-type")
+    return str(next(lines, b"").partition(b";")[0].strip().lower().decode("latin-1"))

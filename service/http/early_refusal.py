@@ -23,7 +23,9 @@ from service.http.request_options import DEADLINE_HEADER, PRIORITY_HEADER, peek_
 from service.metrics import Metrics
 from service.settings import ConnectionSettings, LimitSettings
 
-FILM_ADDRESSES: Final = frozenset({"/predict", "/predict/batch", "/explain", "/film"})
+_INFER: Final = "/v2/models/{name}/infer"
+_INFER_VERSION: Final = "/v2/models/{name}/versions/{version}/infer"
+FILM_ADDRESSES: Final = frozenset({"/predict", "/predict/batch", "/explain", "/film", _INFER, _INFER_VERSION})
 """Where films are read while the caller waits. What comes by DICOMweb waits in the spool and is bounded there."""
 
 _LOG_S: Final = 1.0
@@ -65,14 +67,14 @@ class EarlyRefusal:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        if scope["method"] == "POST" and scope["path"] in FILM_ADDRESSES:
+        if scope["method"] == "POST" and (address := _address_of(scope["path"])) in FILM_ADDRESSES:
             start = time.perf_counter()
             try:
                 self._check(scope)
             except _REFUSALS as error:
                 refusal = _refusal(error.code, str(error), error.retry_after_s)
                 await _answer(refusal, request_id_of(scope), send)
-                self._count(scope["path"], refusal.status, time.perf_counter() - start)
+                self._count(address, refusal.status, time.perf_counter() - start)
                 return
         body = self._bodies.begin(scope)
         try:
@@ -107,6 +109,13 @@ class EarlyRefusal:
     def _log_refusals(self) -> None:
         log.warning("requests_refused", requests=self._refusals)
         self._refusals = 0
+
+
+def _address_of(path: str) -> str:
+    """The route of a path; the names of bundles in it are the caller's, and would be labels without a bound."""
+    if not (path.startswith("/v2/models/") and path.endswith("/infer")):
+        return path
+    return {5: _INFER, 7: _INFER_VERSION}.get(path.count("/") + 1, path)
 
 
 @dataclass(frozen=True, slots=True)

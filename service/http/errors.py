@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import ClientDisconnect
 
+from bundle.stores.source import StoreRefusedError, StoreUnavailableError
 from schemas import errors
 from schemas.api import Problem
 from schemas.errors import CxrError
@@ -63,6 +64,8 @@ PROBLEMS: Final[Mapping[type[CxrError], ProblemType]] = {
     errors.SpoolUnavailableError: ProblemType(503, "The spool cannot be written"),
     errors.AuditUnavailableError: ProblemType(503, "The audit log cannot be written"),
     errors.PacsUnreachableError: ProblemType(503, "The PACS cannot be reached"),
+    StoreUnavailableError: ProblemType(503, "The store of bundles cannot be reached"),
+    StoreRefusedError: ProblemType(502, "The store of bundles refuses"),
     errors.DeadlineError: ProblemType(504, "Deadline exceeded"),
     errors.InferenceError: ProblemType(500, "Inference failed"),
     errors.PacsRefusedError: ProblemType(502, "The PACS refused the results"),

@@ -7,12 +7,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
 from starlette.requests import ClientDisconnect
 
-from service.audit.accounts import Reading, audited_reading
+from service.audit.accounts import FilmDigest, audited_reading
 from service.films.look import Upload
 from service.http.authorization import caller_of, origin_of
 from service.http.current import CurrentServices
@@ -20,6 +21,7 @@ from service.http.idempotency import IdempotencyKey, answered_once, fingerprint_
 from service.http.request_body import read_films
 from service.http.request_options import SILENCE, CallersWord, CurrentOptions, RequestOptions
 from service.models.live import ServingBundles
+from service.reading.repeats import Answer, RepeatableFilm, answered
 from service.reading.routing import check_word
 from service.services import Services
 from service.tracing.span import exemplar, stage
@@ -64,14 +66,19 @@ class FilmsToRead(ReceivedFilms):
     key: IdempotencyKey | None = None
     """A caller who has sent one comes back for the answer, and need not wait for it."""
 
-    async def read(self, reader: Callable[[Upload], Awaitable[Reading]]) -> Reading:
+    async def read(self, reader: Callable[[Upload], Awaitable[Answer]], *asked: str) -> Answer:
         """Read the only film; see `ReceivedFilms.work`.
+
+        Args:
+            reader: reads it.
+            asked: all that decides the answer in addition to the film, the kind of answer first; none: the answer is
+                not kept for films of the same bytes.
 
         Raises:
             AuditUnavailableError: the answer cannot be recorded.
         """
         (upload,) = self.uploads
-        reading = self._recorded(upload, lambda: self._admitted(lambda: self._in_time(reader(upload))))
+        reading = self._recorded(upload, lambda: self._admitted(lambda: self._in_time(reader(upload))), asked)
         return await (reading if self.key is not None else while_caller_waits(self.request, reading))
 
     async def answer(self, work: Callable[[], Awaitable[Response]], *asked: str) -> Response:
@@ -103,13 +110,15 @@ class FilmsToRead(ReceivedFilms):
 
     async def read_each(
         self,
-        reader: Callable[[Upload], Awaitable[Reading]],
-        answer: Callable[[int, Awaitable[Reading]], Awaitable[Result]],
+        reader: Callable[[Upload], Awaitable[Answer]],
+        answer: Callable[[int, Awaitable[Answer]], Awaitable[Result]],
+        *asked: str,
     ) -> tuple[Result, ...]:
         """Read all films at the same time, each recorded and within the deadline on its own.
 
         Args:
             reader: reads one.
+            asked: see `read`.
             answer: turns the reading of the film at an index, or its failure, into a result.
 
         Raises:
@@ -117,8 +126,8 @@ class FilmsToRead(ReceivedFilms):
             ClientDisconnect: the caller left.
         """
 
-        def read_one(upload: Upload) -> Awaitable[Reading]:
-            return self._recorded(upload, lambda: self._in_time(reader(upload)))
+        def read_one(upload: Upload) -> Awaitable[Answer]:
+            return self._recorded(upload, lambda: self._in_time(reader(upload)), asked)
 
         async def read_all() -> tuple[Result, ...]:
             results = (answer(index, read_one(upload)) for index, upload in enumerate(self.uploads))
@@ -126,9 +135,11 @@ class FilmsToRead(ReceivedFilms):
 
         return await while_caller_waits(self.request, self._admitted(read_all))
 
-    async def _recorded(self, upload: Upload, work: Callable[[], Awaitable[Reading]]) -> Reading:
+    async def _recorded(self, upload: Upload, work: Callable[[], Awaitable[Answer]], asked: tuple[str, ...]) -> Answer:
+        film = RepeatableFilm(upload, FilmDigest(upload.data), asked)
+        once = partial(answered, self.services, self.bundles, film, work)
         origin = origin_of(self.request)
-        return await audited_reading(self.services.audit, origin, upload.data, self.bundles.only_reference, work)
+        return await audited_reading(self.services.audit, origin, film.digest, self.bundles.only_reference, once)
 
 
 @dataclass(frozen=True, slots=True)

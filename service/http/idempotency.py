@@ -13,23 +13,30 @@ from fastapi import Depends, Header, Request, Response
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.errors import FilmError, InvalidParameterError
+from service.audit.accounts import HasPrediction
 from service.capacity.kept_answers import KeptAnswer, RequestName, Turn
 from service.http.authorization import caller_of
 from service.http.current import CurrentServices
 
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotent-Replayed"
+CACHE_HEADER: Final = "Cache-Status"
+"""RFC 9211: on an answer that was kept from a film of the same bytes (`service.reading.repeats`)."""
 REPLAYED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "headers": {
             REPLAYED_HEADER: {
                 "schema": {"type": "string", "const": "true"},
                 "description": f"the answer that the request of this {KEY_HEADER} had before",
-            }
+            },
+            CACHE_HEADER: {
+                "schema": {"type": "string", "const": "cxr; hit"},
+                "description": "the film was not computed again: CXR_RESULT_CACHE_BYTES",
+            },
         }
     }
 }
-"""What OpenAPI says of answers to requests with a key."""
+"""What OpenAPI says of answers that were given before."""
 _KEY: Final = re.compile(r'(?P<quote>"?)(?P<key>[!#-\[\]-~]{1,255})(?P=quote)')
 """A text of RFC 8941 in quotation marks, as the draft has it, or the same without them, as most callers write it."""
 
@@ -56,14 +63,25 @@ async def key_of(request: Request, services: CurrentServices, key: KeyHeader = N
     Raises:
         InvalidParameterError: it is not a key, or there are several.
     """
-    if key is None or services.limits.idempotency_s == 0:
+    if services.limits.idempotency_s == 0 or (text := key_text(request, key)) is None:
+        return None
+    return IdempotencyKey(RequestName(caller_of(request).identity, request.scope["route"].path, text))
+
+
+def key_text(request: Request, key: str | None) -> str | None:
+    """The key that a request has, without quotation marks; None: it has none.
+
+    Raises:
+        InvalidParameterError: it is not a key, or there are several.
+    """
+    if key is None:
         return None
     lines = request.headers.getlist(KEY_HEADER)
     match = _KEY.fullmatch(key)
     if match is None or len(lines) > 1:
         msg = f"the header {KEY_HEADER} is not one key of 1 to 255 visible characters without quotation marks; send one"
         raise InvalidParameterError(msg)
-    return IdempotencyKey(RequestName(caller_of(request).identity, request.scope["route"].path, match["key"]))
+    return match["key"]
 
 
 CurrentKey = Annotated[IdempotencyKey | None, Depends(key_of)]
@@ -73,6 +91,11 @@ def fingerprint_of(contents: Iterable[bytes], asked: Sequence[str]) -> bytes:
     """A digest of films and of what is asked of them: how a body is packed changes nothing, as boundaries differ."""
     parts = (*contents, *(text.encode() for text in asked))
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+
+
+def cache_status(reading: HasPrediction) -> dict[str, str]:
+    """The header of an answer that was kept; none of one that was computed."""
+    return {CACHE_HEADER: "cxr; hit"} if reading.repeated else {}
 
 
 def replayed(answer: KeptAnswer) -> Response:

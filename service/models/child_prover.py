@@ -27,6 +27,7 @@ from imaging.libraries import forbid_core_dumps
 from schemas.errors import BundleError, CxrError
 from service.answers.decision import load_statistics
 from service.engine.film_queue import batch_sizes
+from service.engine.tuned import profile_of, tuned
 from service.models.prover import Proof, Result
 from service.settings import EngineSettings, ModelSettings
 
@@ -196,7 +197,8 @@ class _Work:
 
     def _proved(self, bundle: Bundle) -> Iterator[Proof]:
         """Everything that the service will do with the bundle, on the CPU; where CUDA serves, it compares by itself."""
-        engine = self.engine
+        profile = profile_of(bundle, self.engine)
+        engine = tuned(self.engine.of(bundle.manifest.name), profile, bundle.manifest.offered)
         try:
             session = open_session(bundle, intra_op_threads=engine.intra_op_threads, precision=engine.precision)
             load_statistics(bundle)
@@ -207,8 +209,7 @@ class _Work:
             else:
                 golden = read_golden(bundle, engine.precision)
                 run_in_batches(session.run, golden["inputs"], golden["targets"], 1)
-            largest = engine.of(bundle.manifest.name).largest_batch
-            warm(session.run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(largest))
+            warm(session.run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(engine.largest_batch))
             yield Proof(selftest_error=error)
         except CxrError as refusal:
             yield Proof(refusal=str(refusal))

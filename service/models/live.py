@@ -10,9 +10,11 @@ from typing import Final, Self
 
 from imaging.memory.allocator import give_back_freed_memory
 from schemas.api import ModelReference
+from schemas.tuning import EngineChoice
 from service.answers.drift import DriftWindow
 from service.capacity.threads import ROUTINE, ThreadLanes
 from service.engine.batcher import Batcher, BatchLimits
+from service.engine.tuned import tuned
 from service.metrics import BundleMetrics
 from service.models.loading import LoadedBundle
 from service.models.registry import BundleAddress
@@ -46,7 +48,8 @@ class LiveBundle:
             drift: None where the bundle has no reference to compare films with.
             niceness: of the threads for routine films, in steps.
         """
-        settings = settings.of(loaded.address.name)
+        settings = tuned(settings.of(loaded.address.name), loaded.tuning, loaded.manifest.offered)
+        self.settings = settings
         self.loaded = loaded
         self.metrics = metrics
         self.drift = drift
@@ -61,6 +64,18 @@ class LiveBundle:
     def address(self) -> BundleAddress:
         """Name and version."""
         return self.loaded.address
+
+    @property
+    def engine_choice(self) -> EngineChoice:
+        """With which settings the network runs, whoever decided them."""
+        return EngineChoice(
+            provider=self.settings.provider,
+            precision=self.loaded.precision,
+            intra_op_threads=self.settings.intra_op_threads,
+            concurrent_runs=self.settings.concurrent_runs,
+            max_batch_size=self.settings.largest_batch,
+            film_processes=0 if self.loaded.readers is None else self.settings.processes,
+        )
 
     @property
     def alive(self) -> bool:
@@ -118,6 +133,19 @@ class ServingBundles:
         """SHA-256 of what may answer a film: that of the only bundle, or of the hashes of all in their order."""
         hashes = [each.loaded.reference.sha256 for each in self.live]
         return hashes[0] if len(hashes) == 1 else sha256("".join(hashes).encode()).hexdigest()
+
+    @property
+    def answers_sha256(self) -> str:
+        """SHA-256 of everything about them that decides an answer: manifests, precisions, operating points, gaps."""
+        each = [
+            (
+                live.loaded.bundle.sha256,
+                live.loaded.precision,
+                None if live.loaded.site is None else live.loaded.site.sha256,
+            )
+            for live in self.live
+        ]
+        return sha256(repr((each, self.missing)).encode()).hexdigest()
 
     @property
     def is_alone(self) -> bool:

@@ -9,16 +9,19 @@ from numpy.typing import NDArray
 from bundle.golden import check_golden, warm
 from bundle.opening import Bundle
 from bundle.session import GraphOutputs
+from imaging.memory.allocator import give_back_freed_memory
 from schemas.api import ModelReference
 from schemas.model.familiarity import Familiarity
 from schemas.model.manifest import BundleManifest
 from schemas.model.precision import Precision
+from schemas.tuning import TuningProfile
 from service.answers.decision import load_statistics
 from service.capacity.threads import ROUTINE
 from service.engine.engine import Engine, EngineOpener, Outputs
 from service.engine.explain_backend import Explanations, open_explanations
 from service.engine.film_queue import batch_sizes
 from service.engine.site_engine import SiteEngine, at_site
+from service.engine.tuned import profile_of, tuned
 from service.films.readers import FilmReaders
 from service.models.prover import NoProver, Prover
 from service.models.registry import BundleAddress
@@ -42,6 +45,8 @@ class LoadedBundle:
     """Processes that read whole films; None: threads of the service prepare them."""
     site: SiteOperatingPoint | None = None
     """With which it answers: manifest and engine are then those of the site; None: the bundle's own operating point."""
+    tuning: TuningProfile | None = None
+    """What was measured of it on this machine; None: nothing, or it is not used."""
     bare: "LoadedBundle | None" = None
     """The same without the site's operating point; None where there is none."""
 
@@ -108,7 +113,8 @@ class BundleLoader:
                 statistics, golden films or torch's weights are not as the manifest states; or see `at_site`.
             SettingsError: the provider is not there.
         """
-        settings = self.settings.of(bundle.manifest.name)
+        profile = profile_of(bundle, self.settings)
+        settings = tuned(self.settings.of(bundle.manifest.name), profile, bundle.manifest.offered)
         with self.prover.proving(bundle) as proved:
             engine = self.open_engine(
                 bundle,
@@ -122,13 +128,15 @@ class BundleLoader:
         def run(images: NDArray[np.float32], targets: NDArray[np.int64]) -> GraphOutputs:
             return engine.run(images, targets).by_name()
 
-        if selftest_error is None:
+        if selftest_error is None or settings.precision != self.settings.precision:
+            # A profile may have been written since the prover looked for one: it may have proved another graph.
             selftest_error = check_golden(bundle, run, settings.precision).logits
         warm(run, side=bundle.manifest.preprocess.size, sizes=batch_sizes(settings.largest_batch))
+        give_back_freed_memory()  # 30 MB, of the graph while it was read and of its optimizations
         explanations = open_explanations(bundle, settings.explain_backend, threads=settings.intra_op_threads)
         readers = engine if isinstance(engine, FilmReaders) else None
         loaded = LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision, readers)
-        return self.at_site(loaded)
+        return self.at_site(replace(loaded, tuning=profile))
 
     def at_site(self, loaded: LoadedBundle) -> LoadedBundle:
         """The loaded bundle at the operating point that the site has for it now; the same one where it has it already.

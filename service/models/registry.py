@@ -3,6 +3,7 @@
 import codecs
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +15,7 @@ from bundle.versions import is_version, parse_version, preference
 from schemas.errors import BundleError, NotFoundError
 from schemas.model.manifest import CURRENT, MANIFEST
 from service.models.site_profiles import SiteProfiles
+from service.models.store_watch import StoreWatch
 from service.models.trust import Trust
 from service.settings import ModelSettings
 
@@ -59,7 +61,13 @@ class BundleRegistry:
     """
 
     def __init__(
-        self, models_dir: Path, model: str | None, trust: Trust | None = None, profiles: SiteProfiles | None = None
+        self,
+        models_dir: Path,
+        model: str | None,
+        trust: Trust | None = None,
+        profiles: SiteProfiles | None = None,
+        *,
+        check: Callable[[Bundle], None] = lambda _bundle: None,
     ) -> None:
         """Nothing is looked at yet.
 
@@ -68,25 +76,29 @@ class BundleRegistry:
             model: `name`, `name/version`, or None for the content of the file `current`.
             trust: whose bundles are opened; None: anybody's.
             profiles: of the site, whose change is one of the bundle; None: there are none.
+            check: raises `BundleError` where a bundle is not the one that a store offers.
         """
         self._models_dir = models_dir
         self._model = model
         self._trust = trust
         self._profiles = profiles
+        self._check = check
 
     @classmethod
-    def of(cls, settings: ModelSettings, profiles: SiteProfiles | None = None) -> Self:
+    def of(cls, settings: ModelSettings, profiles: SiteProfiles | None = None, store: StoreWatch | None = None) -> Self:
         """The registry that the settings describe; with several bundles, see `choosing`.
 
         Raises:
             SettingsError: the file of trusted keys cannot be read, or holds none.
         """
         trust = None if settings.trusted_keys_file is None else Trust(settings.trusted_keys_file)
-        return cls(settings.models_dir, settings.model, trust, profiles)
+        if store is None:
+            return cls(settings.bundles_dir, settings.model, trust, profiles)
+        return cls(settings.bundles_dir, settings.model, trust, profiles, check=store.mirror.check)
 
     def choosing(self, model: str) -> "BundleRegistry":
         """The same directory and the same trust, with another choice."""
-        return BundleRegistry(self._models_dir, model, self._trust, self._profiles)
+        return BundleRegistry(self._models_dir, model, self._trust, self._profiles, check=self._check)
 
     def known(self) -> tuple[BundleAddress, ...]:
         """Every whole bundle of the directory, by name and then from the oldest version to the newest.
@@ -134,7 +146,8 @@ class BundleRegistry:
         if address not in self._present():
             msg = "there is no bundle of this name and version; GET /models lists those that are there"
             raise NotFoundError(msg)
-        directory = self._models_dir / address.name / address.version
+        # Of a store's copy this is a link: what serves stays where it is, whatever the store offers later.
+        directory = (self._models_dir / address.name / address.version).resolve()
         bundle = (
             open_bundle(directory) if self._trust is None else open_bundle(directory, self._trust.accept(directory))
         )
@@ -142,6 +155,7 @@ class BundleRegistry:
         if own_address != address:
             msg = f"the bundle at {address} calls itself {own_address}; move it to its own address"
             raise BundleError(msg)
+        self._check(bundle)
         return bundle
 
     def _present(self) -> tuple[BundleAddress, ...]:

@@ -234,7 +234,7 @@ class Deployment:
         model = loaded.reference
         self._metrics.model_info.clear()
         self._metrics.model_info.labels(
-            model.name, model.version, model.architecture, model.sha256, self._loader.settings.provider
+            model.name, model.version, model.architecture, model.sha256, self._live.settings.provider
         ).set(1)
         log.info("bundle_serves", bundle=str(self._live.address), precision=model.precision, sha256=model.sha256)
 

@@ -39,9 +39,15 @@ class Answer:
 
 
 async def ask(
-    client: httpx2.AsyncClient, counterpart: Counterpart, method: str, address: str, **request: Any
+    client: httpx2.AsyncClient,
+    counterpart: Counterpart,
+    method: str,
+    address: str,
+    *,
+    at_most: int = LARGEST_ANSWER_BYTES,
+    **request: Any,
 ) -> Answer:
-    """Send a request, and read its answer up to `LARGEST_ANSWER_BYTES`.
+    """Send a request, and read its answer up to `at_most` bytes.
 
     Raises:
         UnavailableError: `counterpart.unreachable`; no answer came, or one that is compressed or too large.
@@ -59,8 +65,8 @@ async def ask(
             content = bytearray()
             async for chunk in response.aiter_raw():
                 content += chunk
-                if len(content) > LARGEST_ANSWER_BYTES:
-                    msg = f"{what} answered with over {LARGEST_ANSWER_BYTES} bytes; the delivery is tried again"
+                if len(content) > at_most:
+                    msg = f"{what} answered with over {at_most} bytes; the delivery is tried again"
                     raise counterpart.unreachable(msg)
             return Answer(response.status_code, response.headers, bytes(content))
     except (httpx2.HTTPError, OSError) as error:  # ssl.SSLError of TLS 1.3 comes as it is: a demand for a certificate

@@ -3,10 +3,15 @@
 import asyncio
 import base64
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from imaging.overlay import HeatMap, lay_over
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.overlay import HeatMap, ShownFilm
+from schemas.analysis import ExplainedFinding
 from schemas.api import (
     CenterOfMass,
     ExplainBackend,
@@ -18,6 +23,7 @@ from schemas.api import (
 )
 from schemas.errors import ExplanationUnavailableError, InvalidParameterError
 from schemas.model.manifest import BundleManifest
+from schemas.preprocess import PreprocessSpec
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
 from service.films.look import Upload
@@ -27,6 +33,11 @@ from service.reading.predict import Reading, read_film
 from service.reading.prepare import HeatMapRequest
 from service.services import Services
 from service.tracing.span import exemplar, past
+
+Drawn = TypeVar("Drawn")
+
+Draw = Callable[[ShownFilm, NDArray[np.float32], PreprocessSpec], Drawn]
+"""Lays a map over a film: `imaging.overlay.lay_over` for all that an answer in JSON holds, or one of its pictures."""
 
 NOTE: Final = (
     "The heat map shows what moved the network, not where disease is: it is not a localisation "
@@ -71,13 +82,13 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class ExplainedFilm:
-    """A reading with the heat map of `finding`."""
+class ExplainedFilm(Generic[Drawn]):
+    """A reading with the heat map of `finding`, as it was drawn."""
 
     reading: Reading
     finding: str
     method: ExplainMethod
-    heat_map: HeatMap
+    heat_map: Drawn
     layer: str
     backend: ExplainBackend
     grid: tuple[int, int]
@@ -93,19 +104,34 @@ class ExplainedFilm:
         return self.reading.withheld
 
     @property
+    def repeated(self) -> bool:
+        """Whether it was kept from a film of the same bytes."""
+        return self.reading.repeated
+
+    @property
     def model(self) -> ModelReference:
         """The bundle that answers."""
         return self.reading.model
 
-    def response(self, request_id: str, total_s: float) -> ExplainResponse:
+    def response(self: "ExplainedFilm[HeatMap]", request_id: str, total_s: float) -> ExplainResponse:
         """The answer to the request of this id; see `Reading.timings`."""
         base = self.reading.response(request_id, total_s)
         return ExplainResponse(**dict(base), explanation=self.explanation)
 
     @property
-    def explanation(self) -> Explanation:
-        """The heat map as a part of the answer."""
+    def center_of_mass(self: "ExplainedFilm[HeatMap]") -> CenterOfMass | None:
+        """Of the heat on the film; None where there is none."""
         center = self.heat_map.center_of_mass
+        return None if center is None else CenterOfMass(x=center[0], y=center[1])
+
+    @property
+    def summary(self: "ExplainedFilm[HeatMap]") -> ExplainedFinding:
+        """The heat map as a record keeps it: without its pictures."""
+        return ExplainedFinding(finding=self.finding, method=self.method, center_of_mass=self.center_of_mass)
+
+    @property
+    def explanation(self: "ExplainedFilm[HeatMap]") -> Explanation:
+        """The heat map as a part of the answer."""
         return Explanation(
             finding=self.finding,
             method=self.method,
@@ -114,16 +140,20 @@ class ExplainedFilm:
             heatmap_png_base64=base64.b64encode(self.heat_map.heatmap_png).decode("ascii"),
             overlay_png_base64=base64.b64encode(self.heat_map.overlay_png).decode("ascii"),
             grid=self.grid,
-            center_of_mass=None if center is None else CenterOfMass(x=center[0], y=center[1]),
+            center_of_mass=self.center_of_mass,
             concentration=self.heat_map.concentration,
             note=NOTE,
         )
 
 
+FullyExplained = ExplainedFilm[HeatMap]
+"""With both pictures and the figures of the map."""
+
+
 async def explain_film(
-    services: Services, bundles: ServingBundles, upload: Upload, question: Question
-) -> ExplainedFilm:
-    """Read one film and compute the heat map.
+    services: Services, bundles: ServingBundles, upload: Upload, question: Question, draw: Draw[Drawn]
+) -> ExplainedFilm[Drawn]:
+    """Read one film, compute the heat map, and `draw` it.
 
     Raises:
         InvalidParameterError, ExplanationUnavailableError: the bundle that answers this film cannot; others can.
@@ -131,10 +161,12 @@ async def explain_film(
     """
     wanted = HeatMapRequest(question.finding)
     reading = await read_film(services, bundles, upload, priority=question.priority, heat_map=wanted)
-    return await explain_reading(services, reading, question)
+    return await explain_reading(services, reading, question, draw)
 
 
-async def explain_reading(services: Services, reading: Reading, question: Question) -> ExplainedFilm:
+async def explain_reading(
+    services: Services, reading: Reading, question: Question, draw: Draw[Drawn]
+) -> ExplainedFilm[Drawn]:
     """Compute the heat map of a film that was read for one; see `explain_film`."""
     loaded = reading.live.loaded
     question.check_bundle(loaded)
@@ -152,7 +184,7 @@ async def explain_reading(services: Services, reading: Reading, question: Questi
         cam = await in_pool(services.explain_pool, explain, reading.film.image, index, question.method)
     lane = services.decode_lanes.of(question.priority)
     assert reading.film.shown is not None  # noqa: S101 it was asked for
-    heat_map = await in_pool(lane, lay_over, reading.film.shown, cam, manifest.preprocess)
+    heat_map = await in_pool(lane, draw, reading.film.shown, cam, manifest.preprocess)
     seconds = time.perf_counter() - start
     past("explain", start, seconds)
     services.metrics.stage_duration.labels("explain").observe(seconds, exemplar())

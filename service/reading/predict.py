@@ -32,6 +32,8 @@ class Reading:
     """The same film as the bundle that reads along sees it; None: there is none."""
     withheld: Prediction | None = None
     """What would have been answered; None: it was, for the service is not suspended."""
+    repeated: bool = False
+    """The answer was kept from a film of the same bytes; the film was neither decoded nor shown to a network."""
 
     @property
     def judged(self) -> Prediction:
@@ -109,7 +111,12 @@ async def read_film(
             break
     choice = choose(films.plan, seen, upload.population)
     routed = replace(_routed(readings[choice.index], choice, bundles), for_challenger=films.for_challenger)
-    reading = _unless_suspended(services, routed)
+    return given(services, routed)
+
+
+def given(services: Services, reading: Reading) -> Reading:
+    """The reading as it is answered: withheld where the service is suspended, and counted."""
+    reading = _unless_suspended(services, reading)
     _count(services, reading)
     return reading
 
@@ -144,8 +151,8 @@ def _trace_run(live: LiveBundle, result: BatchResult, queued: float, started: fl
 
 
 def _unless_suspended(services: Services, reading: Reading) -> Reading:
-    given = services.stop.applied(reading.prediction)
-    return reading if given is reading.prediction else replace(reading, prediction=given, withheld=reading.prediction)
+    answer = services.stop.applied(reading.prediction)
+    return reading if answer is reading.prediction else replace(reading, prediction=answer, withheld=reading.prediction)
 
 
 def answered(live: LiveBundle, film: PreparedFilm, result: BatchResult) -> Reading:
@@ -170,8 +177,12 @@ def _routed(reading: Reading, choice: Choice, bundles: ServingBundles) -> Readin
 
 
 def _count(services: Services, reading: Reading) -> None:
-    """Count the film for the bundle that answers; those that were asked in vain learn nothing of it."""
-    for name, seconds in reading.stages_s.items():
+    """Count the film for the bundle that answers; those that were asked in vain learn nothing of it.
+
+    A repeated answer counts as an answer, so that a cache changes neither decisions nor drift; it had no stages.
+    """
+    stages = {} if reading.repeated else reading.stages_s
+    for name, seconds in ((name, seconds) for name, seconds in stages.items() if seconds):  # 0: it had no such stage
         services.metrics.stage_duration.labels(name).observe(seconds, exemplar())
     metrics = reading.live.metrics
     prediction = reading.prediction

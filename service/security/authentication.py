@@ -16,7 +16,6 @@ from service.security.callers import ANONYMOUS, LOCAL, Caller, Scope
 from service.security.hosts import HostNames, host_of
 from service.security.keys import ApiKey, KeyFile, PresentedKey, decoy_key, parse_keys, take_apart
 from service.security.quota import Quota
-from service.security.tokens import TokenVerifier
 from service.security.watched_file import WatchedFile
 from service.settings import SecuritySettings, TokenSettings
 
@@ -59,6 +58,8 @@ class Gate:
         )
         self._tokens = None
         if tokens.keys_file and tokens.issuer and tokens.audience:  # all three are set, or none
+            from service.security.tokens import TokenVerifier  # with PyJWT: 4 MB for those who use no tokens
+
             self._tokens = TokenVerifier(tokens.keys_file, issuer=tokens.issuer, audience=tokens.audience)
         self._metrics_need_key = settings.metrics_need_key
         self._anonymous = _anonymous(settings, knows_callers=bool(self._keys or self._tokens))

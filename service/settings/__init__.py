@@ -17,9 +17,9 @@ from service.settings.connections import ConnectionSettings
 from service.settings.dimse import DimseSettings, Peer
 from service.settings.environment import VARIABLES, Settings, load_settings
 from service.settings.evidence import EvidenceSettings
-from service.settings.exchange import DicomwebSettings, PacsSettings, SurveillanceSettings
+from service.settings.exchange import DicomwebSettings, JobSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
-from service.settings.models import ModelSettings
+from service.settings.models import ModelSettings, StoreSettings
 from service.settings.section import PREFIX, Section
 from service.settings.trial import MODE_HEADER, TrialSettings
 from service.settings.worklist import CodedName, WorklistSettings
@@ -39,6 +39,7 @@ __all__ = [
     "DimseSettings",
     "EngineSettings",
     "EvidenceSettings",
+    "JobSettings",
     "LimitSettings",
     "LogSettings",
     "ModelSettings",
@@ -48,6 +49,7 @@ __all__ = [
     "SecuritySettings",
     "ServerSettings",
     "Settings",
+    "StoreSettings",
     "SurveillanceSettings",
     "TokenSettings",
     "TrialSettings",

@@ -2,12 +2,14 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from schemas.model.precision import Precision
+from schemas.tuning import GpuRuns, Provider
 from service.settings.models import NumberByName
 from service.settings.section import Positive, Section
 
@@ -29,7 +31,20 @@ def usable_cores() -> int:
 class EngineSettings(Section):
     """How the network runs."""
 
-    provider: Literal["cpu", "cuda"] = Field(default="cpu", description="where the network runs; no silent fallback")
+    provider: Provider = Field(
+        default="cpu",
+        description="where the network runs; no silent fallback. tensorrt builds its engines for minutes at each start "
+        "unless CXR_TENSORRT_CACHE_DIR keeps them",
+    )
+    gpu_runs: GpuRuns = Field(
+        default="plain",
+        description="on a GPU, plain: memory is allocated for each run; bound: buffers that stay, a set for each size "
+        "of batch; graphs: each size is captured as a CUDA graph in addition; the last two have not run on a GPU yet "
+        "(docs/tuning.md)",
+    )
+    tensorrt_cache_dir: Path | None = Field(
+        default=None, description="folder in which TensorRT keeps its engines; default: it builds them at each start"
+    )
     precision: Precision = Field(
         default="fp32",
         description="graph of the bundle that is used: int8 is for CPUs, fp16 for CUDA; a bundle without it is refused",
@@ -66,6 +81,11 @@ class EngineSettings(Section):
     )
     max_batch_size_by_model: NumberByName = Field(
         default={}, description="other sizes of batches, for single bundles: NAME=NUMBER, ..."
+    )
+    tuning_dir: Path | None = Field(
+        default=None,
+        description="folder of profiles that `python -m service tune` writes: what they measured on this machine "
+        "replaces the defaults of provider, precision, threads, runs, batch and processes; default: none is used",
     )
 
     def of(self, name: str) -> Self:
@@ -133,6 +153,11 @@ class LimitSettings(Section):
         default=64 * 1024 * 1024,
         description="answers that are kept for it at most; the oldest of the caller who has most goes first",
     )
+    result_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="memory for answers of /predict, /predict/batch and /explain, which are given again to the same "
+        "bytes, bundle and question, and recorded in the audit log as repeated; 0: every film is computed",
+    )
 
     @property
     def routine_places(self) -> int:
@@ -178,6 +203,12 @@ class DecodeSettings(Section):
     )
     memory_bytes: Annotated[int, Field(ge=512 * 1024 * 1024)] = Field(
         default=2 * 1024**3, description="address space of a process that decodes compressed films"
+    )
+    children_at_start: bool = Field(
+        default=True,
+        description="where threads of the service read films (CXR_FILM_PROCESSES=0): start the processes that decode "
+        "compressed ones as soon as it is ready, so that the first such film is as fast as the tenth; false: with that "
+        "film, which waits .6 s; 60 MB less until then",
     )
     timeout_s: Positive = Field(
         default=20,

@@ -13,10 +13,10 @@ from service.settings.compute import DecodeSettings, EngineSettings, LimitSettin
 from service.settings.connections import ConnectionSettings
 from service.settings.dimse import DimseSettings
 from service.settings.evidence import EvidenceSettings
-from service.settings.exchange import DicomwebSettings, PacsSettings, SurveillanceSettings
+from service.settings.exchange import DicomwebSettings, JobSettings, PacsSettings, SurveillanceSettings
 from service.settings.injected import VARIABLES_OF_OTHER_PROGRAMS, injected_variables
 from service.settings.loopback import is_loopback
-from service.settings.models import ModelSettings
+from service.settings.models import ModelSettings, StoreSettings
 from service.settings.rules import rule_of, shown
 from service.settings.section import PREFIX, Section
 from service.settings.trial import TrialSettings
@@ -32,6 +32,7 @@ class Settings(BaseModel):
     connections: ConnectionSettings = Field(default_factory=ConnectionSettings)
     logs: LogSettings = Field(default_factory=LogSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
     engine: EngineSettings = Field(default_factory=EngineSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     decode: DecodeSettings = Field(default_factory=DecodeSettings)
@@ -40,6 +41,7 @@ class Settings(BaseModel):
     audit: AuditSettings = Field(default_factory=AuditSettings)
     dicomweb: DicomwebSettings = Field(default_factory=DicomwebSettings)
     pacs: PacsSettings = Field(default_factory=PacsSettings)
+    jobs: JobSettings = Field(default_factory=JobSettings)
     trial: TrialSettings = Field(default_factory=TrialSettings)
     surveillance: SurveillanceSettings = Field(default_factory=SurveillanceSettings)
     evidence: EvidenceSettings = Field(default_factory=EvidenceSettings)

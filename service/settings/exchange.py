@@ -72,6 +72,25 @@ class DicomwebSettings(Section):
         return self
 
 
+class JobSettings(Section):
+    """Large backfills: films that are read while nothing else is to be done."""
+
+    model_config = SettingsConfigDict(env_prefix="CXR_JOBS_")
+
+    folder: Path = Field(
+        default=Path("spool/jobs"), description="where archives of POST /jobs wait until their films are read"
+    )
+    archive_bytes: Positive = Field(
+        default=10 * 1024**3, description="largest archive (ZIP or TAR) of POST /jobs; beyond it 413"
+    )
+    max_films: Positive = Field(
+        default=100_000, description="films of one job; a query ends there, a longer list or archive is 413"
+    )
+    retention_h: Annotated[float, Field(ge=0)] = Field(
+        default=168, description="hours that a job and the list of its films are kept after its end"
+    )
+
+
 class SurveillanceSettings(Section):
     """The answers against the truth: what stops the service, and how final reports are understood."""
 

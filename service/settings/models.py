@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_settings import NoDecode
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from bundle.stores.address import cache_folder, is_address, parse_address
 from bundle.versions import is_version
+from schemas.errors import SettingsError
 from schemas.model.drift import FEWEST_FILMS
 from service.settings.section import Section, matching
 
@@ -44,6 +46,16 @@ def _check_least(value: str) -> str:
     return value
 
 
+def _folder_or_address(value: object) -> object:
+    """A text with `://` names a store; `Path` would make one slash of two."""
+    if not isinstance(value, str) or not is_address(value):
+        return Path(value) if isinstance(value, str) else value
+    try:
+        return str(parse_address(value))
+    except SettingsError as error:
+        raise ValueError(str(error)) from error
+
+
 NumberByName = Annotated[Mapping[str, int], NoDecode, BeforeValidator(_numbers)]
 """A number for each of some bundles, as NAME=NUMBER, separated by commas."""
 Choice = Annotated[str, matching(rf"{_NAME}(/{_NAME})?", _MODEL_RULE)]
@@ -53,7 +65,15 @@ Choice = Annotated[str, matching(rf"{_NAME}(/{_NAME})?", _MODEL_RULE)]
 class ModelSettings(Section):
     """Which bundles are served, and when one replaces another."""
 
-    models_dir: Path = Field(default=Path("models"), description="the directory of bundles")
+    models_dir: Annotated[Path | str, BeforeValidator(_folder_or_address)] = Field(
+        default=Path("models"),
+        description="the directory of bundles, or a store of them: oci://HOST/REPOSITORY:TAG or @sha256:…, "
+        "s3://BUCKET/PREFIX, gs://…, az://…",
+    )
+    models_cache: Path = Field(
+        default=Path(".cache/bundles"),
+        description="where bundles of a store are kept; a service whose store is down starts from there",
+    )
     model: Choice | None = Field(
         default=None,
         description="`name` (its newest version that passes its checks; pre-releases last) or `name/version`; default: "
@@ -119,6 +139,13 @@ class ModelSettings(Section):
         return self
 
     @property
+    def bundles_dir(self) -> Path:
+        """The folder that is read: the directory of bundles, or the copy of what a store offers."""
+        if isinstance(self.models_dir, str):
+            return cache_folder(self.models_cache, self.models_dir) / "view"
+        return self.models_dir
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Of the bundles that the settings name, in the order of preference; none where the file `current` decides."""
         chosen = self.models or (() if self.model is None else (self.model,))
@@ -133,3 +160,22 @@ class ModelSettings(Section):
         """By the bundle's name; empty: of every bundle."""
         pairs = (entry.strip().rpartition("/") for entry in (self.least_version or "").split(",") if entry)
         return {name: version for name, _, version in pairs}
+
+
+class StoreSettings(Section):
+    """How a registry or an object store of bundles is reached, where CXR_MODELS_DIR names one."""
+
+    model_config = SettingsConfigDict(env_prefix="CXR_STORE_")
+
+    poll_s: Annotated[float, Field(gt=0, le=86_400)] = Field(
+        default=30.0, description="seconds between two looks at the store; a digest is never looked at twice"
+    )
+    timeout_s: Annotated[float, Field(gt=0, le=600)] = Field(
+        default=10.0, description="seconds for a connection to the store, and for the next bytes of an answer"
+    )
+    ca_file: Path | None = Field(
+        default=None, description="certificates in PEM that vouch for the store, in addition to those of the system"
+    )
+    allow_http: bool = Field(
+        default=False, description="true: the store is reached without TLS; for registries on a network of their own"
+    )

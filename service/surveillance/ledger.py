@@ -13,9 +13,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, Row, delete, func, insert, select
 
 from schemas.errors import NotFoundError
-from schemas.monitoring import Presence, VerdictReceipt, VerdictRequest, VerdictSource, VerdictWord
+from schemas.monitoring import Presence, VerdictReceipt, VerdictWord
 from service.dicomweb.tables import transaction
 from service.surveillance.pseudonyms import Pseudonyms, key_of
+from service.surveillance.statements import FilmName, Statement
 from service.surveillance.tables import outbox, readings, verdicts
 from service.surveillance.truth import truth_of, word_of
 
@@ -23,28 +24,6 @@ UNKNOWN_FILM: Final = (
     "no film of this name was read here; a verdict names the SOPInstanceUID, the StudyInstanceUID or the accession "
     "number of a film that came by DICOMweb"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FilmName:
-    """How a verdict names its film, or the films of a study; exactly one is set."""
-
-    sop_instance_uid: str | None = None
-    report_instance_uid: str | None = None
-    """Of the SR that this service wrote about it."""
-    study_instance_uid: str | None = None
-    accession_number: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What somebody says about a film: a verdict about the answer, or the truth alone."""
-
-    film: FilmName
-    source: VerdictSource
-    request: VerdictRequest | None = None
-    truth: Mapping[str, Presence] | None = None
-    """Of a source that knows nothing of the answer; findings of other bundles are passed over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,11 @@ from service.services import Services
 from service.settings import SurveillanceSettings
 from service.surveillance.figures import crossed, figures, station_rates
 from service.surveillance.gauges import show
-from service.surveillance.ledger import Ledger, Statement
+from service.surveillance.ledger import Ledger
 from service.surveillance.noting import reading_of
 from service.surveillance.reports.assessment import SR_CLASSES, read_assessment
 from service.surveillance.reports.rules import ReportRules, read_rules
+from service.surveillance.statements import Statement
 from service.surveillance.stops import Announce, Stops, read_limits
 
 HOUSEKEEPING_S: Final = 5.0
@@ -216,22 +217,6 @@ class Surveillance:
                 where = "".join(traceback.format_tb(error.__traceback__))
                 log.error("surveillance_failed", error=type(error).__name__, where=where)  # noqa: TRY400 may quote a film
             await asyncio.sleep(HOUSEKEEPING_S)
-
-
-def nothing_monitored(note: str) -> Monitoring:
-    """The answer of a service without a spool."""
-    return Monitoring(
-        enabled=False,
-        note=note,
-        suspended=False,
-        suspension=None,
-        limits=None,
-        readings=0,
-        verdicts=0,
-        last_verdict_at=None,
-        figures=(),
-        rates=(),
-    )
 
 
 def _content(path: Path | None, setting: str) -> bytes | None:

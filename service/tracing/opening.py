@@ -1,9 +1,22 @@
 """What the settings ask for: no traces, or those of the SDK, which is loaded here and not before."""
 
+from typing import Final
+
+from fastapi.telemetry import TelemetryConfig
+
 from schemas.errors import SettingsError
 from service.tracing.metrics import TracingMetrics
 from service.tracing.span import OFF, Tracing
 from service.tracing.switch import TracingSettings
+
+NO_TELEMETRY: Final[TelemetryConfig] = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI's own would send addresses, which hold UIDs, and texts of errors; ours takes its place."""
 
 
 def open_tracing(settings: TracingSettings, metrics: TracingMetrics) -> Tracing:

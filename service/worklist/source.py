@@ -14,7 +14,7 @@ from schemas.errors import CxrError, FilmMissingError, InvalidImageError, PacsUn
 from service.dicomweb.instance import Instance, read_instance
 from service.dicomweb.multipart import DICOM, boundary_of
 from service.mime.multipart import MultipartReader
-from service.worklist.calls import Answer, Caller
+from service.worklist.calls import Caller
 from service.worklist.workitem import FilmReference
 
 ENVELOPE_BYTES: Final = 64 * 1024
@@ -53,20 +53,24 @@ class Source:
                 "CXR_PACS_URL, and its credentials"
             )
             raise PacsUnreachableError(msg)
-        instance = read_instance(_content(answer), self.limits)
+        instance = read_instance(film_of(answer.headers.get("Content-Type", ""), answer.content), self.limits)
         if (instance.study_instance_uid, instance.sop_instance_uid) != (film.study, film.instance):
             msg = "the archive gave another instance than that which it was asked for"
             raise InvalidImageError(msg)
         return instance
 
 
-def _content(answer: Answer) -> bytes:
-    media_type = answer.headers.get("Content-Type", "")
+def film_of(media_type: str, content: bytes) -> bytes:
+    """The DICOM file in an answer to a retrieval: the body itself, or its only part.
+
+    Raises:
+        PacsUnreachableError: there is not one.
+    """
     if media_type.partition(";")[0].strip().lower() == DICOM:
-        return answer.content
+        return content
     try:
         reader = MultipartReader(boundary_of(media_type), lambda _: True)
-        reader.write(answer.content)
+        reader.write(content)
         parts = reader.finish()
     except CxrError as error:
         raise PacsUnreachableError(_MALFORMED) from error

@@ -5,7 +5,8 @@ import onnx
 import pytest
 
 from bundle.opening import open_bundle
-from bundle.session import Session, first_line, open_session, require_provider
+from bundle.providers import require_provider
+from bundle.session import Session, first_line, open_session
 from schemas.errors import BundleError, InferenceError, SettingsError
 from schemas.model.manifest import GRAPH
 from tests.service.bundles import replace_file, write_tiny_bundle

@@ -10,8 +10,8 @@ from service.settings import VARIABLES, SecuritySettings, ServerSettings
 from service.tracing.switch import DISABLED, ENDPOINTS, EXPORTER
 from tests.deploy.expressions import ROOT
 
-FIXED = {"CXR_MODELS_DIR", "CXR_HOST", "CXR_PORT"}
-"""Paths and addresses inside of the container."""
+FIXED = {"CXR_HOST", "CXR_PORT"}
+"""Addresses inside of the container."""
 OF_TRACES = {
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",

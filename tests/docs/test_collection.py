@@ -24,8 +24,19 @@ FILMS = {
     "film.dcm": film(),
     "verdicts.csv": f"sop_instance_uid,verdict\n{uid('film')},accept\n".encode(),
 }
-WITHOUT_MISFORTUNE = {"Try a dead letter again": 404, "Lift the suspension": 404} | dict.fromkeys(
-    ("The bundle that reads along, compared with the one that serves", "Let the bundle that reads along serve"), 404
+WITHOUT_PACS = {
+    "Read many films while nothing else is to be done": 422,
+    "One job": 404,
+    "The films of a job": 404,
+    "End a job": 404,
+}
+"""Requests that need a PACS first, and what they answer without it."""
+WITHOUT_MISFORTUNE = (
+    WITHOUT_PACS
+    | {"Try a dead letter again": 404, "Lift the suspension": 404}
+    | dict.fromkeys(
+        ("The bundle that reads along, compared with the one that serves", "Let the bundle that reads along serve"), 404
+    )
 )
 """Requests that need a failure first, and what they answer without it."""
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from imaging.overlay import HeatMap, render
+from imaging.overlay import HeatMap, overlay_jpeg, overlay_png, render, shown
 from imaging.phantom import phantom
 from imaging.radiograph import Radiograph
 from schemas.preprocess import PreprocessSpec
@@ -192,3 +192,30 @@ def test_colours_are_blended_as_opaque_as_they_are_hot() -> None:
     opacity = 0.5 * heat[..., None] / 255
     expected = FILM[..., None] * (1 - opacity) + cv2.applyColorMap(heat, cv2.COLORMAP_PLASMA) * opacity
     assert np.abs(colour(rendered) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("spec", [SQUASH, PAD, CROP], ids=["squash", "pad", "crop"])
+def test_a_map_is_enlarged_as_opencv_does(spec) -> None:
+    cam = np.random.default_rng(2).random((8, 8), np.float32)
+    square = radiograph(phantom(400, 400, seed=1))
+
+    heat = gray(render(cam, square, spec))
+
+    side = 400 if spec is not CROP else 350
+    enlarged = np.maximum(cv2.resize(cam, (side, side), interpolation=cv2.INTER_CUBIC), 0)
+    margin = (400 - side) // 2
+    inner = heat[margin : margin + side, margin : margin + side]
+    assert np.abs(inner - 255 * enlarged / enlarged.max()).max() <= 1
+
+
+def test_the_overlay_alone_is_that_beside_the_heat_map() -> None:
+    cam = np.random.default_rng(0).random((8, 8), np.float32)
+    film = shown(radiograph(FILM), SQUASH)
+    whole = render(cam, radiograph(FILM), SQUASH).overlay_png
+
+    jpeg = overlay_jpeg(film, cam, SQUASH)
+
+    assert overlay_png(film, cam, SQUASH) == whole
+    decoded = [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int) for data in (whole, jpeg)]
+    assert np.abs(decoded[0] - decoded[1]).mean() < 3
+    assert len(jpeg) < len(whole) / 3

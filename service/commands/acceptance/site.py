@@ -165,7 +165,7 @@ def _bundle_hash(bundle: str) -> str:
 
     if _SHA256.fullmatch(bundle):
         return bundle
-    manifest = load_settings().models.models_dir / bundle / MANIFEST
+    manifest = load_settings().models.bundles_dir / bundle / MANIFEST
     try:
         return sha256_of(manifest)
     except OSError as error:

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from imaging.dicom.attributes import text
+from schemas.bodies.jobs import Job
 from schemas.errors import DestinationRefusedError, DestinationUnreachableError, InvalidImageError, SettingsError
 from schemas.monitoring import Suspension
 from service.destinations.destination import FinishedFilm, Parcel
@@ -81,6 +82,11 @@ class Webhook:
             return {}
         data = suspension.model_dump(mode="json")
         return _event("service.suspended", data["since"], data)
+
+    def pack_job(self, job: Job) -> Mapping[str, bytes]:
+        """That a job has ended, and how many of its films came to what."""
+        data = job.model_dump(mode="json")
+        return _event(f"job.{job.state}", data["finished_at"], data)
 
     async def send(self, parcel: Parcel) -> None:
         """See `Destination`; the receiver knows a repetition by its webhook-id."""

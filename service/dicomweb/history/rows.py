@@ -3,14 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, func, insert, select, update
 
 from imaging.dicom.header.exposures import FOR_PRESENTATION, FOR_PROCESSING
 from schemas.errors import SpoolFullError
+from service.dicomweb.history.issues import FOR_DELIVERY
 from service.dicomweb.instance import Instance
 from service.dicomweb.tables import HAS_BYTES, instances, payloads
 from service.leases import AT_ONCE, CARRIED, carried_now
 
+BACKFILL: Final = "backfill"
+"""The priority below all others, and in `Spool.claim` the state of what waits for its analysis with it."""
+RANK: Final = case({"stat": 0, "routine": 1}, value=instances.c.priority, else_=2)
+"""By which films of different priorities are taken, the lowest first."""
 PROCESSING_WAIT_S: Final = 30.0
 """For which a film FOR PROCESSING waits for the one FOR PRESENTATION of its exposure, at most."""
 UNTOUCHED: Final[dict[str, Any]] = {
@@ -79,6 +84,13 @@ def needs_no_work(film: Row[Any], model_sha256: str) -> bool:
     return film.withdrawn_for is not None or (film.state != "failed" and film.model_sha256 == model_sha256)
 
 
+def hurry(connection: Connection, film: Row[Any], priority: str) -> None:
+    """Let a film that waits with the priority of a backfill have another one, with which it was sent again."""
+    if film.state == "received" and film.priority == BACKFILL != priority:
+        is_film = instances.c.sop_instance_uid == film.sop_instance_uid
+        connection.execute(update(instances).where(is_film).values(priority=priority))
+
+
 def presented(connection: Connection, film: Row[Any]) -> str | None:
     """The film FOR PRESENTATION of the exposure of one FOR PROCESSING, where it is known."""
     if film.intent != FOR_PROCESSING:
@@ -101,3 +113,20 @@ def check_room(connection: Connection, capacity: int) -> None:
     if waiting >= capacity:
         msg = f"{waiting} films wait in the spool, which holds {capacity}; send the film again later"
         raise SpoolFullError(msg)
+
+
+def waiting_for(state: str, now: float) -> ColumnElement[bool]:
+    """Which films wait for a step; those of a backfill for their analysis only where no other film does."""
+    if state == "analysed":
+        return instances.c.state.in_(FOR_DELIVERY)
+    is_backfill = instances.c.priority == BACKFILL
+    if state == "received":
+        return and_(instances.c.state == state, ~is_backfill)
+    other = instances.alias("other")
+    before = exists().where(
+        other.c.state == "received",
+        other.c.priority != BACKFILL,
+        other.c.size_bytes > 0,
+        other.c.next_attempt_at <= now,
+    )
+    return and_(instances.c.state == "received", is_backfill, ~before)

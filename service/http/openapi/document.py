@@ -12,6 +12,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from schemas.bodies.inference_protocol import InferRequest
+from schemas.bodies.jobs import JobRequest
 from service.mime.native_model import MEDIA_TYPE as DICOM_XML
 from service.mime.native_model import native_model
 
@@ -28,6 +30,9 @@ _BYTES: Final[Mapping[str, str]] = {
     'multipart/related; type="application/dicom"': "parts with the bytes of a DICOM file each",
 }
 """What stands for bytes that no text can show."""
+_READ_BY_ROUTES: Final = (InferRequest, JobRequest)
+"""Records that routes read out of a body by themselves, so that the framework does not know their schemas."""
+_REFERENCE: Final = "#/components/schemas/{model}"
 
 
 def name_of(route: APIRoute) -> str:
@@ -53,6 +58,9 @@ def _complete(document: Json) -> None:
     examples = json.loads(_EXAMPLES.read_text(encoding="utf-8"))
     examples["texts"][DICOM_XML] = native_model(examples["texts"]["application/dicom+json"]).decode()
     schemas = document["components"]["schemas"]
+    for record in _READ_BY_ROUTES:
+        schema = record.model_json_schema(ref_template=_REFERENCE)
+        schemas |= schema.pop("$defs", {}) | {record.__name__: schema}
     bodies = {name: {"value": value} for name, value in examples["bodies"].items() if name in schemas}
     document["components"]["examples"] = bodies
     for media_type, content in _contents(document):

@@ -12,6 +12,7 @@ from service.http.early_refusal import EarlyRefusal
 from service.http.leniency import Leniency
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.outer.cross_origin import CrossOrigin
+from service.http.outer.inference_errors import InferenceErrors
 from service.http.outer.methods import Methods
 from service.http.outer.spans import ServerSpans
 from service.http.outer.versions import Versions
@@ -40,6 +41,7 @@ class Application:
         self.services = services
         layers: tuple[Callable[[ASGIApp], ASGIApp], ...] = (
             partial(Versions, routes=routes),
+            InferenceErrors,
             partial(CrossOrigin, origins=origins),
             partial(
                 EarlyRefusal,

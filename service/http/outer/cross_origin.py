@@ -8,11 +8,13 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.http.idempotency import KEY_HEADER, REPLAYED_HEADER
+from service.http.idempotency import CACHE_HEADER, KEY_HEADER, REPLAYED_HEADER
 from service.http.request_options import AGE_HEADER, DEADLINE_HEADER, POPULATION_HEADER, PRIORITY_HEADER, VIEW_HEADER
 from service.settings import MODE_HEADER
 
-EXPOSED: Final = ("Allow", "Link", "Retry-After", "Warning", MODE_HEADER, REPLAYED_HEADER, "X-Request-ID")
+EXPOSED: Final = (
+    *("Allow", CACHE_HEADER, "Link", "Retry-After", "Warning", MODE_HEADER, REPLAYED_HEADER, "X-Request-ID"),
+)
 """Headers of answers that a script may read, in addition to those that every script may."""
 ACCEPTED: Final = (
     "Authorization",

@@ -14,7 +14,6 @@ from schemas.errors import (
     SpoolUnavailableError,
 )
 from schemas.results import CommitmentNote, CommitmentReport
-from service.dimse.commitments import Commitments
 from service.http.authorization import Requires
 from service.http.current import CurrentIntake
 from service.http.errors import GATE_FAILURES, documented
@@ -40,6 +39,8 @@ log = structlog.get_logger("service.http.commitments")
 )
 async def note_commitment(intake: CurrentIntake, report: CommitmentReport) -> CommitmentNote:
     """From `python -m service dimse`; results that nobody asked the archive about are not noted."""
+    from service.dimse.commitments import Commitments  # with SQLAlchemy: loaded with DICOMweb alone
+
     commitments = Commitments(intake.engine)
     noted = await asyncio.to_thread(commitments.note, report.transaction_uid, report.committed)
     if report.failed:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 
 from imaging.limits import DecodeLimits
 from schemas.errors import NotAcceptableError, UnsupportedMediaTypeError
 from service.capacity.admission import Priority
-from service.dicomweb.intake import Intake
 from service.dicomweb.multipart import ONE, read_parts
 from service.dicomweb.stow import DICOM_JSON, Outcome, Reception, StoreOptions, answer, headers_of, status_of
 from service.http.authorization import Requires, caller_of, origin_of
@@ -25,8 +24,11 @@ from service.http.request_options import PRIORITY_HEADER, AnyCase, DeadlineHeade
 from service.mime.native_model import MEDIA_TYPE as DICOM_XML
 from service.mime.native_model import native_model
 from service.services import Services
-from service.surveillance.surveillance import Surveillance
 from service.tracing.span import stage
+
+if TYPE_CHECKING:
+    from service.dicomweb.intake import Intake
+    from service.surveillance.surveillance import Surveillance
 
 UID_PATTERN: Final = r"^[0-9.]{1,64}$"
 BODY: Final[dict[str, Any]] = {
@@ -70,11 +72,11 @@ class StoreRequest:
 
     request: Request
     services: Services
-    intake: Intake
+    intake: "Intake"
     options: RequestOptions
     """Until when the body has to arrive; its priority means nothing here."""
     priority: Priority | None
-    surveillance: Surveillance | None
+    surveillance: "Surveillance | None"
 
 
 async def store_request_of(

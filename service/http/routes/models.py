@@ -14,7 +14,7 @@ from service.http.authorization import Requires
 from service.http.current import CurrentServices
 from service.http.errors import GATE_FAILURES, documented
 from service.http.negotiation import accept_of, negotiate
-from service.models.loading import LoadedBundle
+from service.models.live import LiveBundle
 from service.models.registry import BundleAddress
 from service.models.swap import Deployment
 
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(Requ
 async def list_models(services: CurrentServices) -> ModelList:
     """By name and then from the oldest version to the newest."""
     addresses = await asyncio.to_thread(services.registry.known)
-    loaded = {each.address: each.loaded for each in services.deployments.live}
+    loaded = {each.address: each for each in services.deployments.live}
     refused = services.deployments.refused
     faults = services.deployments.faults
     return ModelList(
@@ -41,6 +41,7 @@ async def list_models(services: CurrentServices) -> ModelList:
         routing=tuple(
             _routed(name, deployment, faults.get(name)) for name, deployment in services.deployments.by_name.items()
         ),
+        store=None if services.store is None else services.store.state(),
         software_version=VERSION,
     )
 
@@ -72,8 +73,9 @@ def one_model(request: Request, services: CurrentServices, name: str, version: s
     return _described(request, services.registry.open(BundleAddress(name, version)))
 
 
-def _known(address: BundleAddress, in_use: LoadedBundle | None, refused: str | None) -> KnownModel:
-    """One bundle of the list; `in_use` where it serves."""
+def _known(address: BundleAddress, live: LiveBundle | None, refused: str | None) -> KnownModel:
+    """One bundle of the list; `live` where it serves."""
+    in_use = None if live is None else live.loaded
     manifest = None if in_use is None else in_use.manifest
     return KnownModel(
         name=address.name,
@@ -86,6 +88,8 @@ def _known(address: BundleAddress, in_use: LoadedBundle | None, refused: str | N
         findings=None if manifest is None else manifest.findings,
         population=None if manifest is None else manifest.population,
         traits=None if manifest is None or manifest.guide is None else manifest.guide.traits,
+        engine=None if live is None else live.engine_choice,
+        tuning=None if in_use is None else in_use.tuning,
         site=None if in_use is None or in_use.site is None else in_use.site.profile,
     )
 

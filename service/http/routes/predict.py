@@ -12,13 +12,15 @@ from schemas.errors import CxrError, InternalError
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, KEY_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
 from service.http.film_request import CurrentFilmRequest
-from service.http.idempotency import REPLAYED, CurrentKey
+from service.http.idempotency import REPLAYED, CurrentKey, cache_status
 from service.http.request_body import request_body
 from service.http.request_options import CurrentWord, RequestOptions
 from service.http.silence import Audience, CurrentAudience
 from service.reading.predict import Reading, read_film
 
 JSON: Final = "application/json"
+PREDICTION: Final = "prediction"
+"""The question whose answers are kept: the same whether a film comes alone or with others."""
 
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 log = structlog.get_logger("service.predict")
@@ -40,10 +42,12 @@ async def predict(
     async with request.begin(word=word, key=key) as films:
 
         async def work() -> Response:
-            reading = await films.read(partial(read_film, request.services, films.bundles, priority=options.priority))
+            reader = partial(read_film, request.services, films.bundles, priority=options.priority)
+            reading = await films.read(reader, PREDICTION)
             response = reading.response(options.request_id, options.elapsed_s)
             shown = {"prediction": audience.shown(reading.prediction), "mode": audience.mode}
-            return Response(response.model_copy(update=shown).model_dump_json(), media_type=JSON)
+            body = response.model_copy(update=shown).model_dump_json()
+            return Response(body, media_type=JSON, headers=cache_status(reading))
 
         return await films.answer(work, word.digested)
 
@@ -61,7 +65,7 @@ async def predict_batch(request: CurrentFilmRequest, word: CurrentWord, audience
     at_most = request.services.limits.max_batch_items
     async with request.begin(part="files", at_most=at_most, word=word) as films:
         reader = partial(read_film, request.services, films.bundles, priority=options.priority)
-        results = await films.read_each(reader, partial(_result, options, audience))
+        results = await films.read_each(reader, partial(_result, options, audience), PREDICTION)
         model = films.bundles.first.loaded.reference
     return BatchResponse(request_id=options.request_id, model=model, results=results, mode=audience.mode)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -19,15 +19,16 @@ from schemas.errors import (
 )
 from schemas.model.calibration import Decision
 from schemas.results import Cursor, Result, ResultList, ResultOrder, ResultQuery, ResultState, Uid
-from service.dicomweb.intake import Intake
 from service.http.authorization import Requires, origin_of
 from service.http.current import CurrentIntake, CurrentServices, OptionalChallenger
 from service.http.errors import GATE_FAILURES, documented
 from service.http.negotiation import accept_of
 from service.http.routes.dicomweb import UID_PATTERN
 from service.http.silence import CurrentAudience
-from service.results.fhir.bundle import collection
 from service.results.fhir.versions import FHIR_JSON, content_type, version_asked
+
+if TYPE_CHECKING:
+    from service.dicomweb.intake import Intake
 
 BUNDLE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {FHIR_JSON: {"schema": {"type": "object"}}}}}
 KNOWN: Final = (*GATE_FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError)
@@ -184,6 +185,8 @@ async def as_fhir(
             "it has one"
         )
         raise NotFoundError(msg)
+    from service.results.fhir.bundle import collection  # with highdicom: loaded with DICOMweb alone
+
     bundle = collection(AnalysisRecord.model_validate_json(record), version)
     return Response(json.dumps(bundle), media_type=content_type(version))
 
@@ -206,7 +209,7 @@ async def retry(
     return await one_result(intake, challenger, audience, sop_instance_uid)
 
 
-def _retry(intake: Intake, sop_instance_uid: str) -> None:
+def _retry(intake: "Intake", sop_instance_uid: str) -> None:
     letters = 0 if intake.outbox is None else intake.outbox.retry(sop_instance_uid)
     try:
         intake.ledger.retry(sop_instance_uid)

@@ -4,7 +4,6 @@ Source: HL7 FHIR 4.0.1 and 5.0.0, Bundle; http.html, "Conditional create" (ifNon
 """
 
 from collections.abc import Mapping
-from typing import Final
 from urllib.parse import quote
 
 from schemas.analysis import AnalysisRecord
@@ -17,9 +16,6 @@ from service.results.fhir.selection import imaging_selection
 from service.results.messages.context import FilmContext
 from service.results.messages.statements import shows_figures
 from service.results.uids import derived_uuid
-
-VERSIONS: Final[tuple[FhirVersion, ...]] = ("5.0", "4.0")
-"""The one that is answered where a caller names none comes first."""
 
 
 def collection(record: AnalysisRecord, version: FhirVersion = "5.0") -> Resource:

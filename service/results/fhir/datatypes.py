@@ -16,6 +16,9 @@ Resource = dict[str, Any]
 FhirVersion = Literal["4.0", "5.0"]
 """As in the parameter `fhirVersion` of a media type. Source: HL7 FHIR 5.0.0, http.html 3.2.0.1.14."""
 
+VERSIONS: Final[tuple[FhirVersion, ...]] = ("5.0", "4.0")
+"""The one that is answered where a caller names none comes first."""
+
 UID_SYSTEM: Final = "urn:dicom:uid"
 URI_SYSTEM: Final = "urn:ietf:rfc:3986"
 LOINC: Final = "http://loinc.org"

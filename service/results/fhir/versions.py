@@ -7,8 +7,7 @@ from typing import Final
 
 from schemas.errors import NotAcceptableError
 from service.mime.parameters import HeaderValue, parse_header
-from service.results.fhir.bundle import VERSIONS
-from service.results.fhir.datatypes import FhirVersion
+from service.results.fhir.datatypes import VERSIONS, FhirVersion
 
 FHIR_JSON: Final = "application/fhir+json"
 _RANGES: Final = (FHIR_JSON, "application/json", "application/*", "*/*")

@@ -16,7 +16,7 @@ from schemas.errors import InvalidImageError
 from schemas.monitoring import Presence, VerdictRequest, VerdictWord
 from service.dicomweb.instance import FILM_CLASSES
 from service.results import codes as terms
-from service.surveillance.ledger import FilmName, Statement
+from service.surveillance.statements import FilmName, Statement
 
 SR_CLASSES: Final = (
     "1.2.840.10008.5.1.4.1.1.88.11",  # Basic Text SR

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from schemas.errors import InvalidParameterError
-from service.surveillance.ledger import FilmName, Statement
 from service.surveillance.reports.rules import INTERPRETATIONS, ReportRules
+from service.surveillance.statements import FilmName, Statement
 
 FINAL: Final = ("final", "amended", "corrected", "appended")
 _UID: Final = "urn:oid:"

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.errors import InvalidParameterError
-from service.surveillance.ledger import FilmName, Statement
 from service.surveillance.reports.rules import ReportRules
+from service.surveillance.statements import FilmName, Statement
 
 FINAL: Final = ("F", "C")
 """Of OBR-25: final, corrected."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.errors import CxrError, InvalidParameterError
 from schemas.monitoring import Presence, VerdictRequest
-from service.surveillance.ledger import FilmName, Statement
+from service.surveillance.statements import FilmName, Statement
 
 NAMES: Final = ("sop_instance_uid", "study_instance_uid", "accession_number")
 COLUMNS: Final = (*NAMES, "verdict", "findings", "corrected", "truth")

@@ -201,6 +201,35 @@ def test_nothing_is_started_before_the_first_frame_and_nothing_is_left_at_the_en
     assert not [thread for thread in threading.enumerate() if thread.name == "decoder-end"]
 
 
+def test_children_that_are_started_early_take_the_first_frames() -> None:
+    with ChildDecoder(workers=2) as decoder:
+        decoder.start_children()
+        pools = list(decoder._idle.queue)
+        wait_until(lambda: all(pool._pool_manager.worker_manager.workers for pool in pools), "two children exist")
+        early = {child for pool in pools for child in pool._pool_manager.worker_manager.workers}
+
+        assert np.array_equal(decode(GOOD, frame_decoder=decoder).pixels, FILM)
+        assert child_of(decoder) in early
+
+
+def test_neither_a_frame_nor_its_pixels_stay_in_the_exchange(decoder) -> None:
+    decode(GOOD, frame_decoder=decoder)
+
+    assert os.fstat(pool_of(decoder).exchange._descriptor).st_size == 0
+
+
+def test_the_end_of_a_decoder_closes_what_it_opened() -> None:
+    def files():
+        opened = Path("/proc/self/fd").iterdir()
+        return [str(each.readlink()) for each in opened if each.is_symlink()]
+
+    with ChildDecoder(workers=2) as decoder:
+        decode(GOOD, frame_decoder=decoder)
+        assert any("exchange" in file for file in files())
+
+    assert not any("exchange" in file for file in files())
+
+
 @pytest.mark.parametrize("syntax", ENCODERS)
 def test_mutated_frames_give_a_film_or_an_error_of_ours(decoder, syntax) -> None:
     frame = ENCODERS[syntax](FILM, 8)

@@ -7,7 +7,8 @@ import pytest
 from schemas.errors import NotFoundError
 from schemas.monitoring import StopLimit, StopLimits, Suspension, VerdictRequest
 from service.dicomweb.tables import open_database
-from service.surveillance.ledger import FilmName, Ledger, Statement
+from service.surveillance.ledger import Ledger
+from service.surveillance.statements import FilmName, Statement
 from service.surveillance.stops import Stops
 
 OURS, OTHER = "5a" * 32, "6b" * 32

@@ -18,7 +18,6 @@ from service.http.authorization import Requires, caller_of, origin_of
 from service.http.current import CurrentSurveillance, OptionalSurveillance
 from service.http.errors import GATE_FAILURES, documented
 from service.security.callers import ANONYMOUS
-from service.surveillance.surveillance import nothing_monitored
 
 OFF: Final = "there is no spool, so nothing is remembered and nothing can stop the service; set CXR_DICOMWEB=true"
 
@@ -34,7 +33,7 @@ router = APIRouter(prefix="/monitoring", tags=["monitoring"])
 )
 async def monitoring(surveillance: OptionalSurveillance) -> Monitoring:
     """Figures that hold at any time, the registered limits, and whether the service is suspended."""
-    return nothing_monitored(OFF) if surveillance is None else await surveillance.report()
+    return _nothing_monitored() if surveillance is None else await surveillance.report()
 
 
 @router.post(
@@ -58,3 +57,19 @@ async def resume(request: Request, surveillance: CurrentSurveillance, resumption
         msg = "a stop is lifted by somebody who can be named; set CXR_API_KEYS_FILE and send a key of the scope admin"
         raise ForbiddenError(msg)
     return await surveillance.resume(resumption.reason, origin_of(request).facts)
+
+
+def _nothing_monitored() -> Monitoring:
+    """The answer of a service without a spool."""
+    return Monitoring(
+        enabled=False,
+        note=OFF,
+        suspended=False,
+        suspension=None,
+        limits=None,
+        readings=0,
+        verdicts=0,
+        last_verdict_at=None,
+        figures=(),
+        rates=(),
+    )

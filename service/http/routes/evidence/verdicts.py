@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, Depends, Request
 
@@ -23,12 +23,14 @@ from service.http.current import CurrentSurveillance
 from service.http.errors import GATE_FAILURES, documented
 from service.http.request_body import require_plain_body
 from service.http.routes.results import SopInstance
-from service.surveillance.ledger import FilmName, Statement
 from service.surveillance.reports.fhir import read_fhir
 from service.surveillance.reports.hl7 import read_hl7
 from service.surveillance.reports.rules import ReportRules
 from service.surveillance.reports.table import read_table
-from service.surveillance.surveillance import Surveillance
+from service.surveillance.statements import FilmName, Statement
+
+if TYPE_CHECKING:
+    from service.surveillance.surveillance import Surveillance
 
 CSV: Final = "text/csv"
 REPORTS: Final[Mapping[str, Callable[[bytes, ReportRules], list[Statement]]]] = {
@@ -102,7 +104,7 @@ async def import_verdicts(request: Request, surveillance: CurrentSurveillance) -
     return _summary([result], [0])
 
 
-async def _import_table(surveillance: Surveillance, content: bytes, facts: Mapping[str, Any]) -> VerdictImport:
+async def _import_table(surveillance: "Surveillance", content: bytes, facts: Mapping[str, Any]) -> VerdictImport:
     rows = await asyncio.to_thread(lambda: list(read_table(content)))
     refused = [
         ImportProblem(line=line, code=each.code, detail=str(each)) for line, each in rows if isinstance(each, CxrError)

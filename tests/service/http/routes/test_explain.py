@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from isal import isal_zlib
 from PIL import Image
 
 from imaging.decode import decode
@@ -124,6 +125,40 @@ async def test_by_accept_the_overlay_alone_is_sent_at_the_films_aspect(client) -
 
     assert (response.status_code, response.headers["Content-Type"]) == (200, "image/png")
     assert Image.open(io.BytesIO(response.content)).size == (60, 80)
+
+
+async def test_by_accept_the_overlay_is_sent_as_a_jpeg_that_looks_like_the_png(client) -> None:
+    exact = await client.post("/explain", content=FILM, headers=PNG | {"Accept": "image/png"})
+    response = await client.post("/explain", content=FILM, headers=PNG | {"Accept": "image/jpeg, text/html"})
+
+    jpeg = Image.open(io.BytesIO(response.content))
+    assert (response.status_code, response.headers["Content-Type"], jpeg.format) == (200, "image/jpeg", "JPEG")
+    assert jpeg.size == (60, 80)
+    difference = np.asarray(jpeg).astype(int) - np.asarray(Image.open(io.BytesIO(exact.content)))
+    assert np.abs(difference).mean() < 3
+
+
+@pytest.mark.parametrize("accept", ["image/*", "image/png, image/jpeg", "image/jpeg;q=0.5, image/png"])
+async def test_a_caller_who_takes_both_pictures_gets_the_exact_one(client, accept) -> None:
+    response = await client.post("/explain", content=FILM, headers=PNG | {"Accept": accept})
+
+    assert response.headers["Content-Type"] == "image/png"
+
+
+@pytest.mark.parametrize(("accept", "encoded"), [("image/jpeg", 0), ("image/png", 1), ("application/json", 2)])
+async def test_no_more_pictures_are_encoded_than_the_answer_holds(client, monkeypatch, accept, encoded) -> None:
+    compress = isal_zlib.compress
+    made: list[int] = []
+
+    def count(pixels, level):
+        made.append(level)
+        return compress(pixels, level)
+
+    monkeypatch.setattr(isal_zlib, "compress", count)
+
+    response = await client.post("/explain", content=FILM, headers=PNG | {"Accept": accept})
+
+    assert (response.status_code, len(made)) == (200, encoded)
 
 
 async def test_a_large_jpeg_is_decoded_no_larger_than_the_network_needs(client) -> None:

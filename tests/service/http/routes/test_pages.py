@@ -88,6 +88,10 @@ async def test_every_operation_documents_its_body_its_success_and_its_problems(c
         "/acceptance/{report}/report.html",
         "/acceptance/{report}/report.pdf",
         "/acceptance/{report}/plots/{picture}",
+        "/jobs",
+        "/jobs/{job}",
+        "/jobs/{job}/cancel",
+        "/jobs/{job}/films",
         "/models",
         "/models/current",
         "/models/challenger",
@@ -107,6 +111,15 @@ async def test_every_operation_documents_its_body_its_success_and_its_problems(c
         "/results/{sop_instance_uid}/retry",
         "/results/{sop_instance_uid}/verdict",
         "/results/{sop_instance_uid}/withdraw",
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/models/{name}",
+        "/v2/models/{name}/infer",
+        "/v2/models/{name}/ready",
+        "/v2/models/{name}/versions/{version}",
+        "/v2/models/{name}/versions/{version}/infer",
+        "/v2/models/{name}/versions/{version}/ready",
         "/verdicts",
         "/monitoring",
         "/monitoring/resume",
@@ -149,5 +162,7 @@ async def test_every_documented_failure_is_a_problem(client) -> None:
             for status, response in operation["responses"].items():
                 if address.startswith("/dicomweb") and status == "409":  # PS3.18 10.5.3: what became of each instance
                     assert set(response["content"]) == {"application/dicom+json", "application/dicom+xml"}
+                elif address.startswith("/v2") and not status.startswith("2"):  # in the words of the protocol
+                    assert set(response["content"]) == {"application/json"}
                 elif not status.startswith("2"):
                     assert set(response["content"]) == {"application/problem+json"}

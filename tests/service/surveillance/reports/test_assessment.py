@@ -6,8 +6,8 @@ from schemas.errors import InvalidImageError
 from schemas.monitoring import VerdictRequest
 from service.results.source import evidence
 from service.results.structured_report import structured_report
-from service.surveillance.ledger import FilmName
 from service.surveillance.reports.assessment import read_assessment
+from service.surveillance.statements import FilmName
 from tests.imaging.files import dicom_bytes
 from tests.service.results.films import analysis, film
 from tests.service.surveillance.reports.assessments import (

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from schemas.errors import InvalidParameterError
-from service.surveillance.ledger import FilmName
 from service.surveillance.reports.fhir import read_fhir
 from service.surveillance.reports.rules import read_rules
+from service.surveillance.statements import FilmName
 from tests.service.surveillance.reports.test_rules import EXAMPLE
 
 RULES = read_rules(EXAMPLE)

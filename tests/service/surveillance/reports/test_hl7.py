@@ -3,9 +3,9 @@
 import pytest
 
 from schemas.errors import InvalidParameterError
-from service.surveillance.ledger import FilmName
 from service.surveillance.reports.hl7 import read_hl7
 from service.surveillance.reports.rules import read_rules
+from service.surveillance.statements import FilmName
 from tests.service.surveillance.reports.test_rules import EXAMPLE
 
 RULES = read_rules(EXAMPLE)

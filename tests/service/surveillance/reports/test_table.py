@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.errors import CxrError, InvalidParameterError
-from service.surveillance.ledger import FilmName
 from service.surveillance.reports.table import read_table
+from service.surveillance.statements import FilmName
 
 HEAD = "sop_instance_uid,study_instance_uid,accession_number,verdict,findings,corrected,truth\n"
 

@@ -1,0 +1,1 @@
+"""What an explanation costs, and what the service takes: programs that measure, one a module."""

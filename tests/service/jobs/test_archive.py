@@ -1,0 +1,126 @@
+"""Rules of archives: what is listed, and what cannot be read says so without harm."""
+
+import io
+import struct
+import tarfile
+import zipfile
+
+import pytest
+
+from schemas.errors import BodyTooLargeError, ImageTooLargeError, InvalidImageError, MalformedRequestError
+from service.jobs.archive import Archives
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def archives(tmp_path):
+    return Archives(tmp_path / "jobs", largest_bytes=1_000_000, most_films=10, film_bytes=5000)
+
+
+async def chunks(content, size=1000):
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+def zipped(**contents):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+async def members(archives, kind, content):
+    await archives.receive("a", kind, chunks(content))
+    return list(archives.members("a"))
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+async def test_the_files_of_a_tar_are_read_whatever_else_is_in_it(archives, form) -> None:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=form) as archive:
+        folder = tarfile.TarInfo("folder")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+        link = tarfile.TarInfo("folder/link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+        for number in range(3):
+            entry = tarfile.TarInfo(f"{'folder/' * 12}{'é' if form == tarfile.PAX_FORMAT else 'e'}{number}")
+            entry.size = 700
+            archive.addfile(entry, io.BytesIO(bytes([number]) * 700))
+
+    places = await members(archives, "tar", file.getvalue())
+
+    assert [archives.read("a", place) for place in places] == [bytes([number]) * 700 for number in range(3)]
+
+
+async def test_a_zip_that_lies_about_a_member_is_refused_for_that_member(archives) -> None:
+    content = bytearray(zipped(one=b"1" * 100, two=b"2" * 100))
+    content[content.index(b"PK\3\4") + 30 + 3 + 2] ^= 0xFF  # within the packed bytes of the first
+
+    one, two = await members(archives, "zip", bytes(content))
+
+    with pytest.raises(InvalidImageError):
+        archives.read("a", one)
+    assert archives.read("a", two) == b"2" * 100
+
+
+async def test_no_more_of_a_member_is_unpacked_than_a_film_may_be(archives) -> None:
+    (bomb,) = await members(archives, "zip", zipped(bomb=bytes(900_000)))
+
+    with pytest.raises(ImageTooLargeError):
+        archives.read("a", bomb)
+
+
+async def test_an_encrypted_member_is_refused(archives) -> None:
+    content = bytearray(zipped(secret=b"1" * 100))
+    content[content.index(b"PK\1\2") + 8] |= 1
+
+    (place,) = await members(archives, "zip", bytes(content))
+
+    with pytest.raises(InvalidImageError):
+        archives.read("a", place)
+
+
+async def test_a_directory_that_would_fill_the_memory_is_refused_before_it_is_read(archives) -> None:
+    content = bytearray(zipped(one=b"1"))
+    struct.pack_into("<L", content, content.rindex(b"PK\5\6") + 12, 2**31)
+
+    with pytest.raises(BodyTooLargeError):
+        await members(archives, "zip", bytes(content))
+
+
+async def test_a_tar_whose_file_ends_too_early_is_refused(archives) -> None:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        entry = tarfile.TarInfo("one")
+        entry.size = 5000
+        archive.addfile(entry, io.BytesIO(bytes(5000)))
+
+    with pytest.raises(MalformedRequestError):
+        await members(archives, "tar", file.getvalue()[:2000])
+
+
+async def test_what_is_too_large_or_breaks_off_leaves_no_file(archives) -> None:
+    async def broken():
+        yield b"the beginning"
+        raise ConnectionError
+
+    with pytest.raises(BodyTooLargeError):
+        await archives.receive("a", "zip", chunks(bytes(1_000_001)))
+    with pytest.raises(ConnectionError):
+        await archives.receive("b", "zip", broken())
+
+    assert list(archives.folder.iterdir()) == []
+    assert archives.ids() == set()
+
+
+async def test_an_archive_is_readable_by_its_owner_alone_and_removed_by_its_job(archives) -> None:
+    await archives.receive("a", "zip", chunks(zipped(one=b"1")))
+    (file,) = archives.folder.iterdir()
+
+    assert (file.stat().st_mode & 0o777, archives.ids(), archives.is_left("a")) == (0o600, {"a"}, False)
+    archives.remove("a")
+    assert archives.ids() == set()
