@@ -144,11 +144,9 @@ def create_services(
     """Make what outlives a request; it works while it is `running`; see `create_app`."""
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
-    films = max(settings.decode.workers, settings.engine.processes)
-    decoder = _frame_decoder(settings.decode, metrics)
+    films, decoder = max(settings.decode.workers, settings.engine.processes), _frame_decoder(settings.decode, metrics)
     registry, store, profiles = _bundles(settings, metrics)
-    open_engine = open_engine or OnnxEngine.opener(settings.engine)
-    traces = open_tracing(tracing, metrics.tracing)
+    open_engine, traces = open_engine or OnnxEngine.opener(settings.engine), open_tracing(tracing, metrics.tracing)
     along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles, tracing=traces)
     loader = replace(along, open_engine=readers_opener(nursery, settings, partial(_count_death, metrics), open_engine))
     loader_thread, key_pool = computing_threads(1, "loader", SPARE), computing_threads(1, "keys", ROUTINE)

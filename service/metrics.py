@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.metrics_core import Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
@@ -47,10 +46,8 @@ class Metrics:
         return self._bundles[name]
 
     def _http(self) -> None:
-        labels = ("route", "method", "status")
-        self.http_requests = Counter(
-            "cxr_http_requests", "Requests answered; 499: the caller left.", labels, registry=self.registry
-        )
+        labels, text = ("route", "method", "status"), "Requests answered; 499: the caller left."
+        self.http_requests = Counter("cxr_http_requests", text, labels, registry=self.registry)
         self.http_duration = Histogram(
             "cxr_http_request_duration_seconds",
             "From the request's head to the answer's last byte.",

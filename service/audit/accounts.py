@@ -123,8 +123,7 @@ async def audited_reading(
     facts["model_sha256"] = reading.model.sha256
     prediction = reading.prediction
     decisions = {finding.name: finding.decision for finding in prediction.findings}
-    facts |= {"findings": decisions} if len(decisions) > 1 else {}
-    facts |= {"repeated": True} if reading.repeated else {}
+    facts |= ({"findings": decisions} if len(decisions) > 1 else {}) | ({"repeated": True} if reading.repeated else {})
     if reading.withheld is not None:
         facts["withheld"] = {finding.name: finding.decision for finding in reading.withheld.findings}
     with stage("audit"):
