@@ -61,6 +61,8 @@ from service.security.authentication import Gate
 from service.services import Services
 from service.settings import DecodeSettings, Settings
 from service.sharing.opening import state_of
+from service.tracing.opening import NO_TELEMETRY, open_tracing
+from service.tracing.switch import NO_TRACES, TracingSettings
 
 ROUTES: Final = (
     predict,
@@ -91,6 +93,7 @@ def create_app(
     open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
+    tracing: TracingSettings = NO_TRACES,
 ) -> Application:
     """Make the app.
 
@@ -99,11 +102,12 @@ def create_app(
         open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
         prover: where a bundle is proved before this process loads it; None: in this process.
         nursery: what starts the processes that read films; None: threads of this process read them.
+        tracing: whether there are traces.
 
     Raises:
-        SettingsError: a file of keys cannot be read.
+        SettingsError: a file of keys cannot be read, or traces are asked for that cannot be made.
     """
-    services = create_services(settings, open_engine, prover, nursery)
+    services = create_services(settings, open_engine, prover, nursery, tracing)
     api = FastAPI(
         title="Chest X-ray classifier",
         description=DISCLAIMER,
@@ -112,6 +116,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
         servers=[dict(server) for server in SERVERS],
         generate_unique_id_function=name_of,
         max_body_size=largest_body(settings.limits),
@@ -122,8 +127,11 @@ def create_app(
         api.include_router(routes.router)
     complete_document(api)
     api.mount("/static", pages.static_files())
-    addresses = [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)]
-    return Application(api, services, addresses, settings.security.origins)
+    return Application(api, services, _addresses(), settings.security.origins)
+
+
+def _addresses() -> list[APIRoute]:
+    return [route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)]
 
 
 def create_services(
@@ -131,14 +139,15 @@ def create_services(
     open_engine: EngineOpener | None = None,
     prover: Prover | None = None,
     nursery: Nursery | None = None,
+    tracing: TracingSettings = NO_TRACES,
 ) -> Services:
     """Make what outlives a request; it works while it is `running`; see `create_app`."""
     configure_libraries()
     metrics = Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
-    decoder = _frame_decoder(settings.decode, metrics)
+    decoder, traces = _frame_decoder(settings.decode, metrics), open_tracing(tracing, metrics.tracing)
     registry, store, profiles = _bundles(settings, metrics)
     open_engine = open_engine or OnnxEngine.opener(settings.engine)
-    along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles)
+    along = BundleLoader(open_engine, settings.engine, prover or NoProver(), profiles, tracing=traces)
     loader = replace(along, open_engine=readers_opener(nursery, settings, partial(_count_death, metrics), open_engine))
     loader_thread, key_pool = computing_threads(1, "loader", SPARE), computing_threads(1, "keys", ROUTINE)
     state = state_of(settings.shared_state_url, settings.limits, metrics.registry)
@@ -165,6 +174,7 @@ def create_services(
         mode=settings.trial.mode,
         challenger=_challenger(settings, registry, along, loader_thread, metrics),
         evidence=settings.evidence,
+        tracing=traces,
     )
 
 
@@ -198,7 +208,8 @@ async def running(services: Services) -> AsyncIterator[None]:
     """
     services.metrics.ready.set_function(lambda: float(services.ready))
     async with AsyncExitStack() as stack:
-        stack.enter_context(services.audit.running())  # left last of all: whatever is answered until then is recorded
+        stack.enter_context(services.tracing.running())
+        stack.enter_context(services.audit.running())  # left after all that answers: whatever is answered is recorded
         stack.enter_context(services.frame_decoder)  # left after them: the threads of the pool wait for its children
         stack.enter_context(services.decode_lanes)
         stack.enter_context(services.explain_pool)

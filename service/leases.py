@@ -7,10 +7,14 @@ from typing import Any, Final, Protocol
 
 from sqlalchemy import Column, ColumnElement, Connection, Float, Integer, Row, String, Table, and_, case, select, update
 
+from service.tracing.span import TRACESTATE_LENGTH, Carrier, carrier
+
 LEASE_S: Final = 120.0
 """A claim that is older is free again: its worker has died. Work on one row must end before."""
 AT_ONCE: Final = 0.0
 """The time of what waits for nothing: it has come, however far the clock is set back."""
+CARRIED: Final = {"traceparent": 55, "tracestate": TRACESTATE_LENGTH}
+"""Columns of the trace that a row belongs to, and their lengths."""
 
 
 class Leased(Protocol):
@@ -77,12 +81,27 @@ def lease_columns() -> tuple[Column[Any], ...]:
         Column("crashes", Integer, nullable=False, comment="processes that ended while they worked on the row"),
         Column("lease_until", Float(53), nullable=False, comment="0: nobody works on it"),
         Column("token", String(32)),
+        *(Column(name, String(length), comment="W3C Trace Context") for name, length in CARRIED.items()),
     )
+
+
+def carried_now() -> dict[str, str | None]:
+    """The values of the columns of the trace in which this code runs; nothing where there is none."""
+    present = carrier()
+    return {name: present.get(name) for name in CARRIED} if present else {}
+
+
+def carrier_of(row: Row[Any]) -> Carrier:
+    """The trace that a row carries: of the request or the work that wrote it."""
+    if row.traceparent is None:
+        return {}
+    carried = {"traceparent": row.traceparent}
+    return carried if row.tracestate is None else carried | {"tracestate": row.tracestate}
 
 
 def waiting() -> dict[str, object]:
     """The values of these columns in a row that nobody has worked on."""
-    return {"next_attempt_at": AT_ONCE, "attempts": 0, "crashes": 0, "lease_until": 0.0}
+    return {"next_attempt_at": AT_ONCE, "attempts": 0, "crashes": 0, "lease_until": 0.0, **carried_now()}
 
 
 class Leases:

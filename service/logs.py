@@ -9,6 +9,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from schemas.version import VERSION
+from service.tracing.span import add_ids
 
 _ECS: Final[Mapping[str, str]] = {
     "timestamp": "@timestamp",
@@ -16,6 +17,8 @@ _ECS: Final[Mapping[str, str]] = {
     "logger": "log.logger",
     "event": "message",
     "request_id": "http.request.id",
+    "trace_id": "trace.id",
+    "span_id": "span.id",
     "method": "http.request.method",
     "status": "http.response.status_code",
     "route": "url.path",
@@ -30,6 +33,7 @@ def configure(log_format: Literal["auto", "json", "console", "ecs"]) -> None:
     for_a_person = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.metrics_core import Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
@@ -12,6 +11,7 @@ from service.cache_metrics import CacheMetrics
 from service.challenger_metrics import ChallengerMetrics
 from service.destination_metrics import DestinationMetrics
 from service.store_metrics import StoreMetrics
+from service.tracing.metrics import TracingMetrics
 from service.truth_metrics import TruthMetrics
 from service.waiting import Waiting
 
@@ -36,6 +36,7 @@ class Metrics:
         self.challenger = ChallengerMetrics(self.registry)
         self.destinations = DestinationMetrics(self.registry)
         self.truth = TruthMetrics(self.registry)
+        self.tracing = TracingMetrics(self.registry)
         self.store = StoreMetrics(self.registry)
         self._bundles = {name: BundleMetrics(self.shed) for name in bundles}
         self.registry.register(_ByBundle(self._bundles))
@@ -45,10 +46,8 @@ class Metrics:
         return self._bundles[name]
 
     def _http(self) -> None:
-        labels = ("route", "method", "status")
-        self.http_requests = Counter(
-            "cxr_http_requests", "Requests answered; 499: the caller left.", labels, registry=self.registry
-        )
+        labels, text = ("route", "method", "status"), "Requests answered; 499: the caller left."
+        self.http_requests = Counter("cxr_http_requests", text, labels, registry=self.registry)
         self.http_duration = Histogram(
             "cxr_http_request_duration_seconds",
             "From the request's head to the answer's last byte.",
@@ -62,8 +61,9 @@ class Metrics:
             ("reason",),
             registry=self.registry,
         )
-        build = Gauge("cxr_build_info", "Version of this software.", ("version",), registry=self.registry)
-        build.labels(VERSION).set(1)
+        Gauge("cxr_build_info", "Version of this software.", ("version",), registry=self.registry).labels(VERSION).set(
+            1
+        )
         self.connections_closed = Counter(
             "cxr_connections_closed",
             "Connections closed: idle, header_timeout, header_too_large, malformed, unread, evicted or full.",
@@ -103,18 +103,17 @@ class Metrics:
         )
 
     def _dicomweb(self) -> None:
-        registry = self.registry
         self.stow_instances = Counter(
             "cxr_stow_instances",
             "DICOM instances that arrived by STOW-RS, by result: new, known, corrected or a problem code.",
             ("result",),
-            registry=registry,
+            registry=self.registry,
         )
         self.pacs_deliveries = Counter(
             "cxr_pacs_deliveries",
             "Attempts to bring a film's results to the PACS: delivered, already_there, postponed or failed.",
             ("result",),
-            registry=registry,
+            registry=self.registry,
         )
 
     def _spool(self) -> None:
@@ -173,21 +172,20 @@ class BundleMetrics:
         self.images = Counter("cxr_images", "Films that reached the network.", registry=registry)
 
     def _model(self) -> None:
-        registry = self.registry
         self.model_info = Gauge(
             "cxr_model_info",
             "The bundle that serves.",
             ("name", "version", "architecture", "digest", "provider"),
-            registry=registry,
+            registry=self.registry,
         )
         self.serves = Gauge(
-            "cxr_bundle_serves", "1 where a bundle of this name answers films, else 0.", registry=registry
+            "cxr_bundle_serves", "1 where a bundle of this name answers films, else 0.", registry=self.registry
         )
         self.model_loads = Counter(
-            "cxr_model_loads", "Attempts to load a bundle.", ("result", "reason"), registry=registry
+            "cxr_model_loads", "Attempts to load a bundle.", ("result", "reason"), registry=self.registry
         )
         self.selftest_error = Gauge(
-            "cxr_selftest_max_abs_error", "Largest logit error on the golden films at load.", registry=registry
+            "cxr_selftest_max_abs_error", "Largest logit error on the golden films at load.", registry=self.registry
         )
 
     def _answers(self) -> None:
@@ -218,21 +216,20 @@ class BundleMetrics:
         )
 
     def _drift(self) -> None:
-        registry = self.registry
         self.drift_psi = Gauge(
             "cxr_drift_psi",
             "Population stability index of the last films against validation, of each input statistic and probability.",
             ("signal",),
-            registry=registry,
+            registry=self.registry,
         )
         self.drift_psi_limit = Gauge(
             "cxr_drift_psi_limit",
             "The value that cxr_drift_psi exceeds by chance once in 100,000 windows of this many films.",
             ("signal",),
-            registry=registry,
+            registry=self.registry,
         )
         self.drift_films = Gauge(
-            "cxr_drift_window_films", "Films that cxr_drift_psi is computed from.", registry=registry
+            "cxr_drift_window_films", "Films that cxr_drift_psi is computed from.", registry=self.registry
         )
 
 
@@ -244,10 +241,9 @@ class _ByBundle(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The Prometheus interface."""
-        is_alone = len(self._bundles) == 1
         for families in zip(*(metrics.registry.collect() for metrics in self._bundles.values()), strict=True):
             whole = Metric(families[0].name, families[0].documentation, families[0].type, families[0].unit)
             for name, family in zip(self._bundles, families, strict=True):
-                label = {} if is_alone else {"bundle": name}
+                label = {"bundle": name} if len(self._bundles) > 1 else {}
                 whole.samples += [sample._replace(labels=label | sample.labels) for sample in family.samples]
             yield whole

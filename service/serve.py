@@ -35,6 +35,7 @@ from service.models.child_prover import ChildProver
 from service.notification import Notification
 from service.services import Services
 from service.settings import ServerSettings, injected_variables, load_settings
+from service.tracing.switch import TracingSettings
 
 _TICKS_A_SWEEP: Final = 10
 """uvicorn ticks ten times a second."""
@@ -148,7 +149,7 @@ def serve(open_engine: EngineOpener | None = None) -> int:
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
         nursery = Nursery() if FORKS and settings.engine.processes and open_engine is None else None
-        app = create_app(settings, open_engine, prover, nursery)
+        app = create_app(settings, open_engine, prover, nursery, TracingSettings.of(os.environ))
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED

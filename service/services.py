@@ -23,6 +23,7 @@ from service.models.store_watch import StoreWatch
 from service.models.swap import Deployment
 from service.security.authentication import Gate
 from service.settings import ConnectionSettings, DecodeSettings, EvidenceSettings, LimitSettings
+from service.tracing.span import OFF, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Services:
     mode: Mode = "active"
     store: StoreWatch | None = None
     """Where bundles come from; None: they lie in a folder."""
+    tracing: Tracing = OFF
     challenger: Deployment | None = None
     """A bundle that reads along and answers nobody; None: there is none."""
     stop: StopSwitch = field(default_factory=StopSwitch)

@@ -10,6 +10,7 @@ from schemas.api import ModelReference, Prediction
 from schemas.errors import CxrError, InternalError
 from service.audit.record import Event
 from service.audit.trail import Trail
+from service.tracing.span import stage
 
 GIVEN_UP: Final = "given_up"
 """The outcome of a film that nobody waited for any longer."""
@@ -119,7 +120,8 @@ async def audited_reading(
     except Exception as error:
         await trail.record(origin.event, **facts, outcome=_code(error))
         raise
-    await trail.record(origin.event, **facts | _answered(reading))
+    with stage("audit"):
+        await trail.record(origin.event, **facts | _answered(reading))
     return reading
 
 
@@ -128,10 +130,7 @@ def _answered(reading: HasPrediction) -> dict[str, Any]:
     prediction = reading.prediction
     facts: dict[str, Any] = {"model_sha256": reading.model.sha256}
     decisions = {finding.name: finding.decision for finding in prediction.findings}
-    if len(decisions) > 1:
-        facts["findings"] = decisions
-    if reading.repeated:
-        facts["repeated"] = True
+    facts |= ({"findings": decisions} if len(decisions) > 1 else {}) | ({"repeated": True} if reading.repeated else {})
     if reading.withheld is not None:
         facts["withheld"] = {finding.name: finding.decision for finding in reading.withheld.findings}
     return {**facts, "label": prediction.label, "decision": prediction.decision}

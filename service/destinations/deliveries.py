@@ -27,6 +27,7 @@ from service.destinations.parcel_ledger import ParcelLedger
 from service.dicomweb.worker import Step
 from service.services import Services
 from service.settings import DicomwebSettings, DimseSettings
+from service.tracing.span import around_claims
 
 HOUSEKEEPING_S: Final = 5.0
 HOUR_S: Final = 3600
@@ -52,6 +53,7 @@ class Deliveries:
         self._open = opener
         self._metrics = services.metrics.destinations
         self._record = services.audit.record_delivery
+        self._tracing = services.tracing
         self._retention_s = retention_s
         self._active = services.mode == "active"
         self._opened: dict[str, Destination] = {}
@@ -83,6 +85,7 @@ class Deliveries:
                 max_attempts=entry.max_attempts,
                 count_failure=partial(self._count, name),
                 queue=self._outbox,
+                span=around_claims(self._tracing, f"deliver to {name}"),
             )
             for name, entry in self._entries.items()
         ]

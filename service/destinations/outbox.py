@@ -13,7 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, 
 
 from service.destinations.destination import Parcel
 from service.dicomweb.tables import parcel_contents, parcels, transaction
-from service.leases import AT_ONCE, Leases, waiting
+from service.leases import AT_ONCE, Leases, carrier_of, waiting
+from service.tracing.span import Carrier
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class ParcelClaim:
     destination: str
     sop_instance_uid: str | None
     parcel: Parcel
+    carrier: Carrier
+    """The trace of the analysis, or of whoever suspended the service."""
 
 
 class Outbox:
@@ -98,9 +101,8 @@ class Outbox:
             query = select(parcel_contents).where(parcel_contents.c.parcel_id == row.id)
             contents = {content.name: content.content for content in connection.execute(query)}
         parcel = Parcel(row.key, contents, row.study_instance_uid)
-        return ParcelClaim(
-            row.id, lease.attempts, lease.crashes, lease.token, row.destination, row.sop_instance_uid, parcel
-        )
+        names = (row.destination, row.sop_instance_uid)
+        return ParcelClaim(row.id, lease.attempts, lease.crashes, lease.token, *names, parcel, carrier_of(row))
 
     def delivered(self, claim: ParcelClaim) -> bool:
         """The destination has the parcel: its bytes go, and older dead letters about the film, which come too late.

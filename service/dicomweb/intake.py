@@ -21,6 +21,7 @@ from service.dicomweb.tables import open_database
 from service.dicomweb.worker import Step, Worker
 from service.services import Services
 from service.settings import DicomwebSettings, PacsSettings
+from service.tracing.span import around_claims
 
 ANALYSES: Final = 5
 """Attempts to analyse a film that no check refused: the network fails, or the film ends the process."""
@@ -150,6 +151,7 @@ def _delivery(services: Services, spool: Spool, archive: Archive, *, max_attempt
         at_once=DELIVERIES_AT_ONCE,
         max_attempts=max_attempts,
         count_failure=lambda outcome: services.metrics.pacs_deliveries.labels(outcome).inc(),
+        span=around_claims(services.tracing, "deliver to the PACS"),
     )
 
 
@@ -183,11 +185,11 @@ class Turns:
         is_free = not self._others and services.admission.idle
         return is_free and all(each.batcher.idle for each in services.deployments.live) and _can_analyse(services)
 
-    @staticmethod
     def _step(
-        state: str, work: Callable[[Claim], Awaitable[None]], at_once: int, may_start: Callable[[], bool]
+        self, state: str, work: Callable[[Claim], Awaitable[None]], at_once: int, may_start: Callable[[], bool]
     ) -> Step:
-        return Step(state, work, at_once, max_attempts=ANALYSES, may_start=may_start, hand="analysis")
+        span = around_claims(self._services.tracing, "analyse film")
+        return Step(state, work, at_once, max_attempts=ANALYSES, may_start=may_start, hand="analysis", span=span)
 
 
 def _can_analyse(services: Services) -> bool:

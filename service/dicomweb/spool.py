@@ -17,7 +17,8 @@ from service.dicomweb.history.issues import Issue, NotesWriter, Withdrawal
 from service.dicomweb.history.studies import next_number, touch
 from service.dicomweb.instance import Instance
 from service.dicomweb.tables import HAS_BYTES, SOURCE, instances, transaction
-from service.leases import AT_ONCE, Leases
+from service.leases import AT_ONCE, Leases, carried_now, carrier_of
+from service.tracing.span import NO_CARRIER, Carrier
 
 Stored = Literal["new", "known", "corrected"]
 
@@ -44,6 +45,8 @@ class Claim(NamedTuple):
     """What was issued about other versions of the film, and is to be withdrawn."""
     read_instead: str | None = None
     """SOPInstanceUID of the film FOR PRESENTATION of the same exposure, where this one is FOR PROCESSING."""
+    carrier: Carrier = NO_CARRIER
+    """The trace of the request that stored it or, once it was read, of the analysis."""
 
 
 class Results(TypedDict):
@@ -157,7 +160,9 @@ class Spool:
         priority: Priority = "stat" if row.priority == "stat" else "routine"
         names = (row.sop_instance_uid, row.study_instance_uid, priority)
         content = (row.state, row.sha256, row.version, row.number)
-        return Claim(*names, lease.attempts, lease.crashes, lease.token, contents, *content, older, read_instead)
+        return Claim(
+            *names, lease.attempts, lease.crashes, lease.token, contents, *content, older, read_instead, carrier_of(row)
+        )
 
     def analysed(
         self, claim: Claim, *, also: Callable[[Connection], None] = lambda _: None, **results: Unpack[Results]
@@ -210,7 +215,7 @@ class Spool:
             withdrawal = Withdrawal(claim.older, None, issue, claim.number or 1, now)
             objects = {**objects, **self._write_notes(withdrawal)}
         changes |= {"state": state, "changed_at": now, "next_attempt_at": AT_ONCE, "lease_until": 0.0}
-        changes |= {"attempts": 0, "crashes": 0}
+        changes |= {"attempts": 0, "crashes": 0, **carried_now()}
         changes["size_bytes"] = sum(map(len, objects.values()))
         with transaction(self._engine) as connection:
             if not self._change(connection, claim, changes):

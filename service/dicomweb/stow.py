@@ -13,6 +13,7 @@ from schemas import errors
 from schemas.errors import CxrError
 from service.capacity.admission import Priority
 from service.dicomweb.instance import Instance, read_instance
+from service.tracing.span import stage
 
 if TYPE_CHECKING:  # with SQLAlchemy: the routes of DICOMweb exist where it is switched off, too
     from service.dicomweb.spool import Spool, Stored
@@ -108,7 +109,8 @@ class Reception:
         if not instance.is_film:
             return self._take_assessment(instance)
         try:
-            stored = self.spool.store(instance, self.options.priority or instance.priority, self.model_sha256)
+            with stage("store film", "producer"):
+                stored = self.spool.store(instance, self.options.priority or instance.priority, self.model_sha256)
         except CxrError as error:
             return Outcome(instance, error, _REASONS[type(error)])
         return Outcome(instance, stored)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
@@ -16,6 +17,7 @@ from service.dicomweb.spool import Spool
 from service.dicomweb.verdict import BACKOFF, Backoff, verdict
 from service.leases import LEASE_S, Leased, Queue
 from service.metrics import Metrics
+from service.tracing.span import note_failure
 
 WORK_S: Final = LEASE_S - 20
 """Time for one film; it ends well before another worker may claim the film."""
@@ -45,6 +47,8 @@ class Step:
     """None: the spool."""
     hand: str | None = None
     """Steps that name the same work on the rows of one queue: a suspect is alone among all of them. None: its own."""
+    span: Callable[[Any], AbstractContextManager[object]] = lambda _: nullcontext()
+    """Around the work on a claim: the part of its trace."""
 
 
 @dataclass(slots=True)
@@ -153,6 +157,10 @@ class Worker:
             return claim
 
     async def _work(self, step: Step, claim: Leased) -> None:
+        with step.span(claim):
+            await self._attempt(step, claim)
+
+    async def _attempt(self, step: Step, claim: Leased) -> None:
         if claim.crashes >= step.max_attempts:  # it was alone in all but the first of them
             msg = f"the film ended the service {claim.crashes} times; see the logs of the starts"
             await self._failed(step, claim, InternalError(msg), attempt=step.max_attempts)
@@ -171,6 +179,7 @@ class Worker:
 
     async def _failed(self, step: Step, claim: Leased, error: CxrError, attempt: int | None = None) -> None:
         """`attempt`: its number, from 1; None: those that ended with a process count as none."""
+        note_failure(error)
         if attempt is None:
             attempt = max(1, claim.attempts - claim.crashes)
         judgement = verdict(error, attempt=attempt, max_attempts=step.max_attempts, backoff=self._backoff)

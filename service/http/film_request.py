@@ -24,6 +24,7 @@ from service.models.live import ServingBundles
 from service.reading.repeats import Answer, RepeatableFilm, answered
 from service.reading.routing import check_word
 from service.services import Services
+from service.tracing.span import exemplar, stage
 
 Result = TypeVar("Result")
 
@@ -196,8 +197,9 @@ class FilmRequest:
     async def _uploads(self, part: str, at_most: int, *, counted: bool = True) -> tuple[Upload, ...]:
         services = self.services
         async with self.options.deadline(services.metrics):
-            uploads = await read_films(self.request, part=part, at_most=at_most)
-            services.metrics.stage_duration.labels("upload").observe(self.options.elapsed_s)
+            with stage("upload"):
+                uploads = await read_films(self.request, part=part, at_most=at_most)
+            services.metrics.stage_duration.labels("upload").observe(self.options.elapsed_s, exemplar())
             if counted:
                 await services.gate.count(caller_of(self.request), len(uploads))
         return uploads

@@ -19,6 +19,7 @@ from schemas.errors import CxrError, InternalError, MalformedRequestError
 from service.http.errors import CALLER_LEFT, MEDIA_TYPE, UNFORESEEN, WITHOUT_PROBLEM, problem_response
 from service.metrics import Metrics
 from service.settings import MODE_HEADER
+from service.tracing.span import exemplar
 
 SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:+=/-]{1,128}")
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -95,7 +96,7 @@ class RequestMiddleware:
         route = getattr(scope.get("route"), "path", "other")  # the template: the address itself is unbounded
         method = scope["method"] if scope["method"] in METHODS else "other"
         self.metrics.http_requests.labels(route, method, str(status)).inc()
-        self.metrics.http_duration.labels(route, method).observe(duration_s)
+        self.metrics.http_duration.labels(route, method).observe(duration_s, exemplar())
         if status == CALLER_LEFT:
             self.metrics.cancelled.inc()
         if route not in PROBES:

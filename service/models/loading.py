@@ -1,5 +1,6 @@
 """From the files of a bundle to a network that may answer: opened, proved on the golden films, and warm."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,6 +27,7 @@ from service.models.prover import NoProver, Prover
 from service.models.registry import BundleAddress
 from service.models.site_profiles import SiteOperatingPoint, SiteProfiles, applied
 from service.settings import EngineSettings
+from service.tracing.span import OFF, Tracing
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,16 @@ class BundleLoader:
     """None: every bundle answers at its own operating point."""
     niceness: int = ROUTINE
     """Of the threads on which the networks answer routine films, in steps."""
+    tracing: Tracing = OFF
+
+    async def span(self, work: Awaitable[LoadedBundle]) -> LoadedBundle:
+        """Wait for a bundle within a span, which is named by what was loaded: what was asked for may be anything."""
+        with self.tracing.begin("load bundle") as begun:
+            loaded = await work
+            if begun is not None:
+                address = loaded.address
+                begun.set({"cxr.bundle.name": address.name, "cxr.bundle.version": address.version})
+            return loaded
 
     def load(self, bundle: Bundle) -> LoadedBundle:
         """Open the network of `bundle`, prove it on the golden films, and run every batch size once.

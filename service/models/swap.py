@@ -191,7 +191,7 @@ class Deployment:
         start = time.perf_counter()
         current = None if self._live is None else self._live.loaded
         try:
-            loaded = await self._in_loader(lambda: self._load(address, current, by_itself=by_itself))
+            loaded = await self._loader.span(self._in_loader(lambda: self._load(address, current, by_itself=by_itself)))
         except BundleError as error:
             self._refuse(address, error)
             raise

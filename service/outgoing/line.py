@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 
@@ -15,6 +15,9 @@ from service.outgoing.counterpart import Counterpart
 from service.outgoing.credentials import Credentials
 from service.outgoing.oauth import OAuthClient, Tokens
 from service.outgoing.tls import ClientTls
+from service.tracing.span import carrier, stage
+
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,25 @@ class Line:
         for charset in ("utf-8", "latin-1"):
             authorization = await self._authorization(charset)
             whole = {"Accept-Encoding": "identity", **headers, **authorization}
-            answer = await ask(self._client, self.counterpart, method, address, headers=whole, **request)
+            answer = await self._traced(method, address, headers=whole, **request)
             if answer.status_code != HTTPStatus.UNAUTHORIZED or not self._may_try_again(authorization, answer):
                 break
         return answer
+
+    async def _traced(self, method: str, address: str, **request: Any) -> Answer:
+        """Ask within a span, whose id the counterpart gets; its attributes hold no address, which may name a film."""
+        with stage(method, "client") as span:
+            request["headers"] |= carrier()
+            if span is None:
+                return await ask(self._client, self.counterpart, method, address, **request)
+            url = self._client.base_url.join(address)
+            port = url.port or _PORTS.get(url.scheme, 0)
+            span.set({"http.request.method": method, "server.address": url.host, "server.port": port})
+            answer = await ask(self._client, self.counterpart, method, address, **request)
+            span.set({"http.response.status_code": answer.status_code})
+            if answer.status_code >= HTTPStatus.BAD_REQUEST:
+                span.fail(str(answer.status_code))
+            return answer
 
     async def _authorization(self, charset: str) -> Mapping[str, str]:
         if self._tokens is not None:

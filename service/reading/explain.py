@@ -32,6 +32,7 @@ from service.models.loading import LoadedBundle
 from service.reading.predict import Reading, read_film
 from service.reading.prepare import HeatMapRequest
 from service.services import Services
+from service.tracing.span import exemplar, past
 
 Drawn = TypeVar("Drawn")
 
@@ -184,7 +185,9 @@ async def explain_reading(
     lane = services.decode_lanes.of(question.priority)
     assert reading.film.shown is not None  # noqa: S101 it was asked for
     heat_map = await in_pool(lane, draw, reading.film.shown, cam, manifest.preprocess)
-    services.metrics.stage_duration.labels("explain").observe(time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    past("explain", start, seconds)
+    services.metrics.stage_duration.labels("explain").observe(seconds, exemplar())
     rows, columns = cam.shape
     return ExplainedFilm(
         reading=reading,

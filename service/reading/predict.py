@@ -1,5 +1,6 @@
 """The reading of one film: prepared off the event loop, shown to the networks of its route, and answered by one."""
 
+import time
 from dataclasses import asdict, dataclass, replace
 
 from imaging.thumbnail import thumbnail
@@ -11,9 +12,10 @@ from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
 from service.films.look import PreparedFilm, Upload
 from service.models.live import LiveBundle, ServingBundles
-from service.reading.prepare import HeatMapRequest, Preparation
+from service.reading.prepare import HeatMapRequest, Preparation, PreparedFilms
 from service.reading.routing import CONTRADICTION, Choice, Sight, choose, is_enough, sight, withheld
 from service.services import Services
+from service.tracing.span import exemplar, past, stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,13 @@ async def read_film(
         CxrError: the film is refused, or the network failed on it.
     """
     preparation = Preparation(services, upload, priority, heat_map)
-    films = await preparation.films(bundles)
+    films = await _prepared(preparation, bundles)
     readings: list[Reading] = []
     seen: list[Sight] = []
     for live in films.plan.bundles:
         spec = live.loaded.manifest.preprocess
         film = films.by_spec.get(spec) or await preparation.again(live)
-        result = films.result or await preparation.run(live, film)
+        result = films.result or await _run(preparation, live, film)
         readings.append(answered(live, film, result))
         seen.append(sight(live.loaded.manifest, readings[-1].prediction))
         if is_enough(films.plan, seen):
@@ -117,6 +119,35 @@ def given(services: Services, reading: Reading) -> Reading:
     reading = _unless_suspended(services, reading)
     _count(services, reading)
     return reading
+
+
+async def _prepared(preparation: Preparation, bundles: ServingBundles) -> PreparedFilms:
+    """Prepare the film; its spans end when it is back here, so that a wait for a free place stands before them."""
+    with stage("prepare"):
+        start = time.perf_counter()
+        films = await preparation.films(bundles)
+        end = time.perf_counter()
+        if films.result is not None:  # its process has run the network too
+            end = _trace_run(bundles.first, films.result, start, end - films.result.inference_s)
+        for film in list(films.by_spec.values())[:1]:
+            past("decode", end - film.preprocess_s - film.decode_s, film.decode_s, {"cxr.format": film.facts.format})
+            past("preprocess", end - film.preprocess_s, film.preprocess_s)
+    return films
+
+
+async def _run(preparation: Preparation, live: LiveBundle, film: PreparedFilm) -> BatchResult:
+    start = time.perf_counter()
+    result = await preparation.run(live, film)
+    _trace_run(live, result, start, start + result.queue_s)
+    return result
+
+
+def _trace_run(live: LiveBundle, result: BatchResult, queued: float, started: float) -> float:
+    """The wait for the network and its run, by `time.perf_counter`; returns when the run began."""
+    model = live.loaded.reference
+    past("queue", queued, result.queue_s)
+    past("inference", started, result.inference_s, {"cxr.bundle.name": model.name, "cxr.bundle.version": model.version})
+    return started
 
 
 def _unless_suspended(services: Services, reading: Reading) -> Reading:
@@ -151,8 +182,8 @@ def _count(services: Services, reading: Reading) -> None:
     A repeated answer counts as an answer, so that a cache changes neither decisions nor drift; it had no stages.
     """
     stages = {} if reading.repeated else reading.stages_s
-    for stage, seconds in ((stage, seconds) for stage, seconds in stages.items() if seconds):  # 0: it had no such stage
-        services.metrics.stage_duration.labels(stage).observe(seconds)
+    for name, seconds in ((name, seconds) for name, seconds in stages.items() if seconds):  # 0: it had no such stage
+        services.metrics.stage_duration.labels(name).observe(seconds, exemplar())
     metrics = reading.live.metrics
     prediction = reading.prediction
     statistics = asdict(reading.film.statistics)

@@ -7,18 +7,48 @@ import yaml
 from pydantic import ValidationError
 
 from service.settings import VARIABLES, SecuritySettings, ServerSettings
+from service.tracing.switch import DISABLED, ENDPOINTS, EXPORTER
 from tests.deploy.expressions import ROOT
 
 FIXED = {"CXR_HOST", "CXR_PORT"}
 """Addresses inside of the container."""
+OF_TRACES = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_TRACES_EXPORTER",
+    "OTEL_SDK_DISABLED",
+    "OTEL_SERVICE_NAME",
+    "OTEL_RESOURCE_ATTRIBUTES",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
+    "OTEL_EXPORTER_OTLP_COMPRESSION",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+    "OTEL_BSP_SCHEDULE_DELAY",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+}
+"""The standard variables of OpenTelemetry that make sense here."""
 
 
 def test_every_setting_of_the_service_can_be_given_from_outside() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
-    names = VARIABLES.keys() - FIXED
+    names = (VARIABLES.keys() - FIXED) | {"TZ"} | OF_TRACES
 
-    assert services["api-gpu"]["environment"].keys() == names | {"TZ"}
-    assert services["api"]["environment"].keys() == (names | {"TZ"}) - {"CXR_PROVIDER"}  # its image has no CUDA
+    assert services["api-gpu"]["environment"].keys() == names
+    assert services["api"]["environment"].keys() == names - {"CXR_PROVIDER"}  # its image has no CUDA
+
+
+def test_the_variables_of_traces_are_passed_on_as_they_are_and_those_of_the_page() -> None:
+    environment = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["api"]["environment"]
+    page = set(re.findall(r"`(OTEL_[A-Z_]+)`", (ROOT / "docs/tracing.md").read_text()))
+
+    assert {environment[name] for name in OF_TRACES} == {None}  # nobody sets one by leaving it out
+    assert {EXPORTER, DISABLED, *ENDPOINTS} <= page <= OF_TRACES
 
 
 def test_the_bundles_of_the_image_are_in_the_volume_before_a_service_reads_it() -> None:

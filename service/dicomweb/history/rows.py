@@ -10,7 +10,7 @@ from schemas.errors import SpoolFullError
 from service.dicomweb.history.issues import FOR_DELIVERY
 from service.dicomweb.instance import Instance
 from service.dicomweb.tables import HAS_BYTES, instances, payloads
-from service.leases import AT_ONCE
+from service.leases import AT_ONCE, CARRIED, carried_now
 
 BACKFILL: Final = "backfill"
 """The priority below all others, and in `Spool.claim` the state of what waits for its analysis with it."""
@@ -52,6 +52,8 @@ def row_of(instance: Instance, study_quiet_s: float, now: float) -> dict[str, An
         "source_uid": instance.exposure.source_uid,
         "record": None,
         "withdrawn_for": None,
+        **dict.fromkeys(CARRIED),
+        **carried_now(),
         **UNTOUCHED,
     }
 

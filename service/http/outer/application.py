@@ -14,6 +14,7 @@ from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.outer.cross_origin import CrossOrigin
 from service.http.outer.inference_errors import InferenceErrors
 from service.http.outer.methods import Methods
+from service.http.outer.spans import ServerSpans
 from service.http.outer.versions import Versions
 from service.services import Services
 
@@ -49,6 +50,7 @@ class Application:
                 limits=services.limits,
                 connections=services.connections,
             ),
+            *([partial(ServerSpans, tracing=services.tracing)] if services.tracing.on else []),
             partial(RequestMiddleware, metrics=services.metrics, mode=services.mode),
             ProblemMiddleware,
             Leniency,

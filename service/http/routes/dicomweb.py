@@ -24,6 +24,7 @@ from service.http.request_options import PRIORITY_HEADER, AnyCase, DeadlineHeade
 from service.mime.native_model import MEDIA_TYPE as DICOM_XML
 from service.mime.native_model import native_model
 from service.services import Services
+from service.tracing.span import stage
 
 if TYPE_CHECKING:
     from service.dicomweb.intake import Intake
@@ -123,9 +124,10 @@ async def _store(store: StoreRequest, study: str | None = None) -> Response:
     with services.hold() as bundles:  # not while the body arrives: no network is asked here
         model_sha256 = bundles.digest
     async with store.options.deadline(services.metrics):
-        contents = await read_parts(
-            store.request.stream(), headers.get("Content-Type", ""), at_most=services.limits.max_batch_items
-        )
+        with stage("upload"):
+            contents = await read_parts(
+                store.request.stream(), headers.get("Content-Type", ""), at_most=services.limits.max_batch_items
+            )
     await services.gate.count(caller_of(store.request), len(contents))
     limits = DecodeLimits(max_pixels=services.limits.max_pixels)
     watch = store.surveillance
