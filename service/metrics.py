@@ -7,13 +7,13 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from schemas.version import VERSION
-from service.cache_metrics import CacheMetrics
-from service.challenger_metrics import ChallengerMetrics
-from service.destination_metrics import DestinationMetrics
-from service.store_metrics import StoreMetrics
+from service.measures.cache import CacheMetrics
+from service.measures.challenger import ChallengerMetrics
+from service.measures.destination import DestinationMetrics
+from service.measures.store import StoreMetrics
+from service.measures.truth import TruthMetrics
+from service.measures.waiting import Waiting
 from service.tracing.metrics import TracingMetrics
-from service.truth_metrics import TruthMetrics
-from service.waiting import Waiting
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 TWENTIETHS = tuple(step / 20 for step in range(1, 21))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 from imaging.dicom.child_decoder import ChildDecoder
 from imaging.memory.budget import DecodeBudget
@@ -13,7 +14,7 @@ from service.audit.trail import Trail
 from service.capacity.admission import Admission
 from service.capacity.kept_answers import Answers
 from service.capacity.result_cache import ResultCache
-from service.capacity.threads import ThreadLanes
+from service.capacity.threads import ROUTINE, ThreadLanes, computing_threads
 from service.films.look import Decoding
 from service.metrics import Metrics
 from service.models.deployments import Deployments
@@ -40,8 +41,6 @@ class Services:
     answers: Answers
     results: ResultCache
     decode_lanes: ThreadLanes
-    explain_pool: Executor
-    """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""
     key_pool: Executor
     """One thread: guessing keys must not take the cores from films."""
     decode_budget: DecodeBudget
@@ -59,6 +58,8 @@ class Services:
     tracing: Tracing = OFF
     challenger: Deployment | None = None
     """A bundle that reads along and answers nobody; None: there is none."""
+    explain_pool: Executor = field(default_factory=partial(computing_threads, 1, "explain", ROUTINE))
+    """One thread: torch explains one film at a time. What waits for it was admitted, so the queue is bounded."""
     stop: StopSwitch = field(default_factory=StopSwitch)
     """Whether answers are withheld; never where no spool is open, for the state is in its database."""
 

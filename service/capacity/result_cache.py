@@ -6,8 +6,8 @@ Bounded in bytes; what was not asked for the longest goes first. In memory only,
 from dataclasses import dataclass
 from typing import TypeVar
 
-from service.cache_metrics import CacheMetrics
 from service.capacity.bounded import BoundedEntries
+from service.measures.cache import CacheMetrics
 
 Kept = TypeVar("Kept")
 

@@ -12,7 +12,7 @@ import structlog
 from imaging.overlay import lay_over
 from imaging.radiograph import NOTHING_STATED, HeaderFacts
 from schemas.api import ExplainResponse, PredictResponse
-from service.app import create_services, running
+from service.construction import create_services, running
 from service.films.look import Upload
 from service.logs import lines_for_a_person
 from service.models.live import ServingBundles

@@ -16,7 +16,6 @@ from schemas.bodies.jobs import Job
 from schemas.errors import CxrError, InternalError
 from schemas.monitoring import Suspension
 from schemas.results import DestinationState
-from service.destination_metrics import NOT_IN_FILE, STATES
 from service.destinations.destination import Destination, FinishedFilm, TakesEvents, TakesJobs
 from service.destinations.entry import Entry
 from service.destinations.file import read_entries
@@ -25,6 +24,7 @@ from service.destinations.kinds.table import KINDS
 from service.destinations.outbox import Outbox, Packed, ParcelClaim
 from service.destinations.parcel_ledger import ParcelLedger
 from service.dicomweb.worker import Step
+from service.measures.destination import NOT_IN_FILE, STATES
 from service.services import Services
 from service.settings import DicomwebSettings, DimseSettings
 from service.tracing.span import around_claims

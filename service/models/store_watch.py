@@ -18,8 +18,8 @@ from bundle.stores.source import StoreOptions
 from schemas.errors import BundleError, CxrError, InternalError, SettingsError
 from schemas.serving import StoreState
 from service.capacity.threads import SPARE, computing_threads
+from service.measures.store import StoreMetrics
 from service.settings import ModelSettings, StoreSettings
-from service.store_metrics import StoreMetrics
 
 START_S: Final = 60.0
 """How long a start waits for the store where the cache holds bundles; the store goes on being asked meanwhile."""

@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 from schemas.monitoring import MonitoredFigure, Monitoring
-from service.truth_metrics import TruthMetrics
+from service.measures.truth import TruthMetrics
 
 STATIONS: Final = 50
 """The busiest; more would make the series of a large hospital without end."""

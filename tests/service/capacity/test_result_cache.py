@@ -3,8 +3,8 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from service.cache_metrics import CacheMetrics
 from service.capacity.result_cache import ResultCache, ResultKey
+from service.measures.cache import CacheMetrics
 
 
 @pytest.fixture
