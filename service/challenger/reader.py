@@ -151,7 +151,7 @@ class Challenger:
     @property
     def _may_read(self) -> bool:
         """Whether no film waits for an answer: a thread that gives way may hold the interpreter while it does."""
-        is_free = all(each.batcher.idle for each in self._services.deployments.live)
+        is_free = all(each.idle for each in self._services.deployments.live)
         return is_free and self._services.admission.idle
 
     async def _read(self, film: FilmAlong) -> bool:

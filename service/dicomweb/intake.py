@@ -183,7 +183,7 @@ class Turns:
     def _is_idle(self) -> bool:
         services = self._services
         is_free = not self._others and services.admission.idle
-        return is_free and all(each.batcher.idle for each in services.deployments.live) and _can_analyse(services)
+        return is_free and all(each.idle for each in services.deployments.live) and _can_analyse(services)
 
     def _step(
         self, state: str, work: Callable[[Claim], Awaitable[None]], at_once: int, may_start: Callable[[], bool]

@@ -73,6 +73,11 @@ class FilmReaders:
             raise BundleError(str(error)) from error
 
     @property
+    def idle(self) -> bool:
+        """Whether no film is read, and none waits."""
+        return not self._busy and not self._waiting
+
+    @property
     def overdue(self) -> bool:
         """Whether a run of the network had to be ended a short while ago."""
         return self._overdue_at is not None and time.monotonic() - self._overdue_at < RECOVERY_S

@@ -6,6 +6,8 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _SLASHES: Final = re.compile(r"/{2,}")
+OMITTED: Final = "cxr.omitted"
+"""In the message of a body that is not sent: what it would have been, for who states another length outside."""
 _DICOMWEB: Final = "dicomweb"
 
 
@@ -33,11 +35,16 @@ class Leniency:
             await self.app(scope, receive, send)
 
     async def _answer_head(self, scope: Scope, receive: Receive, send: Send) -> None:
+        omitted = b""
+
         async def send_without_body(message: Message) -> None:
+            nonlocal omitted
             if message["type"] == "http.response.start":
                 await send(message)
-            elif not message.get("more_body", False):
-                await send({"type": "http.response.body", "body": b""})
+                return
+            omitted += message.get("body", b"")
+            if not message.get("more_body", False):
+                await send({"type": "http.response.body", "body": b"", OMITTED: omitted})
 
         inner = {**scope, "method": "GET"}  # a copy: the server asks the original whether it may send a body
         try:

@@ -78,6 +78,12 @@ class LiveBundle:
         )
 
     @property
+    def idle(self) -> bool:
+        """Whether no film is shown to the network, and none waits for that."""
+        readers = self.loaded.readers
+        return self.batcher.idle and not self.metrics.waiting.films and (readers is None or readers.idle)
+
+    @property
     def alive(self) -> bool:
         """Whether films can be answered without a restart."""
         readers = self.loaded.readers

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from service.answers.population import CALLER_CONTRADICTS, RULES
+from service.reading.tensors import PREPARED_BY_CALLER
 
 ROOT = Path(__file__).parents[2]
 CELLS = re.findall(
@@ -22,7 +23,7 @@ SOURCE = "\n".join(path.read_text() for path in FILES)
 def test_the_documentation_and_the_page_name_the_same_warnings() -> None:
     words = (ROOT / "service/static/page/words.js").read_text().partition("const WARNINGS = {")[2].partition("};")[0]
 
-    assert len(DOCUMENTED) == 32
+    assert len(DOCUMENTED) == 33
     assert set(re.findall(r"^  (\w+): ", words, re.MULTILINE)) == DOCUMENTED
 
 
@@ -31,4 +32,4 @@ def test_the_warnings_of_the_code_are_those_of_the_documentation() -> None:
     alone = set(re.findall(r'\("([a-z_]+)",\)', SOURCE))
 
     unknown = {"age_unknown", *(f"{rule.aspect}_unknown" for rule in RULES)}
-    assert keys | alone | unknown | {CALLER_CONTRADICTS} == DOCUMENTED
+    assert keys | alone | unknown | {CALLER_CONTRADICTS, PREPARED_BY_CALLER} == DOCUMENTED

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.bodies.inference_protocol import InferError
 from service.http.errors import MEDIA_TYPE
+from service.http.leniency import OMITTED
 
 ROOT: Final = "/v2"
 
@@ -33,14 +34,14 @@ class InferenceErrors:
             elif start is None:
                 await send(message)
             else:
-                body += message.get("body", b"")
+                body += message.get(OMITTED) or message.get("body", b"")
                 if not message.get("more_body", False):
                     reworded = _reworded(body)
                     headers = MutableHeaders(scope=start)
                     headers["Content-Type"] = "application/json"
                     headers["Content-Length"] = str(len(reworded))
                     await send(start)
-                    await send({"type": "http.response.body", "body": reworded})
+                    await send({"type": "http.response.body", "body": b"" if OMITTED in message else reworded})
 
         await self.app(scope, receive, send_reworded)
 
@@ -50,8 +51,5 @@ def _is_problem(message: Message) -> bool:
 
 
 def _reworded(body: bytes) -> bytes:
-    """Empty where there is none: the answer to HEAD."""
-    if not body:
-        return body
     problem = json.loads(body)
     return InferError(error=f"{problem['code']}: {problem['detail']}").model_dump_json().encode()

@@ -17,6 +17,7 @@ const WARNINGS = {
   modality_unknown: "No modality is stated; whether the film is of the intended population is not known.",
   presentation_intent_unknown: "Whether the values are raw or meant for presentation is not stated.",
   sex_unknown: "No sex is stated; whether the film is of the intended population is not known.",
+  prepared_by_caller: "The pixels were sent prepared: what a file would show was not checked.",
   caller_contradicts_header: "Age or view, as they were sent with the film, contradict its own file, which counts.",
   age_unreadable: "The age that the file states cannot be read; it is not used.",
   population_contradicts_header: "The age that the file states and what the film looks like contradict each other.",

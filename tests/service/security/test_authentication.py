@@ -66,6 +66,8 @@ async def test_every_address_but_the_probes_demands_a_key_where_there_are_keys(s
 
     assert statuses.pop("/livez") == 200
     assert statuses.pop("/readyz") == 200
+    assert statuses.pop("/v2/health/live") == 200
+    assert statuses.pop("/v2/health/ready") == 200
     assert {"/predict", "/predict/batch", "/explain", "/models", "/metrics", "/capabilities"} <= set(statuses)
     assert set(statuses.values()) == {401}
 

@@ -28,6 +28,15 @@ async def test_all_bundles_are_listed_and_the_one_that_serves_is_marked(serve, t
             "findings": ["PNEUMONIA"],
             "population": None,
             "traits": None,
+            "engine": {
+                "provider": "cpu",
+                "precision": "fp32",
+                "intra_op_threads": 1,
+                "concurrent_runs": 2,
+                "max_batch_size": 1,
+                "film_processes": 0,
+            },
+            "tuning": None,
             "site": None,
         },
         {
@@ -41,6 +50,8 @@ async def test_all_bundles_are_listed_and_the_one_that_serves_is_marked(serve, t
             "findings": None,
             "population": None,
             "traits": None,
+            "engine": None,
+            "tuning": None,
             "site": None,
         },
     ]

@@ -149,7 +149,9 @@ async def test_every_operation_documents_its_body_its_success_and_its_problems(c
         assert "X-Priority" in {parameter["name"] for parameter in operation["parameters"]}
     assert {"406", "415"} <= set(paths["/explain"]["post"]["responses"])
     assert {"404", "406", "409"} <= set(paths["/models/{name}/{version}"]["get"]["responses"])
-    assert {"application/json", "image/png"} == set(paths["/explain"]["post"]["responses"]["200"]["content"])
+    assert {"application/json", "image/png", "image/jpeg"} == set(
+        paths["/explain"]["post"]["responses"]["200"]["content"]
+    )
 
 
 async def test_every_documented_failure_is_a_problem(client) -> None:
