@@ -119,7 +119,7 @@ async def _lifespan(api: FastAPI, *, services: Services, settings: Settings) -> 
         try:
             await stack.enter_async_context(running(services))
             if settings.dicomweb.enabled or settings.dicomweb.destinations or services.challenger is not None:
-                from service.onlookers import open_onlookers  # half of all imports: see there
+                from service.onlookers import open_onlookers  # a third of all imports: see there
 
                 opened = await stack.enter_async_context(open_onlookers(services, settings))
                 set_intake(api, opened.intake, opened.surveillance, opened.challenger, opened.jobs)

@@ -141,7 +141,8 @@ class Server:
         """Process ids of the children that prove a bundle: those of the fork of the service itself."""
         own = _command(self.process.pid)
         forks = [child for child in _children(self.process.pid) if _command(child) == own]
-        return [child for parent in forks for child in _children(parent)]
+        # The process that holds a network has children of its own: those that read films.
+        return [child for parent in forks for child in _children(parent) if not _children(child)]
 
     @property
     def descendants(self) -> list[int]:

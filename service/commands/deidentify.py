@@ -8,17 +8,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydicom import dcmread, dcmwrite
 from pydicom.filereader import read_file_meta_info
 
 from bundle.files import write_whole
-from imaging.deidentification.deidentify import SHORTEST_KEY, Deidentifier
 from imaging.dicom.attributes import text
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES
 from imaging.limits import parsing
 from schemas.errors import CxrError, InvalidImageError, SettingsError, UnsupportedImageError
 from service.commands.command import Command, ExitCode
+
+if TYPE_CHECKING:
+    from imaging.deidentification.deidentify import Deidentifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     files = _files(options.inputs, options.out)
+    from imaging.deidentification.deidentify import Deidentifier  # with OpenCV, which --help needs not
+
     deidentifier = Deidentifier(_key(options.key))
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -95,13 +100,15 @@ def _key(path: Path | None) -> bytes:
     except OSError as error:
         msg = f"--key {path} cannot be read ({error.strerror}); make one: head -c 32 /dev/urandom > {path}"
         raise SettingsError(msg) from error
+    from imaging.deidentification.deidentify import SHORTEST_KEY
+
     if len(key) < SHORTEST_KEY:
         msg = f"--key {path} holds {len(key)} bytes, and under {SHORTEST_KEY} can be guessed; give a longer secret"
         raise SettingsError(msg)
     return key
 
 
-def _copy_all(files: Sequence[Path], out: Path, deidentifier: Deidentifier, *, accept_burned_in: bool) -> int:
+def _copy_all(files: Sequence[Path], out: Path, deidentifier: "Deidentifier", *, accept_burned_in: bool) -> int:
     outcomes: Counter[str] = Counter()
     patients: set[str] = set()
     written: set[str] = set()
@@ -125,7 +132,7 @@ def _copy_all(files: Sequence[Path], out: Path, deidentifier: Deidentifier, *, a
     return ExitCode.DONE if outcomes["copied"] == len(files) else ExitCode.FAILED
 
 
-def _copy(path: Path, deidentifier: Deidentifier, *, accept_burned_in: bool) -> _Copy:
+def _copy(path: Path, deidentifier: "Deidentifier", *, accept_burned_in: bool) -> _Copy:
     with parsing("DICOM file meta information"):
         syntax = read_file_meta_info(path).get("TransferSyntaxUID")
     if syntax not in TRANSFER_SYNTAXES:  # before pydicom inflates a deflated data set

@@ -20,7 +20,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.golden import warm
 from bundle.opening import Bundle
 from imaging.dicom.codecs import EncapsulatedFrame, decode_frame, frame_limit_s
 from imaging.libraries import forbid_core_dumps
@@ -53,7 +52,9 @@ class ReaderOptions:
 
 
 def load_and_fork(orders: socket.socket) -> None:
-    """Load the network and tell so; then fork a process that reads for each pair of descriptors that arrives.
+    """Load the network, and tell so; then fork a process that reads for each pair of descriptors that arrives.
+
+    It is not run here: that it ends is proved while it is loaded.
 
     Args:
         orders: a bundle and its `ReaderOptions`; then pairs of a socket and a `Board`'s memory, each with the niceness
@@ -66,7 +67,6 @@ def load_and_fork(orders: socket.socket) -> None:
         bundle, options = told.recv()
         try:
             engine = OnnxEngine.open(bundle, provider="cpu", intra_op_threads=1, precision=options.precision)
-            warm(lambda *batch: engine.run(*batch).by_name(), side=bundle.manifest.preprocess.size, sizes=(1,))
         except CxrError as error:
             told.send(error)
             return

@@ -202,10 +202,12 @@ class FilmReaders:
         for is_last in (False, True):
             try:
                 reader = self._network.forked(urgent=urgent)
-            except (OSError, DiedError) as error:  # the process that holds the network is gone: load it again
+            except (OSError, DiedError, CxrError) as error:  # the process that holds the network is gone: load it again
                 self._network.forget()
                 if is_last:
                     self._is_dead = True
+                    if isinstance(error, CxrError):
+                        raise
                     msg = "no process that reads films can be started; see memory and process limits of this machine"
                     raise InferenceError(msg) from error
             else:

@@ -1,7 +1,9 @@
 """Rules of the collection of requests: it is what the code says, and every request of it works."""
 
+import io
 import json
 import re
+import zipfile
 
 import httpx2
 import pytest
@@ -68,10 +70,19 @@ def server(tmp_path, capsys):
     )
     running.client.headers["X-API-Key"] = capsys.readouterr().out.strip()
     running.client.post("/dicomweb/studies", **stow(FILMS["film.dcm"])).raise_for_status()
+    job = running.client.post("/jobs", content=archive(FILMS["film.dcm"]), headers={"Content-Type": "application/zip"})
+    running.job = job.raise_for_status().json()["id"]  # type: ignore[attr-defined] # for the requests
     address = f"/results/{uid('film')}/fhir"
     wait_until(lambda: running.client.get(address).status_code == httpx2.codes.OK, "the film is analysed")
     yield running
     running.end()
+
+
+def archive(content):
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as members:
+        members.writestr("film.dcm", content)
+    return written.getvalue()
 
 
 def sent(item, server):
@@ -79,6 +90,7 @@ def sent(item, server):
     request = item["request"]
     values = {"base_url": server.address, "name": "tiny", "version": "1.1.0"}
     values |= {"sop_instance_uid": uid("film"), "report": "site-a", "picture": "figures.svg"}
+    values |= {"job": server.job}
     assert values.keys() | {"api_key"} == VARIABLES.keys()
     url = re.sub(r"\{\{(\w+)\}\}", lambda found: values[found[1]], request["url"]["raw"])
     headers = {header["key"]: header["value"] for header in request["header"]}

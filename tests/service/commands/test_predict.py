@@ -216,7 +216,7 @@ def test_the_process_prints_answers_alone_to_standard_output_and_refuses_unknown
     assert unknown.returncode == 2
     assert (
         "unknown command prdict; available: predict, client, accept, site, keys, audit, compare, deidentify, verdicts, "
-        "resume, quarterly, dimse, worklist; omit it to start the server" in unknown.stderr
+        "resume, quarterly, dimse, worklist, tune; omit it to start the server" in unknown.stderr
     )
 
 

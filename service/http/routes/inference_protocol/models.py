@@ -58,7 +58,7 @@ async def server() -> ServerMetadata:
 @router.get(
     "/health/live",
     operation_id="check_inference_liveness",
-    summary="Whether the process is alive",
+    summary="Whether the process is alive, in the Open Inference Protocol",
     responses=failures(NotReadyError),
 )
 async def live(services: CurrentServices, intake: OptionalIntake) -> LiveState:
@@ -70,7 +70,7 @@ async def live(services: CurrentServices, intake: OptionalIntake) -> LiveState:
 @router.get(
     "/health/ready",
     operation_id="check_inference_readiness",
-    summary="Whether the service can answer",
+    summary="Whether the service can answer, in the Open Inference Protocol",
     responses=failures(NotReadyError, AuditUnavailableError),
 )
 async def ready(services: CurrentServices) -> ReadyState:
