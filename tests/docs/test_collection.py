@@ -26,15 +26,20 @@ FILMS = {
     "film.dcm": film(),
     "verdicts.csv": f"sop_instance_uid,verdict\n{uid('film')},accept\n".encode(),
 }
-WITHOUT_PACS = {
-    "Read many films while nothing else is to be done": 422,
-    "One job": 404,
-    "The films of a job": 404,
-    "End a job": 404,
-}
+WITHOUT_PACS = {"Read many films while nothing else is to be done": 422}
 """Requests that need a PACS first, and what they answer without it."""
+OF_ANOTHER_VERSION = dict.fromkeys(
+    (
+        "What a version of a bundle takes and gives",
+        "Whether a version of a bundle answers",
+        "Read radiographs with a version of a bundle",
+    ),
+    404,
+)
+"""Requests for the version that does not serve."""
 WITHOUT_MISFORTUNE = (
     WITHOUT_PACS
+    | OF_ANOTHER_VERSION
     | {"Try a dead letter again": 404, "Lift the suspension": 404}
     | dict.fromkeys(
         ("The bundle that reads along, compared with the one that serves", "Let the bundle that reads along serve"), 404
