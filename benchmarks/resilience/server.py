@@ -101,11 +101,11 @@ class Server:
 
     @property
     def whole_memory_mb(self) -> float:
-        """Resident memory of the serving process, its children and theirs; what they share counts once for each."""
+        """Memory of the serving process, its children and theirs; what they share counts once."""
         family = [self.process.pid]
         for process in family:
             family += _children(process)
-        return sum(_memory_mb(process, "VmRSS") for process in family)
+        return sum(map(_share_mb, family))
 
     def _memory_mb(self, field: str) -> float:
         return _memory_mb(self.process.pid, field)
@@ -152,6 +152,16 @@ class Server:
     def terminate(self) -> None:
         """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
+
+
+def _share_mb(process: int) -> float:
+    """Proportional memory: processes that were forked from one another share most of theirs."""
+    try:
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+    except OSError:  # it has ended
+        return 0.0
+    found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def _memory_mb(process: int, field: str) -> float:

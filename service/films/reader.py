@@ -26,6 +26,7 @@ from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import LARGE_BYTES, give_back_freed_memory
 from schemas.errors import CxrError, InternalError
 from schemas.model.precision import Precision
+from service.capacity.threads import SPARE, computing_threads
 from service.engine.engine import Engine, OnnxEngine
 from service.films.look import Decoding
 from service.films.messages import Answer, Board, Failure, LookOrder, Need, RunOrder, Stage
@@ -66,7 +67,10 @@ def load_and_fork(orders: socket.socket) -> None:
         options: ReaderOptions
         bundle, options = told.recv()
         try:
-            engine = OnnxEngine.open(bundle, provider="cpu", intra_op_threads=1, precision=options.precision)
+            # A thread of its own gives way to films while it loads: niceness stays with those who are forked.
+            with computing_threads(1, "loader", SPARE) as loading:
+                load = partial(OnnxEngine.open, bundle, provider="cpu", intra_op_threads=1, precision=options.precision)
+                engine = loading.submit(load).result()
         except CxrError as error:
             told.send(error)
             return

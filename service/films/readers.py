@@ -65,12 +65,23 @@ class FilmReaders:
         self._waiting: list[Priority] = []
         self._readers: set[ReaderProcess] = set()
         self._is_dead = False
+        self._holders = 0
         self._overdue_at: float | None = None
         weakref.finalize(self, _close, self._readers, self._network)
         try:
             self._idle = [self._new(urgent=urgent) for urgent in (True, *[False] * plan.routine)]
         except InferenceError as error:
             raise BundleError(str(error)) from error
+
+    def hold(self) -> None:
+        """Keep the processes for one more bundle in use."""
+        self._holders += 1
+
+    def release(self) -> None:
+        """Let the processes end with the last bundle in use; whoever asks again all the same gets new ones."""
+        self._holders -= 1
+        if not self._holders:
+            _close(self._readers, self._network)
 
     @property
     def idle(self) -> bool:

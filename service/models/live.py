@@ -58,6 +58,8 @@ class LiveBundle:
         self.batcher = Batcher(loaded.engine, self._lanes, metrics, limits)
         self.batcher.start()
         self._holders = 0
+        if loaded.readers is not None:
+            loaded.readers.hold()
         self._departure = asyncio.Event()
 
     @property
@@ -112,6 +114,8 @@ class LiveBundle:
             await self._departure.wait()
         await self.batcher.stop()
         self._lanes.shutdown()
+        if self.loaded.readers is not None:
+            self.loaded.readers.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,9 @@
 """The session: what it refuses, and that its errors always have words."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -91,3 +95,20 @@ def test_a_provider_that_is_not_installed_is_refused_before_anything_is_loaded()
 )
 def test_an_error_without_a_message_is_named_by_its_type(error, line) -> None:
     assert first_line(error) == line
+
+
+TELLS = """
+import os, pathlib
+import bundle.session
+files = [os.readlink(link) for link in pathlib.Path("/proc/self/fd").iterdir() if os.path.exists(link)]
+print(len(os.listdir("/proc/self/task")), any("onnxruntime.db" in file for file in files))
+"""
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform != "linux", reason="threads and files are looked up in /proc")
+def test_the_runtime_tells_nobody_what_it_runs() -> None:
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    told = subprocess.run([sys.executable, "-c", TELLS], env=environment, capture_output=True, text=True, check=True)
+
+    assert told.stdout == "1 False\n"  # no thread that sends, and no file of what is to be sent
