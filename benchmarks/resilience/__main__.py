@@ -48,7 +48,7 @@ def _under_load(experiment: Load, *, full: bool, **settings: object) -> list[Row
 
 
 def _soak(folder: Path, *, full: bool) -> list[Row]:
-    seconds, warm_up = (1200.0, 120.0) if full else (60.0, 20.0)
+    seconds, warm_up = (1200.0, 120.0) if full else (40.0, 12.0)
     return asyncio.run(soak(folder, seconds=seconds, warm_up=warm_up))
 
 
@@ -68,9 +68,9 @@ EXPERIMENTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Row]]] = {
     "disk": lambda folder, _: disk(folder),
     "soak": lambda folder, chosen: _soak(folder, full=chosen.full),
     "bombs": lambda folder, _: bombs(folder),
-    "spoilt frames": lambda _, chosen: spoilt_frames(seconds=300.0 if chosen.full else 24.0),
+    "spoilt frames": lambda _, chosen: spoilt_frames(seconds=300.0 if chosen.full else 14.0),
     "attacks": lambda folder, _: attacks(folder),
-    "large films": lambda _, chosen: large_films(seconds=600.0 if chosen.full else 30.0),
+    "large films": lambda _, chosen: large_films(seconds=600.0 if chosen.full else 14.0),
     "suites": lambda _, chosen: suites(chosen.report, full=chosen.full),
 }
 
@@ -78,7 +78,7 @@ EXPERIMENTS: Mapping[str, Callable[[Path, argparse.Namespace], list[Row]]] = {
 def main() -> int:
     """Run the experiments, each on servers of its own; 1 where a line fails."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.resilience", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="load for 60 s and the soak for 20 min, not 10 s and 60 s")
+    parser.add_argument("--full", action="store_true", help="load for 60 s and the soak for 20 min, not 10 s and 40 s")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the table, too")
     parser.add_argument("--report", type=Path, metavar="FILE", help="JUnit report of the tests; default: run them")
     parser.add_argument("experiment", nargs="*", choices=[*EXPERIMENTS, []], help="default: all")

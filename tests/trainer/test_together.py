@@ -92,8 +92,7 @@ def kill_all(started: subprocess.Popen[str]) -> None:
     started.communicate()
 
 
-@pytest.mark.process
-@pytest.mark.slow
+@pytest.mark.scale("21.1 training", "two processes learn what one does; killed, three go on")
 def test_two_processes_learn_what_one_does_and_three_go_on_after_a_kill(kermany_like, tmp_path) -> None:
     cache = tmp_path / "cache"
     alone, together = RunFolder(tmp_path / "alone"), RunFolder(tmp_path / "together")
