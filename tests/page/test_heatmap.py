@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.waiting import wait_until
+
 ROW = [(0.33 + 0.0034 * step, 0.5) for step in range(100)]
 
 
@@ -73,7 +75,7 @@ def test_another_finding_can_be_explained(film, look) -> None:
     film.get_by_label("Finding to explain").select_option("NORMAL")
 
     expect(film.locator("#result")).to_contain_text("Of NORMAL (gradcam, onnx)")
-    assert look(film, *ROW) != before
+    wait_until(lambda: look(film, *ROW) != before, "the other map is drawn: its words come first")
 
 
 def test_the_colours_are_those_of_the_service(page) -> None:
