@@ -148,7 +148,7 @@ def serve(open_engine: EngineOpener | None = None) -> int:
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
-        nursery = Nursery() if FORKS and settings.engine.processes and open_engine is None else None
+        nursery = Nursery() if FORKS and settings.engine.may_read_in_processes and open_engine is None else None
         app = create_app(settings, open_engine, prover, nursery, TracingSettings.of(os.environ))
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)

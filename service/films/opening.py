@@ -16,7 +16,7 @@ def readers_opener(
 ) -> EngineOpener:
     """What opens the network of a bundle in processes; `otherwise` where films are left to threads of the service."""
     engine = settings.engine
-    if nursery is None or not engine.processes:
+    if nursery is None or not engine.may_read_in_processes:
         return otherwise
 
     def open_engine(
@@ -27,7 +27,7 @@ def readers_opener(
         precision: Precision = "fp32",
     ) -> Engine:
         own = tuned(engine.of(bundle.manifest.name), profile_of(bundle, engine), bundle.manifest.offered)
-        if not own.processes:  # a profile found that threads of one process are faster here
+        if not own.processes:  # no profile asks for them
             return otherwise(bundle, provider=provider, intra_op_threads=intra_op_threads, precision=precision)
         decode = settings.decode
         options = ReaderOptions(precision, settings.limits.max_pixels, decode.memory_bytes, decode.timeout_s)

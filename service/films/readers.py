@@ -205,9 +205,12 @@ class FilmReaders:
         if reason is not None:
             log.error("film_process_died", reason=reason, stage=lent.reader.position.stage.name.lower())
             self._plan.on_death(reason)
-        self._readers.discard(lent.reader)
-        lent.reader.close()
-        lent.reader = self._new(urgent=lent.reader.urgent)
+        gone = lent.reader
+        self._readers.discard(gone)
+        gone.close()
+        lent.reader = self._new(urgent=gone.urgent)
+        with self._changed:
+            self._busy[lent.reader] = self._busy.pop(gone, time.monotonic())
 
     def _new(self, *, urgent: bool) -> ReaderProcess:
         for is_last in (False, True):

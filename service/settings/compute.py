@@ -61,8 +61,8 @@ class EngineSettings(Section):
     film_processes: Annotated[int, Field(ge=0, le=1024)] | None = Field(
         default=None,
         description="processes that read routine films, each one at a time from its bytes to the outputs of the "
-        "network, and one more for stat films; 0: threads of the service do all of it; default: number of CPU cores, "
-        "and 0 on CUDA, outside Linux, or with intra_op_threads or max_batch_size over 1, which processes do not have",
+        "network, and one more for stat films; on Linux, and not on CUDA or with intra_op_threads or max_batch_size "
+        "over 1; default: 0, threads of the service do all of it",
     )
     run_timeout_s: Annotated[float, Field(gt=0, le=3600)] = Field(
         default=30.0,
@@ -115,8 +115,13 @@ class EngineSettings(Section):
     def processes(self) -> int:
         """Processes that read routine films; 0: threads do."""
         if self.film_processes is None:
-            return usable_cores() if self._may_fork else 0
+            return 0
         return self.film_processes
+
+    @property
+    def may_read_in_processes(self) -> bool:
+        """Whether processes read films, or a profile of this machine may ask for them."""
+        return bool(self.processes) or (self.film_processes is None and self.tuning_dir is not None and self._may_fork)
 
     @property
     def largest_batch(self) -> int:

@@ -60,8 +60,10 @@ def test_a_profile_may_leave_films_to_threads(bundle, folder) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux alone")
-@pytest.mark.parametrize("chosen", [{}, {"film_processes": 2}])
-def test_processes_that_are_set_or_the_default_without_a_profile_are_asked_for(bundle, folder, chosen) -> None:
-    tuning = {"tuning_dir": folder} if chosen else {}
+def test_processes_that_are_set_are_asked_for_whatever_a_profile_found(bundle, folder) -> None:
     with pytest.raises(CxrError, match="process"):
-        opened(bundle, **tuning, **chosen)
+        opened(bundle, tuning_dir=folder, film_processes=2)
+
+
+def test_without_a_setting_and_without_a_profile_threads_read_films(bundle) -> None:
+    assert opened(bundle) == [bundle]
