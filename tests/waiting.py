@@ -22,4 +22,4 @@ async def until(condition: Callable[[], Any], *, timeout_s: float = 60) -> Any:
             value = await answer if isinstance(answer, Awaitable) else answer
             if value:
                 return value
-            await asyncio.sleep(0.005)  # a core for the engine's threads, which are of niceness up to 19
+            await asyncio.sleep(0.005)  # a core for the engine's threads

@@ -12,8 +12,10 @@ import structlog
 from numpy.typing import NDArray
 
 from service.app import create_app
+from service.capacity import threads
 from service.engine.engine import EngineOpener, OnnxEngine
 from service.libraries import configure_libraries
+from service.models import child_prover
 from tests.films import encode
 from tests.service.bundles import write_tiny_bundle
 from tests.service.chosen import settings_of
@@ -44,6 +46,14 @@ def flat_film(gray: int, *, rows: int = 40, columns: int = 32, extension: str = 
 def _libraries() -> None:
     """As `python -m service` does first of all."""
     configure_libraries()
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_gives_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside tests on every core, what loads a bundle would get a seventieth of one, and a test wait for minutes."""
+    if request.node.get_closest_marker("niceness") is None:
+        monkeypatch.setattr(threads, "_give_way", lambda _niceness: None)
+        monkeypatch.setattr(child_prover, "_NICENESS", 0)
 
 
 @pytest.fixture

@@ -8,7 +8,10 @@ import pytest
 
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness is of the whole process")
+pytestmark = [
+    pytest.mark.niceness,
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness is of the whole process"),
+]
 
 
 def niceness():

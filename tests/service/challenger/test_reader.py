@@ -220,6 +220,7 @@ class Polite:
         self.behind.interrupt(longest_s)
 
 
+@pytest.mark.niceness
 async def test_its_thread_gives_way_to_every_other(trial) -> None:
     engines = {}
 

@@ -82,6 +82,12 @@ async def _is(client, name, expected):
     return await states(client, name) == expected
 
 
+async def _tried(client, name, destination):
+    """What the destination is shown with, once an attempt has failed."""
+    shown = (await client.get(f"/results/{uid(name)}")).json()["destinations"]
+    return next((each for each in shown if each["name"] == destination and each["problem"]), None)
+
+
 async def test_a_second_archive_behind_dimse_gets_the_objects(serve_to, tmp_path) -> None:
     archive = DimseArchive()
     try:
@@ -100,13 +106,9 @@ async def test_a_destination_that_is_down_holds_up_neither_another_nor_the_pacs(
 ) -> None:
     async with serve_to(webhook(AWAY, "down"), webhook(receiver.url), pacs_url=archive.url) as client:
         await store(client, film())
+        down = await until(lambda: _tried(client, "film", "down"))
         await until(lambda: _is(client, "film", {"chat": "delivered", "down": "waiting"}))
         await until(lambda: len(archive.stored) == 3)
-        (down,) = [
-            each
-            for each in (await client.get(f"/results/{uid('film')}")).json()["destinations"]
-            if each["name"] == "down"
-        ]
 
     assert down["problem"] == "destination_unreachable"
     assert "destination down gave no answer: nothing listens at its address; check url" in down["detail"]
