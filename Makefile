@@ -42,29 +42,29 @@ run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:
 # Compiled modules are kept, whatever the environment says: hundreds of processes import them.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(DEV) -m pytest $(TESTS) -n auto --dist loadfile --no-loadscope-reorder
 
-test: .venv-dev/ready corpora  ## run all tests, 17 to 20 min on two cores (TESTS=path for some; CXR_DATA_DIR for those on real films)
-	$(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT)))
+test: .venv-dev/ready corpora  ## run the tests, about 15 min on two cores (FULL=1: those too that take minutes each; TESTS=path for some; CXR_DATA_DIR for those on real films)
+	$(if $(FULL),CXR_LONG_TESTS=1) $(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT)))
 
 test-fast: .venv-dev/ready  ## run the tests that need no process, browser, table or simulation, under 3 min (TESTS=path for some)
 	$(PYTEST) --fast
 
 coverage: .venv-dev/ready corpora  ## run all tests and list the lines and branches that none reaches
 	rm -f .coverage .coverage.*
-	$(PYTEST) --cov --cov-report=
+	CXR_LONG_TESTS=1 $(PYTEST) --cov --cov-report=
 	$(DEV) -m coverage report
 
 pacs-test: .venv-dev/ready  ## send films through Debian's Orthanc and back, with an outage of a minute; follow the pages of operators (6 min)
-	CXR_MACHINE_TESTS=1 PACS_OUTAGE_S=$${PACS_OUTAGE_S:-60} $(DEV) -m pytest tests/pacs tests/machine
+	CXR_LONG_TESTS=1 PACS_OUTAGE_S=$${PACS_OUTAGE_S:-60} $(DEV) -m pytest tests/pacs tests/machine
 
 ihe-test: .venv-dev/ready  ## run the tests of standards on loopback; prints and writes the table clause -> test -> verdict
-	$(PYTEST) --clauses --clauses-page docs/ihe-conformance.md
+	CXR_LONG_TESTS=1 $(PYTEST) --clauses --clauses-page docs/ihe-conformance.md
 
 # Two at once: each starts several processes of its own, and measures them.
 scale-test: .venv-dev/ready  ## run the tests past one machine: replicas, Kubernetes, backfills, stores; prints a table (20 min)
 	CXR_SCALE_TESTS=1 $(subst -n auto,-n 2,$(PYTEST)) --scale
 
 docker-test: .venv-dev/ready  ## build the images, start the stack, predict, train, swap, scale, stop; install without a network (20 min)
-	CXR_DOCKER_TEST=1 $(DEV) -m pytest tests/containers tests/machine/test_airgap.py -v && docker image ls --format '{{.Repository}} {{.Size}}' | grep ^cxr-
+	CXR_LONG_TESTS=1 CXR_DOCKER_TEST=1 $(DEV) -m pytest tests/containers tests/machine/test_airgap.py -v && docker image ls --format '{{.Repository}} {{.Size}}' | grep ^cxr-
 
 check: .venv-dev/ready  ## format, lint, types, import arrows, Dockerfiles, compose file
 	$(DEV) -m ruff format --check .

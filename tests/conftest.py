@@ -1,4 +1,4 @@
-"""Fixtures that every test may use, and the two tiers of tests."""
+"""Fixtures that every test may use, and the tiers of tests."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ from tests.clauses import Verdicts
 from tests.films import write_kermany
 from tests.once import BuiltOnce
 from tests.scale import ScaleVerdicts, skip_scale_tests
-from tests.tiers import ProcessGuard, is_fast, long_files_first, mark_by_fixtures
+from tests.tiers import ProcessGuard, is_fast, long_files_first, mark_by_fixtures, skip_long_tests
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Order the tests and, for `--fast`, choose among them."""
     mark_by_fixtures(items)
+    skip_long_tests(items)
     skip_scale_tests(items)
     long_files_first(items)
     if config.getoption("--fast"):

@@ -1,4 +1,5 @@
-"""The fast tier: which tests `--fast` leaves out, and a guard that fails a test which should have been left out.
+"""The tiers: which tests `--fast` leaves out, a guard that fails a test which should have been left out, and which
+tests only the full form runs.
 
 A test names what it costs by a marker of `SLOW_MARKERS`. What a fixture costs, every test that asks for it costs too.
 """
@@ -10,14 +11,17 @@ from typing import Any
 
 import pytest
 
-SLOW_MARKERS = ("slow", "process", "browser", "table", "simulation", "pacs", "scale")
+SLOW_MARKERS = ("slow", "process", "browser", "table", "simulation", "pacs", "long", "scale")
 """What the fast tier leaves out; described in pyproject.toml."""
+
+LONG_TESTS = "CXR_LONG_TESTS"
+"""Where it is set, the tests that are marked `long` run."""
 
 MARKERS_OF_FIXTURES = {
     "browser": "browser",
     "decoder": "process",
     "hospital": "process",
-    "machine": "process",
+    "machine": "long",
     "postgresql": "process",
     "reader": "process",
     "server": "process",
@@ -29,14 +33,11 @@ MARKERS_OF_FIXTURES = {
 
 LONG_FILES = (
     "tests/export/test_architectures.py",
-    "tests/trainer/test_killed.py",
-    "tests/docs/test_notebooks.py",
     "tests/service/test_corpora.py",
     "tests/test_unfamiliar.py",
     "tests/service/test_contract.py",
     "tests/docs/test_commands.py",
     "tests/trainer/learning/test_loop.py",
-    "tests/pacs/test_orthanc.py",
     "tests/service/test_process.py",
 )
 """Where the whole tier begins, longest first: a worker that meets one of these last makes the others wait."""
@@ -82,6 +83,15 @@ def mark_by_fixtures(items: Iterable[pytest.Item]) -> None:
     for item in items:
         for fixture in MARKERS_OF_FIXTURES.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKERS_OF_FIXTURES[fixture])
+
+
+def skip_long_tests(items: Iterable[pytest.Item]) -> None:
+    """Skip the tests that only `make test FULL=1` runs, visibly and before their fixtures start anything."""
+    if os.environ.get(LONG_TESTS):
+        return
+    for item in items:
+        if item.get_closest_marker("long") is not None:
+            item.add_marker(pytest.mark.skip(reason="make test FULL=1 runs this"))
 
 
 def is_fast(item: pytest.Item) -> bool:

@@ -81,11 +81,12 @@ def main() -> int:
     parser.add_argument("--full", action="store_true", help="load for 60 s and the soak for 20 min, not 10 s and 40 s")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the table, too")
     parser.add_argument("--report", type=Path, metavar="FILE", help="JUnit report of the tests; default: run them")
+    parser.add_argument("--without", action="append", default=[], choices=EXPERIMENTS, help="leave one out")
     parser.add_argument("experiment", nargs="*", choices=[*EXPERIMENTS, []], help="default: all")
     options = parser.parse_args()
     print(HEAD)
     rows = []
-    for name in options.experiment or EXPERIMENTS:
+    for name in options.experiment or [name for name in EXPERIMENTS if name not in options.without]:
         start = time.perf_counter()
         for row in _rows(name, options):
             rows.append(row)

@@ -18,7 +18,7 @@ VARIABLES_OF_OTHER_PROGRAMS: Final = frozenset(
         "CXR_DIMSE_BIND",
         "CXR_DIMSE_MEMORY",
         "CXR_DOCKER_TEST",
-        "CXR_MACHINE_TESTS",
+        "CXR_LONG_TESTS",
         "CXR_MEMORY",
         "CXR_SCALE_TESTS",
         "CXR_SECRETS_DIR",

@@ -15,7 +15,7 @@ def work(tmp_path_factory):
 
 
 @pytest.mark.process
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_notebook_runs_on_the_films_that_it_draws(path, work) -> None:

@@ -15,7 +15,7 @@ from export.gates.parity import BATCHES, check_parity, reference_outputs
 from export.graph.graph import OUTPUTS, export_graph
 from schemas.model.calibration import OperatingPoint
 from schemas.model.trial import TrialRecord
-from tests.architectures import EACH_ARCHITECTURE
+from tests.architectures import EACH_KIND_OF_ARCHITECTURE
 from tests.export.untrained import TEMPERATURE, UntrainedTrial, phantoms, settled
 from trainer.networks.architectures import ARCHITECTURES
 from trainer.networks.build import build_network
@@ -50,7 +50,7 @@ class Exported:
     side: int
 
 
-@pytest.fixture(scope="module", params=EACH_ARCHITECTURE)
+@pytest.fixture(scope="module", params=EACH_KIND_OF_ARCHITECTURE)
 def exported(request: pytest.FixtureRequest) -> Exported:
     """Of three classes, with random weights."""
     name = request.param

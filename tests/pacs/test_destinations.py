@@ -13,6 +13,7 @@ from tests.waiting import wait_until
 pytestmark = [
     pytest.mark.process,
     pytest.mark.pacs,
+    pytest.mark.long,
     pytest.mark.skipif(
         orthanc_program() is None or not (PLUGINS / "libOrthancDicomWeb.so").exists(),
         reason="Debian's orthanc and orthanc-dicomweb are not installed",

@@ -18,6 +18,7 @@ PROGRAMS = ("echoscu", "storescu", "dcmsend", "storescp")
 pytestmark = [
     pytest.mark.process,
     pytest.mark.pacs,
+    pytest.mark.long,
     pytest.mark.skipif(
         orthanc_program() is None or not all(map(shutil.which, PROGRAMS)),
         reason="Debian's orthanc and dcmtk are not installed",

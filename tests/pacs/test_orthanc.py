@@ -19,6 +19,7 @@ from tests.waiting import wait_until
 pytestmark = [
     pytest.mark.process,
     pytest.mark.pacs,
+    pytest.mark.long,
     pytest.mark.skipif(
         orthanc_program() is None
         or shutil.which("storescu") is None

@@ -73,6 +73,7 @@ def test_files_can_be_dropped_and_pasted(page) -> None:
     expect(page.get_by_text("2 of 2")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_quota_that_is_used_up_is_waited_for_visibly_and_then_the_film_is_read(
     visit, start, tiny_models, films
 ) -> None:

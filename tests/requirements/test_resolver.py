@@ -62,6 +62,7 @@ def test_every_package_of_an_environment_has_a_wheel(environment, platform, pyth
     assert found.returncode == 0, found.stderr[-1000:]
 
 
+@pytest.mark.long
 def test_resolving_again_changes_no_lock(tmp_path) -> None:
     """`make lock` was run after the last change of pyproject.toml."""
     for environment, extras in ENVIRONMENTS.items():

@@ -120,7 +120,7 @@ def kill_at(process: Nursery, run: Path, writes: int) -> bool:
     return False
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_run_that_is_killed_three_times_ends_as_if_nothing_had_happened(start, tmp_path) -> None:
     draw = random.Random(SEED)

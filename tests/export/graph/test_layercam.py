@@ -28,7 +28,7 @@ from trainer.networks.layercam import cut_at, fine_layer
     [
         ("mobilenet", 64),  # depthwise convolutions with uneven padding
         ("cnn_attention", 128),
-        pytest.param("densenet121", 224, marks=pytest.mark.slow),  # mean pooling between stages
+        pytest.param("densenet121", 224, marks=pytest.mark.long),  # mean pooling between stages
         pytest.param("convnext_tiny", 224, marks=pytest.mark.slow),
     ],
 )

@@ -103,6 +103,7 @@ def each_once(ward, items) -> None:
     assert set(ward.archive.stored.values()) == {1}
 
 
+@pytest.mark.long
 @pytest.mark.clause(
     "IHE AIW-I RAD-82", "of two performers that are killed at random, one alone does each workitem, once"
 )
@@ -126,6 +127,7 @@ def test_two_performers_under_sigkill_do_every_workitem_exactly_once(ward, start
     assert not re.search("|".join(re.escape(name) for name in (*items, *map(uid, ["film 0", "film 1"]))), said)
 
 
+@pytest.mark.long
 @pytest.mark.clause("PS3.4 CC.1.1", "another process goes on with the Transaction UID of one that died")
 def test_a_performer_takes_over_the_claims_of_one_that_was_killed_for_good(ward, start, postgresql_url) -> None:
     shared = {"worklist_database_url": postgresql_url, "worklist_lease_s": 5}

@@ -149,7 +149,7 @@ def test_settings_that_cannot_be_trained_are_recorded_and_the_search_goes_on(con
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_that_was_killed_prunes_as_one_that_was_not(config, tmp_path) -> None:
     def sixth() -> bool:
         return len(list((tmp_path / "b" / "search").iterdir())) == 6

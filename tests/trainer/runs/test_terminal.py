@@ -50,7 +50,7 @@ def on_a_terminal(program: list[str]) -> str:
 
 
 @pytest.mark.process
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_bar_of_each_epoch_moves_to_its_end(kermany_like, tmp_path) -> None:
     shown = on_a_terminal(command(kermany_like, tmp_path))
     bars = [tuple(map(int, bar)) for bar in BAR.findall(shown)]

@@ -67,7 +67,7 @@ def test_of_findings_teachers_say_each_by_itself_and_know_no_more_than_the_truth
     assert labels[1].tolist() == pytest.approx([0.25 * present, float("nan")], nan_ok=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_pupil_comes_closer_to_its_teacher_than_one_that_does_not_listen(viewed_run, tmp_path) -> None:
     settings = {"networks.seeds": [7], "learn.epochs": 6, "learn.lr": 0.003}
     listening = taught(viewed_run, tmp_path / "listening", **{"learn.teachers_share": 1.0}, **settings)

@@ -100,6 +100,7 @@ def ids(document):
     return {operation["operationId"] for methods in paths.values() for operation in methods.values()}
 
 
+@pytest.mark.long
 def test_a_python_client_has_every_operation_and_predicts_explains_stores_and_lists(server, document, tmp_path) -> None:
     said = tool("openapi-python-client", "generate", "--path", str(document), "--output-path", "made", cwd=tmp_path)
     modules = {path.stem for path in (tmp_path / "made" / PACKAGE / "api").rglob("*.py")} - {"__init__"}
@@ -124,6 +125,7 @@ def test_a_python_client_has_every_operation_and_predicts_explains_stores_and_li
     assert answers["decision"] in {"positive", "negative", "abstain"}
 
 
+@pytest.mark.long
 def test_types_for_typescript_have_every_operation(document, tmp_path) -> None:
     if shutil.which("npx") is None:
         pytest.skip("npx (Debian package npm) is not installed")
