@@ -42,7 +42,7 @@ run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:
 # Compiled modules are kept, whatever the environment says: hundreds of processes import them.
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(DEV) -m pytest $(TESTS) -n auto --dist loadfile --no-loadscope-reorder
 
-test: .venv-dev/ready corpora  ## run the tests, about 15 min on two cores (FULL=1: those too that take minutes each; TESTS=path for some; CXR_DATA_DIR for those on real films)
+test: .venv-dev/ready corpora  ## run the tests, about 15 min on two cores (FULL=1: those of minutes, too; TESTS=path; CXR_DATA_DIR: real films)
 	$(if $(FULL),CXR_LONG_TESTS=1) $(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT)))
 
 test-fast: .venv-dev/ready  ## run the tests that need no process, browser, table or simulation, under 3 min (TESTS=path for some)

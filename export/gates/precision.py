@@ -37,7 +37,6 @@ NOTHING_TO_REDUCE: Mapping[ReducedPrecision, str] = MappingProxyType(
         "fp16": "no part of the graph before the feature map stands by itself",
     }
 )
-"""Behind a guide the whole graph depends on the guide, which would move the lungs' box."""
 
 
 class Comparator(Protocol):

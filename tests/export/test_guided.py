@@ -8,18 +8,20 @@ import onnx
 import pytest
 import torch
 
-from bundle.golden import check_golden
+from bundle.golden import check_golden, read_golden
 from bundle.opening import open_bundle
-from bundle.session import open_session
+from bundle.session import Session, open_session
 from export.export import write_bundle
-from export.gates.precision import NOTHING_TO_REDUCE, attempt
+from export.gates.precision import attempt
 from export.place import Place
 from schemas.estimate import Estimate
 from schemas.model.guide import GuideRecord, Trait
 from schemas.model.manifest import GRAPH
-from schemas.model.precision import PrecisionFigures, ReducedPrecision
+from schemas.model.precision import ReducedPrecision
 from schemas.population import Population
+from tests.export.figures import GOOD
 from tests.export.untrained import UntrainedTrial, phantoms, settled, trial_of
+from tests.fakes import ScriptedComparator
 from trainer.networks.build import build_network
 from trainer.networks.designs import FILM_SIDE
 from trainer.networks.lungs.guide import LUNGS_SIDE, GuideNetwork
@@ -84,17 +86,16 @@ def test_the_golden_films_prove_the_guide_too(folder: Path) -> None:
     assert check_golden(bundle, open_session(bundle).run).relative < 1e-3
 
 
-class Unasked:
-    """There is nothing to compare."""
-
-    def compare(self, content: bytes) -> PrecisionFigures:
-        raise AssertionError(content[:0])
-
-
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_a_precision_that_would_change_nothing_is_refused(folder: Path, precision: ReducedPrecision) -> None:
-    graph = onnx.load(str(folder / GRAPH))
-    tried = attempt(precision, graph, phantoms(2, FILM_SIDE), comparator=Unasked(), golden={})
+def test_fewer_bits_change_the_network_and_leave_the_guide_as_it_is(folder: Path, precision: ReducedPrecision) -> None:
+    films = phantoms(4, FILM_SIDE)
+    bundle = open_bundle(folder)
+    tried = attempt(precision, onnx.load(str(folder / GRAPH)), films, ScriptedComparator(GOOD), read_golden(bundle))
+    reduced, full = (
+        run(films, np.zeros(4, np.int64))
+        for run in (Session(tried.files[f"model.{precision}.onnx"]).run, open_session(bundle).run)
+    )
 
-    assert tried.files == {}
-    assert tried.record.refused in set(NOTHING_TO_REDUCE.values())
+    for name in ("lungs", "traits"):
+        assert np.abs(reduced[name] - full[name]).max() < 1e-5
+    assert 0 < np.abs(reduced["logits"] - full["logits"]).max() < 0.2 * np.abs(full["logits"]).max()

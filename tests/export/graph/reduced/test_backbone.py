@@ -44,6 +44,21 @@ def test_what_the_target_becomes_is_outside_wherever_it_stands() -> None:
     assert [node.name for node in backbone(graph)] == ["features"]
 
 
+def test_behind_a_guide_it_begins_with_what_the_network_sees() -> None:
+    graph = graph_of(
+        ("Conv", ("image", "w"), "deep"),
+        ("Relu", ("deep",), "lungs"),
+        ("Mul", ("image", "lungs"), "seen"),
+        ("Conv", ("seen", "v"), "shallow"),
+        ("Conv", ("shallow", "u"), "features"),
+        ("ReduceMean", ("features",), "logits"),
+        ("Mul", ("features", "lungs"), "gradcam"),
+        outputs=("logits", "gradcam", "lungs"),
+    )
+
+    assert [node.name for node in backbone(graph)] == ["shallow", "features"]
+
+
 @pytest.mark.parametrize(("name", "convolutions", "last"), [("cnn_baseline", 2, "Relu"), ("cnn_attention", 4, "Relu")])
 def test_the_backbone_of_a_network_ends_with_its_feature_map(name, convolutions, last) -> None:
     network = build_network(name, classes=2, size=SIDE).eval()
