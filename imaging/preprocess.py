@@ -21,6 +21,9 @@ _NEIGHBOURS: Mapping[Interpolation, int] = {
     "cubic": cv2.INTER_CUBIC,
     "nearest": cv2.INTER_NEAREST_EXACT,  # as Pillow: INTER_NEAREST takes the pixel above and to the left
 }
+AT_ONCE_PIXELS = 1 << 20
+"""Up to here a film is averaged in one step. Another order would gain nothing, and change the last bits: the cards of
+bundles are about these, and what is planted into a film is drawn by its bits (`trainer.judging.shifts`)."""
 _PERCENTILES = (0.005, 0.995)
 _LONGEST_OF_CROP = 8
 """Times the shorter side; a film that is longer is squeezed to that, since what is cropped away costs memory, too."""
@@ -107,7 +110,7 @@ def scaled(
     which gives the same up to the rounding of float32 and needs no float for each of its pixels.
     """
     pixels = radiograph.pixels
-    if intensity == "full_range" and interpolation == "area" and pixels.size <= WHOLE_PIXELS:
+    if intensity == "full_range" and interpolation == "area" and AT_ONCE_PIXELS < pixels.size <= WHOLE_PIXELS:
         # Stored values are averaged first, and only what is left of them is divided: half of the time.
         return _unit_range(resize(pixels.astype(np.float32, order="C"), rows, columns), 0, radiograph.largest_value)
     ends = (0, radiograph.largest_value) if intensity == "full_range" else _percentiles(pixels)
@@ -137,9 +140,10 @@ def resize(film: Film, rows: int, columns: int, interpolation: Interpolation = "
     """
     if interpolation != "area":
         return np.clip(_resize(film, rows, columns, _NEIGHBOURS[interpolation]), 0, 1)
-    # Rows first: OpenCV averages whole rows twice as fast as it averages both at once, or columns.
-    shrunk = _resize(film, min(rows, film.shape[0]), film.shape[1], cv2.INTER_AREA)
-    shrunk = _resize(shrunk, shrunk.shape[0], min(columns, film.shape[1]), cv2.INTER_AREA)
+    shrunk = film
+    if film.size > AT_ONCE_PIXELS:  # rows first: OpenCV averages whole rows twice as fast as both at once, or columns
+        shrunk = _resize(film, min(rows, film.shape[0]), film.shape[1], cv2.INTER_AREA)
+    shrunk = _resize(shrunk, min(rows, film.shape[0]), min(columns, film.shape[1]), cv2.INTER_AREA)
     return _resize(shrunk, rows, columns, cv2.INTER_LINEAR)
 
 

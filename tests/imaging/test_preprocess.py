@@ -179,6 +179,19 @@ def test_the_aspect_is_the_sources_even_when_a_large_jpeg_was_decoded_small() ->
     assert (prepared > 0.5).any(axis=1).sum() == 16
 
 
+def test_a_small_film_is_averaged_in_one_step_to_the_last_bit_and_a_large_one_by_rows_first() -> None:
+    """The figures of cards are about these bits."""
+    small, large = phantom(224, 200, seed=2), phantom(1500, 1200, seed=2)
+    at_once = [
+        cv2.resize(film.astype(np.float32) / np.float32(255), (96, 96), interpolation=cv2.INTER_AREA)
+        for film in (small, large)
+    ]
+    prepared = [prepare(radiograph(film), PreprocessSpec(size=96))[0] for film in (small, large)]
+
+    assert np.array_equal(prepared[0], at_once[0])
+    assert prepared[1] == pytest.approx(at_once[1], abs=1e-6)
+
+
 def test_a_deep_film_is_not_squeezed_through_eight_bits() -> None:
     steps = np.tile(np.arange(2000, 2032, dtype=np.uint16), (32, 1))
 
