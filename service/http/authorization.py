@@ -8,7 +8,7 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 
 from schemas.errors import ForbiddenError, UnauthenticatedError
 from service.audit.accounts import Origin
-from service.http.current import CurrentServices
+from service.http.current import services_in
 from service.security.callers import Caller, Scope
 
 _API_KEY: Final = APIKeyHeader(name="X-API-Key", auto_error=False, description="written by `python -m service keys`")
@@ -28,11 +28,11 @@ class Requires:
     async def __call__(
         self,
         request: Request,
-        services: CurrentServices,
         api_key: Annotated[str | None, Security(_API_KEY)],
         bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
     ) -> None:
         """Put the caller into the request's state, where the films of the request are counted."""
+        services = services_in(request)
         if not services.gate.needs_caller(self.scope):
             return
         token = None if bearer is None else bearer.credentials

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from service.audit.accounts import FilmDigest, audited_reading
 from service.films.look import Upload
 from service.http.authorization import caller_of, origin_of
-from service.http.current import CurrentServices
+from service.http.current import services_in
 from service.http.idempotency import IdempotencyKey, answered_once, fingerprint_of, replayed
 from service.http.request_body import read_films
 from service.http.request_options import SILENCE, CallersWord, CurrentOptions, RequestOptions
@@ -205,9 +205,9 @@ class FilmRequest:
         return uploads
 
 
-async def film_request_of(request: Request, services: CurrentServices, options: CurrentOptions) -> FilmRequest:
+async def film_request_of(request: Request, options: CurrentOptions) -> FilmRequest:
     """The request of films that a route answers."""
-    return FilmRequest(request, services, options)
+    return FilmRequest(request, services_in(request), options)
 
 
 CurrentFilmRequest = Annotated[FilmRequest, Depends(film_request_of)]

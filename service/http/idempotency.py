@@ -16,7 +16,7 @@ from schemas.errors import FilmError, InvalidParameterError
 from service.audit.accounts import HasPrediction
 from service.capacity.kept_answers import KeptAnswer, RequestName, Turn
 from service.http.authorization import caller_of
-from service.http.current import CurrentServices
+from service.http.current import services_in
 
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotent-Replayed"
@@ -57,13 +57,13 @@ class IdempotencyKey:
     name: RequestName
 
 
-async def key_of(request: Request, services: CurrentServices, key: KeyHeader = None) -> IdempotencyKey | None:
+async def key_of(request: Request, key: KeyHeader = None) -> IdempotencyKey | None:
     """The key of a request; None: it has none, or no answers are kept.
 
     Raises:
         InvalidParameterError: it is not a key, or there are several.
     """
-    if services.limits.idempotency_s == 0 or (text := key_text(request, key)) is None:
+    if services_in(request).limits.idempotency_s == 0 or (text := key_text(request, key)) is None:
         return None
     return IdempotencyKey(RequestName(caller_of(request).identity, request.scope["route"].path, text))
 

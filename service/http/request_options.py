@@ -15,7 +15,7 @@ from imaging.radiograph import NOTHING_STATED, HeaderFacts
 from schemas.errors import DeadlineError, InvalidParameterError
 from service.capacity.admission import Priority
 from service.films.look import Upload
-from service.http.current import CurrentServices
+from service.http.current import services_in
 from service.metrics import Metrics
 from service.reading.stated import stated_facts
 from service.settings import DeadlineMs
@@ -97,7 +97,6 @@ class RequestOptions:
 
 async def options_of(
     request: Request,
-    services: CurrentServices,
     priority: PriorityQuery = None,
     priority_header: PriorityHeader = None,
     deadline_ms: DeadlineHeader = None,
@@ -112,7 +111,7 @@ async def options_of(
             f"the address asks for priority {priority} and the header {PRIORITY_HEADER} for {priority_header}; send one"
         )
         raise InvalidParameterError(msg)
-    allowed_ms = services.limits.deadline_ms if deadline_ms is None else deadline_ms
+    allowed_ms = services_in(request).limits.deadline_ms if deadline_ms is None else deadline_ms
     asked: Priority = priority or priority_header or "routine"
     return RequestOptions(request.state.request_id, asked, request.state.arrived, allowed_ms)
 

@@ -9,7 +9,7 @@ from schemas.api import Mode, Prediction
 from schemas.errors import SilentError
 from service.answers.silence import marked, silenced
 from service.http.authorization import caller_of
-from service.http.current import CurrentServices
+from service.http.current import services_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Audience:
             raise SilentError(msg)
 
 
-async def audience_of(request: Request, services: CurrentServices) -> Audience:
+async def audience_of(request: Request) -> Audience:
     """What the caller of a route may see, whom its `Requires` has let in."""
-    return Audience(services.mode, "trial" in caller_of(request).scopes)
+    return Audience(services_in(request).mode, "trial" in caller_of(request).scopes)
 
 
 CurrentAudience = Annotated[Audience, Depends(audience_of)]

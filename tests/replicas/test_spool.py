@@ -50,7 +50,7 @@ def states(url):
     try:
         with engine.connect() as connection:
             counted = select(instances.c.state, func.count()).group_by(instances.c.state)
-            return dict(connection.execute(counted).tuples().all())
+            return dict(connection.execute(counted).all())
     finally:
         engine.dispose()
 

@@ -47,6 +47,9 @@ def server(tiny_models, tmp_path_factory):
     "application/fhir+json",
     "application/hl7-v2",
     "x-application/hl7-v2+er7",
+    "application/zip",
+    "application/x-tar",
+    "application/x-zip-compressed",
 )
 def as_it_is(_context, value):
     return value if isinstance(value, bytes) else str(value).encode()

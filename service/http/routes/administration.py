@@ -11,6 +11,7 @@ from schemas.errors import (
     AuditUnavailableError,
     BundleError,
     InvalidParameterError,
+    MalformedRequestError,
     NotFoundError,
     SpoolUnavailableError,
 )
@@ -81,7 +82,7 @@ async def _rollback(request: Request, services: Services, name: str | None) -> M
     operation_id="withdraw_result",
     summary="Take the results of a film back",
     status_code=202,
-    responses=documented(*FAILURES, NotFoundError, InvalidParameterError, SpoolUnavailableError),
+    responses=documented(*FAILURES, MalformedRequestError, NotFoundError, InvalidParameterError, SpoolUnavailableError),
 )
 async def withdraw(
     request: Request,

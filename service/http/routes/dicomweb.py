@@ -87,7 +87,7 @@ async def store_request_of(
     deadline_ms: DeadlineHeader = None,
 ) -> StoreRequest:
     """Read the headers."""
-    options = await options_of(request, services, deadline_ms=deadline_ms)
+    options = await options_of(request, deadline_ms=deadline_ms)
     return StoreRequest(request, services, intake, options, priority, await optional_surveillance_of(request))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-EPOCHS = 12
+EPOCHS = 24
 TRIALS = ("cnn4-seed0", "cnn4-seed1", "cnn_baseline-seed0", "cnn_baseline-seed1")
 DEADLINE_S = 600
 
