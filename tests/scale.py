@@ -1,6 +1,7 @@
 """Tests past one machine: real processes under load, too long for every run; `make scale-test` runs them.
 
 A test names the point of the promise and what it shows by `@pytest.mark.scale("21.6 replicas", "none analysed twice")`.
+One that takes seconds alone says `quick=True`, and every run has it.
 """
 
 import os
@@ -21,7 +22,8 @@ def skip_scale_tests(items: Iterable[pytest.Item]) -> None:
     if os.environ.get(VARIABLE):
         return
     for item in items:
-        if item.get_closest_marker("scale") is not None:
+        mark = item.get_closest_marker("scale")
+        if mark is not None and not mark.kwargs.get("quick"):
             item.add_marker(pytest.mark.skip(reason=REASON))
 
 

@@ -32,8 +32,11 @@ def test_a_test_of_scale_skips_visibly_unless_it_is_asked_for(request, monkeypat
     assert reasons == ([] if asked_for else [REASON])
 
 
-def test_a_test_without_the_marker_is_left_alone(request, monkeypatch) -> None:
+@pytest.mark.parametrize("marks", [[], [pytest.mark.scale("21.5 protocol", "whole films", quick=True)]])
+def test_a_test_without_the_marker_or_with_that_of_a_quick_one_is_left_alone(request, monkeypatch, marks) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
+    for mark in marks:
+        request.node.add_marker(mark)
     skip_scale_tests([request.node])
 
     assert request.node.get_closest_marker("skip") is None

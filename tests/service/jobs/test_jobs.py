@@ -174,6 +174,7 @@ async def test_what_is_not_a_film_is_refused_alone_and_says_why(serve_jobs) -> N
     assert "Mustermann" not in str(refused)
 
 
+@pytest.mark.scale("21.7 backfills", "the same job again fetches nothing and reads nothing", quick=True)
 async def test_the_same_job_again_fetches_nothing_and_reads_nothing(serve_jobs, pacs) -> None:
     async with serve_jobs(pacs_url=pacs.url) as client:
         await ended(client, await create(client, films=[{"study_instance_uid": STUDY}]))
@@ -300,6 +301,7 @@ async def test_a_film_of_a_backfill_that_is_sent_as_routine_waits_no_longer(serv
     assert found["priority"] == "routine"
 
 
+@pytest.mark.scale("21.7 backfills", "the end is told by a signed webhook, once", quick=True)
 async def test_the_end_of_a_job_is_told_by_a_signed_webhook_once(serve_jobs, pacs, tmp_path) -> None:
     receiver = Receiver()
     receiver.statuses = [503]

@@ -1,6 +1,5 @@
 """SIGKILL to the real server process in the middle of a job: after the next start every film is read, and once."""
 
-import os
 import signal
 from functools import partial
 
@@ -11,10 +10,7 @@ from tests.service.jobs.pacs import FilmArchive
 from tests.service.server import Server
 from tests.waiting import wait_until
 
-pytestmark = [
-    pytest.mark.process,
-    pytest.mark.skipif("CXR_SCALE_TESTS" not in os.environ, reason="make scale-test runs this"),
-]
+pytestmark = pytest.mark.process
 FILMS = 40
 KILLS = 3
 
@@ -26,6 +22,7 @@ def pacs():
     archive.close()
 
 
+@pytest.mark.scale("21.7 backfills", "the service is killed three times in the middle; every film is read, and once")
 def test_a_job_whose_service_is_killed_again_and_again_reads_every_film_once(tiny_models, tmp_path, pacs) -> None:
     settings = {
         "dicomweb": "true",

@@ -63,6 +63,11 @@ def predictions(result):
     return [json.loads(answer)["prediction"] for answer in result.as_numpy("answer")]
 
 
+@pytest.mark.scale(
+    "21.5 Open Inference Protocol",
+    "Triton's client finds the server and the bundle live, ready and described",
+    quick=True,
+)
 def test_the_server_and_its_bundle_are_live_ready_and_described(client) -> None:
     metadata = client.get_model_metadata("tiny", "1.0.0")
 
@@ -75,6 +80,7 @@ def test_the_server_and_its_bundle_are_live_ready_and_described(client) -> None:
     assert {(each["name"], each["datatype"]) for each in metadata["inputs"]} == {("film", "BYTES"), ("image", "FP32")}
 
 
+@pytest.mark.scale("21.5 Open Inference Protocol", "whole films as BYTES get the answers of /predict", quick=True)
 def test_whole_films_in_one_batch_get_the_answers_of_predict(client, predicted) -> None:
     result = client.infer("tiny", [whole(*FILMS)], request_id="batch-1")
 
@@ -90,6 +96,9 @@ def test_whole_films_in_one_batch_get_the_answers_of_predict(client, predicted) 
     np.testing.assert_allclose(result.as_numpy("out_of_distribution_score"), np.array(scores, np.float32))
 
 
+@pytest.mark.scale(
+    "21.5 Open Inference Protocol", "prepared pixels as FP32, in bytes and in JSON, get the same", quick=True
+)
 @pytest.mark.parametrize("binary", [True, False])
 def test_prepared_pixels_get_the_same_figures_in_bytes_and_in_json(client, predicted, binary) -> None:
     films = FILMS[:2]  # a file's header says more than pixels do
