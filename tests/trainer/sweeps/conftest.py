@@ -74,3 +74,9 @@ def epochs_done(run: Path, trial: str) -> list[str]:
 def epochs_printed(log: str) -> list[int]:
     """The numbers of the epochs that a trial's processes printed, in order."""
     return [int(line.split()[0]) for line in log.splitlines() if " loss " in line]
+
+
+def was_trained_once(log: str) -> bool:
+    """Whether no epoch was trained twice; a process that ends may have recorded one whose line it had not printed."""
+    printed = epochs_printed(log)
+    return printed == sorted(set(printed)) and printed[-1] == EPOCHS and len(printed) >= EPOCHS - 1

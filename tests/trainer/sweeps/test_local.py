@@ -18,6 +18,7 @@ from tests.trainer.sweeps.conftest import (
     epochs_done,
     epochs_printed,
     sweep_options,
+    was_trained_once,
 )
 
 POINT = "21.2 sweeps"
@@ -63,7 +64,7 @@ def test_a_sweep_that_is_killed_goes_on_and_leaves_no_process(start_sweep, local
     assert process.returncode == 0, printed
     assert board_of(run) == local_board
     for name in TRIALS:
-        assert epochs_printed((run / "logs" / f"{name}.log").read_text()) == list(range(1, EPOCHS + 1))
+        assert was_trained_once((run / "logs" / f"{name}.log").read_text())
 
 
 @pytest.mark.process

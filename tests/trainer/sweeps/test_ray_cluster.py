@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import TrainingConfigError
-from tests.trainer.sweeps.conftest import DEADLINE_S, EPOCHS, TRIALS, board_of, epochs_done, epochs_printed
+from tests.trainer.sweeps.conftest import DEADLINE_S, EPOCHS, TRIALS, board_of, epochs_done, was_trained_once
 from trainer.sweeps.ray_cluster import RayExecutor
 from trainer.sweeps.sweep_trial import Share, SweepTrial
 
@@ -46,7 +46,7 @@ def test_a_sweep_whose_node_is_killed_ends_with_the_leaderboard_of_a_local_one(
     assert sorted(starts.values()) == [1, 1, 1, 2], f"one trial of {first} was on the node that was killed: {starts}"
     (again,) = (trial for trial, count in starts.items() if count == 2)
     assert again in first
-    assert epochs_printed(logs[again]) == list(range(1, EPOCHS + 1)), "it went on from its last epoch"
+    assert was_trained_once(logs[again]), "it went on from its last epoch"
 
 
 def wait_for_two_under_way(process, run: Path) -> set[str]:

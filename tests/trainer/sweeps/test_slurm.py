@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import TrainingConfigError
-from tests.trainer.sweeps.conftest import DEADLINE_S, EPOCHS, board_of, epochs_done, epochs_printed
+from tests.trainer.sweeps.conftest import DEADLINE_S, board_of, epochs_done, was_trained_once
 from trainer.sweeps.slurm import SlurmExecutor, array_file
 from trainer.sweeps.sweep_trial import Share, SweepTrial
 
@@ -155,4 +155,4 @@ def test_an_array_whose_task_is_requeued_ends_with_the_leaderboard_of_a_local_sw
     assert board_of(run) == local_board
     log = (run / "logs" / f"slurm-{job}_0.log").read_text()
     assert log.splitlines().count("cnn4-seed0") == 2, "it was started twice"
-    assert epochs_printed(log) == list(range(1, EPOCHS + 1)), "it went on from its last epoch"
+    assert was_trained_once(log), "it went on from its last epoch"
