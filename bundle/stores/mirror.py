@@ -144,9 +144,13 @@ class Mirror:
         sync_directory(views)
         unfinished = self._folder / f"{UNFINISHED}{secrets.token_hex(8)}"
         unfinished.symlink_to(Path("views", name))
-        unfinished.replace(self.view)
+        before, self._listing = self._listing, listing  # first: who finds a bundle in the view asks `check` about it
+        try:
+            unfinished.replace(self.view)
+        except OSError:
+            self._listing = before
+            raise
         sync_directory(self._folder)
-        self._listing = listing
 
     def _forget(self) -> None:
         """Remove older views, and bundles that no store offers, the oldest first."""

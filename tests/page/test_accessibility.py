@@ -1,13 +1,9 @@
 """What axe-core finds in each state of the page, and what those who ask for less motion get."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-
-def violations(page):
-    found = Axe().run(page).response["violations"]
-    return [(rule["id"], node["target"], node.get("failureSummary")) for rule in found for node in rule["nodes"]]
+from tests.page.axe import violations
 
 
 def empty(page, films, give) -> None:

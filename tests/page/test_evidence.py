@@ -2,12 +2,12 @@
 
 import httpx2
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from schemas.acceptance import AcceptanceFigure, Limit
 from schemas.estimate import Estimate
 from schemas.serving import Readiness
+from tests.page.axe import violations
 from tests.page.reports import challenger, monitoring
 from tests.service.acceptance.records import report, write_report
 from tests.service.dicomweb.films import film, stow, uid
@@ -16,11 +16,6 @@ from tests.waiting import wait_until
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1200, "height": 800}
-
-
-def violations(page):
-    found = Axe().run(page).response["violations"]
-    return [(rule["id"], node["target"], node.get("failureSummary")) for rule in found for node in rule["nodes"]]
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from bundle.files import sync_directory
 from bundle.opening import open_bundle
 from bundle.stores.address import cache_folder
 from bundle.stores.mirror import KEPT_BUNDLES
@@ -185,6 +186,23 @@ def test_a_bundle_that_was_put_beside_is_not_the_stores(shelf, tiny_set, tmp_pat
     for bundle in (forged, other):
         with pytest.raises(BundleError, match="is not what oci://"):
             mirror.check(bundle)
+
+
+def test_what_is_shown_is_the_stores_from_the_first_moment(shelf, tiny_set, monkeypatch) -> None:
+    shelf.push(tiny_set)
+    mirror = shelf.mirror()
+    seen = []
+
+    def look_between_two_steps(folder) -> None:
+        sync_directory(folder)
+        for manifest in mirror.view.glob("*/*/manifest.json"):
+            mirror.check(open_bundle(manifest.parent))  # refused once, it would not be tried again
+            seen.append(manifest.parent.name)
+
+    monkeypatch.setattr("bundle.stores.mirror.sync_directory", look_between_two_steps)
+    mirror.synchronise()
+
+    assert sorted(set(seen)) == ["1.0.0", "2.0.0"]
 
 
 def test_a_list_in_the_cache_that_somebody_wrote_is_held_against_the_digest(shelf, tmp_path) -> None:
