@@ -18,6 +18,7 @@ MASKS ?=
 RUN ?= runs/latest
 FULL ?=
 REPORT ?=
+RERUNS ?=
 RESILIENCE_OPTIONS ?=
 BENCH_OPTIONS ?=
 TRAIN_OPTIONS ?=
@@ -43,7 +44,7 @@ run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(DEV) -m pytest $(TESTS) -n auto --dist loadfile --no-loadscope-reorder
 
 test: .venv-dev/ready corpora  ## run the tests, about 15 min on two cores (FULL=1: those of minutes, too; TESTS=path; CXR_DATA_DIR: real films)
-	$(if $(FULL),CXR_LONG_TESTS=1) $(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT)))
+	$(if $(FULL),CXR_LONG_TESTS=1) $(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT))) $(if $(RERUNS),--reruns $(RERUNS) --rerun-show-tracebacks -raR)
 
 test-fast: .venv-dev/ready  ## run the tests that need no process, browser, table or simulation, under 3 min (TESTS=path for some)
 	$(PYTEST) --fast

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
+import os
 import shutil
 
 import pytest
 
-from bundle.files import sync_directory
 from bundle.opening import open_bundle
 from bundle.stores.address import cache_folder
 from bundle.stores.mirror import KEPT_BUNDLES
@@ -192,14 +192,15 @@ def test_what_is_shown_is_the_stores_from_the_first_moment(shelf, tiny_set, monk
     shelf.push(tiny_set)
     mirror = shelf.mirror()
     seen = []
+    fsync = os.fsync
 
-    def look_between_two_steps(folder) -> None:
-        sync_directory(folder)
+    def look_between_two_steps(descriptor) -> None:
+        fsync(descriptor)
         for manifest in mirror.view.glob("*/*/manifest.json"):
             mirror.check(open_bundle(manifest.parent))  # refused once, it would not be tried again
             seen.append(manifest.parent.name)
 
-    monkeypatch.setattr("bundle.stores.mirror.sync_directory", look_between_two_steps)
+    monkeypatch.setattr(os, "fsync", look_between_two_steps)
     mirror.synchronise()
 
     assert sorted(set(seen)) == ["1.0.0", "2.0.0"]
