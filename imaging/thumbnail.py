@@ -1,5 +1,7 @@
 """A film in few numbers, which show only the arrangement of the chest."""
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ _FLAT = 0.02
 HALF_WIDTH, HALF_HEIGHT = 1.9, 2.1
 SMALLEST, LARGEST = 0.25, 1.1  # half of the box, as a share of half of the film
 LEAST_MASS = 1e-3  # without lungs the box is the smallest, in the middle
+_EDGES = np.linspace(-1, 1, SIDE + 1)
 
 
 def thumbnail(prepared: NDArray[np.float32], lungs: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
@@ -32,7 +35,7 @@ def thumbnail(prepared: NDArray[np.float32], lungs: NDArray[np.float32] | None =
     small = cv2.resize(film, (SIDE, SIDE), interpolation=cv2.INTER_AREA) if lungs is None else _inside(film, lungs)
     levels = small.ravel().astype(np.float64)
     centered: NDArray[np.float64] = levels - levels.mean()
-    centered /= max(float(centered.std()), _FLAT)
+    centered /= max(math.sqrt(float(centered @ centered) / LENGTH), _FLAT)
     return centered
 
 
@@ -52,14 +55,14 @@ def lungs_box(lungs: NDArray[np.float32]) -> NDArray[np.float64]:
         lungs: [h, w] in [0, 1].
     """
     weights = lungs.astype(np.float64) ** 2
-    total = weights.sum() + LEAST_MASS
+    total = float(weights.sum()) + LEAST_MASS
     box = []
     for axis, wide in ((0, HALF_WIDTH), (1, HALF_HEIGHT)):
         profile = weights.sum(axis)
         cells = (np.arange(len(profile)) + 0.5) * (2 / len(profile)) - 1
-        center = (profile * cells).sum() / total
-        variance = (profile * (cells - center) ** 2).sum() / total
-        box.append((center, np.clip(wide * np.sqrt(variance + LEAST_MASS), SMALLEST, LARGEST)))
+        center = float(profile @ cells) / total
+        variance = float(profile @ (cells - center) ** 2) / total
+        box.append((center, min(max(wide * math.sqrt(variance + LEAST_MASS), SMALLEST), LARGEST)))
     (x, half_width), (y, half_height) = box
     return np.array([x, y, half_width, half_height])
 
@@ -67,15 +70,21 @@ def lungs_box(lungs: NDArray[np.float32]) -> NDArray[np.float64]:
 def _inside(film: NDArray[np.float32], lungs: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mean gray levels of 16 x 16 cells of the lungs' box; what lies beyond the film is black."""
     x, y, half_width, half_height = lungs_box(lungs)
-    rows, columns = film.shape
-    means: NDArray[np.float64] = _cells(y, half_height, rows) @ film @ _cells(x, half_width, columns).T
+    (rows, down), (columns, across) = _cells(y, half_height, film.shape[0]), _cells(x, half_width, film.shape[1])
+    means: NDArray[np.float64] = down @ film[rows, columns] @ across.T
     return means
 
 
-def _cells(center: float, half: float, pixels: int) -> NDArray[np.float64]:
-    """The share of each cell of the box along one axis that each pixel covers, [16, pixels]: as smooth as the box."""
-    edges = (center + half * np.linspace(-1, 1, SIDE + 1) + 1) * (pixels / 2)
-    pixel = np.arange(pixels)
+def _cells(center: float, half: float, pixels: int) -> tuple[slice, NDArray[np.float64]]:
+    """The pixels that the cells of the box cover along one axis, and the share of each cell that each of them covers.
+
+    Returns:
+        The n pixels, and [16, n]: as smooth as the box.
+    """
+    edges = (center + half * _EDGES + 1) * (pixels / 2)
+    first, last = max(0, int(edges[0])), min(pixels, math.ceil(edges[-1]))
+    pixel = np.arange(first, last)
     covered = np.minimum(edges[1:, None], pixel + 1) - np.maximum(edges[:-1, None], pixel)
-    shares: NDArray[np.float64] = np.clip(covered, 0, None) / (edges[1] - edges[0])
-    return shares
+    shares: NDArray[np.float64] = np.maximum(covered, 0, out=covered)
+    shares /= edges[1] - edges[0]
+    return slice(first, last), shares
