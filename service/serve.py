@@ -156,8 +156,8 @@ def serve(open_engine: EngineOpener | None = None) -> int:
     _warn_of_injected_variables()
     # The 200,000 objects that exist now stay until the end; Python would look through them again and again, and answer
     # nothing for 150 ms each time.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.
     signal.signal(signal.SIGTERM, _exit)
     with prover.running(), nursery.running() if nursery else nullcontext():  # before there is a second thread

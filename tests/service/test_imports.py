@@ -12,6 +12,7 @@ HEAVY = {
     "highdicom": "results as DICOM objects",
     "httpx2": "calls of other systems",
     "jwt": "bearer tokens",
+    "pydicom.sr": "results as DICOM objects",
     "pynetdicom": "the DICOM network",
     "reportlab": "acceptance reports",
     "smtplib": "destinations by e-mail",

@@ -22,9 +22,8 @@ from service.destinations.kinds.web import WebEntry, line_to
 from service.outgoing.asking import Answer
 from service.outgoing.line import Line
 from service.results.fhir.bundle import transaction
-from service.results.fhir.datatypes import FhirVersion
 from service.results.fhir.parties import PatientBy
-from service.results.fhir.versions import content_type
+from service.results.fhir.versions import FhirVersion, content_type
 from service.results.messages.context import context_of
 
 BUNDLE: Final = "bundle.json"

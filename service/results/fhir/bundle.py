@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from schemas.analysis import AnalysisRecord
-from service.results.fhir.datatypes import FhirVersion, Resource, instant, uid_identifier, without_empty
+from service.results.fhir.datatypes import Resource, instant, uid_identifier, without_empty
 from service.results.fhir.device import device
 from service.results.fhir.observations import observation
 from service.results.fhir.parties import Parties, PatientBy
 from service.results.fhir.report import diagnostic_report
 from service.results.fhir.selection import imaging_selection
+from service.results.fhir.versions import FhirVersion
 from service.results.messages.context import FilmContext
 from service.results.messages.statements import shows_figures
 from service.results.uids import derived_uuid

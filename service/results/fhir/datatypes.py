@@ -4,7 +4,7 @@ Source: HL7 FHIR 4.0.1 and 5.0.0, Data Types; the parts that are used are the sa
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydicom.sr.coding import Code
 
@@ -13,11 +13,6 @@ from service.results import codes as terms
 from service.results.messages.context import Identifier, Moment
 
 Resource = dict[str, Any]
-FhirVersion = Literal["4.0", "5.0"]
-"""As in the parameter `fhirVersion` of a media type. Source: HL7 FHIR 5.0.0, http.html 3.2.0.1.14."""
-
-VERSIONS: Final[tuple[FhirVersion, ...]] = ("5.0", "4.0")
-"""The one that is answered where a caller names none comes first."""
 
 UID_SYSTEM: Final = "urn:dicom:uid"
 URI_SYSTEM: Final = "urn:ietf:rfc:3986"

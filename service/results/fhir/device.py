@@ -9,11 +9,11 @@ from service.results.contributor import device_uid
 from service.results.fhir.datatypes import (
     TERMINOLOGY,
     URI_SYSTEM,
-    FhirVersion,
     Resource,
     coding,
     uid_identifier,
 )
+from service.results.fhir.versions import FhirVersion
 from service.results.source import MANUFACTURER
 
 _GS1: Final = "http://hl7.org/fhir/NamingSystem/gs1-di"

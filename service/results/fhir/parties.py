@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from schemas.analysis import AnalysisRecord
 from service.results.fhir.datatypes import (
-    FhirVersion,
     Resource,
     absent,
     date_time,
@@ -18,6 +17,7 @@ from service.results.fhir.datatypes import (
     uid_identifier,
     without_empty,
 )
+from service.results.fhir.versions import FhirVersion
 from service.results.messages.context import FilmContext
 
 PatientBy = Literal["identifier", "search"]

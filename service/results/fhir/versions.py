@@ -3,11 +3,16 @@
 Source: HL7 FHIR 5.0.0, http.html, "FHIR Version Parameter": `application/fhir+json; fhirVersion=4.0`.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 from schemas.errors import NotAcceptableError
 from service.mime.parameters import HeaderValue, parse_header
-from service.results.fhir.datatypes import VERSIONS, FhirVersion
+
+FhirVersion = Literal["4.0", "5.0"]
+"""As in the parameter `fhirVersion` of a media type. Source: HL7 FHIR 5.0.0, http.html 3.2.0.1.14."""
+
+VERSIONS: Final[tuple[FhirVersion, ...]] = ("5.0", "4.0")
+"""The one that is answered where a caller names none comes first."""
 
 FHIR_JSON: Final = "application/fhir+json"
 _RANGES: Final = (FHIR_JSON, "application/json", "application/*", "*/*")
