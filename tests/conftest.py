@@ -11,6 +11,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # torch.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 
 from tests.clauses import Verdicts
@@ -18,6 +19,8 @@ from tests.films import write_kermany
 from tests.once import BuiltOnce
 from tests.scale import ScaleVerdicts, skip_scale_tests
 from tests.tiers import ProcessGuard, is_fast, long_files_first, mark_by_fixtures, skip_long_tests
+
+hypothesis.settings.load_profile("ci")  # no deadline for an example, and the same examples every time
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -46,7 +46,7 @@ def cpu_s(content: bytes) -> float:
 def test_millions_of_values_are_refused_at_once_by_the_name_of_the_element(keyword, syntax) -> None:
     content = film_with(keyword, MANY, syntax=syntax)
 
-    assert cpu_s(content) < 0.25
+    assert cpu_s(content) < 1
     with pytest.raises(InvalidImageError, match=rf"{keyword} \(\w+,\w+\) holds 4000000 bytes, and at most 16384"):
         read_elements(content, DecodeLimits(), [Tag("PixelData")])
 
@@ -66,7 +66,7 @@ def test_values_in_the_sequences_of_lookup_tables_are_bounded_too(keyword, insid
         start = time.thread_time()
         with contextlib.suppress(InvalidImageError):
             decode(content, declared_type=None, limits=DecodeLimits(), min_side=64)
-        assert time.thread_time() - start < 0.5, size
+        assert time.thread_time() - start < 1, size
 
 
 def test_what_a_film_may_hold_is_read() -> None:

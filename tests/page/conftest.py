@@ -91,6 +91,8 @@ def visit(browser):
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: addresses.add(request.url.split("/")[2]))
         page.goto(f"http://127.0.0.1:{server.port}/")
+        # Once it knows what the service can do, the page draws its view again.
+        expect(page.locator("#result > *, #status > *").first).to_be_visible()
         page.server = server
         return page
 

@@ -1,9 +1,11 @@
 """Several findings, whose film it is, and which bundle answered."""
 
+from functools import partial
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.page.test_accessibility import violations
+from tests.page.axe import violations
 from tests.service.bundles import FINDINGS, make_current, write_tiny_bundle
 from tests.service.server import Server
 from tests.waiting import wait_until
@@ -131,7 +133,8 @@ def test_the_bundle_that_answered_is_named_though_another_served_when_the_page_w
         give(page, "positive.png")
         expect(page.locator(".by")).to_have_text("By tiny 1.0.0, population: child, below 18 years.")
         make_current(tmp_path, "tiny/1.1.0")
-        wait_until(lambda: server.client.get("/models/current").json()["version"] == "1.1.0", "1.1.0 serves")
+        serves = partial(server.client.get, "/models/current")
+        wait_until(lambda: serves().json()["version"] == "1.1.0", "1.1.0 serves", timeout_s=200)  # loading gives way
         give(page, "negative.png")
         expect(page.locator(".by")).to_have_text("By tiny 1.1.0.")
         expect(page.locator(".traits")).to_have_count(0)

@@ -25,16 +25,19 @@ NO_ANSWER = (
 
 
 def uv(*command, stdin=None):
-    done = subprocess.run(
-        (sys.executable, "-m", "uv", *command),
-        cwd=ROOT,
-        env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": OLDEST_MACOS},
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            (sys.executable, "-m", "uv", *command),
+            cwd=ROOT,
+            env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": OLDEST_MACOS},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("the package index does not answer in time")
     if done.returncode and any(words in done.stderr for words in NO_ANSWER):
         pytest.skip(f"the package index does not answer: {done.stderr[-200:]}")
     return done

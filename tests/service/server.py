@@ -47,7 +47,7 @@ class Server:
 
     def wait_until_it_says(self, text) -> None:
         with self._said:
-            assert self._said.wait_for(lambda: any(text in line for line in self.lines), 30)
+            assert self._said.wait_for(lambda: any(text in line for line in self.lines), 120)
 
     def _port(self):
         for line in self.process.stdout:
@@ -61,7 +61,7 @@ class Server:
         return self.wait()
 
     def wait(self):
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         self._reader.join(30)
         self.process.stdout.close()
         return code

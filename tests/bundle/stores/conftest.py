@@ -13,7 +13,7 @@ from bundle.stores.source import StoreOptions
 from tests.bundle.stores.fake_registry import FakeRegistry
 from tests.service.bundles import write_tiny_bundle
 
-PLAIN = StoreOptions(timeout_s=5, allow_http=True, attempts=1)
+PLAIN = StoreOptions(timeout_s=60, allow_http=True, attempts=1)
 
 
 @pytest.fixture(scope="session")

@@ -104,7 +104,7 @@ class Moto(_Store):
         return {f"AWS_{name}": value for name, value in names.items()} | {"AWS_ENDPOINT": f"http://{self.host}"}
 
     def request(self, method: str, path: str, body: bytes = b"") -> bytes:
-        connection = http.client.HTTPConnection(self.host, timeout=10)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         connection.request(method, path, body)
         content = connection.getresponse().read()
         connection.close()

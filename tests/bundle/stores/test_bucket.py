@@ -19,7 +19,7 @@ from tests.service.bundles import write_tiny_bundle
 
 pytestmark = pytest.mark.process
 
-PLAIN = StoreOptions(timeout_s=10, allow_http=True, attempts=1)
+PLAIN = StoreOptions(timeout_s=60, allow_http=True, attempts=1)
 
 
 @pytest.fixture(scope="module")

@@ -85,12 +85,11 @@ def test_a_frame_that_aborts_its_child_fails_alone(decoder, deaths, killer) -> N
 
 
 def test_a_child_that_is_killed_while_it_decodes_fails_its_own_film_only(deaths) -> None:
-    large = frame_of(np.random.default_rng(0).integers(0, 65536, (2000, 2000), np.uint16))
     with ChildDecoder(workers=1, timeout_s=60, on_death=deaths) as decoder, ThreadPoolExecutor(1) as caller:
         decode(GOOD, frame_decoder=decoder)
         pool = pool_of(decoder)
         child = child_of(decoder)
-        failed = caller.submit(decoder, large)
+        failed = caller.submit(decode, endless_film(), frame_decoder=decoder)
         wait_until(lambda: decodes(pool), "the child decodes")
         os.kill(child, signal.SIGKILL)
         with pytest.raises(InvalidImageError, match="made its decoder fail"):

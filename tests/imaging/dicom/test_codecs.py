@@ -34,7 +34,7 @@ def test_jpeg_ls_with_the_default_parameters_is_decoded(presets, has_charls) -> 
     assert np.array_equal(decode_frame(jpeg_ls(*presets), has_charls=has_charls), FILM)
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_truncated_jpeg_ls_is_refused_at_once(share) -> None:
     film = phantom(256, 200, seed=2)
@@ -93,7 +93,7 @@ def test_a_progressive_jpeg_of_a_usual_number_of_scans_is_read() -> None:
     assert np.abs(film.pixels.astype(int) - FILM).max() < 30
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("syntax", [uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless])
 def test_a_jpeg_of_many_scans_never_reaches_its_codec(syntax) -> None:
     wide = phantom(1000, 1000, seed=2)

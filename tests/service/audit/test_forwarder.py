@@ -97,7 +97,7 @@ def test_what_was_written_while_the_repository_was_away_is_sent_after_the_next_s
     with Trail(section(settings), Metrics()).running():
         wait_until(lambda: len(rsyslog.sequences) >= 10, "all that was owed")
 
-    assert sorted({*rsyslog.sequences}) == list(range(1, 12))
+    wait_until(lambda: sorted({*rsyslog.sequences}) == list(range(1, 12)), "all that was owed, and the end")
 
 
 def test_a_repository_that_comes_back_gets_all_that_it_missed_while_the_service_runs(settings, rsyslog, logged) -> None:

@@ -109,7 +109,7 @@ def test_each_film_reaches_each_destination_under_one_key_whenever_the_process_i
     late = Receiver(port=away)
     try:
         server = start()
-        wait_until(lambda: all_are(server, dict.fromkeys(up, "delivered")), "what was down too", timeout_s=120)
+        wait_until(lambda: all_are(server, dict.fromkeys(up, "delivered")), "what was down too", timeout_s=250)
     finally:
         late.close()
 

@@ -117,4 +117,4 @@ def test_a_long_declaration_is_read_in_linear_time() -> None:
     with pytest.raises(MalformedRequestError):
         boundary_of("multipart/related" + "; a=b" * 60_000)
 
-    assert time.thread_time() - start < 0.25  # quadratic time took 5 s of the event loop
+    assert time.thread_time() - start < 1  # quadratic time took 5 s of the event loop

@@ -11,6 +11,7 @@ from tests.service.chosen import settings_of
 from tests.service.dicomweb.archive import FakeArchive
 from tests.service.dicomweb.films import STUDY, film, uid
 from tests.service.dimse.pacs import DimseArchive
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -131,7 +132,7 @@ async def test_results_count_as_delivered_once_the_archive_has_committed_to_them
         assert not await archive.bring(STUDY, OBJECTS)
     (request,) = pacs.requests
 
-    assert pacs.reported == [0]
+    wait_until(lambda: pacs.reported == [0], "the archive has its answer")
     assert {item.ReferencedSOPInstanceUID for item in request.ReferencedSOPSequence} == set(OBJECTS)
     assert pacs.stored == ONCE
 

@@ -152,8 +152,9 @@ def test_random_bytes_before_and_within_associations_leave_the_process_as_it_was
             with suppress(OSError):
                 connection.sendall(content)
             connection.close()
-    assert store(port, film()) == 0
     wait_until(lambda: not listener.active_associations, "all associations have ended")
+    assert store(port, film()) == 0
+    wait_until(lambda: not listener.active_associations, "that one, too")
     wait_until(lambda: listener.reception.metrics.object_bytes._value.get() == 0, "no room is taken")
     door = listener.reception.door
     wait_until(lambda: (door.begun, door._taken) == (0, 0), "no place is taken")

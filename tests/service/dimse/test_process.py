@@ -144,7 +144,7 @@ def test_a_commitment_on_another_association_reaches_the_delivery_that_waits_for
     assert store(receiver.port, film("a")) == 0
     delivered(server, "a")
 
-    assert set(pacs.reported) == {0}
+    wait_until(lambda: set(pacs.reported) == {0}, "the archive has its answer")
     assert each_result_once(pacs, 1)
 
 

@@ -14,6 +14,7 @@ from tests.service.dicomweb.films import STUDY, film, uid
 from tests.service.dimse.calls import connect, counted, echo, until_closed
 from tests.service.dimse.certificates import Authority
 from tests.service.dimse.pacs import DimseArchive
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_with_a_certificate_tls_alone_is_spoken(listen, own, authority) -> None:
 
     assert echoed(port, context_of(authority)) == 0
     assert echo(port) is None
-    assert counted(listener, "cxr_dimse_connections_total")["tls"] == 1
+    wait_until(lambda: counted(listener, "cxr_dimse_connections_total").get("tls") == 1, "its end is counted")
 
 
 @pytest.mark.clause("PS3.15 B.12", "mutual TLS")

@@ -63,7 +63,8 @@ async def test_a_film_without_a_place_is_refused_before_its_body_is_read(serve, 
     assert refused.headers["Cache-Control"] == "no-store"
 
 
-async def test_bytes_beyond_the_limit_are_refused_and_given_back_with_the_request(serve) -> None:
+async def test_bytes_beyond_the_limit_are_refused_and_given_back_with_the_request(serve, monkeypatch) -> None:
+    monkeypatch.setattr("service.http.bodies.STOPPED_S", 600.0)
     sizes = {"max_body_bytes": 1000, "max_inflight_bytes": 1000}
     async with serve(**sizes) as client:
         arrived = asyncio.Event()
@@ -125,7 +126,10 @@ async def test_a_stated_length_of_many_digits_is_left_to_the_limit_of_bodies(cli
     assert answer.status_code == 413
 
 
-async def test_one_caller_holds_at_most_half_of_the_bytes_and_another_finds_the_rest(serve, tmp_path) -> None:
+async def test_one_caller_holds_at_most_half_of_the_bytes_and_another_finds_the_rest(
+    serve, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("service.http.bodies.STOPPED_S", 600.0)
     keys = Keys(tmp_path / "keys.json")
     greedy, other = ({"X-API-Key": keys.add(name, "predict")} for name in ("greedy", "other"))
     gate = asyncio.Event()
@@ -155,7 +159,8 @@ async def test_one_caller_holds_at_most_half_of_the_bytes_and_another_finds_the_
     assert (others.status_code, later.status_code) == (200, 200)
 
 
-async def test_a_body_that_has_stopped_gives_way_to_one_that_needs_its_room(serve) -> None:
+async def test_a_body_that_has_stopped_gives_way_to_one_that_needs_its_room(serve, monkeypatch) -> None:
+    monkeypatch.setattr("service.http.bodies.STOPPED_S", 600.0)
     stopped = asyncio.Event()
 
     async def stopping():
@@ -167,6 +172,7 @@ async def test_a_body_that_has_stopped_gives_way_to_one_that_needs_its_room(serv
         upload = asyncio.create_task(client.post("/predict", content=stopping(), headers={"X-Deadline-Ms": "600000"}))
         await stopped.wait()
         at_once = await client.post("/predict", content=FILM)
+        monkeypatch.setattr("service.http.bodies.STOPPED_S", 0.05)
         accepted = await until(lambda: _status_when_accepted(client))
         ended = await upload
 

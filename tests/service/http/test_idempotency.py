@@ -7,11 +7,12 @@ import socket
 import httpx2
 import pytest
 
+from tests.fakes import GatedOpener
 from tests.service.answers.test_suspension import STOP
 from tests.service.audit.lines import records
 from tests.service.conftest import flat_film
 from tests.service.server import Server
-from tests.waiting import wait_until
+from tests.waiting import until, wait_until
 
 pytestmark = pytest.mark.anyio
 
@@ -97,13 +98,22 @@ async def test_a_refusal_that_passes_is_not_kept(client) -> None:
     assert "Idempotent-Replayed" not in again.headers
 
 
-async def test_a_request_that_is_being_answered_is_refused_with_the_time_to_come_back(client) -> None:
-    answers = await asyncio.gather(*(send(client) for _ in range(4)))
+async def test_a_request_that_is_being_answered_is_refused_with_the_time_to_come_back(serve) -> None:
+    opener = GatedOpener()
+    async with serve(open_engine=opener) as client:
+        opener.engine.gate.clear()
+        first = asyncio.create_task(send(client))
+        await until(lambda: client.services.metrics.inflight_images._value.get() == 1)
+        refused = [await send(client) for _ in range(3)]
+        opener.engine.gate.set()
+        answered = await first
+        again = await send(client)
 
-    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409]
-    refused = next(answer for answer in answers if answer.status_code == 409)
-    assert (refused.json()["code"], refused.headers["Retry-After"]) == ("idempotency_key_in_use", "1")
-    assert (await send(client)).headers["Idempotent-Replayed"] == "true"
+    assert answered.status_code == 200
+    assert {(each.status_code, each.json()["code"], each.headers["Retry-After"]) for each in refused} == {
+        (409, "idempotency_key_in_use", "1")
+    }
+    assert again.headers["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.parametrize("key", ["", '""', '"open', "two words", "k" * 256, 'a"b', "Müller".encode()])

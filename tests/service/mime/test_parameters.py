@@ -39,5 +39,5 @@ def test_a_long_value_takes_linear_time(unit) -> None:
         parse_header(text)
         return time.thread_time() - start
 
-    assert seconds(1_000_000) < 1  # 300 kB took 5 s, and more the square of it
-    assert seconds(250_000) < 0.25
+    assert seconds(1_000_000) < 3  # 300 kB took 5 s, and more the square of it
+    assert seconds(250_000) < 1

@@ -3,6 +3,7 @@ stops no film."""
 
 import asyncio
 import socket
+from functools import partial
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -190,7 +191,9 @@ async def test_the_app_starts_and_predicts_without_the_database_that_it_shares(s
     assert "cxr_shared_state_available 0.0" in metrics
 
 
-async def test_two_apps_on_one_database_share_quota_and_answers(serve, postgresql_url) -> None:
+async def test_two_apps_on_one_database_share_quota_and_answers(serve, postgresql_url, monkeypatch) -> None:
+    # A call that takes longer would be answered by each for itself; the first of all makes the tables.
+    monkeypatch.setattr("service.sharing.shared.SharedDatabase", partial(SharedDatabase, call_s=30))
     async with (
         serve(shared_state_url=postgresql_url, rate_limit=2) as first,
         serve(shared_state_url=postgresql_url, rate_limit=2) as second,

@@ -50,7 +50,8 @@ class Mail(Controller):
     def __init__(self, handler, tls, *, implicit, **options) -> None:
         self._implicit = implicit
         self._options = options
-        super().__init__(handler, hostname="127.0.0.1", port=0, ssl_context=tls if implicit else None)
+        context = tls if implicit else None
+        super().__init__(handler, hostname="127.0.0.1", port=0, ready_timeout=60, ssl_context=context)
         self._tls = tls
 
     def factory(self) -> SMTP:
