@@ -30,7 +30,7 @@ class Measured(Record):
     service_s: float = Field(description="processor time of one film by POST /predict, all threads")
     loop_s: float = Field(description="of it, that of the thread of the event loop")
     variability: float = Field(description="squared coefficient of variation of the answers' times without a queue")
-    stored_service_s: float = Field(description="processor time of one film by STOW-RS, analysed with its heat map")
+    stored_service_s: float = Field(description="processor time of one film by STOW-RS, with the results that it gets")
     sqlite_films_s: float = Field(description="through the spool on SQLite: stored, claimed and filed, each on disk")
     postgresql_films_s: float | None = Field(description="the same on PostgreSQL; null: it is not installed")
     audit_records_s: float = Field(description="written by 64 callers, each line on disk")

@@ -30,7 +30,9 @@ def _measured(measured: Measured) -> Iterator[str]:
     rows = {
         "processor time of a film by `POST /predict` (JPEG)": f"{1e3 * measured.service_s:.1f} ms",
         "of it, the event loop's thread": f"{1e3 * measured.loop_s:.1f} ms",
-        "processor time of a film by STOW-RS, with heat map and results": f"{1e3 * measured.stored_service_s:.1f} ms",
+        "processor time of a film by STOW-RS, with the results that a drawn film gets": (
+            f"{1e3 * measured.stored_service_s:.1f} ms"
+        ),
         "squared coefficient of variation of the time of one film": f"{measured.variability:.2f}",
         f"spool on SQLite, films of {measured.film_bytes / 1e6:.1f} MB": f"{measured.sqlite_films_s:.0f} films/s",
         "spool on PostgreSQL": "not measured" if postgresql is None else f"{postgresql:.0f} films/s",
@@ -49,14 +51,16 @@ def _points(measured: Measured) -> Iterator[str]:
         "random (Poisson). `foreign` are cores that other programs used meanwhile: the model knows them by the times "
         "of single films alone. Of few films the 99th percentile is the slowest.\n"
     )
-    columns = ("load", "films/s", "p50 predicted", "measured", "p99 predicted", "measured", "films", "foreign")
+    latency = ("p50 predicted", "measured", "p99 predicted", "measured")
+    columns = ("load", "films/s offered", "measured", *latency, "films", "foreign")
     yield f"| {' | '.join(columns)} |"
-    yield "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield f"|{' ---: |' * len(columns)}"
     for each in measured.points:
         yield (
-            f"| {each.utilisation:.0%} | {each.offered_films_s:.1f} | {1e3 * each.predicted_p50_s:.0f} ms | "
-            f"{1e3 * each.measured_p50_s:.0f} ms | {1e3 * each.predicted_p99_s:.0f} ms | "
-            f"{1e3 * each.measured_p99_s:.0f} ms | {each.films} | {each.foreign_cores:.1f} cores |"
+            f"| {each.utilisation:.0%} | {each.offered_films_s:.1f} | {each.measured_films_s:.1f} | "
+            f"{1e3 * each.predicted_p50_s:.0f} ms | {1e3 * each.measured_p50_s:.0f} ms | "
+            f"{1e3 * each.predicted_p99_s:.0f} ms | {1e3 * each.measured_p99_s:.0f} ms | "
+            f"{each.films} | {each.foreign_cores:.1f} cores |"
         )
 
 
@@ -82,7 +86,11 @@ def _sizes(sizes: list[Size], assumed: Assumptions) -> Iterator[str]:
 
 def _bottlenecks(sizes: list[Size]) -> Iterator[str]:
     yield "## What is full first\n"
-    yield f"The share of each part that the busiest hour uses, with one replica away; it grows above {FULL:.0%}.\n"
+    yield (
+        f"The share of each part that the busiest hour uses, with one replica away; it grows above {FULL:.0%}. Films "
+        "that are larger than the measured ones are taken to be fewer through the spool, in proportion to their "
+        "bytes.\n"
+    )
     yield "| place | fullest | next | too small for it |\n| --- | --- | --- | --- |"
     for each in sizes:
         first, second = each.limits[:2]

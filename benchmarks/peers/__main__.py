@@ -51,6 +51,14 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--write", type=Path, metavar="FILE.md", help="keep the page, and its record as FILE.json")
     parser.add_argument("--draw", type=Path, metavar="FILE.json", help="draw the page of a record again, and stop")
+    parser.add_argument(
+        "--remark",
+        type=remark,
+        action="append",
+        default=[],
+        metavar="PRECISION=TEXT",
+        help="a sentence of the page on the figures of this precision; with --draw also for the record",
+    )
     parser.add_argument("--profile", action="store_true", help="where the time of one film goes in ours, and stop")
     return parser
 
@@ -63,6 +71,19 @@ def words(text: str) -> list[str]:
 def numbers(text: str) -> list[int]:
     """A list of numbers with commas."""
     return [int(word) for word in words(text)]
+
+
+def remark(text: str) -> tuple[str, str]:
+    """A precision and a sentence.
+
+    Raises:
+        argparse.ArgumentTypeError: there is no sentence.
+    """
+    precision, _, sentence = text.partition("=")
+    if not sentence:
+        msg = f"{text} is not PRECISION=TEXT"
+        raise argparse.ArgumentTypeError(msg)
+    return precision, sentence
 
 
 def names(text: str) -> list[str]:
@@ -96,7 +117,8 @@ def main(given: Sequence[str] | None = None) -> int:
     options = arguments().parse_args(given)
     if options.draw is not None:
         record = Results.model_validate_json(options.draw.read_text())
-        write_whole(options.draw.with_suffix(".md"), page(record).encode())
+        remarks = record.remarks | dict(options.remark)
+        keep(record.model_copy(update={"remarks": remarks}), options.draw.with_suffix(".md"))
         return 0
     leave_nothing_running()
     try:
@@ -122,7 +144,8 @@ def main(given: Sequence[str] | None = None) -> int:
         measured = run_rounds(plan, start, lambda line: print(line, file=sys.stderr, flush=True))
     complete = not measured.notes
     measured.notes[:0] = notes
-    return report(results_of(plan, measured, bundle, tool), options.write, complete=complete)
+    results = results_of(plan, measured, bundle, tool).model_copy(update={"remarks": dict(options.remark)})
+    return report(results, options.write, complete=complete)
 
 
 def results_of(plan: Plan, measured: Measured, bundle: Bundle, tool: str) -> Results:
@@ -145,13 +168,17 @@ def results_of(plan: Plan, measured: Measured, bundle: Bundle, tool: str) -> Res
     )
 
 
+def keep(results: Results, file: Path) -> None:
+    """Write the page, and its record beside it."""
+    write_whole(file, page(results).encode())
+    write_whole(file.with_suffix(".json"), (results.model_dump_json(indent=1) + "\n").encode())
+
+
 def report(results: Results, file: Path | None, *, complete: bool) -> int:
     """Print the page, and keep it with its record; see `main`. `complete`: every peer started."""
-    text = page(results)
-    print(text)
+    print(page(results))
     if file is not None:
-        write_whole(file, text.encode())
-        write_whole(file.with_suffix(".json"), (results.model_dump_json(indent=1) + "\n").encode())
+        keep(results, file)
     return int(not complete or not results.windows or errors(results.windows) > 0)
 
 

@@ -55,6 +55,7 @@ class Results(Record):
     windows: tuple[Window, ...]
     starts: tuple[Start, ...]
     notes: tuple[str, ...] = Field(default=(), description="what was not measured, and why")
+    remarks: dict[str, str] = Field(default={}, description="what is to be known of the figures of a precision")
 
     @property
     def precisions(self) -> tuple[str, ...]:

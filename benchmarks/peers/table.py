@@ -19,7 +19,9 @@ def page(results: Results) -> str:
     """The whole page."""
     lines = ["# Beside other servers", "", *introduction(results), ""]
     for precision in results.precisions:
-        lines += [f"## {precision}", "", HEAD, *rows(results, precision), "", *verdicts(results, precision), ""]
+        remark = results.remarks.get(precision)
+        lines += [f"## {precision}", "", *([] if remark is None else [remark, ""])]
+        lines += [HEAD, *rows(results, precision), "", *verdicts(results, precision), ""]
     lines += ["## Who is compared", ""]
     lines += [f"- **{name}**: {PEERS[name].what}." for name in _names(results)]
     lines += ["", "## Not measured", ""]

@@ -4,9 +4,11 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from service.settings.environment import SECTIONS, VARIABLES
 from tests.deploy.expressions import ROOT
 
 pytestmark = [
@@ -70,3 +72,12 @@ def test_what_a_unit_starts_and_writes_is_where_the_pages_say(unit) -> None:
     assert re.search(r"^ExecStart=/opt/cxr/\.venv-cpu/bin/python -m service( dimse)?$", text, re.MULTILINE)
     assert "EnvironmentFile=-/etc/cxr/cxr.env" in text
     assert "Type=notify" in text
+
+
+def test_whatever_the_service_writes_below_its_folder_by_default_the_unit_puts_where_it_may_write() -> None:
+    text = (ROOT / "deploy/systemd/cxr.service").read_text()
+    defaults = {name: SECTIONS[section].model_fields[field].default for name, (section, field) in VARIABLES.items()}
+    kept = {name for name, default in defaults.items() if isinstance(default, Path) or name == "CXR_SPOOL_URL"}
+
+    assert kept >= {"CXR_MODELS_DIR", "CXR_JOBS_FOLDER"}
+    assert kept <= set(re.findall(r"^Environment=(\w+)=(?:sqlite:///)?/var/lib/cxr/", text, re.MULTILINE))

@@ -28,6 +28,7 @@ from tests.films import encode
 from tests.imaging.files import dicom_bytes, dicom_dataset
 from tests.service.bundles import CHILDREN, change_manifest, write_tiny_bundle
 from tests.service.server import Server
+from trainer.config import fields
 
 ADDRESS = "http://127.0.0.1:8000"
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -38,6 +39,7 @@ OF_CONTAINERS = {
     for path in (ROOT / "docker-compose.yml", ROOT / "deploy/trainer/entrypoint.sh", ROOT / "Makefile")
     for name in re.findall(r"CXR_[A-Z_]+[A-Z]", path.read_text())
 }
+OF_EARLIER_COMMITS = "The names of the options are those of the commits named here."
 WITH_COMMANDS = [page for page in PAGES if commands(page)]
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
 EXECUTED = {
@@ -138,6 +140,16 @@ def test_every_setting_metric_and_target_that_a_page_names_exists(page) -> None:
     assert set(re.findall(r"\bCXR_[A-Z_]+[A-Z]\b", text)) <= settings
     assert named_metrics <= families | {f"{name}_total" for name in families}
     assert set(re.findall(r"`make ([a-z-]+)", text)) <= TARGETS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_every_set_of_a_page_names_a_field_of_the_configuration(page) -> None:
+    text = page.read_text()
+    known = {name for name, _ in fields()}
+    if OF_EARLIER_COMMITS in text:  # fields had no section then
+        known |= {name.partition(".")[2] for name in known}
+
+    assert set(re.findall(r"--set '?([\w.]+)=", text)) - {"FIELD"} <= known
 
 
 def curl(_words, line, _reader):

@@ -50,3 +50,23 @@ def test_a_slower_line_and_larger_films_make_the_line_the_limit(measured) -> Non
 
 def test_the_page_is_drawn_from_the_record(measured) -> None:
     assert (RESULTS / "capacity.md").read_text() == page(measured, Assumptions())
+
+
+def test_larger_films_are_fewer_through_the_spool_and_smaller_ones_no_more_than_were_measured(measured) -> None:
+    def of_spool(film_megabytes):
+        network = size("network", PLACES["network"], measured, Assumptions(film_megabytes=film_megabytes))
+        return {limit.part: limit.films_s for limit in network.limits if limit.part.startswith("spool")}
+
+    as_measured = {"spool on SQLite": measured.sqlite_films_s, "spool on one PostgreSQL": measured.postgresql_films_s}
+    assert of_spool(measured.film_bytes / 1e6) == pytest.approx(as_measured)
+    assert of_spool(measured.film_bytes / 1e6 / 2) == pytest.approx(as_measured)
+    tenth = {part: films_s / 10 for part, films_s in as_measured.items()}
+    assert of_spool(measured.film_bytes / 1e6 * 10) == pytest.approx(tenth)
+
+
+def test_the_page_tells_the_rate_that_was_offered_from_the_one_that_was_measured(measured) -> None:
+    text = page(measured, Assumptions())
+    first = measured.points[0]
+
+    assert "| load | films/s offered | measured | p50 predicted |" in text
+    assert f"| 20% | {first.offered_films_s:.1f} | {first.measured_films_s:.1f} | " in text

@@ -31,6 +31,21 @@ def test_a_page_and_its_record_are_kept_and_the_record_draws_it_again(tmp_path, 
     assert file.read_text() == page(measured)
 
 
+def test_a_remark_is_kept_in_the_record_and_stands_below_the_heading_of_its_precision(tmp_path) -> None:
+    file = tmp_path / "peers.md"
+    report(results([window(), window(precision="int8")]), file, complete=True)
+
+    assert main(["--draw", str(tmp_path / "peers.json"), "--remark", "int8=Of another bundle."]) == 0
+    assert "## int8\n\nOf another bundle.\n\n| server |" in file.read_text()
+    assert "## fp32\n\n| server |" in file.read_text()
+
+    file.write_text("lost")
+    assert main(["--draw", str(tmp_path / "peers.json")]) == 0
+    assert "Of another bundle." in file.read_text()
+    with pytest.raises(SystemExit):
+        arguments().parse_args(["--remark", "int8"])
+
+
 @pytest.mark.parametrize(("windows", "complete"), [([window(errors=1)], True), ([window()], False), ([], True)])
 def test_films_without_an_answer_and_peers_that_do_not_start_fail_the_run(windows, complete) -> None:
     assert report(results(windows), None, complete=complete) == 1
