@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from bundle.reading import LARGEST_FILE, LARGEST_MANIFEST, read_regular, regular_file
 from schemas.errors import BundleError
-from schemas.model.manifest import MANIFEST, BundleManifest, FileRecord
+from schemas.model.manifest import FILE_NAME, MANIFEST, BundleManifest, FileRecord
 
 LARGEST_BUNDLE: Final = 4 * 1024**3
 """Bytes of all files: a graph, the weights again for torch, and reduced precisions."""
@@ -109,7 +109,7 @@ def open_bundle(directory: Path, accept: Callable[[bytes], object] = lambda _man
 
 
 def _check_file(directory: Path, name: str, record: FileRecord) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
+    if not re.fullmatch(FILE_NAME, name):
         msg = f"{directory.name}: the manifest lists {name!r}, which is not a plain file name"
         raise BundleError(msg)
     if not (directory / name).exists():

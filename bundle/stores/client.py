@@ -196,7 +196,8 @@ class RegistryClient:
 
     def _with_login(self, asked: Asked) -> httpx2.Response:
         response = self._transport.send(asked, self._authorization)
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
+        # Of the registry itself: where a redirect leads, another's realm would be sent its login.
+        if response.status_code == HTTPStatus.UNAUTHORIZED and self._transport.is_registry(response.request.url):
             challenge = parse_challenge(response.headers.get("WWW-Authenticate", ""))
             response.close()
             self._authorization = self._answer_to(challenge)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bundle.opening import LARGEST_BUNDLE, MOST_FILES
 from bundle.signature import SIGNATURE
 from schemas.errors import BundleError, CxrError, UnavailableError
-from schemas.model.manifest import MANIFEST, BundleName, FileRecord
+from schemas.model.manifest import MANIFEST, BundleName, FileName, FileRecord
 from schemas.record import Record, Sha256
 
 OPENSSF_SIGNATURE: Final = "model.sig"
@@ -52,7 +52,7 @@ class StoredBundle(Record):
 
     name: BundleName
     version: BundleName
-    files: Mapping[str, FileRecord] = Field(description="all of its files, the manifest and signatures among them")
+    files: Mapping[FileName, FileRecord] = Field(description="all of its files, the manifest and signatures among them")
 
     @property
     def address(self) -> str:
@@ -125,7 +125,8 @@ class _StatedFiles(BaseModel):
 
     name: BundleName
     version: BundleName
-    files: Mapping[str, FileRecord] = Field(max_length=MOST_FILES)
+    files: Mapping[FileName, FileRecord] = Field(max_length=MOST_FILES)
+    """By names that become paths before any signature is checked."""
 
 
 def stated_bundle(manifest: bytes, signatures: Mapping[str, FileRecord], where: str) -> StoredBundle:
@@ -141,8 +142,13 @@ def stated_bundle(manifest: bytes, signatures: Mapping[str, FileRecord], where: 
     """
     try:
         stated = _StatedFiles.model_validate(json.loads(manifest))
-    except (ValidationError, ValueError, RecursionError) as error:
-        msg = f"{where}: {MANIFEST} does not describe a bundle; push the bundle again"
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        part = ".".join(str(step) for step in first["loc"])[:100]  # of a stranger: a name may be long, or hold anything
+        msg = f"{where}: {MANIFEST} does not describe a bundle: {part!r}: {first['msg']}; push the bundle again"
+        raise BundleError(msg) from error
+    except (ValueError, RecursionError) as error:
+        msg = f"{where}: {MANIFEST} is not JSON; push the bundle again"
         raise BundleError(msg) from error
     size = sum(record.size_bytes for record in stated.files.values())
     if size > LARGEST_BUNDLE:

@@ -50,7 +50,7 @@ class Transport:
             StoreRefusedError: the certificates of `options.ca_file` cannot be read.
         """
         self.where = where
-        self._origin = urlsplit(base)[:2]
+        self._origin = _origin_of(base)
         self._options = options
         self._context = _context(options.ca_file)
         self._client: httpx2.Client | None = None
@@ -70,6 +70,10 @@ class Transport:
             self._client.close()
             self._client = None
 
+    def is_registry(self, url: str | httpx2.URL) -> bool:
+        """Whether an address has the origin of the registry: what another one says of logins is not followed."""
+        return _origin_of(url) == self._origin
+
     def send(self, asked: Asked, authorization: str | None) -> httpx2.Response:
         """The answer of the last address, its body not yet read; the caller closes it.
 
@@ -80,7 +84,7 @@ class Transport:
         url = asked.url
         for _ in range(_MOST_REDIRECTS):
             headers = {"Accept-Encoding": "identity", **asked.headers}
-            if authorization is not None and urlsplit(url)[:2] == self._origin:
+            if authorization is not None and self.is_registry(url):
                 headers["Authorization"] = authorization
             content = None if asked.body is None else asked.body()
             request = self.client.build_request(
@@ -141,6 +145,12 @@ class Transport:
                 msg = f"{self.where}: {what} has over {largest} bytes; this is not a bundle"
                 raise BundleError(msg)
         return bytes(content)
+
+
+def _origin_of(url: str | httpx2.URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port; the port that a scheme implies is None, however it was written."""
+    parsed = httpx2.URL(url)
+    return parsed.scheme, parsed.host, parsed.port
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:

@@ -61,6 +61,8 @@ FINE_TOLERANCE = 0.05
 there or not. On EfficientNet-Lite0 float32 itself is up to 0.028 off float64, by torch as by ONNX Runtime."""
 
 BundleName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+FILE_NAME = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}$"  # of a file in the bundle's folder itself; every disk takes it
+FileName = Annotated[str, StringConstraints(pattern=FILE_NAME)]
 
 
 class GraphContract(Record):

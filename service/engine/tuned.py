@@ -99,7 +99,11 @@ def _misfit(profile: TuningProfile, bundle: Bundle, machine: Machine) -> str | N
 
 def _why_none(folder: Path, bundle: Bundle, machine: Machine) -> str:
     """Of the profiles that are there, what the nearest one does not fit."""
-    of_bundle = [profile for path in sorted(folder.glob(f"{bundle.sha256[:16]}-*.json")) if (profile := _read(path))]
+    named = [_read(path) for path in sorted(folder.glob(f"{bundle.sha256[:16]}-*.json"))]
+    of_bundle = [each for each in named if each is not None and each.bundle_sha256 == bundle.sha256]
+    if any(profile.machine == machine for profile in of_bundle):
+        name = profile_path(folder, bundle.sha256, machine).name
+        return f"the profile of this bundle and machine has another file name; rename it to {name}"
     if of_bundle:
         return f"{_difference(of_bundle[-1].machine, machine)}; run `python -m service tune` here"
     if any(folder.glob("*.json")):
@@ -108,6 +112,7 @@ def _why_none(folder: Path, bundle: Bundle, machine: Machine) -> str:
 
 
 def _difference(of_profile: Machine, here: Machine) -> str:
+    """What differs between two machines that are not the same."""
     there = of_profile.model_dump()
     name, value = next((name, value) for name, value in here.model_dump().items() if value != there[name])
     return f"the profile is of another machine: {name} {there[name]} there, {value} here"

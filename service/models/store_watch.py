@@ -22,7 +22,10 @@ from service.measures.store import StoreMetrics
 from service.settings import ModelSettings, StoreSettings
 
 START_S: Final = 60.0
-"""How long a start waits for the store where the cache holds bundles; the store goes on being asked meanwhile."""
+"""How long a start waits for the store; the listener opens then, and the service is not ready until there is a bundle.
+
+Less than a startup probe allows: whoever ends a process in its first download lets the next one begin it again.
+"""
 _LONGEST_PAUSE: Final = 4
 """Doublings of the time between two looks while the store offers what is not sound: each brings it again."""
 
@@ -91,13 +94,17 @@ class StoreWatch:
         self._stop.set()
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Show what the cache holds and what the store offers, and go on asking until the end."""
+    async def running(self, patience_s: float = START_S) -> AsyncIterator[None]:
+        """Show what the cache holds and what the store offers, and go on asking until the end.
+
+        Args:
+            patience_s: how long the store is waited for; a download that takes longer goes on beside the service.
+        """
         with computing_threads(1, "store", SPARE) as thread:
             loop = asyncio.get_running_loop()
-            cached = await loop.run_in_executor(thread, self._recall)
+            await loop.run_in_executor(thread, self._recall)
             first = asyncio.create_task(self._look(thread))
-            await asyncio.wait({first}, timeout=START_S if cached else None)
+            await asyncio.wait({first}, timeout=patience_s)
             watcher = asyncio.create_task(self._watch(first, thread))
             try:
                 yield
@@ -112,15 +119,14 @@ class StoreWatch:
             await asyncio.sleep(self._poll_s * 2 ** min(self._unsound, _LONGEST_PAUSE))
             await self._look(thread)
 
-    def _recall(self) -> bool:
+    def _recall(self) -> None:
         try:
             listing = self.mirror.recall()
         except OSError as error:
             log.error("store_cache_unusable", reason=error.strerror)  # noqa: TRY400 the reason is enough
-            return False
+            return
         if listing is not None:
             log.info("store_cache_verified", store=self.address, revision=listing.revision)
-        return listing is not None
 
     async def _look(self, thread: Executor) -> None:
         try:

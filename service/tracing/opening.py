@@ -23,7 +23,7 @@ def open_tracing(settings: TracingSettings, metrics: TracingMetrics) -> Tracing:
     """The tracing of the settings.
 
     Raises:
-        SettingsError: traces are asked for, and the extra `otel` is not installed.
+        SettingsError: traces are asked for, and the extra `otel` is not installed; or see `SdkTracing`.
     """
     if not settings.on:
         return OFF

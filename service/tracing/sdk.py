@@ -5,6 +5,7 @@ and certificates from the environment by itself.
 """
 
 import logging
+import os
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from schemas.errors import SettingsError
 from schemas.version import VERSION
 from service.tracing.metrics import TracingMetrics
 from service.tracing.span import NO_CARRIER, TRACESTATE_LENGTH, Attributes, Carrier, Kind, Running, Span, current
@@ -35,6 +37,7 @@ _KINDS: Final[Mapping[Kind, SpanKind]] = {
     "producer": SpanKind.PRODUCER,
     "consumer": SpanKind.CONSUMER,
 }
+_BATCHES: Final = ("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
 _W3C: Final = TraceContextTextMapPropagator()
 """Not the global one: baggage, which it would pass on to the PACS too, may hold anything."""
 
@@ -98,10 +101,19 @@ class SdkTracing:
     on: Final = True
 
     def __init__(self, settings: TracingSettings, metrics: TracingMetrics) -> None:
+        """Send nothing yet.
+
+        Raises:
+            SettingsError: a variable of the limits of spans is not a number.
+        """
         named = {} if settings.named else {"service.name": "cxr"}
         attributes = {"service.version": VERSION, "service.instance.id": str(uuid.uuid4()), **named}
         self._metrics = metrics
-        self._provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
+        try:
+            self._provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
+        except ValueError as error:  # its text names the variable, the rule and the value
+            msg = f"{error}; correct it, or remove it"
+            raise SettingsError(msg) from error
         self._tracer = self._provider.get_tracer("cxr", VERSION)
 
     def begin(
@@ -119,8 +131,12 @@ class SdkTracing:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """See `Tracing`; the thread that sends exists from here on."""
-        processor = BatchSpanProcessor(WatchedExporter(OTLPSpanExporter(), self._metrics))
+        """See `Tracing`; the thread that sends exists from here on.
+
+        Raises:
+            SettingsError: the variables of the batches contradict each other.
+        """
+        processor = _batches_of(WatchedExporter(OTLPSpanExporter(), self._metrics))
         # What it says of a collector that is down, again and again, is one line here; see `WatchedExporter`.
         for name in ("opentelemetry", "urllib3", "requests"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -170,6 +186,18 @@ class WatchedExporter(SpanExporter):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """See `SpanExporter`."""
         return self._exporter.force_flush(timeout_millis)
+
+
+def _batches_of(exporter: SpanExporter) -> BatchSpanProcessor:
+    try:
+        return BatchSpanProcessor(exporter)
+    except ValueError as error:
+        stated = ", ".join(f"{name}={os.environ[name]!r}" for name in _BATCHES if name in os.environ)
+        msg = (
+            f"{stated}: each must be above 0, and a batch (OTEL_BSP_MAX_EXPORT_BATCH_SIZE, 512 by default) no larger "
+            "than the queue (OTEL_BSP_MAX_QUEUE_SIZE, 2048 by default); correct them, or remove them"
+        )
+        raise SettingsError(msg) from error
 
 
 class _EndedSpans(SpanProcessor):

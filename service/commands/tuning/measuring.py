@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -27,6 +28,8 @@ from service.commands.tuning.candidates import Round
 
 START_S: Final = 120.0
 """A process that has not loaded the bundle by then counts as lost."""
+END_S: Final = 5.0
+"""For a process to end once nobody listens to it; one that hangs would keep the message about it from being shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,7 @@ def processes(bundle: Bundle, choice: EngineChoice) -> Iterator[Callable[[float]
             process = context.Process(target=_serve, args=(bundle.directory, choice, theirs), daemon=True)
             process.start()
             theirs.close()
-            stack.callback(process.join)
+            stack.callback(_end, process)
             stack.callback(ours.close)  # first: it ends the process
             ends.append(ours)
         for end in ends:
@@ -151,6 +154,13 @@ def processes(bundle: Bundle, choice: EngineChoice) -> Iterator[Callable[[float]
             return Round(films / (time.perf_counter() - start), median(ms for _, ms in rounds))
 
         yield run
+
+
+def _end(process: BaseProcess) -> None:
+    process.join(END_S)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
 def _answer(end: Connection, patience_s: float) -> tuple[int, float]:

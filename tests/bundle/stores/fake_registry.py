@@ -29,6 +29,9 @@ class FakeRegistry:
         self.login: str | None = None
         """USER:PASSWORD that is asked for; None: everybody is let in."""
         self.scheme = "basic"
+        self.may_answer = threading.Event()
+        """Until it is set, no request is answered; it is set at the beginning."""
+        self.may_answer.set()
         self.blobs_elsewhere: str | None = None
         """Origin to which requests for blobs are redirected."""
         registry = self
@@ -52,6 +55,7 @@ class FakeRegistry:
         self._thread.start()
 
     def close(self) -> None:
+        self.may_answer.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -64,6 +68,7 @@ class FakeRegistry:
         path = urlsplit(handler.path)
         query = parse_qs(path.query)
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        self.may_answer.wait()
         self.requests.append((handler.command, path.path, handler.headers.get("Authorization")))
         if path.path == "/token":
             self._token(handler)

@@ -12,6 +12,7 @@ from bundle.stores.address import OciReference
 from bundle.stores.client import RegistryClient
 from bundle.stores.oci import ACCEPT
 from bundle.stores.source import StoreOptions, StoreRefusedError, StoreUnavailableError
+from bundle.stores.transport import Transport
 from tests.bundle.stores.fake_registry import TOKEN, FakeRegistry
 
 SECRET = "open-sesame"
@@ -110,6 +111,31 @@ def test_the_login_does_not_follow_a_redirect_to_another_host(client, stocked, t
 
     assert content == b"content"
     assert [each[2] for each in elsewhere.requests] == [None]
+
+
+@pytest.mark.parametrize("scheme", ["basic", "bearer"])
+def test_the_realm_of_another_host_is_not_asked_with_the_login(client, scheme, stocked, tmp_path) -> None:
+    elsewhere = FakeRegistry()
+    digest = "sha256:" + "0" * 64
+    stocked.blobs[digest] = b"content"
+    stocked.blobs_elsewhere = f"http://{elsewhere.host}"
+    elsewhere.login, elsewhere.scheme = "its:own", scheme
+    log_in(tmp_path, stocked.host)
+    try:
+        with pytest.raises(StoreRefusedError, match="answered 401 for blob"), client.blob(digest):
+            pass
+    finally:
+        elsewhere.close()
+
+    assert elsewhere.requests == [("GET", f"/elsewhere/{digest}", None)]
+
+
+def test_a_registry_is_itself_with_the_port_that_its_scheme_implies() -> None:
+    transport = Transport("r", "https://Registry.example:443/v2/cxr", StoreOptions())
+
+    assert transport.is_registry("https://registry.example/v2/cxr/blobs/1")
+    assert not transport.is_registry("https://registry.example:8443/v2/cxr/blobs/1")
+    assert not transport.is_registry("http://registry.example/v2/cxr/blobs/1")
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,22 @@ def test_a_profile_that_was_renamed_is_not_believed(bundle, folder, logged) -> N
     assert "of another bundle" in logged[-1]["reason"]
 
 
+def test_a_profile_under_another_file_name_is_named_with_its_own(bundle, folder, logged) -> None:
+    written = write_profile(folder, profile(bundle, choice()))
+    written.rename(folder / f"{bundle.sha256[:16]}-copy.json")
+
+    assert profile_of(bundle, settings(folder)) is None
+    assert f"has another file name; rename it to {written.name}" in logged[-1]["reason"]
+
+
+def test_a_profile_of_another_bundle_under_another_file_name_is_of_another_bundle(bundle, folder, logged) -> None:
+    of_another = profile(bundle, choice(), bundle_sha256="0" * 64)
+    (folder / f"{bundle.sha256[:16]}-copy.json").write_text(of_another.model_dump_json())
+
+    assert profile_of(bundle, settings(folder)) is None
+    assert "of other bundles" in logged[-1]["reason"]
+
+
 @pytest.mark.parametrize("content", ["", "{", '{"format": 2}'])
 def test_a_file_that_is_not_a_profile_is_ignored(bundle, folder, logged, content) -> None:
     profile_path(folder, bundle.sha256, this_machine()).write_text(content)

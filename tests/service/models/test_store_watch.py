@@ -2,13 +2,17 @@
 
 import json
 import shutil
+import threading
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from bundle.files import sha256_of
 from schemas.errors import SettingsError
 from schemas.model.manifest import MODEL_CARD
 from service.app import create_app
+from service.measures.store import StoreMetrics
+from service.models.store_watch import StoreWatch
 from tests.service.bundles import replace_file, write_tiny_bundle
 from tests.service.chosen import settings_of
 from tests.service.conftest import flat_film
@@ -132,6 +136,20 @@ async def test_a_service_without_store_and_cache_waits_for_the_store(from_store,
 
     assert ready.status_code == 503
     assert "has no manifest stable" in store["fault"]
+
+
+async def test_a_start_does_not_wait_for_the_end_of_a_long_first_download(shelf, tmp_path) -> None:
+    shelf.push(write_tiny_bundle(tmp_path / "models"))
+    mirror = shelf.mirror()
+    watch = StoreWatch(shelf.tag, mirror, 3600, StoreMetrics(CollectorRegistry()), threading.Event())
+    shelf.registry.may_answer.clear()
+    async with watch.running(patience_s=0.01):
+        begun = (mirror.listing, watch.state().fault)
+        shelf.registry.may_answer.set()
+        await until(lambda: watch.state().answered_at is not None)
+
+    assert begun == (None, None)  # neither there nor given up
+    assert (mirror.view / "tiny/1.0.0/model.onnx").exists()
 
 
 async def test_a_cache_that_was_altered_is_never_loaded(from_store, shelf, tmp_path) -> None:

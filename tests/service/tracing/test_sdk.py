@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from prometheus_client import CollectorRegistry
 
+from schemas.errors import SettingsError
 from service.tracing.metrics import TracingMetrics
 from service.tracing.sdk import FLUSH_S, SdkTracing
 from service.tracing.span import past, stage
@@ -113,3 +114,27 @@ def test_a_collector_that_hangs_delays_the_end_by_no_more_than_its_bound(collect
 
     assert time.perf_counter() - begun < FLUSH_S + 15
     assert [event["event"] for event in logged] == ["traces_on", "traces_lost"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),  # less than a batch has by default
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "4096"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "-1"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+    ],
+)
+def test_batches_that_cannot_be_are_refused_by_the_names_of_their_variables(name, value, tracing, monkeypatch) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=rf"{name}='{value}'.* no larger than the queue .*remove them"):
+        tracing.running().__enter__()
+
+
+@pytest.mark.parametrize("value", ["-1", "many"])
+def test_a_limit_of_spans_that_is_no_number_is_refused_by_its_name(value, registry, monkeypatch) -> None:
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", value)
+
+    with pytest.raises(SettingsError, match=rf"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT must be .* got {value}; correct it"):
+        SdkTracing(TracingSettings(on=True), TracingMetrics(registry))

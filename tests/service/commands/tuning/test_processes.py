@@ -1,5 +1,9 @@
 """Rules of measuring several processes."""
 
+import multiprocessing
+import os
+import signal
+
 import pytest
 
 from bundle.opening import open_bundle
@@ -29,3 +33,14 @@ def test_a_process_that_cannot_load_the_bundle_says_why(tmp_path) -> None:
 
     with pytest.raises(InferenceError, match=r"model\.onnx"), processes(bundle, CHOICE):
         pass
+
+
+@pytest.mark.timeout(60)
+def test_a_process_that_hangs_does_not_hold_up_the_end(tmp_path) -> None:
+    bundle = open_bundle(write_tiny_bundle(tmp_path))
+    others = set(multiprocessing.active_children())
+    with processes(bundle, CHOICE):
+        hung, sound = set(multiprocessing.active_children()) - others
+        os.kill(hung.pid, signal.SIGSTOP)
+
+    assert (hung.exitcode, sound.exitcode) == (-signal.SIGKILL, 0)
