@@ -208,7 +208,10 @@ class FilmReaders:
         gone = lent.reader
         self._readers.discard(gone)
         gone.close()
-        lent.reader = self._new(urgent=gone.urgent)
+        try:
+            lent.reader = self._new(urgent=gone.urgent)
+        except BundleError as error:  # 409 would blame the request
+            raise InferenceError(str(error)) from error
         with self._changed:
             self._busy[lent.reader] = self._busy.pop(gone, time.monotonic())
 
