@@ -125,6 +125,41 @@ def test_a_bundle_whose_network_finds_no_memory_is_refused(tmp_path, start) -> N
     assert server.client.post("/predict", content=FILM).json()["model"]["version"] == "1.0.0"
 
 
+def test_after_a_rollback_processes_are_there_before_the_first_film_and_none_counts_as_lost(tmp_path, start) -> None:
+    write_tiny_bundle(tmp_path)
+    server = start(tmp_path, film_processes=1)
+    first = holder(server)
+    write_tiny_bundle(tmp_path, version="2.0.0", current=False)
+    server.client.post("/models/tiny/2.0.0/activate")
+    wait_until(lambda: not Path(f"/proc/{first}").exists(), "the bundle before lets its processes end")
+    second = holder(server)
+
+    assert server.client.post("/models/rollback").json()["version"] == "1.0.0"
+    wait_until(lambda: not Path(f"/proc/{second}").exists(), "so does the other")
+    assert len(children(holder(server))) == 2
+    for priority in ("routine", "stat"):
+        assert server.client.post("/predict", content=FILM, headers={"X-Priority": priority}).status_code == 200
+    assert deaths(server) == 0
+    assert "film_process_died" not in "".join(server.lines)
+
+
+def test_a_rollback_whose_processes_find_no_memory_is_refused_and_the_other_bundle_serves_on(tmp_path, start) -> None:
+    write_tiny_bundle(tmp_path)
+    server = start(tmp_path, film_processes=1)
+    first = holder(server)
+    write_tiny_bundle(tmp_path, version="2.0.0", current=False)
+    server.client.post("/models/tiny/2.0.0/activate")
+    wait_until(lambda: not Path(f"/proc/{first}").exists(), "the bundle before lets its processes end")
+    with no_memory(parent(holder(server))):
+        refused = server.client.post("/models/rollback")
+
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:cxr:problem:bundle_rejected")
+    assert server.client.get("/livez").status_code == 200
+    assert server.client.post("/predict", content=FILM).json()["model"]["version"] == "2.0.0"
+    assert server.client.post("/models/rollback").status_code == 200
+    assert server.client.post("/predict", content=FILM).json()["model"]["version"] == "1.0.0"
+
+
 def test_a_service_that_can_start_no_process_any_more_asks_for_a_restart(start) -> None:
     server = start(film_processes=1)
     for child in children(server.process.pid):  # those behind them end with them
