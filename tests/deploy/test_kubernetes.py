@@ -109,7 +109,7 @@ def test_what_is_written_is_a_volume(variant) -> None:
 
     assert writable == {"/tmp"} | {
         "one": {"/app/spool"},
-        "replicas": {"/app/.cache/bundles"},
+        "replicas": {"/app/.cache/bundles", environment("replicas")["CXR_JOBS_FOLDER"]},
     }.get(variant, set())
 
 

@@ -55,6 +55,7 @@ def test_the_committed_manifests_are_what_helm_renders(helm, record_property) ->
         ({"models": {"source": "address"}}, "needs models.address"),
         ({"keys": {"secret": ""}}, "keys.secret is empty"),
         ({"autoscaling": {"min": 5, "max": 2}}, "larger than autoscaling.max"),
+        ({"jobs": {"claim": "cxr-jobs"}}, "jobs.claim needs a spool"),
         ({"replica": 2}, "replica"),
         ({"settings": {"PATH": "/"}}, "PATH"),
     ],
