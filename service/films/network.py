@@ -32,7 +32,7 @@ class LoadedNetwork:
             urgent: whether it is kept for stat films; another gives way to it.
 
         Raises:
-            BundleError: the network cannot be loaded.
+            BundleError: the network cannot be loaded, or the process that loads it ends.
             InferenceError: no process can be started any more.
             OSError, DiedError: the process that holds the network is gone, or cannot fork.
         """
@@ -72,10 +72,16 @@ class LoadedNetwork:
             return orders
 
     def _load(self, orders: socket.socket) -> None:
+        name = self._bundle.directory.name
         with Connection(os.dup(orders.fileno())) as told:
-            told.send((self._bundle, self._options))
-            if not told.poll(START_S):
-                msg = f"{self._bundle.directory.name}: it was not loaded within {START_S:.0f} s"
-                raise BundleError(msg)
-            if (refusal := told.recv()) is not None:
-                raise refusal
+            try:
+                told.send((self._bundle, self._options))
+                if not told.poll(START_S):
+                    msg = f"{name}: it was not loaded within {START_S:.0f} s"
+                    raise BundleError(msg)
+                refusal = told.recv()
+            except (EOFError, OSError) as error:  # killed, or never forked
+                msg = f"{name}: the process that loads its network ended; see memory and process limits of this machine"
+                raise BundleError(msg) from error
+        if refusal is not None:
+            raise refusal

@@ -6,8 +6,9 @@ from schemas.model.precision import Precision
 from service.engine.engine import Engine, EngineOpener
 from service.engine.tuned import profile_of, tuned
 from service.films.nursery import Nursery
+from service.films.plan import OnDeath, ReaderPlan
 from service.films.reader import ReaderOptions
-from service.films.readers import FilmReaders, OnDeath, ReaderPlan
+from service.films.readers import FilmReaders
 from service.settings import Settings
 
 

@@ -44,6 +44,11 @@ class ReaderProcess:
         """Where it is; see `Board`."""
         return self._board.read()
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was let go."""
+        return self._connection.closed
+
     def greet(self) -> None:
         """Wait until it is there; raises DiedError."""
         self._process = os.pidfd_open(self._received(lambda: START_S))

@@ -3,7 +3,7 @@
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,35 +13,21 @@ import structlog
 from numpy.typing import NDArray
 
 from bundle.opening import Bundle
-from imaging.dicom.transfer_syntaxes import name_of
 from imaging.memory.budget import Reserve, unlimited
-from schemas.errors import BundleError, CxrError, InferenceError, InvalidImageError
+from schemas.errors import BundleError, CxrError, InferenceError
 from service.capacity.admission import Priority
 from service.engine.engine import Outputs
+from service.films.deaths import refusal_of
 from service.films.messages import Answer, Failure, LookOrder, RunOrder, Stage
 from service.films.network import LoadedNetwork
 from service.films.nursery import Nursery
-from service.films.process import FILM_S, DiedError, Order, ReaderProcess
-from service.films.reader import ReaderOptions
+from service.films.plan import ReaderPlan
+from service.films.process import DiedError, Order, ReaderProcess
 
 log = structlog.get_logger("service.films")
 
 RECOVERY_S: Final = 10.0
 """A network whose run had to be ended is not trusted for this time; see `BatchLimits.recovery_s`."""
-OnDeath = Callable[[str], None]
-"""Called for each process that did not survive its work, with `crashed`, `timed_out` or `lost`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderPlan:
-    """How many processes there are, and what they may take."""
-
-    routine: int
-    """Routine films that are read at the same time; there is one more process for stat films."""
-    options: ReaderOptions
-    run_timeout_s: float
-    """Longest run of the network."""
-    on_death: OnDeath = lambda _: None
 
 
 class FilmReaders:
@@ -68,20 +54,48 @@ class FilmReaders:
         self._holders = 0
         self._overdue_at: float | None = None
         weakref.finalize(self, _close, self._readers, self._network)
-        try:
-            self._idle = [self._new(urgent=urgent) for urgent in (True, *[False] * plan.routine)]
-        except InferenceError as error:
-            raise BundleError(str(error)) from error
+        self._idle = [self._new(urgent=urgent) for urgent in (True, *[False] * plan.routine)]
 
     def hold(self) -> None:
         """Keep the processes for one more bundle in use."""
-        self._holders += 1
+        with self._changed:
+            self._holders += 1
 
     def release(self) -> None:
         """Let the processes end with the last bundle in use; whoever asks again all the same gets new ones."""
-        self._holders -= 1
-        if not self._holders:
-            _close(self._readers, self._network)
+        with self._changed:
+            self._holders -= 1
+            if not self._holders:
+                _close(self._readers, self._network)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the processes meanwhile."""
+        self.hold()
+        try:
+            yield
+        finally:
+            self.release()
+
+    def renew(self) -> None:
+        """Start those anew that `release` let end, so that no film waits for the network; hold them before.
+
+        Raises:
+            BundleError: it cannot be loaded, or no process can be started.
+        """
+        with self.held():  # who waits for this may have gone
+            with self._changed:
+                ended = [reader for reader in self._idle if reader.closed]
+                self._idle = [reader for reader in self._idle if not reader.closed]
+                self._readers.difference_update(ended)
+            started: list[ReaderProcess] = []
+            try:
+                while len(started) < len(ended):
+                    started.append(self._new(urgent=ended[len(started)].urgent))
+            finally:
+                with self._changed:  # a closed one is replaced where it is asked
+                    self._idle += started + ended[len(started) :]
+                    self._changed.notify_all()
 
     @property
     def idle(self) -> bool:
@@ -136,7 +150,7 @@ class FilmReaders:
             except DiedError as death:
                 if death.overdue or lent.reader.position.stage != Stage.IDLE:
                     raise self._failure(lent, death) from death
-                self._replace(lent, "lost")  # it had died while it was idle
+                self._replace(lent, None if lent.reader.closed else "lost")  # it had died while it was idle
                 try:
                     reply = lent.reader.ask(order, reserve, self._plan.run_timeout_s)
                 except DiedError as again:
@@ -153,21 +167,9 @@ class FilmReaders:
         """Why a film has no answer whose process died; there is another process afterwards."""
         position = lent.reader.position
         self._replace(lent, "timed_out" if death.overdue else "crashed")
-        if position.stage == Stage.NETWORK:
-            if death.overdue:
-                self._overdue_at = time.monotonic()
-            return InferenceError("the network failed on this film; the reason is in the service's log")
-        if position.stage == Stage.FRAME:
-            name = name_of(position.syntax)
-            if death.overdue:
-                msg = f"decoding the {name} frame took over {position.limit_s:.3g} s; send it uncompressed"
-            else:
-                msg = f"the {name} frame made its decoder fail; export the film again"
-        elif death.overdue:
-            msg = f"reading the film took over {FILM_S:.0f} s; send it smaller"
-        else:
-            msg = "the film made its decoder fail; export the film again"
-        return InvalidImageError(msg)
+        if death.overdue and position.stage == Stage.NETWORK:
+            self._overdue_at = time.monotonic()
+        return refusal_of(position, overdue=death.overdue)
 
     @contextmanager
     def _lent(self, priority: Priority) -> Iterator["_Lent"]:
@@ -208,11 +210,15 @@ class FilmReaders:
         gone = lent.reader
         self._readers.discard(gone)
         gone.close()
-        lent.reader = self._new(urgent=gone.urgent)
+        try:
+            lent.reader = self._new(urgent=gone.urgent)
+        except BundleError as error:  # 409 would blame the request
+            raise InferenceError(str(error)) from error
         with self._changed:
             self._busy[lent.reader] = self._busy.pop(gone, time.monotonic())
 
     def _new(self, *, urgent: bool) -> ReaderProcess:
+        """A new process; raises BundleError where none can be started."""
         for is_last in (False, True):
             try:
                 reader = self._network.forked(urgent=urgent)
@@ -220,10 +226,10 @@ class FilmReaders:
                 self._network.forget()
                 if is_last:
                     self._is_dead = True
-                    if isinstance(error, CxrError):
+                    if isinstance(error, CxrError) and not isinstance(error, InferenceError):
                         raise
-                    msg = "no process that reads films can be started; see memory and process limits of this machine"
-                    raise InferenceError(msg) from error
+                    none = "no process that reads films can be started; see memory and process limits of this machine"
+                    raise BundleError(str(error) if isinstance(error, CxrError) else none) from error
             else:
                 self._is_dead = False
                 self._readers.add(reader)

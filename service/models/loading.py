@@ -1,6 +1,7 @@
 """From the files of a bundle to a network that may answer: opened, proved on the golden films, and warm."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -59,6 +60,12 @@ class LoadedBundle:
     def address(self) -> BundleAddress:
         """Name and version."""
         return BundleAddress(self.manifest.name, self.manifest.version)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep the processes that read its films meanwhile, where there are any."""
+        with nullcontext() if self.readers is None else self.readers.held():
+            yield
 
     def answered(self, outputs: Outputs) -> Outputs:
         """What the network of `readers` said, at the operating point of the site."""
@@ -137,6 +144,16 @@ class BundleLoader:
         readers = engine if isinstance(engine, FilmReaders) else None
         loaded = LoadedBundle(bundle, engine, statistics, explanations, selftest_error, settings.precision, readers)
         return self.at_site(replace(loaded, tuning=profile))
+
+    def renewed(self, loaded: LoadedBundle) -> LoadedBundle:
+        """A bundle that served before, at the site's operating point, once processes read its films again.
+
+        Raises:
+            BundleError: they cannot be started; or see `at_site`.
+        """
+        if loaded.readers is not None:
+            loaded.readers.renew()
+        return self.at_site(loaded)
 
     def at_site(self, loaded: LoadedBundle) -> LoadedBundle:
         """The loaded bundle at the operating point that the site has for it now; the same one where it has it already.

@@ -27,10 +27,9 @@ log = structlog.get_logger("service.models.swap")
 class Deployment:
     """Watches the models directory, and swaps the bundle that serves when another is chosen and passes its checks.
 
-    A candidate is opened, hashed, self-tested and warmed while the other serves, then one reference is
-    replaced. Requests keep the bundle that they began with. The bundle before stays in memory: going back is instant.
-    A candidate that is refused is tried again only once its files or the choice have changed; where a name alone was
-    chosen, its next version is tried instead.
+    A candidate is opened, hashed, self-tested and warmed while the other serves, then one reference is replaced.
+    Requests keep the bundle that they began with. The bundle before stays in memory. A candidate that is refused is
+    tried again only once its files or the choice have changed; of a name alone, the next version is tried instead.
     """
 
     def __init__(
@@ -140,16 +139,17 @@ class Deployment:
             return self.ready()
 
     async def rollback(self) -> LiveBundle:
-        """Serve the bundle before this one again; it is still in memory.
+        """Serve the bundle before this one again, which is still in memory, once it has its processes again.
 
         Raises:
-            BundleError: there is none.
+            BundleError: there is none, or they cannot be started.
         """
         async with self._changing:
-            if self._previous is None:
+            if (before := self._previous) is None:
                 msg = "no earlier bundle is in memory: this is the first since the start; activate one by its name"
                 raise BundleError(msg)
-            self._swap(self._loader.at_site(self._previous))
+            with before.kept():
+                self._swap(await self._in_loader(lambda: self._loader.renewed(before)))
             return self.ready()
 
     async def _watch(self) -> None:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
+from bundle.stores.address import parse_address
 from deploy.kubernetes.sources import FOLDER, RULES, digest_of_sources
 from schemas.version import VERSION
 from service.metrics import Metrics
@@ -108,7 +109,7 @@ def test_what_is_written_is_a_volume(variant) -> None:
 
     assert writable == {"/tmp"} | {
         "one": {"/app/spool"},
-        "replicas": {"/app/.cache/bundles"},
+        "replicas": {"/app/.cache/bundles", environment("replicas")["CXR_JOBS_FOLDER"]},
     }.get(variant, set())
 
 
@@ -134,7 +135,7 @@ def test_the_grace_of_the_chart_is_the_default_of_the_service() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_variable_is_a_setting(variant) -> None:
-    known = VARIABLES.keys() | VARIABLES_OF_OTHER_PROGRAMS
+    known = VARIABLES.keys() | VARIABLES_OF_OTHER_PROGRAMS | {"REGISTRY_AUTH_FILE"}
     section_of = {variable: section for variable, (section, _) in VARIABLES.items()}
 
     assert environment(variant).keys() - known == set()
@@ -245,6 +246,28 @@ def test_the_schema_of_the_values_admits_the_defaults_and_the_variants(variant) 
 
 
 @pytest.mark.parametrize(
+    "settings",
+    [
+        {"DOCKER_CONFIG": "/run/secrets/registry"},
+        {"REGISTRY_AUTH_FILE": "/run/secrets/registry/.dockerconfigjson"},
+        {"GOOGLE_SERVICE_ACCOUNT": "/run/secrets/google/key.json"},
+        {"AZURE_STORAGE_ACCOUNT_NAME": "films"},
+        {"AWS_REGION": "eu-central-1"},
+        {"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "10.0.0.0/8"},
+    ],
+)
+def test_the_schema_of_the_values_admits_what_logs_in_to_a_store(settings) -> None:
+    jsonschema.validate({"settings": settings}, json.loads((CHART / "values.schema.json").read_text()))
+
+
+@pytest.mark.parametrize("address", ["oci://registry/cxr:1", "s3://bucket/models", "gs://bucket", "az://films/models"])
+def test_an_address_of_the_values_is_one_of_the_service(address) -> None:
+    jsonschema.validate({"models": {"address": address}}, json.loads((CHART / "values.schema.json").read_text()))
+
+    assert str(parse_address(address)) == address
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         {"replica": 3},
@@ -252,6 +275,9 @@ def test_the_schema_of_the_values_admits_the_defaults_and_the_variants(variant) 
         {"settings": {"PATH": "/"}},
         {"spool": {"kind": "mysql"}},
         {"models": {"source": "address", "address": "registry/cxr"}},
+        {"models": {"source": "address", "address": "https://registry.example/cxr"}},
+        {"envFrom": [{"secret": "cxr-store"}]},
+        {"serviceAccount": {"name": "other"}},
         {"image": {"repository": "cxr", "digest": "latest"}},
         {"memory": "2 GB"},
     ],

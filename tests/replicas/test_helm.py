@@ -7,9 +7,18 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent.parent
 SDK = re.search(r"^HELM_SDK \?= (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+
+SCRIPT = (
+    "import helm_python, json, sys\n"
+    "with helm_python.Chart.load('deploy/kubernetes/chart') as chart:\n"
+    "    values = json.loads(sys.argv[1])\n"
+    "    chart.validate_schema(values)\n"
+    "    print(json.dumps(chart.render(values, name='cxr', namespace='cxr')))\n"
+)
 
 pytestmark = pytest.mark.process
 
@@ -46,19 +55,32 @@ def test_the_committed_manifests_are_what_helm_renders(helm, record_property) ->
         ({"models": {"source": "address"}}, "needs models.address"),
         ({"keys": {"secret": ""}}, "keys.secret is empty"),
         ({"autoscaling": {"min": 5, "max": 2}}, "larger than autoscaling.max"),
+        ({"jobs": {"claim": "cxr-jobs"}}, "jobs.claim needs a spool"),
         ({"replica": 2}, "replica"),
         ({"settings": {"PATH": "/"}}, "PATH"),
     ],
 )
 def test_the_chart_refuses_what_cannot_work(helm, values, words) -> None:
-    script = (
-        "import helm_python, json, sys\n"
-        "with helm_python.Chart.load('deploy/kubernetes/chart') as chart:\n"
-        "    values = json.loads(sys.argv[1])\n"
-        "    chart.validate_schema(values)\n"
-        "    chart.render(values, name='cxr', namespace='cxr')\n"
-    )
-    ran = helm("-c", script, json.dumps(values))
+    ran = helm("-c", SCRIPT, json.dumps(values))
 
     assert ran.returncode != 0
     assert words in ran.stderr
+
+
+@pytest.mark.scale("21.4 Kubernetes", "a pod gets the variables of a Secret and the account of a cloud")
+def test_a_login_to_a_bucket_comes_from_a_secret_or_from_the_account_of_the_pod(helm) -> None:
+    role = {"eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/cxr"}
+    store = [{"secretRef": {"name": "cxr-store"}}]
+    values = {
+        "models": {"source": "address", "address": "s3://bucket/models"},
+        "envFrom": store,
+        "serviceAccount": {"annotations": role},
+    }
+    rendered = json.loads(helm("-c", SCRIPT, json.dumps(values)).stdout)
+    every = [each for text in rendered.values() for each in yaml.safe_load_all(text) if each]
+    (account,) = (each for each in every if each["kind"] == "ServiceAccount")
+    (deployment,) = (each for each in every if each["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+
+    assert account["metadata"]["annotations"] == role
+    assert container["envFrom"] == store

@@ -100,8 +100,8 @@ def trial_command(
     *,
     with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
-    """Train one trial of a sweep that has begun; started again it goes on where it was. Exit status 1: it failed."""
-    from trainer.sweeps.process import end_with_parent
+    """Train one trial of a sweep that has begun; started again it goes on where it was. Exit status 3: it failed."""
+    from trainer.sweeps.process import FAILED, LOST, end_with_parent
 
     if with_parent:
         end_with_parent()
@@ -109,9 +109,14 @@ def trial_command(
 
     from trainer.runs.console import ConsoleReporter
     from trainer.sweeps.run_trial import run_trial
-    from trainer.sweeps.storage import open_storage
+    from trainer.sweeps.storage import StorageError, open_storage
 
     reporter = ConsoleReporter(Console(width=_LOG_COLUMNS), [name])
     command = shlex.join(["python", "-m", "trainer", *(text for text in sys.argv[1:] if text != "--with-parent")])
-    if run_trial(RunFolder(run), name, open_storage(storage), reporter, command=command) is not None:
-        raise typer.Exit(1)
+    try:
+        failure = run_trial(RunFolder(run), name, open_storage(storage), reporter, command=command)
+    except StorageError as error:
+        reporter.message(f"{name}: {error}")
+        raise typer.Exit(LOST) from error
+    if failure is not None:
+        raise typer.Exit(FAILED)

@@ -12,8 +12,12 @@ from trainer.sweeps.sweep_trial import SweepTrial
 
 REFUSED: Final = 2
 """Exit status of a trial that cannot begin: no films on this machine, no such run."""
-ENDED: Final = (0, 1, REFUSED)
-"""Exit statuses of a trial that would end the same way again; 1: there is a record of why it has no network."""
+FAILED: Final = 3
+"""Exit status of a trial that has a record of why it has no network."""
+LOST: Final = 1
+"""Exit status of a trial that left no record: Python's for any error, and ours where the storage is away."""
+ENDED: Final = (0, REFUSED, FAILED)
+"""Exit statuses of a trial that would end the same way again; after any other it is started again."""
 _ORPHAN: Final = 137  # as a shell counts a process that was killed
 
 
@@ -39,18 +43,27 @@ class TrialProcess:
     def status(self, within_s: float) -> int | None:
         """The exit status, negative for a signal; None: it still runs after so many seconds."""
         try:
-            return self._process.wait(within_s)
+            status = self._process.wait(within_s)
         except subprocess.TimeoutExpired:
             return None
+        self._close()
+        return status
 
     def wait(self) -> int:
         """The exit status once it has ended, negative for a signal."""
-        return self._process.wait()
+        status = self._process.wait()
+        self._close()
+        return status
 
     def kill(self) -> None:
         """End it; its checkpoint stays."""
         self._process.kill()
-        self._process.wait()
+        self.wait()
+
+    def _close(self) -> None:
+        """A sweep of many trials must not run out of descriptors."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
 
 
 def log_of(trial: SweepTrial) -> Path:

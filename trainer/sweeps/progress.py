@@ -10,7 +10,7 @@ from trainer.config import RunConfig
 from trainer.folder import RunFolder
 from trainer.learning.history import EpochRecord
 from trainer.reporter import Reporter
-from trainer.sweeps.storage import Storage
+from trainer.sweeps.storage import Storage, StorageError
 from trainer.sweeps.sweep_trial import SweepTrial
 from trainer.trials.failure import FailedTrial
 
@@ -25,6 +25,8 @@ class Progress:
     reporter: Reporter
     _epochs: Counter[str] = field(default_factory=Counter)
     _ended: set[str] = field(default_factory=set)
+    _faults: list[StorageError] = field(default_factory=list)
+    """Since the storage has answered."""
 
     def left(self, trials: Sequence[SweepTrial]) -> tuple[SweepTrial, ...]:
         """The trials that have neither a record nor a failure."""
@@ -32,11 +34,19 @@ class Progress:
         return tuple(trial for trial, at in folders.items() if not at.record.exists() and not at.failure.exists())
 
     def look(self, trials: Sequence[SweepTrial]) -> None:
-        """Report what is new."""
+        """Report what is new; what cannot be read now is read later, and no trial ends because of it."""
         for trial in trials:
-            if trial.name not in self._ended:
+            if trial.name in self._ended:
+                continue
+            try:
                 self._report_epochs(trial)
                 self._report_end(trial.name)
+            except StorageError as error:
+                if not self._faults:
+                    self.reporter.message(f"{error}; the trials go on")
+                self._faults.append(error)
+                return
+        self._faults.clear()
 
     def _report_epochs(self, trial: SweepTrial) -> None:
         name = trial.name

@@ -11,7 +11,7 @@ from trainer.films.dataset import read_dataset
 from trainer.folder import RunFolder, TrialFolder
 from trainer.reporter import EpochSummary, Progress, Reporter
 from trainer.runs.run import attempt, refuse_late_training
-from trainer.sweeps.storage import Storage
+from trainer.sweeps.storage import Storage, StorageError
 from trainer.trials.context import RunContext
 from trainer.trials.teachers import find_teachers
 from trainer.trials.trial_spec import TrialSpec, trial_specs
@@ -35,7 +35,10 @@ class _Sending:
         self.reporter.trial_started(trial, epochs)
 
     def epoch_ended(self, trial: str, epoch: EpochSummary) -> None:
-        self.storage.send_trial(self.folder)
+        try:
+            self.storage.send_trial(self.folder)
+        except StorageError as error:  # not the trial's failure; the next epoch sends what this one could not
+            self.reporter.message(f"  {error}; the training goes on")
         self.reporter.epoch_ended(trial, epoch)
 
     def trial_ended(self, trial: str, validation_auroc: float) -> None:
@@ -61,6 +64,7 @@ def run_trial(folder: RunFolder, name: str, storage: Storage, reporter: Reporter
         Why the trial failed, now or before; None: it has ended with a network.
 
     Raises:
+        StorageError: the storage is away; started again, the trial goes on, or sends what it has.
         CxrError: there is no such run, no such trial, its test set was opened, or films are missing.
     """
     storage.take_run(folder)

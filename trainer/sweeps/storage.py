@@ -3,16 +3,21 @@
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from bundle.files import write_whole
-from schemas.errors import TrainingConfigError, TrainingDataError
+from schemas.errors import TrainerError, TrainingConfigError, TrainingDataError
 from trainer.folder import RunFolder, TrialFolder
 
 _SCHEMES: Final = ("s3", "gs", "az", "file")
 _LAST: Final = ("best.safetensors", "checkpoint.pt", "history.jsonl", "trial.json", "failure.json")
 """In this order, after all else: what is there means that what stands before it is there, too."""
+
+
+class StorageError(TrainerError, code="storage_unavailable"):
+    """The storage gives no answer, or refuses; the same command may succeed later."""
 
 
 class Storage(Protocol):
@@ -77,7 +82,7 @@ class SharedFolder:
 
 
 class ObjectStore:
-    """A prefix of an object store; each file is one object, whole or absent.
+    """A prefix of an object store; each file is one object, whole or absent. Every request may raise `StorageError`.
 
     What a machine has sent is remembered by size and time, so that an epoch sends its own files alone.
     """
@@ -125,25 +130,29 @@ class ObjectStore:
     def read(self, folder: RunFolder, path: Path) -> bytes | None:
         """See `Storage`."""
         try:
-            return bytes(self._store.get(_name(folder, path)).bytes())
+            with _answering():
+                return bytes(self._store.get(_name(folder, path)).bytes())
         except FileNotFoundError:
             return None
 
     def forget(self, folder: RunFolder, path: Path) -> None:
         """See `Storage`."""
         if self.read(folder, path) is not None:
-            self._store.delete(_name(folder, path))
+            with _answering():
+                self._store.delete(_name(folder, path))
 
     def _send(self, folder: RunFolder, files: Iterable[Path]) -> None:
         for path in files:
             name, state = _name(folder, path), path.stat()
             if self._sent.get(name) != (state.st_mtime_ns, state.st_size):
-                self._store.put(name, path)
+                with _answering():
+                    self._store.put(name, path)
                 self._sent[name] = (state.st_mtime_ns, state.st_size)
 
     def _names(self, prefix: str) -> Iterator[str]:
-        for page in self._store.list(f"{prefix}/"):
-            yield from (entry["path"] for entry in page)
+        with _answering():
+            for page in self._store.list(f"{prefix}/"):
+                yield from [entry["path"] for entry in page]
 
 
 def open_storage(url: str | None) -> Storage:
@@ -154,6 +163,7 @@ def open_storage(url: str | None) -> Storage:
             variables; None: the run's folder itself.
 
     Raises:
+        StorageError: the environment's variables do not fit.
         TrainingConfigError: another kind of URL, or the extra [stores] is not installed.
     """
     if url is None:
@@ -166,9 +176,23 @@ def open_storage(url: str | None) -> Storage:
     except ImportError as error:
         msg = f"--storage {url} needs obstore; install the extra [stores]"
         raise TrainingConfigError(msg) from error
-    if url.startswith("file://"):
-        os.makedirs(url.removeprefix("file://"), exist_ok=True)  # noqa: PTH103 - a URL's path
-    return ObjectStore(from_url(url))
+    with _answering():
+        if url.startswith("file://"):
+            os.makedirs(url.removeprefix("file://"), exist_ok=True)  # noqa: PTH103 - a URL's path
+        return ObjectStore(from_url(url))
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Errors of obstore, and of the disk of a `file://`, as ours."""
+    from obstore.exceptions import BaseError  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except (BaseError, FileExistsError, NotADirectoryError, PermissionError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        msg = f"the storage gives no answer ({reason}); check its address, credentials in the environment, and network"
+        raise StorageError(msg) from error
 
 
 def _name(folder: RunFolder, path: Path) -> str:

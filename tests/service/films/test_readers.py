@@ -3,7 +3,9 @@
 import os
 import pickle
 import re
+import resource
 import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from schemas import errors
 from service.settings import load_settings
 from tests.films import encode
 from tests.imaging.compressed import compressed_film
+from tests.service.bundles import write_tiny_bundle
 from tests.service.server import Server
 from tests.waiting import wait_until
 
@@ -24,8 +27,8 @@ JPEG_LS = "1.2.840.10008.1.2.4.80"
 def start(tiny_models):
     servers = []
 
-    def started(**settings):
-        servers.append(Server(tiny_models, **settings))
+    def started(models=tiny_models, **settings):
+        servers.append(Server(models, **settings))
         return servers[-1]
 
     yield started
@@ -43,6 +46,19 @@ def holder(server):
     grandchildren = [found for child in children(server.process.pid) for found in children(child)]
     (found,) = [process for process in grandchildren if children(process)]
     return found
+
+
+def parent(process):
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"^PPid:\s+(\d+)$", status, re.MULTILINE)[1])
+
+
+@contextmanager
+def no_memory(nursery):
+    """Processes that are forked meanwhile find no memory for a network, and end."""
+    unlimited = resource.prlimit(nursery, resource.RLIMIT_AS, (1, resource.RLIM_INFINITY))
+    yield
+    resource.prlimit(nursery, resource.RLIMIT_AS, unlimited)
 
 
 def deaths(server):
@@ -80,6 +96,68 @@ def test_the_network_is_loaded_again_where_its_process_is_gone(start) -> None:
     assert server.client.post("/predict", content=FILM).status_code == 200
     assert server.client.post("/predict", content=FILM, headers={"X-Priority": "stat"}).status_code == 200
     assert server.client.get("/livez").status_code == 200
+
+
+def test_a_network_that_found_no_memory_is_loaded_with_the_next_film_that_comes_when_there_is_some(start) -> None:
+    server = start(film_processes=1)
+    network = holder(server)
+    with no_memory(parent(network)):
+        os.kill(network, signal.SIGKILL)
+        refused = server.client.post("/predict", content=FILM)
+        alive = server.client.get("/livez")
+
+    assert (refused.status_code, refused.json()["type"].rsplit(":")[-1]) == (500, "inference_failed")
+    assert "the process that loads its network ended" in refused.json()["detail"]
+    assert alive.status_code == 503
+    assert server.client.post("/predict", content=FILM).status_code == 200
+    assert server.client.get("/livez").status_code == 200
+
+
+def test_a_bundle_whose_network_finds_no_memory_is_refused(tmp_path, start) -> None:
+    write_tiny_bundle(tmp_path)
+    server = start(tmp_path, film_processes=1)
+    write_tiny_bundle(tmp_path, version="2.0.0", current=False)
+    with no_memory(parent(holder(server))):
+        refused = server.client.post("/models/tiny/2.0.0/activate")
+
+    assert refused.status_code == 409
+    assert "the process that loads its network ended; see memory" in refused.json()["detail"]
+    assert server.client.post("/predict", content=FILM).json()["model"]["version"] == "1.0.0"
+
+
+def test_after_a_rollback_processes_are_there_before_the_first_film_and_none_counts_as_lost(tmp_path, start) -> None:
+    write_tiny_bundle(tmp_path)
+    server = start(tmp_path, film_processes=1)
+    first = holder(server)
+    write_tiny_bundle(tmp_path, version="2.0.0", current=False)
+    server.client.post("/models/tiny/2.0.0/activate")
+    wait_until(lambda: not Path(f"/proc/{first}").exists(), "the bundle before lets its processes end")
+    second = holder(server)
+
+    assert server.client.post("/models/rollback").json()["version"] == "1.0.0"
+    wait_until(lambda: not Path(f"/proc/{second}").exists(), "so does the other")
+    assert len(children(holder(server))) == 2
+    for priority in ("routine", "stat"):
+        assert server.client.post("/predict", content=FILM, headers={"X-Priority": priority}).status_code == 200
+    assert deaths(server) == 0
+    assert "film_process_died" not in "".join(server.lines)
+
+
+def test_a_rollback_whose_processes_find_no_memory_is_refused_and_the_other_bundle_serves_on(tmp_path, start) -> None:
+    write_tiny_bundle(tmp_path)
+    server = start(tmp_path, film_processes=1)
+    first = holder(server)
+    write_tiny_bundle(tmp_path, version="2.0.0", current=False)
+    server.client.post("/models/tiny/2.0.0/activate")
+    wait_until(lambda: not Path(f"/proc/{first}").exists(), "the bundle before lets its processes end")
+    with no_memory(parent(holder(server))):
+        refused = server.client.post("/models/rollback")
+
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:cxr:problem:bundle_rejected")
+    assert server.client.get("/livez").status_code == 200
+    assert server.client.post("/predict", content=FILM).json()["model"]["version"] == "2.0.0"
+    assert server.client.post("/models/rollback").status_code == 200
+    assert server.client.post("/predict", content=FILM).json()["model"]["version"] == "1.0.0"
 
 
 def test_a_service_that_can_start_no_process_any_more_asks_for_a_restart(start) -> None:

@@ -39,6 +39,9 @@ capabilities: {drop: [ALL]}
 {{- if and (eq .Values.spool.kind "sqlite") (or .Values.autoscaling.enabled (ne (int .Values.replicas) 1)) -}}
 {{- fail "spool.kind sqlite is for one process: set replicas to 1 and autoscaling.enabled to false, or spool.kind to postgresql" -}}
 {{- end -}}
+{{- if and .Values.jobs.claim (eq .Values.spool.kind "none") -}}
+{{- fail "jobs.claim needs a spool, for there are no jobs without DICOMweb: set spool.kind, or leave jobs.claim empty" -}}
+{{- end -}}
 {{- if and (eq .Values.models.source "volume") (not .Values.models.claim) -}}
 {{- fail "models.source volume needs models.claim, the name of a PersistentVolumeClaim" -}}
 {{- end -}}
