@@ -207,8 +207,7 @@ class Jobs:
         place = claim.place
         page = await self._asked_source().search(place["path"], place["parameters"], place["offset"])
         most = self._settings.max_films
-        write = partial(self._claims.searched, claim, page.films, at_most=most, next_offset=page.next_offset)
-        await asyncio.to_thread(write)
+        await asyncio.to_thread(partial(self._claims.searched, claim, page, at_most=most))
 
     def _asked_source(self) -> Source:
         if self.source is None:

@@ -21,9 +21,9 @@ _AT_ONCE: Final = 1000
 """Rows of one statement: a list of any length is written without a second copy of it in memory."""
 
 
-def search_row(path: str, parameters: Mapping[str, str], offset: int = 0) -> dict[str, Any]:
-    """A row of `films` that stands for a search of the PACS."""
-    place = json.dumps({"path": path, "parameters": dict(parameters), "offset": offset})
+def search_row(path: str, parameters: Mapping[str, str], offset: int = 0, before: str = "") -> dict[str, Any]:
+    """A row of `films` that stands for a search of the PACS; `before` is the fingerprint of the page before."""
+    place = json.dumps({"path": path, "parameters": dict(parameters), "offset": offset, "before": before})
     return {"kind": "search", "place": place}
 
 

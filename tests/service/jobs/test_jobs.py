@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage, generate_uid
 from sqlalchemy import func, select
 
 from service.destinations.kinds.webhook import read_secrets, signature
@@ -140,7 +140,47 @@ async def test_a_query_is_asked_page_by_page_also_of_a_pacs_that_repeats_itself(
         job = await ended(client, await create(client, query={"StudyInstanceUID": STUDY, "StudyDate": "20260101-"}))
         searches = [search for search in pacs.searches if "StudyDate=20260101-" in search]
 
-    assert (job["source"], job["progress"]["analysed"], len(searches)) == ("query", *((2, 2) if repeats else (5, 3)))
+    assert (job["source"], job["progress"]["analysed"], len(searches)) == ("query", *((2, 2) if repeats else (5, 4)))
+
+
+async def test_a_study_whose_first_pages_hold_no_film_is_searched_to_its_end(serve_jobs, pacs) -> None:
+    row = {"study": STUDY, "series": "1.2.3", "class": CTImageStorage}
+    slices = [row | {"instance": f"1.2.3.{number}"} for number in range(4)]
+    pacs.rows = [*slices, *pacs.rows]
+    async with serve_jobs(pacs_url=pacs.url) as client:
+        jobs = client.app.api.state.jobs
+        jobs.source = replace(jobs.source, page=2)
+        job = await ended(client, await create(client, films=[{"study_instance_uid": STUDY}]))
+
+    assert counts(job) == {"films": 5, "analysed": 5}
+
+
+async def test_a_page_of_films_that_the_job_has_already_does_not_end_the_search(serve_jobs, pacs) -> None:
+    async with serve_jobs(pacs_url=pacs.url) as client:
+        jobs = client.app.api.state.jobs
+        jobs.source = replace(jobs.source, page=2)
+        first = [reference(name) for name in NAMES[:2]]
+        job = await ended(client, await create(client, films=[*first, {"study_instance_uid": STUDY}]))
+
+    assert counts(job) == {"films": 5, "analysed": 5}
+
+
+async def test_a_pacs_that_gives_fewer_instances_than_it_is_asked_for_is_asked_for_the_others(serve_jobs, pacs) -> None:
+    pacs.at_most = 2
+    async with serve_jobs(pacs_url=pacs.url) as client:
+        job = await ended(client, await create(client, films=[{"study_instance_uid": STUDY}]))
+
+    assert counts(job) == {"films": 5, "analysed": 5}
+
+
+async def test_a_pacs_that_repeats_itself_is_not_taken_for_one_with_too_many_films(serve_jobs, pacs) -> None:
+    pacs.repeats = True
+    async with serve_jobs(pacs_url=pacs.url, jobs_max_films=5) as client:
+        jobs = client.app.api.state.jobs
+        jobs.source = replace(jobs.source, page=5)
+        job = await ended(client, await create(client, films=[{"study_instance_uid": STUDY}]))
+
+    assert counts(job) == {"films": 5, "analysed": 5}
 
 
 @pytest.mark.parametrize(
