@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, and_, case, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, and_, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.bodies.jobs import Job, JobFilm, JobFilmList, JobFilmState, JobList, JobProgress, cursor_text
@@ -71,28 +71,26 @@ class Register:
             if (earlier := self._earlier(connection, asked)) is not None:
                 return Created(earlier, is_known=True)
             # Of two requests at the same time one waits here for the other's commit, and then finds its job.
-            if asked.idempotency_key is not None and self._insert(connection, jobs, [values]) == 0:
+            self._insert(connection, jobs, [values])
+            number = connection.scalar(select(jobs.c.number).where(jobs.c.id == values["id"]))
+            if number is None:
                 earlier = self._earlier(connection, asked)
                 assert earlier is not None  # noqa: S101 the row that was in the way
                 return Created(earlier, is_known=True)
-            if asked.idempotency_key is None:
-                connection.execute(insert(jobs).values(values))
-            number = connection.scalar(select(jobs.c.number).where(jobs.c.id == values["id"]))
-            assert number is not None  # noqa: S101 it was written above
             self.add_films(connection, number, rows)
             return Created(self._job(connection, self._row(connection, values["id"])), is_known=False)
 
-    def add_films(self, connection: Connection, job: int, rows: Iterable[Mapping[str, Any]]) -> int:
-        """Write films of a job in the caller's transaction; returns how many of them were new."""
+    def add_films(self, connection: Connection, job: int, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write films of a job in the caller's transaction; those that it has already are left out."""
         empty = {"study_instance_uid": None, "series_instance_uid": None, "sop_instance_uid": None, "place": None}
-        new = 0
         batch: list[Mapping[str, Any]] = []
         for row in rows:
             batch.append({**empty, "state": "waiting", **row, **waiting(), "job": job})
             if len(batch) == _AT_ONCE:
-                new += self._insert(connection, films, batch)
+                self._insert(connection, films, batch)
                 batch = []
-        return new + (self._insert(connection, films, batch) if batch else 0)
+        if batch:
+            self._insert(connection, films, batch)
 
     def find(self, job_id: str) -> Job:
         """A job.
@@ -159,12 +157,9 @@ class Register:
             raise IdempotencyKeyReusedError(msg)
         return self._job(connection, row)
 
-    def _insert(self, connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> int:
+    def _insert(self, connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         dialect: Any = sqlite if self._engine.dialect.name == SQLITE else postgresql
-        statement = dialect.insert(table).on_conflict_do_nothing()
-        before = connection.scalar(select(func.count()).select_from(table)) or 0
-        connection.execute(statement, list(rows))
-        return (connection.scalar(select(func.count()).select_from(table)) or 0) - before
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
 
     @staticmethod
     def _row(connection: Connection, job_id: str) -> Row[Any]:
