@@ -85,7 +85,8 @@ class Archives:
             BodyTooLargeError: it has too many members.
         """
         path = self._find(job)
-        found = zip_members(path, self.most_films) if path.suffix == ".zip" else tar_members(path)
+        list_members = zip_members if path.suffix == ".zip" else tar_members
+        found = list_members(path, self.most_films)
         for count, place in enumerate(found):
             if count == self.most_films:
                 raise too_many(self.most_films)
