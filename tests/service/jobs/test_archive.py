@@ -1,15 +1,25 @@
 """Rules of archives: what is listed, and what cannot be read says so without harm."""
 
 import io
+import os
 import struct
 import tarfile
 import zipfile
 import zlib
+from dataclasses import replace
 
 import pytest
 
-from schemas.errors import BodyTooLargeError, ImageTooLargeError, InvalidImageError, MalformedRequestError
+from schemas.errors import (
+    BodyTooLargeError,
+    ImageTooLargeError,
+    InvalidImageError,
+    MalformedRequestError,
+    SpoolFullError,
+    SpoolUnavailableError,
+)
 from service.jobs.archive import Archives
+from tests.service.disk import NEVER_FULL, fill_disk
 
 pytestmark = pytest.mark.anyio
 
@@ -209,6 +219,34 @@ async def test_what_is_too_large_or_breaks_off_leaves_no_file(archives) -> None:
 
     assert list(archives.folder.iterdir()) == []
     assert archives.ids() == set()
+
+
+@pytest.fixture
+def full_disk():
+    fill_disk(os.getpid(), 1500)
+    yield
+    fill_disk(os.getpid(), NEVER_FULL)
+
+
+async def test_a_disk_that_fills_up_is_no_fault_of_the_archive_and_keeps_nothing_of_it(archives, full_disk) -> None:
+    with pytest.raises(SpoolUnavailableError, match="CXR_JOBS_FOLDER"):
+        await archives.receive("a", "zip", chunks(bytes(5000)))
+
+    assert list(archives.folder.iterdir()) == []
+
+
+async def test_a_folder_that_cannot_be_made_is_named(archives) -> None:
+    archives.folder.write_bytes(b"")
+
+    with pytest.raises(SpoolUnavailableError, match=r"CXR_JOBS_FOLDER .*File exists"):
+        await archives.receive("a", "zip", chunks(b"1"))
+
+
+async def test_the_last_of_the_disk_is_left_to_others(archives) -> None:
+    with pytest.raises(SpoolFullError, match="CXR_JOBS_FOLDER"):
+        await replace(archives, reserve_bytes=2**62).receive("a", "zip", chunks(b"1"))
+
+    assert list(archives.folder.iterdir()) == []
 
 
 async def test_an_archive_is_readable_by_its_owner_alone_and_removed_by_its_job(archives) -> None:
