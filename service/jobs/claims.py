@@ -69,7 +69,8 @@ class FilmClaims:
                     return None
                 local = select(jobs.c.number).where(jobs.c.id.in_(list(self._local_archives())))
                 which = or_(films.c.kind == "film", and_(films.c.kind == "member", films.c.job.in_(local)))
-            due = and_(films.c.state == "waiting", which)
+            running = select(jobs.c.number).where(jobs.c.state == "running")
+            due = and_(films.c.state == "waiting", which, films.c.job.in_(running))
             taken = self._leases.take(connection, due, order=((), (films.c.number,)), suspects=suspects)
             if taken is None:
                 return None
@@ -114,7 +115,11 @@ class FilmClaims:
             page: what it found.
             at_most: films of the job.
         """
+        running = select(jobs.c.number).where(jobs.c.number == claim.job, jobs.c.state == "running")
         with transaction(self._engine) as connection:
+            # Who cancels waits for these films, and finds them; the job comes first there too.
+            if connection.scalar(running.with_for_update()) is None:
+                return False
             if not self._leases.change(connection, claim.number, claim.token, **_FREE):
                 return False
             if page.next_offset is None or page.fingerprint == claim.place.get("before"):

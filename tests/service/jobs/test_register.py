@@ -8,7 +8,9 @@ from sqlalchemy import text
 
 from service.dicomweb.tables import open_database
 from service.jobs.asked import Asked
-from service.jobs.register import Register
+from service.jobs.claims import FilmClaims
+from service.jobs.register import Register, search_row
+from service.jobs.retrieval import Page
 from service.jobs.tables import create_tables
 from tests.waiting import wait_until
 
@@ -29,6 +31,11 @@ def register(engine):
     return Register(engine)
 
 
+@pytest.fixture
+def claims(engine, register, clock):
+    return FilmClaims(engine, register, local_archives=set, clock=clock)
+
+
 class Held:
     """Rows that come once `let_go` is called: a transaction that is under way."""
 
@@ -41,6 +48,12 @@ class Held:
         self.begun.set()
         assert self._may_go.wait(60)
         yield from self._rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, which):
+        return self
 
     def let_go(self) -> None:
         self._may_go.set()
@@ -72,3 +85,39 @@ def test_of_two_requests_at_once_with_one_key_one_makes_the_job_and_the_other_ge
     assert (made.is_known, known.is_known) == (False, True)
     assert known.job.id == made.job.id
     assert known.job.progress.films == 1
+
+
+def test_films_that_a_search_finds_while_its_job_is_cancelled_are_cancelled_too(engine, register, claims) -> None:
+    job = register.create(ASKED, [search_row("instances", {})]).job
+    search = claims.claim("search")
+    found = Held(FILM)
+    with ThreadPoolExecutor() as threads:
+        written = threads.submit(claims.searched, search, Page(found, 1, "a"), at_most=10)
+        assert found.begun.wait(60)
+        cancelled = threads.submit(register.cancel, job.id)
+        wait_for_one_that_waits(engine)
+        found.let_go()
+        assert written.result()
+        progress = cancelled.result().progress
+
+    assert (progress.films, progress.waiting, progress.cancelled) == (1, 0, 1)
+    assert claims.claim("fetch") is None
+
+
+def test_what_a_search_finds_after_its_job_was_cancelled_is_not_written(register, claims) -> None:
+    job = register.create(ASKED, [search_row("instances", {})]).job
+    search = claims.claim("search")
+    register.cancel(job.id)
+
+    assert not claims.searched(search, Page([FILM], 1, "a"), at_most=10)
+    assert register.find(job.id).progress.films == 0
+
+
+def test_no_film_of_a_job_that_has_ended_is_taken(engine, register, claims) -> None:
+    job = register.create(ASKED, [search_row("instances", {})]).job
+    number = claims.claim("search").job
+    register.cancel(job.id)
+    with engine.begin() as connection:  # as a version before did that a search found late
+        register.add_films(connection, number, [FILM])
+
+    assert claims.claim("fetch") is None
