@@ -4,14 +4,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from service.dicomweb.tables import open_database
 from service.jobs.asked import Asked
 from service.jobs.claims import FilmClaims
 from service.jobs.register import Register, search_row
 from service.jobs.retrieval import Page
-from service.jobs.tables import create_tables
+from service.jobs.tables import create_tables, metadata
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.process
@@ -121,3 +121,23 @@ def test_no_film_of_a_job_that_has_ended_is_taken(engine, register, claims) -> N
         register.add_films(connection, number, [FILM])
 
     assert claims.claim("fetch") is None
+
+
+def test_replicas_that_start_at_once_on_an_empty_database_make_its_tables_once(engine) -> None:
+    begun, may_go = threading.Event(), threading.Event()
+
+    def hold(*_, **__) -> None:
+        begun.set()
+        assert may_go.wait(60)
+
+    event.listen(metadata, "after_create", hold)
+    try:
+        with ThreadPoolExecutor() as threads:
+            first = threads.submit(create_tables, engine)
+            assert begun.wait(60)
+            second = threads.submit(create_tables, engine)
+            wait_for_one_that_waits(engine)
+            may_go.set()
+            assert [first.result(), second.result()] == [None, None]
+    finally:
+        event.remove(metadata, "after_create", hold)
