@@ -24,8 +24,8 @@ from service.dicomweb.worker import Step
 from service.jobs.archive import Archives
 from service.jobs.asked import Asked, Created
 from service.jobs.claims import FilmClaim, FilmClaims
-from service.jobs.ending import Announce, Ending
-from service.jobs.register import Register, search_row
+from service.jobs.ending import Ending
+from service.jobs.register import Announce, Register, search_row
 from service.jobs.retrieval import Source, require_film
 from service.jobs.tables import create_tables
 from service.services import Services
@@ -76,7 +76,7 @@ class Jobs:
             SettingsError: certificates or credentials of the PACS cannot be used.
         """
         await asyncio.to_thread(create_tables, engine)
-        self.register = Register(engine)
+        self.register = Register(engine, announce=self._announce)
         self._claims = FilmClaims(engine, self.register, local_archives=self.archives.ids)
         retention_s = self._settings.retention_h * HOUR_S
         self._ending = Ending(engine, announce=self._announce, retention_s=retention_s)
@@ -157,10 +157,8 @@ class Jobs:
         Raises:
             NotFoundError: there is none of this id.
         """
-        before = self.register.find(job_id)
         job = self.register.cancel(job_id)
-        if before.state == "running" and job.state == "cancelled":
-            self._ending.tell_cancelled(job_id)
+        if job.state == "cancelled":
             self.archives.remove(job_id)
         return job
 

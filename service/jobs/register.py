@@ -17,6 +17,8 @@ from service.jobs.asked import Asked, Created
 from service.jobs.tables import films, jobs
 from service.leases import waiting
 
+Announce = Callable[[Connection, Job], None]
+"""Writes what others are to learn of a job that has ended, in the same transaction."""
 _AT_ONCE: Final = 1000
 """Rows of one statement: a list of any length is written without a second copy of it in memory."""
 
@@ -30,9 +32,10 @@ def search_row(path: str, parameters: Mapping[str, str], offset: int = 0, before
 class Register:
     """Invariant: a job that has ended has no film that waits, and its state never changes again."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
-        """`clock` is in seconds since 1970."""
+    def __init__(self, engine: Engine, *, announce: Announce, clock: Callable[[], float] = time.time) -> None:
+        """`announce` tells of jobs that are cancelled; `clock` is in seconds since 1970."""
         self._engine = engine
+        self._announce = announce
         self._clock = clock
 
     def find_earlier(self, asked: Asked) -> Job | None:
@@ -132,6 +135,8 @@ class Register:
     def cancel(self, job_id: str) -> Job:
         """End a job: films that wait are not fetched; those in the spool are read. One that has ended stays as it is.
 
+        Its end is announced with it: once, however many cancel it at once, also where the process dies.
+
         Raises:
             NotFoundError: see `find`.
         """
@@ -143,6 +148,9 @@ class Register:
                 waits = and_(films.c.job == job.number, films.c.state == "waiting")
                 # The token goes too: what a worker has in hand is no longer its own.
                 connection.execute(update(films).where(waits).values(state="cancelled", lease_until=0.0, token=None))
+                ended_job = self._job(connection, self._row(connection, job_id))
+                self._announce(connection, ended_job)
+                return ended_job
             return self._job(connection, self._row(connection, job_id))
 
     def _earlier(self, connection: Connection, asked: Asked) -> Job | None:

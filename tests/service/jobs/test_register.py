@@ -26,9 +26,14 @@ def engine(postgresql_url):
 
 
 @pytest.fixture
-def register(engine):
+def announced():
+    return []
+
+
+@pytest.fixture
+def register(engine, announced):
     create_tables(engine)
-    return Register(engine)
+    return Register(engine, announce=lambda _, job: announced.append((job.id, job.state, job.progress.cancelled)))
 
 
 @pytest.fixture
@@ -59,15 +64,15 @@ class Held:
         self._may_go.set()
 
 
-def wait_for_one_that_waits(engine) -> None:
-    """Until a transaction waits for another one."""
+def wait_for_one_that_waits(engine, count=1) -> None:
+    """Until a transaction waits for another one, or several do."""
     query = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
 
     def waits():
         with engine.connect() as connection:
-            return connection.scalar(query)
+            return connection.scalar(query) >= count
 
     wait_until(waits, "a transaction that waits for another one")
 
@@ -141,3 +146,27 @@ def test_replicas_that_start_at_once_on_an_empty_database_make_its_tables_once(e
             assert [first.result(), second.result()] == [None, None]
     finally:
         event.remove(metadata, "after_create", hold)
+
+
+def test_of_two_who_cancel_a_job_at_once_one_announces_its_end(engine, register, announced) -> None:
+    job = register.create(ASKED, [FILM]).job
+    with ThreadPoolExecutor() as threads:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT 1 FROM jobs FOR UPDATE"))
+            both = [threads.submit(register.cancel, job.id) for _ in range(2)]
+            wait_for_one_that_waits(engine, 2)
+        states = [each.result().state for each in both]
+
+    assert states == ["cancelled", "cancelled"]
+    assert announced == [(job.id, "cancelled", 1)]
+
+
+def test_a_job_whose_end_cannot_be_announced_has_not_ended(engine, register) -> None:
+    def fails(*_):
+        raise ConnectionError
+
+    job = register.create(ASKED, [FILM]).job
+    with pytest.raises(ConnectionError):
+        Register(engine, announce=fails).cancel(job.id)
+
+    assert register.find(job.id) == job
