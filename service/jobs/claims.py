@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Engine, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
 
 from service.dicomweb.history.rows import BACKFILL, needs_no_work
 from service.dicomweb.tables import HAS_BYTES, instances, transaction
@@ -49,12 +49,17 @@ class FilmClaims:
         register: Register,
         *,
         local_archives: Callable[[], Collection[str]],
+        has_room: Callable[[Connection], bool],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`local_archives` are the ids of jobs whose archive is on this machine; `clock`: seconds since 1970."""
+        """`local_archives` are the ids of jobs whose archive is on this machine; `clock`: seconds since 1970.
+
+        `has_room`: whether the spool would store a film. Else none is fetched: each would be, again and again.
+        """
         self._engine = engine
         self._register = register
         self._local_archives = local_archives
+        self._has_room = has_room
         self._clock = clock
         self._leases = Leases(films, films.c.number, clock)
 
@@ -65,7 +70,8 @@ class FilmClaims:
                 which: ColumnElement[bool] = films.c.kind == "search"
             else:
                 waits = (instances.c.state == "received") & HAS_BYTES & (instances.c.priority == BACKFILL)
-                if (connection.scalar(select(func.count()).select_from(instances).where(waits)) or 0) >= IN_SPOOL:
+                present = connection.scalar(select(func.count()).select_from(instances).where(waits)) or 0
+                if present >= IN_SPOOL or not self._has_room(connection):
                     return None
                 local = select(jobs.c.number).where(jobs.c.id.in_(list(self._local_archives())))
                 which = or_(films.c.kind == "film", and_(films.c.kind == "member", films.c.job.in_(local)))

@@ -77,7 +77,7 @@ class Jobs:
         """
         await asyncio.to_thread(create_tables, engine)
         self.register = Register(engine, announce=self._announce)
-        self._claims = FilmClaims(engine, self.register, local_archives=self.archives.ids)
+        self._engine = engine
         retention_s = self._settings.retention_h * HOUR_S
         self._ending = Ending(engine, announce=self._announce, retention_s=retention_s)
         async with open_pacs_line(self._pacs) as line:
@@ -88,6 +88,8 @@ class Jobs:
 
     def steps(self, spool: Spool) -> Sequence[Step]:
         """Bring films into the spool, and search the PACS for them."""
+        is_here, has_room = self.archives.ids, spool.has_room
+        self._claims = FilmClaims(self._engine, self.register, local_archives=is_here, has_room=has_room)
         fetch = partial(self._fetch, spool)
         return [
             Step("fetch", fetch, 1, max_attempts=ATTEMPTS, queue=self._claims, may_start=self._may_fetch),

@@ -6,12 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import event, text
 
+from imaging.limits import DecodeLimits
+from service.dicomweb.instance import read_instance
+from service.dicomweb.spool import Spool
 from service.dicomweb.tables import open_database
 from service.jobs.asked import Asked
 from service.jobs.claims import FilmClaims
 from service.jobs.register import Register, search_row
 from service.jobs.retrieval import Page
 from service.jobs.tables import create_tables, metadata
+from tests.service.dicomweb.films import film
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.process
@@ -38,7 +42,7 @@ def register(engine, announced):
 
 @pytest.fixture
 def claims(engine, register, clock):
-    return FilmClaims(engine, register, local_archives=set, clock=clock)
+    return FilmClaims(engine, register, local_archives=set, has_room=lambda _: True, clock=clock)
 
 
 class Held:
@@ -170,3 +174,15 @@ def test_a_job_whose_end_cannot_be_announced_has_not_ended(engine, register) -> 
         Register(engine, announce=fails).cancel(job.id)
 
     assert register.find(job.id) == job
+
+
+def test_while_the_spool_is_full_no_film_is_fetched_and_searches_go_on(engine, register, clock) -> None:
+    spool = Spool(engine, capacity=1, clock=clock)
+    claims = FilmClaims(engine, register, local_archives=set, has_room=spool.has_room, clock=clock)
+    register.create(ASKED, [FILM, search_row("instances", {})])
+    spool.store(read_instance(film(), DecodeLimits()), "routine", "a" * 64)
+
+    assert claims.claim("fetch") is None
+    assert claims.claim("search") is not None
+    spool.refused(spool.claim("received"), "invalid_image", "")
+    assert claims.claim("fetch") is not None
