@@ -5,6 +5,7 @@ import io
 import tarfile
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import yaml
@@ -229,10 +230,15 @@ async def test_the_same_job_again_fetches_nothing_and_reads_nothing(serve_jobs, 
     assert set(pacs.given.values()) == {2}  # the first job, and the one that compares
 
 
+async def is_delivered(client, name):
+    return (await client.get(f"/results/{uid(name)}")).json()["state"] == "delivered"
+
+
 async def test_another_bundle_reads_the_films_again(serve_jobs, pacs, tmp_path) -> None:
     write_tiny_bundle(tmp_path / "models")
     async with serve_jobs(pacs_url=pacs.url, models_dir=tmp_path / "models", model_poll_s=3600) as client:
         await ended(client, await create(client, films=[reference(NAMES[0])]))
+        await until(partial(is_delivered, client, NAMES[0]))  # a film is not read anew while its results are sent
         write_tiny_bundle(tmp_path / "models", version="2.0.0")
         assert (await client.post("/models/tiny/2.0.0/activate")).status_code == 200
         again = await ended(client, await create(client, films=[reference(NAMES[0])]))
