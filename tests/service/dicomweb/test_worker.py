@@ -431,6 +431,15 @@ class HeldQueue:
         assert self._may_go.wait(60)
         return SimpleNamespace(attempts=1, crashes=0, token=state) if self.asked.count(state) == 1 else None
 
+    def refused(self, claim, problem, detail):
+        raise NotImplementedError
+
+    def postpone(self, claim, problem, detail, *, delay_s, counts=True):
+        raise NotImplementedError
+
+    def release(self, claim):
+        raise NotImplementedError
+
 
 async def test_a_step_that_waited_for_its_turn_does_not_start_beside_what_began_meanwhile(
     spool, ledger, metrics

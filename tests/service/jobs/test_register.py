@@ -1,7 +1,9 @@
 """Rules of jobs of which several processes take care: on PostgreSQL, where transactions run at the same time."""
 
 import threading
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
@@ -45,7 +47,7 @@ def claims(engine, register, clock):
     return FilmClaims(engine, register, local_archives=set, has_room=lambda _: True, clock=clock)
 
 
-class Held:
+class Held(Sequence[Mapping[str, Any]]):
     """Rows that come once `let_go` is called: a transaction that is under way."""
 
     def __init__(self, *rows):
@@ -61,7 +63,7 @@ class Held:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, which):
+    def __getitem__(self, which: Any) -> Any:
         return self
 
     def let_go(self) -> None:
