@@ -136,6 +136,10 @@ class Spool:
             self._study_changed(connection, instance.study_instance_uid)
         return "new" if known is None or is_same else "corrected"
 
+    def has_room(self, connection: Connection) -> bool:
+        """Whether a new film would be stored."""
+        return rows.films_with_bytes(connection) < self._capacity
+
     def claim(self, state: Literal["received", "backfill", "analysed"], *, suspects: bool = True) -> Claim | None:
         """Take the next film of that state whose time has come, stat before routine; None where there is none.
 

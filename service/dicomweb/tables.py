@@ -185,7 +185,8 @@ def open_engine(url: str, variable: str, tables: MetaData) -> Iterator[Engine]:
                 else create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
             )
             stack.callback(engine.dispose)
-            _make_tables(engine, tables)
+            with engine.begin() as connection:
+                make_tables(connection, tables)
         yield engine
 
 
@@ -201,20 +202,19 @@ def _refusing(variable: str) -> Iterator[None]:
         raise SettingsError(msg) from error
 
 
-def _make_tables(engine: Engine, tables: MetaData) -> None:
+def make_tables(connection: Connection, tables: MetaData) -> None:
     """Make what is missing, and columns that came since an earlier version; each may be empty or has a default."""
-    with engine.begin() as connection:
-        if engine.dialect.name != SQLITE:  # of replicas that start at once, all but one would fail
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TABLES_LOCK})")
-        tables.create_all(connection)
-        present = inspect(connection)
-        for table in tables.sorted_tables:
-            names = {column["name"] for column in present.get_columns(table.name)}
-            for added in (CreateColumn(column) for column in table.columns if column.name not in names):
-                connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added.compile(engine)}")
-            if names < set(table.columns.keys()):
-                for index in table.indexes:
-                    index.create(connection, checkfirst=True)
+    if connection.dialect.name != SQLITE:  # of replicas that start at once, all but one would fail
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TABLES_LOCK})")
+    tables.create_all(connection)
+    present = inspect(connection)
+    for table in tables.sorted_tables:
+        names = {column["name"] for column in present.get_columns(table.name)}
+        for added in (CreateColumn(column) for column in table.columns if column.name not in names):
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {added.compile(connection)}")
+        if names < set(table.columns.keys()):
+            for index in table.indexes:
+                index.create(connection, checkfirst=True)
 
 
 def _open_sqlite(database: str | None, variable: str, stack: ExitStack) -> Engine:

@@ -12,10 +12,11 @@ from schemas.errors import (
     FilmError,
     NotReadyError,
     PacsRefusedError,
+    SpoolFullError,
     SpoolUnavailableError,
 )
 
-NOT_THE_FILMS: Final = (NotReadyError, AuditUnavailableError, SpoolUnavailableError)
+NOT_THE_FILMS: Final = (NotReadyError, AuditUnavailableError, SpoolFullError, SpoolUnavailableError)
 """Failures that would meet any film: they count as no attempt, and the film waits until the service works again."""
 
 

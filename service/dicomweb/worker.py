@@ -134,7 +134,7 @@ class Worker:
             self._arrival.clear()  # before the look, so that a film which comes after it is not overlooked
             claim = None
             try:
-                claim = await self._take(step, hand) if step.may_start() else None
+                claim = await self._take(step, hand)
                 if claim is None:
                     await _pause(self._arrival, REST_S)
                 else:
@@ -148,7 +148,8 @@ class Worker:
 
     async def _take(self, step: Step, hand: _Hand) -> Leased | None:
         async with hand.taking:
-            if hand.has_suspect:
+            # Here, not before: whoever had the lock may have begun what keeps this step from its start.
+            if hand.has_suspect or not step.may_start():
                 return None
             queue = self._queue(step)
             claim: Leased | None = await asyncio.to_thread(queue.claim, step.state, suspects=not hand.claims)

@@ -7,16 +7,24 @@ Source: PKWARE APPNOTE 6.3.10 4.3.14 to 4.3.16 (end of the central directory); P
 import asyncio
 import hashlib
 import os
+import shutil
 import struct
 import time
 import zipfile
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from schemas.errors import BodyTooLargeError, ImageTooLargeError, InvalidImageError
+from schemas.errors import (
+    BodyTooLargeError,
+    ImageTooLargeError,
+    InvalidImageError,
+    SpoolFullError,
+    SpoolUnavailableError,
+)
 from service.jobs.members import ENTRY_FAULTS, tar_members, too_many, zip_members
 
 TYPES: Final[Mapping[str, str]] = {
@@ -30,6 +38,8 @@ _KINDS: Final = ("zip", "tar", "part")
 _LEFT_S: Final = 3600.0
 """After which a file without a job is of a request that died."""
 _PIECE: Final = 1024 * 1024
+RESERVE_BYTES: Final = 256 * 1024 * 1024
+"""Of the disk, which are left to others: the spool and the audit log often share it."""
 _LOCAL_BYTES: Final = 30
 """Of the header before each member, without its name and extra field."""
 
@@ -43,34 +53,55 @@ class Archives:
     most_films: int
     film_bytes: int
     """Of the largest film that is taken."""
+    reserve_bytes: int = RESERVE_BYTES
+    """Of the disk, which no archive takes."""
 
     async def receive(self, job: str, kind: str, chunks: AsyncIterator[bytes]) -> str:
         """Write an archive to the disk, whole or not at all; returns the SHA-256 of its bytes.
 
         Raises:
             BodyTooLargeError: it is larger than the limit.
+            SpoolFullError: the disk is nearly full.
+            SpoolUnavailableError: the folder cannot be written.
         """
         part = self.folder / f"{job}.part"
         digest = hashlib.sha256()
         written = 0
         piece = bytearray()
-        await asyncio.to_thread(self.folder.mkdir, 0o700, parents=True, exist_ok=True)
-        file = await asyncio.to_thread(open, os.open(part, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb")
+        file = await asyncio.to_thread(self._begin, part)
         try:
             async for chunk in chunks:
                 written += len(chunk)
                 self._check(written)
                 piece += chunk
                 if len(piece) >= _PIECE:
-                    await asyncio.to_thread(_write, file, digest, bytes(piece))
+                    await asyncio.to_thread(self._write, file, digest, bytes(piece))
                     piece.clear()
-            await asyncio.to_thread(_write, file, digest, bytes(piece))
+            await asyncio.to_thread(self._write, file, digest, bytes(piece))
             await asyncio.to_thread(_keep, file, part, self._path(job, kind))
         except BaseException:
-            file.close()
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # of a full disk: it writes what it still has
+                file.close()
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
             raise
         return digest.hexdigest()
+
+    def _begin(self, part: Path) -> BinaryIO:
+        with _writing():
+            self.folder.mkdir(0o700, parents=True, exist_ok=True)
+            return os.fdopen(os.open(part, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb")
+
+    def _write(self, file: BinaryIO, digest: Any, piece: bytes) -> None:
+        digest.update(piece)
+        with _writing():
+            if shutil.disk_usage(self.folder).free < len(piece) + self.reserve_bytes:
+                msg = (
+                    f"the disk of CXR_JOBS_FOLDER has less than {self.reserve_bytes} bytes left for others; free some, "
+                    "or send the archive again once running jobs have ended"
+                )
+                raise SpoolFullError(msg)
+            file.write(piece)
 
     def _check(self, size: int) -> None:
         if size > self.largest_bytes:
@@ -85,7 +116,8 @@ class Archives:
             BodyTooLargeError: it has too many members.
         """
         path = self._find(job)
-        found = zip_members(path, self.most_films) if path.suffix == ".zip" else tar_members(path)
+        list_members = zip_members if path.suffix == ".zip" else tar_members
+        found = list_members(path, self.most_films)
         for count, place in enumerate(found):
             if count == self.most_films:
                 raise too_many(self.most_films)
@@ -155,18 +187,26 @@ class Archives:
         return path if path.exists() else self._path(job, "tar")
 
 
-def _write(file: BinaryIO, digest: Any, piece: bytes) -> None:
-    digest.update(piece)
-    file.write(piece)
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        msg = (
+            f"the archive cannot be kept in CXR_JOBS_FOLDER ({reason}); let the service write there, and send it again"
+        )
+        raise SpoolUnavailableError(msg) from error
 
 
 def _keep(file: BinaryIO, part: Path, path: Path) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the name is on the disk too
-    finally:
-        os.close(folder)
+    with _writing():
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        part.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name is on the disk too
+        finally:
+            os.close(folder)

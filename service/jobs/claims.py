@@ -5,15 +5,16 @@ A film is fetched while few of a backfill are in the spool: it must not fill the
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Engine, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
 
 from service.dicomweb.history.rows import BACKFILL, needs_no_work
 from service.dicomweb.tables import HAS_BYTES, instances, transaction
 from service.jobs.register import Register, search_row
+from service.jobs.retrieval import Page
 from service.jobs.tables import films, jobs
 from service.leases import AT_ONCE, Leases
 
@@ -48,12 +49,17 @@ class FilmClaims:
         register: Register,
         *,
         local_archives: Callable[[], Collection[str]],
+        has_room: Callable[[Connection], bool],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`local_archives` are the ids of jobs whose archive is on this machine; `clock`: seconds since 1970."""
+        """`local_archives` are the ids of jobs whose archive is on this machine; `clock`: seconds since 1970.
+
+        `has_room`: whether the spool would store a film. Else none is fetched: each would be, again and again.
+        """
         self._engine = engine
         self._register = register
         self._local_archives = local_archives
+        self._has_room = has_room
         self._clock = clock
         self._leases = Leases(films, films.c.number, clock)
 
@@ -64,11 +70,13 @@ class FilmClaims:
                 which: ColumnElement[bool] = films.c.kind == "search"
             else:
                 waits = (instances.c.state == "received") & HAS_BYTES & (instances.c.priority == BACKFILL)
-                if (connection.scalar(select(func.count()).select_from(instances).where(waits)) or 0) >= IN_SPOOL:
+                present = connection.scalar(select(func.count()).select_from(instances).where(waits)) or 0
+                if present >= IN_SPOOL or not self._has_room(connection):
                     return None
                 local = select(jobs.c.number).where(jobs.c.id.in_(list(self._local_archives())))
                 which = or_(films.c.kind == "film", and_(films.c.kind == "member", films.c.job.in_(local)))
-            due = and_(films.c.state == "waiting", which)
+            running = select(jobs.c.number).where(jobs.c.state == "running")
+            due = and_(films.c.state == "waiting", which, films.c.job.in_(running))
             taken = self._leases.take(connection, due, order=((), (films.c.number,)), suspects=suspects)
             if taken is None:
                 return None
@@ -103,30 +111,34 @@ class FilmClaims:
                 changes["sop_instance_uid"] = sop_instance_uid
             return self._leases.change(connection, claim.number, claim.token, **changes)
 
-    def searched(
-        self, claim: FilmClaim, rows: Sequence[Mapping[str, Any]], *, at_most: int, next_offset: int | None
-    ) -> bool:
-        """Write a page of what a search found; a page without anything new ends it, for the PACS repeats itself.
+    def searched(self, claim: FilmClaim, page: Page, *, at_most: int) -> bool:
+        """Write a page of what a search found. An empty one ends it, and the same again: that PACS ignores offsets.
+
+        A page without a film ends nothing: studies of hundreds of other instances come before films.
 
         Args:
             claim: the search.
-            rows: the films of the page.
+            page: what it found.
             at_most: films of the job.
-            next_offset: where the next page begins; None: the PACS has no more.
         """
+        running = select(jobs.c.number).where(jobs.c.number == claim.job, jobs.c.state == "running")
         with transaction(self._engine) as connection:
+            # Who cancels waits for these films, and finds them; the job comes first there too.
+            if connection.scalar(running.with_for_update()) is None:
+                return False
             if not self._leases.change(connection, claim.number, claim.token, **_FREE):
                 return False
+            if page.next_offset is None or page.fingerprint == claim.place.get("before"):
+                return self._leases.change(connection, claim.number, claim.token, state="analysed", attempts=0)
             count = select(func.count()).select_from(films).where(films.c.job == claim.job, films.c.kind != "search")
             room = max(0, at_most - (connection.scalar(count) or 0))
-            new = self._register.add_films(connection, claim.job, rows[:room])
-            if next_offset is None or new == 0 or len(rows) > room:
-                changes: dict[str, Any] = {"state": "analysed", "attempts": 0}
-                if len(rows) > room:
-                    detail = f"the search finds more than {at_most} films (CXR_JOBS_MAX_FILMS); narrow it"
-                    changes = {"state": "failed", "problem": "body_too_large", "detail": detail}
+            self._register.add_films(connection, claim.job, page.films[:room])
+            if len(page.films) > room:
+                detail = f"the search finds more than {at_most} films (CXR_JOBS_MAX_FILMS); narrow it"
+                changes: dict[str, Any] = {"state": "failed", "problem": "body_too_large", "detail": detail}
             else:
-                row = search_row(claim.place["path"], claim.place["parameters"], next_offset)
+                place = claim.place
+                row = search_row(place["path"], place["parameters"], page.next_offset, page.fingerprint)
                 changes = {"place": row["place"], "attempts": 0, "next_attempt_at": AT_ONCE}
             return self._leases.change(connection, claim.number, claim.token, **changes)
 

@@ -19,14 +19,11 @@ from sqlalchemy import (
     update,
 )
 
-from schemas.bodies.jobs import Job
 from service.dicomweb.ledger import mend_times
 from service.dicomweb.tables import SQLITE, instances, transaction
-from service.jobs.register import job_of
+from service.jobs.register import Announce, job_of
 from service.jobs.tables import films, jobs
 
-Announce = Callable[[Connection, Job], None]
-"""Writes what others are to learn of a job that has ended, in the same transaction."""
 _AT_ONCE: Final = 500
 _UNFINISHED: Final = ("waiting", "stored")
 
@@ -55,12 +52,6 @@ class Ending:
             for number in connection.scalars(done).all():
                 self._complete(connection, number)
         return settled
-
-    def tell_cancelled(self, job_id: str) -> None:
-        """Announce the end of a job that was cancelled; called once for each."""
-        with transaction(self._engine) as connection:
-            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one()
-            self._announce(connection, job_of(connection, row))
 
     def prune(self) -> int:
         """Delete jobs whose retention is over; returns how many."""

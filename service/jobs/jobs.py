@@ -24,8 +24,8 @@ from service.dicomweb.worker import Step
 from service.jobs.archive import Archives
 from service.jobs.asked import Asked, Created
 from service.jobs.claims import FilmClaim, FilmClaims
-from service.jobs.ending import Announce, Ending
-from service.jobs.register import Register, search_row
+from service.jobs.ending import Ending
+from service.jobs.register import Announce, Register, search_row
 from service.jobs.retrieval import Source, require_film
 from service.jobs.tables import create_tables
 from service.services import Services
@@ -76,8 +76,8 @@ class Jobs:
             SettingsError: certificates or credentials of the PACS cannot be used.
         """
         await asyncio.to_thread(create_tables, engine)
-        self.register = Register(engine)
-        self._claims = FilmClaims(engine, self.register, local_archives=self.archives.ids)
+        self.register = Register(engine, announce=self._announce)
+        self._engine = engine
         retention_s = self._settings.retention_h * HOUR_S
         self._ending = Ending(engine, announce=self._announce, retention_s=retention_s)
         async with open_pacs_line(self._pacs) as line:
@@ -88,6 +88,8 @@ class Jobs:
 
     def steps(self, spool: Spool) -> Sequence[Step]:
         """Bring films into the spool, and search the PACS for them."""
+        is_here, has_room = self.archives.ids, spool.has_room
+        self._claims = FilmClaims(self._engine, self.register, local_archives=is_here, has_room=has_room)
         fetch = partial(self._fetch, spool)
         return [
             Step("fetch", fetch, 1, max_attempts=ATTEMPTS, queue=self._claims, may_start=self._may_fetch),
@@ -157,10 +159,8 @@ class Jobs:
         Raises:
             NotFoundError: there is none of this id.
         """
-        before = self.register.find(job_id)
         job = self.register.cancel(job_id)
-        if before.state == "running" and job.state == "cancelled":
-            self._ending.tell_cancelled(job_id)
+        if job.state == "cancelled":
             self.archives.remove(job_id)
         return job
 
@@ -207,8 +207,7 @@ class Jobs:
         place = claim.place
         page = await self._asked_source().search(place["path"], place["parameters"], place["offset"])
         most = self._settings.max_films
-        write = partial(self._claims.searched, claim, page.films, at_most=most, next_offset=page.next_offset)
-        await asyncio.to_thread(write)
+        await asyncio.to_thread(partial(self._claims.searched, claim, page, at_most=most))
 
     def _asked_source(self) -> Source:
         if self.source is None:

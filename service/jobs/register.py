@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, and_, case, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, and_, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from schemas.bodies.jobs import Job, JobFilm, JobFilmList, JobFilmState, JobList, JobProgress, cursor_text
@@ -17,22 +17,25 @@ from service.jobs.asked import Asked, Created
 from service.jobs.tables import films, jobs
 from service.leases import waiting
 
+Announce = Callable[[Connection, Job], None]
+"""Writes what others are to learn of a job that has ended, in the same transaction."""
 _AT_ONCE: Final = 1000
 """Rows of one statement: a list of any length is written without a second copy of it in memory."""
 
 
-def search_row(path: str, parameters: Mapping[str, str], offset: int = 0) -> dict[str, Any]:
-    """A row of `films` that stands for a search of the PACS."""
-    place = json.dumps({"path": path, "parameters": dict(parameters), "offset": offset})
+def search_row(path: str, parameters: Mapping[str, str], offset: int = 0, before: str = "") -> dict[str, Any]:
+    """A row of `films` that stands for a search of the PACS; `before` is the fingerprint of the page before."""
+    place = json.dumps({"path": path, "parameters": dict(parameters), "offset": offset, "before": before})
     return {"kind": "search", "place": place}
 
 
 class Register:
     """Invariant: a job that has ended has no film that waits, and its state never changes again."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
-        """`clock` is in seconds since 1970."""
+    def __init__(self, engine: Engine, *, announce: Announce, clock: Callable[[], float] = time.time) -> None:
+        """`announce` tells of jobs that are cancelled; `clock` is in seconds since 1970."""
         self._engine = engine
+        self._announce = announce
         self._clock = clock
 
     def find_earlier(self, asked: Asked) -> Job | None:
@@ -71,28 +74,26 @@ class Register:
             if (earlier := self._earlier(connection, asked)) is not None:
                 return Created(earlier, is_known=True)
             # Of two requests at the same time one waits here for the other's commit, and then finds its job.
-            if asked.idempotency_key is not None and self._insert(connection, jobs, [values]) == 0:
+            self._insert(connection, jobs, [values])
+            number = connection.scalar(select(jobs.c.number).where(jobs.c.id == values["id"]))
+            if number is None:
                 earlier = self._earlier(connection, asked)
                 assert earlier is not None  # noqa: S101 the row that was in the way
                 return Created(earlier, is_known=True)
-            if asked.idempotency_key is None:
-                connection.execute(insert(jobs).values(values))
-            number = connection.scalar(select(jobs.c.number).where(jobs.c.id == values["id"]))
-            assert number is not None  # noqa: S101 it was written above
             self.add_films(connection, number, rows)
             return Created(self._job(connection, self._row(connection, values["id"])), is_known=False)
 
-    def add_films(self, connection: Connection, job: int, rows: Iterable[Mapping[str, Any]]) -> int:
-        """Write films of a job in the caller's transaction; returns how many of them were new."""
+    def add_films(self, connection: Connection, job: int, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write films of a job in the caller's transaction; those that it has already are left out."""
         empty = {"study_instance_uid": None, "series_instance_uid": None, "sop_instance_uid": None, "place": None}
-        new = 0
         batch: list[Mapping[str, Any]] = []
         for row in rows:
             batch.append({**empty, "state": "waiting", **row, **waiting(), "job": job})
             if len(batch) == _AT_ONCE:
-                new += self._insert(connection, films, batch)
+                self._insert(connection, films, batch)
                 batch = []
-        return new + (self._insert(connection, films, batch) if batch else 0)
+        if batch:
+            self._insert(connection, films, batch)
 
     def find(self, job_id: str) -> Job:
         """A job.
@@ -134,6 +135,8 @@ class Register:
     def cancel(self, job_id: str) -> Job:
         """End a job: films that wait are not fetched; those in the spool are read. One that has ended stays as it is.
 
+        Its end is announced with it: once, however many cancel it at once, also where the process dies.
+
         Raises:
             NotFoundError: see `find`.
         """
@@ -145,6 +148,9 @@ class Register:
                 waits = and_(films.c.job == job.number, films.c.state == "waiting")
                 # The token goes too: what a worker has in hand is no longer its own.
                 connection.execute(update(films).where(waits).values(state="cancelled", lease_until=0.0, token=None))
+                ended_job = self._job(connection, self._row(connection, job_id))
+                self._announce(connection, ended_job)
+                return ended_job
             return self._job(connection, self._row(connection, job_id))
 
     def _earlier(self, connection: Connection, asked: Asked) -> Job | None:
@@ -159,12 +165,9 @@ class Register:
             raise IdempotencyKeyReusedError(msg)
         return self._job(connection, row)
 
-    def _insert(self, connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> int:
+    def _insert(self, connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         dialect: Any = sqlite if self._engine.dialect.name == SQLITE else postgresql
-        statement = dialect.insert(table).on_conflict_do_nothing()
-        before = connection.scalar(select(func.count()).select_from(table)) or 0
-        connection.execute(statement, list(rows))
-        return (connection.scalar(select(func.count()).select_from(table)) or 0) - before
+        connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
 
     @staticmethod
     def _row(connection: Connection, job_id: str) -> Row[Any]:

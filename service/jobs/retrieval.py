@@ -3,6 +3,7 @@
 Source: DICOM PS3.18 10.4 (Retrieve), 10.6 (Search).
 """
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,10 @@ class Page:
     films: Sequence[Mapping[str, Any]]
     """Values of `service.jobs.tables.films`: those of classes that are analysed, or whose class is not stated."""
     next_offset: int | None
-    """Where the next one begins; None: this is the last one."""
+    """Where the next one begins; None: there was nothing at the offset."""
+    fingerprint: str = ""
+    """SHA-256 of the UIDs of all instances that were found, in any order: the same again, where a PACS ignores offsets.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,11 @@ class Source:
         named = [{name: _value(each, tag) for name, tag in _TAGS.items()} | {"kind": "film"} for each in found]
         is_film = [_value(each, _SOP_CLASS) in (None, *FILM_CLASSES) for each in found]
         kept = [row for row, fits in zip(named, is_film, strict=True) if fits and all(row.values())]
-        return Page(kept, None if len(found) < self.page else offset + self.page)
+        if not found:
+            return Page((), None)
+        uids = sorted(row["sop_instance_uid"] or "" for row in named)
+        # A page that is not full is no end: a PACS may give fewer than it is asked for.
+        return Page(kept, offset + len(found), hashlib.sha256("\n".join(uids).encode()).hexdigest())
 
     async def fetch(self, study: str, series: str, instance: str) -> Instance:
         """One film as a DICOM file.

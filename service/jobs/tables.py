@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from service.dicomweb.tables import SHA256, SQLITE, UID, transaction
+from service.dicomweb.tables import SHA256, SQLITE, UID, make_tables, transaction
 from service.leases import free_crashed, lease_columns
 
 metadata = MetaData()
@@ -68,6 +68,6 @@ def create_tables(engine: Engine) -> None:
         SpoolUnavailableError: the database cannot be written.
     """
     with transaction(engine) as connection:
-        metadata.create_all(connection)
+        make_tables(connection, metadata)
         if engine.dialect.name == SQLITE:
             free_crashed(connection, films)

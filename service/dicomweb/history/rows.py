@@ -103,14 +103,18 @@ def presented(connection: Connection, film: Row[Any]) -> str | None:
     return connection.scalar(select(instances.c.sop_instance_uid).where(in_study, presents, is_same).limit(1))
 
 
+def films_with_bytes(connection: Connection) -> int:
+    """How many films take up room."""
+    return connection.scalar(select(func.count()).select_from(instances).where(HAS_BYTES)) or 0
+
+
 def check_room(connection: Connection, capacity: int) -> None:
     """Let no more films than `capacity` hold bytes.
 
     Raises:
         SpoolFullError: there is no room.
     """
-    waiting = connection.scalar(select(func.count()).select_from(instances).where(HAS_BYTES)) or 0
-    if waiting >= capacity:
+    if (waiting := films_with_bytes(connection)) >= capacity:
         msg = f"{waiting} films wait in the spool, which holds {capacity}; send the film again later"
         raise SpoolFullError(msg)
 

@@ -17,6 +17,7 @@ from schemas.errors import (
     InvalidParameterError,
     MalformedRequestError,
     NotFoundError,
+    SpoolFullError,
     SpoolUnavailableError,
     UnsupportedMediaTypeError,
 )
@@ -99,7 +100,12 @@ CurrentPage = Annotated[Page, Depends(page_of)]
     status_code=202,
     responses=ACCEPTED
     | documented(
-        *REQUEST_FAILURES, NotFoundError, UnsupportedMediaTypeError, SpoolUnavailableError, IdempotencyKeyReusedError
+        *REQUEST_FAILURES,
+        NotFoundError,
+        UnsupportedMediaTypeError,
+        SpoolFullError,
+        SpoolUnavailableError,
+        IdempotencyKeyReusedError,
     ),
     openapi_extra=BODY,
     max_body_size=LARGEST,

@@ -12,6 +12,7 @@ from schemas.errors import (
     NotReadyError,
     PacsRefusedError,
     PacsUnreachableError,
+    SpoolFullError,
     SpoolUnavailableError,
 )
 from service.dicomweb.verdict import Backoff, Verdict, verdict
@@ -45,7 +46,9 @@ def test_any_other_failure_is_tried_again_later_and_later_until_the_last_attempt
     ]
 
 
-@pytest.mark.parametrize("error", [NotReadyError("x"), AuditUnavailableError("x"), SpoolUnavailableError("x")])
+@pytest.mark.parametrize(
+    "error", [NotReadyError("x"), AuditUnavailableError("x"), SpoolFullError("x"), SpoolUnavailableError("x")]
+)
 def test_what_would_meet_any_film_is_no_attempt_and_never_the_last(error) -> None:
     assert judged(error, 3) == Verdict(counts=False, delay_s=4)
 

@@ -1,8 +1,10 @@
 """Rules of the loops that empty the spool, and of a delivery."""
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 from functools import partial
+from types import SimpleNamespace
 from typing import Never
 
 import pytest
@@ -414,3 +416,60 @@ async def test_the_metrics_show_the_states_and_the_oldest(running, spool, metric
 
     assert text.get_sample_value("cxr_spool_oldest_seconds") == 30
     assert text.get_sample_value("cxr_spool_depth", {"state": "failed"}) == 0
+
+
+class HeldQueue:
+    """A queue with one claim for each step, whose claims come once `let_go` is called."""
+
+    def __init__(self):
+        self.asked = []
+        self._may_go = threading.Event()
+        self.let_go = self._may_go.set
+
+    def claim(self, state, *, suspects=True):
+        self.asked.append(state)
+        assert self._may_go.wait(60)
+        return SimpleNamespace(attempts=1, crashes=0, token=state) if self.asked.count(state) == 1 else None
+
+    def refused(self, claim, problem, detail):
+        raise NotImplementedError
+
+    def postpone(self, claim, problem, detail, *, delay_s, counts=True):
+        raise NotImplementedError
+
+    def release(self, claim):
+        raise NotImplementedError
+
+
+async def test_a_step_that_waited_for_its_turn_does_not_start_beside_what_began_meanwhile(
+    spool, ledger, metrics
+) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    together = []
+
+    async def first(_claim) -> None:
+        begun.set()
+        await may_end.wait()
+        begun.clear()
+
+    async def second(_claim) -> None:
+        together.append(begun.is_set())
+
+    queue = HeldQueue()
+    steps = [
+        Step("first", first, 1, 1, queue=queue, hand="analysis"),
+        Step("second", second, 1, 1, queue=queue, hand="analysis", may_start=lambda: not begun.is_set()),
+    ]
+    worker = Worker(spool, ledger, steps, metrics, LATEST)
+    worker.start()
+    try:
+        await until(lambda: queue.asked)
+        queue.let_go()
+        await until(begun.is_set)
+        await asyncio.to_thread(spool.claim, "received")  # a turn of the threads, in which the second could be taken
+        may_end.set()
+        await until(lambda: together)
+    finally:
+        await worker.stop()
+
+    assert together == [False]

@@ -27,6 +27,8 @@ class FilmArchive:
         self.searches: list[str] = []
         self.statuses: list[int] = []
         """Of the next answers, before it answers as it should."""
+        self.at_most = 1000
+        """Instances of one answer to a search, however many are asked for."""
         self.repeats = False
         """Whether it ignores the offset of a search."""
         archive = self
@@ -67,7 +69,7 @@ class FilmArchive:
         wanted |= {_NAMES[name]: value for name, value in asked.items() if name in _NAMES}
         rows = [row for row in self.rows if all(row[name] == value for name, value in wanted.items())]
         start = 0 if self.repeats else int(asked.get("offset", 0))
-        page = rows[start : start + int(asked.get("limit", 1000))]
+        page = rows[start : start + min(self.at_most, int(asked.get("limit", 1000)))]
         found = [{tag: {"vr": "UI", "Value": [row[name]]} for tag, name in _TAGS.items()} for row in page]
         self.send(handler, 200 if found else 204, json.dumps(found).encode() if found else b"")
 

@@ -1,14 +1,25 @@
 """Rules of archives: what is listed, and what cannot be read says so without harm."""
 
 import io
+import os
 import struct
 import tarfile
 import zipfile
+import zlib
+from dataclasses import replace
 
 import pytest
 
-from schemas.errors import BodyTooLargeError, ImageTooLargeError, InvalidImageError, MalformedRequestError
+from schemas.errors import (
+    BodyTooLargeError,
+    ImageTooLargeError,
+    InvalidImageError,
+    MalformedRequestError,
+    SpoolFullError,
+    SpoolUnavailableError,
+)
 from service.jobs.archive import Archives
+from tests.service.disk import NEVER_FULL, fill_disk
 
 pytestmark = pytest.mark.anyio
 
@@ -92,6 +103,99 @@ async def test_a_directory_that_would_fill_the_memory_is_refused_before_it_is_re
         await members(archives, "zip", bytes(content))
 
 
+def entry(name=b"", offset=0, extra=b"", packed=0):
+    """One of the directory of a ZIP."""
+    lengths = (len(name), len(extra), 0)
+    return (
+        b"PK\1\2" + struct.pack("<6H3L5H2L", 20, 20, 0, 0, 0, 0, 0, packed, 0, *lengths, 0, 0, 0, offset) + name + extra
+    )
+
+
+def ended(directory, before=b"", stated=None):
+    """A ZIP of this directory; `stated`: it says that it is of so many bytes, and the truth for ZIP64 alone."""
+    size = len(directory)
+    large = b""
+    if stated is not None:
+        large = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, size, len(before))
+        large += struct.pack("<4sLQL", b"PK\6\7", 0, len(before) + size, 1)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size if stated is None else stated, len(before), 0)
+    return before + directory + large + end
+
+
+@pytest.mark.parametrize("stated", [None, 46, 2**32 - 1], ids=["plain", "ZIP64 behind a small size", "ZIP64"])
+@pytest.mark.parametrize("name", [b"", b"/"], ids=["files", "folders"])
+async def test_a_directory_of_countless_entries_is_refused_before_they_are_in_memory(archives, name, stated) -> None:
+    content = ended(entry(name) * 20_000, b"PK\3\4", stated)
+
+    with pytest.raises(BodyTooLargeError, match="CXR_JOBS_MAX_FILMS"):
+        await members(archives, "zip", content)
+
+
+@pytest.mark.parametrize(("count", "is_refused"), [(80, False), (81, True)])
+async def test_folders_beside_the_files_are_not_without_number(archives, count, is_refused) -> None:
+    content = ended(entry(b"/") * count)
+
+    if is_refused:
+        with pytest.raises(BodyTooLargeError):
+            await members(archives, "zip", content)
+    else:
+        assert await members(archives, "zip", content) == []
+
+
+async def test_a_tar_of_countless_folders_is_refused(archives) -> None:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for number in range(81):
+            folder = tarfile.TarInfo(str(number))
+            folder.type = tarfile.DIRTYPE
+            archive.addfile(folder)
+
+    with pytest.raises(BodyTooLargeError):
+        await members(archives, "tar", file.getvalue())
+
+
+@pytest.mark.parametrize("before", [b"", b"#!/bin/sh\n"])
+async def test_a_zip_with_sizes_for_large_files_is_read_also_behind_a_program(archives, before) -> None:
+    local = b"PK\3\4" + struct.pack("<5H3L2H", 45, 0, 0, 0, 0, zlib.crc32(b"one"), 3, 3, 3, 0) + b"one" + b"one"
+    field = struct.pack("<2H2Q", 1, 16, 3, 0)
+    row = bytearray(entry(b"one", 2**32 - 1, b"\0\0\1\0x" + field, packed=2**32 - 1))
+    struct.pack_into("<L", row, 16, zlib.crc32(b"one"))
+
+    (place,) = await members(archives, "zip", before + ended(bytes(row), local, 2**32 - 1))
+
+    assert archives.read("a", place) == b"one"
+
+
+@pytest.mark.parametrize("field", [b"", struct.pack("<2HQ", 1, 8, 3), struct.pack("<2H", 1, 16)])
+async def test_a_zip_without_the_sizes_that_it_promises_is_refused(archives, field) -> None:
+    with pytest.raises(MalformedRequestError):
+        await members(archives, "zip", ended(entry(b"one", 2**32 - 1, field, packed=2**32 - 1)))
+
+
+@pytest.mark.parametrize("offset", [1000, 2**63, 2**64 - 1])
+async def test_a_member_that_would_stand_outside_the_archive_is_refused_alone(archives, offset) -> None:
+    row = entry(b"one", 2**32 - 1, struct.pack("<2HQ", 1, 8, offset))
+
+    (place,) = await members(archives, "zip", ended(row))
+
+    with pytest.raises(InvalidImageError):
+        archives.read("a", place)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ended(entry(b"one"))[1:],
+        ended(b"PK\1\3" + entry(b"one")[4:]),
+        ended(entry(b"one") + b"PK\1\2"),
+        ended(entry(b"one"), stated=46).replace(b"PK\6\6", b"PK\6\5"),
+    ],
+)
+async def test_a_damaged_directory_is_refused(archives, content) -> None:
+    with pytest.raises(MalformedRequestError):
+        await members(archives, "zip", content)
+
+
 async def test_a_tar_whose_file_ends_too_early_is_refused(archives) -> None:
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
@@ -115,6 +219,34 @@ async def test_what_is_too_large_or_breaks_off_leaves_no_file(archives) -> None:
 
     assert list(archives.folder.iterdir()) == []
     assert archives.ids() == set()
+
+
+@pytest.fixture
+def full_disk():
+    fill_disk(os.getpid(), 1500)
+    yield
+    fill_disk(os.getpid(), NEVER_FULL)
+
+
+async def test_a_disk_that_fills_up_is_no_fault_of_the_archive_and_keeps_nothing_of_it(archives, full_disk) -> None:
+    with pytest.raises(SpoolUnavailableError, match="CXR_JOBS_FOLDER"):
+        await archives.receive("a", "zip", chunks(bytes(5000)))
+
+    assert list(archives.folder.iterdir()) == []
+
+
+async def test_a_folder_that_cannot_be_made_is_named(archives) -> None:
+    archives.folder.write_bytes(b"")
+
+    with pytest.raises(SpoolUnavailableError, match=r"CXR_JOBS_FOLDER .*File exists"):
+        await archives.receive("a", "zip", chunks(b"1"))
+
+
+async def test_the_last_of_the_disk_is_left_to_others(archives) -> None:
+    with pytest.raises(SpoolFullError, match="CXR_JOBS_FOLDER"):
+        await replace(archives, reserve_bytes=2**62).receive("a", "zip", chunks(b"1"))
+
+    assert list(archives.folder.iterdir()) == []
 
 
 async def test_an_archive_is_readable_by_its_owner_alone_and_removed_by_its_job(archives) -> None:

@@ -5,10 +5,11 @@ import io
 import tarfile
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import yaml
-from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage, generate_uid
 from sqlalchemy import func, select
 
 from service.destinations.kinds.webhook import read_secrets, signature
@@ -140,7 +141,47 @@ async def test_a_query_is_asked_page_by_page_also_of_a_pacs_that_repeats_itself(
         job = await ended(client, await create(client, query={"StudyInstanceUID": STUDY, "StudyDate": "20260101-"}))
         searches = [search for search in pacs.searches if "StudyDate=20260101-" in search]
 
-    assert (job["source"], job["progress"]["analysed"], len(searches)) == ("query", *((2, 2) if repeats else (5, 3)))
+    assert (job["source"], job["progress"]["analysed"], len(searches)) == ("query", *((2, 2) if repeats else (5, 4)))
+
+
+async def test_a_study_whose_first_pages_hold_no_film_is_searched_to_its_end(serve_jobs, pacs) -> None:
+    row = {"study": STUDY, "series": "1.2.3", "class": CTImageStorage}
+    slices = [row | {"instance": f"1.2.3.{number}"} for number in range(4)]
+    pacs.rows = [*slices, *pacs.rows]
+    async with serve_jobs(pacs_url=pacs.url) as client:
+        jobs = client.app.api.state.jobs
+        jobs.source = replace(jobs.source, page=2)
+        job = await ended(client, await create(client, films=[{"study_instance_uid": STUDY}]))
+
+    assert counts(job) == {"films": 5, "analysed": 5}
+
+
+async def test_a_page_of_films_that_the_job_has_already_does_not_end_the_search(serve_jobs, pacs) -> None:
+    async with serve_jobs(pacs_url=pacs.url) as client:
+        jobs = client.app.api.state.jobs
+        jobs.source = replace(jobs.source, page=2)
+        first = [reference(name) for name in NAMES[:2]]
+        job = await ended(client, await create(client, films=[*first, {"study_instance_uid": STUDY}]))
+
+    assert counts(job) == {"films": 5, "analysed": 5}
+
+
+async def test_a_pacs_that_gives_fewer_instances_than_it_is_asked_for_is_asked_for_the_others(serve_jobs, pacs) -> None:
+    pacs.at_most = 2
+    async with serve_jobs(pacs_url=pacs.url) as client:
+        job = await ended(client, await create(client, films=[{"study_instance_uid": STUDY}]))
+
+    assert counts(job) == {"films": 5, "analysed": 5}
+
+
+async def test_a_pacs_that_repeats_itself_is_not_taken_for_one_with_too_many_films(serve_jobs, pacs) -> None:
+    pacs.repeats = True
+    async with serve_jobs(pacs_url=pacs.url, jobs_max_films=5) as client:
+        jobs = client.app.api.state.jobs
+        jobs.source = replace(jobs.source, page=5)
+        job = await ended(client, await create(client, films=[{"study_instance_uid": STUDY}]))
+
+    assert counts(job) == {"films": 5, "analysed": 5}
 
 
 @pytest.mark.parametrize(
@@ -189,10 +230,15 @@ async def test_the_same_job_again_fetches_nothing_and_reads_nothing(serve_jobs, 
     assert set(pacs.given.values()) == {2}  # the first job, and the one that compares
 
 
+async def is_delivered(client, name):
+    return (await client.get(f"/results/{uid(name)}")).json()["state"] == "delivered"
+
+
 async def test_another_bundle_reads_the_films_again(serve_jobs, pacs, tmp_path) -> None:
     write_tiny_bundle(tmp_path / "models")
     async with serve_jobs(pacs_url=pacs.url, models_dir=tmp_path / "models", model_poll_s=3600) as client:
         await ended(client, await create(client, films=[reference(NAMES[0])]))
+        await until(partial(is_delivered, client, NAMES[0]))  # a film is not read anew while its results are sent
         write_tiny_bundle(tmp_path / "models", version="2.0.0")
         assert (await client.post("/models/tiny/2.0.0/activate")).status_code == 200
         again = await ended(client, await create(client, films=[reference(NAMES[0])]))
