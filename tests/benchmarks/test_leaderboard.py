@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 import benchmarks.leaderboard.__main__ as leaderboard
+from benchmarks.leaderboard.published import PAGES
+from benchmarks.leaderboard.rows import read_rows
 from tests.runs import write_run
+
+KEPT = Path(__file__).parent.parent.parent / leaderboard.RESULTS
 
 
 @pytest.fixture
@@ -63,3 +67,8 @@ def test_runs_on_different_splits_are_not_compared(page, tmp_path) -> None:
 
     with pytest.raises(SystemExit, match="different splits"):
         page(first, second)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_records_that_a_page_keeps_are_read_again(name) -> None:
+    assert read_rows([KEPT / f"{name}.json"])
