@@ -16,6 +16,10 @@ from service.worklist.counters import WorklistMetrics
 from trainer.config import fields
 from trainer.learning.augment import RECIPES
 from trainer.networks.architectures import ARCHITECTURES
+from trainer.sweeps.storage import StorageError
+
+ELSEWHERE = (StorageError,)
+"""Failures that stand outside of `schemas.errors`, and that nothing above has imported."""
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
