@@ -46,7 +46,7 @@ PYTEST := env -u PYTHONDONTWRITEBYTECODE $(DEV) -m pytest $(TESTS) -n auto --dis
 test: .venv-dev/ready corpora  ## run the tests, about 15 min on two cores (FULL=1: those of minutes, too; TESTS=path; CXR_DATA_DIR: real films)
 	$(if $(FULL),CXR_LONG_TESTS=1) $(PYTEST) $(if $(REPORT),--junitxml=$(call quote,$(REPORT))) $(if $(RERUNS),--reruns $(RERUNS) --rerun-show-tracebacks -raR)
 
-test-fast: .venv-dev/ready  ## run the tests that need no process, browser, table or simulation, under 3 min (TESTS=path for some)
+test-fast: .venv-dev/ready  ## run the tests that need no process, browser, table or simulation, 3 to 6 min (TESTS=path for some)
 	$(PYTEST) --fast
 
 coverage: .venv-dev/ready corpora  ## run all tests and list the lines and branches that none reaches

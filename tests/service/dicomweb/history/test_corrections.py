@@ -164,6 +164,7 @@ async def test_what_an_operator_withdraws_is_rejected_in_the_archive_and_no_seco
     assert len(archive.instances) == 4
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not DCIODVFY.exists(), reason="dicom3tools is not installed")
 async def test_dciodvfy_finds_no_error_in_what_follows_a_correction(serve, archive, tmp_path) -> None:
     async with serve() as client:

@@ -179,6 +179,7 @@ def errors_of(file):
     return [line for line in checked.stderr.splitlines() if line.startswith("Error")]
 
 
+@pytest.mark.process
 @pytest.mark.skipif(not DCIODVFY.exists(), reason="dicom3tools is not installed")
 async def test_dciodvfy_finds_no_error_in_a_summary(serve, archive, tmp_path) -> None:
     async with serve() as client:

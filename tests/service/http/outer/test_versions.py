@@ -4,6 +4,7 @@ import pytest
 
 from tests.service.conftest import flat_film
 from tests.service.dicomweb.films import film, stow, uid
+from tests.waiting import until
 
 pytestmark = pytest.mark.anyio
 FILM = flat_film(200)
@@ -12,6 +13,11 @@ FILM = flat_film(200)
 async def test_every_get_of_the_interface_answers_under_both_names(serve_dicomweb) -> None:
     async with serve_dicomweb() as client:
         await client.post("/v1/dicomweb//studies/", **stow(film()))
+
+        async def analysed() -> bool:
+            return (await client.get(f"/results/{uid('film')}/fhir")).status_code == 200
+
+        await until(analysed)  # its state must not change between two names
         paths = [path for path, methods in client.app.api.openapi()["paths"].items() if "get" in methods]
         for path in [*paths, "/openapi.json"]:
             address = path.replace("{sop_instance_uid}", uid("film")).replace("{name}/{version}", "tiny/1.0.0")
