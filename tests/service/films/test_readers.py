@@ -125,13 +125,20 @@ def test_a_bundle_whose_network_finds_no_memory_is_refused(tmp_path, start) -> N
     assert server.client.post("/predict", content=FILM).json()["model"]["version"] == "1.0.0"
 
 
-def test_after_a_rollback_processes_are_there_before_the_first_film_and_none_counts_as_lost(tmp_path, start) -> None:
+@pytest.fixture
+def replaced(tmp_path, start):
+    """A server whose first bundle was replaced by the second, and has let its processes end."""
     write_tiny_bundle(tmp_path)
     server = start(tmp_path, film_processes=1)
     first = holder(server)
     write_tiny_bundle(tmp_path, version="2.0.0", current=False)
     server.client.post("/models/tiny/2.0.0/activate")
     wait_until(lambda: not Path(f"/proc/{first}").exists(), "the bundle before lets its processes end")
+    return server
+
+
+def test_after_a_rollback_processes_are_there_before_the_first_film_and_none_counts_as_lost(replaced) -> None:
+    server = replaced
     second = holder(server)
 
     assert server.client.post("/models/rollback").json()["version"] == "1.0.0"
@@ -143,13 +150,8 @@ def test_after_a_rollback_processes_are_there_before_the_first_film_and_none_cou
     assert "film_process_died" not in "".join(server.lines)
 
 
-def test_a_rollback_whose_processes_find_no_memory_is_refused_and_the_other_bundle_serves_on(tmp_path, start) -> None:
-    write_tiny_bundle(tmp_path)
-    server = start(tmp_path, film_processes=1)
-    first = holder(server)
-    write_tiny_bundle(tmp_path, version="2.0.0", current=False)
-    server.client.post("/models/tiny/2.0.0/activate")
-    wait_until(lambda: not Path(f"/proc/{first}").exists(), "the bundle before lets its processes end")
+def test_a_rollback_whose_processes_find_no_memory_is_refused_and_the_other_bundle_serves_on(replaced) -> None:
+    server = replaced
     with no_memory(parent(holder(server))):
         refused = server.client.post("/models/rollback")
 
