@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageFile
 
 from imaging.limits import BoundedReader, DecodeLimits, parsing
 from imaging.luminance import luminance
@@ -67,6 +67,7 @@ def decode_raster(data: bytes, file_format: Format, limits: DecodeLimits, min_si
         if min_side is not None:
             image.draft(image.mode, (2 * min_side, 2 * min_side))
         limits.reserve(_decoding_bytes(image, rows * columns))
+        image.decodermaxblock = len(data)  # by default 64 kB, and each piece gives up the GIL and waits for it again
         image.load()
         pixels, coloured = _gray(image)
     if orientation is not None and orientation in _UPRIGHT:
@@ -97,7 +98,7 @@ def count_scans(data: bytes) -> int:
     return int(np.count_nonzero(content[before] == _START_OF_SCAN[0]))
 
 
-def _opened(data: bytes, what: str, limits: DecodeLimits) -> Image.Image:
+def _opened(data: bytes, what: str, limits: DecodeLimits) -> ImageFile.ImageFile:
     """The one picture of a file, its header read and its size checked."""
     with parsing(what):
         image = Image.open(BoundedReader(data, limits.max_reads), formats=("JPEG", "PNG"))
