@@ -14,6 +14,7 @@ from schemas.engine.tuning import EngineChoice
 from service.answers.drift import DriftWindow
 from service.capacity.threads import ROUTINE, ThreadLanes
 from service.engine.batcher import Batcher, BatchLimits
+from service.engine.runs import RunLimits
 from service.engine.tuned import tuned
 from service.metrics import BundleMetrics
 from service.models.loading import LoadedBundle
@@ -54,7 +55,7 @@ class LiveBundle:
         self.metrics = metrics
         self.drift = drift
         self._lanes = ThreadLanes("engine", routine=settings.concurrent_runs, stat=1, niceness=niceness)
-        limits = BatchLimits(settings.largest_batch, settings.concurrent_runs, run_timeout_s=settings.run_timeout_s)
+        limits = BatchLimits(settings.largest_batch, RunLimits(settings.concurrent_runs, settings.run_timeout_s))
         self.batcher = Batcher(loaded.engine, self._lanes, metrics, limits)
         self.batcher.start()
         self._holders = 0

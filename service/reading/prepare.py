@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -12,7 +12,7 @@ import structlog
 
 from bundle.session import MOST_PROBABLE
 from imaging.memory.budget import Reserve
-from schemas.errors import CxrError
+from schemas.errors import FilmError
 from schemas.preprocess import PreprocessSpec
 from service.capacity.admission import Priority
 from service.engine.film_queue import BatchResult
@@ -53,7 +53,7 @@ class PreparedFilms:
     by_spec: Mapping[PreprocessSpec, PreparedFilm]
     """Not for a bundle whose size asks for another decoding of a JPEG: see `Preparation.again`."""
     result: BatchResult | None = None
-    """Of the first bundle, where its process read the film; None: its network has yet to be run."""
+    """Of the first bundle, where it alone can answer and has seen the film already; None: it has not."""
     for_challenger: PreparedFilm | None = None
     """None where there is none, or the film could not be prepared for it."""
 
@@ -80,7 +80,9 @@ class Preparation:
         """
         first = bundles.first
         with _Place(first.metrics) as place:
-            films = await self._in_lane(lambda reserve: self._planned(bundles, reserve, place))
+            films = await self._in_lane(
+                lambda reserve: self._planned(bundles, reserve, place), lambda films: self._shown(bundles, films)
+            )
         if films.result is not None:
             first.batcher.count(1)
         return films
@@ -101,22 +103,23 @@ class Preparation:
         target = None if self.heat_map is None else self.heat_map.target(live.loaded)
         return await live.batcher.submit(film.image, target=target, priority=self.priority)
 
-    async def _in_lane(self, work: Callable[[Reserve], Result]) -> Result:
-        """The film's pixels end with `work`, before its share of the budget does."""
+    async def _in_lane(
+        self, work: Callable[[Reserve], Result], then: Callable[[Result], Result] = lambda result: result
+    ) -> Result:
+        """The film's pixels end with `work`, before its share of the budget does; `then` needs none."""
         services = self.services
 
-        def within_budget() -> Result:
+        def in_thread() -> Result:
             with services.decode_budget.share(urgent=self.priority == "stat") as reserve:
-                return work(reserve)
+                result = work(reserve)
+            return then(result)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                services.decode_lanes.of(self.priority), within_budget
-            )
+            return await asyncio.get_running_loop().run_in_executor(services.decode_lanes.of(self.priority), in_thread)
         except asyncio.CancelledError:
             self.left.set()
             raise
-        except CxrError as error:
+        except FilmError as error:
             services.metrics.input_rejects.labels(error.code).inc()
             raise
 
@@ -140,11 +143,21 @@ class Preparation:
             result = BatchResult(outputs, waited_s + answer.waited_s, answer.inference_s)
         return PreparedFilms(planned, seen.films, result, seen.along)
 
+    def _shown(self, bundles: ServingBundles, films: PreparedFilms) -> PreparedFilms:
+        """Show the film to the network, where one bundle alone can answer and has a place for it at once."""
+        if films.result is not None or not bundles.is_alone or self.left.is_set():
+            return films
+        first = bundles.first
+        target = None if self.heat_map is None else self.heat_map.target(first.loaded)
+        image = films.by_spec[first.loaded.manifest.preprocess].image
+        result = first.batcher.run_at_once(image, target=target, priority=self.priority)
+        return films if result is None else replace(films, result=result)
+
     def _look(self, specs: tuple[PreprocessSpec, ...], along: PreprocessSpec | None = None) -> Look:
         return Look(self.upload, specs, self.heat_map is not None, along)
 
     def _answer(self, live: LiveBundle, order: LookOrder, reserve: Reserve) -> Answer:
-        """In a process of the bundle's, or where it has none in this thread, which runs no network."""
+        """In a process of the bundle's, or where it has none in this thread, which does not run the network here."""
         if (readers := live.loaded.readers) is not None:
             return readers.look(order, priority=self.priority, reserve=reserve)
         return Answer(self.services.decoding.seen(order.look, reserve, is_left=self.left.is_set), None)

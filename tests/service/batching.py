@@ -7,6 +7,7 @@ import numpy as np
 
 from service.capacity.threads import ThreadLanes
 from service.engine.batcher import Batcher, BatchLimits
+from service.engine.runs import RunLimits
 from service.metrics import Metrics
 from tests.waiting import until
 
@@ -18,7 +19,8 @@ BUSY = 9
 async def batching(
     engine, *, max_batch_size=4, concurrent_runs=1, stat_head_start_s=5.0, run_timeout_s=30.0, recovery_s=10.0
 ):
-    limits = BatchLimits(max_batch_size, concurrent_runs, stat_head_start_s, run_timeout_s, recovery_s)
+    runs = RunLimits(concurrent_runs, run_timeout_s, recovery_s)
+    limits = BatchLimits(max_batch_size, runs, stat_head_start_s)
     with ThreadLanes("engine", routine=concurrent_runs, stat=1) as lanes:
         batcher = Batcher(engine, lanes, Metrics().bundle(), limits)
         batcher.start()

@@ -12,9 +12,11 @@ from pydicom.encaps import encapsulate
 
 from imaging.phantom import phantom
 from schemas.errors import DeadlineError
+from service.engine.engine import OnnxEngine
 from service.films.look import Decoding, Upload
 from service.models.live import ServingBundles
 from service.reading.predict import read_film
+from tests.fakes import GatedEngine
 from tests.imaging.compressed import ENCODERS, encapsulated_film
 from tests.service.bundles import FINDINGS, write_tiny_bundle
 from tests.service.conftest import halves
@@ -101,6 +103,39 @@ async def test_of_each_finding_the_probability_and_the_decision_are_counted_and_
         assert decided["Effusion", "positive"] == 2
         for (finding, decision), films in decided.items():
             assert sample("cxr_finding_decisions_total", {"finding": finding, "decision": decision}) == films
+
+
+class Placed(GatedEngine):
+    """Remembers by name which threads ran films, once it is watched."""
+
+    def __init__(self, behind) -> None:
+        super().__init__(behind)
+        self.threads: list[str] = []
+
+    def run(self, images, targets):
+        self.threads.append(threading.current_thread().name.rpartition("_")[0])
+        return super().run(images, targets)
+
+
+@pytest.mark.parametrize(
+    ("settings", "thread"),
+    [({}, "decode"), ({"max_batch_size": 2}, "engine")],
+    ids=["one film a run", "films may share a run"],
+)
+async def test_a_film_that_need_not_wait_is_run_by_the_thread_that_prepared_it(serve, settings, thread) -> None:
+    engines = []
+
+    def opened(bundle, **options):
+        engines.append(Placed(OnnxEngine.open(bundle, **options)))
+        return engines[-1]
+
+    async with serve(open_engine=opened, **settings) as client:
+        (engine,) = engines
+        engine.threads.clear()
+        reading = await read(client, halves(166, 166))
+
+    assert engine.threads == [thread]
+    assert reading.stages_s["inference"] > 0
 
 
 async def test_a_film_that_nobody_waits_for_is_not_prepared_after_it_is_decoded(serve) -> None:
