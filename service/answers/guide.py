@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -62,7 +62,7 @@ def look_at(manifest: BundleManifest, outputs: Outputs, header: HeaderFacts, war
         outside += [
             _refusal(trait, seen[trait.name]) for trait in manifest.guide.traits if not seen[trait.name].accepted
         ]
-    traits = None if manifest.guide is None else {name: SeenTrait(**asdict(sight)) for name, sight in seen.items()}
+    traits = None if manifest.guide is None else {name: _shown(sight) for name, sight in seen.items()}
     noticed = (*warnings, *checked.warnings, *_contradictions(manifest, seen, header))
     return Look(noticed, traits, tuple(outside), "outside" if outside else checked.verdict)
 
@@ -80,6 +80,10 @@ def _seen(manifest: BundleManifest, outputs: Outputs) -> Mapping[str, Sighting]:
         msg = "the guide gave probabilities that are not numbers; the bundle or this machine is at fault"
         raise InferenceError(msg)
     return sightings(manifest.guide.traits, outputs.traits[0])
+
+
+def _shown(sight: Sighting) -> SeenTrait:
+    return SeenTrait(value=sight.value, probability=sight.probability, accepted=sight.accepted)
 
 
 def _contradictions(manifest: BundleManifest, seen: Mapping[str, Sighting], header: HeaderFacts) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from service.http.authorization import caller_of, origin_of
 from service.http.current import services_in
 from service.http.idempotency import IdempotencyKey, answered_once, fingerprint_of, replayed
 from service.http.request_body import read_films
-from service.http.request_options import SILENCE, CallersWord, CurrentOptions, RequestOptions
+from service.http.request_options import SILENCE, CallersWord, RequestOptions, options_of
 from service.models.live import ServingBundles
 from service.reading.repeats import Answer, RepeatableFilm, answered
 from service.reading.routing import check_word
@@ -205,9 +205,9 @@ class FilmRequest:
         return uploads
 
 
-async def film_request_of(request: Request, options: CurrentOptions) -> FilmRequest:
-    """The request of films that a route answers."""
-    return FilmRequest(request, services_in(request), options)
+async def film_request_of(request: Request) -> FilmRequest:
+    """The request of films that a route answers; see `options_of`."""
+    return FilmRequest(request, services_in(request), options_of(request))
 
 
 CurrentFilmRequest = Annotated[FilmRequest, Depends(film_request_of)]
@@ -223,17 +223,31 @@ async def while_caller_waits(request: Request, work: Coroutine[Any, Any, Result]
     Raises:
         ClientDisconnect: the caller left.
     """
-    task = asyncio.create_task(work)
+    waiter = asyncio.current_task()
+    assert waiter is not None  # noqa: S101 a coroutine is run by a task
+    has_left = is_over = False
+
+    def give_up(departure: asyncio.Task[None]) -> None:
+        nonlocal has_left
+        if departure.cancelled():
+            return
+        departure.exception()  # looked at, so that asyncio does not log it: the connection has failed
+        if not is_over:
+            has_left = True
+            waiter.cancel()
+
     departure = asyncio.create_task(_departure(request))
+    departure.add_done_callback(give_up)
     try:
-        await asyncio.wait((task, departure), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientDisconnect
-        return task.result()
+        return await work
+    except asyncio.CancelledError:
+        # As `asyncio.timeout` does: where somebody else has cancelled it too, their reason goes first.
+        if has_left and waiter.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
     finally:
-        task.cancel()
+        is_over = True
         departure.cancel()
-        await asyncio.gather(task, departure, return_exceptions=True)
 
 
 async def _departure(request: Request) -> None:

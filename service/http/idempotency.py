@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Header, Request, Response
 from pydantic.json_schema import SkipJsonSchema
 
 from schemas.errors import FilmError, InvalidParameterError
@@ -17,6 +17,7 @@ from service.audit.accounts import HasPrediction
 from service.capacity.kept_answers import KeptAnswer, RequestName, Turn
 from service.http.authorization import caller_of
 from service.http.current import services_in
+from service.http.parameters import Parameter
 
 KEY_HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotent-Replayed"
@@ -49,6 +50,9 @@ KeyHeader = Annotated[
     ),
 ]
 
+KEY: Final[Parameter[str]] = Parameter(KeyHeader)
+"""The parameter that `key_of` reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
@@ -57,13 +61,13 @@ class IdempotencyKey:
     name: RequestName
 
 
-async def key_of(request: Request, key: KeyHeader = None) -> IdempotencyKey | None:
+def key_of(request: Request) -> IdempotencyKey | None:
     """The key of a request; None: it has none, or no answers are kept.
 
     Raises:
         InvalidParameterError: it is not a key, or there are several.
     """
-    if services_in(request).limits.idempotency_s == 0 or (text := key_text(request, key)) is None:
+    if services_in(request).limits.idempotency_s == 0 or (text := key_text(request, KEY.of(request))) is None:
         return None
     return IdempotencyKey(RequestName(caller_of(request).identity, request.scope["route"].path, text))
 
@@ -82,9 +86,6 @@ def key_text(request: Request, key: str | None) -> str | None:
         msg = f"the header {KEY_HEADER} is not one key of 1 to 255 visible characters without quotation marks; send one"
         raise InvalidParameterError(msg)
     return match["key"]
-
-
-CurrentKey = Annotated[IdempotencyKey | None, Depends(key_of)]
 
 
 def fingerprint_of(contents: Iterable[bytes], asked: Sequence[str]) -> bytes:

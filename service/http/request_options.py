@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Header, Query, Request
 from pydantic import BeforeValidator
 from pydantic.json_schema import SkipJsonSchema
 
@@ -16,6 +16,7 @@ from schemas.errors import DeadlineError, InvalidParameterError
 from service.capacity.admission import Priority
 from service.films.look import Upload
 from service.http.current import services_in
+from service.http.parameters import Parameter
 from service.metrics import Metrics
 from service.reading.stated import stated_facts
 from service.settings import DeadlineMs
@@ -37,30 +38,51 @@ DeadlineHeader = Annotated[
 AnyCase = Annotated[
     Priority | SkipJsonSchema[None], BeforeValidator(lambda text: text.lower() if isinstance(text, str) else text)
 ]
-PriorityQuery = Annotated[AnyCase, Query(description="stat goes before routine; default: routine")]
-PriorityHeader = Annotated[
-    AnyCase, Header(alias=PRIORITY_HEADER, description="stat or routine, as the parameter `priority`")
-]
+_PRIORITY: Final[Parameter[Priority]] = Parameter(
+    Annotated[AnyCase, Query(description="stat goes before routine; default: routine")], "priority"
+)
+_PRIORITY_LINE: Final[Parameter[Priority]] = Parameter(
+    Annotated[AnyCase, Header(alias=PRIORITY_HEADER, description="stat or routine, as the parameter `priority`")]
+)
+_DEADLINE: Final[Parameter[int]] = Parameter(DeadlineHeader)
+OPTIONS: Final = (_PRIORITY, _PRIORITY_LINE, _DEADLINE)
+"""The parameters that `options_of` reads."""
 
-AnyCaseName = Annotated[
+_AnyCaseName = Annotated[
     str | SkipJsonSchema[None], BeforeValidator(lambda text: text.lower() if isinstance(text, str) else text)
 ]
-PopulationQuery = Annotated[
-    AnyCaseName,
-    Query(description="whose film it is, e.g. child: it counts where neither the file nor a bundle can tell"),
-]
-PopulationHeader = Annotated[AnyCaseName, Header(alias=POPULATION_HEADER, description="as the parameter `population`")]
-Stated = str | SkipJsonSchema[None]
-AgeQuery = Annotated[
-    Stated, Query(description="of the patient in years, e.g. 4 or 0.5, or 018M: it counts where the file states none")
-]
-AgeHeader = Annotated[
-    Stated, Header(alias=AGE_HEADER, description="as the parameter `age`; addresses stand in the logs of proxies")
-]
-ViewQuery = Annotated[
-    Stated, Query(description="e.g. PA, AP, frontal, lateral: it counts where the file states no view")
-]
-ViewHeader = Annotated[Stated, Header(alias=VIEW_HEADER, description="as the parameter `view`")]
+_Stated = str | SkipJsonSchema[None]
+_POPULATION: Final[Parameter[str]] = Parameter(
+    Annotated[
+        _AnyCaseName,
+        Query(description="whose film it is, e.g. child: it counts where neither the file nor a bundle can tell"),
+    ],
+    "population",
+)
+_POPULATION_LINE: Final[Parameter[str]] = Parameter(
+    Annotated[_AnyCaseName, Header(alias=POPULATION_HEADER, description="as the parameter `population`")]
+)
+_AGE: Final[Parameter[str]] = Parameter(
+    Annotated[
+        _Stated,
+        Query(description="of the patient in years, e.g. 4 or 0.5, or 018M: it counts where the file states none"),
+    ],
+    "age",
+)
+_AGE_LINE: Final[Parameter[str]] = Parameter(
+    Annotated[
+        _Stated, Header(alias=AGE_HEADER, description="as the parameter `age`; addresses stand in the logs of proxies")
+    ]
+)
+_VIEW: Final[Parameter[str]] = Parameter(
+    Annotated[_Stated, Query(description="e.g. PA, AP, frontal, lateral: it counts where the file states no view")],
+    "view",
+)
+_VIEW_LINE: Final[Parameter[str]] = Parameter(
+    Annotated[_Stated, Header(alias=VIEW_HEADER, description="as the parameter `view`")]
+)
+WORD: Final = (_POPULATION, _POPULATION_LINE, _AGE, _AGE_LINE, _VIEW, _VIEW_LINE)
+"""The parameters that `word_of` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,60 +117,29 @@ class RequestOptions:
             raise DeadlineError(msg) from error
 
 
-async def options_of(
-    request: Request,
-    priority: PriorityQuery = None,
-    priority_header: PriorityHeader = None,
-    deadline_ms: DeadlineHeader = None,
-) -> RequestOptions:
-    """Read the options of a request.
+def options_of(request: Request) -> RequestOptions:
+    """Read the options of a request of films.
 
     Raises:
         InvalidParameterError: address and header ask for different priorities.
     """
-    if None not in (priority, priority_header) and priority != priority_header:
-        msg = (
-            f"the address asks for priority {priority} and the header {PRIORITY_HEADER} for {priority_header}; send one"
-        )
-        raise InvalidParameterError(msg)
-    allowed_ms = services_in(request).limits.deadline_ms if deadline_ms is None else deadline_ms
-    asked: Priority = priority or priority_header or "routine"
-    return RequestOptions(request.state.request_id, asked, request.state.arrived, allowed_ms)
-
-
-CurrentOptions = Annotated[RequestOptions, Depends(options_of)]
-
-
-async def population_of(population: PopulationQuery = None, population_header: PopulationHeader = None) -> str | None:
-    """The population that the caller names; None: none.
-
-    Raises:
-        InvalidParameterError: address and header name different ones.
-    """
-    return _one_of(population, population_header, POPULATION_HEADER, "name different populations")
-
-
-async def age_of(age: AgeQuery = None, age_header: AgeHeader = None) -> str | None:
-    """The age that the caller states; None: none.
-
-    Raises:
-        InvalidParameterError: address and header state different ones.
-    """
-    return _one_of(age, age_header, AGE_HEADER, "state different ages")
-
-
-async def view_of(view: ViewQuery = None, view_header: ViewHeader = None) -> str | None:
-    """The view that the caller states; None: none.
-
-    Raises:
-        InvalidParameterError: address and header state different ones.
-    """
-    return _one_of(view, view_header, VIEW_HEADER, "state different views")
-
-
-def _one_of(by_address: str | None, by_header: str | None, header: str, fault: str) -> str | None:
+    by_address, by_header = _PRIORITY.of(request), _PRIORITY_LINE.of(request)
     if None not in (by_address, by_header) and by_address != by_header:
-        msg = f"the address and the header {header} {fault}; send one of them"
+        msg = f"the address asks for priority {by_address} and the header {PRIORITY_HEADER} for {by_header}; send one"
+        raise InvalidParameterError(msg)
+    return options_within(request, _DEADLINE.of(request), by_address or by_header or "routine")
+
+
+def options_within(request: Request, deadline_ms: int | None, priority: Priority = "routine") -> RequestOptions:
+    """The options of a request whose parameters have been read; without a deadline it has that of the service."""
+    allowed_ms = services_in(request).limits.deadline_ms if deadline_ms is None else deadline_ms
+    return RequestOptions(request.state.request_id, priority, request.state.arrived, allowed_ms)
+
+
+def _one_of(request: Request, query: Parameter[str], line: Parameter[str], fault: str) -> str | None:
+    by_address, by_header = query.of(request), line.of(request)
+    if None not in (by_address, by_header) and by_address != by_header:
+        msg = f"the address and the header {line.name} {fault}; send one of them"
         raise InvalidParameterError(msg)
     return by_header if by_address is None else by_address
 
@@ -174,20 +165,16 @@ class CallersWord:
 SILENCE: Final = CallersWord()
 
 
-async def word_of(
-    population: Annotated[str | None, Depends(population_of)],
-    age: Annotated[str | None, Depends(age_of)],
-    view: Annotated[str | None, Depends(view_of)],
-) -> CallersWord:
-    """What the caller says of the films.
+def word_of(request: Request) -> CallersWord:
+    """What the caller of a request says of its films.
 
     Raises:
-        InvalidParameterError: an age or a view cannot be read.
+        InvalidParameterError: address and header say different things, or an age or a view cannot be read.
     """
+    population = _one_of(request, _POPULATION, _POPULATION_LINE, "name different populations")
+    age = _one_of(request, _AGE, _AGE_LINE, "state different ages")
+    view = _one_of(request, _VIEW, _VIEW_LINE, "state different views")
     return CallersWord(population, stated_facts(age, view))
-
-
-CurrentWord = Annotated[CallersWord, Depends(word_of)]
 
 
 def peek_number(text: bytes, default: int) -> int:

@@ -39,9 +39,13 @@ class Audience:
             raise SilentError(msg)
 
 
-async def audience_of(request: Request) -> Audience:
+def audience_of(request: Request) -> Audience:
     """What the caller of a route may see, whom its `Requires` has let in."""
     return Audience(services_in(request).mode, "trial" in caller_of(request).scopes)
 
 
-CurrentAudience = Annotated[Audience, Depends(audience_of)]
+async def _audience_of(request: Request) -> Audience:
+    return audience_of(request)
+
+
+CurrentAudience = Annotated[Audience, Depends(_audience_of)]

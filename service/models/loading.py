@@ -50,6 +50,18 @@ class LoadedBundle:
     """What was measured of it on this machine; None: nothing, or it is not used."""
     bare: "LoadedBundle | None" = None
     """The same without the site's operating point; None where there is none."""
+    reference: ModelReference = field(init=False)
+    """How an answer names the bundle that computed it; made once, for every film asks for it."""
+
+    def __post_init__(self) -> None:
+        reference = ModelReference(
+            name=self.manifest.name,
+            version=self.manifest.version,
+            architecture=self.manifest.architecture,
+            precision=self.precision,
+            sha256=self._sha256,
+        )
+        object.__setattr__(self, "reference", reference)
 
     @property
     def manifest(self) -> BundleManifest:
@@ -70,17 +82,6 @@ class LoadedBundle:
     def answered(self, outputs: Outputs) -> Outputs:
         """What the network of `readers` said, at the operating point of the site."""
         return outputs if self.site is None else at_site(outputs, self.manifest)
-
-    @property
-    def reference(self) -> ModelReference:
-        """How an answer names the bundle that computed it."""
-        return ModelReference(
-            name=self.manifest.name,
-            version=self.manifest.version,
-            architecture=self.manifest.architecture,
-            precision=self.precision,
-            sha256=self._sha256,
-        )
 
     @property
     def _sha256(self) -> str:

@@ -1,7 +1,7 @@
 """The reading of one film: prepared off the event loop, shown to the networks of its route, and answered by one."""
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from imaging.thumbnail import thumbnail
 from schemas.api import ImageFacts, ModelReference, Prediction, PredictResponse, Route, Timings
@@ -127,7 +127,7 @@ async def _prepared(preparation: Preparation, bundles: ServingBundles) -> Prepar
         start = time.perf_counter()
         films = await preparation.films(bundles)
         end = time.perf_counter()
-        if films.result is not None:  # its process has run the network too
+        if films.result is not None:  # its thread or process has run the network too
             end = _trace_run(bundles.first, films.result, start, end - films.result.inference_s)
         for film in list(films.by_spec.values())[:1]:
             past("decode", end - film.preprocess_s - film.decode_s, film.decode_s, {"cxr.format": film.facts.format})
@@ -186,9 +186,9 @@ def _count(services: Services, reading: Reading) -> None:
         services.metrics.stage_duration.labels(name).observe(seconds, exemplar())
     metrics = reading.live.metrics
     prediction = reading.prediction
-    statistics = asdict(reading.film.statistics)
-    for signal in INPUT_SIGNALS:
-        metrics.input_quality.labels(signal).observe(statistics[signal])
+    statistics = {signal: getattr(reading.film.statistics, signal) for signal in INPUT_SIGNALS}
+    for signal, value in statistics.items():
+        metrics.input_quality.labels(signal).observe(value)
     metrics.predictions.labels(prediction.label, prediction.decision).inc()
     for finding in prediction.findings:
         metrics.finding_decisions.labels(finding.name, finding.decision).inc()

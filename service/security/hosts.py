@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 
 from service.settings.loopback import is_loopback
@@ -44,6 +45,7 @@ class HostNames:
         return is_loopback(host) or self.is_chosen(host)
 
 
+@lru_cache(maxsize=64)  # it is asked for every request
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)

@@ -1,8 +1,10 @@
 """Whether a host is this machine itself."""
 
 import ipaddress
+from functools import lru_cache
 
 
+@lru_cache(maxsize=64)  # it is asked for every request
 def is_loopback(host: str) -> bool:
     """Whether `host` is `localhost` or a loopback address; any other name may resolve to anything.
 

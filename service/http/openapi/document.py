@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 
 from schemas.bodies.inference_protocol import InferRequest
 from schemas.bodies.jobs import JobRequest
+from service.http.authorization import API_KEY
 from service.mime.native_model import MEDIA_TYPE as DICOM_XML
 from service.mime.native_model import native_model
 
@@ -61,12 +62,23 @@ def _complete(document: Json) -> None:
     for record in _READ_BY_ROUTES:
         schema = record.model_json_schema(ref_template=_REFERENCE)
         schemas |= schema.pop("$defs", {}) | {record.__name__: schema}
+    _add_api_key(document)
     bodies = {name: {"value": value} for name, value in examples["bodies"].items() if name in schemas}
     document["components"]["examples"] = bodies
     for media_type, content in _contents(document):
         _exemplify(media_type, content, examples["texts"], bodies)
     for enumeration in _enumerations(document):
         enumeration["x-enum-varnames"] = list(map(_variable, enumeration["enum"]))
+
+
+def _add_api_key(document: Json) -> None:
+    """The second way in which a caller may say who they are, wherever the framework has found the first."""
+    scheme = {API_KEY.scheme_name: API_KEY.model.model_dump(mode="json", by_alias=True, exclude_none=True)}
+    document["components"]["securitySchemes"] |= scheme
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if "security" in operation:
+                operation["security"].insert(0, {API_KEY.scheme_name: []})
 
 
 def _contents(document: Json) -> Iterator[tuple[str, Json]]:

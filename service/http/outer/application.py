@@ -9,10 +9,10 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.http.early_refusal import EarlyRefusal
-from service.http.leniency import Leniency
 from service.http.middleware import ProblemMiddleware, RequestMiddleware
 from service.http.outer.cross_origin import CrossOrigin
 from service.http.outer.inference_errors import InferenceErrors
+from service.http.outer.leniency import Leniency
 from service.http.outer.methods import Methods
 from service.http.outer.spans import ServerSpans
 from service.http.outer.versions import Versions

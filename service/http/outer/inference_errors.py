@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.bodies.inference_protocol import InferError
 from service.http.errors import MEDIA_TYPE
-from service.http.leniency import OMITTED
+from service.http.outer.leniency import OMITTED
 
 ROOT: Final = "/v2"
 

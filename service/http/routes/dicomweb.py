@@ -20,7 +20,7 @@ from service.http.current import CurrentIntake, CurrentServices, optional_survei
 from service.http.errors import REQUEST_FAILURES, documented
 from service.http.negotiation import accept_of, negotiate
 from service.http.request_body import require_plain_body
-from service.http.request_options import PRIORITY_HEADER, AnyCase, DeadlineHeader, RequestOptions, options_of
+from service.http.request_options import PRIORITY_HEADER, AnyCase, DeadlineHeader, RequestOptions, options_within
 from service.mime.native_model import MEDIA_TYPE as DICOM_XML
 from service.mime.native_model import native_model
 from service.services import Services
@@ -87,7 +87,7 @@ async def store_request_of(
     deadline_ms: DeadlineHeader = None,
 ) -> StoreRequest:
     """Read the headers."""
-    options = await options_of(request, deadline_ms=deadline_ms)
+    options = options_within(request, deadline_ms)
     return StoreRequest(request, services, intake, options, priority, await optional_surveillance_of(request))
 
 

@@ -15,11 +15,12 @@ from schemas.errors import ExplanationUnavailableError, NotAcceptableError, Sile
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, KEY_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
-from service.http.idempotency import REPLAYED, CurrentKey, cache_status
+from service.http.idempotency import KEY, REPLAYED, cache_status, key_of
 from service.http.negotiation import accept_of, negotiate
+from service.http.parameters import described
 from service.http.request_body import request_body
-from service.http.request_options import CurrentWord
-from service.http.silence import CurrentAudience
+from service.http.request_options import OPTIONS, WORD, word_of
+from service.http.silence import audience_of
 from service.reading.explain import Draw, Question, explain_film
 
 JSON: Final = "application/json"
@@ -54,11 +55,6 @@ class Wanted:
     method: ExplainMethod
 
 
-async def wanted_of(finding: Finding = None, method: Method = "gradcam") -> Wanted:
-    """Read the parameters."""
-    return Wanted(finding, method)
-
-
 router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict"))])
 
 
@@ -71,23 +67,19 @@ router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict
     | documented(
         *REQUEST_FAILURES, *FILM_FAILURES, *KEY_FAILURES, ExplanationUnavailableError, NotAcceptableError, SilentError
     ),
-    openapi_extra=request_body("file", repeated=False),
+    openapi_extra=request_body("file", repeated=False) | described(*OPTIONS, *WORD, KEY),
 )
-async def explain(
-    request: CurrentFilmRequest,
-    word: CurrentWord,
-    audience: CurrentAudience,
-    key: CurrentKey,
-    wanted: Annotated[Wanted, Depends(wanted_of)],
-) -> Response:
+async def explain(request: CurrentFilmRequest, finding: Finding = None, method: Method = "gradcam") -> Response:
     """JSON with heat map and overlay inside, or by `Accept: image/png` or `image/jpeg` the overlay alone.
 
     The JPEG takes a third of the time of the PNG and a tenth of its bytes.
 
     A silent service draws nothing for callers without the scope `trial`: 403.
     """
+    audience = audience_of(request.request)
     audience.check()
-    options = request.options
+    options, word, key = request.options, word_of(request.request), key_of(request.request)
+    wanted = Wanted(finding, method)
     media_type = negotiate(accept_of(request.request), (JSON, *PICTURES))
     question = Question(wanted.finding, wanted.method, options.priority)
     async with request.begin(word=word, key=key, check=question.check) as films:

@@ -12,7 +12,9 @@ from service.films.look import Upload
 from service.http.authorization import Requires
 from service.http.errors import DECODE_FAILURES, REQUEST_FAILURES, documented
 from service.http.film_request import CurrentFilmRequest
+from service.http.parameters import described
 from service.http.request_body import request_body
+from service.http.request_options import OPTIONS
 from service.services import Services
 
 GRAYMAP: Final = "image/x-portable-graymap"
@@ -32,7 +34,7 @@ router = APIRouter(tags=["radiographs"], dependencies=[Depends(Requires("predict
     summary="Decode one radiograph",
     response_class=Response,
     responses=ANSWER | documented(*REQUEST_FAILURES, *DECODE_FAILURES),
-    openapi_extra=request_body("file", repeated=False),
+    openapi_extra=request_body("file", repeated=False) | described(*OPTIONS),
 )
 async def film(request: CurrentFilmRequest) -> Response:
     """Bright is dense, whatever the file's photometric interpretation; nothing but the pixels survives."""

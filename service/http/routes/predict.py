@@ -12,10 +12,11 @@ from schemas.errors import CxrError, InternalError
 from service.http.authorization import Requires
 from service.http.errors import FILM_FAILURES, KEY_FAILURES, REQUEST_FAILURES, UNFORESEEN, documented, problem_of
 from service.http.film_request import CurrentFilmRequest
-from service.http.idempotency import REPLAYED, CurrentKey, cache_status
+from service.http.idempotency import KEY, REPLAYED, cache_status, key_of
+from service.http.parameters import described
 from service.http.request_body import request_body
-from service.http.request_options import CurrentWord, RequestOptions
-from service.http.silence import Audience, CurrentAudience
+from service.http.request_options import OPTIONS, WORD, RequestOptions, word_of
+from service.http.silence import Audience, audience_of
 from service.reading.predict import Reading, read_film
 
 JSON: Final = "application/json"
@@ -32,13 +33,12 @@ log = structlog.get_logger("service.predict")
     summary="Read one radiograph",
     response_model=PredictResponse,
     responses=REPLAYED | documented(*REQUEST_FAILURES, *FILM_FAILURES, *KEY_FAILURES),
-    openapi_extra=request_body("file", repeated=False),
+    openapi_extra=request_body("file", repeated=False) | described(*OPTIONS, *WORD, KEY),
 )
-async def predict(
-    request: CurrentFilmRequest, word: CurrentWord, audience: CurrentAudience, key: CurrentKey
-) -> Response:
+async def predict(request: CurrentFilmRequest) -> Response:
     """The image as multipart part `file`, or as the body itself."""
-    options = request.options
+    options, word = request.options, word_of(request.request)
+    audience, key = audience_of(request.request), key_of(request.request)
     async with request.begin(word=word, key=key) as films:
 
         async def work() -> Response:
@@ -57,11 +57,11 @@ async def predict(
     operation_id="predict_images",
     summary="Read several radiographs",
     responses=documented(*REQUEST_FAILURES),
-    openapi_extra=request_body("files", repeated=True),
+    openapi_extra=request_body("files", repeated=True) | described(*OPTIONS, *WORD),
 )
-async def predict_batch(request: CurrentFilmRequest, word: CurrentWord, audience: CurrentAudience) -> BatchResponse:
+async def predict_batch(request: CurrentFilmRequest) -> BatchResponse:
     """The images as repeated multipart part `files`; each gets its own result or problem, in the request's order."""
-    options = request.options
+    options, word, audience = request.options, word_of(request.request), audience_of(request.request)
     at_most = request.services.limits.max_batch_items
     async with request.begin(part="files", at_most=at_most, word=word) as films:
         reader = partial(read_film, request.services, films.bundles, priority=options.priority)

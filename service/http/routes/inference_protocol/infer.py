@@ -16,12 +16,13 @@ from service.films.look import Upload
 from service.http.authorization import Requires, caller_of
 from service.http.errors import FILM_FAILURES, REQUEST_FAILURES
 from service.http.film_request import CurrentFilmRequest, FilmRequest, FilmsToRead
+from service.http.parameters import described
 from service.http.request_body import require_plain_body
-from service.http.request_options import SILENCE, CallersWord, CurrentWord, RequestOptions
+from service.http.request_options import OPTIONS, SILENCE, WORD, CallersWord, RequestOptions, word_of
 from service.http.routes.inference_protocol.contract import FILM, Answer, columns_of, films_of, wanted_of
 from service.http.routes.inference_protocol.models import NAMED_FAILURES, failures, serving_bundle
 from service.http.routes.inference_protocol.wire import BINARY, HEADER, SentRequest, read_request, write_answer
-from service.http.silence import Audience, CurrentAudience
+from service.http.silence import Audience, audience_of
 from service.models.live import LiveBundle, ServingBundles
 from service.reading.predict import Reading, read_film
 from service.reading.routing import check_word
@@ -51,7 +52,7 @@ router = APIRouter(prefix="/v2/models", tags=["inference"], dependencies=[Depend
 documentation: Final[dict[str, Any]] = {
     "response_model": InferResponse,
     "responses": ANSWER | failures(*REQUEST_FAILURES, *FILM_FAILURES, *NAMED_FAILURES),
-    "openapi_extra": BODY,
+    "openapi_extra": BODY | described(*OPTIONS, *WORD),
 }
 
 
@@ -67,12 +68,12 @@ class Inference:
 
 
 @router.post("/{name}/infer", operation_id="infer_model", summary="Read radiographs with a bundle", **documentation)
-async def infer(request: CurrentFilmRequest, word: CurrentWord, audience: CurrentAudience, name: str) -> Response:
+async def infer(request: CurrentFilmRequest, name: str) -> Response:
     """Whole files (`film`, BYTES), or prepared pixels (`image`, FP32); the bundle that is named answers.
 
     Answers as tensors, and as `POST /predict` words them in `answer`. One film that cannot be read fails the request.
     """
-    return await _infer(request, word, audience, name, None)
+    return await _infer(request, name, None)
 
 
 @router.post(
@@ -81,17 +82,14 @@ async def infer(request: CurrentFilmRequest, word: CurrentWord, audience: Curren
     summary="Read radiographs with a version of a bundle",
     **documentation,
 )
-async def infer_version(
-    request: CurrentFilmRequest, word: CurrentWord, audience: CurrentAudience, name: str, version: str
-) -> Response:
+async def infer_version(request: CurrentFilmRequest, name: str, version: str) -> Response:
     """As without a version; 404 for one that does not serve."""
-    return await _infer(request, word, audience, name, version)
+    return await _infer(request, name, version)
 
 
-async def _infer(
-    request: FilmRequest, word: CallersWord, audience: Audience, name: str, version: str | None
-) -> Response:
-    async with _begun(request, word, name, version) as inference:
+async def _infer(request: FilmRequest, name: str, version: str | None) -> Response:
+    audience = audience_of(request.request)
+    async with _begun(request, word_of(request.request), name, version) as inference:
         wanted = wanted_of(inference.asked)
         films, live = inference.films, inference.live
         read = (
