@@ -21,6 +21,7 @@ HEAVY = {
     "opentelemetry.sdk": "traces",
     "obstore": "bundles of object stores",
     "torch": "heat maps of bundles without any in their graph",
+    "service.commands.every": "the commands",
     "service.onlookers": "the way to most of these",
 }
 """By module, what needs it: none of it is on by default."""
