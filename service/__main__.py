@@ -20,6 +20,9 @@ def main() -> int:
     """Run the command that is named, or else serve; returns an `ExitCode`."""
     name = _parser().parse_args(sys.argv[1:2]).command if sys.argv[1:] else None
     if name is None:  # without the commands, for whose imports a start would wait
+        from service.films.lean_imports import import_pydicom
+
+        import_pydicom()
         from service.serve import serve
 
         return serve()

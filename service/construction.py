@@ -15,6 +15,7 @@ from service.capacity.admission import Admission
 from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.engine.engine import EngineOpener, OnnxEngine
+from service.films.codec_server import SHARED_BYTES
 from service.films.look import Decoding
 from service.films.opening import readers_opener
 from service.libraries import configure_libraries
@@ -136,7 +137,7 @@ def _frame_decoder(settings: DecodeSettings, metrics: Metrics) -> ChildDecoder:
         log.warning("decode_memory_lowered", memory_bytes=allowed, reason="the service was started under ulimit -v")
     return ChildDecoder(
         workers=settings.workers,
-        memory_bytes=settings.memory_bytes,
+        memory_bytes=settings.memory_bytes + SHARED_BYTES,
         timeout_s=settings.timeout_s,
         on_death=partial(_count_death, metrics),
     )

@@ -17,6 +17,8 @@ from service import logs
 from service.commands.command import ExitCode
 from service.engine.engine import EngineOpener
 from service.engine.explain_backend import require_backend
+from service.films.codec_server import fork_codec_server
+from service.films.lean_imports import bring_gdcm, import_fastapi
 from service.films.nursery import FORKS, Nursery
 from service.libraries import configure_libraries
 from service.models.child_prover import ChildProver
@@ -58,6 +60,10 @@ def _serve(
 ) -> int:
     """Raises SettingsError where the start is refused."""
     nursery = Nursery() if FORKS and settings.engine.may_read_in_processes and open_engine is None else None
+    if nursery is None:
+        fork_codec_server()
+    else:
+        bring_gdcm()
     # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.
     signal.signal(signal.SIGTERM, _exit)
     begun = Begun(prover, nursery)
@@ -65,6 +71,7 @@ def _serve(
         begun = Begun(prover, ahead=start.take)
 
     # A third of all imports and FastAPI's: meanwhile the bundle is proved and loaded.
+    import_fastapi()
     from service.app import create_app
     from service.server import Server
 
