@@ -4,7 +4,7 @@ import gc
 import os
 
 # Imports make 200,000 objects and next to no garbage; to look for some again and again takes 0.15 s of a start.
-if __name__ == "__main__":  # and not where a program imports the commands
+if __name__ == "__main__":  # and not where a program imports this
     gc.disable()
 # Before numpy is imported: OpenBLAS reads it once. Its threads spin while they wait for the next product, which took
 # half of the processor's time for a film: the service computes films, not products, in parallel.
@@ -12,52 +12,23 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
 import sys
-from collections.abc import Mapping
-from typing import Final
 
 from schemas.version import VERSION
-from service.commands.acceptance.accept import accept_command
-from service.commands.acceptance.site import site_command
-from service.commands.audit import audit_command
-from service.commands.command import Command, ExitCode
-from service.commands.deidentify import deidentify_command
-from service.commands.dimse import dimse_command
-from service.commands.keys import keys_command
-from service.commands.predict import client_command, predict_command
-from service.commands.quarterly import quarterly_command
-from service.commands.trial.compare import compare_command
-from service.commands.truth import resume_command, verdicts_command
-from service.commands.tuning.tune import tune_command
-from service.commands.worklist import worklist_command
-
-COMMANDS: Final[Mapping[str, Command]] = {
-    command.name: command
-    for command in (
-        predict_command,
-        client_command,
-        accept_command,
-        site_command,
-        keys_command,
-        audit_command,
-        compare_command,
-        deidentify_command,
-        verdicts_command,
-        resume_command,
-        quarterly_command,
-        dimse_command,
-        worklist_command,
-        tune_command,
-    )
-}
 
 
 def main() -> int:
     """Run the command that is named, or else serve; returns an `ExitCode`."""
-    name = _parser().parse_args(sys.argv[1:2]).command
-    if name is None:
+    name = _parser().parse_args(sys.argv[1:2]).command if sys.argv[1:] else None
+    if name is None:  # without the commands, for whose imports a start would wait
+        from service.films.lean_imports import import_pydicom
+
+        import_pydicom()
         from service.serve import serve
 
         return serve()
+    from service.commands.command import ExitCode
+    from service.commands.every import COMMANDS
+
     gc.enable()
     if name not in COMMANDS:
         print(
@@ -69,6 +40,8 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from service.commands.every import COMMANDS
+
     commands = "\n".join(f"  {command.name:<12}{command.description}" for command in COMMANDS.values())
     parser = argparse.ArgumentParser(
         prog="python -m service",

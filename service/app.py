@@ -13,7 +13,6 @@ from schemas.errors import SettingsError
 from schemas.version import VERSION
 from service.construction import create_services, running
 from service.engine.engine import EngineOpener
-from service.films.nursery import Nursery
 from service.http.current import set_intake, set_services
 from service.http.errors import install_error_handlers
 from service.http.openapi.document import SERVERS, complete_document, name_of
@@ -38,7 +37,7 @@ from service.http.routes import (
 from service.http.routes.evidence import acceptance, challenger, monitoring, verdicts
 from service.http.routes.inference_protocol import infer
 from service.http.routes.inference_protocol import models as inference_models
-from service.models.prover import Prover
+from service.models.head_start import NOTHING_BEGUN, Begun
 from service.services import Services
 from service.settings import Settings
 from service.tracing.opening import NO_TELEMETRY
@@ -69,8 +68,7 @@ ROUTES: Final = (
 def create_app(
     settings: Settings,
     open_engine: EngineOpener | None = None,
-    prover: Prover | None = None,
-    nursery: Nursery | None = None,
+    begun: Begun = NOTHING_BEGUN,
     tracing: TracingSettings = NO_TRACES,
 ) -> Application:
     """Make the app.
@@ -78,14 +76,13 @@ def create_app(
     Args:
         settings: checked and frozen.
         open_engine: how the network of a bundle is opened; None: by ONNX Runtime.
-        prover: where a bundle is proved before this process loads it; None: in this process.
-        nursery: what starts the processes that read films; None: threads of this process read them.
+        begun: what proves bundles, starts processes that read films, and has loaded a bundle already.
         tracing: whether there are traces.
 
     Raises:
         SettingsError: a file of keys cannot be read, or traces are asked for that cannot be made.
     """
-    services = create_services(settings, open_engine, prover, nursery, tracing)
+    services = create_services(settings, open_engine, begun, tracing)
     api = FastAPI(
         title="Chest X-ray classifier",
         description=DISCLAIMER,

@@ -15,14 +15,14 @@ from service.capacity.admission import Admission
 from service.capacity.result_cache import ResultCache
 from service.capacity.threads import ROUTINE, SPARE, ThreadLanes, computing_threads
 from service.engine.engine import EngineOpener, OnnxEngine
+from service.films.codec_server import SHARED_BYTES
 from service.films.look import Decoding
-from service.films.nursery import Nursery
 from service.films.opening import readers_opener
 from service.libraries import configure_libraries
 from service.metrics import Metrics
 from service.models.deployments import Deployments, reading_along
+from service.models.head_start import NOTHING_BEGUN, Begun
 from service.models.loading import BundleLoader
-from service.models.prover import NoProver, Prover
 from service.models.registry import BundleRegistry
 from service.models.site_profiles import SiteProfiles
 from service.models.store_watch import StoreWatch
@@ -40,8 +40,7 @@ log = structlog.get_logger("service.construction")
 def create_services(
     settings: Settings,
     open_engine: EngineOpener | None = None,
-    prover: Prover | None = None,
-    nursery: Nursery | None = None,
+    begun: Begun = NOTHING_BEGUN,
     tracing: TracingSettings = NO_TRACES,
 ) -> Services:
     """Make what outlives a request; it works while it is `running`; see `service.app.create_app`."""
@@ -49,8 +48,8 @@ def create_services(
     decoder, traces = _frame_decoder(settings.decode, metrics), open_tracing(tracing, metrics.tracing)
     registry, store, profiles = _bundles(settings, metrics)
     opener = open_engine or OnnxEngine.opener(settings.engine)
-    along = BundleLoader(opener, settings.engine, prover or NoProver(), profiles, tracing=traces)
-    loader = _in_processes(along, nursery, settings, metrics)
+    along = BundleLoader(opener, settings.engine, begun.prover, profiles, tracing=traces)
+    loader = _in_processes(along, begun, settings, metrics)
     loader_thread, key_pool = computing_threads(1, "loader", SPARE), computing_threads(1, "keys", ROUTINE)
     state = state_of(settings.shared_state_url, settings.limits, metrics.registry)
     return Services(
@@ -84,10 +83,10 @@ def _metrics(settings: Settings) -> Metrics:
     return Metrics(settings.models.names if len(settings.models.models) > 1 else ("",))
 
 
-def _in_processes(loader: BundleLoader, nursery: Nursery | None, settings: Settings, metrics: Metrics) -> BundleLoader:
-    """The loader of bundles whose films processes read, where there are such."""
-    opener = readers_opener(nursery, settings, partial(_count_death, metrics), loader.open_engine)
-    return replace(loader, open_engine=opener)
+def _in_processes(loader: BundleLoader, begun: Begun, settings: Settings, metrics: Metrics) -> BundleLoader:
+    """The loader of bundles that serve, whose films processes read, where there are such."""
+    opener = readers_opener(begun.nursery, settings, partial(_count_death, metrics), loader.open_engine)
+    return replace(loader, open_engine=opener, ahead=begun.ahead)
 
 
 def _bundles(settings: Settings, metrics: Metrics) -> tuple[BundleRegistry, StoreWatch | None, SiteProfiles | None]:
@@ -138,7 +137,7 @@ def _frame_decoder(settings: DecodeSettings, metrics: Metrics) -> ChildDecoder:
         log.warning("decode_memory_lowered", memory_bytes=allowed, reason="the service was started under ulimit -v")
     return ChildDecoder(
         workers=settings.workers,
-        memory_bytes=settings.memory_bytes,
+        memory_bytes=settings.memory_bytes + SHARED_BYTES,
         timeout_s=settings.timeout_s,
         on_death=partial(_count_death, metrics),
     )

@@ -1,135 +1,33 @@
-"""The server: started with the settings of the environment, drained and ended by a signal."""
+"""How the server starts with the settings of the environment: what takes long is begun first."""
 
-import asyncio
 import gc
 import os
 import signal
-import socket
 import sys
-import threading
-import time
 from contextlib import nullcontext
-from functools import partial
 from types import FrameType
-from typing import Final
 
 import structlog
-import uvicorn
 
 from bundle.providers import require_provider
 from imaging.libraries import forbid_core_dumps
 from imaging.memory.allocator import keep_one_heap
-from schemas.errors import InternalError, SettingsError
+from schemas.errors import SettingsError
 from service import logs
-from service.app import create_app
 from service.commands.command import ExitCode
 from service.engine.engine import EngineOpener
 from service.engine.explain_backend import require_backend
+from service.films.codec_server import fork_codec_server
+from service.films.lean_imports import bring_gdcm, import_fastapi
 from service.films.nursery import FORKS, Nursery
-from service.http.current import is_alive
-from service.http.outer.application import Application
 from service.libraries import configure_libraries
-from service.listener.connection import Connection
-from service.listener.connections import Connections
 from service.models.child_prover import ChildProver
+from service.models.head_start import Begun, HeadStart
 from service.notification import Notification
-from service.services import Services
-from service.settings import ServerSettings, injected_variables, load_settings
+from service.settings import Settings, injected_variables, load_settings
 from service.tracing.switch import TracingSettings
 
-_TICKS_A_SWEEP: Final = 10
-"""uvicorn ticks ten times a second."""
-_REPORT_S: Final = 0.5
-REQUESTS_SHARE: Final = 0.8
-"""Of the grace; the rest is for closing the spool and the audit log."""
-
 log = structlog.get_logger("service")
-
-
-class _End:
-    """Ends the process at the end of its grace, whatever hangs: a run of the network, a disk, a library.
-
-    The thread exists from the start, and a signal's handler writes one byte: it may run while any lock is held.
-    """
-
-    def __init__(self, grace_s: float) -> None:
-        self._grace_s = grace_s
-        self._reading, self._writing = os.pipe()
-        threading.Thread(target=self._wait, name="end", daemon=True).start()
-
-    def begin(self) -> None:
-        """Let the time run; a second call changes nothing."""
-        os.write(self._writing, b"!")
-
-    def _wait(self) -> None:
-        os.read(self._reading, 1)
-        time.sleep(self._grace_s - _REPORT_S)
-        # Not here: standard error may be a pipe that nobody empties.
-        report = threading.Thread(target=log.critical, args=("exit_forced",), kwargs={"grace_s": self._grace_s})
-        report.daemon = True
-        report.start()
-        report.join(_REPORT_S)
-        os._exit(ExitCode.FAILED)
-
-
-class Server(uvicorn.Server):
-    """uvicorn, which logs when films can be sent, and closes connections that wait too long.
-
-    It uses `on_tick` and `force_exit`, which uvicorn does not document; the locked version, 0.54, is tested.
-    """
-
-    def __init__(
-        self, app: Application, settings: ServerSettings, notification: Notification, *, decodes: bool = False
-    ) -> None:
-        """`decodes`: whether threads of this process read films, and want children for compressed ones."""
-        self._api = app.api
-        self._starts_children = decodes and app.services.decode.children_at_start
-        self._notification = notification
-        self._services = app.services
-        self._connections = Connections(app.services.connections, app.services.metrics)
-        super().__init__(_config(app, settings, self._connections))
-        self._drain_s = settings.drain_s
-        self._drained_at: float | None = None
-        self._end_s = settings.drain_s + settings.shutdown_grace_s
-        self._end = _End(self._end_s)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal asks for the end: from now on the time runs; what is only being loaded is not waited for."""
-        self._end.begin()
-        self._notification.stopping(self._end_s)
-        if not self.started:
-            self._services.stop_loading()
-        super().handle_exit(sig, frame)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Load the bundles, then listen."""
-        await super().startup(sockets)
-        if self.started:
-            self._notification.ready()
-        if self.started and (live := self._services.deployments.live):
-            log.info("service_ready", bundle=", ".join(str(each.address) for each in live))
-        if self.started and self._starts_children:
-            threading.Thread(target=_start_children, args=(self._services,), name="decoder-start", daemon=True).start()
-
-    async def on_tick(self, counter: int) -> bool:
-        """Drain before the listener closes: not ready, but still there to answer so; a second Ctrl-C ends that."""
-        if counter % _TICKS_A_SWEEP == 0:
-            self._connections.sweep(asyncio.get_running_loop().time())
-            if is_alive(self._api):
-                self._notification.alive()
-        if not await super().on_tick(counter):
-            return False
-        self._services.admission.drain()
-        self._drained_at = self._drained_at or time.monotonic() + self._drain_s
-        return self.force_exit or time.monotonic() >= self._drained_at
-
-
-def _start_children(services: Services) -> None:
-    """Not before the service is ready, whose start they would delay; a film that comes meanwhile waits for its own."""
-    try:
-        services.frame_decoder.start_children()
-    except InternalError as error:
-        log.warning("decode_children_not_started", reason=str(error))
 
 
 def serve(open_engine: EngineOpener | None = None) -> int:
@@ -142,35 +40,57 @@ def serve(open_engine: EngineOpener | None = None) -> int:
     forbid_core_dumps()
     configure_libraries()
     keep_one_heap()
+    # What exists now stays until the end, in this process and in those that are forked from it, which share it.
+    gc.freeze()
     try:
         settings = load_settings()
         logs.configure(settings.logs.format)
         require_provider(settings.engine.provider)
         require_backend(settings.engine.explain_backend, threads=settings.engine.intra_op_threads)
         prover = ChildProver(settings.models, settings.engine)
-        nursery = Nursery() if FORKS and settings.engine.may_read_in_processes and open_engine is None else None
-        app = create_app(settings, open_engine, prover, nursery, TracingSettings.of(os.environ))
+        with prover.running():  # before there is a second thread
+            return _serve(settings, notification, prover, open_engine)
     except SettingsError as error:
         print(f"refused to start: {error}", file=sys.stderr)
         return ExitCode.REFUSED
+
+
+def _serve(
+    settings: Settings, notification: Notification, prover: ChildProver, open_engine: EngineOpener | None
+) -> int:
+    """Raises SettingsError where the start is refused."""
+    nursery = Nursery() if FORKS and settings.engine.may_read_in_processes and open_engine is None else None
+    if nursery is None:
+        fork_codec_server()
+    else:
+        bring_gdcm()
+    # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.
+    signal.signal(signal.SIGTERM, _exit)
+    begun = Begun(prover, nursery)
+    if nursery is None and open_engine is None and (start := HeadStart.of(settings, prover)) is not None:
+        begun = Begun(prover, ahead=start.take)
+
+    # A third of all imports and FastAPI's: meanwhile the bundle is proved and loaded.
+    import_fastapi()
+    from service.app import create_app
+    from service.server import Server
+
+    app = create_app(settings, open_engine, begun, TracingSettings.of(os.environ))
     _warn_of_injected_variables()
     # The 200,000 objects that exist now stay until the end; Python would look through them again and again, and answer
     # nothing for 150 ms each time.
     gc.freeze()
     gc.enable()
-    # uvicorn drains at SIGTERM, and then raises the signal again for the handler that was there before: this one.
-    signal.signal(signal.SIGTERM, _exit)
-    with prover.running(), nursery.running() if nursery else nullcontext():  # before there is a second thread
+    with nursery.running() if nursery else nullcontext():  # before there is a second thread
         server = Server(app, settings.server, notification, decodes=nursery is None)
         try:
             server.run()
         except KeyboardInterrupt:  # raised again by uvicorn once it has drained
             pass
-        except SystemExit:  # by uvicorn, where the start failed, and by `_exit`
+        except SystemExit as end:  # by uvicorn, where the start failed, and by `_exit`
             if app.refusal is None:
                 raise
-            print(f"refused to start: {app.refusal}", file=sys.stderr)
-            return ExitCode.REFUSED
+            raise SettingsError(app.refusal) from end
     return ExitCode.DONE if server.started else ExitCode.NOT_STARTED
 
 
@@ -178,23 +98,6 @@ def _warn_of_injected_variables() -> None:
     if injected := sorted(injected_variables(os.environ)):
         remedy = "rename the Service, or set enableServiceLinks: false in the pod"
         log.warning("variables_ignored", names=injected, reason="addresses of other containers", remedy=remedy)
-
-
-def _config(app: Application, settings: ServerSettings, connections: Connections) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http=partial(Connection, shared=connections, metrics=app.services.metrics),  # type: ignore[arg-type] # it is called
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_grace_s * REQUESTS_SHARE,  # type: ignore[arg-type] # any number will do
-    )
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

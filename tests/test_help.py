@@ -12,7 +12,7 @@ import typer
 import export.__main__
 import trainer.__main__
 from schemas.version import VERSION
-from service.__main__ import COMMANDS
+from service.commands.every import COMMANDS
 from trainer.learning.augment import RECIPES
 from trainer.networks.architectures import ARCHITECTURES
 

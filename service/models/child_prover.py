@@ -6,6 +6,7 @@ already and start in milliseconds, and no lock of the service is held in them.
 
 import contextlib
 import ctypes
+import gc
 import math
 import os
 import resource
@@ -64,6 +65,7 @@ class ChildProver:
         if self._server == 0:
             ours.close()
             _end_with(parent)
+            gc.enable()  # a start is without
             with contextlib.suppress(BaseException):
                 self._work.serve(theirs)
             os._exit(0)
@@ -128,15 +130,17 @@ class _Work:
         """Prove the bundles that are sent, until the service ends."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all; the service decides
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        niceness = 0  # of the first: until it serves, there is no film that could go first
         while True:
             try:
                 bundle: Bundle = requests.recv()
             except EOFError:
                 return
-            for proof in self._supervised(bundle):
+            for proof in self._supervised(bundle, niceness):
                 requests.send(proof)
+            niceness = _NICENESS
 
-    def _supervised(self, bundle: Bundle) -> Iterator[Proof]:
+    def _supervised(self, bundle: Bundle, niceness: int) -> Iterator[Proof]:
         """What a child finds; the last is a proof that has ended."""
         reading, writing = Pipe(duplex=False)
         parent = os.getpid()
@@ -148,7 +152,7 @@ class _Work:
         if child == 0:
             with contextlib.suppress(BaseException):
                 _end_with(parent)
-                self._confine()
+                self._confine(niceness)
                 for proof in self._proved(bundle):
                     writing.send(proof)
             os._exit(0)
@@ -181,8 +185,8 @@ class _Work:
             "(CXR_LOAD_MEMORY_BYTES)"
         )
 
-    def _confine(self) -> None:
-        os.nice(_NICENESS)
+    def _confine(self, niceness: int) -> None:
+        os.nice(niceness)
         with contextlib.suppress(OSError):  # where there is no /proc, the limit of processor time has to do
             used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
             _lower(resource.RLIMIT_AS, used + self.memory_bytes)

@@ -1,6 +1,6 @@
 """From the files of a bundle to a network that may answer: opened, proved on the golden films, and warm."""
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
@@ -103,6 +103,8 @@ class BundleLoader:
     niceness: int = ROUTINE
     """Of the threads on which the networks answer routine films, in steps."""
     tracing: Tracing = OFF
+    ahead: Callable[[Bundle], LoadedBundle | None] = lambda _: None
+    """Gives a bundle that was loaded before it was asked for; raises as `load` does."""
 
     async def span(self, work: Awaitable[LoadedBundle]) -> LoadedBundle:
         """Wait for a bundle within a span, which is named by what was loaded: what was asked for may be anything."""
@@ -121,6 +123,8 @@ class BundleLoader:
                 statistics, golden films or torch's weights are not as the manifest states; or see `at_site`.
             SettingsError: the provider is not there.
         """
+        if (loaded := self.ahead(bundle)) is not None:
+            return self.at_site(loaded)
         profile = profile_of(bundle, self.settings)
         settings = tuned(self.settings.of(bundle.manifest.name), profile, bundle.manifest.offered)
         with self.prover.proving(bundle) as proved:

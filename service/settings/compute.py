@@ -213,7 +213,7 @@ class DecodeSettings(Section):
         default=True,
         description="where threads of the service read films (CXR_FILM_PROCESSES=0): start the processes that decode "
         "compressed ones as soon as it is ready, so that the first such film is as fast as the tenth; false: with that "
-        "film, which waits .6 s; 60 MB less until then",
+        "film, which waits .1 s; 20 MB less until then",
     )
     timeout_s: Positive = Field(
         default=20,

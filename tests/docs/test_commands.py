@@ -17,7 +17,7 @@ import yaml
 import export.__main__
 import trainer.__main__
 from imaging.phantom import phantom
-from service.__main__ import COMMANDS
+from service.commands.every import COMMANDS
 from service.dimse.counters import DimseMetrics
 from service.metrics import Metrics
 from service.settings import VARIABLES, VARIABLES_OF_OTHER_PROGRAMS

@@ -8,7 +8,7 @@ import pytest
 
 import export.__main__
 import trainer.__main__
-from service.__main__ import COMMANDS
+from service.commands.every import COMMANDS
 from tests.docs.pages import PAGES, named
 from tests.docs.test_commands import typer_command
 

@@ -9,25 +9,32 @@ import pytest
 pytestmark = pytest.mark.process
 
 HEAVY = {
+    "_gdcm": "compressed frames, which other processes decode",
     "highdicom": "results as DICOM objects",
     "httpx2": "calls of other systems",
     "jwt": "bearer tokens",
     "pydicom.sr": "results as DICOM objects",
     "pynetdicom": "the DICOM network",
     "reportlab": "acceptance reports",
+    "requests": "downloads of pydicom's test files",
     "smtplib": "destinations by e-mail",
     "sqlalchemy": "the spool",
     "yaml": "the file of destinations",
     "opentelemetry.sdk": "traces",
     "obstore": "bundles of object stores",
     "torch": "heat maps of bundles without any in their graph",
+    "service.commands.every": "the commands",
     "service.onlookers": "the way to most of these",
 }
-"""By module, what needs it: none of it is on by default."""
+"""By module, what needs it: none of it is on by default, or none of it in this process."""
 
 LOADED = """
 import json, sys
-import service.__main__, service.serve
+import service.__main__
+from service.films.lean_imports import import_fastapi, import_pydicom
+import_pydicom()
+import service.serve
+import_fastapi()
 from service.app import create_app
 from service.settings import load_settings
 create_app(load_settings()).api.openapi()

@@ -15,6 +15,7 @@ import pytest
 from benchmarks.resilience import server as resilience
 from benchmarks.resilience.lever import Lever, Order
 from imaging.phantom import phantom
+from service.films import codec_server
 from tests.films import encode
 from tests.imaging.compressed import compressed_film, encapsulated_film, killers
 from tests.service.bundles import write_tiny_bundle
@@ -150,8 +151,7 @@ def test_a_decoding_process_that_is_killed_costs_the_server_no_later_film(start,
 def descendants(process):
     listed = Path(f"/proc/{process}/task").glob("*/children")
     children = [int(child) for path in listed for child in path.read_text().split()]
-    names = {child: Path(f"/proc/{child}/cmdline").read_text() for child in children}
-    ours = [child for child in children if "forkserver" in names[child]]
+    ours = [child for child in children if Path(f"/proc/{child}/comm").read_text().strip() == codec_server.NAME]
     return [found for child in ours for found in (*descendants_of_fork_server(child), child)]
 
 
@@ -354,7 +354,7 @@ def test_the_service_loads_neither_torch_nor_the_trainer_nor_the_exporter() -> N
 
 def test_products_of_matrices_have_no_threads_that_spin_beside_the_films() -> None:
     pools = "{pool['num_threads'] for pool in threadpoolctl.threadpool_info()}"
-    look = f"import service.__main__, threadpoolctl; print({pools})"
+    look = f"import service.__main__, service.serve, threadpoolctl; print({pools})"
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
 
     found = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=True)

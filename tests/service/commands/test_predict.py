@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import structlog
 
-from service.__main__ import COMMANDS
+from service.commands.every import COMMANDS
 from tests.imaging.compressed import compressed_film
 from tests.imaging.files import dicom_bytes, dicom_dataset
 from tests.service.bundles import change_manifest, write_tiny_bundle

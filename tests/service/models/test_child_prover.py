@@ -1,5 +1,6 @@
 """Rules of proving a bundle in a child: what does not end there, or takes all memory, harms nobody."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -92,6 +93,28 @@ def test_whoever_waits_for_a_proof_is_free_once_it_is_stopped_and_no_child_is_le
 
     assert refusals == ["no process that proves bundles is left; restart the service"]
     wait_until(lambda: ended(child), "it ended")
+
+
+@pytest.mark.niceness
+def test_the_first_proof_takes_its_share_of_the_cores_and_later_ones_give_way(prover, tmp_path) -> None:
+    bundle = spoilt(tmp_path, looping)
+    loader = BundleLoader(OnnxEngine.open, ENGINE, prover)
+
+    def load() -> None:
+        with pytest.raises(BundleError):
+            loader.load(bundle)
+
+    def niceness_of_a_proof() -> int:
+        loading = threading.Thread(target=load)
+        loading.start()
+        wait_until(lambda: children(prover._server), "a child proves the bundle")
+        child = children(prover._server)[0]
+        wait_until(lambda: str(Path(f"/proc/{child}/fd/1").readlink()) == os.devnull, "it is confined")
+        niceness = os.getpriority(os.PRIO_PROCESS, child)
+        loading.join(60)
+        return niceness
+
+    assert (niceness_of_a_proof(), niceness_of_a_proof()) == (os.nice(0), 19)
 
 
 def ended(process) -> bool:

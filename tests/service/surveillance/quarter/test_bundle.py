@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.__main__ import COMMANDS
+from service.commands.every import COMMANDS
 from tests.service.bundles import write_tiny_bundle
 from tests.service.dicomweb.films import uid
 from tests.service.surveillance.site import REASON, read, recorded, say, write_all_keys, write_limits

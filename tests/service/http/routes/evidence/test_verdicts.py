@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.__main__ import COMMANDS
+from service.commands.every import COMMANDS
 from tests.docs.pages import ROOT
 from tests.service.dicomweb.films import film_dataset, stow, uid
 from tests.service.server import Server
