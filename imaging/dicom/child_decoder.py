@@ -26,7 +26,7 @@ from imaging.dicom.codecs import EncapsulatedFrame, decode_frame, frame_limit_s
 from imaging.dicom.socket_folder import make_room_for_socket
 from imaging.dicom.transfer_syntaxes import name_of
 from imaging.libraries import forbid_core_dumps
-from imaging.memory.allocator import LARGE_BYTES, give_back_freed_memory
+from imaging.memory.allocator import LARGE_BYTES, ask_for_large_pages, give_back_freed_memory
 from imaging.memory.exchange import Exchange
 from schemas.errors import InternalError, InvalidImageError
 
@@ -98,6 +98,7 @@ class ChildDecoder:
     def __enter__(self) -> Self:
         """Raises SettingsError where the fork server could not be reached."""
         make_room_for_socket()
+        ask_for_large_pages()  # for the fork server, which hands it on
         self._context.set_forkserver_preload([__name__, *(codec for codec in _CODECS if find_spec(codec))])
         for _ in range(self._workers):
             self._idle.put(self._new_pool())

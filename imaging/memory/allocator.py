@@ -1,6 +1,7 @@
 """Memory that was freed, back to the operating system."""
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +15,20 @@ block of 2 MB by itself instead makes the decoding of films of 4 megapixels a th
 """
 
 _M_ARENA_MAX = -8  # malloc.h of glibc
+
+
+_TUNABLES: Final = "GLIBC_TUNABLES"
+_LARGE_PAGES: Final = "glibc.malloc.hugetlb"
+
+
+def ask_for_large_pages() -> None:
+    """Let programs that are started from now on take memory in pages of 2 MB, where the kernel has them.
+
+    To get the pages of 4 kB that 10 MB of pixels need takes 4 ms, and so for each of its copies.
+    """
+    others = os.environ.get(_TUNABLES, "")
+    if _LARGE_PAGES not in others:
+        os.environ[_TUNABLES] = ":".join(filter(None, (others, f"{_LARGE_PAGES}=1")))
 
 
 def keep_one_heap() -> bool:
