@@ -17,7 +17,7 @@ import structlog
 import uvicorn
 
 from bundle.providers import require_provider
-from imaging.libraries import forbid_core_dumps
+from imaging.libraries import forbid_core_dumps, load_formats
 from imaging.memory.allocator import keep_one_heap
 from schemas.errors import InternalError, SettingsError
 from service import logs
@@ -33,7 +33,6 @@ from service.listener.connection import Connection
 from service.listener.connections import Connections
 from service.models.child_prover import ChildProver
 from service.notification import Notification
-from service.services import Services
 from service.settings import ServerSettings, injected_variables, load_settings
 from service.tracing.switch import TracingSettings
 
@@ -82,7 +81,7 @@ class Server(uvicorn.Server):
         self, app: Application, settings: ServerSettings, notification: Notification, *, decodes: bool = False
     ) -> None:
         """`decodes`: whether threads of this process read films, and want children for compressed ones."""
-        self._api = app.api
+        self._app = app
         self._starts_children = decodes and app.services.decode.children_at_start
         self._notification = notification
         self._services = app.services
@@ -108,14 +107,14 @@ class Server(uvicorn.Server):
             self._notification.ready()
         if self.started and (live := self._services.deployments.live):
             log.info("service_ready", bundle=", ".join(str(each.address) for each in live))
-        if self.started and self._starts_children:
-            threading.Thread(target=_start_children, args=(self._services,), name="decoder-start", daemon=True).start()
+        if self.started:
+            threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
         """Drain before the listener closes: not ready, but still there to answer so; a second Ctrl-C ends that."""
         if counter % _TICKS_A_SWEEP == 0:
             self._connections.sweep(asyncio.get_running_loop().time())
-            if is_alive(self._api):
+            if is_alive(self._app.api):
                 self._notification.alive()
         if not await super().on_tick(counter):
             return False
@@ -123,13 +122,16 @@ class Server(uvicorn.Server):
         self._drained_at = self._drained_at or time.monotonic() + self._drain_s
         return self.force_exit or time.monotonic() >= self._drained_at
 
-
-def _start_children(services: Services) -> None:
-    """Not before the service is ready, whose start they would delay; a film that comes meanwhile waits for its own."""
-    try:
-        services.frame_decoder.start_children()
-    except InternalError as error:
-        log.warning("decode_children_not_started", reason=str(error))
+    def _prepare(self) -> None:
+        """Do what the first films would wait for; not before the service is ready, whose start it would delay."""
+        self._app.prepare()
+        load_formats()
+        if not self._starts_children:
+            return
+        try:
+            self._services.frame_decoder.start_children()
+        except InternalError as error:
+            log.warning("decode_children_not_started", reason=str(error))
 
 
 def serve(open_engine: EngineOpener | None = None) -> int:
