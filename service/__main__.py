@@ -2,7 +2,14 @@
 
 import gc
 import os
+import sys
 
+from imaging.memory.allocator import ask_for_large_pages
+
+# glibc reads it once, where a program begins: the server begins again, as the same process, before it has loaded
+# anything. A DICOM film of 10 MB then takes a sixth less of the processor's time.
+if __name__ == "__main__" and len(sys.argv) == 1 and ask_for_large_pages():
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606 no shell is wanted
 # Imports make 200,000 objects and next to no garbage; to look for some again and again takes 0.15 s of a start.
 if __name__ == "__main__":  # and not where a program imports the commands
     gc.disable()
@@ -11,7 +18,6 @@ if __name__ == "__main__":  # and not where a program imports the commands
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
-import sys
 from collections.abc import Mapping
 from typing import Final
 

@@ -21,14 +21,19 @@ _TUNABLES: Final = "GLIBC_TUNABLES"
 _LARGE_PAGES: Final = "glibc.malloc.hugetlb"
 
 
-def ask_for_large_pages() -> None:
-    """Let programs that are started from now on take memory in pages of 2 MB, where the kernel has them.
+def ask_for_large_pages() -> bool:
+    """Let programs that are started from now on take memory in pages of 2 MB, where kernel and C library have them.
 
-    To get the pages of 4 kB that 10 MB of pixels need takes 4 ms, and so for each of its copies.
+    To get the pages of 4 kB that 10 MB of pixels need takes 4 ms, and so for each copy; to use them takes longer, too.
+
+    Returns:
+        Whether this is new: False where whoever started this one has asked for them, or against them.
     """
     others = os.environ.get(_TUNABLES, "")
-    if _LARGE_PAGES not in others:
-        os.environ[_TUNABLES] = ":".join(filter(None, (others, f"{_LARGE_PAGES}=1")))
+    if not sys.platform.startswith("linux") or _LARGE_PAGES in others:
+        return False
+    os.environ[_TUNABLES] = ":".join(filter(None, (others, f"{_LARGE_PAGES}=1")))
+    return True
 
 
 def keep_one_heap() -> bool:
