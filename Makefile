@@ -36,8 +36,11 @@ quote = '$(subst ','\'',$1)'
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# The memory of large films in pages of 2 MB, as in the image and under systemd: docs/performance.md.
+LARGE_PAGES := GLIBC_TUNABLES=$${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
+
 run: .venv-$(RUNTIME)/ready  ## serve the bundle in models/ on http://127.0.0.1:8000 (RUNTIME=gpu for CUDA)
-	@$(if $(filter gpu,$(RUNTIME)),CXR_PROVIDER=$${CXR_PROVIDER:-cuda} )exec $(SERVE) -m service
+	@$(if $(filter gpu,$(RUNTIME)),CXR_PROVIDER=$${CXR_PROVIDER:-cuda} )$(LARGE_PAGES) exec $(SERVE) -m service
 
 # A file stays on one core, where its fixtures are; tests/tiers.py says which files begin.
 # Compiled modules are kept, whatever the environment says: hundreds of processes import them.

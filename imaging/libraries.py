@@ -28,6 +28,11 @@ def configure_libraries() -> None:
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 
+def load_formats() -> None:
+    """Load what Pillow loads with the first picture."""
+    Image.preinit()
+
+
 def forbid_core_dumps() -> None:
     """Let no core file be written of this process and of its children: it would hold films.
 

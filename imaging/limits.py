@@ -68,6 +68,8 @@ class BoundedReader(io.BytesIO):
 
     def __init__(self, data: bytes, max_reads: int) -> None:
         super().__init__(data)
+        self.content = memoryview(data)
+        """All of them, wherever the reading stands."""
         self._reads_left = max_reads
 
     def read(self, size: int | None = -1, /) -> bytes:

@@ -24,6 +24,8 @@ _NEIGHBOURS: Mapping[Interpolation, int] = {
 AT_ONCE_PIXELS = 1 << 20
 """Up to here a film is averaged in one step. Another order would gain nothing, and change the last bits: the cards of
 bundles are about these, and what is planted into a film is drawn by its bits (`trainer.judging.shifts`)."""
+_COLUMNS = 256
+"""Whose floats are held at a time: up to 3 MB for 3,000 rows, which stay in a processor's cache."""
 _PERCENTILES = (0.005, 0.995)
 _LONGEST_OF_CROP = 8
 """Times the shorter side; a film that is longer is squeezed to that, since what is cropped away costs memory, too."""
@@ -112,7 +114,8 @@ def scaled(
     pixels = radiograph.pixels
     if intensity == "full_range" and interpolation == "area" and AT_ONCE_PIXELS < pixels.size <= WHOLE_PIXELS:
         # Stored values are averaged first, and only what is left of them is divided: half of the time.
-        return _unit_range(resize(pixels.astype(np.float32, order="C"), rows, columns), 0, radiograph.largest_value)
+        narrow = _average_rows(pixels, min(rows, pixels.shape[0]))
+        return _unit_range(resize(narrow, rows, columns), 0, radiograph.largest_value)
     ends = (0, radiograph.largest_value) if intensity == "full_range" else _percentiles(pixels)
     if pixels.size <= WHOLE_PIXELS:
         return resize(_unit_range(pixels, *ends), rows, columns, interpolation)
@@ -121,6 +124,22 @@ def scaled(
         part = _unit_range(pixels[band], *ends)
         narrow[band] = resize(part, part.shape[0], narrow.shape[1], interpolation)
     return resize(narrow, rows, columns, interpolation)
+
+
+def _average_rows(pixels: NDArray[np.uint8] | NDArray[np.uint16], rows: int) -> Film:
+    """The averages that `resize` takes first, some columns at a time: not a bit differs, and no film of floats exists.
+
+    The memory of one, 20 MB of a flat panel, took a third of the time to get.
+    """
+    height, columns = pixels.shape
+    averages = np.empty((rows, columns), np.float32)
+    memory = np.empty(height * _COLUMNS, np.float32)
+    for left in range(0, columns, _COLUMNS):
+        width = min(_COLUMNS, columns - left)
+        part = memory[: height * width].reshape(height, width)
+        part[:] = pixels[:, left : left + width]
+        averages[:, left : left + width] = _resize(part, rows, width, cv2.INTER_AREA)
+    return averages
 
 
 def _unit_range(pixels: NDArray[np.uint8] | NDArray[np.uint16] | Film, low: int, high: int) -> Film:

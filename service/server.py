@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 import uvicorn
 
+from imaging.libraries import load_formats
 from schemas.errors import InternalError
 from service.commands.command import ExitCode
 from service.http.current import is_alive
@@ -19,7 +20,6 @@ from service.http.outer.application import Application
 from service.listener.connection import Connection
 from service.listener.connections import Connections
 from service.notification import Notification
-from service.services import Services
 from service.settings import ServerSettings
 
 _TICKS_A_SWEEP: Final = 10
@@ -67,7 +67,7 @@ class Server(uvicorn.Server):
         self, app: Application, settings: ServerSettings, notification: Notification, *, decodes: bool = False
     ) -> None:
         """`decodes`: whether threads of this process read films, and want children for compressed ones."""
-        self._api = app.api
+        self._app = app
         self._starts_children = decodes and app.services.decode.children_at_start
         self._notification = notification
         self._services = app.services
@@ -93,14 +93,14 @@ class Server(uvicorn.Server):
             self._notification.ready()
         if self.started and (live := self._services.deployments.live):
             log.info("service_ready", bundle=", ".join(str(each.address) for each in live))
-        if self.started and self._starts_children:
-            threading.Thread(target=_start_children, args=(self._services,), name="decoder-start", daemon=True).start()
+        if self.started:
+            threading.Thread(target=self._prepare, name="prepare", daemon=True).start()
 
     async def on_tick(self, counter: int) -> bool:
         """Drain before the listener closes: not ready, but still there to answer so; a second Ctrl-C ends that."""
         if counter % _TICKS_A_SWEEP == 0:
             self._connections.sweep(asyncio.get_running_loop().time())
-            if is_alive(self._api):
+            if is_alive(self._app.api):
                 self._notification.alive()
         if not await super().on_tick(counter):
             return False
@@ -108,13 +108,16 @@ class Server(uvicorn.Server):
         self._drained_at = self._drained_at or time.monotonic() + self._drain_s
         return self.force_exit or time.monotonic() >= self._drained_at
 
-
-def _start_children(services: Services) -> None:
-    """Not before the service is ready, whose start they would delay; a film that comes meanwhile waits for its own."""
-    try:
-        services.frame_decoder.start_children()
-    except InternalError as error:
-        log.warning("decode_children_not_started", reason=str(error))
+    def _prepare(self) -> None:
+        """Do what the first films would wait for; not before the service is ready, whose start it would delay."""
+        self._app.prepare()
+        load_formats()
+        if not self._starts_children:
+            return
+        try:
+            self._services.frame_decoder.start_children()
+        except InternalError as error:
+            log.warning("decode_children_not_started", reason=str(error))
 
 
 def _config(app: Application, settings: ServerSettings, connections: Connections) -> uvicorn.Config:

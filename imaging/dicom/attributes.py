@@ -118,14 +118,19 @@ def raw_bytes(dataset: Dataset, keyword: str) -> bytes:
     Raises:
         InvalidImageError: it is absent, or encapsulated although the transfer syntax is not compressed.
     """
+    return bytes(raw_view(dataset, keyword))
+
+
+def raw_view(dataset: Dataset, keyword: str) -> memoryview:
+    """The same without a copy of what is large; see `imaging.dicom.dataset.read_elements`."""
     value, length = _value(dataset, keyword)
     if value is None or length == _UNDEFINED_LENGTH:
         msg = f"{keyword} must hold uncompressed bytes; export the film again"
         raise InvalidImageError(msg)
-    return value
+    return memoryview(value)
 
 
-def encapsulated_bytes(dataset: Dataset, keyword: str) -> bytes:
+def encapsulated_view(dataset: Dataset, keyword: str) -> memoryview:
     """The fragments of an attribute with their item tags, up to the delimiter. Source: PS3.5 A.4.
 
     Raises:
@@ -135,11 +140,11 @@ def encapsulated_bytes(dataset: Dataset, keyword: str) -> bytes:
     if value is None or length != _UNDEFINED_LENGTH:
         msg = f"{keyword} must hold encapsulated fragments in a compressed transfer syntax; export the film again"
         raise InvalidImageError(msg)
-    return value
+    return memoryview(value)
 
 
-def _value(dataset: Dataset, keyword: str) -> tuple[bytes | None, int]:
+def _value(dataset: Dataset, keyword: str) -> tuple[bytes | memoryview | None, int]:
     with parsing(keyword):
         element = dataset.get_item(keyword) if keyword in dataset else None
         value = getattr(element, "value", None)
-        return value if isinstance(value, bytes) else None, getattr(element, "length", _UNDEFINED_LENGTH)
+        return value if isinstance(value, (bytes, memoryview)) else None, getattr(element, "length", _UNDEFINED_LENGTH)

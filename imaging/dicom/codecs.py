@@ -7,9 +7,11 @@ abort any process in which OpenJPEG or GDCM decode them.
 import re
 import struct
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.encaps import encapsulate, get_frame
@@ -21,6 +23,7 @@ from imaging.dicom.run_lengths import unpack
 from imaging.dicom.transfer_syntaxes import TRANSFER_SYNTAXES, name_of
 from imaging.libraries import configure_libraries
 from imaging.limits import DecodeLimits, parsing
+from imaging.raster import count_scans
 from schemas.errors import InvalidImageError
 
 # GDCM reads process and precision from the frame itself. pydicom refuses to let it read 12-bit JPEG Extended frames
@@ -29,7 +32,6 @@ _READ_AS = {uid.JPEGExtended12Bit: uid.JPEGLossless}
 
 _START_OF_FRAME: Final = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # ISO 10918-1 table B.1, ISO 14495-1 C.1.1
 _JPEG_LS: Final = 0xF7
-_START_OF_SCAN: Final = b"\xff\xda"
 _MOST_SCANS: Final = DecodeLimits().max_jpeg_scans
 """Of a progressive frame, which these syntaxes do not know and GDCM reads: 5,000 empty ones of a megapixel take it 1 s,
 200,000 in 2 MB ran into the limit of time."""
@@ -44,6 +46,7 @@ _PRESETS: Final = re.compile(rb"\xff\xf8..\x01(.{10})", re.DOTALL)
 """In coded pixels of JPEG-LS no byte above 127 follows 0xFF. Source: ISO 14495-1 A.1."""
 
 
+_BYTE_BITS: Final = 8
 _LEAST_S: Final = 3.0
 """For the smallest frame, on a machine whose cores are all busy."""
 _LARGEST_SHARE: Final = 2
@@ -56,7 +59,7 @@ _BESIDE_PIXELS: Final = 1024 * 1024
 class EncapsulatedFrame:
     """All that a codec gets of a film: no attribute of the patient crosses to another process."""
 
-    data: bytes
+    data: bytes | memoryview
     """The fragments of Pixel Data with their item tags. Source: PS3.5 A.4."""
     transfer_syntax: str
     module: ImagePixel
@@ -117,10 +120,13 @@ def decode_frame(frame: EncapsulatedFrame, *, has_charls: bool = HAS_CHARLS) -> 
     # Run lengths hold the words as they are; what other syntaxes leave in unused bits is masked by the caller.
     options = frame.module.options | {"correct_unused_bits": False}
     with parsing(f"{name_of(syntax)} frame"):
-        fragments = _without_offsets(frame.data)
+        fragments = _without_offsets(bytes(frame.data))
         encoded = get_frame(fragments, 0, number_of_frames=1)
         if codec == "pyjpegls":
             encoded += _END_OF_IMAGE
+            if frame.module.is_gray and not frame.module.signed:
+                _precision(encoded, codec, frame.module)
+                return _charls(encoded, frame.module)
             fragments = encapsulate([encoded], has_bot=False)
         if codec == "run_lengths":
             words = unpack(encoded, frame.module)
@@ -133,6 +139,14 @@ def decode_frame(frame: EncapsulatedFrame, *, has_charls: bool = HAS_CHARLS) -> 
             pixels, left = decoder.as_array(fragments, decoding_plugin=codec, raw=True, **options)
         to_rgb(pixels, str(left["photometric_interpretation"]))
     decoded: NDArray[Any] = pixels
+    return decoded
+
+
+def _charls(encoded: bytes, module: ImagePixel) -> NDArray[Any]:
+    """The words [H, W] of a gray JPEG-LS frame: as pydicom gives them, which copies the frame and the pixels again."""
+    pixels, header = import_module("jpeg_ls").decode_pixel_data(encoded)
+    word = np.uint8 if header["bits_per_sample"] <= _BYTE_BITS else np.dtype("<u2")
+    decoded: NDArray[Any] = np.frombuffer(pixels, word).reshape(module.rows, module.columns)
     return decoded
 
 
@@ -172,7 +186,7 @@ def _jpeg_header(frame: bytes, codec: str) -> tuple[int, int, int, int]:
         # 0xFF may be repeated before a marker
         fill = frame[position + 1] == 0xFF  # noqa: PLR2004 the byte that starts every marker
         position += 1 if fill else 2 + int.from_bytes(frame[position + 2 : position + 4])
-    if frame.count(_START_OF_SCAN) > _MOST_SCANS:
+    if count_scans(frame) > _MOST_SCANS:
         msg = (
             f"the compressed frame has more than {_MOST_SCANS} scans, and each is decoded over the whole film; send it "
             "uncompressed"

@@ -21,7 +21,7 @@ _SAMPLES = {"YBR_FULL_422": 2}
 _ALL_SAMPLES = 3
 
 
-def native_colour(data: bytes, module: ImagePixel, band: slice) -> NDArray[np.uint8]:
+def native_colour(data: memoryview, module: ImagePixel, band: slice) -> NDArray[np.uint8]:
     """Some rows of uncompressed Pixel Data: uint8 [h, W, 3], RGB.
 
     Args:
@@ -41,7 +41,7 @@ def native_colour(data: bytes, module: ImagePixel, band: slice) -> NDArray[np.ui
             part = b"".join(data[index * plane + start : index * plane + stop] for index in range(samples))
         else:
             width = module.columns * samples
-            part = data[band.start * width : band.stop * width]
+            part = bytes(data[band.start * width : band.stop * width])
         pixels, _ = get_decoder(ExplicitVRLittleEndian).as_array(part, **options)
     colour: NDArray[np.uint8] = pixels
     return colour

@@ -26,10 +26,10 @@ class Exchange:
         """On its way to a child that is being started, as multiprocessing hands over its own pipes."""
         return _received, (reduction.DupFd(self._descriptor),)
 
-    def put(self, content: bytes | NDArray[Any]) -> None:
+    def put(self, content: bytes | memoryview | NDArray[Any]) -> None:
         """Replace what it holds."""
         self.clear()
-        data = memoryview(content) if isinstance(content, bytes) else np.ascontiguousarray(content).data
+        data = np.ascontiguousarray(content).data if isinstance(content, np.ndarray) else memoryview(content)
         view = data.cast("B")
         written = 0
         while written < len(view):
@@ -41,7 +41,10 @@ class Exchange:
         Raises:
             EOFError: it holds fewer.
         """
-        return self._read(np.empty(size_bytes, np.uint8)).tobytes()
+        content = os.pread(self._descriptor, size_bytes, 0)
+        if len(content) < size_bytes:
+            raise _too_short(len(content), size_bytes)
+        return content
 
     def take(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
         """The array that it holds, whose pages are given back.
@@ -67,10 +70,13 @@ class Exchange:
         while position < len(view):
             read = os.preadv(self._descriptor, [view[position:]], position)
             if read == 0:
-                msg = f"the exchange holds {position} bytes instead of {len(view)}"
-                raise EOFError(msg)
+                raise _too_short(position, len(view))
             position += read
         return array
+
+
+def _too_short(held: int, size_bytes: int) -> EOFError:
+    return EOFError(f"the exchange holds {held} bytes instead of {size_bytes}")
 
 
 def _received(handed: Any) -> Exchange:

@@ -132,8 +132,11 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body."""
+        """A piece of the body, which is handed on as it is."""
         self._decided = True
+        cycle: RequestResponseCycle = self.cycle
+        if not cycle.body:  # uvicorn would copy the piece into an array, and that again into bytes
+            cycle.body = b""  # type: ignore[assignment]  # which gives the piece itself where it is added to this
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -1,5 +1,8 @@
 """A radiograph becomes the network's input by one path, measured against brute force."""
 
+import tracemalloc
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from torchvision.transforms.v2 import CenterCrop, Resize
 from imaging.decode import decode
 from imaging.phantom import phantom
 from imaging.preprocess import Placement, placement, prepare
-from imaging.radiograph import Radiograph
+from imaging.radiograph import UPRIGHT, Radiograph, Turn
 from schemas.preprocess import ClaheSpec, PreprocessSpec
 from tests.films import encode
 
@@ -190,6 +193,32 @@ def test_a_small_film_is_averaged_in_one_step_to_the_last_bit_and_a_large_one_by
 
     assert np.array_equal(prepared[0], at_once[0])
     assert prepared[1] == pytest.approx(at_once[1], abs=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("shape", [(1201, 1003), (1024, 1280), (2500, 512), (150, 9000)])
+@pytest.mark.parametrize("turn", [UPRIGHT, Turn(transposed=True, left_right=True)])
+def test_rows_are_averaged_as_those_of_the_whole_film_to_the_last_bit(shape, dtype, turn) -> None:
+    film = random_film(*shape, dtype)
+    whole = turn.upright(film).astype(np.float32, order="C")
+
+    prepared = prepare(replace(radiograph(film), turn=turn), PreprocessSpec(size=224, resize="squash"))
+
+    by_rows = cv2.resize(whole, (whole.shape[1], min(224, whole.shape[0])), interpolation=cv2.INTER_AREA)
+    averaged = cv2.resize(by_rows, (min(224, whole.shape[1]), by_rows.shape[0]), interpolation=cv2.INTER_AREA)
+    squared = cv2.resize(averaged, (224, 224), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_array_equal(prepared[0], squared / np.float32(np.iinfo(dtype).max))
+
+
+def test_a_large_film_is_never_held_in_floats() -> None:
+    film = radiograph(random_film(2000, 2000))
+
+    tracemalloc.start()
+    prepare(film, PreprocessSpec(size=256))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 2 * film.pixels.size
 
 
 def test_a_deep_film_is_not_squeezed_through_eight_bits() -> None:

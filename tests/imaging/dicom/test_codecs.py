@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydicom import uid
 from pydicom.encaps import encapsulate
+from pydicom.pixels.decoders.base import get_decoder
 
 from imaging.decode import decode
 from imaging.dicom.codecs import EncapsulatedFrame, decode_frame
@@ -62,6 +63,20 @@ def test_jpeg_ls_with_parameters_outside_their_ranges_never_reaches_its_codec(pr
         decode_frame(jpeg_ls(*presets, near=near), has_charls=False)
     with pytest.raises(InvalidImageError, match="JPEG-LS Lossless Image Compression frame data is broken"):
         decode_frame(jpeg_ls(*presets, near=near))
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [(np.uint8, 8), (np.uint16, 8), (np.uint16, 10), (np.uint16, 16)])
+def test_gray_jpeg_ls_is_decoded_to_the_words_that_pydicom_gives(dtype, bits) -> None:
+    words = phantom(70, 61, seed=2).astype(dtype) << max(bits - 8, 0)
+    fragments = encapsulate([ENCODERS[uid.JPEGLSLossless](words, bits)])
+    module = ImagePixel(70, 61, 1, "MONOCHROME2", 0, 8 * words.itemsize, bits, bits - 1, signed=False)
+
+    decoded = decode_frame(EncapsulatedFrame(memoryview(fragments), uid.JPEGLSLossless, module))
+
+    decoder = get_decoder(uid.JPEGLSLossless)
+    expected, _ = decoder.as_array(fragments, decoding_plugin="pyjpegls", raw=True, **module.options)
+    np.testing.assert_array_equal(decoded, words)
+    np.testing.assert_array_equal(decoded, expected)
 
 
 def table_of(*offsets):

@@ -4,11 +4,16 @@ import struct
 
 import numpy as np
 import pytest
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.encaps import encapsulate
+from pydicom.tag import Tag
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless
 
 from imaging.decode import decode
+from imaging.dicom.dataset import read_elements
+from imaging.limits import DecodeLimits
 from imaging.phantom import phantom
 from schemas.errors import InvalidImageError, NotARadiographError
+from tests.imaging.compressed import encapsulated_film
 from tests.imaging.files import dicom_bytes, dicom_dataset, lookup_table
 
 FILM = phantom(12, 10, seed=2)
@@ -83,3 +88,40 @@ def test_words_of_big_endian_films_are_still_read_by_their_syntax() -> None:
 
     assert struct.pack(">H", int(DEEP[0, 0])) in data
     assert decode(data).pixels.tolist() == DEEP.tolist()
+
+
+OVERLAY = Tag(0x6000, 0x3000)
+LARGE = phantom(600, 500, seed=2)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_large_pixel_data_are_read_where_they_stand_in_the_file(packed) -> None:
+    fragments = encapsulate([LARGE.tobytes()])
+    data = encapsulated_film(fragments, JPEG2000Lossless, LARGE) if packed else dicom_bytes(dicom_dataset(LARGE))
+
+    dataset, _ = read_elements(data, DecodeLimits(), [Tag("Modality"), Tag("PixelData")])
+    value = dataset.get_item("PixelData").value
+
+    assert bytes(value) == (fragments if packed else LARGE.tobytes())
+    assert np.shares_memory(np.frombuffer(value, np.uint8), np.frombuffer(data, np.uint8))
+    assert dataset.Modality == "DX"
+
+
+def test_other_large_values_are_bytes() -> None:
+    overlay = bytes(300_000)
+    film = dicom_dataset(LARGE)
+    film.add_new(OVERLAY, "OW", overlay)
+    data = dicom_bytes(film)
+
+    dataset, _ = read_elements(data, DecodeLimits(), [OVERLAY])
+
+    assert dataset[OVERLAY].value == overlay
+
+
+@pytest.mark.parametrize("rows", [599, 1])
+def test_a_large_film_that_is_truncated_is_told_how_much_it_holds(rows) -> None:
+    left = rows * LARGE.shape[1]
+    data = dicom_bytes(dicom_dataset(LARGE))
+
+    with pytest.raises(InvalidImageError, match=f"PixelData has {left} bytes; Rows and Columns need 300000"):
+        decode(data[: left - LARGE.size])

@@ -104,3 +104,23 @@ def test_colour_bytes_in_big_endian_words_come_out_in_their_order(photometric) -
     dataset["PixelData"].VR = "OW"
 
     assert pixels_of(dataset, ExplicitVRBigEndian).tolist() == little.tolist()
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize(("bits_stored", "high_bit"), [(9, 11), (12, 11), (12, 15), (11, 14), (15, 14), (16, 15)])
+@pytest.mark.parametrize("polarity", ["MONOCHROME1", "MONOCHROME2"])
+def test_each_word_is_shown_by_its_stored_bits_alone(polarity, bits_stored, high_bit, syntax) -> None:
+    words = np.arange(2**16, dtype=np.uint16).reshape(256, 256) & (2 ** (high_bit + 1) - 1)
+    film = whole_words(words, bits_stored, HighBit=high_bit, PhotometricInterpretation=polarity)
+    largest = 2**bits_stored - 1
+    stored = words >> (high_bit + 1 - bits_stored) & largest
+
+    shown = pixels_of(film, syntax)
+
+    assert shown.tolist() == (stored if polarity == "MONOCHROME2" else largest - stored).tolist()
+
+
+def test_stored_values_that_are_shown_as_they_are_take_no_memory_of_their_own() -> None:
+    data = dicom_bytes(dicom_dataset(phantom(600, 500, seed=2).astype(np.uint16) << 4, bits_stored=12))
+
+    assert np.shares_memory(decode(data).pixels, np.frombuffer(data, np.uint8))
