@@ -64,7 +64,7 @@ def free_port() -> int:
 
 @contextmanager
 def server(port: int, **variables: str) -> Iterator[Started]:
-    """Run the service as `make run` does, with these variables in addition to those of the environment, until it is left."""
+    """Run the service as `make run` does, with these variables beside those of the environment, until it is left."""
     large_pages = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
     environment = {**large_pages, **os.environ, "CXR_PORT": str(port), "CXR_LOG_FORMAT": "json", **variables}
     started = time.perf_counter()
