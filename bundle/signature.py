@@ -3,23 +3,23 @@
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import Field, StringConstraints, ValidationError
 
 from bundle.reading import LARGEST_LINE, read_regular
 from schemas.errors import SettingsError, UntrustedBundleError
 from schemas.record import Record
 
+if TYPE_CHECKING:  # a service that trusts every bundle does without its 8 MB
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 SIGNATURE: Final = "manifest.sig"
 
 _PEM_END: Final = b"-----END PUBLIC KEY-----"
 
 KeyId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-Keys = Mapping[str, Ed25519PublicKey]
+Keys = Mapping[str, "Ed25519PublicKey"]
 """Public keys by their ids."""
 
 
@@ -33,8 +33,10 @@ class DetachedSignature(Record):
         pattern=r"^[0-9a-f]{128}$", description="Ed25519 (RFC 8032) over the bytes of that file, in hexadecimal"
     )
 
-    def signs(self, content: bytes, key: Ed25519PublicKey) -> bool:
+    def signs(self, content: bytes, key: "Ed25519PublicKey") -> bool:
         """Whether this is the signature of these bytes by this key."""
+        from cryptography.exceptions import InvalidSignature
+
         try:
             key.verify(bytes.fromhex(self.signature), content)
         except InvalidSignature:
@@ -46,7 +48,7 @@ class ManifestSignature(DetachedSignature):
     """The content of `manifest.sig`, over the bytes of manifest.json."""
 
 
-def key_id_of(key: Ed25519PublicKey) -> str:
+def key_id_of(key: "Ed25519PublicKey") -> str:
     """The name of a public key: the first 16 hexadecimal digits of the SHA-256 of its 32 bytes."""
     return sha256(key.public_bytes_raw()).hexdigest()[:16]
 
@@ -57,6 +59,10 @@ def parse_trusted_keys(content: bytes) -> Keys:
     Raises:
         SettingsError: it holds none, or something else.
     """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
     blocks = [block + _PEM_END for block in content.split(_PEM_END)[:-1]]
     try:
         keys = [load_pem_public_key(block.lstrip()) for block in blocks]

@@ -68,7 +68,7 @@ class Server(uvicorn.Server):
     ) -> None:
         """`decodes`: whether threads of this process read films, and want children for compressed ones."""
         self._app = app
-        self._starts_children = decodes and app.services.decode.children_at_start
+        self._starts_child = decodes and app.services.decode.children_at_start
         self._notification = notification
         self._services = app.services
         self._connections = Connections(app.services.connections, app.services.metrics)
@@ -112,12 +112,12 @@ class Server(uvicorn.Server):
         """Do what the first films would wait for; not before the service is ready, whose start it would delay."""
         self._app.prepare()
         load_formats()
-        if not self._starts_children:
+        if not self._starts_child:
             return
         try:
-            self._services.frame_decoder.start_children()
+            self._services.frame_decoder.start_child()
         except InternalError as error:
-            log.warning("decode_children_not_started", reason=str(error))
+            log.warning("decode_child_not_started", reason=str(error))
 
 
 def _config(app: Application, settings: ServerSettings, connections: Connections) -> uvicorn.Config:

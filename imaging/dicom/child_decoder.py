@@ -64,7 +64,7 @@ class ChildDecoder:
 
     Invariant: `workers` pools exist while it is entered, each idle or lent to the one thread that waits for it; a
     pool whose child died, broke or was too slow is never used again. (A pebble pool breaks as a whole when an idle
-    child dies, and its children share one pipe and one lock.) Nothing is started before `start_children` or the first
+    child dies, and its children share one pipe and one lock.) Nothing is started before `start_child` or the first
     frame, which then waits 0.6 s: a fork server starts and imports the codecs once, and children fork from it in
     0.05 s. It never decodes, so it survives.
 
@@ -137,21 +137,19 @@ class ChildDecoder:
         finally:
             self._idle.put(pool)
 
-    def start_children(self) -> None:
-        """Start a child for each of the frames that may be decoded at the same time; returns once that is under way.
+    def start_child(self) -> None:
+        """Start one child, for the first frame; returns once that is under way. Others start with frames of theirs.
 
         Raises:
-            InternalError: none can be started.
+            InternalError: it cannot be started.
         """
-        pools = [self._idle.get() for _ in range(self._workers)]
+        pool = self._idle.get()
         try:
-            for pool in pools:
-                pool.schedule(_begin)
+            pool.schedule(_begin)
         except RuntimeError as error:
             raise _unable() from error
         finally:
-            for pool in pools:
-                self._idle.put(pool)
+            self._idle.put(pool)  # the next frame takes the pool that was put back last
 
     def _ask(self, pool: _Pool, frame: EncapsulatedFrame) -> NDArray[Any]:
         limit_s = self.limit_s(frame)

@@ -4,18 +4,19 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
 from bundle.files import sha256_of, write_whole
 from bundle.signature import DetachedSignature, Keys
-from bundle.signing import signature_of
 from schemas.acceptance import HTML, PDF, RECORD, SIGNATURE, AcceptanceReport
 from schemas.errors import EvidenceError
 from service.acceptance.limits import LIMITS_COPY
 from service.acceptance.observed import Observed
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FILMS: Final = "films.csv"
 """A line for each film, by the hash of its bytes alone; readable by its owner."""
@@ -52,7 +53,7 @@ def fault_of(folder: Path, keys: Keys) -> str | None:
 
 
 def write_report(
-    folder: Path, report: AcceptanceReport, films: Sequence[Observed], key: Ed25519PrivateKey | None
+    folder: Path, report: AcceptanceReport, films: Sequence[Observed], key: "Ed25519PrivateKey | None"
 ) -> bytes:
     """Draw and write a report beside its recorded limits.
 
@@ -63,10 +64,10 @@ def write_report(
         EvidenceError: the folder cannot be written.
     """
     # The service shows reports without reportlab and what it imports.
-    from service.acceptance.document import document  # noqa: PLC0415
-    from service.acceptance.page import html_page  # noqa: PLC0415
-    from service.acceptance.pdf import pdf_file  # noqa: PLC0415
-    from service.acceptance.plots import pictures  # noqa: PLC0415
+    from service.acceptance.document import document
+    from service.acceptance.page import html_page
+    from service.acceptance.pdf import pdf_file
+    from service.acceptance.plots import pictures
 
     drawn = pictures(report)
     report = report.model_copy(update={"plots": tuple(picture.plot for picture in drawn)})
@@ -79,6 +80,8 @@ def write_report(
         write_whole(folder / PDF, pdf_file(text))
         write_whole(folder / FILMS, _films_csv(films), private=True)
         if key is not None:
+            from bundle.signing import signature_of
+
             write_whole(folder / SIGNATURE, (signature_of(record, key).model_dump_json() + "\n").encode())
         write_whole(folder / RECORD, record)
     except OSError as error:

@@ -28,6 +28,11 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+def films_at_a_time() -> int:
+    """One more than cores: a thread waits now and then for the interpreter, and its core computes for another film."""
+    return usable_cores() + 1
+
+
 class EngineSettings(Section):
     """How the network runs."""
 
@@ -56,7 +61,9 @@ class EngineSettings(Section):
         "[torch]; auto: the graph, and torch for a bundle whose graph has no heat maps",
     )
     concurrent_runs: Positive = Field(
-        default_factory=usable_cores, description="simultaneous runs of the network; default: number of CPU cores"
+        default_factory=films_at_a_time,
+        description="simultaneous runs of the network; default: one more than CPU cores, for a thread waits now and "
+        "then for the interpreter",
     )
     film_processes: Annotated[int, Field(ge=0, le=1024)] | None = Field(
         default=None,
@@ -197,9 +204,9 @@ class DecodeSettings(Section):
     model_config = SettingsConfigDict(env_prefix="CXR_DECODE_")
 
     workers: Positive = Field(
-        default_factory=usable_cores,
+        default_factory=films_at_a_time,
         description="routine films decoded at the same time, and the same number of stat films in addition; each by a "
-        "thread, compressed DICOM by a child process; default: number of CPU cores",
+        "thread, compressed DICOM by a child process; default: one more than CPU cores",
     )
     budget_bytes: Positive = Field(
         default=640 * 1024 * 1024,
@@ -211,9 +218,9 @@ class DecodeSettings(Section):
     )
     children_at_start: bool = Field(
         default=True,
-        description="where threads of the service read films (CXR_FILM_PROCESSES=0): start the processes that decode "
-        "compressed ones as soon as it is ready, so that the first such film is as fast as the tenth; false: with that "
-        "film, which waits .1 s; 20 MB less until then",
+        description="where threads of the service read films (CXR_FILM_PROCESSES=0): start one of the processes that "
+        "decode compressed ones as soon as it is ready, so that the first such film is as fast as the tenth; the others, and "
+        "with false all of them, start with films that need them, which wait .1 s for it",
     )
     timeout_s: Positive = Field(
         default=20,

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.process
 
 HEAVY = {
     "_gdcm": "compressed frames, which other processes decode",
+    "cryptography": "signatures",
     "highdicom": "results as DICOM objects",
     "httpx2": "calls of other systems",
     "jwt": "bearer tokens",
