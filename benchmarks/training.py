@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 # Before torch is imported, as `python -m trainer` does.
@@ -168,18 +169,21 @@ def linked(folder: Path, count: int, into: Path) -> Path:
     return into
 
 
-def row(loop: Loop, name: str, rounds: int, theirs: float | None) -> str:
+def row(loop: Loop, name: str, rounds: int, theirs: float | None, *, bf16: bool) -> str:
     """One network of the table."""
-    loop.real(), loop.synthetic(), loop.synthetic("bf16")  # warm
-    measured = [(loop.real(), loop.synthetic(), loop.synthetic("bf16")) for _ in range(rounds)]
-    real, memory, _ = (statistics.median(each.rate for each in column) for column in zip(*measured, strict=True))
-    ratio = statistics.median(one.rate / other.rate for one, other, _ in measured)
+    halves: list[Callable[[], Round]] = [partial(loop.synthetic, "bf16")] if bf16 else []
+    works: list[Callable[[], Round]] = [loop.real, loop.synthetic, *halves]
+    for work in works:  # warm
+        work()
+    measured = [[work() for work in works] for _ in range(rounds)]
+    real, memory, *_ = (statistics.median(each.rate for each in column) for column in zip(*measured, strict=True))
+    ratio = statistics.median(one.rate / other.rate for one, other, *_ in measured)
     spent = statistics.median(
-        (other.cpu_seconds / other.films) / (one.cpu_seconds / one.films) for one, other, _ in measured
+        (other.cpu_seconds / other.films) / (one.cpu_seconds / one.films) for one, other, *_ in measured
     )
-    halved = statistics.median(half.rate / whole.rate for _, whole, half in measured)
+    halved = f"{statistics.median(each[2].rate / each[1].rate for each in measured):.2f} x" if bf16 else "-"
     beside = "-" if theirs is None else f"{theirs:.1f} ({real / theirs:.2f} x)"
-    return f"| {name} | {real:.1f} | {memory:.1f} | {ratio:.0%} | {spent:.0%} | {halved:.2f} x | {beside} |"
+    return f"| {name} | {real:.1f} | {memory:.1f} | {ratio:.0%} | {spent:.0%} | {halved} | {beside} |"
 
 
 def scaling(loop: Loop, rounds: int) -> str:
@@ -202,6 +206,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, help="side of the films; default: the network's own")
     parser.add_argument("--network", action="append", help="default: every row of the table")
     parser.add_argument("--recipe", default="standard", help="of augmentation (default: %(default)s)")
+    parser.add_argument("--no-bf16", action="store_true", help="leave that column out, which takes half of the time")
     parser.add_argument("--timm-script", type=Path, help="train.py of timm's repository")
     parser.add_argument("--timm-network", action="append", default=[], help="to train by it, too")
     options = parser.parse_args()
@@ -223,7 +228,7 @@ def main() -> None:
             loop = Loop(name, films, LearnOptions(device="cpu", augment=options.recipe))
             asked = options.timm_script and name in options.timm_network
             theirs = timm_rate(options.timm_script, links, name, size, loop.batch_size) if asked else None
-            print(row(loop, name, options.rounds, theirs), flush=True)
+            print(row(loop, name, options.rounds, theirs, bf16=not options.no_bf16), flush=True)
         print(f"\n{scaling(loop, 2 * options.rounds + 1)}")
 
 

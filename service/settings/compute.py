@@ -219,8 +219,8 @@ class DecodeSettings(Section):
     children_at_start: bool = Field(
         default=True,
         description="where threads of the service read films (CXR_FILM_PROCESSES=0): start one of the processes that "
-        "decode compressed ones as soon as it is ready, so that the first such film is as fast as the tenth; the others, and "
-        "with false all of them, start with films that need them, which wait .1 s for it",
+        "decode compressed ones as soon as it is ready, so that the first such film is as fast as the tenth; the "
+        "others, and with false all of them, start with films that need them, which wait .1 s for it",
     )
     timeout_s: Positive = Field(
         default=20,
