@@ -4,14 +4,13 @@ Each route of films is one `async with` of this module; no route nests these ste
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request, Response
-from starlette.requests import ClientDisconnect
 
 from service.audit.accounts import FilmDigest, audited_reading
 from service.films.look import Upload
@@ -19,7 +18,7 @@ from service.http.authorization import caller_of, origin_of
 from service.http.current import services_in
 from service.http.idempotency import IdempotencyKey, answered_once, fingerprint_of, replayed
 from service.http.request_body import read_films
-from service.http.request_options import SILENCE, CallersWord, RequestOptions, options_of
+from service.http.request_options import SILENCE, CallersWord, RequestOptions, options_of, while_caller_waits
 from service.models.live import ServingBundles
 from service.reading.repeats import Answer, RepeatableFilm, answered
 from service.reading.routing import check_word
@@ -211,45 +210,3 @@ async def film_request_of(request: Request) -> FilmRequest:
 
 
 CurrentFilmRequest = Annotated[FilmRequest, Depends(film_request_of)]
-
-
-async def while_caller_waits(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """Do `work`, but give it up as soon as the caller closes the connection.
-
-    Args:
-        request: its body has been read, so the next event can only be that the caller leaves.
-        work: cancelled when they do.
-
-    Raises:
-        ClientDisconnect: the caller left.
-    """
-    waiter = asyncio.current_task()
-    assert waiter is not None  # noqa: S101 a coroutine is run by a task
-    has_left = is_over = False
-
-    def give_up(departure: asyncio.Task[None]) -> None:
-        nonlocal has_left
-        if departure.cancelled():
-            return
-        departure.exception()  # looked at, so that asyncio does not log it: the connection has failed
-        if not is_over:
-            has_left = True
-            waiter.cancel()
-
-    departure = asyncio.create_task(_departure(request))
-    departure.add_done_callback(give_up)
-    try:
-        return await work
-    except asyncio.CancelledError:
-        # As `asyncio.timeout` does: where somebody else has cancelled it too, their reason goes first.
-        if has_left and waiter.uncancel() == 0:
-            raise ClientDisconnect from None
-        raise
-    finally:
-        is_over = True
-        departure.cancel()
-
-
-async def _departure(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

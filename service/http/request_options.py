@@ -1,15 +1,16 @@
-"""What a caller asks for in addition to the answer: how urgent it is, and until when it is wanted."""
+"""What a caller asks for in addition to the answer: how urgent it is, and until when it is wanted, or waited for."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Header, Query, Request
 from pydantic import BeforeValidator
 from pydantic.json_schema import SkipJsonSchema
+from starlette.requests import ClientDisconnect
 
 from imaging.radiograph import NOTHING_STATED, HeaderFacts
 from schemas.errors import DeadlineError, InvalidParameterError
@@ -20,6 +21,8 @@ from service.http.parameters import Parameter
 from service.metrics import Metrics
 from service.reading.stated import stated_facts
 from service.settings import DeadlineMs
+
+Result = TypeVar("Result")
 
 DEADLINE_HEADER: Final = "X-Deadline-Ms"
 PRIORITY_HEADER: Final = "X-Priority"
@@ -185,3 +188,45 @@ def peek_number(text: bytes, default: int) -> int:
 def peek_priority(query: bytes) -> Priority:
     """The priority before the parameters are checked: whatever is not clearly stat counts as routine."""
     return "stat" if b"priority=stat" in query.lower().split(b"&") else "routine"
+
+
+async def while_caller_waits(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Do `work`, but give it up as soon as the caller closes the connection.
+
+    Args:
+        request: its body has been read, so the next event can only be that the caller leaves.
+        work: cancelled when they do.
+
+    Raises:
+        ClientDisconnect: the caller left.
+    """
+    waiter = asyncio.current_task()
+    assert waiter is not None  # noqa: S101 a coroutine is run by a task
+    has_left = is_over = False
+
+    def give_up(departure: asyncio.Task[None]) -> None:
+        nonlocal has_left
+        if departure.cancelled():
+            return
+        departure.exception()  # looked at, so that asyncio does not log it: the connection has failed
+        if not is_over:
+            has_left = True
+            waiter.cancel()
+
+    departure = asyncio.create_task(_departure(request))
+    departure.add_done_callback(give_up)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        # As `asyncio.timeout` does: where somebody else has cancelled it too, their reason goes first.
+        if has_left and waiter.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
+    finally:
+        is_over = True
+        departure.cancel()
+
+
+async def _departure(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
-from service.http.film_request import while_caller_waits
+from service.http.request_options import while_caller_waits
 
 pytestmark = pytest.mark.anyio
 
