@@ -199,7 +199,8 @@ def test_a_small_film_is_averaged_in_one_step_to_the_last_bit_and_a_large_one_by
 @pytest.mark.parametrize("shape", [(1201, 1003), (1024, 1280), (2500, 512), (150, 9000)])
 @pytest.mark.parametrize("turn", [UPRIGHT, Turn(transposed=True, left_right=True)])
 def test_rows_are_averaged_as_those_of_the_whole_film_to_the_last_bit(shape, dtype, turn) -> None:
-    film = random_film(*shape, dtype)
+    rows, columns = shape
+    film = random_film(rows, columns, dtype)
     whole = turn.upright(film).astype(np.float32, order="C")
 
     prepared = prepare(replace(radiograph(film), turn=turn), PreprocessSpec(size=224, resize="squash"))
