@@ -47,7 +47,8 @@ async def swap(server: Server, seconds: float) -> list[Row]:
             failed == 0,
             timing=set(statuses(answers)) <= ACCEPTED,
         ),
-        Row(name, "digests that answered", f"{digests}", "2", digests == 2),
+        # One alone: on a slow machine no swap ended while there was load.
+        Row(name, "digests that answered", f"{digests}", "2", digests == 2, timing=digests == 1),
         Row(name, "answers that another digest computed", f"{mixed}", "0", mixed == 0),
         Row(f"{swaps} swaps", "memory, of the first swap's", f"{growth:.2f} x", "<= 1.2 x", growth <= 1.2, timing=True),
     ]
