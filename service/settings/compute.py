@@ -28,11 +28,6 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def films_at_a_time() -> int:
-    """One more than cores: a thread waits now and then for the interpreter, and its core computes for another film."""
-    return usable_cores() + 1
-
-
 class EngineSettings(Section):
     """How the network runs."""
 
@@ -61,9 +56,7 @@ class EngineSettings(Section):
         "[torch]; auto: the graph, and torch for a bundle whose graph has no heat maps",
     )
     concurrent_runs: Positive = Field(
-        default_factory=films_at_a_time,
-        description="simultaneous runs of the network; default: one more than CPU cores, for a thread waits now and "
-        "then for the interpreter",
+        default_factory=usable_cores, description="simultaneous runs of the network; default: number of CPU cores"
     )
     film_processes: Annotated[int, Field(ge=0, le=1024)] | None = Field(
         default=None,
@@ -204,9 +197,9 @@ class DecodeSettings(Section):
     model_config = SettingsConfigDict(env_prefix="CXR_DECODE_")
 
     workers: Positive = Field(
-        default_factory=films_at_a_time,
+        default_factory=usable_cores,
         description="routine films decoded at the same time, and the same number of stat films in addition; each by a "
-        "thread, compressed DICOM by a child process; default: one more than CPU cores",
+        "thread, compressed DICOM by a child process; default: number of CPU cores",
     )
     budget_bytes: Positive = Field(
         default=640 * 1024 * 1024,
