@@ -65,8 +65,9 @@ class ChildDecoder:
     Invariant: `workers` pools exist while it is entered, each idle or lent to the one thread that waits for it; a
     pool whose child died, broke or was too slow is never used again. (A pebble pool breaks as a whole when an idle
     child dies, and its children share one pipe and one lock.) Nothing is started before `start_child` or the first
-    frame, which then waits 0.6 s: a fork server starts and imports the codecs once, and children fork from it in
-    0.05 s. It never decodes, so it survives.
+    frame, which then waits for its child: 0.05 s where the fork server is there (the service forks it from itself,
+    `service.films.codec_server`), else 0.6 s, in which that starts and imports the codecs. It never decodes, so it
+    survives.
 
     Frames and pixels travel through an `Exchange` of each pool: pickled through its pipe, 10 MB took 40 ms.
     """
