@@ -9,12 +9,13 @@ import struct
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from io import BytesIO
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
-from pydicom.encaps import encapsulate, get_frame
+from pydicom.encaps import encapsulate, parse_fragments
 from pydicom.pixels.decoders.base import get_decoder
 
 from imaging.dicom.colour import to_rgb
@@ -40,6 +41,8 @@ _END_OF_IMAGE: Final = b"\xff\xd9"
 HAS_CHARLS: Final = find_spec("jpeg_ls") is not None
 """There is no wheel of pyjpegls for Python 3.14."""
 _ITEM: Final = b"\xfe\xff\x00\xe0"
+_HEAD: Final = 8
+"""Bytes of tag and length before the content of an item."""
 _SCAN: Final = re.compile(rb"\xff\xda..(.{1,12})", re.DOTALL)
 _RESET: Final = 64
 _PRESETS: Final = re.compile(rb"\xff\xf8..\x01(.{10})", re.DOTALL)
@@ -120,14 +123,10 @@ def decode_frame(frame: EncapsulatedFrame, *, has_charls: bool = HAS_CHARLS) -> 
     # Run lengths hold the words as they are; what other syntaxes leave in unused bits is masked by the caller.
     options = frame.module.options | {"correct_unused_bits": False}
     with parsing(f"{name_of(syntax)} frame"):
-        fragments = _without_offsets(bytes(frame.data))
-        encoded = get_frame(fragments, 0, number_of_frames=1)
-        if codec == "pyjpegls":
-            encoded += _END_OF_IMAGE
-            if frame.module.is_gray and not frame.module.signed:
-                _precision(encoded, codec, frame.module)
-                return _charls(encoded, frame.module)
-            fragments = encapsulate([encoded], has_bot=False)
+        encoded = _codestream(bytes(frame.data), _END_OF_IMAGE if codec == "pyjpegls" else b"")
+        if codec == "pyjpegls" and frame.module.is_gray and not frame.module.signed:
+            _precision(encoded, codec, frame.module)
+            return _charls(encoded, frame.module)
         if codec == "run_lengths":
             words = unpack(encoded, frame.module)
             options["planar_configuration"] = 1
@@ -136,7 +135,8 @@ def decode_frame(frame: EncapsulatedFrame, *, has_charls: bool = HAS_CHARLS) -> 
             # Told fewer bits than the frame has, GDCM cuts the upper ones.
             options["bits_stored"] = _precision(encoded, codec, frame.module)
             decoder = get_decoder(_READ_AS.get(syntax, syntax))
-            pixels, left = decoder.as_array(fragments, decoding_plugin=codec, raw=True, **options)
+            one_fragment = encapsulate([encoded], has_bot=False)
+            pixels, left = decoder.as_array(one_fragment, decoding_plugin=codec, raw=True, **options)
         to_rgb(pixels, str(left["photometric_interpretation"]))
     decoded: NDArray[Any] = pixels
     return decoded
@@ -150,15 +150,24 @@ def _charls(encoded: bytes, module: ImagePixel) -> NDArray[Any]:
     return decoded
 
 
-def _without_offsets(fragments: bytes) -> bytes:
-    """The fragments with an empty offset table: all of them belong to the one frame, whatever a wrong table states.
+def _codestream(fragments: bytes, end: bytes) -> bytes:
+    """What is in the fragments, as one, with `end` behind it: one copy, where pydicom makes three.
 
-    Source: PS3.5 A.4.
+    All of them belong to the one frame, whatever a wrong offset table states. Source: PS3.5 A.4.
     """
-    table_bytes = int.from_bytes(fragments[4:8], "little")
-    if not fragments.startswith(_ITEM) or not table_bytes:
-        return fragments
-    return _ITEM + bytes(4) + fragments[8 + table_bytes :]
+    content = memoryview(fragments)
+
+    def end_of(start: int) -> int:
+        """Of the item whose content starts there, whose length is before it."""
+        return start + int.from_bytes(content[start - 4 : start], "little")
+
+    if not fragments.startswith(_ITEM):
+        msg = "there is no item for the offset table"
+        raise ValueError(msg)
+    stream = BytesIO(fragments)  # shares the bytes
+    stream.seek(end_of(_HEAD))
+    starts = [item + _HEAD for item in parse_fragments(stream)[1]]
+    return b"".join([*(content[start : end_of(start)] for start in starts), end])
 
 
 def _precision(frame: bytes, codec: str, module: ImagePixel) -> int:

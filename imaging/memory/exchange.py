@@ -27,13 +27,13 @@ class Exchange:
         return _received, (reduction.DupFd(self._descriptor),)
 
     def put(self, content: bytes | memoryview | NDArray[Any]) -> None:
-        """Replace what it holds."""
-        self.clear()
+        """Replace what it holds; pages that it has already are used again, for a new one costs as much as its copy."""
         data = np.ascontiguousarray(content).data if isinstance(content, np.ndarray) else memoryview(content)
         view = data.cast("B")
         written = 0
         while written < len(view):
             written += os.pwrite(self._descriptor, view[written:], written)
+        os.ftruncate(self._descriptor, written)
 
     def read(self, size_bytes: int) -> bytes:
         """The first bytes that it holds.
