@@ -95,11 +95,10 @@ def create_app(
         servers=[dict(server) for server in SERVERS],
         generate_unique_id_function=name_of,
         max_body_size=largest_body(settings.limits),
+        routes=[route for module in ROUTES for route in module.router.routes],
     )
     set_services(api, services)
     install_error_handlers(api)
-    for routes in ROUTES:
-        api.include_router(routes.router)
     complete_document(api)
     api.mount("/static", pages.static_files())
     return Application(api, services, _addresses(), settings.security.origins)

@@ -110,7 +110,6 @@ class Server(uvicorn.Server):
 
     def _prepare(self) -> None:
         """Do what the first films would wait for; not before the service is ready, whose start it would delay."""
-        self._app.prepare()
         load_formats()
         if not self._starts_child:
             return

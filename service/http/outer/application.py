@@ -79,12 +79,6 @@ class Application:
 
         return sent
 
-    def prepare(self) -> None:
-        """Do what the first request would wait for: FastAPI puts its routes together when one looks for them."""
-        nowhere = {"type": "http", "method": "POST", "path": "", "root_path": "", "headers": [], "app": self.api}
-        for route in self.api.router.routes:
-            route.matches(dict(nowhere))
-
     def running(self) -> AbstractAsyncContextManager[object]:
         """The app's lifespan, for callers without a server."""
         return self.api.router.lifespan_context(self.api)

@@ -10,7 +10,6 @@ pytestmark = pytest.mark.anyio
 
 async def test_the_first_film_finds_its_route_put_together(serve, monkeypatch) -> None:
     async with serve() as client:
-        client.app.prepare()
         monkeypatch.setattr(fastapi.routing, "get_dependant", None)  # FastAPI calls it for each route that it builds
 
         answer = await client.post(
