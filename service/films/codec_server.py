@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import select
 import socket
 import warnings
 from multiprocessing import forkserver
@@ -63,5 +64,6 @@ def fork_codec_server() -> None:
 def _serve(listener: int, alive: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_NAME, NAME.encode())
     gc.enable()  # a start is without
+    select.select([listener, alive], [], [])  # GDCM takes 0.07 s of a processor, which the start of the service needs
     bring_gdcm()
     forkserver.main(listener, alive, [])

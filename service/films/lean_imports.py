@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 _PLUGIN = "pydicom.pixels.decoders.gdcm"
+_MODULES: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment] # None: Python finds none
 
 
 def import_pydicom() -> None:
@@ -30,9 +31,13 @@ def bring_gdcm() -> None:
 
 
 def import_fastapi() -> None:
-    """Its models of an OpenAPI document are built with the first document."""
+    """Its models of an OpenAPI document are built with the first document.
+
+    It would import all of Pydantic 1, of which nothing is used here, to ask whether a class is a model of that.
+    """
     from pydantic import BaseModel
 
+    _MODULES.setdefault("pydantic.v1", None)
     BaseModel.model_config["defer_build"] = True
     try:
         import fastapi.openapi.models  # noqa: F401
@@ -43,11 +48,10 @@ def import_fastapi() -> None:
 @contextmanager
 def _hidden(*names: str) -> Iterator[None]:
     """Let it seem that these modules are not installed, but for those that are imported already."""
-    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment] # None: Python finds none
-    hidden = [name for name in names if name not in modules]
-    modules.update(dict.fromkeys(hidden))
+    hidden = [name for name in names if name not in _MODULES]
+    _MODULES.update(dict.fromkeys(hidden))
     try:
         yield
     finally:
         for name in hidden:
-            del modules[name]
+            del _MODULES[name]

@@ -14,6 +14,7 @@ HEAVY = {
     "highdicom": "results as DICOM objects",
     "httpx2": "calls of other systems",
     "jwt": "bearer tokens",
+    "pydantic.v1.main": "models of Pydantic 1",
     "pydicom.sr": "results as DICOM objects",
     "pynetdicom": "the DICOM network",
     "reportlab": "acceptance reports",
