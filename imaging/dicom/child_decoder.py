@@ -203,7 +203,6 @@ def _begin() -> None:
 def _confine(memory_bytes: int, exchange: Exchange) -> None:
     """Take from a new child what it does not need; its limits end with it."""
     _HANDED.append(exchange)
-    give_back_freed_memory()  # else each page of it would be copied as the first frame is put there: up to 0.2 s
     gc.freeze()  # what it shares with the fork server stays shared: a look for garbage would write to each object
     if sys.platform == "linux":  # macOS refuses every limit below what a process has mapped at its start
         allowed = allowed_memory(memory_bytes)
