@@ -95,6 +95,7 @@ def create_app(
         servers=[dict(server) for server in SERVERS],
         generate_unique_id_function=name_of,
         max_body_size=largest_body(settings.limits),
+        # Not by `include_router`, which builds each of them again with the first request.
         routes=[route for module in ROUTES for route in module.router.routes],
     )
     set_services(api, services)
