@@ -32,6 +32,24 @@ def test_an_optimizer_holds_every_weight_once_and_decays_no_bias_and_no_norm(nam
         assert all((weight.ndim > 1) == (group["weight_decay"] == 0.3) for weight in group["params"])
 
 
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_a_step_for_all_weights_at_once_is_that_of_each_weight_by_itself(name) -> None:
+    images = torch.rand(4, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    learned = []
+    for precision in ("fp32", "fp16"):  # of the optimizer alone: the network computes in fp32
+        torch.manual_seed(1)
+        network = build_network("mobilenet", classes=2, size=64, dropout=0.0).to(memory_format=torch.channels_last)
+        optimizer = build_optimizer(network, LearnOptions(optimizer=name, precision=precision), RECIPE)
+        set_learning_rate(optimizer, 0.01)
+        network(images).square().sum().backward()
+        for _ in range(3):
+            optimizer.step()
+        learned.append(torch.cat([weight.detach().flatten() for weight in network.parameters()]))
+        assert optimizer.defaults["fused"] is (precision == "fp32")
+
+    torch.testing.assert_close(*learned, rtol=1e-3, atol=1e-6)
+
+
 @pytest.mark.parametrize("arch", ["cnn_attention", "mobilenet"])
 def test_lower_layers_learn_more_slowly(arch) -> None:
     network = build_network(arch, classes=2)
