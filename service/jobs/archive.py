@@ -25,7 +25,7 @@ from schemas.errors import (
     SpoolFullError,
     SpoolUnavailableError,
 )
-from service.jobs.members import ENTRY_FAULTS, tar_members, too_many, zip_members
+from service.jobs.members import ENTRY_FAULTS, opened, tar_members, too_many, zip_members
 
 TYPES: Final[Mapping[str, str]] = {
     "application/zip": "zip",
@@ -113,6 +113,7 @@ class Archives:
 
         Raises:
             MalformedRequestError: it cannot be read.
+            SpoolUnavailableError: see `opened`.
             BodyTooLargeError: it has too many members.
         """
         path = self._find(job)
@@ -129,10 +130,11 @@ class Archives:
         Raises:
             InvalidImageError: it cannot be read, e.g. as it is encrypted.
             ImageTooLargeError: it is larger than a film may be.
+            SpoolUnavailableError: see `opened`.
         """
         path = self._find(job)
         try:
-            with path.open("rb") as raw:
+            with opened(path) as raw:
                 content = self._from_zip(raw, place) if path.suffix == ".zip" else self._from_tar(raw, place)
         except ENTRY_FAULTS as error:
             msg = "a file of the archive cannot be read; it is damaged, encrypted or compressed in an unusual way"

@@ -3,18 +3,20 @@
 Source: PKWARE APPNOTE 6.3.10 4.3.14 to 4.3.16 (end of the central directory); POSIX.1-2001, pax (ustar header).
 """
 
+import errno
 import itertools
 import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from schemas.errors import BodyTooLargeError, MalformedRequestError
+from schemas.errors import BodyTooLargeError, MalformedRequestError, SpoolUnavailableError
 
 ENTRY_FAULTS: Final = (NotImplementedError, zlib.error, EOFError, OSError, ValueError, struct.error)
-"""What reading of a damaged archive may raise."""
+"""What reading of a damaged archive may raise when it is `opened`."""
 _ENTRIES_OF_A_FILE: Final = 8
 """Of folders, links and long names that an archive may hold for each file that it may hold."""
 _ENTRY_BYTES: Final = 1024
@@ -36,6 +38,24 @@ _ENCRYPTED: Final = 0x1
 _NO_METHOD: Final = -1
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """An archive, to be read.
+
+    Raises:
+        SpoolUnavailableError: the disk or share on which it lies does not answer, which is no fault of the archive.
+    """
+    try:
+        with path.open("rb") as raw:
+            yield raw
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a place that no file has, which a damaged archive names
+            raise
+        reason = error.strerror or type(error).__name__
+        msg = f"an archive in CXR_JOBS_FOLDER cannot be read ({reason}); let the service read there: films are tried again"
+        raise SpoolUnavailableError(msg) from error
+
+
 def zip_members(path: Path, most: int) -> Iterator[dict[str, Any]]:
     """The place of each file in a ZIP.
 
@@ -43,10 +63,11 @@ def zip_members(path: Path, most: int) -> Iterator[dict[str, Any]]:
 
     Raises:
         MalformedRequestError: it cannot be read.
+        SpoolUnavailableError: see `opened`.
         BodyTooLargeError: its directory is larger than that of `most` files, or has more entries.
     """
     try:
-        with path.open("rb") as raw:
+        with opened(path) as raw:
             start, end, shift = _directory(raw)
             if end - start > most * _ENTRY_BYTES:
                 raise too_many(most)
@@ -124,10 +145,11 @@ def tar_members(path: Path, most: int) -> Iterator[dict[str, Any]]:
 
     Raises:
         MalformedRequestError: it cannot be read, or holds no file.
+        SpoolUnavailableError: see `opened`.
         BodyTooLargeError: it has more headers than one of `most` files.
     """
     count = headers = 0
-    with path.open("rb") as raw:
+    with opened(path) as raw:
         size = raw.seek(0, os.SEEK_END)
         offset = 0
         while offset + _BLOCK <= size:

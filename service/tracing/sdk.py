@@ -38,6 +38,10 @@ _KINDS: Final[Mapping[Kind, SpanKind]] = {
     "consumer": SpanKind.CONSUMER,
 }
 _BATCHES: Final = ("OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
+_CREDENTIALS: Final = (
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER",
+    "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER",
+)
 _W3C: Final = TraceContextTextMapPropagator()
 """Not the global one: baggage, which it would pass on to the PACS too, may hold anything."""
 
@@ -134,9 +138,10 @@ class SdkTracing:
         """See `Tracing`; the thread that sends exists from here on.
 
         Raises:
-            SettingsError: the variables of the batches contradict each other.
+            SettingsError: who gives the exporter's credentials is not there, or the variables of the batches contradict
+                each other.
         """
-        processor = _batches_of(WatchedExporter(OTLPSpanExporter(), self._metrics))
+        processor = _batches_of(WatchedExporter(_exporter(), self._metrics))
         # What it says of a collector that is down, again and again, is one line here; see `WatchedExporter`.
         for name in ("opentelemetry", "urllib3", "requests"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -186,6 +191,15 @@ class WatchedExporter(SpanExporter):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """See `SpanExporter`."""
         return self._exporter.force_flush(timeout_millis)
+
+
+def _exporter() -> SpanExporter:
+    try:
+        return OTLPSpanExporter()
+    except (RuntimeError, ImportError) as error:
+        stated = ", ".join(f"{name}={os.environ[name]!r}" for name in _CREDENTIALS if name in os.environ)
+        msg = f"{stated}: {error}; install the package that provides it, or remove the variable"
+        raise SettingsError(msg) from error
 
 
 def _batches_of(exporter: SpanExporter) -> BatchSpanProcessor:

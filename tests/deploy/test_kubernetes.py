@@ -280,6 +280,8 @@ def test_an_address_of_the_values_is_one_of_the_service(address) -> None:
         {"serviceAccount": {"name": "other"}},
         {"image": {"repository": "cxr", "digest": "latest"}},
         {"memory": "2 GB"},
+        {"podLabels": {"app.kubernetes.io/component": "training"}},
+        {"podLabels": {"azure.workload.identity/use": True}},
     ],
 )
 def test_the_schema_of_the_values_refuses_what_is_misspelt(wrong) -> None:

@@ -242,6 +242,22 @@ async def test_a_folder_that_cannot_be_made_is_named(archives) -> None:
         await archives.receive("a", "zip", chunks(b"1"))
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+async def test_a_disk_that_is_away_is_no_fault_of_the_archive_that_was_on_it(archives, kind) -> None:
+    file = io.BytesIO(zipped(one=b"a film"))
+    if kind == "tar":
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            archive.addfile(tarfile.TarInfo("one"), io.BytesIO())
+    (place,) = await members(archives, kind, file.getvalue())
+    archives.folder.rename(archives.folder.with_name("elsewhere"))
+
+    with pytest.raises(SpoolUnavailableError, match=r"CXR_JOBS_FOLDER .*No such file"):
+        archives.read("a", place)
+    with pytest.raises(SpoolUnavailableError, match=r"CXR_JOBS_FOLDER .*No such file"):
+        list(archives.members("a"))
+
+
 async def test_the_last_of_the_disk_is_left_to_others(archives) -> None:
     with pytest.raises(SpoolFullError, match="CXR_JOBS_FOLDER"):
         await replace(archives, reserve_bytes=2**62).receive("a", "zip", chunks(b"1"))

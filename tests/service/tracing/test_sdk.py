@@ -132,6 +132,13 @@ def test_batches_that_cannot_be_are_refused_by_the_names_of_their_variables(name
         tracing.running().__enter__()
 
 
+def test_credentials_that_nobody_provides_are_refused_by_the_name_of_their_variable(tracing, monkeypatch) -> None:
+    monkeypatch.setenv("OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER", "vault")
+
+    with pytest.raises(SettingsError, match=r"TRACES_CREDENTIAL_PROVIDER='vault': .* not found .*remove the variable"):
+        tracing.running().__enter__()
+
+
 @pytest.mark.parametrize("value", ["-1", "many"])
 def test_a_limit_of_spans_that_is_no_number_is_refused_by_its_name(value, registry, monkeypatch) -> None:
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", value)
