@@ -33,6 +33,18 @@ def database(spool_url: str) -> Iterator[Engine]:
         yield engine
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
+def each_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An empty database of either kind, one after the other."""
+    url = (
+        f"sqlite:///{tmp_path}/spool/spool.db"
+        if request.param == "sqlite"
+        else request.getfixturevalue("postgresql_url")
+    )
+    with open_database(url) as engine:
+        yield engine
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """Start of the address of a server for this session."""

@@ -10,32 +10,20 @@ from schemas.results import Cursor, ResultQuery
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.spool import Spool
-from service.dicomweb.tables import open_database
 from tests.service.dicomweb.films import STUDY, film, uid
 
 MODEL = "a" * 64
 NAMES = [str(number) for number in range(7)]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
-def database(request, tmp_path):
-    url = (
-        f"sqlite:///{tmp_path}/spool/spool.db"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgresql_url")
-    )
-    with open_database(url) as engine:
-        yield engine
+@pytest.fixture
+def spool(each_database, clock):
+    return Spool(each_database, capacity=30, clock=clock)
 
 
 @pytest.fixture
-def spool(database, clock):
-    return Spool(database, capacity=30, clock=clock)
-
-
-@pytest.fixture
-def ledger(database, clock):
-    return Ledger(database, retention_s=3600, clock=clock)
+def ledger(each_database, clock):
+    return Ledger(each_database, retention_s=3600, clock=clock)
 
 
 def store(spool, clock, *names, **attributes) -> None:

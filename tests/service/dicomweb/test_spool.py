@@ -10,7 +10,6 @@ from schemas.results import ResultQuery
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.spool import Spool
-from service.dicomweb.tables import open_database
 from service.leases import LEASE_S
 from tests.service.dicomweb.films import film, uid
 
@@ -18,25 +17,14 @@ MODEL = "a" * 64
 OTHER_MODEL = "b" * 64
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
-def database(request, tmp_path):
-    url = (
-        f"sqlite:///{tmp_path}/spool/spool.db"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgresql_url")
-    )
-    with open_database(url) as engine:
-        yield engine
+@pytest.fixture
+def spool(each_database, clock):
+    return Spool(each_database, capacity=3, clock=clock)
 
 
 @pytest.fixture
-def spool(database, clock):
-    return Spool(database, capacity=3, clock=clock)
-
-
-@pytest.fixture
-def ledger(database, clock):
-    return Ledger(database, retention_s=3600, clock=clock)
+def ledger(each_database, clock):
+    return Ledger(each_database, retention_s=3600, clock=clock)
 
 
 def instance(name="film", **attributes):
@@ -237,8 +225,8 @@ def test_clocks_that_differ_by_a_little_are_left_alone(spool, ledger, clock) -> 
     assert ledger.mend_times() == 0
 
 
-def test_workers_that_claim_at_the_same_time_never_get_the_same_film(database) -> None:
-    spool = Spool(database, capacity=100)
+def test_workers_that_claim_at_the_same_time_never_get_the_same_film(each_database) -> None:
+    spool = Spool(each_database, capacity=100)
     for number in range(12):
         spool.store(instance(str(number)), "routine", MODEL)
     claimed = []

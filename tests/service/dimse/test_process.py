@@ -1,15 +1,14 @@
 """The real processes: what was confirmed by C-STORE survives kill -9 of either, and no log names a patient."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from service.commands.command import ExitCode
+from tests.service.companion import Companion
 from tests.service.dicomweb.films import film, uid
 from tests.service.dimse.calls import connect, echo, p_data, raw_association, store
 from tests.service.dimse.pacs import DimseArchive
@@ -19,36 +18,6 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.process
 
 MARKER = "ZYXWVUT"
-
-
-class Receiver:
-    """`python -m service dimse`, and its log."""
-
-    def __init__(self, service_port, **settings) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("CXR_")}
-        settings = {"dimse_port": 0, "dimse_service_url": f"http://127.0.0.1:{service_port}"} | settings
-        environment |= {f"CXR_{name.upper()}": str(value) for name, value in settings.items()}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "service", "dimse"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
-        )
-        self.lines: list[str] = []
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if found := re.search(r'"port": (\d+).*dimse_ready', line):
-                self.port = int(found[1])
-                break
-        else:
-            pytest.fail(f"the process did not start: {self.lines}")
-        self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stderr))
-        self._reader.start()
-
-    def end(self, number=signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        code = self.process.wait(60)
-        self._reader.join(30)
-        self.process.stderr.close()
-        return code
 
 
 @pytest.fixture
@@ -78,7 +47,8 @@ def receive():
     receivers = []
 
     def started(server, **settings):
-        receivers.append(Receiver(server.port, **settings))
+        own = {"dimse_port": 0, "dimse_service_url": f"http://127.0.0.1:{server.port}"}
+        receivers.append(Companion("dimse", **(own | settings)))
         return receivers[-1]
 
     yield started

@@ -1,20 +1,18 @@
 """The real processes under SIGKILL: every workitem is done exactly once, whichever performer dies, and when."""
 
-import os
 import random
 import re
 import signal
 import sqlite3
-import subprocess
 import sys
-import threading
 from functools import partial
 
 import pytest
 
 from tests.pacs.orthanc import free_port
+from tests.service.companion import Companion
 from tests.service.dicomweb.films import uid
-from tests.service.server import ROOT, Server
+from tests.service.server import Server
 from tests.service.worklist.test_performer import outputs
 from tests.waiting import wait_until
 
@@ -22,34 +20,6 @@ pytestmark = pytest.mark.process
 
 ITEMS = 8
 DONE_ONCE = ["SCHEDULED", "IN PROGRESS", "COMPLETED"]
-
-
-class Process:
-    """`python -m service worklist`, and its log."""
-
-    def __init__(self, **settings) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("CXR_")}
-        environment |= {f"CXR_{name.upper()}": str(value) for name, value in settings.items()}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "service", "worklist"], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
-        )
-        self.lines: list[str] = []
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if "worklist_ready" in line:
-                break
-        else:
-            pytest.fail(f"the process did not start: {self.lines}")
-        self._reader = threading.Thread(target=lambda: self.lines.extend(self.process.stderr))
-        self._reader.start()
-
-    def end(self, number=signal.SIGTERM) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        code = self.process.wait(60)
-        self._reader.join(30)
-        self.process.stderr.close()
-        return code
 
 
 @pytest.fixture
@@ -63,13 +33,13 @@ def server(tiny_models, spool_url, ward):
 def start(ward, server):
     processes = []
 
-    def started(number: int, **settings) -> Process:
+    def started(number: int, **settings) -> Companion:
         own = {
             "worklist_service_url": server.address,
             "worklist_database_url": f"sqlite:///{ward.folder}/performer-{number}.db",
             "worklist_at_once": 3,
         }
-        processes.append(Process(**(ward.settings(**own) | settings)))
+        processes.append(Companion("worklist", **(ward.settings(**own) | settings)))
         return processes[-1]
 
     yield started

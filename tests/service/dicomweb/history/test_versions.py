@@ -11,23 +11,11 @@ from service.dicomweb.history.withdrawals import Withdrawals
 from service.dicomweb.instance import read_instance
 from service.dicomweb.ledger import Ledger
 from service.dicomweb.spool import Spool
-from service.dicomweb.tables import open_database
 from service.leases import LEASE_S
 from tests.service.dicomweb.films import STUDY, film, uid
 
 MODEL = "a" * 64
 OTHER_MODEL = "b" * 64
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.process)])
-def database(request, tmp_path):
-    url = (
-        f"sqlite:///{tmp_path}/spool/spool.db"
-        if request.param == "sqlite"
-        else request.getfixturevalue("postgresql_url")
-    )
-    with open_database(url) as engine:
-        yield engine
 
 
 def notes(withdrawal):
@@ -37,18 +25,18 @@ def notes(withdrawal):
 
 
 @pytest.fixture
-def spool(database, clock):
-    return Spool(database, capacity=3, clock=clock, write_notes=notes)
+def spool(each_database, clock):
+    return Spool(each_database, capacity=3, clock=clock, write_notes=notes)
 
 
 @pytest.fixture
-def withdrawals(database, clock):
-    return Withdrawals(database, clock=clock, write_notes=notes)
+def withdrawals(each_database, clock):
+    return Withdrawals(each_database, clock=clock, write_notes=notes)
 
 
 @pytest.fixture
-def ledger(database, clock):
-    return Ledger(database, retention_s=3600, clock=clock)
+def ledger(each_database, clock):
+    return Ledger(each_database, retention_s=3600, clock=clock)
 
 
 def store(spool, gray, model=MODEL):
@@ -229,13 +217,13 @@ def test_a_rejection_that_the_archive_refuses_is_a_dead_letter_that_goes_on_as_w
     assert state(ledger) == ("withdrawn", 1)
 
 
-def test_corrections_that_come_at_once_are_all_versions_and_one_stays(database, ledger) -> None:
-    spool = Spool(database, capacity=30)
+def test_corrections_that_come_at_once_are_all_versions_and_one_stays(each_database, ledger) -> None:
+    spool = Spool(each_database, capacity=30)
     store(spool, 200)
     answers = []
 
     def correct(gray):
-        answers.append(store(Spool(database, capacity=30), gray))
+        answers.append(store(Spool(each_database, capacity=30), gray))
 
     threads = [threading.Thread(target=correct, args=(gray,)) for gray in range(20, 100, 10)]
     for thread in threads:
@@ -257,12 +245,12 @@ def test_the_results_of_a_studys_films_have_numbers_that_differ(spool, ledger) -
     assert sorted(spool.claim("received").number for _ in range(3)) == [2, 3, 4]
 
 
-def test_what_was_issued_is_forgotten_with_its_film(spool, ledger, clock, database) -> None:
+def test_what_was_issued_is_forgotten_with_its_film(spool, ledger, clock, each_database) -> None:
     store(spool, 200)
     analyse(spool, "1.8")
     spool.delivered(sent(spool)[0])
     clock.now += 3600
     ledger.prune()
 
-    with database.begin() as connection:
+    with each_database.begin() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM issues").scalar() == 0
