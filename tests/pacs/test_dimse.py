@@ -7,9 +7,9 @@ import subprocess
 import pytest
 
 from tests.pacs.orthanc import EVERY_OBJECT, Orthanc, free_port, orthanc_program
+from tests.service.companion import Companion, receiver_for
 from tests.service.dicomweb.films import film, uid
 from tests.service.dimse.certificates import Authority
-from tests.service.dimse.test_process import Receiver
 from tests.service.server import ROOT, Server
 from tests.waiting import wait_until
 
@@ -33,7 +33,7 @@ class Ward:
         self.folder = folder
         self.ended = []
         self.service: Server
-        self.receiver: Receiver
+        self.receiver: Companion
 
     def start(self, pacs, service=None, **receiver) -> None:
         self.service = Server(
@@ -43,7 +43,7 @@ class Ward:
             pacs_dimse=pacs,
             **({"delivery": EVERY_OBJECT} | (service or {})),
         )
-        self.receiver = Receiver(self.service.port, **receiver)
+        self.receiver = receiver_for(self.service, **receiver)
         self.ended += [self.receiver, self.service]
 
     def film(self, name):

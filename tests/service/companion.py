@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from tests.service.server import ROOT
+from tests.service.server import ROOT, Server
 
 
 class Companion:
@@ -43,3 +43,9 @@ class Companion:
         self._reader.join(30)
         self.process.stderr.close()
         return code
+
+
+def receiver_for(server: Server, **settings) -> Companion:
+    """What takes films by C-STORE, and hands them to the server."""
+    own = {"dimse_port": 0, "dimse_service_url": f"http://127.0.0.1:{server.port}"}
+    return Companion("dimse", **(own | settings))

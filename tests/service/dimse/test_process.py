@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from service.commands.command import ExitCode
-from tests.service.companion import Companion
+from tests.service.companion import receiver_for
 from tests.service.dicomweb.films import film, uid
 from tests.service.dimse.calls import connect, echo, p_data, raw_association, store
 from tests.service.dimse.pacs import DimseArchive
@@ -47,8 +47,7 @@ def receive():
     receivers = []
 
     def started(server, **settings):
-        own = {"dimse_port": 0, "dimse_service_url": f"http://127.0.0.1:{server.port}"}
-        receivers.append(Companion("dimse", **(own | settings)))
+        receivers.append(receiver_for(server, **settings))
         return receivers[-1]
 
     yield started
