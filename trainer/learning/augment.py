@@ -168,12 +168,20 @@ def vary(
 def _pipeline(recipe: AugmentRecipe, side: int, thread: int) -> Any:
     """The recipe in albumentations' terms, one for each thread: a pipeline holds the state of its generators."""
     del thread
+    A = load_libraries()  # noqa: N806
+    return A.Compose([*_geometry(recipe, side, A), *_exposure(recipe, A), *_damage(recipe, A)])
+
+
+def load_libraries() -> Any:
+    """What varies films, before there are processes that do: albumentations, and OpenCV with one thread for a film."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     # Imported here: it takes 2 s, which commands that augment nothing should not pay, and it looks for a newer release
     # on the network unless the variable above forbids it.
-    import albumentations as A  # noqa: N812, PLC0415
+    import albumentations  # noqa: PLC0415
+    import cv2  # noqa: PLC0415
 
-    return A.Compose([*_geometry(recipe, side, A), *_exposure(recipe, A), *_damage(recipe, A)])
+    cv2.setNumThreads(1)
+    return albumentations
 
 
 def _geometry(recipe: AugmentRecipe, side: int, library: Any) -> list[Any]:

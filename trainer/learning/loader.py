@@ -1,7 +1,9 @@
 """Batches of augmented films, made ahead of the network, each a pure function of seed, epoch and film."""
 
+import sys
+import warnings
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -12,10 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from schemas.errors import TrainingConfigError
 from trainer.films.task import LabelledFilms, Labels
-from trainer.learning.augment import AugmentRecipe, apply, vary
+from trainer.learning.augment import AugmentRecipe, apply, load_libraries, vary
 from trainer.learning.reasons.backgrounds import has_another_background, on_another_background
 from trainer.learning.reasons.options import NOTHING, Reasons
 from trainer.together import ALONE, Together
@@ -53,6 +56,12 @@ class Batch(NamedTuple):
     twins: Twins | None = None
     """None: nothing is asked of the background, or no film of the batch has marked lungs."""
 
+
+Arrays = tuple[NDArray[np.float32], Labels, list[NDArray[Any]], list[NDArray[Any]]]
+"""What a `Batch` is made of: films, labels, and the parts of its evidence and of its twins, empty where it has none."""
+
+Make = Callable[[NDArray[np.int64]], Arrays]
+"""Makes what stands for the films of these indices."""
 
 _AHEAD = 4  # batches per worker: enough to ride over a slow film, and no more memory than that
 
@@ -92,7 +101,7 @@ class Augmentation:
     epoch: int
     """From 0."""
     workers: int = 1
-    """Number of threads."""
+    """1: a thread of this process; more: processes."""
     reasons: Reasons = NOTHING
     """What is asked of films with marks."""
 
@@ -105,7 +114,7 @@ def augmented_batches(
     batch_size: int,
     together: Together = ALONE,
 ) -> Iterator[Batch]:
-    """Batches of `order`, augmented in threads ahead of the caller; of each the part of this process.
+    """Batches of `order`, augmented ahead of the caller; of each the part of this process.
 
     Args:
         films: prepared, with their labels.
@@ -113,35 +122,91 @@ def augmented_batches(
         augmentation: how, and what the random choices are a function of.
         batch_size: films in all processes; the last batch may be smaller.
         together: the processes that learn from them.
+
+    Raises:
+        TrainingConfigError: a process that augments was killed.
     """
-    make = partial(_batch, films, augmentation)
+    make = partial(_arrays, films, augmentation)
     parts = together.cut(order, batch_size)
-    waiting: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(augmentation.workers, thread_name_prefix="augment") as pool:
+    apart = augmentation.workers > 1 and sys.platform == "linux"  # elsewhere a process with threads must not fork
+    made = _made_by_processes(make, parts, augmentation.workers) if apart else _made_by_a_thread(make, parts)
+    return map(_batch, made)
+
+
+def _made_by_a_thread(make: Make, parts: Sequence[NDArray[np.int64]]) -> Iterator[Arrays]:
+    waiting: deque[Future[Arrays]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="augment") as pool:
         for part in parts:
             waiting.append(pool.submit(make, part))
-            if len(waiting) > _AHEAD * augmentation.workers:
+            if len(waiting) > _AHEAD:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _batch(films: LabelledFilms, augmentation: Augmentation, indices: NDArray[np.int64]) -> Batch:
+def _made_by_processes(make: Make, parts: Sequence[NDArray[np.int64]], workers: int) -> Iterator[Arrays]:
+    """As they are forked, the films are in memory once; threads would share one interpreter, and make no more."""
+    load_libraries()
+    with warnings.catch_warnings():  # of more workers than cores, and since Python 3.12 of a fork beside threads
+        warnings.simplefilter("ignore")
+        loader = DataLoader(
+            _Parts(make, parts),
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=_AHEAD,
+            collate_fn=lambda arrays: arrays,  # by a pipe; tensors would need /dev/shm, of which a container has 64 MB
+            multiprocessing_context="fork",
+            generator=torch.Generator(),  # the default one is for dropout, whatever number of workers there are
+        )
+        made = iter(loader)
+    try:
+        yield from made
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        msg = f"{error}; a process that augments films was ended, mostly for want of memory: set fewer learn.workers"
+        raise TrainingConfigError(msg) from error
+
+
+class _Parts(Dataset[Arrays]):
+    """What makes each part, in the words of PyTorch's loader."""
+
+    def __init__(self, make: Make, parts: Sequence[NDArray[np.int64]]) -> None:
+        self._make = make
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def __getitem__(self, number: int) -> Arrays:
+        return self._make(self._parts[number])
+
+
+def _arrays(films: LabelledFilms, augmentation: Augmentation, indices: NDArray[np.int64]) -> Arrays:
     shown = [_shown(films, augmentation, int(index)) for index in indices]
     evidence = [(row, each.explained, each.evidence) for row, each in enumerate(shown) if each.evidence is not None]
     twins = [(row, each.twin) for row, each in enumerate(shown) if each.twin is not None]
-    return Batch(
-        torch.from_numpy(np.stack([each.film for each in shown])),
-        torch.from_numpy(films.labels[indices]),
-        Evidence(*map(_stacked, zip(*evidence, strict=True))) if evidence else None,
-        Twins(*map(_stacked, zip(*twins, strict=True))) if twins else None,
+    return (
+        np.stack([each.film for each in shown]),
+        films.labels[indices],
+        [np.stack(parts) for parts in zip(*evidence, strict=True)],
+        [np.stack(parts) for parts in zip(*twins, strict=True)],
     )
 
 
-def _stacked(parts: Sequence[Any]) -> Tensor:
-    """Numbers or arrays of several films as one tensor; masks as float32."""
-    whole = np.stack(parts)
-    return torch.from_numpy(whole.astype(np.float32) if whole.dtype == np.bool_ else whole)
+def _batch(arrays: Arrays) -> Batch:
+    films, labels, evidence, twins = arrays
+    return Batch(
+        torch.from_numpy(films),
+        torch.from_numpy(labels),
+        Evidence(*map(_tensor, evidence)) if evidence else None,
+        Twins(*map(_tensor, twins)) if twins else None,
+    )
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    """Masks as float32."""
+    return torch.from_numpy(array.astype(np.float32) if array.dtype == np.bool_ else array)
 
 
 @dataclass(frozen=True, slots=True)

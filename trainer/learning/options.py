@@ -33,7 +33,9 @@ class LearnOptions(Record):
     channels_last: bool = Field(
         default=True, description="Memory layout of the network: channels last; false: channels first"
     )
-    workers: int = Field(default=1, ge=1, description="Threads that augment films ahead of the network")
+    workers: int = Field(
+        default=1, ge=1, description="Augment films ahead of the network: 1: a thread; more: processes"
+    )
 
     epochs: int | None = Field(default=None, ge=1, description="Largest number of epochs; default: the architecture's")
     patience: int = Field(

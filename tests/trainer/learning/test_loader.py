@@ -1,11 +1,15 @@
-"""What an epoch sees is a function of seed and epoch, however many threads make it."""
+"""What an epoch sees is a function of seed and epoch, however many processes make it."""
 
+import os
+import signal
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from schemas.errors import TrainingConfigError
 from trainer.films.regions.cage import cage_of
 from trainer.films.regions.marked import MarkedFilms
 from trainer.films.task import LabelledFilms
@@ -36,15 +40,36 @@ def test_the_last_batch_holds_what_is_left() -> None:
     assert [len(labels) for _, labels, *_ in _batches()] == [16, 16, 8]
 
 
-def test_more_threads_make_the_same_batches() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread makes them, however many workers are asked for")
+def test_processes_make_the_same_batches_and_draw_nothing_from_the_generator_of_the_network() -> None:
     one = _batches(workers=1)
-    many = _batches(workers=4)
+    torch.manual_seed(5)
+    many = _batches(workers=3)
+    drawn = torch.rand(1)
+    torch.manual_seed(5)
 
+    assert torch.equal(drawn, torch.rand(1))
     assert all(
         torch.equal(a, b)
         for first, second in zip(one, many, strict=True)
         for a, b in zip(first[:2], second[:2], strict=True)
     )
+
+
+class FatalFilms:
+    """As if a film took more memory than there is."""
+
+    def __getitem__(self, index) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no such processes")
+def test_a_process_that_is_killed_ends_the_epoch_with_the_remedy() -> None:
+    augmentation = Augmentation(RECIPES["none"], 0, 0, workers=2)
+    batches = augmented_batches(LabelledFilms(FatalFilms(), LABELS, 2), np.arange(40), augmentation, batch_size=8)
+
+    with pytest.raises(TrainingConfigError, match=r"DataLoader worker .*set fewer learn\.workers"):
+        list(batches)
 
 
 def test_another_epoch_or_seed_has_another_order_and_other_variations() -> None:
