@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,14 +60,15 @@ def test_processes_make_the_same_batches_and_draw_nothing_from_the_generator_of_
 class FatalFilms:
     """As if a film took more memory than there is."""
 
-    def __getitem__(self, index) -> None:
+    def __getitem__(self, index):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no such processes")
 def test_a_process_that_is_killed_ends_the_epoch_with_the_remedy() -> None:
     augmentation = Augmentation(RECIPES["none"], 0, 0, workers=2)
-    batches = augmented_batches(LabelledFilms(FatalFilms(), LABELS, 2), np.arange(40), augmentation, batch_size=8)
+    films: Any = FatalFilms()
+    batches = augmented_batches(LabelledFilms(films, LABELS, 2), np.arange(40), augmentation, batch_size=8)
 
     with pytest.raises(TrainingConfigError, match=r"DataLoader worker .*set fewer learn\.workers"):
         list(batches)
