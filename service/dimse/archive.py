@@ -5,12 +5,12 @@ Source: DICOM PS3.4 B (Storage), C (Query/Retrieve, study root, level IMAGE), J 
 
 import asyncio
 import io
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import evt
 from pynetdicom.association import Association
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import (  # type: ignore[attr-defined] # made at run time
     StorageCommitmentPushModel,
@@ -72,12 +73,14 @@ class DimseArchive:
         if self.commitments is not None and self.commitments.cover(objects):
             return False
         instances = [dcmread(io.BytesIO(content)) for content in objects.values()]
-        with self.line.association(self._contexts(instances), handlers=self._handlers()) as association:
+        reports = None if self.commitments is None else _Reports(self.commitments)
+        handlers = [] if reports is None else reports.handlers
+        with self.line.association(self._contexts(instances), handlers=handlers) as association:
             missing = [instance for instance in instances if not _has(association, instance)]
             judge([(str(instance.Modality), _store(association, instance)) for instance in missing])
-            if self.commitments is not None:
-                self._ask(association, instances, self.commitments)
-                _wait(lambda: self.commitments.cover(objects), COMMITMENT_S / 2)
+            if reports is not None:
+                self._ask(association, instances, reports.commitments)
+                _wait(lambda: reports.are_answered and reports.commitments.cover(objects), COMMITMENT_S / 2)
         return bool(missing)
 
     def _contexts(self, instances: Sequence[Dataset]) -> list[Any]:
@@ -86,9 +89,6 @@ class DimseArchive:
         if self.commitments is not None:
             classes.add(StorageCommitmentPushModel)
         return [build_context(uid, _SYNTAXES) for uid in sorted(classes)]
-
-    def _handlers(self) -> list[Any]:
-        return [] if self.commitments is None else [(evt.EVT_N_EVENT_REPORT, partial(_noted, self.commitments))]
 
     @staticmethod
     def _ask(association: Association, instances: Sequence[Dataset], commitments: Commitments) -> None:
@@ -181,18 +181,42 @@ def _store(association: Association, instance: Dataset) -> int | None:
     return int(status.Status) if "Status" in status else None
 
 
-def _noted(commitments: Commitments, event: evt.Event) -> tuple[int, Dataset | None]:
-    """An archive's answer that came on the same association."""
-    report = CommitmentReport.of(event)
-    if report is None:
-        return PROCESSING_FAILURE, None
-    try:
-        commitments.note(report.transaction_uid, report.committed)
-    except SpoolUnavailableError:
-        return PROCESSING_FAILURE, None
-    if report.failed:
-        log.warning("results_not_committed", results=len(report.failed))
-    return SUCCESS, None
+class _Reports:
+    """An archive's answers on the association that asked; one that is released before we answer them cuts us off.
+
+    pynetdicom sends our answer in threads of its own, after the handler has returned, and says when it has.
+    """
+
+    def __init__(self, commitments: Commitments) -> None:
+        self.commitments = commitments
+        self._owed = threading.Event()
+
+    @property
+    def handlers(self) -> list[Any]:
+        """For the association, which sends nothing else while it waits for them."""
+        return [(evt.EVT_N_EVENT_REPORT, self._noted), (evt.EVT_PDU_SENT, self._sent)]
+
+    @property
+    def are_answered(self) -> bool:
+        """Whether each that came was."""
+        return not self._owed.is_set()
+
+    def _noted(self, event: evt.Event) -> tuple[int, Dataset | None]:
+        self._owed.set()
+        report = CommitmentReport.of(event)
+        if report is None:
+            return PROCESSING_FAILURE, None
+        try:
+            self.commitments.note(report.transaction_uid, report.committed)
+        except SpoolUnavailableError:
+            return PROCESSING_FAILURE, None
+        if report.failed:
+            log.warning("results_not_committed", results=len(report.failed))
+        return SUCCESS, None
+
+    def _sent(self, event: evt.Event) -> None:
+        if isinstance(event.pdu, P_DATA_TF):
+            self._owed.clear()
 
 
 def _wait(is_there: Any, within_s: float) -> None:

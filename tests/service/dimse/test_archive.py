@@ -1,12 +1,16 @@
 """Rules of an archive that speaks DIMSE, spoken over loopback."""
 
+import threading
+
 import pytest
 
 from schemas.errors import PacsRefusedError, PacsUnreachableError, SettingsError
 from service.dicomweb.tables import open_database
 from service.dimse import archive as module
-from service.dimse.archive import open_archive
+from service.dimse.archive import open_archive, open_dimse
+from service.dimse.calling import Line
 from service.dimse.commitments import Commitments
+from service.dimse.tls import calling_context
 from tests.service.chosen import settings_of
 from tests.service.dicomweb.archive import FakeArchive
 from tests.service.dicomweb.films import STUDY, film, uid
@@ -135,6 +139,25 @@ async def test_results_count_as_delivered_once_the_archive_has_committed_to_them
     wait_until(lambda: pacs.reported == [0], "the archive has its answer")
     assert {item.ReferencedSOPInstanceUID for item in request.ReferencedSOPSequence} == set(OBJECTS)
     assert pacs.stored == ONCE
+
+
+class FarCommitments(Commitments):
+    """In a database whose answer takes a while to come back."""
+
+    def note(self, transaction_uid, committed) -> None:
+        super().note(transaction_uid, committed)
+        threading.Event().wait(0.5)
+
+
+async def test_an_archives_answer_is_answered_before_its_association_is_released(start, engine) -> None:
+    pacs = start(commits="same")
+    settings = settings_of(dicomweb=True, pacs_dimse=pacs.peer, pacs_timeout_s=5)
+    line = Line("CXR", pacs.peer, settings.pacs.timeout_s, calling_context(settings.pacs))
+    async with open_dimse(line, FarCommitments(engine)) as archive:
+        assert await archive.bring(STUDY, OBJECTS)
+
+    wait_until(lambda: pacs.reported, "the archive has the answer to its answer")
+    assert pacs.reported == [0]
 
 
 @pytest.mark.parametrize("commits", ["same", "never"])

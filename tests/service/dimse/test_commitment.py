@@ -5,6 +5,7 @@ import queue
 import pytest
 from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.presentation import build_role
 
 from service.settings import Peer
@@ -26,14 +27,19 @@ def uids(items):
 
 
 def asked(port, request, **more):
-    """The status of N-ACTION, and what came on the same association."""
-    reports = queue.Queue()
+    """The status of N-ACTION, and what came on the same association, which is not released before that is answered."""
+    came, reports = [], queue.Queue()
 
     def noted(event):
-        reports.put((event.event_type, event.event_information))
+        came.append((event.event_type, event.event_information))
         return 0, None
 
-    with associated(port, (COMMITMENT,), evt_handlers=[(evt.EVT_N_EVENT_REPORT, noted)], **more) as association:
+    def sent(event) -> None:
+        if came and isinstance(event.pdu, P_DATA_TF):
+            reports.put(came.pop())
+
+    handlers = [(evt.EVT_N_EVENT_REPORT, noted), (evt.EVT_PDU_SENT, sent)]
+    with associated(port, (COMMITMENT,), evt_handlers=handlers, **more) as association:
         status, _ = association.send_n_action(request, 1, COMMITMENT, COMMITMENT_INSTANCE)
         return status.Status, reports.get(timeout=30) if status.Status == 0 else None
 
