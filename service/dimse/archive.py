@@ -182,9 +182,9 @@ def _store(association: Association, instance: Dataset) -> int | None:
 
 
 class _Reports:
-    """An archive's answers on the association that asked; one that is released before we answer them cuts us off.
+    """N-EVENT-REPORTs of an archive on the association that asked, which must stay until they are answered.
 
-    pynetdicom sends our answer in threads of its own, after the handler has returned, and says when it has.
+    pynetdicom sends the answer in a thread of its own once the handler has returned, and says when it has been sent.
     """
 
     def __init__(self, commitments: Commitments) -> None:

@@ -52,7 +52,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         if error.errno == errno.EINVAL:  # a place that no file has, which a damaged archive names
             raise
         reason = error.strerror or type(error).__name__
-        msg = f"an archive in CXR_JOBS_FOLDER cannot be read ({reason}); let the service read there, to try it again"
+        msg = f"an archive in CXR_JOBS_FOLDER cannot be read ({reason}); make it readable; it is tried again"
         raise SpoolUnavailableError(msg) from error
 
 
